@@ -1,0 +1,110 @@
+// Decides which records of a slot count. The one place where the reader rule of the log is written down in code.
+#ifndef HALLES_LIBS_EVENTLOG_ADJUDICATOR_H_
+#define HALLES_LIBS_EVENTLOG_ADJUDICATOR_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "libs/eventlog/record.h"
+
+namespace halles::eventlog {
+
+// Single rules of the protocol, so that the explorer can take one away and show what it was for. Product code uses the
+// default, which has them all.
+struct Guards {
+  bool first_claim = true;   // rule 1: of several claims for a term only the first confers
+  bool term = true;          // rule 2: the term is the current one
+  bool instance = true;      // rule 2: the instance is the current one
+  bool sequence = true;      // rule 2: the sequence is the next one
+  bool chain = true;         // rule 2: the previous hash is the head of the chain
+  bool seal = true;          // rule 2: no SEAL of the term came before
+  bool evidence = true;      // rule 4: proof of a cut or fork stops the slot
+  bool lineage = true;       // owner: the record before the cursor is read again before a won claim is served
+  bool answers_wait = true;  // owner: an answer without a record waits for what was in flight
+};
+
+// Why a record does not count.
+enum class IgnoreReason : uint8_t {
+  kNone,
+  kInertClaim,          // its term is the current one or an older one
+  kClaimOverForeign,    // not forced, behind bytes that may have been a record
+  kClaimOverFinalSeal,  // not forced, behind the end of a log that was copied
+  kTerm,                // of an older term
+  kInstance,            // of the current term, by an instance that does not own it
+  kSequence,            // not the next of the term: late, repeated, or behind one that was lost
+  kChain,               // decided on another prefix
+  kAfterSeal,           // of a term that was sealed
+  kForeign,             // bytes without our header
+};
+inline constexpr size_t kIgnoreReasons = 10;
+
+// "INERT_CLAIM" and so on, for metrics and tools.
+absl::string_view IgnoreReasonName(IgnoreReason reason);
+
+// All that a reader must remember of the records before `next`. A pure function of them. Stored with the rows that the
+// records produced.
+struct Cursor {
+  Position next = 0;    // first position not yet read
+  uint64_t term = 0;    // 0 before the first CLAIM
+  InstanceId instance;  // owner of the term
+  uint64_t next_sequence = 0;
+  bool sealed = false;      // the term has ended
+  bool final_seal = false;  // it ended for good: only a forced CLAIM goes on
+  bool foreign = false;     // bytes without our header since the last record that counts
+  uint32_t level = 0;       // highest applier level that a record asked for
+  UnixMicros logical_time = 0;
+  Hash256 chain;  // head of the chain of accepted records
+  // Lineage: the record at next - 1, accepted or not, hashed onto `tail_base` gives `tail`. Meaningless when next is 0.
+  Hash256 tail_base;
+  Hash256 tail;
+
+  friend bool operator==(const Cursor&, const Cursor&) = default;
+};
+
+// The cursor before the first record of a slot.
+Cursor GenesisCursor(const LogIdentity& identity, SlotId slot);
+
+// Fixed layout with a version and a checksum, see FORMAT.md.
+std::string EncodeCursor(const Cursor& cursor);
+// DATA_LOSS, reason DAMAGED_CURSOR; FAILED_PRECONDITION, reason NEWER_FORMAT.
+absl::StatusOr<Cursor> DecodeCursor(absl::string_view bytes);
+
+enum class Verdict : uint8_t {
+  kClaim,     // confers ownership; the cursor names the new owner
+  kAccepted,  // counts: apply it
+  kIgnored,   // does not count; see reason
+};
+
+struct Judgement {
+  Verdict verdict = Verdict::kIgnored;
+  IgnoreReason reason = IgnoreReason::kNone;
+  RecordHeader header;     // unless the bytes are foreign
+  absl::string_view body;  // points into the bytes given
+};
+
+// Judges the record at `position` and moves the cursor over it. The body is not looked at. On error the cursor stays
+// where it is and the slot must stop:
+//   DATA_LOSS      GAP               position is not cursor->next
+//                  DAMAGED_RECORD    begins like a record of ours and cannot be one
+//                  FORKED_CHAIN      next by term, instance and sequence, but decided on another prefix (rule 4)
+//                  FORKED_TERM       of a term above the current one, and no CLAIM (rule 4)
+//                  FORKED_CLAIM      a CLAIM above the current term + 1 (rule 4)
+//   FAILED_PRECONDITION NEWER_APPLIER an accepted record needs a newer applier than `level`, or is of an unknown kind
+//                  NEWER_FORMAT      in a format of a later build
+absl::StatusOr<Judgement> Adjudicate(absl::string_view bytes, Position position, Cursor* cursor,
+                                     uint32_t level = kApplierLevel, const Guards& guards = Guards());
+
+// Rule 4 for the end of the log: DATA_LOSS with reason LOG_CUT when it lies below what was read already.
+absl::Status CheckEnd(Position end, const Cursor& cursor);
+
+// Whether `bytes`, read again at cursor.next - 1, are what was read there before: DATA_LOSS with reason OTHER_LINEAGE
+// when the log was cut, recreated or is another one.
+absl::Status CheckLineage(absl::string_view bytes, const Cursor& cursor);
+
+}  // namespace halles::eventlog
+
+#endif  // HALLES_LIBS_EVENTLOG_ADJUDICATOR_H_

@@ -1,0 +1,255 @@
+// The owner rule: what an instance may append, when an append is confirmed, and what to do when its fate is unknown.
+#ifndef HALLES_LIBS_EVENTLOG_OWNER_H_
+#define HALLES_LIBS_EVENTLOG_OWNER_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "libs/eventlog/adjudicator.h"
+#include "libs/eventlog/log.h"
+#include "libs/eventlog/record.h"
+
+namespace halles::eventlog {
+
+enum class Phase : uint8_t {
+  kFollowing,    // reads; owns nothing
+  kClaiming,     // a CLAIM is on its way; reads up to it
+  kServing,      // owns the slot
+  kUnsure,       // owned it; the fate of something in flight is unknown. Waits for StartClaim
+  kFenced,       // another instance's CLAIM confers; reads on, as kFollowing does
+  kSealed,       // ended its term itself; reads on
+  kQuarantined,  // stopped for ever: see the effect
+};
+absl::string_view PhaseName(Phase phase);
+
+// What the holder of an Owner must do, in the order given.
+struct Effect {
+  enum class Kind : uint8_t {
+    // The proposal `tag` is in the log at `position` and accepted. In the order of the proposals. Make it visible, reply.
+    kConfirmed,
+    // The proposal `tag` can never be accepted. Reply with `status`: ABORTED, or RESOURCE_EXHAUSTED when the log refused
+    // it. Always all that is in flight behind it too: the in-flight state falls back to what was confirmed before.
+    kLost,
+    // The answer `tag` (a ticket) may leave.
+    kAnswerReady,
+    // The answer `tag` was decided on something that was lost: decide it again.
+    kAnswerAgain,
+    // The record just given to OnRecord is accepted and not one of ours in flight: evolve it. Not for CLAIMs.
+    kApply,
+    // Stop intake, drop the producer, call StartClaim. `status` says why. Nothing is lost yet.
+    kNeedClaim,
+    // Read from `position` on and hand every record to OnRecord, the one before the cursor included.
+    kReadFrom,
+    // The own CLAIM confers: propose from now on. A prudent holder reads to the end of the log first.
+    kServing,
+    // `instance` owns the slot now.
+    kSteppedDown,
+    // The own SEAL is in the log: the term is over.
+    kSealed,
+    // The own CLAIM is in the log and inert, since only a forced one confers. The phase is kFollowing; see `status`.
+    kClaimRefused,
+    // The slot stops; the fate of what is in flight stays unknown, so reply UNAVAILABLE to it and to waiting answers.
+    // `status`: DATA_LOSS (cut, forked or damaged: quarantine the state), FAILED_PRECONDITION (a newer build is needed).
+    kQuarantine,
+  };
+  Kind kind = Kind::kConfirmed;
+  uint64_t tag = 0;
+  Position position = 0;
+  InstanceId instance;
+  absl::Status status;
+};
+using Effects = std::vector<Effect>;
+absl::string_view EffectName(Effect::Kind kind);
+
+struct OwnerOptions {
+  InstanceId self;
+  uint32_t level = kApplierLevel;
+  size_t in_flight_records_max = 1024;
+  size_t in_flight_bytes_max = 4 * 1024 * 1024;
+  Guards guards;
+};
+
+// What to append: hand `bytes` and `tag` to EventLog::Append.
+struct Append {
+  std::string bytes;
+  uint64_t tag = 0;
+  Position expected = 0;        // where it will be if nothing goes wrong; meaningless for a CLAIM
+  UnixMicros logical_time = 0;  // as stamped
+};
+
+// One instance's side of one slot, as a value: no clock, thread or log inside. Every input appends to `effects`, which
+// the caller empties.
+//
+// Promises: kConfirmed only for records that every reader of the log accepts; kLost only for records that none ever will;
+// kAnswerReady only when all that the answer was decided on is confirmed.
+//
+// Use: feed records with OnRecord while following, claiming, unsure or fenced. When serving, Evolve each proposal into
+// the in-flight state and append it; feed every report with OnReport, in any order. Reading while serving is allowed and
+// not needed. Reports of a dropped producer may still be fed: they are recognised and ignored.
+// Thread safety: none; one thread at a time. Copies are independent.
+// Limits: in_flight_records_max, in_flight_bytes_max.
+class Owner {
+ public:
+  // Starts with nothing read.
+  Owner(const LogIdentity& identity, SlotId slot, OwnerOptions options);
+  // Goes on behind records read in an earlier life. The first record it wants is the one before the cursor, read again:
+  // see next_read().
+  Owner(const Cursor& resumed, OwnerOptions options);
+
+  Phase phase() const { return phase_; }
+  // Behind the confirmed records; never ahead of the log. Store it with the rows of kConfirmed and kApply.
+  const Cursor& cursor() const { return cursor_; }
+  // The position that OnRecord wants next: cursor().next, or the one before it when lineage has to be checked first.
+  Position next_read() const { return check_lineage_ ? cursor_.next - 1 : cursor_.next; }
+  const InstanceId& self() const { return options_.self; }
+
+  // A CLAIM for the next term, for when nobody owns the slot, its owner is to be replaced, or kNeedClaim asked for it.
+  // Append it through a new producer, then read (kReadFrom) until kServing, kSteppedDown, kClaimRefused or kQuarantine.
+  // May be called again while claiming, should the claim seem lost.
+  // FAILED_PRECONDITION: serving or quarantined (reason NOT_NOW), or the slot needs `forced` (reason NEEDS_FORCE).
+  absl::StatusOr<Append> StartClaim(absl::string_view address, bool forced, UnixMicros now, Effects* effects);
+
+  // Whether Propose and AnswerWithoutRecord are open; the limits of Propose aside.
+  bool open() const { return phase_ == Phase::kServing && !sealing_ && refused_ == 0; }
+  size_t in_flight() const { return flights_.size(); }
+  bool HasRoomFor(size_t record_bytes) const {
+    return flights_.size() < options_.in_flight_records_max &&
+           (flights_.empty() || flight_bytes_ + record_bytes <= options_.in_flight_bytes_max);
+  }
+  // The time that a command decided now sees and its record would be stamped with: it never goes back.
+  UnixMicros LogicalTime(UnixMicros now) const { return now > last_time_ ? now : last_time_; }
+
+  // Makes a record of `buffer`: kHeaderBytes of room, then the serialised body. The header is written into the room and
+  // the same buffer comes back. `logical_time` is what LogicalTime() gave to the decision.
+  // A SEAL closes intake; `final_seal` makes only a forced CLAIM go on from it. For LEVEL, `level` is what it raises to.
+  // FAILED_PRECONDITION NOT_OWNER when not open; RESOURCE_EXHAUSTED LOG_IN_FLIGHT at the limits; INVALID_ARGUMENT
+  // RECORD_TOO_LARGE.
+  absl::StatusOr<Append> Propose(RecordKind kind, std::string buffer, UnixMicros logical_time);
+  absl::StatusOr<Append> ProposeSeal(std::string buffer, bool final_seal, UnixMicros logical_time);
+  absl::StatusOr<Append> ProposeLevel(std::string buffer, uint32_t level, UnixMicros logical_time);
+
+  // An answer without a record, decided on the in-flight state of this moment. kAnswerReady or kAnswerAgain follow with
+  // the ticket returned, at once when nothing is in flight. FAILED_PRECONDITION NOT_OWNER when not open.
+  absl::StatusOr<uint64_t> AnswerWithoutRecord(Effects* effects);
+
+  // The fate of an append, as the driver reports it. A time-out is a report with DEADLINE_EXCEEDED.
+  void OnReport(const AppendReport& report, Effects* effects);
+
+  // The record at `position`, which must be next_read(); lower ones are skipped, since a reader may be behind a report.
+  // The judgement points into `bytes`; nullopt when the record was skipped, only compared, or stopped the slot.
+  std::optional<Judgement> OnRecord(Position position, absl::string_view bytes, Effects* effects);
+
+  // The log ends here (rule 4: never below what was read). Also for OUT_OF_RANGE of EventLog::NewReader.
+  void OnEnd(Position end, Effects* effects);
+
+  // The connection to the log was lost, or its leader changed: the log may have been cut. Reports and records that were
+  // on their way must not be fed any more. An owner claims again; everyone reads the record before the cursor again.
+  void OnReconnect(Effects* effects);
+
+  // Records that did not count, by reason, since this Owner was made.
+  const std::array<uint64_t, kIgnoreReasons>& ignored() const { return ignored_; }
+
+  // Bytes that are equal exactly when two owners answer all further inputs alike. For the explorer.
+  void AppendFingerprint(std::string* out) const;
+
+ private:
+  // A proposal on its way.
+  struct Flight {
+    uint64_t tag;
+    uint32_t bytes;
+    RecordKind kind;
+    bool reported;  // durable at the expected position; waits for those before it
+    bool refused;   // certainly not in the log
+    bool final_seal;
+    uint32_t level;
+    Position reported_at;
+    UnixMicros logical_time;
+    Hash256 chain_after;
+  };
+  struct Waiting {
+    uint64_t ticket;
+    uint64_t after_tag;  // leaves when the proposal with this tag is confirmed
+  };
+
+  // A queue in one block of memory: cheap to copy, and no allocation per element.
+  template <class T>
+  class Fifo {
+   public:
+    bool empty() const { return head_ == items_.size(); }
+    size_t size() const { return items_.size() - head_; }
+    T& operator[](size_t i) { return items_[head_ + i]; }
+    const T& operator[](size_t i) const { return items_[head_ + i]; }
+    T& front() { return items_[head_]; }
+    const T& front() const { return items_[head_]; }
+    const T& back() const { return items_.back(); }
+    void push_back(T item) {
+      if (head_ > 64 && head_ * 2 > items_.size()) {
+        items_.erase(items_.begin(), items_.begin() + static_cast<std::ptrdiff_t>(head_));
+        head_ = 0;
+      }
+      items_.push_back(std::move(item));
+    }
+    void pop_front() {
+      if (++head_ == items_.size()) clear();
+    }
+    void pop_back() {
+      items_.pop_back();
+      if (head_ == items_.size()) clear();
+    }
+    void clear() {
+      items_.clear();
+      head_ = 0;
+    }
+
+   private:
+    std::vector<T> items_;
+    size_t head_ = 0;
+  };
+
+  absl::StatusOr<Append> ProposeRecord(RecordHeader header, std::string buffer, UnixMicros logical_time);
+  void ConfirmFront(Effects* effects);
+  void ConfirmReported(Effects* effects);
+  void SettleRefused(Effects* effects);
+  void LoseFrom(size_t first, const absl::Status& status, Effects* effects);
+  void BecomeUnsure(absl::Status why, Effects* effects);
+  void Quarantine(absl::Status status, Effects* effects);
+  void OnClaimReport(const AppendReport& report, Effects* effects);
+  void OnConferred(Effects* effects);
+  void AfterIgnored(const Judgement& judgement, Effects* effects);
+  void ResetHead();
+
+  OwnerOptions options_;
+  Phase phase_ = Phase::kFollowing;
+  bool sealing_ = false;        // a SEAL of ours is in flight
+  bool check_lineage_ = false;  // the record before the cursor has to be read again
+  Cursor cursor_;
+
+  // Behind what is in flight.
+  Hash256 head_chain_;
+  uint64_t head_sequence_ = 0;
+  UnixMicros last_time_ = 0;
+  uint32_t head_level_ = 0;
+
+  Fifo<Flight> flights_;  // the first is expected at cursor_.next, the others behind it
+  size_t flight_bytes_ = 0;
+  size_t refused_ = 0;  // how many of them the log refused
+  Fifo<Waiting> waiting_;
+  uint64_t next_tag_ = 1;  // of proposals, claims and tickets
+
+  uint64_t claim_tag_ = 0;  // of the latest CLAIM while claiming
+  uint64_t claim_term_ = 0;
+
+  std::array<uint64_t, kIgnoreReasons> ignored_{};
+};
+
+}  // namespace halles::eventlog
+
+#endif  // HALLES_LIBS_EVENTLOG_OWNER_H_
