@@ -1,0 +1,160 @@
+// One layer of rows in memory, what lies under the layers, and how they are read as one.
+#ifndef HALLES_LIBS_STORE_LAYER_H_
+#define HALLES_LIBS_STORE_LAYER_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/btree_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "libs/base/slot.h"
+#include "libs/store/fold.h"
+#include "libs/store/rows.h"
+
+namespace halles::store {
+
+// One write, or the last of several to the same key.
+struct LayerRow {
+  std::string key;
+  std::string value;
+  Position position = 0;
+  SlotId source;  // of a view's row: the slot it was folded from
+  bool deleted = false;
+
+  // What it costs to keep, allocations and tree included.
+  size_t bytes() const { return key.size() + value.size() + 160; }
+};
+
+// A write in flight and the one it hides, to be taken back when the record is abandoned.
+struct InFlightUndo {
+  LayerRow* row = nullptr;
+  LayerRow* hidden = nullptr;
+};
+using InFlightIndex = absl::btree_map<absl::string_view, LayerRow*>;
+
+// Counts dirty bytes of all layers of a store, and wakes the flusher when there are enough of them.
+// Thread safety: may be shared. Relaxed atomics: a count, ordered with nothing.
+class DirtyMeter {
+ public:
+  explicit DirtyMeter(size_t wake_at) : wake_at_(static_cast<int64_t>(wake_at)) {}
+
+  void Add(int64_t bytes) {
+    const int64_t before = bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    if (before < wake_at_ && before + bytes >= wake_at_ && wake_) wake_();
+  }
+  size_t bytes() const {
+    const int64_t bytes = bytes_.load(std::memory_order_relaxed);
+    return bytes < 0 ? 0 : static_cast<size_t>(bytes);
+  }
+  // Before the meter is shared.
+  void OnFull(std::function<void()> wake) { wake_ = std::move(wake); }
+
+ private:
+  const int64_t wake_at_;
+  std::atomic<int64_t> bytes_{0};
+  std::function<void()> wake_;
+};
+
+// An ordered map of writes, deletions included.
+// Thread safety: one writer and no reader, or many readers.
+class Layer {
+ public:
+  using Map = absl::btree_map<absl::string_view, std::unique_ptr<LayerRow>>;
+
+  // `meter` may be null.
+  explicit Layer(DirtyMeter* meter) : meter_(meter) {}
+  ~Layer() { Report(); }
+  Layer(Layer&& other) noexcept;
+  Layer& operator=(Layer&&) = delete;
+
+  // Puts the row in, remembering what it replaces until ForgetUndo.
+  void PutUndoable(std::unique_ptr<LayerRow> row);
+  // Puts the row in for good.
+  void Put(std::unique_ptr<LayerRow> row);
+  void Undo();
+  void ForgetUndo() {
+    if (!undo_.empty()) undo_.clear();
+  }
+
+  const LayerRow* Find(absl::string_view key) const {
+    const auto it = rows_.find(key);
+    return it == rows_.end() ? nullptr : it->second.get();
+  }
+  const Map& rows() const { return rows_; }
+  bool empty() const { return rows_.empty(); }
+  size_t bytes() const { return static_cast<size_t>(bytes_); }
+
+  // The rows move out and this layer is empty; their bytes stay counted until the returned layer is destroyed.
+  Layer Take();
+
+ private:
+  static constexpr int64_t kReportBytes = 16 * 1024;
+
+  struct Replaced {
+    absl::string_view key;  // of a row in `rows_` or in an earlier element
+    std::unique_ptr<LayerRow> row;
+  };
+
+  void Count(int64_t delta) {
+    bytes_ += delta;
+    if (bytes_ - reported_ >= kReportBytes || reported_ - bytes_ >= kReportBytes) Report();
+  }
+  void Report();
+
+  DirtyMeter* meter_;
+  Map rows_;
+  std::vector<Replaced> undo_;
+  int64_t bytes_ = 0;
+  int64_t reported_ = 0;
+};
+
+// Rows on their way to disk with the cursors they belong to.
+// Thread safety: immutable.
+struct FrozenRows {
+  FrozenRows(Layer rows, std::map<SlotId, FoldCursor> sources) : layer(std::move(rows)), cursors(std::move(sources)) {}
+
+  const Layer layer;
+  const std::map<SlotId, FoldCursor> cursors;  // by source
+};
+
+// Walks rows of the base in order of the key.
+class BaseCursor {
+ public:
+  virtual ~BaseCursor() = default;
+  virtual bool Valid() const = 0;
+  virtual absl::string_view key() const = 0;
+  virtual Row row() const = 0;
+  virtual void Next() = 0;
+  // OK, or why Valid() is false too early.
+  virtual absl::Status status() const = 0;
+};
+
+// The rows below the layers: what was flushed.
+// Thread safety: may be shared.
+class BaseRows {
+ public:
+  virtual ~BaseRows() = default;
+  virtual absl::StatusOr<std::optional<Row>> Get(absl::string_view key) const = 0;
+  // At the first row not less than `start` that begins with `prefix`.
+  virtual std::unique_ptr<BaseCursor> Seek(absl::string_view prefix, absl::string_view start) const = 0;
+};
+
+// Reads layers, the newest first, above a base. A deletion hides what is below it. `in_flight` may be null.
+std::optional<Row> GetMerged(const InFlightIndex* in_flight, absl::Span<const Layer* const> layers,
+                             const BaseRows* base, absl::string_view key, absl::Status* failure);
+void ScanMerged(const InFlightIndex* in_flight, absl::Span<const Layer* const> layers, const BaseRows& base,
+                absl::string_view prefix, absl::string_view start, RowReader::Visit visit, absl::Status* failure);
+
+}  // namespace halles::store
+
+#endif  // HALLES_LIBS_STORE_LAYER_H_

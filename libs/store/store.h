@@ -1,0 +1,189 @@
+// The state store of a process: every fold's rows, cursor and digest in one RocksDB, written behind the log.
+//
+// Layout of keys (all numbers big endian); one column family, no write-ahead log of its own:
+//   00 00                                                  identity: install id, format version
+//   00 01 service slot(2)                                  meta of a state
+//   00 02 service view source-service source-slot(2)       meta of a view's source
+//   01 service slot(2) table-key                           state rows:  position(8) value
+//   02 service view table-key                              view rows:   position(8) source-service source-slot(2) value
+// Meta rows: cursor, next position, digest, fold version (EncodeMeta in store_format.h).
+// A flush writes one sorted file with the rows, metas and digests of all folds, and ingests it: all of it or nothing.
+#ifndef HALLES_LIBS_STORE_STORE_H_
+#define HALLES_LIBS_STORE_STORE_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "libs/base/ids.h"
+#include "libs/base/slot.h"
+#include "libs/store/fold.h"
+#include "libs/store/overlay.h"
+#include "libs/store/rows.h"
+
+namespace halles::store {
+
+inline constexpr uint32_t kStoreFormatVersion = 1;
+
+// The steps of a flush, for tests that let it fail or end there.
+enum class FlushStep { kFrozen, kFileWritten, kIngested, kReleased };
+
+struct StoreOptions {
+  size_t flush_bytes = size_t{32} << 20;        // a flush starts when this much is dirty,
+  absl::Duration flush_age = absl::Seconds(1);  // or this long after the last one
+  size_t dirty_bytes_max = size_t{256} << 20;   // Overfull() beyond this
+  size_t block_cache_bytes = size_t{64} << 20;
+  size_t key_filter_bytes = size_t{16} << 20;
+  bool background = true;  // false: rows are flushed by FlushNow only
+  // Called at each step of a flush; an error makes the flush fail there.
+  std::function<absl::Status(FlushStep)> on_flush_step;
+};
+
+struct SlotOptions {
+  uint32_t fold_version = 1;
+  // Runs the function on the thread that uses the SlotRows, or drops it when that thread has ended.
+  std::function<void(std::function<void()>)> post;
+  // Called on that thread: the cursor that belongs to the rows confirmed so far.
+  std::function<FoldCursor()> cursor;
+  // Tables whose absent keys are asked for often: a filter in memory answers for most of them. Filled at open by a scan.
+  std::vector<uint16_t> filtered_tables;
+};
+
+struct StoreStats {
+  size_t dirty_bytes = 0;
+  uint64_t flushes = 0;
+  uint64_t failed_flushes = 0;
+  uint64_t rows_flushed = 0;
+  uint64_t level0_files = 0;
+  uint64_t disk_bytes = 0;
+};
+
+class Snapshot;
+
+// Thread safety: all methods may be called from any thread except where they say otherwise.
+// Lifetime: outlives the rows it opened and its snapshots. The destructor waits for a flush under way and does not start
+// one: what is dirty is in the log. Call FlushNow before to keep the next start short.
+// Durability: what a successful flush wrote survives a power cut. Visible, not yet durable: everything in overlays.
+class Store {
+ public:
+  // Opens or creates the store in `dir` ("<data-dir>/state"). Errors by reason:
+  //   FOREIGN_STORE (FAILED_PRECONDITION)        it belongs to another install
+  //   NEWER_STORE_FORMAT (FAILED_PRECONDITION)   written by a newer Halles
+  //   STORE_DAMAGED (DATA_LOSS)                  it cannot be read
+  //   STORE_LOCKED (UNAVAILABLE)                 another process has it open
+  //   STATE_DIR_UNUSABLE (UNAVAILABLE)           read-only, full, or not permitted
+  // After the first three Quarantine() makes room for a new one, rebuilt from the log.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& dir, const InstallId& install,
+                                                     StoreOptions options);
+
+  // An empty store of the same install in a new generation beside this one. It is deleted with its object unless SwapIn
+  // was called.
+  absl::StatusOr<std::unique_ptr<Store>> OpenBeside(StoreOptions options);
+
+  // From now on this generation is the one that Open opens; others are deleted when they are closed or by the next Open.
+  // Flush before.
+  absl::Status SwapIn();
+
+  // Renames the directory to "<dir>.quarantined-<n>" and returns that name.
+  static absl::StatusOr<std::string> Quarantine(const std::string& dir);
+
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  // What is stored for the fold, as of the last flush; nullopt when it never was flushed.
+  std::optional<FoldMeta> LoadMeta(const FoldId& fold) const;
+  std::map<FoldId, FoldMeta> LoadMetas() const;
+
+  // The rows of a slot's state. Waits for a flush under way: not on a thread that any `post` runs functions on. At most one
+  // at a time for a slot. FAILED_PRECONDITION with FOLD_VERSION when other code folded it: Drop it and fold again.
+  absl::StatusOr<std::unique_ptr<SlotRows>> OpenSlot(SlotId slot, SlotOptions options);
+
+  // The rows of a view; the same rules.
+  absl::StatusOr<std::unique_ptr<ViewRows>> OpenView(ServiceId service, uint8_t view, uint32_t fold_version);
+
+  // Deletes all rows and metas of the state or view, which must not be open.
+  absl::Status Drop(const RowSpace& space);
+
+  // Flushes everything that was confirmed when it was called. Not on a thread that any `post` runs functions on.
+  absl::Status FlushNow();
+
+  // OK, or why the last flush failed: the rows stay in memory and the flush is tried again.
+  absl::Status health() const;
+
+  size_t dirty_bytes() const;
+  // RESOURCE_EXHAUSTED (STATE_STORE_BEHIND) while more is dirty than may be: commands must be refused.
+  absl::Status Admit() const;
+
+  StoreStats stats() const;
+
+  // Everything as of the last flush.
+  std::unique_ptr<Snapshot> TakeSnapshot() const;
+
+  const std::string& dir() const;  // of this generation
+
+ private:
+  friend class Snapshot;
+  class Impl;
+  explicit Store(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// All folds and rows of one moment: what a flush wrote last.
+// Thread safety: may be shared.
+// Lifetime: the store outlives it.
+class Snapshot {
+ public:
+  ~Snapshot();
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+
+  const std::map<FoldId, FoldMeta>& folds() const;
+
+  // The spaces that `folds` belong to, in order.
+  std::vector<RowSpace> spaces() const;
+
+  struct StoredRow {
+    absl::string_view key;    // the table's, without the prefix of the space
+    absl::string_view value;  // without position and source
+    Position position = 0;
+    SlotId source;
+  };
+  // Visits the rows in order until `visit` returns false.
+  absl::Status ForEachRow(const RowSpace& space, absl::FunctionRef<bool(const StoredRow&)> visit) const;
+
+  // The digest of each fold, computed from the rows alone.
+  absl::StatusOr<std::map<FoldId, Digest>> Recompute() const;
+
+ private:
+  friend class Store;
+  friend struct SnapshotAccess;
+  class Impl;
+  explicit Snapshot(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+struct Comparison {
+  uint64_t rows = 0;         // compared, counted once
+  uint64_t positions = 0;    // read by the folds compared: the sum of their next positions
+  uint64_t differences = 0;  // rows, cursors and digests that differ
+  bool equal() const { return differences == 0; }
+};
+
+// Compares two snapshots row by row, then the stored digests and those computed from the rows. `on_difference` is told each
+// difference in words: "checkout/17 orders order=cj:123: differs". Positions of rows are compared too.
+absl::StatusOr<Comparison> CompareSnapshots(const Snapshot& stored, const Snapshot& rebuilt, const SchemaBook& schemas,
+                                            absl::FunctionRef<void(absl::string_view)> on_difference);
+
+}  // namespace halles::store
+
+#endif  // HALLES_LIBS_STORE_STORE_H_
