@@ -1,0 +1,78 @@
+// Names of services, slots, positions and events: where a fact is in the log.
+#ifndef HALLES_LIBS_BASE_SLOT_H_
+#define HALLES_LIBS_BASE_SLOT_H_
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace halles {
+
+// The services that own logs. The numbers are in stored keys and in logs and never change.
+enum class ServiceId : uint8_t {
+  kCheckout = 1,
+  kTerminalGateway = 2,
+  kCustomerIdentity = 3,
+  kInventory = 4,
+  kLoyalty = 5,
+  kFraud = 6,
+  kPayments = 7,
+};
+
+// "checkout", "customer_identity" and so on; "unknown" for a number that is no service.
+absl::string_view ServiceName(ServiceId service);
+
+// The reverse of ServiceName. INVALID_ARGUMENT naming the valid ones.
+absl::StatusOr<ServiceId> ParseService(absl::string_view name);
+
+// The offset of a record within its slot, counted from 0.
+using Position = uint64_t;
+
+inline constexpr uint32_t kDefaultSlotCount = 64;
+inline constexpr uint32_t kSlotCountMax = 65536;
+
+// One totally ordered part of the log of a service.
+struct SlotId {
+  ServiceId service = ServiceId::kCheckout;
+  uint16_t slot = 0;
+
+  friend bool operator==(const SlotId&, const SlotId&) = default;
+  friend auto operator<=>(const SlotId&, const SlotId&) = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const SlotId& id) {
+    return H::combine(std::move(h), id.service, id.slot);
+  }
+
+  // "checkout/17".
+  std::string ToString() const;
+  static absl::StatusOr<SlotId> Parse(absl::string_view text);
+};
+
+// The slot that owns an aggregate. The same for ever for the same arguments: it decides where facts are.
+SlotId SlotOf(ServiceId service, absl::string_view tenant, absl::string_view aggregate_key, uint32_t slot_count);
+
+// One event: the index-th of the record at `position`.
+struct EventRef {
+  SlotId slot;
+  Position position = 0;
+  uint32_t index = 0;
+
+  friend bool operator==(const EventRef&, const EventRef&) = default;
+  friend auto operator<=>(const EventRef&, const EventRef&) = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const EventRef& ref) {
+    return H::combine(std::move(h), ref.slot, ref.position, ref.index);
+  }
+
+  // "checkout/17@4711#0".
+  std::string ToString() const;
+  static absl::StatusOr<EventRef> Parse(absl::string_view text);
+};
+
+}  // namespace halles
+
+#endif  // HALLES_LIBS_BASE_SLOT_H_

@@ -1,0 +1,90 @@
+// Builds and reads the payloads of errors.
+#include "libs/base/status.h"
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "google/rpc/error_details.pb.h"
+
+namespace halles {
+namespace {
+
+template <typename Message>
+void Attach(absl::string_view url, const Message& message, absl::Status* status) {
+  status->SetPayload(url, absl::Cord(message.SerializeAsString()));
+}
+
+template <typename Message>
+std::optional<Message> Payload(const absl::Status& status, absl::string_view url) {
+  const absl::optional<absl::Cord> bytes = status.GetPayload(url);
+  Message message;
+  if (!bytes.has_value() || !message.ParseFromString(std::string(*bytes))) return std::nullopt;
+  return message;
+}
+
+}  // namespace
+
+absl::Status Failure(absl::StatusCode code, absl::string_view reason, absl::string_view message,
+                     const Metadata& metadata) {
+  google::rpc::ErrorInfo info;
+  info.set_reason(std::string(reason));
+  info.set_domain(std::string(kErrorDomain));
+  for (const auto& [key, value] : metadata) (*info.mutable_metadata())[key] = value;
+  absl::Status status(code, message);
+  Attach(kErrorInfoUrl, info, &status);
+  return status;
+}
+
+absl::Status InvalidField(absl::string_view field, absl::string_view description) {
+  absl::Status status = Failure(absl::StatusCode::kInvalidArgument, "INVALID_FIELD",
+                                absl::StrCat(field, ": ", description), {{"field", std::string(field)}});
+  google::rpc::BadRequest bad_request;
+  auto* violation = bad_request.add_field_violations();
+  violation->set_field(std::string(field));
+  violation->set_description(std::string(description));
+  Attach(kBadRequestUrl, bad_request, &status);
+  return status;
+}
+
+absl::Status Overloaded(absl::string_view reason, absl::string_view message, absl::Duration retry_after) {
+  absl::Status status = Failure(absl::StatusCode::kResourceExhausted, reason, message);
+  google::rpc::RetryInfo retry;
+  absl::Duration rest;
+  retry.mutable_retry_delay()->set_seconds(absl::IDivDuration(retry_after, absl::Seconds(1), &rest));
+  retry.mutable_retry_delay()->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(rest)));
+  Attach(kRetryInfoUrl, retry, &status);
+  return status;
+}
+
+absl::Status RejectByName(absl::string_view enum_value_name, absl::string_view message, const Metadata& metadata) {
+  return Failure(absl::StatusCode::kFailedPrecondition, absl::StripPrefix(enum_value_name, "REJECT_REASON_"), message,
+                 metadata);
+}
+
+std::string ReasonOf(const absl::Status& status) {
+  const auto info = Payload<google::rpc::ErrorInfo>(status, kErrorInfoUrl);
+  return info.has_value() ? info->reason() : std::string();
+}
+
+std::string MetadataOf(const absl::Status& status, absl::string_view key) {
+  const auto info = Payload<google::rpc::ErrorInfo>(status, kErrorInfoUrl);
+  if (!info.has_value()) return "";
+  const auto found = info->metadata().find(std::string(key));
+  return found == info->metadata().end() ? std::string() : found->second;
+}
+
+std::optional<absl::Duration> RetryAfterOf(const absl::Status& status) {
+  const auto retry = Payload<google::rpc::RetryInfo>(status, kRetryInfoUrl);
+  if (!retry.has_value() || !retry->has_retry_delay()) return std::nullopt;
+  return absl::Seconds(retry->retry_delay().seconds()) + absl::Nanoseconds(retry->retry_delay().nanos());
+}
+
+absl::Status WithContext(const absl::Status& status, absl::string_view context) {
+  if (status.ok()) return status;
+  absl::Status with_context(status.code(), absl::StrCat(context, ": ", status.message()));
+  status.ForEachPayload(
+      [&](absl::string_view url, const absl::Cord& payload) { with_context.SetPayload(url, payload); });
+  return with_context;
+}
+
+}  // namespace halles
