@@ -1,0 +1,72 @@
+// Identifiers of customers: made uniform, checked, and replaced by keyed hashes before anything is stored.
+#ifndef HALLES_LIBS_BASE_IDENTIFIERS_IDENTIFIER_H_
+#define HALLES_LIBS_BASE_IDENTIFIERS_IDENTIFIER_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "google/protobuf/repeated_field.h"
+#include "halles/common/v1/common.pb.h"
+
+namespace halles {
+
+inline constexpr int kIdentifiersMax = 8;  // on one fact
+inline constexpr size_t kIdentifierCharactersMax = 254;
+inline constexpr size_t kIssuerCharactersMax = 64;
+inline constexpr size_t kIdentifierHashBytes = 32;
+
+// The keys that identifiers are hashed with. The newest one, with the highest id, hashes; the others stay known by id.
+// Limits: an identifier that was hashed under an older key is another identifier, until rotation re-keys the graph.
+// Thread safety: immutable once shared.
+class IdentifierKeys {
+ public:
+  static constexpr size_t kKeyBytes = 32;
+
+  // INVALID_ARGUMENT for id 0, an id that is taken, or a key that has not exactly 32 bytes.
+  absl::Status Add(uint32_t key_id, absl::string_view key);
+
+  bool empty() const { return keys_.empty(); }
+  // Of the newest key; 0 when there is none.
+  uint32_t newest_id() const { return keys_.empty() ? 0 : keys_.rbegin()->first; }
+  // FAILED_PRECONDITION when there is no key.
+  absl::StatusOr<std::string> Newest() const;
+
+ private:
+  std::map<uint32_t, std::string> keys_;
+};
+
+// True for types that belong to one person; false for those that people share, such as a phone.
+bool IsStrong(common::v1::IdentifierType type);
+
+// Strongest first: by type, then by hash. Both sealed.
+bool StrongerThan(const common::v1::Identifier& a, const common::v1::Identifier& b);
+
+// The same identifier. Both sealed.
+bool SameIdentifier(const common::v1::Identifier& a, const common::v1::Identifier& b);
+
+// Strongest first, each once. All sealed.
+void SortIdentifiers(google::protobuf::RepeatedPtrField<common::v1::Identifier>* identifiers);
+
+// Makes the value uniform, checks it and replaces it by its keyed hash:
+//   keyed_hash = HMAC-SHA-256(key, u8 type, u32 length and bytes of issuer, u32 length and bytes of value), big endian.
+// Phones become E.164, e-mail addresses lower case; spaces around any value go. Errors name `field` and never repeat the
+// value: INVALID_ARGUMENT, for what looks like a card number with reason CARD_NUMBER_REFUSED.
+absl::Status SealIdentifier(const IdentifierKeys& keys, absl::string_view field, common::v1::Identifier* identifier);
+
+// Seals each and sorts them: strongest first, each once. Errors name "<field>[2].value".
+absl::Status SealIdentifiers(const IdentifierKeys& keys, absl::string_view field,
+                             google::protobuf::RepeatedPtrField<common::v1::Identifier>* identifiers);
+
+// OK for an identifier as SealIdentifier leaves it: no value, a hash of 32 bytes, a type, an issuer where there must be one.
+absl::Status CheckSealed(absl::string_view field, const common::v1::Identifier& identifier);
+
+// True when the digits, without spaces and dashes, are 12 to 19 and end in the check digit of a card number.
+bool LooksLikeCardNumber(absl::string_view text);
+
+}  // namespace halles
+
+#endif  // HALLES_LIBS_BASE_IDENTIFIERS_IDENTIFIER_H_

@@ -1,0 +1,22 @@
+// Tokens of pages: where the next page begins, bound to the request that it continues (AIP-158).
+#ifndef HALLES_LIBS_BASE_PAGE_TOKEN_H_
+#define HALLES_LIBS_BASE_PAGE_TOKEN_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace halles {
+
+// An opaque base64url string. `request` is whatever must be the same on every page; `place` says where the next begins.
+// Neither is hidden: no personal field belongs into `place`.
+std::string EncodePageToken(absl::string_view request, absl::string_view place);
+
+// The place. The empty token begins at the empty place. INVALID_ARGUMENT for the field page_token when the token is
+// damaged or was given for another request.
+absl::StatusOr<std::string> DecodePageToken(absl::string_view request, absl::string_view token);
+
+}  // namespace halles
+
+#endif  // HALLES_LIBS_BASE_PAGE_TOKEN_H_
