@@ -1,0 +1,103 @@
+// What every journal gives the importer: records to import, and for each line the file and number it came from.
+#ifndef HALLES_SERVICES_HALLESCTL_IMPORT_SOURCE_H_
+#define HALLES_SERVICES_HALLESCTL_IMPORT_SOURCE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "halles/checkout/v1/checkout_service.pb.h"
+#include "libs/base/money.h"
+
+namespace halles::hallesctl {
+
+// Where a line of a journal stands.
+struct LineAt {
+  uint32_t file = 0;  // index, see Source::file_name
+  int64_t line = 0;   // from 1
+};
+
+// Why a line cannot become part of a record. Names are printed as they are, see FaultName.
+enum class LineFault {
+  kWrongFieldCount,
+  kUnterminatedQuote,
+  kStrayQuote,
+  kLineTooLong,
+  kBadExternalId,
+  kBadSku,
+  kBadDescription,
+  kBadQuantity,
+  kBadPrice,
+  kBadAmount,
+  kBadDiscount,
+  kBadTime,
+  kBadStructure,
+  kBadCustomer,
+  kCustomerDiffers,  // from the customer of the lines before it in the same record
+};
+
+// "WRONG_FIELD_COUNT" and so on.
+absl::string_view FaultName(LineFault fault);
+
+// A line that is not imported.
+struct LineRefusal {
+  LineAt at;
+  LineFault fault = LineFault::kWrongFieldCount;
+  std::string message;            // what was found
+  std::optional<Decimal> amount;  // what the line is worth, when that can be read
+};
+
+// One order or return of the journal; or nothing but lines that are refused. The request has no request_id yet.
+struct SourceRecord {
+  std::variant<std::monostate, checkout::v1::ImportOrderRequest, checkout::v1::ImportReturnRequest> request;
+  std::vector<LineAt> lines;  // the i-th line of the record came from lines[i]
+  std::vector<LineRefusal> refusals;
+
+  // The order or return; null when there is none.
+  const checkout::v1::ImportRecord* record() const;
+  checkout::v1::ImportRecord* mutable_record();
+};
+
+// A journal, read once from its beginning to its end.
+// Every line is either part of a record or of a refusal; blank lines and headers are no lines.
+// Thread safety: one thread at a time.
+class Source {
+ public:
+  virtual ~Source() = default;
+
+  // The next record in the order of the journal; nullopt at its end. An error ends the journal: the file cannot be read,
+  // or it is not of this kind.
+  virtual absl::StatusOr<std::optional<SourceRecord>> Next() = 0;
+
+  // The name of the source in ids: "uci".
+  virtual absl::string_view name() const = 0;
+  // ISO 4217 code of all its amounts.
+  virtual absl::string_view currency() const = 0;
+  // Decimals that prices of this journal may have; sums are printed with at least as many.
+  virtual int price_decimals() const = 0;
+  virtual std::string file_name(uint32_t file) const = 0;
+  virtual uint64_t bytes_total() const = 0;
+  virtual uint64_t bytes_done() const = 0;
+};
+
+// Opens a journal of the kind `source` at `path`, a file or a folder. INVALID_ARGUMENT naming the kinds there are;
+// NOT_FOUND when there is no journal at the path.
+absl::StatusOr<std::unique_ptr<Source>> OpenSource(absl::string_view source, const std::string& path);
+
+// The kinds, for help texts.
+inline constexpr absl::string_view kSourceNames[] = {"uci", "complete-journey"};
+
+// The id of the request that imports a record: "uci/order/536365". The same for ever, so that a repeat is known as one.
+std::string RequestIdOf(const checkout::v1::ExternalRef& external, bool is_return);
+
+// What a line of a record is worth: its exact amount, or quantity times price.
+absl::StatusOr<Decimal> ExactAmountOf(const checkout::v1::ImportLine& line);
+
+}  // namespace halles::hallesctl
+
+#endif  // HALLES_SERVICES_HALLESCTL_IMPORT_SOURCE_H_
