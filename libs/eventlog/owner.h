@@ -217,7 +217,7 @@ class Owner {
   absl::StatusOr<Append> ProposeRecord(RecordHeader header, std::string buffer, UnixMicros logical_time);
   void ConfirmFront(Effects* effects);
   void ConfirmReported(Effects* effects);
-  void SettleRefused(Effects* effects);
+  void SettleRefused(const absl::Status& status, Effects* effects);
   void LoseFrom(size_t first, const absl::Status& status, Effects* effects);
   void BecomeUnsure(absl::Status why, Effects* effects);
   void Quarantine(absl::Status status, Effects* effects);
