@@ -1,0 +1,273 @@
+// The contract of log.h as a test suite that every driver runs.
+//
+//   INSTANTIATE_TEST_SUITE_P(Memory, LogContract, ::testing::Values(LogDriver{"Memory", [] { ... }}), LogDriverName);
+#ifndef HALLES_LIBS_EVENTLOG_LOG_CONTRACT_TEST_H_
+#define HALLES_LIBS_EVENTLOG_LOG_CONTRACT_TEST_H_
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "gtest/gtest.h"
+#include "libs/base/mutex.h"
+#include "libs/eventlog/log.h"
+
+namespace halles::eventlog {
+
+// One log for one test.
+class LogUnderTest {
+ public:
+  virtual ~LogUnderTest() = default;
+  virtual EventLog& log() = 0;
+  // Closes the log and opens it again; false when the driver keeps nothing.
+  virtual bool Reopen() { return false; }
+};
+
+struct LogDriver {
+  std::string name;
+  std::function<std::unique_ptr<LogUnderTest>()> open;
+};
+
+inline std::string LogDriverName(const ::testing::TestParamInfo<LogDriver>& info) { return info.param.name; }
+
+// Keeps reports, and waits for them.
+// Thread safety: all methods may be called from any thread.
+class CollectingSink : public ReportSink {
+ public:
+  void OnReports(absl::Span<const AppendReport> reports) override {
+    MutexLock lock(&mutex_);
+    reports_.insert(reports_.end(), reports.begin(), reports.end());
+  }
+  // All reports so far, once there are `count`; a minute is for ever.
+  std::vector<AppendReport> WaitFor(size_t count) {
+    MutexLock lock(&mutex_);
+    const auto enough = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return reports_.size() >= count; };
+    EXPECT_TRUE(mutex_.AwaitWithTimeout(enough, absl::Minutes(1))) << "reports: " << reports_.size();
+    return reports_;
+  }
+
+ private:
+  Mutex mutex_;
+  std::vector<AppendReport> reports_ ABSL_GUARDED_BY(mutex_);
+};
+
+class LogContract : public ::testing::TestWithParam<LogDriver> {
+ protected:
+  static constexpr SlotId kOne{ServiceId::kCheckout, 1};
+  static constexpr SlotId kTwo{ServiceId::kCheckout, 2};
+  static constexpr SlotId kOther{ServiceId::kCustomerIdentity, 1};
+
+  EventLog& log() { return driver_->log(); }
+  bool Reopen() { return driver_->Reopen(); }
+
+  // Appends and waits until all are durable.
+  void AppendAll(SlotId slot, const std::vector<std::string>& records) {
+    CollectingSink sink;
+    for (size_t i = 0; i < records.size(); ++i) log().Append(slot, records[i], i, &sink);
+    for (const AppendReport& report : sink.WaitFor(records.size())) EXPECT_TRUE(report.status.ok()) << report.status;
+  }
+  std::vector<StoredRecord> ReadAll(SlotId slot, Position from = 0, ReadLimits limits = {}) {
+    std::vector<StoredRecord> records;
+    auto reader = log().NewReader(slot, from);
+    EXPECT_TRUE(reader.ok()) << reader.status();
+    if (!reader.ok()) return records;
+    while (true) {
+      const auto count = (*reader)->Poll(limits, &records);
+      EXPECT_TRUE(count.ok()) << count.status();
+      if (!count.ok() || *count == 0) return records;
+    }
+  }
+  std::vector<std::string> Bytes(SlotId slot, Position from = 0) {
+    std::vector<std::string> bytes;
+    for (StoredRecord& record : ReadAll(slot, from)) bytes.push_back(std::move(record.bytes));
+    return bytes;
+  }
+
+ private:
+  std::unique_ptr<LogUnderTest> driver_ = GetParam().open();
+};
+
+TEST_P(LogContract, IsEmptyAtFirst) {
+  EXPECT_EQ(*log().End(kOne), 0u);
+  EXPECT_TRUE(ReadAll(kOne).empty());
+}
+
+TEST_P(LogContract, ReportsPositionsFromZeroInTheOrderOfTheAppends) {
+  CollectingSink sink;
+  for (uint64_t i = 0; i < 500; ++i) log().Append(kOne, absl::StrCat("record ", i), 1000 + i, &sink);
+  const std::vector<AppendReport> reports = sink.WaitFor(500);
+  for (uint64_t i = 0; i < 500; ++i) {
+    ASSERT_TRUE(reports[i].status.ok()) << reports[i].status;
+    ASSERT_EQ(reports[i].tag, 1000 + i);
+    ASSERT_EQ(reports[i].slot, kOne);
+    ASSERT_EQ(reports[i].position, i);
+  }
+}
+
+TEST_P(LogContract, GivesBackTheBytesInOrder) {
+  std::vector<std::string> records;
+  for (int i = 0; i < 300; ++i)
+    records.push_back(absl::StrCat(i, std::string(static_cast<size_t>(i) * 7, '\0'), "end"));
+  AppendAll(kOne, records);
+  const std::vector<StoredRecord> read = ReadAll(kOne);
+  ASSERT_EQ(read.size(), records.size());
+  for (size_t i = 0; i < read.size(); ++i) {
+    EXPECT_EQ(read[i].position, i);
+    EXPECT_EQ(read[i].bytes, records[i]);
+  }
+}
+
+TEST_P(LogContract, TakesRecordsFromNothingToTheLargest) {
+  const std::vector<std::string> records = {"", "x", std::string(kMaxRecordBytes, 'm'), "after"};
+  AppendAll(kOne, records);
+  EXPECT_EQ(Bytes(kOne), records);
+}
+
+TEST_P(LogContract, KeepsSlotsApart) {
+  AppendAll(kOne, {"one", "two"});
+  AppendAll(kTwo, {"three"});
+  AppendAll(kOther, {"four"});
+  AppendAll(kOne, {"five"});
+  EXPECT_EQ(Bytes(kOne), (std::vector<std::string>{"one", "two", "five"}));
+  EXPECT_EQ(Bytes(kTwo), (std::vector<std::string>{"three"}));
+  EXPECT_EQ(Bytes(kOther), (std::vector<std::string>{"four"}));
+  EXPECT_EQ(*log().End(kOne), 3u);
+}
+
+TEST_P(LogContract, ReadsFromAnyPositionUpToTheEnd) {
+  AppendAll(kOne, {"a", "b", "c"});
+  EXPECT_EQ(Bytes(kOne, 1), (std::vector<std::string>{"b", "c"}));
+  EXPECT_TRUE(Bytes(kOne, 3).empty());
+}
+
+TEST_P(LogContract, RefusesAReaderBeyondTheEnd) {
+  AppendAll(kOne, {"a"});
+  EXPECT_EQ(log().NewReader(kOne, 2).status().code(), absl::StatusCode::kOutOfRange);
+  EXPECT_EQ(log().NewReader(kTwo, 1).status().code(), absl::StatusCode::kOutOfRange);
+}
+
+TEST_P(LogContract, ReadsOnWithTheSameReaderAfterTheEnd) {
+  AppendAll(kOne, {"a"});
+  auto reader = log().NewReader(kOne, 0);
+  ASSERT_TRUE(reader.ok());
+  std::vector<StoredRecord> records;
+  EXPECT_EQ(*(*reader)->Poll({}, &records), 1u);
+  EXPECT_EQ(*(*reader)->Poll({}, &records), 0u);
+  AppendAll(kOne, {"b", "c"});
+  EXPECT_EQ((*reader)->next(), 1u);
+  EXPECT_EQ(*(*reader)->Poll({}, &records), 2u);
+  EXPECT_EQ((*reader)->next(), 3u);
+  EXPECT_EQ(records.back().bytes, "c");
+}
+
+TEST_P(LogContract, KeepsTheLimitsOfAPollAndReturnsAtLeastOneRecord) {
+  AppendAll(kOne, {std::string(100, 'a'), std::string(100, 'b'), std::string(100, 'c')});
+  auto reader = log().NewReader(kOne, 0);
+  ASSERT_TRUE(reader.ok());
+  std::vector<StoredRecord> records;
+  EXPECT_EQ(*(*reader)->Poll({.records_max = 1}, &records), 1u);
+  EXPECT_EQ(*(*reader)->Poll({.records_max = 10, .bytes_max = 10}, &records), 1u);
+  EXPECT_EQ(*(*reader)->Poll({.records_max = 10, .bytes_max = 1000}, &records), 1u);
+  EXPECT_EQ(ReadAll(kOne, 0, {.records_max = 2, .bytes_max = 150}).size(), 3u);
+}
+
+TEST_P(LogContract, ShowsARecordBeforeOrWhenItIsReported) {
+  class ReadingSink : public ReportSink {
+   public:
+    explicit ReadingSink(EventLog* log) : log_(*log) {}
+    void OnReports(absl::Span<const AppendReport> reports) override {
+      MutexLock lock(&mutex_);
+      for (const AppendReport& report : reports) {
+        const auto end = log_.End(report.slot);
+        if (!end.ok() || *end <= *report.position) ++too_early_;
+        ++count_;
+      }
+    }
+    size_t TooEarly(size_t count) {
+      MutexLock lock(&mutex_);
+      EXPECT_TRUE(
+          mutex_.AwaitWithTimeout([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return count_ >= count; }, absl::Minutes(1)));
+      return too_early_;
+    }
+
+   private:
+    EventLog& log_;
+    Mutex mutex_;
+    size_t count_ ABSL_GUARDED_BY(mutex_) = 0;
+    size_t too_early_ ABSL_GUARDED_BY(mutex_) = 0;
+  };
+  ReadingSink sink(&log());
+  for (uint64_t i = 0; i < 100; ++i) log().Append(kOne, "record", i, &sink);
+  EXPECT_EQ(sink.TooEarly(100), 0u);
+}
+
+TEST_P(LogContract, TellsListenersWhatCanBeRead) {
+  Mutex mutex;
+  std::map<SlotId, Position> ends;
+  const auto subscription = log().Subscribe([&](absl::Span<const SlotEnd> grown) {
+    MutexLock lock(&mutex);
+    for (const SlotEnd& slot : grown) ends[slot.slot] = std::max(ends[slot.slot], slot.end);
+  });
+  AppendAll(kOne, {"a", "b"});
+  AppendAll(kTwo, {"c"});
+  MutexLock lock(&mutex);
+  const auto told = [&] { return ends[kOne] == 2 && ends[kTwo] == 1; };
+  EXPECT_TRUE(mutex.AwaitWithTimeout(told, absl::Minutes(1)));
+}
+
+TEST_P(LogContract, CallsNoListenerWhoseSubscriptionEnded) {
+  std::atomic<int> calls{0};
+  auto subscription = log().Subscribe([&](absl::Span<const SlotEnd>) { ++calls; });
+  AppendAll(kOne, {"a"});
+  subscription.reset();
+  const int before = calls;
+  AppendAll(kOne, {"b", "c"});
+  EXPECT_EQ(calls, before);
+}
+
+TEST_P(LogContract, TakesAppendsFromManyThreads) {
+  constexpr size_t kThreads = 4;
+  constexpr size_t kEach = 250;
+  std::vector<CollectingSink> sinks(kThreads);
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (size_t i = 0; i < kEach; ++i) log().Append(i % 2 == 0 ? kOne : kTwo, absl::StrCat(t, ":", i), i, &sinks[t]);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  std::map<SlotId, std::map<Position, std::string>> expected;
+  for (size_t t = 0; t < kThreads; ++t) {
+    for (const AppendReport& report : sinks[t].WaitFor(kEach)) {
+      ASSERT_TRUE(report.status.ok() && report.position.has_value()) << report.status;
+      EXPECT_TRUE(expected[report.slot].emplace(*report.position, absl::StrCat(t, ":", report.tag)).second);
+    }
+  }
+  for (SlotId slot : {kOne, kTwo}) {
+    const std::vector<StoredRecord> records = ReadAll(slot);
+    ASSERT_EQ(records.size(), kThreads * kEach / 2);
+    for (const StoredRecord& record : records) EXPECT_EQ(record.bytes, expected[slot][record.position]);
+  }
+}
+
+TEST_P(LogContract, KeepsItsRecordsAndItsIdentityWhenOpenedAgain) {
+  AppendAll(kOne, {"a", "b"});
+  const LogIdentity before = log().identity();
+  if (!Reopen()) return;  // a driver that keeps nothing promises nothing here
+  EXPECT_EQ(log().identity().install, before.install);
+  EXPECT_EQ(log().identity().slots_per_service, before.slots_per_service);
+  AppendAll(kOne, {"c"});
+  EXPECT_EQ(Bytes(kOne), (std::vector<std::string>{"a", "b", "c"}));
+}
+
+}  // namespace halles::eventlog
+
+#endif  // HALLES_LIBS_EVENTLOG_LOG_CONTRACT_TEST_H_
