@@ -102,6 +102,11 @@ class SchemaBook {
   SchemaBook& AddState(ServiceId service, Schema schema);
   SchemaBook& AddView(ServiceId service, uint8_t view, std::string name, Schema schema);
 
+  // "checkout/17"; "customer_identity customers".
+  std::string Name(const RowSpace& space) const;
+  // "checkout/17"; "customer_identity customers of checkout/17".
+  std::string Name(const FoldId& fold) const;
+
   // "checkout/17 orders order=cj:123"; "customer_identity customers purchases source=checkout/3 ...".
   std::string Describe(const RowSpace& space, absl::string_view key) const;
 

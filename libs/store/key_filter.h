@@ -6,7 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 
 namespace halles::store {
@@ -36,6 +40,36 @@ class KeyFilter {
   uint64_t block_mask_;
   std::unique_ptr<std::atomic<uint64_t>[], Free> words_;
   std::atomic<uint64_t> keys_{0};
+};
+
+// The part of a filter that is about some tables of one space of rows.
+// Thread safety: immutable.
+class SpaceFilter {
+ public:
+  // Knows nothing and holds nothing back.
+  SpaceFilter() = default;
+  // `space` is the prefix of the space's keys in the store; `tables` are prefixes of the keys that are added, all of them.
+  SpaceFilter(KeyFilter* filter, std::string space, std::vector<std::string> tables)
+      : filter_(filter), space_(std::move(space)), tables_(std::move(tables)) {}
+
+  void Add(absl::string_view key) const {
+    if (Covers(key)) filter_->Add(space_, key);
+  }
+  bool MayContain(absl::string_view key) const { return !Covers(key) || filter_->MayContain(space_, key); }
+
+  const std::vector<std::string>& tables() const { return tables_; }
+
+ private:
+  bool Covers(absl::string_view key) const {
+    for (const std::string& table : tables_) {
+      if (absl::StartsWith(key, table)) return true;
+    }
+    return false;
+  }
+
+  KeyFilter* filter_ = nullptr;
+  std::string space_;
+  std::vector<std::string> tables_;
 };
 
 }  // namespace halles::store

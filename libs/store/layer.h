@@ -30,6 +30,7 @@ struct LayerRow {
   Position position = 0;
   SlotId source;  // of a view's row: the slot it was folded from
   bool deleted = false;
+  uint64_t record = 0;  // in flight: counts the records begun, to know the one that wrote this
 
   // What it costs to keep, allocations and tree included.
   size_t bytes() const { return key.size() + value.size() + 160; }
@@ -73,14 +74,15 @@ class Layer {
 
   // `meter` may be null.
   explicit Layer(DirtyMeter* meter) : meter_(meter) {}
-  ~Layer() { Report(); }
+  // Moving takes the rows and leaves an empty layer; bytes stay counted until the layer that holds them is destroyed.
+  ~Layer();
   Layer(Layer&& other) noexcept;
   Layer& operator=(Layer&&) = delete;
 
-  // Puts the row in, remembering what it replaces until ForgetUndo.
-  void PutUndoable(std::unique_ptr<LayerRow> row);
   // Puts the row in for good.
-  void Put(std::unique_ptr<LayerRow> row);
+  void Put(std::unique_ptr<LayerRow> row) { Exchange(std::move(row)); }
+  // Puts the row in until Undo, which takes back everything since the last ForgetUndo.
+  void PutUndoable(std::unique_ptr<LayerRow> row) { undo_.push_back(Exchange(std::move(row))); }
   void Undo();
   void ForgetUndo() {
     if (!undo_.empty()) undo_.clear();
@@ -94,16 +96,17 @@ class Layer {
   bool empty() const { return rows_.empty(); }
   size_t bytes() const { return static_cast<size_t>(bytes_); }
 
-  // The rows move out and this layer is empty; their bytes stay counted until the returned layer is destroyed.
-  Layer Take();
-
  private:
   static constexpr int64_t kReportBytes = 16 * 1024;
 
+  // How to take one Put back.
   struct Replaced {
-    absl::string_view key;  // of a row in `rows_` or in an earlier element
-    std::unique_ptr<LayerRow> row;
+    LayerRow* row = nullptr;           // in `rows_`
+    std::unique_ptr<LayerRow> before;  // its content before; null: there was no such row
   };
+
+  // A row stays where it is when its content changes, since the map's key points into it.
+  Replaced Exchange(std::unique_ptr<LayerRow> row);
 
   void Count(int64_t delta) {
     bytes_ += delta;
@@ -118,13 +121,12 @@ class Layer {
   int64_t reported_ = 0;
 };
 
-// Rows on their way to disk with the cursors they belong to.
-// Thread safety: immutable.
+// Rows on their way to disk with the cursors they belong to; shared as const.
 struct FrozenRows {
   FrozenRows(Layer rows, std::map<SlotId, FoldCursor> sources) : layer(std::move(rows)), cursors(std::move(sources)) {}
 
-  const Layer layer;
-  const std::map<SlotId, FoldCursor> cursors;  // by source
+  Layer layer;
+  std::map<SlotId, FoldCursor> cursors;  // by source
 };
 
 // Walks rows of the base in order of the key.

@@ -39,7 +39,9 @@ namespace halles::store {
 // Lifetime: the store and `base` outlive it. Destroying it forgets what was not flushed; the log has it.
 class SlotRows {
  public:
-  SlotRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, KeyFilter* filter, std::vector<std::string> filtered);
+  // Store::OpenSlot makes them. `on_close` is called by the destructor. `filter` holds back questions to the base.
+  SlotRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, SpaceFilter filter, std::optional<FoldMeta> opened_at,
+           std::function<void()> on_close);
   ~SlotRows();
   SlotRows(const SlotRows&) = delete;
   SlotRows& operator=(const SlotRows&) = delete;
@@ -70,6 +72,9 @@ class SlotRows {
   // The cursor moved without a row: it is worth a flush.
   void NoteAdvance() { dirty_.store(true, std::memory_order_relaxed); }
 
+  // The cursor that the rows were flushed with, when the store had any: where reading the slot goes on.
+  const std::optional<FoldMeta>& opened_at() const { return opened_at_; }
+
   // Reads answer anew after a failure; `status()` of both views is OK again.
   void ResetStatus();
 
@@ -79,7 +84,7 @@ class SlotRows {
   bool dirty() const { return dirty_.load(std::memory_order_relaxed); }
 
   // Moves the confirmed rows, which belong to `cursor`, aside for the flusher. Rows frozen before must be released.
-  std::shared_ptr<const FrozenRows> Freeze(FoldCursor cursor);
+  std::shared_ptr<const FrozenRows> Freeze(SlotId slot, FoldCursor cursor);
 
   // The frozen rows are in the base now.
   void ReleaseFrozen();
@@ -121,16 +126,15 @@ class SlotRows {
     SlotRows* const owner_;
   };
 
-  enum class Mode { kIdle, kRecord, kApply };
+  enum class Mode { kIdle, kRecord, kApply };  // what AbandonRecord takes back
 
   void Write(absl::string_view key, std::string value, bool deleted);
-  bool MayBeInBase(absl::string_view key) const;
-  void NoteKey(absl::string_view key);
 
   const std::unique_ptr<BaseRows> base_;
   DirtyMeter* const meter_;
-  KeyFilter* const filter_;                  // may be null
-  const std::vector<std::string> filtered_;  // prefixes of the keys that `filter_` knows
+  const SpaceFilter filter_;
+  const std::optional<FoldMeta> opened_at_;
+  const std::function<void()> on_close_;
   std::atomic<bool> dirty_{false};
 
   View in_flight_view_;
@@ -138,12 +142,13 @@ class SlotRows {
   Writer writer_;
   Mode mode_ = Mode::kIdle;
   Position apply_position_ = 0;
+  uint64_t records_begun_ = 0;
 
   InFlightIndex in_flight_;     // key -> the newest write in flight, owned by its record
   std::deque<Record> records_;  // oldest first
   std::vector<InFlightUndo> in_flight_undo_;
   std::vector<std::vector<std::unique_ptr<LayerRow>>> spare_;  // emptied write lists, kept for their memory
-  Layer confirmed_;
+  std::optional<Layer> confirmed_;                             // never empty but while it is exchanged
   std::shared_ptr<const FrozenRows> frozen_;
 };
 
@@ -153,7 +158,9 @@ class SlotRows {
 class ViewRows {
  public:
   // `cursors`: of the sources folded so far, as they were flushed.
-  ViewRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, std::map<SlotId, FoldCursor> cursors);
+  // Store::OpenView makes them. `on_close` is called by the destructor.
+  ViewRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, std::map<SlotId, FoldCursor> cursors,
+           std::function<void()> on_close);
   ~ViewRows();
   ViewRows(const ViewRows&) = delete;
   ViewRows& operator=(const ViewRows&) = delete;
@@ -249,10 +256,11 @@ class ViewRows {
 
   const std::unique_ptr<BaseRows> base_;
   DirtyMeter* const meter_;
+  const std::function<void()> on_close_;
   std::atomic<bool> dirty_{false};
 
   mutable SharedMutex mutex_;
-  Layer rows_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Layer> rows_ ABSL_GUARDED_BY(mutex_);  // never empty but while it is exchanged
   std::shared_ptr<const FrozenRows> frozen_ ABSL_GUARDED_BY(mutex_);
   std::map<SlotId, SourceCursor> cursors_ ABSL_GUARDED_BY(mutex_);
 };

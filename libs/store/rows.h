@@ -27,7 +27,7 @@ class RowReader {
   virtual std::optional<Row> Get(absl::string_view key) const = 0;
 
   // Visits rows with `prefix` from `start` (inclusive, must have the prefix or be empty) in order of the bytes of the key,
-  // until `visit` returns false.
+  // until `visit` returns false. `visit` does not write rows.
   using Visit = absl::FunctionRef<bool(absl::string_view key, const Row& row)>;
   virtual void Scan(absl::string_view prefix, absl::string_view start, Visit visit) const = 0;
 

@@ -1,12 +1,12 @@
 // The state store of a process: every fold's rows, cursor and digest in one RocksDB, written behind the log.
 //
-// Layout of keys (all numbers big endian); one column family, no write-ahead log of its own:
-//   00 00                                                  identity: install id, format version
-//   00 01 service slot(2)                                  meta of a state
-//   00 02 service view source-service source-slot(2)       meta of a view's source
-//   01 service slot(2) table-key                           state rows:  position(8) value
-//   02 service view table-key                              view rows:   position(8) source-service source-slot(2) value
-// Meta rows: cursor, next position, digest, fold version (EncodeMeta in store_format.h).
+// Layout of keys (numbers big endian); one column family, no write-ahead log of its own:
+//   00 00                                                  identity: format(4) install(16)
+//   01 service slot(2) table-key                           a state's row:  position(8) value
+//   02 service view table-key                              a view's row:   position(8) source-service source-slot(2) value
+//   03 01 service slot(2)                                  a state's meta
+//   03 02 service view source-service source-slot(2)       the meta of a view's source
+// A meta is version(4) next-position(8) digest(16) cursor.
 // A flush writes one sorted file with the rows, metas and digests of all folds, and ingests it: all of it or nothing.
 #ifndef HALLES_LIBS_STORE_STORE_H_
 #define HALLES_LIBS_STORE_STORE_H_
@@ -40,7 +40,7 @@ enum class FlushStep { kFrozen, kFileWritten, kIngested, kReleased };
 struct StoreOptions {
   size_t flush_bytes = size_t{32} << 20;        // a flush starts when this much is dirty,
   absl::Duration flush_age = absl::Seconds(1);  // or this long after the last one
-  size_t dirty_bytes_max = size_t{256} << 20;   // Overfull() beyond this
+  size_t dirty_bytes_max = size_t{256} << 20;   // Admit() refuses beyond this
   size_t block_cache_bytes = size_t{64} << 20;
   size_t key_filter_bytes = size_t{16} << 20;
   bool background = true;  // false: rows are flushed by FlushNow only
@@ -101,8 +101,8 @@ class Store {
   Store& operator=(const Store&) = delete;
 
   // What is stored for the fold, as of the last flush; nullopt when it never was flushed.
-  std::optional<FoldMeta> LoadMeta(const FoldId& fold) const;
-  std::map<FoldId, FoldMeta> LoadMetas() const;
+  absl::StatusOr<std::optional<FoldMeta>> LoadMeta(const FoldId& fold) const;
+  absl::StatusOr<std::map<FoldId, FoldMeta>> LoadMetas() const;
 
   // The rows of a slot's state. Waits for a flush under way: not on a thread that any `post` runs functions on. At most one
   // at a time for a slot. FAILED_PRECONDITION with FOLD_VERSION when other code folded it: Drop it and fold again.
@@ -127,7 +127,7 @@ class Store {
   StoreStats stats() const;
 
   // Everything as of the last flush.
-  std::unique_ptr<Snapshot> TakeSnapshot() const;
+  absl::StatusOr<std::unique_ptr<Snapshot>> TakeSnapshot() const;
 
   const std::string& dir() const;  // of this generation
 
@@ -136,6 +136,13 @@ class Store {
   class Impl;
   explicit Store(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
+};
+
+struct Comparison {
+  uint64_t rows = 0;         // compared, counted once
+  uint64_t positions = 0;    // read by the folds compared: the sum of their next positions
+  uint64_t differences = 0;  // rows, cursors and digests that differ
+  bool equal() const { return differences == 0; }
 };
 
 // All folds and rows of one moment: what a flush wrote last.
@@ -166,17 +173,12 @@ class Snapshot {
 
  private:
   friend class Store;
-  friend struct SnapshotAccess;
+  friend absl::StatusOr<Comparison> CompareSnapshots(const Snapshot&, const Snapshot&, const SchemaBook&,
+                                                     absl::FunctionRef<void(absl::string_view)>);
   class Impl;
+  class Walk;
   explicit Snapshot(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
-};
-
-struct Comparison {
-  uint64_t rows = 0;         // compared, counted once
-  uint64_t positions = 0;    // read by the folds compared: the sum of their next positions
-  uint64_t differences = 0;  // rows, cursors and digests that differ
-  bool equal() const { return differences == 0; }
 };
 
 // Compares two snapshots row by row, then the stored digests and those computed from the rows. `on_difference` is told each

@@ -1,0 +1,17 @@
+// HALLES_CHECK: ends the process when what must hold does not. For bugs only, never for input or the state of the world.
+#ifndef HALLES_LIBS_BASE_CHECK_H_
+#define HALLES_LIBS_BASE_CHECK_H_
+
+namespace halles {
+
+[[noreturn]] void CheckFailed(const char* file, int line, const char* what);
+
+}  // namespace halles
+
+// Ends the process with `what` went wrong unless `condition` holds.
+#define HALLES_CHECK(condition, what)                              \
+  do {                                                             \
+    if (!(condition)) ::halles::CheckFailed(__FILE__, __LINE__, what); \
+  } while (false)
+
+#endif  // HALLES_LIBS_BASE_CHECK_H_

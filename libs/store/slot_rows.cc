@@ -1,0 +1,157 @@
+// The state of one slot in memory: in flight, confirmed, frozen, base.
+#include <array>
+#include <utility>
+
+#include "libs/base/check.h"
+#include "libs/store/overlay.h"
+
+namespace halles::store {
+
+SlotRows::SlotRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, SpaceFilter filter,
+                   std::optional<FoldMeta> opened_at, std::function<void()> on_close)
+    : base_(std::move(base)),
+      meter_(meter),
+      filter_(std::move(filter)),
+      opened_at_(std::move(opened_at)),
+      on_close_(std::move(on_close)),
+      in_flight_view_(this, true),
+      confirmed_view_(this, false),
+      writer_(this),
+      confirmed_(std::in_place, meter) {}
+
+SlotRows::~SlotRows() {
+  if (on_close_) on_close_();
+}
+
+std::optional<Row> SlotRows::View::Get(absl::string_view key) const {
+  const std::array<const Layer*, 2> layers = {&*owner_->confirmed_,
+                                              owner_->frozen_ == nullptr ? nullptr : &owner_->frozen_->layer};
+  const BaseRows* const base = owner_->filter_.MayContain(key) ? owner_->base_.get() : nullptr;
+  return GetMerged(in_flight_ ? &owner_->in_flight_ : nullptr,
+                   absl::MakeConstSpan(layers.data(), owner_->frozen_ == nullptr ? 1 : 2), base, key, &status_);
+}
+
+void SlotRows::View::Scan(absl::string_view prefix, absl::string_view start, Visit visit) const {
+  const std::array<const Layer*, 2> layers = {&*owner_->confirmed_,
+                                              owner_->frozen_ == nullptr ? nullptr : &owner_->frozen_->layer};
+  ScanMerged(in_flight_ ? &owner_->in_flight_ : nullptr,
+             absl::MakeConstSpan(layers.data(), owner_->frozen_ == nullptr ? 1 : 2), *owner_->base_, prefix, start,
+             visit, &status_);
+}
+
+Rows& SlotRows::BeginRecord(Position expected) {
+  mode_ = Mode::kRecord;
+  in_flight_undo_.clear();
+  ++records_begun_;
+  Record& record = records_.emplace_back();
+  record.position = expected;
+  if (!spare_.empty()) {
+    record.writes = std::move(spare_.back());
+    spare_.pop_back();
+  }
+  return writer_;
+}
+
+Rows& SlotRows::BeginApply(Position position) {
+  HALLES_CHECK(records_.empty(), "a record is applied while others are in flight");
+  mode_ = Mode::kApply;
+  confirmed_->ForgetUndo();
+  apply_position_ = position;
+  dirty_.store(true, std::memory_order_relaxed);
+  return writer_;
+}
+
+void SlotRows::Write(absl::string_view key, std::string value, bool deleted) {
+  HALLES_CHECK(mode_ != Mode::kIdle, "a row is written outside of a record");
+  if (mode_ == Mode::kApply) {
+    auto row = std::make_unique<LayerRow>();
+    row->key.assign(key.data(), key.size());
+    row->value = std::move(value);
+    row->position = apply_position_;
+    row->deleted = deleted;
+    if (!deleted) filter_.Add(key);
+    confirmed_->PutUndoable(std::move(row));
+    return;
+  }
+  Record& record = records_.back();
+  const auto it = in_flight_.find(key);
+  if (it != in_flight_.end() && it->second->record == records_begun_) {
+    it->second->value = std::move(value);
+    it->second->deleted = deleted;
+    return;
+  }
+  auto row = std::make_unique<LayerRow>();
+  row->key.assign(key.data(), key.size());
+  row->value = std::move(value);
+  row->position = record.position;
+  row->deleted = deleted;
+  row->record = records_begun_;
+  InFlightUndo undo{row.get(), nullptr};
+  if (it != in_flight_.end()) {
+    // The index's key points into the row that leaves it.
+    undo.hidden = it->second;
+    in_flight_.erase(it);
+  }
+  in_flight_.emplace(absl::string_view(row->key), row.get());
+  in_flight_undo_.push_back(undo);
+  record.writes.push_back(std::move(row));
+}
+
+void SlotRows::AbandonRecord() {
+  HALLES_CHECK(mode_ != Mode::kIdle, "there is no record to abandon");
+  if (mode_ == Mode::kApply) {
+    confirmed_->Undo();
+  } else {
+    for (; !in_flight_undo_.empty(); in_flight_undo_.pop_back()) {
+      const InFlightUndo& undo = in_flight_undo_.back();
+      in_flight_.erase(undo.row->key);
+      if (undo.hidden != nullptr) in_flight_.emplace(absl::string_view(undo.hidden->key), undo.hidden);
+    }
+    records_.pop_back();
+  }
+  mode_ = Mode::kIdle;
+}
+
+void SlotRows::ConfirmOldest(Position position) {
+  HALLES_CHECK(!records_.empty(), "a record is confirmed that is not in flight");
+  mode_ = Mode::kIdle;
+  in_flight_undo_.clear();
+  Record& record = records_.front();
+  for (std::unique_ptr<LayerRow>& row : record.writes) {
+    const auto it = in_flight_.find(row->key);
+    if (it != in_flight_.end() && it->second == row.get()) in_flight_.erase(it);
+    row->position = position;
+    if (!row->deleted) filter_.Add(row->key);
+    confirmed_->Put(std::move(row));
+  }
+  record.writes.clear();
+  spare_.push_back(std::move(record.writes));
+  records_.pop_front();
+  dirty_.store(true, std::memory_order_relaxed);
+}
+
+void SlotRows::DropInFlight() {
+  mode_ = Mode::kIdle;
+  in_flight_undo_.clear();
+  in_flight_.clear();
+  records_.clear();
+}
+
+void SlotRows::ResetStatus() {
+  in_flight_view_.ResetStatus();
+  confirmed_view_.ResetStatus();
+}
+
+std::shared_ptr<const FrozenRows> SlotRows::Freeze(SlotId slot, FoldCursor cursor) {
+  HALLES_CHECK(frozen_ == nullptr, "rows are frozen before those frozen earlier were released");
+  if (mode_ == Mode::kApply) mode_ = Mode::kIdle;
+  dirty_.store(false, std::memory_order_relaxed);
+  frozen_ = std::make_shared<const FrozenRows>(std::move(*confirmed_),
+                                               std::map<SlotId, FoldCursor>{{slot, std::move(cursor)}});
+  confirmed_.emplace(meter_);
+  return frozen_;
+}
+
+void SlotRows::ReleaseFrozen() { frozen_ = nullptr; }
+
+}  // namespace halles::store

@@ -1,0 +1,51 @@
+// The directory of the state store: its lock, its generations, and the file that names the current one.
+#ifndef HALLES_LIBS_STORE_STATE_DIR_H_
+#define HALLES_LIBS_STORE_STATE_DIR_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace halles::store {
+
+// Holds the lock of "<data-dir>/state":
+//   LOCK      locked while any generation is open
+//   CURRENT   "db-<generation>\n"
+//   db-<n>    a RocksDB
+// Thread safety: may be shared.
+class StateDir {
+ public:
+  // Creates the directory when it is missing. STORE_LOCKED, STATE_DIR_UNUSABLE.
+  static absl::StatusOr<std::unique_ptr<StateDir>> Lock(const std::string& dir);
+  ~StateDir();
+  StateDir(const StateDir&) = delete;
+  StateDir& operator=(const StateDir&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::string GenerationPath(uint64_t generation) const;
+
+  // nullopt in a new directory. STORE_DAMAGED when CURRENT cannot be understood.
+  absl::StatusOr<std::optional<uint64_t>> Current() const;
+  // Atomic and durable.
+  absl::Status SetCurrent(uint64_t generation) const;
+  absl::StatusOr<std::vector<uint64_t>> Generations() const;
+  // As far as it goes: what is left is deleted by a later call.
+  void Delete(uint64_t generation) const;
+
+ private:
+  StateDir(std::string path, int lock_fd) : path_(std::move(path)), lock_fd_(lock_fd) {}
+
+  const std::string path_;
+  const int lock_fd_;
+};
+
+// Renames `dir` to the first free "<dir>.quarantined-<n>" and returns that.
+absl::StatusOr<std::string> QuarantineDir(const std::string& dir);
+
+}  // namespace halles::store
+
+#endif  // HALLES_LIBS_STORE_STATE_DIR_H_

@@ -1,0 +1,100 @@
+// What the tests of the store are written with: a directory that goes away, a slot and a view that count positions.
+#ifndef HALLES_LIBS_STORE_STORE_TEST_UTIL_H_
+#define HALLES_LIBS_STORE_STORE_TEST_UTIL_H_
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "libs/base/ids.h"
+#include "libs/base/slot.h"
+#include "libs/store/store.h"
+
+namespace halles::store {
+
+class TempDir {
+ public:
+  TempDir() {
+    std::string pattern = absl::StrCat(testing::TempDir(), "/store-XXXXXX");
+    path_ = mkdtemp(pattern.data());
+  }
+  ~TempDir() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  std::string State() const { return path_ + "/state"; }
+
+ private:
+  std::string path_;
+};
+
+inline InstallId Install(uint8_t n) {
+  InstallId::Bytes bytes{};
+  bytes[0] = n;
+  return InstallId::FromBytes(bytes);
+}
+
+inline SlotId Checkout(uint16_t slot) { return SlotId{ServiceId::kCheckout, slot}; }
+
+// Rows are flushed by FlushNow alone.
+inline StoreOptions Quiet() {
+  StoreOptions options;
+  options.background = false;
+  options.key_filter_bytes = 1 << 16;
+  options.block_cache_bytes = 1 << 20;
+  return options;
+}
+
+inline FoldCursor CursorAt(Position next) { return FoldCursor{absl::StrCat("cursor ", next), next}; }
+
+// The state of a slot on this thread.
+struct TestSlot {
+  TestSlot(Store* store, SlotId slot, std::vector<uint16_t> filtered = {}) {
+    SlotOptions options;
+    options.post = [](const std::function<void()>& function) { function(); };
+    options.cursor = [this] { return CursorAt(next); };
+    options.filtered_tables = std::move(filtered);
+    auto opened = store->OpenSlot(slot, std::move(options));
+    if (!opened.ok()) {
+      ADD_FAILURE() << opened.status();
+      std::abort();
+    }
+    rows = *std::move(opened);
+    if (rows->opened_at().has_value()) next = rows->opened_at()->cursor.next;
+  }
+
+  // One record that puts one row, confirmed at once.
+  void Put(const std::string& key, const std::string& value) { rows->BeginApply(next++).Put(key, value); }
+  void Delete(const std::string& key) { rows->BeginApply(next++).Delete(key); }
+  std::string Get(const std::string& key) const {
+    const std::optional<Row> row = rows->confirmed().Get(key);
+    return row.has_value() ? row->value : "absent";
+  }
+
+  Position next = 0;
+  std::unique_ptr<SlotRows> rows;
+};
+
+using Content = std::map<std::string, std::string>;
+
+inline Content ContentOf(const RowReader& rows, const std::string& prefix = "", const std::string& start = "") {
+  Content content;
+  std::string last;
+  rows.Scan(prefix, start, [&](absl::string_view key, const Row& row) {
+    EXPECT_LT(last, key);
+    last = std::string(key);
+    content.emplace(last, row.value);
+    return true;
+  });
+  EXPECT_TRUE(rows.status().ok()) << rows.status();
+  return content;
+}
+
+}  // namespace halles::store
+
+#endif  // HALLES_LIBS_STORE_STORE_TEST_UTIL_H_
