@@ -1,0 +1,136 @@
+// How a decision is tested: Given events, When a command comes, Then events or a refusal.
+#ifndef HALLES_LIBS_TESTING_GIVEN_WHEN_THEN_H_
+#define HALLES_LIBS_TESTING_GIVEN_WHEN_THEN_H_
+
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "google/protobuf/generated_enum_reflection.h"
+#include "gtest/gtest.h"
+#include "libs/base/status.h"
+#include "libs/partition/domain.h"
+#include "libs/store/memory_rows.h"
+#include "libs/store/table.h"
+
+namespace halles::testing {
+
+// What a command was answered with.
+template <class Response, class Event>
+class Outcome {
+ public:
+  explicit Outcome(absl::StatusOr<partition::Decision<Response, Event>> decision) : decision_(std::move(decision)) {}
+
+  // Exactly these facts, in this order.
+  const Outcome& ThenEvents(const std::vector<Event>& expected) const {
+    EXPECT_TRUE(decision_.ok()) << decision_.status();
+    if (!decision_.ok()) return *this;
+    EXPECT_EQ(decision_->facts.size(), expected.size());
+    for (size_t i = 0; i < decision_->facts.size(); ++i) {
+      const std::string wanted = i < expected.size() ? expected[i].DebugString() : "nothing";
+      EXPECT_EQ(decision_->facts[i].event.DebugString(), wanted) << "event " << i;
+    }
+    return *this;
+  }
+
+  // An answer and no fact.
+  const Outcome& ThenNothing() const { return ThenEvents({}); }
+
+  template <class Reason>
+  const Outcome& ThenRejected(Reason reason) const {
+    const std::string name =
+        google::protobuf::internal::NameOfEnum(google::protobuf::GetEnumDescriptor<Reason>(), reason);
+    EXPECT_EQ(decision_.status().code(), absl::StatusCode::kFailedPrecondition) << decision_.status();
+    EXPECT_EQ("REJECT_REASON_" + ReasonOf(decision_.status()), name) << decision_.status();
+    return *this;
+  }
+
+  // What the refusal says under this key of its metadata.
+  std::string Metadata(absl::string_view key) const { return MetadataOf(decision_.status(), key); }
+
+  const absl::Status& status() const { return decision_.status(); }
+  const Response& response() const { return decision_->response; }
+  const std::vector<partition::Fact<Event>>& facts() const { return decision_->facts; }
+
+ private:
+  absl::StatusOr<partition::Decision<Response, Event>> decision_;
+};
+
+// The state of one slot after some events, each a record of its own from position 0 on. `Domain` has
+//   using Event = ...;
+//   static absl::Status Evolve(store::Rows&, const Event&, const partition::FactContext&);
+//   static auto Decide(const store::RowReader&, const Command&, const partition::CommandContext&);  // for each command
+template <class Domain>
+class Given {
+ public:
+  using Event = typename Domain::Event;
+
+  explicit Given(SlotId slot, const std::vector<Event>& events = {}) : slot_(slot) {
+    for (const Event& event : events) {
+      const absl::Status status = TryEvolve({partition::Fact<Event>{"", event}});
+      EXPECT_TRUE(status.ok()) << status << "\n" << event.DebugString();
+    }
+  }
+
+  // Decides, and checks that what was decided can be evolved; the state stays as it was.
+  template <class Command>
+  auto When(const Command& command) const {
+    partition::CommandContext context;
+    context.request_id = "request";
+    context.now = now_;
+    auto decision = Domain::Decide(rows_, command, context);
+    if (decision.ok()) {
+      Given copy = *this;
+      const absl::Status status = copy.TryEvolve(decision->facts);
+      EXPECT_TRUE(status.ok()) << "decided what cannot be evolved: " << status;
+    }
+    EXPECT_TRUE(rows_.status().ok()) << rows_.status();
+    using Decided = std::decay_t<decltype(*decision)>;
+    return Outcome<decltype(Decided::response), Event>(std::move(decision));
+  }
+
+  // Decides and records the facts as one record, if there are any. The command must not be refused.
+  template <class Command>
+  auto Record(const Command& command) {
+    auto outcome = When(command);
+    EXPECT_TRUE(outcome.status().ok()) << outcome.status();
+    if (outcome.status().ok() && !outcome.facts().empty()) {
+      const absl::Status status = TryEvolve(outcome.facts());
+      EXPECT_TRUE(status.ok()) << status;
+    }
+    return outcome;
+  }
+
+  // Evolves by the facts of one record at the next position.
+  absl::Status TryEvolve(const std::vector<partition::Fact<Event>>& facts) {
+    rows_.set_position(next_);
+    partition::FactContext context;
+    context.slot = slot_;
+    context.position = next_++;
+    context.logical_time = now_;
+    for (const partition::Fact<Event>& fact : facts) {
+      context.aggregate_id = fact.aggregate_id;
+      context.effective_time = fact.effective_time == 0 ? now_ : fact.effective_time;
+      RETURN_IF_ERROR(Domain::Evolve(rows_, fact.event, context));
+      ++context.index;
+    }
+    return rows_.status();
+  }
+
+  const store::MemoryRows& rows() const { return rows_; }
+  SlotId slot() const { return slot_; }
+  Position next_position() const { return next_; }
+
+ private:
+  SlotId slot_;
+  store::MemoryRows rows_;
+  Position next_ = 0;
+  UnixMicros now_ = 1'700'000'000'000'000;
+};
+
+}  // namespace halles::testing
+
+#endif  // HALLES_LIBS_TESTING_GIVEN_WHEN_THEN_H_

@@ -1,0 +1,73 @@
+// The view "totals": sums over orders and returns by channel, structure and month of the recorded time.
+#ifndef HALLES_SERVICES_CHECKOUT_PROJECTION_H_
+#define HALLES_SERVICES_CHECKOUT_PROJECTION_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <tuple>
+
+#include "absl/status/status.h"
+#include "halles/checkout/v1/checkout_events.pb.h"
+#include "libs/base/ids.h"
+#include "libs/base/money.h"
+#include "libs/base/slot.h"
+#include "libs/partition/domain.h"
+#include "libs/store/rows.h"
+#include "libs/store/table.h"
+#include "services/checkout/rows.pb.h"
+
+namespace halles::checkout {
+
+inline constexpr uint8_t kTotalsView = 1;
+inline constexpr char kTotalsViewName[] = "totals";
+
+// Months are year times 100 plus month, of UTC. Every row belongs to one source slot; queries add them up.
+struct TotalsKey {
+  std::string currency;
+  common::v1::Channel channel = common::v1::CHANNEL_UNSPECIFIED;
+  StructureId structure;
+  uint32_t month = 0;
+  SlotId source;
+  static constexpr std::array kFieldNames = {"currency", "channel", "structure", "month", "source"};
+  auto Fields() const { return std::tie(currency, channel, structure, month, source); }
+  auto Fields() { return std::tie(currency, channel, structure, month, source); }
+};
+
+struct MonthKey {
+  std::string currency;
+  common::v1::Channel channel = common::v1::CHANNEL_UNSPECIFIED;
+  uint32_t month = 0;
+  SlotId source;
+  static constexpr std::array kFieldNames = {"currency", "channel", "month", "source"};
+  auto Fields() const { return std::tie(currency, channel, month, source); }
+  auto Fields() { return std::tie(currency, channel, month, source); }
+};
+
+struct StructureKey {
+  std::string currency;
+  common::v1::Channel channel = common::v1::CHANNEL_UNSPECIFIED;
+  StructureId structure;
+  SlotId source;
+  static constexpr std::array kFieldNames = {"currency", "channel", "structure", "source"};
+  auto Fields() const { return std::tie(currency, channel, structure, source); }
+  auto Fields() { return std::tie(currency, channel, structure, source); }
+};
+
+// Invariants: a row of kTotalsByMonth is the sum of those of kTotals that differ from it in the structure only, and
+// kStructures lists exactly the months for which kTotals has a row.
+inline constexpr store::Table<TotalsKey, rows::TotalsRow> kTotals(1, "totals");
+inline constexpr store::Table<MonthKey, rows::TotalsRow> kTotalsByMonth(2, "totals_by_month");
+inline constexpr store::Table<StructureKey, rows::StructureRow> kStructures(3, "structures");
+
+inline store::Schema TotalsSchema() { return store::Schema().Add(kTotals).Add(kTotalsByMonth).Add(kStructures); }
+
+// Folds one fact of checkout into the rows of its source slot. DATA_LOSS when it is none that this version knows.
+absl::Status Project(store::Rows& view, const v1::OrderEvent& event, const partition::FactContext& context);
+
+Int128 ValueOf(const rows::Sum& sum);
+void AddTo(Int128 amount, rows::Sum* sum);
+
+}  // namespace halles::checkout
+
+#endif  // HALLES_SERVICES_CHECKOUT_PROJECTION_H_

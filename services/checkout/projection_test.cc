@@ -1,0 +1,188 @@
+// Tests of the view "totals": what a record adds, and that the order between sources does not matter.
+#include "services/checkout/projection.h"
+
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "libs/base/random.h"
+#include "libs/base/status.h"
+#include "services/checkout/test_builders.h"
+
+namespace halles::checkout {
+namespace {
+
+// A view and the sources that are folded into it, record by record.
+class GivenTotals {
+ public:
+  explicit GivenTotals(const std::vector<v1::OrderEvent>& events = {}) {
+    for (const v1::OrderEvent& event : events) EXPECT_TRUE(Fold(event, kSlot, next_++).ok());
+  }
+
+  absl::Status Fold(const v1::OrderEvent& event, SlotId source, Position position) {
+    rows_.set_position(position);
+    partition::FactContext context;
+    context.slot = source;
+    context.position = position;
+    const absl::Status status = Project(rows_, event, context);
+    return status.ok() ? rows_.status() : status;
+  }
+
+  rows::TotalsRow At(const std::string& structure, uint32_t month) const {
+    return kTotals.Get(rows_, {"GBP", common::v1::CHANNEL_WEB, StructureId::FromString(structure), month, kSlot})
+        .value_or(rows::TotalsRow());
+  }
+  rows::TotalsRow AtMonth(uint32_t month) const {
+    return kTotalsByMonth.Get(rows_, {"GBP", common::v1::CHANNEL_WEB, month, kSlot}).value_or(rows::TotalsRow());
+  }
+  const store::MemoryRows& rows() const { return rows_; }
+
+ private:
+  store::MemoryRows rows_;
+  Position next_ = 0;
+};
+
+v1::ImportRecord In(const std::string& structure, const google::protobuf::Timestamp& time, v1::ImportRecord record) {
+  record.set_structure_id(structure);
+  *record.mutable_recorded_time() = time;
+  return record;
+}
+
+TEST(Project, CountsLinesByKindAndZeros) {
+  const GivenTotals given({OrderImported(
+      Record("1", {Sold("a", "1"), Sold("b", "0"), Sold("c", "1", "0"), Line(v1::LINE_KIND_SERVICE, "POST", "1", "18"),
+                   Line(v1::LINE_KIND_ADJUSTMENT, "d", "-3", "0"), Back("e", "1")}))});
+  const rows::TotalsRow row = given.At("uci-online", 201012);
+  EXPECT_EQ(row.orders(), 1);
+  EXPECT_EQ(row.returns(), 0);
+  EXPECT_EQ(row.lines(), 6);
+  EXPECT_EQ(row.sale_lines(), 3);
+  EXPECT_EQ(row.service_lines(), 1);
+  EXPECT_EQ(row.adjustment_lines(), 1);
+  EXPECT_EQ(row.return_lines(), 1);
+  EXPECT_EQ(row.zero_quantity_lines(), 1);
+  EXPECT_EQ(row.zero_value_lines(), 3);
+  EXPECT_EQ(ValueOf(row.net()), 1800);
+  EXPECT_EQ(ValueOf(row.returned()), -255);
+}
+
+TEST(Project, SumsDiscountsByKind) {
+  v1::ImportLine line = Sold("a", "1");
+  const auto discount = [&line](v1::DiscountKind kind, int64_t pence) {
+    line.add_discounts()->set_kind(kind);
+    *line.mutable_discounts(line.discounts_size() - 1)->mutable_amount() = Pence(pence);
+  };
+  discount(v1::DISCOUNT_KIND_RETAILER, 1);
+  discount(v1::DISCOUNT_KIND_COUPON, 20);
+  discount(v1::DISCOUNT_KIND_COUPON_MATCH, 300);
+  discount(v1::DISCOUNT_KIND_MANUAL, 4000);
+  const rows::TotalsRow row = GivenTotals({OrderImported(Record("1", {line}))}).At("uci-online", 201012);
+  EXPECT_EQ(ValueOf(row.discount_retailer()), 1);
+  EXPECT_EQ(ValueOf(row.discount_coupon()), 20);
+  EXPECT_EQ(ValueOf(row.discount_coupon_match()), 300);
+  EXPECT_EQ(ValueOf(row.discount_manual()), 4000);
+}
+
+TEST(Project, TakesReturnsOffTheNet) {
+  const GivenTotals given(
+      {OrderImported(Record("1", {Sold("a", "2", "1")})), ReturnImported(Record("C1", {Back("a", "1", "1")}))});
+  EXPECT_EQ(given.At("uci-online", 201012).returns(), 1);
+  EXPECT_EQ(ValueOf(given.At("uci-online", 201012).net()), 100);
+}
+
+TEST(Project, SplitsMonthsAtMidnightUtc) {
+  google::protobuf::Timestamp last = Day(2017, 1, 1);
+  last.set_seconds(last.seconds() - 1);
+  const GivenTotals given({OrderImported(In("s", last, Record("1", {Sold("a", "1")}))),
+                           OrderImported(In("s", Day(2017, 1, 1), Record("2", {Sold("a", "1")})))});
+  EXPECT_EQ(given.At("s", 201612).orders(), 1);
+  EXPECT_EQ(given.At("s", 201701).orders(), 1);
+}
+
+TEST(Project, KeepsTheMonthAsTheSumOfItsStructures) {
+  const GivenTotals given({OrderImported(In("s", Day(2017, 1, 1), Record("1", {Sold("a", "1", "1")}))),
+                           OrderImported(In("t", Day(2017, 1, 2), Record("2", {Sold("a", "2", "1")}))),
+                           OrderImported(In("t", Day(2017, 1, 3), Record("3", {Sold("a", "3", "1")})))});
+  EXPECT_EQ(given.AtMonth(201701).orders(), 3);
+  EXPECT_EQ(ValueOf(given.AtMonth(201701).net()), 600);
+  EXPECT_EQ(ValueOf(given.At("t", 201701).net()), 500);
+}
+
+TEST(Project, ListsTheMonthsOfAStructure) {
+  const GivenTotals given({OrderImported(In("s", Day(2017, 2, 1), Record("1", {Sold("a", "1")}))),
+                           OrderImported(In("s", Day(2017, 1, 1), Record("2", {Sold("a", "1")}))),
+                           OrderImported(In("s", Day(2017, 1, 9), Record("3", {Sold("a", "1")})))});
+  const auto row = kStructures.Get(given.rows(), {"GBP", common::v1::CHANNEL_WEB, StructureId::FromString("s"), kSlot});
+  ASSERT_TRUE(row.has_value());
+  EXPECT_EQ(std::vector<uint32_t>(row->months().begin(), row->months().end()), (std::vector<uint32_t>{201701, 201702}));
+}
+
+TEST(Project, SumsBeyond64Bits) {
+  v1::ImportLine line = Sold("a", "1");
+  *line.mutable_exact_amount() = Exact("90000000000000000");
+  const GivenTotals given({OrderImported(Record("1", {line})), OrderImported(Record("2", {line}))});
+  EXPECT_EQ(ValueOf(given.At("uci-online", 201012).net()), Int128{2} * 9'000'000'000'000'000'000);
+}
+
+TEST(Project, LeavesLinksToTheReturnThatWasCounted) {
+  const v1::LinkReturnRequest link = LinkOf(Record("C1", {Back("a", "1")}), "536365");
+  EXPECT_EQ(GivenTotals({ReturnAwaited(link), ReturnLinked(link)}).rows().size(), 0u);
+}
+
+TEST(Project, StopsAtAnEventThatItDoesNotKnow) {
+  const absl::Status status = GivenTotals().Fold(v1::OrderEvent(), kSlot, 4711);
+  EXPECT_EQ(ReasonOf(status), "EVENT_CANNOT_BE_PROJECTED");
+  EXPECT_EQ(MetadataOf(status, "event"), "checkout/17@4711#0");
+}
+
+TEST(AddTo, CarriesBetweenTheHalves) {
+  rows::Sum sum;
+  AddTo(-1, &sum);
+  EXPECT_EQ(ValueOf(sum), -1);
+  AddTo(2, &sum);
+  EXPECT_EQ(ValueOf(sum), 1);
+  for (int i = 0; i < 3; ++i) AddTo(std::numeric_limits<int64_t>::max(), &sum);
+  EXPECT_EQ(ValueOf(sum), Int128{3} * std::numeric_limits<int64_t>::max() + 1);
+}
+
+TEST(Project, GivesTheSameRowsInEveryInterleavingOfTheSources) {
+  // Logs of four slots, orders and returns at random in six structures and three months.
+  SeededRandom world(7);
+  std::vector<std::vector<v1::OrderEvent>> logs(4);
+  for (int i = 0; i < 120; ++i) {
+    const auto time = Day(2017, 1 + static_cast<int>(world.Uniform(3)), 1 + static_cast<int>(world.Uniform(28)));
+    const std::string structure = "s" + std::to_string(world.Uniform(6));
+    const std::string quantity = std::to_string(world.Uniform(9));
+    logs[world.Uniform(4)].push_back(
+        world.Uniform(5) == 0 ? ReturnImported(In(structure, time, Record(std::to_string(i), {Back("a", quantity)})))
+                              : OrderImported(In(structure, time, Record(std::to_string(i), {Sold("a", quantity)}))));
+  }
+  const auto fold = [&logs](uint64_t seed) {
+    SeededRandom random(seed);
+    GivenTotals given;
+    std::vector<size_t> next(logs.size());
+    for (size_t left = 120; left > 0;) {
+      const size_t source = random.Uniform(logs.size());
+      if (next[source] == logs[source].size()) continue;
+      EXPECT_TRUE(given
+                      .Fold(logs[source][next[source]], SlotId{ServiceId::kCheckout, static_cast<uint16_t>(source)},
+                            next[source])
+                      .ok());
+      ++next[source];
+      --left;
+    }
+    return given;
+  };
+  const GivenTotals first = fold(0);
+  for (uint64_t seed = 1; seed <= 100; ++seed) {
+    const GivenTotals other = fold(seed);
+    ASSERT_TRUE(store::SameContent(first.rows(), other.rows())) << "seed " << seed;
+    for (const auto& [key, row] : first.rows().rows()) {
+      ASSERT_EQ(row.position, other.rows().rows().find(key)->second.position) << "seed " << seed;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace halles::checkout

@@ -1,0 +1,31 @@
+// What checkout's door answers from state and view: one order, and sums.
+#ifndef HALLES_SERVICES_CHECKOUT_QUERIES_H_
+#define HALLES_SERVICES_CHECKOUT_QUERIES_H_
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "halles/checkout/v1/checkout_service.pb.h"
+#include "libs/base/ids.h"
+#include "libs/base/slot.h"
+#include "libs/store/rows.h"
+
+namespace halles::checkout {
+
+inline constexpr int kTotalsPageMax = 1000;
+
+// The id that the request names, and so its slot. INVALID_ARGUMENT when it names none.
+absl::StatusOr<OrderId> NameOfOrder(absl::string_view tenant, const v1::GetOrderRequest& request);
+
+// The order from the state of `slot`, with its returns in the order in which they were linked and the events behind both.
+// NOT_FOUND with reason ORDER_UNKNOWN.
+absl::StatusOr<v1::Order> FindOrder(const store::RowReader& state, SlotId slot, const OrderId& order);
+
+// One page of sums from the view; the token of consistency is the door's. INVALID_ARGUMENT for a field that cannot be,
+// OUT_OF_RANGE (AMOUNT_OVERFLOW) when a sum does not fit 64 bits.
+// Limits: reads the rows by month (currencies x channels x months x slots) and those by structure (structures instead of
+// months), unless the request splits or filters by structure: then every row of kTotals that the filters leave.
+absl::StatusOr<v1::GetTotalsResponse> QueryTotals(const store::RowReader& view, const v1::GetTotalsRequest& request);
+
+}  // namespace halles::checkout
+
+#endif  // HALLES_SERVICES_CHECKOUT_QUERIES_H_
