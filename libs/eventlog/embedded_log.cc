@@ -1,0 +1,373 @@
+// Appends, commits and the life of an embedded log.
+#include "libs/eventlog/embedded_log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/status.h"
+#include "libs/eventlog/frame.h"
+
+namespace halles::eventlog {
+namespace {
+
+const Clock& DefaultClock() {
+  static const SystemClock* const clock = new SystemClock;
+  return *clock;
+}
+
+RandomSource& DefaultRandom() {
+  static OsRandom* const random = new OsRandom;
+  return *random;
+}
+
+void AbortProcess(const absl::Status& status) {
+  const std::string text = status.ToString();
+  fprintf(stderr, "halles: the log cannot go on and the process ends: %s\n", text.c_str());
+  abort();
+}
+
+EmbeddedLogOptions WithDefaults(EmbeddedLogOptions options) {
+  if (options.file_system == nullptr) options.file_system = &PosixFileSystem();
+  if (options.clock == nullptr) options.clock = &DefaultClock();
+  if (options.random == nullptr) options.random = &DefaultRandom();
+  if (options.on_fatal == nullptr) options.on_fatal = AbortProcess;
+  return options;
+}
+
+// Refused, so certainly not in the log.
+absl::Status NeverStored(absl::string_view reason, absl::string_view message) {
+  return Failure(absl::StatusCode::kResourceExhausted, reason, message);
+}
+
+}  // namespace
+
+struct EmbeddedLog::Listeners {
+  Mutex mutex;  // held while listeners run, so that a subscription that ended is not running
+  uint64_t next_id ABSL_GUARDED_BY(mutex) = 0;
+  std::vector<std::pair<uint64_t, Listener>> all ABSL_GUARDED_BY(mutex);
+};
+
+class EmbeddedLog::ListenerSubscription : public Subscription {
+ public:
+  ListenerSubscription(std::shared_ptr<Listeners> listeners, uint64_t id) : listeners_(std::move(listeners)), id_(id) {}
+  ~ListenerSubscription() override {
+    MutexLock lock(&listeners_->mutex);
+    auto& all = listeners_->all;
+    all.erase(std::remove_if(all.begin(), all.end(), [this](const auto& entry) { return entry.first == id_; }),
+              all.end());
+  }
+
+ private:
+  const std::shared_ptr<Listeners> listeners_;
+  const uint64_t id_;
+};
+
+absl::StatusOr<std::unique_ptr<EmbeddedLog>> EmbeddedLog::Open(EmbeddedLogOptions options) {
+  options = WithDefaults(std::move(options));
+  if (options.segment_bytes > kSegmentBytesMax || options.segment_bytes < 1024 ||
+      options.segment_bytes % kFrameAlignment != 0) {
+    return InvalidField("segment_bytes", absl::StrCat("must be a multiple of ", kFrameAlignment, " between 1024 and ",
+                                                      kSegmentBytesMax));
+  }
+  if (options.slots_per_service.has_value() &&
+      (*options.slots_per_service == 0 || *options.slots_per_service > kSlotCountMax)) {
+    return InvalidField("slots_per_service", absl::StrCat("must be between 1 and ", kSlotCountMax));
+  }
+  while (options.directory.size() > 1 && options.directory.back() == '/') options.directory.pop_back();
+  ASSIGN_OR_RETURN(RecoveredLog recovered, RecoverLog({.file_system = options.file_system,
+                                                       .random = options.random,
+                                                       .directory = options.directory,
+                                                       .slots_per_service = options.slots_per_service,
+                                                       .segment_bytes = options.segment_bytes}));
+  return std::unique_ptr<EmbeddedLog>(new EmbeddedLog(std::move(options), std::move(recovered)));
+}
+
+EmbeddedLog::EmbeddedLog(EmbeddedLogOptions options, RecoveredLog recovered)
+    : options_(std::move(options)),
+      identity_(recovered.identity),
+      lock_(std::move(recovered.lock)),
+      home_{options_.file_system, options_.directory, identity_.install},
+      index_(options_.recent_bytes_max),
+      reader_source_(home_, &index_),
+      keeper_(home_, options_.segment_bytes, std::move(recovered.prepared),
+              [this](uint32_t number, const Sidecar& sidecar) { index_.UseSidecar(number, sidecar); }),
+      listeners_(std::make_shared<Listeners>()),
+      active_(std::move(recovered.active)),
+      end_(recovered.active_end),
+      durable_end_(recovered.durable_end),
+      mark_due_(recovered.unmarked_records) {
+  for (SealedSegment& segment : recovered.sealed) {
+    for (const SidecarRun& run : segment.sidecar.runs) next_positions_[run.slot] = run.base + run.count;
+    if (segment.runs.empty()) {
+      index_.AddSealed(segment.number, segment.sidecar);
+    } else {
+      index_.AddRuns(segment.number, std::move(segment.runs));
+    }
+  }
+  for (const SlotRun& run : recovered.active_runs) next_positions_[run.slot] = run.base + run.refs->size();
+  index_.AddRuns(active_.number, std::move(recovered.active_runs));
+  committer_ = std::thread([this] { RunCommitter(); });
+}
+
+EmbeddedLog::~EmbeddedLog() {
+  {
+    MutexLock lock(&pending_mutex_);
+    stopping_ = true;
+    work_.Signal();
+  }
+  committer_.join();
+}
+
+absl::Status EmbeddedLog::CheckSlot(SlotId slot) const {
+  if (slot.slot < identity_.slots_per_service) return absl::OkStatus();
+  return InvalidField(
+      "slot", absl::StrCat("there is no slot ", slot.ToString(), ": each service has ", identity_.slots_per_service));
+}
+
+size_t EmbeddedLog::RecordBytesMax() const {
+  const size_t room = options_.segment_bytes - kSegmentHeaderBytes - kMarkBytes - kFrameHeaderBytes - kFrameAlignment;
+  return std::min(kMaxRecordBytes, room);
+}
+
+void EmbeddedLog::Append(SlotId slot, std::string bytes, uint64_t tag, ReportSink* sink) {
+  PendingAppend append{slot, std::move(bytes), tag, sink, absl::OkStatus()};
+  if (append.bytes.size() > RecordBytesMax()) {
+    append.refusal = NeverStored("LOG_RECORD_TOO_LARGE", absl::StrCat("a record of ", append.bytes.size(),
+                                                                      " bytes; the log takes ", RecordBytesMax()));
+  } else if (absl::Status status = CheckSlot(slot); !status.ok()) {
+    append.refusal = NeverStored("LOG_NO_SUCH_SLOT", status.message());
+  }
+  bool wake = false;
+  {
+    MutexLock lock(&pending_mutex_);
+    if (append.refusal.ok() && pending_bytes_ + append.bytes.size() > options_.pending_bytes_max) {
+      append.refusal = Overloaded("LOG_OVERLOADED", "too many appends wait for the disk", absl::Milliseconds(100));
+    }
+    if (!append.refusal.ok()) append.bytes = std::string();
+    pending_bytes_ += append.bytes.size();
+    pending_.push_back(std::move(append));
+    wake = std::exchange(committer_sleeps_, false);
+  }
+  if (wake) work_.Signal();
+}
+
+absl::StatusOr<Position> EmbeddedLog::End(SlotId slot) {
+  RETURN_IF_ERROR(CheckSlot(slot));
+  return index_.End(slot);
+}
+
+absl::StatusOr<std::unique_ptr<LogReader>> EmbeddedLog::NewReader(SlotId slot, Position from) {
+  ASSIGN_OR_RETURN(const Position end, End(slot));
+  if (from > end) {
+    return Failure(absl::StatusCode::kOutOfRange, "LOG_TOO_SHORT",
+                   absl::StrCat("slot ", slot.ToString(), " ends at position ", end, ", below ", from,
+                                ": this is not the log that was read before"),
+                   {{"slot", slot.ToString()}, {"end", absl::StrCat(end)}, {"position", absl::StrCat(from)}});
+  }
+  return std::unique_ptr<LogReader>(std::make_unique<SlotReader>(&reader_source_, slot, from));
+}
+
+std::unique_ptr<Subscription> EmbeddedLog::Subscribe(Listener listener) {
+  MutexLock lock(&listeners_->mutex);
+  const uint64_t id = listeners_->next_id++;
+  listeners_->all.emplace_back(id, std::move(listener));
+  return std::make_unique<ListenerSubscription>(listeners_, id);
+}
+
+absl::Status EmbeddedLog::health() const {
+  MutexLock lock(&health_mutex_);
+  return health_;
+}
+
+void EmbeddedLog::SetHealth(const absl::Status& status) {
+  MutexLock lock(&health_mutex_);
+  health_ = status;
+}
+
+void EmbeddedLog::RunCommitter() {
+  std::vector<PendingAppend> batch;
+  for (;;) {
+    bool stopping = false;
+    {
+      MutexLock lock(&pending_mutex_);
+      while (pending_.empty() && !stopping_) {
+        committer_sleeps_ = true;
+        if (!mark_due_) {
+          work_.Wait(&pending_mutex_);
+        } else if (options_.mark_delay <= absl::ZeroDuration() ||
+                   work_.WaitWithTimeout(&pending_mutex_, options_.mark_delay)) {
+          break;
+        }
+      }
+      committer_sleeps_ = false;
+      stopping = stopping_;
+      batch.swap(pending_);
+      pending_bytes_ = 0;
+    }
+    if (!batch.empty()) {
+      Commit(batch);
+      batch.clear();
+      continue;
+    }
+    if (mark_due_) WriteMark();
+    if (stopping) return;
+  }
+}
+
+void EmbeddedLog::Commit(std::vector<PendingAppend>& batch) {
+  size_t first = 0;
+  while (first < batch.size()) {
+    if (failed_) return Refuse(batch, first, absl::UnavailableError("the log failed; the record may be stored or not"));
+    if (full_since_micros_.has_value() && !Rotate()) return Refuse(batch, first, full_status_);
+    auto bytes = std::make_shared<std::string>();
+    const size_t last = EncodeSome(batch, first, bytes.get());
+    if (last == first) {
+      if (!Rotate()) return Refuse(batch, first, full_status_);
+      continue;
+    }
+    if (!bytes->empty()) {
+      const int64_t started = options_.clock->MonotonicMicros();
+      if (!WriteAndSync(*bytes)) continue;
+      mark_due_ = true;
+      if (options_.on_commit) {
+        options_.on_commit({placed_.size(), bytes->size(), options_.clock->MonotonicMicros() - started});
+      }
+    }
+    PublishAndReport(batch, first, last, std::move(bytes));
+    first = last;
+    if (end_ > active_.bytes / 4 && prepare_asked_ < active_.number + 1) {
+      prepare_asked_ = active_.number + 1;
+      keeper_.Prepare(prepare_asked_);
+    }
+  }
+}
+
+// Encodes appends from `first` on until the segment or the write is full; returns where it stopped.
+size_t EmbeddedLog::EncodeSome(std::vector<PendingAppend>& batch, size_t first, std::string* bytes) {
+  // Room for the mark is kept, so that a log whose disk is full can still be marked.
+  const size_t left = active_.bytes - end_;
+  const size_t room = left > kMarkBytes ? left - kMarkBytes : 0;
+  size_t last = first;
+  size_t total = 0;
+  for (; last < batch.size(); ++last) {
+    if (!batch[last].refusal.ok()) continue;
+    const size_t size = FrameBytes(batch[last].bytes.size());
+    if (total + size > room || (total > 0 && total + size > options_.commit_bytes_max)) break;
+    total += size;
+  }
+  bytes->reserve(total);
+  placed_.clear();
+  placed_positions_.clear();
+  for (size_t i = first; i < last; ++i) {
+    const PendingAppend& append = batch[i];
+    if (!append.refusal.ok()) continue;
+    const LogAddress at{active_.number, end_ + static_cast<uint32_t>(bytes->size())};
+    const Position position = next_positions_[append.slot]++;
+    AppendFrame(at, {FrameKind::kRecord, append.slot, position, durable_end_}, append.bytes, bytes);
+    placed_.push_back({append.slot, {at.offset, static_cast<uint32_t>(append.bytes.size())}});
+    placed_positions_.push_back(position);
+  }
+  return last;
+}
+
+bool EmbeddedLog::WriteAndSync(absl::string_view bytes) {
+  absl::Status status = active_.file->Write(end_, bytes);
+  if (status.ok()) status = active_.file->Sync();
+  if (!status.ok()) {
+    failed_ = true;
+    mark_due_ = false;
+    const absl::Status failure = Failure(
+        absl::StatusCode::kUnavailable, "LOG_WRITE_FAILED",
+        absl::StrCat("writing the log failed, so nobody knows what is stored of the last records: ", status.message(),
+                     "; look after the disk and start again"));
+    SetHealth(failure);
+    options_.on_fatal(failure);
+    return false;
+  }
+  end_ += static_cast<uint32_t>(bytes.size());
+  durable_end_ = {active_.number, end_};
+  return true;
+}
+
+void EmbeddedLog::PublishAndReport(std::vector<PendingAppend>& batch, size_t first, size_t last,
+                                   std::shared_ptr<const std::string> bytes) {
+  grown_.clear();
+  if (!placed_.empty()) {
+    const uint32_t start = end_ - static_cast<uint32_t>(bytes->size());
+    index_.Publish(active_.number, start, std::move(bytes), placed_, &grown_);
+  }
+  size_t placed = 0;
+  for (size_t i = first; i < last; ++i) {
+    if (batch[i].refusal.ok()) {
+      AddReport(batch[i], absl::OkStatus(), placed_positions_[placed++]);
+    } else {
+      AddReport(batch[i], batch[i].refusal, std::nullopt);
+    }
+  }
+  DeliverReports();
+  if (grown_.empty()) return;
+  MutexLock lock(&listeners_->mutex);
+  for (const auto& [id, listener] : listeners_->all) listener(grown_);
+}
+
+void EmbeddedLog::Refuse(std::vector<PendingAppend>& batch, size_t first, const absl::Status& status) {
+  for (size_t i = first; i < batch.size(); ++i) {
+    AddReport(batch[i], batch[i].refusal.ok() ? status : batch[i].refusal, std::nullopt);
+  }
+  DeliverReports();
+}
+
+void EmbeddedLog::AddReport(const PendingAppend& append, const absl::Status& status, std::optional<Position> position) {
+  const auto [it, added] = report_index_.try_emplace(append.sink, report_sinks_);
+  if (added && reports_.size() == report_sinks_++) reports_.emplace_back();
+  auto& [sink, reports] = reports_[it->second];
+  sink = append.sink;
+  reports.push_back({append.slot, append.tag, status, position});
+}
+
+void EmbeddedLog::DeliverReports() {
+  for (size_t i = 0; i < report_sinks_; ++i) {
+    reports_[i].first->OnReports(reports_[i].second);
+    reports_[i].second.clear();
+  }
+  report_sinks_ = 0;
+  report_index_.clear();
+}
+
+bool EmbeddedLog::Rotate() {
+  const int64_t now = options_.clock->MonotonicMicros();
+  if (full_since_micros_.has_value() &&
+      now - *full_since_micros_ < absl::ToInt64Microseconds(options_.disk_full_retry)) {
+    return false;
+  }
+  absl::StatusOr<OpenSegment> next = keeper_.Take(active_.number + 1);
+  if (!next.ok()) {
+    full_since_micros_ = now;
+    full_status_ = ExplainFileError(next.status(), options_.directory);
+    if (!absl::IsResourceExhausted(full_status_)) {
+      // The reason is another, the consequence the same: nothing was written.
+      full_status_ = NeverStored("LOG_DISK_FULL", absl::StrCat("no new segment: ", next.status().message()));
+    }
+    SetHealth(full_status_);
+    return false;
+  }
+  if (full_since_micros_.has_value()) SetHealth(absl::OkStatus());
+  full_since_micros_.reset();
+  keeper_.WriteSidecar(active_.number, end_, index_.Seal());
+  active_ = *std::move(next);
+  end_ = kSegmentHeaderBytes;
+  return true;
+}
+
+// The mark says that everything before it is durable, so it is written only after that was synced.
+void EmbeddedLog::WriteMark() {
+  std::string bytes;
+  AppendFrame({active_.number, end_}, {.kind = FrameKind::kMark, .slot = {}, .durable_end = durable_end_}, "", &bytes);
+  if (WriteAndSync(bytes)) mark_due_ = false;
+}
+
+}  // namespace halles::eventlog

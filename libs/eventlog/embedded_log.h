@@ -1,0 +1,163 @@
+// The log of one machine: a directory of segments, one thread that writes and syncs them for all slots.
+#ifndef HALLES_LIBS_EVENTLOG_EMBEDDED_LOG_H_
+#define HALLES_LIBS_EVENTLOG_EMBEDDED_LOG_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "libs/base/clock.h"
+#include "libs/base/mutex.h"
+#include "libs/base/random.h"
+#include "libs/eventlog/file_system.h"
+#include "libs/eventlog/log.h"
+#include "libs/eventlog/log_index.h"
+#include "libs/eventlog/recovery.h"
+#include "libs/eventlog/segment_keeper.h"
+#include "libs/eventlog/slot_reader.h"
+
+namespace halles::eventlog {
+
+// One write and the sync that made it durable.
+struct CommitStats {
+  size_t records = 0;
+  size_t bytes = 0;
+  int64_t micros = 0;  // for writing and syncing
+};
+
+struct EmbeddedLogOptions {
+  // Created when missing. By custom `<data-dir>/log`.
+  std::string directory;
+  // Of a new log kDefaultSlotCount unless given. When given for a log that exists, it must be the one it was made with.
+  std::optional<uint32_t> slots_per_service;
+  // Full size of a segment, at most kSegmentBytesMax. A record must fit into one, so below 1 MiB is for tests.
+  uint32_t segment_bytes = 64 * 1024 * 1024;
+  // Readers that follow closely are served from this much memory.
+  size_t recent_bytes_max = 8 * 1024 * 1024;
+  // Appends that wait for the disk beyond this are refused.
+  size_t pending_bytes_max = 64 * 1024 * 1024;
+  // One write is at most this long, so that a crash leaves no more than this to be written again.
+  size_t commit_bytes_max = 4 * 1024 * 1024;
+  // After the last record the log waits this long for another before it writes the mark.
+  absl::Duration mark_delay = absl::Milliseconds(10);
+  // Once the disk is full, a new segment is tried for at most this often.
+  absl::Duration disk_full_retry = absl::Seconds(1);
+
+  // What follows must outlive the log; null means the system's.
+  FileSystem* file_system = nullptr;
+  const Clock* clock = nullptr;
+  RandomSource* random = nullptr;
+
+  // Called when a write or a sync failed: nobody knows what is durable, so the process has to end and open the log anew.
+  // The default prints the status and aborts. Should it return, appends are reported as unknown from then on.
+  std::function<void(const absl::Status&)> on_fatal;
+  // Called after each commit from the committer's thread.
+  std::function<void(const CommitStats&)> on_commit;
+};
+
+// Thread safety: all methods may be called from any thread. Sinks and listeners are called from the committer's thread.
+// Durability: a record is reported and can be read after it was written and synced; a record that was not reported may
+// be there after a crash, or not.
+// Limits: one process has the directory open. A full disk refuses appends with LOG_DISK_FULL until there is space again.
+// Lifetime: readers and subscriptions end before the log. The destructor waits until what was appended is durable and
+// reported, and writes the mark.
+class EmbeddedLog : public EventLog {
+ public:
+  // Errors as of RecoverLog.
+  static absl::StatusOr<std::unique_ptr<EmbeddedLog>> Open(EmbeddedLogOptions options);
+  ~EmbeddedLog() override;
+
+  const LogIdentity& identity() const override { return identity_; }
+  // Besides the contract's: RESOURCE_EXHAUSTED with LOG_OVERLOADED when too much is pending, LOG_RECORD_TOO_LARGE and
+  // LOG_NO_SUCH_SLOT for what can never be stored.
+  void Append(SlotId slot, std::string bytes, uint64_t tag, ReportSink* sink) override;
+  absl::StatusOr<Position> End(SlotId slot) override;
+  absl::StatusOr<std::unique_ptr<LogReader>> NewReader(SlotId slot, Position from) override;
+  std::unique_ptr<Subscription> Subscribe(Listener listener) override;
+
+  // OK, or why the last append was refused. It turns OK with the append that finds space again.
+  absl::Status health() const;
+
+ private:
+  struct PendingAppend {
+    SlotId slot;
+    std::string bytes;
+    uint64_t tag = 0;
+    ReportSink* sink = nullptr;
+    absl::Status refusal;  // of an append that is only to be reported
+  };
+  struct Listeners;
+  class ListenerSubscription;
+
+  EmbeddedLog(EmbeddedLogOptions options, RecoveredLog recovered);
+
+  absl::Status CheckSlot(SlotId slot) const;
+  size_t RecordBytesMax() const;
+
+  // The committer's, in the order of a batch's life.
+  void RunCommitter();
+  void Commit(std::vector<PendingAppend>& batch);
+  size_t EncodeSome(std::vector<PendingAppend>& batch, size_t first, std::string* bytes);
+  bool WriteAndSync(absl::string_view bytes);
+  void PublishAndReport(std::vector<PendingAppend>& batch, size_t first, size_t last,
+                        std::shared_ptr<const std::string> bytes);
+  void Refuse(std::vector<PendingAppend>& batch, size_t first, const absl::Status& status);
+  void DeliverReports();
+  void AddReport(const PendingAppend& append, const absl::Status& status, std::optional<Position> position);
+  // Goes on in the next segment. False when there is none: the disk is full.
+  bool Rotate();
+  void WriteMark();
+  void SetHealth(const absl::Status& status);
+
+  const EmbeddedLogOptions options_;
+  const LogIdentity identity_;
+  const std::unique_ptr<FileLock> lock_;
+  const SegmentHome home_;
+  LogIndex index_;
+  SlotReaderSource reader_source_;
+  SegmentKeeper keeper_;
+  const std::shared_ptr<Listeners> listeners_;  // shared with subscriptions, which may end at any time
+
+  Mutex pending_mutex_;
+  CondVar work_;
+  std::vector<PendingAppend> pending_ ABSL_GUARDED_BY(pending_mutex_);
+  size_t pending_bytes_ ABSL_GUARDED_BY(pending_mutex_) = 0;
+  bool committer_sleeps_ ABSL_GUARDED_BY(pending_mutex_) = false;
+  bool stopping_ ABSL_GUARDED_BY(pending_mutex_) = false;
+
+  mutable Mutex health_mutex_;
+  absl::Status health_ ABSL_GUARDED_BY(health_mutex_);
+
+  // Touched by the committer alone.
+  OpenSegment active_;
+  uint32_t end_;  // of the frames in the active segment
+  LogAddress durable_end_;
+  bool mark_due_;               // records are durable that no frame states so of
+  uint32_t prepare_asked_ = 0;  // number of the segment that the keeper was last asked to make ahead of time
+  bool failed_ = false;
+  std::optional<int64_t> full_since_micros_;
+  absl::Status full_status_;
+  absl::flat_hash_map<SlotId, Position> next_positions_;
+  std::vector<LogIndex::PlacedRecord> placed_;
+  std::vector<Position> placed_positions_;
+  std::vector<SlotEnd> grown_;
+  std::vector<std::pair<ReportSink*, std::vector<AppendReport>>> reports_;  // by sink; vectors are kept for reuse
+  size_t report_sinks_ = 0;
+  absl::flat_hash_map<ReportSink*, size_t> report_index_;
+
+  std::thread committer_;
+};
+
+}  // namespace halles::eventlog
+
+#endif  // HALLES_LIBS_EVENTLOG_EMBEDDED_LOG_H_

@@ -1,0 +1,81 @@
+// The few file operations that the embedded log stands on, so that tests can be a disk that drops, tears and fills up.
+#ifndef HALLES_LIBS_EVENTLOG_FILE_SYSTEM_H_
+#define HALLES_LIBS_EVENTLOG_FILE_SYSTEM_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace halles::eventlog {
+
+// An open file, closed by its destructor.
+// Thread safety: reads may run beside anything; one thread at a time writes and syncs.
+class File {
+ public:
+  virtual ~File() = default;
+
+  // Reads up to `size` bytes at `offset`; fewer only at the end of the file.
+  virtual absl::StatusOr<size_t> Read(uint64_t offset, size_t size, char* out) = 0;
+  // Durability: none before Sync. RESOURCE_EXHAUSTED when the disk is full; whatever the error, part may be written.
+  virtual absl::Status Write(uint64_t offset, absl::string_view bytes) = 0;
+  // Makes everything written so far durable. After an error nobody knows what is: do not try again.
+  virtual absl::Status Sync() = 0;
+  // Makes the file `size` bytes long and reserves them. RESOURCE_EXHAUSTED when the disk does not have them.
+  virtual absl::Status Allocate(uint64_t size) = 0;
+  virtual absl::StatusOr<uint64_t> Size() = 0;
+  // Tells the system that the whole file will be read soon.
+  virtual void ExpectReads() = 0;
+};
+
+// Held while it lives.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
+};
+
+// Errors everywhere: NOT_FOUND, PERMISSION_DENIED (also for a read-only file system), RESOURCE_EXHAUSTED for a full
+// disk, UNAVAILABLE for anything else; messages name the path and what the system said.
+// Thread safety: may be shared.
+class FileSystem {
+ public:
+  virtual ~FileSystem() = default;
+
+  // Creates the directory and its missing parents. Durability: they are durable on return.
+  virtual absl::Status CreateDirectories(const std::string& path) = 0;
+  // Names in the directory, in no order, without "." and "..".
+  virtual absl::StatusOr<std::vector<std::string>> List(const std::string& directory) = 0;
+  // Creates the file, or empties the one that is there. Durability: its name, after SyncDirectory.
+  virtual absl::StatusOr<std::unique_ptr<File>> Create(const std::string& path) = 0;
+  // Opens for reading and writing.
+  virtual absl::StatusOr<std::unique_ptr<File>> Open(const std::string& path) = 0;
+  // Replaces `to`. Durability: after SyncDirectory.
+  virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
+  virtual absl::Status Remove(const std::string& path) = 0;
+  virtual absl::Status SyncDirectory(const std::string& path) = 0;
+  // Locks the file, which it creates and writes the process id to. FAILED_PRECONDITION when somebody holds it; the
+  // message says who, when that is known.
+  virtual absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
+};
+
+// The one of the operating system.
+FileSystem& PosixFileSystem();
+
+// The whole file; it must be small.
+absl::StatusOr<std::string> ReadWhole(File& file);
+
+// Writes `bytes` beside `path` and moves them there, so that a reader finds the old file or the new one, never a part.
+// Durability: the bytes are durable on return, the name after SyncDirectory.
+absl::Status ReplaceFile(FileSystem& file_system, const std::string& path, absl::string_view bytes);
+
+// Ends the names of files that are still being made; whoever opens the directory may delete them.
+inline constexpr absl::string_view kUnfinishedSuffix = ".new";
+
+}  // namespace halles::eventlog
+
+#endif  // HALLES_LIBS_EVENTLOG_FILE_SYSTEM_H_

@@ -1,0 +1,26 @@
+// The IDENTITY file of an embedded log: which log this is, and in which format.
+#ifndef HALLES_LIBS_EVENTLOG_IDENTITY_FILE_H_
+#define HALLES_LIBS_EVENTLOG_IDENTITY_FILE_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/eventlog/file_system.h"
+#include "libs/eventlog/log.h"
+
+namespace halles::eventlog {
+
+// The text of the file, as FORMAT.md shows it.
+std::string EncodeIdentity(const LogIdentity& identity);
+
+// NOT_FOUND when there is none. DATA_LOSS with LOG_IDENTITY_DAMAGED when it is not as it was written; FAILED_PRECONDITION
+// with LOG_FORMAT_NEWER, naming both versions, when a newer Halles wrote it.
+absl::StatusOr<LogIdentity> ReadIdentity(FileSystem& file_system, const std::string& directory);
+
+// Durability: durable on return, and never half written.
+absl::Status WriteIdentity(FileSystem& file_system, const std::string& directory, const LogIdentity& identity);
+
+}  // namespace halles::eventlog
+
+#endif  // HALLES_LIBS_EVENTLOG_IDENTITY_FILE_H_

@@ -1,0 +1,314 @@
+// Opens the directory of an embedded log.
+#include "libs/eventlog/recovery.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "libs/base/status.h"
+#include "libs/eventlog/frame.h"
+#include "libs/eventlog/identity_file.h"
+
+namespace halles::eventlog {
+namespace {
+
+constexpr size_t kCopyBytes = 1024 * 1024;
+
+// Opens one directory; the steps run in the order of the methods.
+class Recovery {
+ public:
+  explicit Recovery(const RecoveryOptions& options) : options_(options), files_(*options.file_system) {
+    home_.file_system = options.file_system;
+    home_.directory = options.directory;
+  }
+
+  absl::StatusOr<RecoveredLog> Run() {
+    RETURN_IF_ERROR(files_.CreateDirectories(options_.directory));
+    RETURN_IF_ERROR(Lock());
+    RETURN_IF_ERROR(List());
+    RETURN_IF_ERROR(ReadOrCreateIdentity());
+    // What an earlier process created may be in memory only, if it was killed before it synced the directory.
+    RETURN_IF_ERROR(files_.SyncDirectory(options_.directory));
+    RETURN_IF_ERROR(FindActive());
+    RETURN_IF_ERROR(CheckDurable());
+    RETURN_IF_ERROR(LoadSealed());
+    RETURN_IF_ERROR(CheckPositions());
+    RETURN_IF_ERROR(RewriteTail());
+    RETURN_IF_ERROR(CutWhatFollows());
+    return std::move(log_);
+  }
+
+ private:
+  absl::Status Lock() {
+    auto lock = files_.Lock(absl::StrCat(options_.directory, "/LOCK"));
+    if (absl::IsFailedPrecondition(lock.status())) {
+      return Failure(absl::StatusCode::kFailedPrecondition, "LOG_IN_USE",
+                     absl::StrCat("the log in ", options_.directory, " is in use: ", lock.status().message()),
+                     {{"directory", options_.directory}});
+    }
+    RETURN_IF_ERROR(lock.status());
+    log_.lock = *std::move(lock);
+    return absl::OkStatus();
+  }
+
+  // Finds the segments, and removes what was left unfinished.
+  absl::Status List() {
+    ASSIGN_OR_RETURN(const std::vector<std::string> names, files_.List(options_.directory));
+    for (const std::string& name : names) {
+      if (absl::EndsWith(name, kUnfinishedSuffix)) {
+        RETURN_IF_ERROR(files_.Remove(absl::StrCat(options_.directory, "/", name)));
+      }
+      if (const std::optional<uint32_t> number = ParseSegmentName(name)) numbers_.push_back(*number);
+      if (absl::EndsWith(name, ".index")) sidecar_names_.push_back(name);
+    }
+    std::sort(numbers_.begin(), numbers_.end());
+    return absl::OkStatus();
+  }
+
+  absl::Status ReadOrCreateIdentity() {
+    auto identity = ReadIdentity(files_, options_.directory);
+    if (absl::IsNotFound(identity.status())) return CreateLog();
+    RETURN_IF_ERROR(identity.status());
+    log_.identity = *identity;
+    home_.install = identity->install;
+    if (options_.slots_per_service.value_or(identity->slots_per_service) != identity->slots_per_service) {
+      return Failure(absl::StatusCode::kFailedPrecondition, "LOG_SLOTS_DIFFER",
+                     absl::StrCat("the log in ", options_.directory, " was made with ", identity->slots_per_service,
+                                  " slots a service, not ", *options_.slots_per_service,
+                                  "; the number is fixed when a log is made"),
+                     {{"directory", options_.directory}});
+    }
+    for (uint32_t expected = 1; expected <= std::max<size_t>(numbers_.size(), 1); ++expected) {
+      if (expected > numbers_.size() || numbers_[expected - 1] != expected) {
+        return Failure(absl::StatusCode::kDataLoss, "LOG_INCOMPLETE",
+                       absl::StrCat("the log in ", options_.directory, " lacks the segment ", SegmentName(expected),
+                                    "; restore it from a copy of the log directory"),
+                       {{"segment", home_.SegmentPath(expected)}});
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // A log is there once its IDENTITY is, which is therefore written last.
+  absl::Status CreateLog() {
+    for (uint32_t number : numbers_) {
+      // Segment 1 without frames is what a power cut during the creation leaves.
+      home_.install = {};
+      auto file = files_.Open(home_.SegmentPath(number));
+      RETURN_IF_ERROR(file.status());
+      ASSIGN_OR_RETURN(const uint64_t size, (*file)->Size());
+      const OpenSegment segment{number, static_cast<uint32_t>(std::min<uint64_t>(size, kSegmentBytesMax)),
+                                *std::move(file)};
+      ASSIGN_OR_RETURN(const SegmentScan scan, ScanSegment(segment));
+      if (number != 1 || scan.any_frame) {
+        return Failure(absl::StatusCode::kDataLoss, "LOG_INCOMPLETE",
+                       absl::StrCat("the log in ", options_.directory,
+                                    " has records but no IDENTITY; restore it from a copy of the log directory"),
+                       {{"directory", options_.directory}});
+      }
+    }
+    for (uint32_t number : numbers_) RETURN_IF_ERROR(files_.Remove(home_.SegmentPath(number)));
+    log_.identity.install = InstallId::Random(*options_.random);
+    log_.identity.slots_per_service = options_.slots_per_service.value_or(kDefaultSlotCount);
+    home_.install = log_.identity.install;
+    RETURN_IF_ERROR(CreateSegment(home_, 1, SegmentBytesFor(1, options_.segment_bytes), nullptr).status());
+    numbers_ = {1};
+    return WriteIdentity(files_, options_.directory, log_.identity);
+  }
+
+  // The active segment is the last one that holds a frame. A segment is first written when all before it is durable, so
+  // a power cut can have touched it and the one after it, no more.
+  absl::Status FindActive() {
+    for (uint32_t number = numbers_.back(); number > 0; --number) {
+      ASSIGN_OR_RETURN(OpenSegment segment, OpenExistingSegment(home_, number));
+      ASSIGN_OR_RETURN(SegmentScan scan, ScanSegment(segment));
+      if (number == 1 || scan.any_frame) {
+        log_.active = std::move(segment);
+        scan_ = std::move(scan);
+        break;
+      }
+      following_.push_back(std::move(segment));
+      following_is_zero_ = following_is_zero_ && scan.zero_behind;
+    }
+    if (following_.size() > 1) {
+      return DamagedAt(home_, {log_.active.number + 1, kSegmentHeaderBytes},
+                       "no frame in this segment although the log went on to a later one");
+    }
+    log_.active_runs = scan_.runs;
+    log_.active_end = scan_.end;
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckDurable() {
+    const LogAddress end{log_.active.number, scan_.end};
+    if (scan_.highest_durable_end > end) {
+      return DamagedAt(
+          home_, end,
+          absl::StrCat("no valid frame, although the log was durable up to byte ", scan_.highest_durable_end.offset));
+    }
+    tail_start_ = std::max(scan_.highest_durable_end, LogAddress{log_.active.number, kSegmentHeaderBytes}).offset;
+    // The first frame of a segment states the end of the one before it, also when it is written anew.
+    const bool empty = scan_.end == kSegmentHeaderBytes;
+    log_.durable_end = empty && scan_.any_frame ? scan_.highest_durable_end : end;
+    log_.unmarked_records = scan_.last_record_end > tail_start_;
+    return absl::OkStatus();
+  }
+
+  // Sealed segments are taken at their sidecars' word: they lie below the mark, and readers check what they read.
+  absl::Status LoadSealed() {
+    for (uint32_t number = 1; number < log_.active.number; ++number) {
+      std::optional<uint32_t> stated_end;
+      if (number + 1 == log_.active.number && scan_.any_frame) {
+        stated_end = scan_.first_durable_end.offset;
+        if (scan_.first_durable_end.segment != number) {
+          return DamagedAt(home_, {number + 1, kSegmentHeaderBytes},
+                           absl::StrCat("the first frame continues segment ", scan_.first_durable_end.segment));
+        }
+      }
+      absl::StatusOr<Sidecar> sidecar = absl::NotFoundError("");
+      if (auto file = files_.Open(home_.SidecarPath(number)); file.ok()) {
+        sidecar = ReadSidecar(**file, home_.install, number);
+      }
+      if (sidecar.ok() && stated_end.value_or(sidecar->segment_end) == sidecar->segment_end) {
+        log_.sealed.push_back({number, *std::move(sidecar), {}});
+        continue;
+      }
+      if (!stated_end.has_value()) {
+        ASSIGN_OR_RETURN(stated_end, SealedEnd(home_, number));
+      }
+      ASSIGN_OR_RETURN(SealedSegment rebuilt, RebuildSidecar(home_, number, *stated_end));
+      log_.sealed.push_back(std::move(rebuilt));
+    }
+    // The sidecar of a segment that is written again would be out of date.
+    for (const std::string& name : sidecar_names_) {
+      bool of_sealed = false;
+      for (const SealedSegment& segment : log_.sealed) of_sealed = of_sealed || name == SidecarName(segment.number);
+      if (!of_sealed) RETURN_IF_ERROR(files_.Remove(absl::StrCat(options_.directory, "/", name)));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckPositions() {
+    absl::flat_hash_map<SlotId, Position> ends;
+    auto check = [&](uint32_t segment, SlotId slot, Position base, size_t count, uint32_t offset) {
+      Position& end = ends[slot];
+      if (slot.slot >= log_.identity.slots_per_service || base != end) {
+        return DamagedAt(home_, {segment, offset},
+                         absl::StrCat("slot ", slot.ToString(), " goes on at position ", base, " instead of ", end));
+      }
+      end = base + count;
+      return absl::OkStatus();
+    };
+    for (const SealedSegment& segment : log_.sealed) {
+      for (const SidecarRun& run : segment.sidecar.runs) {
+        RETURN_IF_ERROR(check(segment.number, run.slot, run.base, run.count, kSegmentHeaderBytes));
+      }
+    }
+    for (const SlotRun& run : log_.active_runs) {
+      RETURN_IF_ERROR(check(log_.active.number, run.slot, run.base, run.refs->size(), run.refs->front().offset));
+    }
+    return absl::OkStatus();
+  }
+
+  // The tail above the highest mark may have been read from memory that never reached the disk, even if a sync was
+  // tried: it is written again. What follows it was never acknowledged and is cut, or a later frame would make it
+  // look whole one day.
+  absl::Status RewriteTail() {
+    if (tail_start_ == scan_.end && scan_.zero_behind) return absl::OkStatus();
+    File& file = *log_.active.file;
+    std::string buffer(kCopyBytes, '\0');
+    for (uint32_t offset = tail_start_; offset < log_.active.bytes;) {
+      const bool keep = offset < scan_.end;
+      if (!keep && scan_.zero_behind) break;
+      const size_t wanted = std::min<size_t>(buffer.size(), (keep ? scan_.end : log_.active.bytes) - offset);
+      ASSIGN_OR_RETURN(const size_t read, file.Read(offset, wanted, buffer.data()));
+      absl::string_view bytes(buffer.data(), read);
+      if (read != wanted) return DamagedAt(home_, {log_.active.number, offset}, "the segment became shorter");
+      if (keep) {
+        RETURN_IF_ERROR(file.Write(offset, bytes));
+      } else if (bytes.find_first_not_of('\0') != absl::string_view::npos) {
+        RETURN_IF_ERROR(file.Write(offset, std::string(wanted, '\0')));
+      }
+      offset += static_cast<uint32_t>(wanted);
+    }
+    return file.Sync();
+  }
+
+  absl::Status CutWhatFollows() {
+    if (following_.empty()) return absl::OkStatus();
+    OpenSegment& next = following_.front();
+    if (following_is_zero_ && next.bytes == SegmentBytesFor(next.number, options_.segment_bytes)) {
+      log_.prepared = std::move(next);
+      return absl::OkStatus();
+    }
+    const uint32_t number = next.number;
+    following_.clear();
+    RETURN_IF_ERROR(files_.Remove(home_.SegmentPath(number)));
+    return files_.SyncDirectory(options_.directory);
+  }
+
+  const RecoveryOptions& options_;
+  FileSystem& files_;
+  SegmentHome home_;
+  std::vector<uint32_t> numbers_;
+  std::vector<std::string> sidecar_names_;
+  SegmentScan scan_;                    // of the active segment
+  uint32_t tail_start_ = 0;             // in the active segment
+  std::vector<OpenSegment> following_;  // segments without frames
+  bool following_is_zero_ = true;
+  RecoveredLog log_;
+};
+
+}  // namespace
+
+absl::Status ExplainFileError(const absl::Status& status, const std::string& directory) {
+  if (status.ok() || !ReasonOf(status).empty()) return status;
+  switch (status.code()) {
+    case absl::StatusCode::kPermissionDenied:
+      return Failure(status.code(), "LOG_NOT_WRITABLE",
+                     absl::StrCat("the log in ", directory, " cannot be written: ", status.message()),
+                     {{"directory", directory}});
+    case absl::StatusCode::kResourceExhausted:
+      return Failure(status.code(), "LOG_DISK_FULL",
+                     absl::StrCat("no space for the log in ", directory, ": ", status.message(),
+                                  "; free space on that disk: nothing is lost, queries are served, and writes go on by "
+                                  "themselves"),
+                     {{"directory", directory}});
+    default:
+      return Failure(absl::StatusCode::kUnavailable, "LOG_UNAVAILABLE",
+                     absl::StrCat("the log in ", directory, " cannot be used: ", status.message()),
+                     {{"directory", directory}});
+  }
+}
+
+absl::StatusOr<SealedSegment> RebuildSidecar(const SegmentHome& home, uint32_t number, uint32_t end) {
+  ASSIGN_OR_RETURN(SegmentScan scan, ScanSealedSegment(home, number, end));
+  SealedSegment sealed{.number = number};
+  sealed.sidecar.segment_end = end;
+  const std::string path = home.SidecarPath(number);
+  if (ReplaceFile(*home.file_system, path, EncodeSidecar(home.install, number, end, scan.runs)).ok()) {
+    if (auto file = home.file_system->Open(path); file.ok()) {
+      auto sidecar = ReadSidecar(**file, home.install, number);
+      if (sidecar.ok()) {
+        sealed.sidecar = *std::move(sidecar);
+        return sealed;
+      }
+    }
+  }
+  for (const SlotRun& run : scan.runs) {
+    sealed.sidecar.runs.push_back(
+        {.slot = run.slot, .base = run.base, .count = static_cast<uint32_t>(run.refs->size())});
+  }
+  sealed.runs = std::move(scan.runs);
+  return sealed;
+}
+
+absl::StatusOr<RecoveredLog> RecoverLog(const RecoveryOptions& options) {
+  absl::StatusOr<RecoveredLog> log = Recovery(options).Run();
+  if (!log.ok()) return ExplainFileError(log.status(), options.directory);
+  return log;
+}
+
+}  // namespace halles::eventlog

@@ -1,0 +1,102 @@
+// Makes segments and sidecars on a thread of its own.
+#include "libs/eventlog/segment_keeper.h"
+
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <utility>
+
+namespace halles::eventlog {
+namespace {
+
+// Lower than the threads that answers wait for, yet not starved when the committer waits for a segment.
+constexpr int kNice = 10;
+
+}  // namespace
+
+SegmentKeeper::SegmentKeeper(SegmentHome home, uint32_t segment_bytes, std::optional<OpenSegment> prepared,
+                             SidecarWritten sidecar_written)
+    : home_(std::move(home)), segment_bytes_(segment_bytes), sidecar_written_(std::move(sidecar_written)) {
+  if (prepared.has_value()) made_ = *std::move(prepared);
+  thread_ = std::thread([this] { Run(); });
+}
+
+SegmentKeeper::~SegmentKeeper() {
+  {
+    MutexLock lock(&mutex_);
+    stopping_ = true;
+    changed_.SignalAll();
+  }
+  thread_.join();
+}
+
+void SegmentKeeper::Prepare(uint32_t number) {
+  MutexLock lock(&mutex_);
+  if (wanted_ != 0 || made_.has_value()) return;
+  wanted_ = number;
+  changed_.SignalAll();
+}
+
+absl::StatusOr<OpenSegment> SegmentKeeper::Take(uint32_t number) {
+  MutexLock lock(&mutex_);
+  // An attempt that failed ahead of time is no answer for now.
+  if (made_.has_value() && !made_->ok()) made_.reset();
+  if (wanted_ == 0 && !made_.has_value()) {
+    wanted_ = number;
+    changed_.SignalAll();
+  }
+  while (!made_.has_value()) changed_.Wait(&mutex_);
+  absl::StatusOr<OpenSegment> segment = *std::move(made_);
+  made_.reset();
+  return segment;
+}
+
+void SegmentKeeper::WriteSidecar(uint32_t number, uint32_t end, std::vector<SlotRun> runs) {
+  MutexLock lock(&mutex_);
+  sealed_.push_back({number, end, std::move(runs)});
+  changed_.SignalAll();
+}
+
+void SegmentKeeper::Run() {
+  // It does its work at any priority; there is nobody to tell.
+  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
+  for (;;) {
+    uint32_t number = 0;
+    Sealed sealed;
+    {
+      MutexLock lock(&mutex_);
+      while (wanted_ == 0 && sealed_.empty() && !stopping_) changed_.Wait(&mutex_);
+      if (wanted_ != 0 && !stopping_) {
+        number = wanted_;
+      } else if (!sealed_.empty()) {
+        sealed = std::move(sealed_.front());
+        sealed_.pop_front();
+      } else {
+        return;
+      }
+    }
+    if (number != 0) {
+      absl::StatusOr<OpenSegment> segment =
+          CreateSegment(home_, number, SegmentBytesFor(number, segment_bytes_), &stopping_);
+      MutexLock lock(&mutex_);
+      made_ = std::move(segment);
+      wanted_ = 0;
+      changed_.SignalAll();
+      continue;
+    }
+    const std::string path = home_.SidecarPath(sealed.number);
+    if (!ReplaceFile(*home_.file_system, path,
+                     EncodeSidecar(home_.install, sealed.number, sealed.end, std::move(sealed.runs)))
+             .ok()) {
+      continue;
+    }
+    auto file = home_.file_system->Open(path);
+    if (!file.ok()) continue;
+    if (auto sidecar = ReadSidecar(**file, home_.install, sealed.number); sidecar.ok()) {
+      sidecar_written_(sealed.number, *sidecar);
+    }
+  }
+}
+
+}  // namespace halles::eventlog

@@ -1,0 +1,141 @@
+// Reads slots.
+#include "libs/eventlog/slot_reader.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/status.h"
+#include "libs/eventlog/frame.h"
+#include "libs/eventlog/recovery.h"
+
+namespace halles::eventlog {
+namespace {
+
+// Frames with a gap of up to this are read at once: reading it costs less than a call.
+constexpr uint32_t kGapBytesMax = 4096;
+constexpr uint32_t kReadBytesMax = 1024 * 1024;
+
+uint32_t FrameEnd(const FrameRef& ref) { return ref.offset + static_cast<uint32_t>(FrameBytes(ref.length)); }
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<OpenSegment>> SlotReaderSource::Open(uint32_t segment) {
+  MutexLock lock(&open_mutex_);
+  std::weak_ptr<OpenSegment>& known = open_[segment];
+  if (std::shared_ptr<OpenSegment> open = known.lock()) return open;
+  absl::StatusOr<OpenSegment> opened = OpenExistingSegment(home_, segment);
+  if (!opened.ok()) return ExplainFileError(opened.status(), home_.directory);
+  auto open = std::make_shared<OpenSegment>(*std::move(opened));
+  open->file->ExpectReads();
+  known = open;
+  return open;
+}
+
+absl::StatusOr<FrameRefs> SlotReaderSource::LoadRefs(uint32_t segment, const SidecarRun& run) {
+  if (absl::StatusOr<FrameRefs> refs = ReadRefs(segment, run); refs.ok()) return refs;
+  MutexLock lock(&rebuild_mutex_);
+  if (absl::StatusOr<FrameRefs> refs = ReadRefs(segment, run); refs.ok()) return refs;
+  // A sidecar with runs is that of a sealed segment, so the next one says where it ends. What is written is what was
+  // there before, byte for byte, and the place of the run in it the same.
+  absl::StatusOr<uint32_t> end = SealedEnd(home_, segment);
+  if (!end.ok()) return ExplainFileError(end.status(), home_.directory);
+  absl::StatusOr<SealedSegment> rebuilt = RebuildSidecar(home_, segment, *end);
+  if (!rebuilt.ok()) return ExplainFileError(rebuilt.status(), home_.directory);
+  for (SlotRun& rebuilt_run : rebuilt->runs) {
+    if (rebuilt_run.slot == run.slot && rebuilt_run.refs->size() == run.count) return std::move(*rebuilt_run.refs);
+  }
+  absl::StatusOr<FrameRefs> refs = ReadRefs(segment, run);
+  if (!refs.ok()) {
+    return DamagedAt(home_, {segment, kSegmentHeaderBytes},
+                     absl::StrCat("the segment does not hold what its sidecar held of slot ", run.slot.ToString()));
+  }
+  return refs;
+}
+
+absl::StatusOr<FrameRefs> SlotReaderSource::ReadRefs(uint32_t segment, const SidecarRun& run) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<File> file, home_.file_system->Open(home_.SidecarPath(segment)));
+  return ReadSidecarRefs(*file, run);
+}
+
+absl::StatusOr<size_t> SlotReader::Poll(const ReadLimits& limits, std::vector<StoredRecord>* out) {
+  const size_t before = out->size();
+  ReadLimits rest = limits;
+  while (rest.records_max > 0) {
+    const size_t count_before = out->size();
+    const absl::StatusOr<size_t> bytes = PollOnce(rest, out);
+    const size_t count = out->size() - count_before;
+    // What was read before the damage is returned; the next call meets it first.
+    if (!bytes.ok() && out->size() == before) return bytes.status();
+    if (!bytes.ok() || count == 0 || *bytes >= rest.bytes_max) break;
+    rest.records_max -= count;
+    rest.bytes_max -= *bytes;
+    // The next record alone may be too much, and only the first one is returned whatever its size; so a read stops at
+    // the end of a segment unless much may follow.
+    if (rest.bytes_max < kMaxRecordBytes) break;
+  }
+  return out->size() - before;
+}
+
+absl::StatusOr<size_t> SlotReader::PollOnce(const ReadLimits& limits, std::vector<StoredRecord>* out) {
+  LogIndex::Location location;
+  if (!source_.index().Locate(slot_, next_, limits, &location)) return size_t{0};
+  absl::Span<const FrameRef> refs = location.refs;
+  if (location.in_sidecar) {
+    if (run_segment_ != location.segment) {
+      ASSIGN_OR_RETURN(run_refs_, source_.LoadRefs(location.segment, location.run));
+      run_segment_ = location.segment;
+      run_base_ = location.run.base;
+    }
+    refs = absl::MakeConstSpan(run_refs_).subspan(next_ - run_base_);
+    refs = refs.subspan(0, CountWithin(refs, limits));
+  }
+  size_t bytes = 0;
+  for (const FrameRef& ref : refs) bytes += ref.length;
+  if (location.recent.empty()) {
+    RETURN_IF_ERROR(ReadFrames(location.segment, refs, out));
+    return bytes;
+  }
+  for (size_t i = 0; i < refs.size(); ++i) {
+    const LogIndex::Location::Recent& recent = location.recent[i];
+    out->push_back({next_++, recent.bytes->substr(recent.offset + kFrameHeaderBytes, refs[i].length)});
+  }
+  return bytes;
+}
+
+absl::Status SlotReader::OpenSegmentOf(uint32_t segment) {
+  if (segment_ != nullptr && segment_->number == segment) return absl::OkStatus();
+  segment_ = nullptr;
+  ASSIGN_OR_RETURN(segment_, source_.Open(segment));
+  return absl::OkStatus();
+}
+
+absl::Status SlotReader::ReadFrames(uint32_t segment, absl::Span<const FrameRef> refs, std::vector<StoredRecord>* out) {
+  RETURN_IF_ERROR(OpenSegmentOf(segment));
+  for (size_t first = 0; first < refs.size();) {
+    const uint32_t start = refs[first].offset;
+    size_t last = first + 1;
+    while (last < refs.size() && refs[last].offset - FrameEnd(refs[last - 1]) <= kGapBytesMax &&
+           FrameEnd(refs[last]) - start <= kReadBytesMax) {
+      ++last;
+    }
+    buffer_.resize(FrameEnd(refs[last - 1]) - start);
+    absl::StatusOr<size_t> read = segment_->file->Read(start, buffer_.size(), buffer_.data());
+    if (!read.ok()) return ExplainFileError(read.status(), source_.home().directory);
+    for (; first < last; ++first) {
+      const FrameRef& ref = refs[first];
+      const absl::string_view bytes = absl::string_view(buffer_.data(), *read)
+                                          .substr(std::min<size_t>(ref.offset - start, *read), FrameBytes(ref.length));
+      const std::optional<Frame> frame = ParseFrame({segment, ref.offset}, bytes);
+      if (!frame.has_value() || frame->header.kind != FrameKind::kRecord || frame->header.slot != slot_ ||
+          frame->header.position != next_) {
+        return DamagedAt(source_.home(), {segment, ref.offset},
+                         absl::StrCat("no valid frame of ", slot_.ToString(), " at position ", next_));
+      }
+      out->push_back({next_, std::string(frame->payload)});
+      ++next_;
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace halles::eventlog
