@@ -17,7 +17,8 @@ def files(root, *suffixes):
 
 def is_test(path):
     """Whether a C++ file is there for tests only."""
-    return path.stem.endswith("_test") or path.parts[0] == "tests" or path.parts[:2] == ("libs", "testing")
+    return (path.stem.endswith(("_test", "_fixture", "_test_util")) or path.stem.startswith("test_") or
+            path.parts[0] == "tests" or path.parts[:2] == ("libs", "testing"))
 
 
 def arguments(description, *more):
