@@ -86,6 +86,16 @@ absl::StatusOr<TokenPositions> DecodeToken(const InstallId& install, absl::strin
   return positions;
 }
 
+absl::StatusOr<InstallId> InstallOfToken(absl::string_view token) {
+  std::string decoded;
+  if (token.size() > kTokenBytesMax * 4 / 3 + 4 || !absl::WebSafeBase64Unescape(token, &decoded)) return Malformed();
+  if (decoded.size() < kHeadBytes + kCrcBytes) return Malformed();
+  const std::optional<InstallId> install = InstallId::FromBytes(absl::string_view(decoded).substr(1, 16));
+  if (!install.has_value()) return Malformed();
+  RETURN_IF_ERROR(DecodeToken(*install, token).status());
+  return *install;
+}
+
 void MergeToken(const TokenPositions& positions, TokenPositions* into) {
   for (const auto& [slot, position] : positions) {
     Position& merged = (*into)[slot];

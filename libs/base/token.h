@@ -25,6 +25,9 @@ std::string EncodeToken(const InstallId& install, const TokenPositions& position
 // FOREIGN_TOKEN for a token of another install.
 absl::StatusOr<TokenPositions> DecodeToken(const InstallId& install, absl::string_view token);
 
+// The install that issued a token that is not empty, for clients, which know it from nowhere else. MALFORMED_TOKEN as above.
+absl::StatusOr<InstallId> InstallOfToken(absl::string_view token);
+
 // Adds to `into` what `positions` demands beyond it.
 void MergeToken(const TokenPositions& positions, TokenPositions* into);
 

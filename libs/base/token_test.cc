@@ -79,6 +79,12 @@ TEST(Token, IsMalformedInAnUnknownVersionOrOutOfOrder) {
   EXPECT_EQ(ReasonFor(Sealed("\x02" + std::string(Install(1).view()) + first)), "MALFORMED_TOKEN");
 }
 
+TEST(InstallOfToken, NamesTheIssuer) {
+  EXPECT_EQ(InstallOfToken(EncodeToken(Install(1), {{kOrders, 10}})).value(), Install(1));
+  EXPECT_EQ(ReasonOf(InstallOfToken("not a token").status()), "MALFORMED_TOKEN");
+  EXPECT_EQ(ReasonOf(InstallOfToken("").status()), "MALFORMED_TOKEN");
+}
+
 TEST(MergeToken, KeepsTheHighestPositions) {
   TokenPositions into = {{kOrders, 10}};
   MergeToken({{kOrders, 9}, {kRealm, 2}}, &into);

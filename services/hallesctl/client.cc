@@ -1,0 +1,98 @@
+// Channels and errors.
+#include "services/hallesctl/client.h"
+
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "google/rpc/error_details.pb.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "libs/base/status.h"
+#include "libs/rpc/grpc_status.h"
+
+namespace halles::hallesctl {
+namespace {
+
+constexpr int kReconnectMsMax = 500;
+
+template <typename Message>
+bool Payload(const absl::Status& status, absl::string_view url, Message* message) {
+  const absl::optional<absl::Cord> payload = status.GetPayload(url);
+  return payload.has_value() && message->ParseFromString(std::string(*payload));
+}
+
+absl::string_view AdviceFor(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  if (reason == "EXTERNAL_ID_REUSED" || reason == "REQUEST_ID_REUSED") {
+    return "the id is recorded already with other content; a fact is never changed, give a correction an id of its own";
+  }
+  if (reason == "FOREIGN_TOKEN") return "drop the token: it was issued by another installation";
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+      return "is halles running there? start it, or name another place with --target host:port";
+    case absl::StatusCode::kDeadlineExceeded:
+      return "give it more time with --timeout, or see `hallesctl status` for what lags";
+    case absl::StatusCode::kResourceExhausted:
+      return "try again in a moment";
+    case absl::StatusCode::kAborted:
+      return "try again";
+    case absl::StatusCode::kUnimplemented:
+      return "what answers at the target is no halles of this version";
+    case absl::StatusCode::kDataLoss:
+      return "see `hallesctl status` for the slot that stopped and why";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& target) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kReceiveBytesMax);
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMsMax / 5);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectMsMax);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMsMax);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
+}
+
+Client::Client(std::shared_ptr<grpc::Channel> channel_in, std::string target_in, absl::Duration timeout_in)
+    : target(std::move(target_in)),
+      timeout(timeout_in),
+      channel(std::move(channel_in)),
+      checkout(checkout::v1::CheckoutService::NewStub(channel)),
+      customers(customer_identity::v1::CustomerIdentityService::NewStub(channel)),
+      admin(admin::v1::AdminService::NewStub(channel)) {}
+
+absl::Status Client::ErrorOf(const grpc::Status& status) const {
+  const absl::Status error = rpc::FromGrpc(status);
+  const bool nobody = error.code() == absl::StatusCode::kUnavailable && ReasonOf(error).empty();
+  return nobody ? WithContext(error, absl::StrCat("nobody answers at ", target)) : error;
+}
+
+std::string ErrorText(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  std::string text = absl::StrCat("hallesctl: ", absl::StatusCodeToString(status.code()),
+                                  reason.empty() ? "" : absl::StrCat(" ", reason), ": ", status.message(), "\n");
+  if (google::rpc::BadRequest bad; Payload(status, kBadRequestUrl, &bad)) {
+    for (const auto& violation : bad.field_violations()) {
+      absl::StrAppend(&text, "  field ", violation.field(), ": ", violation.description(), "\n");
+    }
+  }
+  if (google::rpc::ErrorInfo info; Payload(status, kErrorInfoUrl, &info)) {
+    // A map of protobuf has no order; these few are sorted for the reader.
+    const std::map<std::string, std::string> sorted(info.metadata().begin(), info.metadata().end());
+    for (const auto& [key, value] : sorted) absl::StrAppend(&text, "  ", key, ": ", value, "\n");
+  }
+  if (const auto after = RetryAfterOf(status); after.has_value()) {
+    absl::StrAppend(&text, "  retry after: ", absl::FormatDuration(*after), "\n");
+  }
+  if (const absl::string_view advice = AdviceFor(status); !advice.empty()) {
+    absl::StrAppend(&text, "  what to do: ", advice, "\n");
+  }
+  return text;
+}
+
+}  // namespace halles::hallesctl

@@ -1,0 +1,60 @@
+// The connection to a mesh: channels, stubs, deadlines, and errors that say what to do.
+#ifndef HALLES_SERVICES_HALLESCTL_CLIENT_H_
+#define HALLES_SERVICES_HALLESCTL_CLIENT_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "grpcpp/channel.h"
+#include "grpcpp/client_context.h"
+#include "halles/admin/v1/admin_service.grpc.pb.h"
+#include "halles/checkout/v1/checkout_service.grpc.pb.h"
+#include "halles/customer_identity/v1/customer_identity_service.grpc.pb.h"
+
+namespace halles::hallesctl {
+
+// Limits: an answer of more bytes than this is refused (a customer with all events of many years is large).
+inline constexpr int kReceiveBytesMax = 64 * 1024 * 1024;
+
+// A channel of its own connection; tries again within half a second when the other side comes back.
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& target);
+
+// Where a command of hallesctl is sent.
+class Client {
+ public:
+  // Each unary call has `timeout`. Nothing is sent yet.
+  Client(std::shared_ptr<grpc::Channel> channel, std::string target, absl::Duration timeout);
+
+  // One call: client.Call(&CheckoutService::Stub::GetOrder, *client.checkout, request).
+  template <typename Stub, typename Request, typename Response>
+  absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                                Stub& stub, const Request& request) {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+    Response response;
+    const grpc::Status status = (stub.*method)(&context, request, &response);
+    if (!status.ok()) return ErrorOf(status);
+    return response;
+  }
+
+  // The error of a call, with what it was sent to when nobody answered.
+  absl::Status ErrorOf(const grpc::Status& status) const;
+
+  const std::string target;
+  const absl::Duration timeout;
+  const std::shared_ptr<grpc::Channel> channel;
+  const std::unique_ptr<checkout::v1::CheckoutService::Stub> checkout;
+  const std::unique_ptr<customer_identity::v1::CustomerIdentityService::Stub> customers;
+  const std::unique_ptr<admin::v1::AdminService::Stub> admin;
+};
+
+// The error for people: code, reason, fields, what else is known, and what to do about it. Ends with a line end.
+std::string ErrorText(const absl::Status& status);
+
+}  // namespace halles::hallesctl
+
+#endif  // HALLES_SERVICES_HALLESCTL_CLIENT_H_

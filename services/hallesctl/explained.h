@@ -1,0 +1,28 @@
+// What an event that was explained as JSON is worth.
+#ifndef HALLES_SERVICES_HALLESCTL_EXPLAINED_H_
+#define HALLES_SERVICES_HALLESCTL_EXPLAINED_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "halles/common/v1/common.pb.h"
+
+namespace halles::hallesctl {
+
+// The money that an event of checkout moved.
+struct EventValue {
+  std::string type;         // "orderImported"
+  std::string external_id;  // of the order or return
+  common::v1::Money net;
+};
+
+// Reads AdminService.ExplainEvent's JSON. DATA_LOSS, reason NOT_A_SALE, for an event that moves no money.
+absl::StatusOr<EventValue> ValueOfEvent(const std::string& event_json);
+
+// The same JSON over several lines; text that is no JSON stays as it is.
+std::string IndentJson(const std::string& json);
+
+}  // namespace halles::hallesctl
+
+#endif  // HALLES_SERVICES_HALLESCTL_EXPLAINED_H_

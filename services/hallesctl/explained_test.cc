@@ -1,0 +1,59 @@
+// Tests of reading an event's worth from its JSON.
+#include "services/hallesctl/explained.h"
+
+#include "google/protobuf/util/json_util.h"
+#include "gtest/gtest.h"
+#include "halles/checkout/v1/checkout_events.pb.h"
+#include "libs/base/status.h"
+
+namespace halles::hallesctl {
+namespace {
+
+using checkout::v1::OrderEvent;
+
+std::string Json(const OrderEvent& event) {
+  std::string json;
+  EXPECT_TRUE(google::protobuf::util::MessageToJsonString(event, &json).ok());
+  return json;
+}
+
+TEST(ValueOfEvent, ReadsAnOrder) {
+  OrderEvent event;
+  checkout::v1::SaleRecord& sale = *event.mutable_order_imported()->mutable_sale();
+  sale.mutable_external()->set_external_id("536365");
+  sale.mutable_net()->set_currency_code("GBP");
+  sale.mutable_net()->set_minor_units(9007199254740993);
+  const EventValue value = ValueOfEvent(Json(event)).value();
+  EXPECT_EQ(value.type, "orderImported");
+  EXPECT_EQ(value.external_id, "536365");
+  EXPECT_EQ(value.net.currency_code(), "GBP");
+  EXPECT_EQ(value.net.minor_units(), 9007199254740993);
+}
+
+TEST(ValueOfEvent, ReadsReturnsOfBothKinds) {
+  OrderEvent event;
+  event.mutable_return_imported()->mutable_sale()->mutable_net()->set_minor_units(-5);
+  EXPECT_EQ(ValueOfEvent(Json(event))->net.minor_units(), -5);
+  event.mutable_return_linked()->mutable_linked_return()->mutable_net()->set_minor_units(-7);
+  EXPECT_EQ(ValueOfEvent(Json(event))->net.minor_units(), -7);
+}
+
+TEST(ValueOfEvent, FindsTheEventInsideARecordAndTakesZeroAsZero) {
+  OrderEvent event;
+  event.mutable_order_imported()->mutable_sale()->mutable_net()->set_currency_code("GBP");
+  const EventValue value = ValueOfEvent("{\"type\":1,\"event\":" + Json(event) + "}").value();
+  EXPECT_EQ(value.net.minor_units(), 0);
+}
+
+TEST(ValueOfEvent, RefusesWhatMovesNoMoney) {
+  EXPECT_EQ(ReasonOf(ValueOfEvent("{\"identifierObserved\":{}}").status()), "NOT_A_SALE");
+  EXPECT_EQ(ReasonOf(ValueOfEvent("no json").status()), "NOT_A_SALE");
+}
+
+TEST(IndentJson, GivesEachMemberALine) {
+  EXPECT_EQ(IndentJson(R"({"a":1,"b":["x,y\"",{}],"c":{"d":null}})"),
+            "{\n  \"a\": 1,\n  \"b\": [\n    \"x,y\\\"\",\n    {}\n  ],\n  \"c\": {\n    \"d\": null\n  }\n}");
+}
+
+}  // namespace
+}  // namespace halles::hallesctl

@@ -1,0 +1,364 @@
+// The import loop: one thread reads the journal, starts calls and takes answers from one completion queue.
+#include "services/hallesctl/import/runner.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "grpcpp/client_context.h"
+#include "grpcpp/completion_queue.h"
+#include "halles/checkout/v1/checkout_service.grpc.pb.h"
+#include "halles/customer_identity/v1/customer_identity_service.grpc.pb.h"
+#include "libs/base/hash.h"
+#include "libs/base/status.h"
+#include "libs/base/token.h"
+#include "libs/rpc/grpc_status.h"
+
+namespace halles::hallesctl {
+namespace {
+
+using checkout::v1::CheckoutService;
+using checkout::v1::ImportOrderRequest;
+using checkout::v1::ImportOrderResponse;
+using checkout::v1::ImportReturnRequest;
+using checkout::v1::ImportReturnResponse;
+using customer_identity::v1::CustomerIdentityService;
+
+constexpr absl::Duration kTick = absl::Milliseconds(100);
+constexpr absl::Duration kTellAfter = absl::Seconds(3);
+// Of one question to a view; the door may cap it further.
+constexpr absl::Duration kCatchUpCall = absl::Seconds(10);
+
+bool ShouldRetry(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kDeadlineExceeded:
+      return true;
+    case absl::StatusCode::kResourceExhausted:
+      // Without a reason it is the transport's: a message too large, which stays so.
+      return !ReasonOf(status).empty() || RetryAfterOf(status).has_value();
+    case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kUnknown:
+      // The connection broke while the answer was under way.
+      return ReasonOf(status).empty();
+    default:
+      return false;
+  }
+}
+
+bool EndsTheImport(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kUnimplemented || status.code() == absl::StatusCode::kUnauthenticated ||
+         status.code() == absl::StatusCode::kPermissionDenied;
+}
+
+// The line of the record that a field path such as "order.lines[3].sku" points into.
+std::optional<size_t> LineOfField(absl::string_view field) {
+  constexpr absl::string_view kLines = "lines[";
+  const size_t at = field.find(kLines);
+  if (at == absl::string_view::npos) return std::nullopt;
+  const absl::string_view rest = field.substr(at + kLines.size());
+  size_t line;
+  if (!absl::SimpleAtoi(rest.substr(0, rest.find(']')), &line)) return std::nullopt;
+  return line;
+}
+
+// One order or return on its way.
+struct Call {
+  SourceRecord record;
+  size_t stub = 0;
+  int attempts = 0;
+  absl::Time not_before;
+  // Of the current attempt.
+  std::unique_ptr<grpc::ClientContext> context;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<ImportOrderResponse>> order_reader;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<ImportReturnResponse>> return_reader;
+  ImportOrderResponse order_response;
+  ImportReturnResponse return_response;
+  grpc::Status status;
+};
+
+class Import {
+ public:
+  Import(Source& source, std::vector<std::shared_ptr<grpc::Channel>> channels, const ImportOptions& options,
+         const ImportObserver& observer)
+      : source_(source), options_(options), observer_(observer), summary_(source) {
+    for (const auto& channel : channels) stubs_.push_back(CheckoutService::NewStub(channel));
+    identity_ = CustomerIdentityService::NewStub(channels.front());
+  }
+
+  ~Import() {
+    for (auto& call : calls_) {
+      if (call->context != nullptr) call->context->TryCancel();
+    }
+    // Every started call gives its tag back; they were cancelled, so this does not wait for the other side.
+    queue_.Shutdown();
+    void* tag;
+    bool ok;
+    while (queue_.Next(&tag, &ok)) {
+    }
+  }
+
+  absl::StatusOr<ImportResult> Run() {
+    last_answer_ = absl::Now();
+    while (true) {
+      StartRetries();
+      RETURN_IF_ERROR(StartNew());
+      if (in_flight_ == 0 && waiting_.empty()) break;
+      RETURN_IF_ERROR(TakeAnswers());
+      MaybeTick();
+    }
+    observer_.progress(summary_);
+    const absl::Time began = absl::Now();
+    RETURN_IF_ERROR(CatchUp());
+    return ImportResult{std::move(summary_), token_, retries_, absl::Now() - began};
+  }
+
+ private:
+  absl::Status StartNew() {
+    while (!at_end_ && in_flight_ + static_cast<int>(waiting_.size()) < options_.in_flight_max) {
+      ASSIGN_OR_RETURN(std::optional<SourceRecord> record, source_.Next());
+      if (!record.has_value()) {
+        at_end_ = true;
+        break;
+      }
+      for (const LineRefusal& refusal : record->refusals) {
+        summary_.AddRefused(refusal);
+        Refused(refusal.at, FaultName(refusal.fault), refusal.message);
+      }
+      if (record->record() == nullptr) continue;
+      Call* const call = NewCall();
+      call->record = *std::move(record);
+      const bool is_return = std::holds_alternative<ImportReturnRequest>(call->record.request);
+      std::string id = RequestIdOf(call->record.record()->external(), is_return);
+      if (is_return) {
+        std::get<ImportReturnRequest>(call->record.request).set_request_id(std::move(id));
+      } else {
+        std::get<ImportOrderRequest>(call->record.request).set_request_id(std::move(id));
+      }
+      call->stub = next_stub_++ % stubs_.size();
+      call->attempts = 0;
+      Start(call);
+    }
+    return absl::OkStatus();
+  }
+
+  Call* NewCall() {
+    if (idle_.empty()) {
+      calls_.push_back(std::make_unique<Call>());
+      return calls_.back().get();
+    }
+    Call* const call = idle_.back();
+    idle_.pop_back();
+    return call;
+  }
+
+  void Start(Call* call) {
+    ++call->attempts;
+    ++in_flight_;
+    call->context = std::make_unique<grpc::ClientContext>();
+    call->context->set_deadline(absl::ToChronoTime(absl::Now() + options_.call_timeout));
+    CheckoutService::Stub& stub = *stubs_[call->stub];
+    if (const auto* order = std::get_if<ImportOrderRequest>(&call->record.request)) {
+      call->order_reader = stub.AsyncImportOrder(call->context.get(), *order, &queue_);
+      call->order_reader->Finish(&call->order_response, &call->status, call);
+    } else {
+      call->return_reader =
+          stub.AsyncImportReturn(call->context.get(), std::get<ImportReturnRequest>(call->record.request), &queue_);
+      call->return_reader->Finish(&call->return_response, &call->status, call);
+    }
+  }
+
+  void StartRetries() {
+    if (waiting_.empty()) return;
+    const absl::Time now = absl::Now();
+    for (size_t i = 0; i < waiting_.size();) {
+      if (waiting_[i]->not_before > now) {
+        ++i;
+        continue;
+      }
+      Call* const call = waiting_[i];
+      waiting_[i] = waiting_.back();
+      waiting_.pop_back();
+      Start(call);
+    }
+  }
+
+  // Takes what is there, and waits for the first one when nothing is.
+  absl::Status TakeAnswers() {
+    absl::Time until = std::min(absl::Now() + kTick, next_tick_);
+    for (const Call* call : waiting_) until = std::min(until, call->not_before);
+    for (bool first = true;; first = false) {
+      void* tag;
+      bool ok;
+      const auto next = queue_.AsyncNext(&tag, &ok, absl::ToChronoTime(first ? until : absl::UnixEpoch()));
+      if (next != grpc::CompletionQueue::GOT_EVENT) return absl::OkStatus();
+      --in_flight_;
+      RETURN_IF_ERROR(Answered(static_cast<Call*>(tag)));
+    }
+  }
+
+  absl::Status Answered(Call* call) {
+    const bool is_return = call->return_reader != nullptr;
+    call->order_reader.reset();
+    call->return_reader.reset();
+    call->context.reset();
+    if (call->status.ok()) {
+      last_answer_ = absl::Now();
+      if (failing_) observer_.note("the mesh answers again");
+      failing_ = false;
+      summary_.AddImported(call->record);
+      RETURN_IF_ERROR(
+          AddToken(is_return ? call->return_response.consistency_token() : call->order_response.consistency_token()));
+      idle_.push_back(call);
+      return absl::OkStatus();
+    }
+    const absl::Status status = rpc::FromGrpc(call->status);
+    if (ShouldRetry(status)) return RetryLater(call, status);
+    if (EndsTheImport(status)) return status;
+    last_answer_ = absl::Now();
+    const std::string reason = ReasonOf(status).empty() ? absl::StatusCodeToString(status.code()) : ReasonOf(status);
+    summary_.AddRefused(call->record, reason);
+    const std::optional<size_t> line = LineOfField(MetadataOf(status, "field"));
+    const size_t at = line.has_value() && *line < call->record.lines.size() ? *line : 0;
+    if (call->record.lines.empty()) {
+      observer_.refused(absl::StrCat(reason, ": ", status.message()));
+    } else {
+      Refused(call->record.lines[at], reason,
+              absl::StrCat(is_return ? "return " : "order ", call->record.record()->external().external_id(), " (",
+                           call->record.lines.size(), " lines): ", status.message()));
+    }
+    idle_.push_back(call);
+    return absl::OkStatus();
+  }
+
+  absl::Status RetryLater(Call* call, const absl::Status& status) {
+    const absl::Time now = absl::Now();
+    if (now - last_answer_ > options_.retry_for) {
+      return WithContext(status, absl::StrCat("nothing was recorded for ", absl::FormatDuration(options_.retry_for),
+                                              "; ", summary_.records(),
+                                              " orders and returns are recorded, run the import again for the rest"));
+    }
+    // A single overload or lost race is nothing to tell.
+    if (!failing_ && (ReasonOf(status).empty() || now - last_answer_ > kTellAfter)) {
+      observer_.note(
+          absl::StrCat(status.message(), "; trying again for up to ", absl::FormatDuration(options_.retry_for)));
+      failing_ = true;
+    }
+    ++retries_;
+    absl::Duration backoff = options_.backoff_min;
+    for (int i = 1; i < call->attempts && backoff < options_.backoff_max; ++i) backoff *= 2;
+    backoff = std::min(backoff, options_.backoff_max);
+    // Half of it to all of it, by the call and the attempt, so that they do not come back together.
+    const uint64_t spread =
+        Hash64(absl::StrCat(call->record.record()->external().external_id(), "/", call->attempts)) % 1000;
+    backoff = backoff / 2 + backoff * static_cast<double>(spread) / 2000;
+    if (const auto after = RetryAfterOf(status); after.has_value()) backoff = std::max(backoff, *after);
+    call->not_before = now + backoff;
+    waiting_.push_back(call);
+    return absl::OkStatus();
+  }
+
+  absl::Status AddToken(const std::string& token) {
+    if (token.empty()) return absl::OkStatus();
+    if (!install_.has_value()) {
+      ASSIGN_OR_RETURN(install_, InstallOfToken(token));
+    }
+    const absl::StatusOr<TokenPositions> positions = DecodeToken(*install_, token);
+    if (!positions.ok()) {
+      return WithContext(positions.status(), "the mesh behind the target is another one than at the beginning");
+    }
+    MergeToken(*positions, &positions_);
+    return absl::OkStatus();
+  }
+
+  void Refused(LineAt at, absl::string_view reason, absl::string_view message) {
+    observer_.refused(absl::StrCat(source_.file_name(at.file), ":", at.line, ": ", reason, ": ", message));
+  }
+
+  void MaybeTick() {
+    const absl::Time now = absl::Now();
+    if (now < next_tick_) return;
+    next_tick_ = now + kTick;
+    observer_.progress(summary_);
+  }
+
+  // Asks each view for an answer that has seen everything.
+  absl::Status CatchUp() {
+    if (install_.has_value()) token_ = EncodeToken(*install_, positions_);
+    if (token_.empty()) return absl::OkStatus();
+    RETURN_IF_ERROR(WaitFor("totals", [&](grpc::ClientContext* context) {
+      checkout::v1::GetTotalsRequest request;
+      request.set_consistency_token(token_);
+      checkout::v1::GetTotalsResponse response;
+      return stubs_[0]->GetTotals(context, request, &response);
+    }));
+    return WaitFor("customers", [&](grpc::ClientContext* context) {
+      // Nobody's identifier: only the wait matters.
+      customer_identity::v1::FindCustomerRequest request;
+      request.mutable_identifier()->set_type(common::v1::IDENTIFIER_TYPE_EXTERNAL_ID);
+      request.mutable_identifier()->set_issuer(std::string(source_.name()));
+      request.mutable_identifier()->set_value("nobody");
+      request.set_consistency_token(token_);
+      customer_identity::v1::FindCustomerResponse response;
+      return identity_->FindCustomer(context, request, &response);
+    });
+  }
+
+  template <typename Ask>
+  absl::Status WaitFor(absl::string_view view, const Ask& ask) {
+    const absl::Time give_up = absl::Now() + options_.catch_up_for;
+    absl::Duration backoff = options_.backoff_min;
+    for (bool told = false;; told = true) {
+      grpc::ClientContext context;
+      context.set_wait_for_ready(true);
+      context.set_deadline(absl::ToChronoTime(std::min(absl::Now() + kCatchUpCall, give_up)));
+      const absl::Status status = rpc::FromGrpc(ask(&context));
+      if (status.ok() || status.code() == absl::StatusCode::kNotFound) return absl::OkStatus();
+      if (!ShouldRetry(status)) return WithContext(status, absl::StrCat("waiting for the view of ", view));
+      if (absl::Now() >= give_up) {
+        return WithContext(status, absl::StrCat("everything is recorded, but the view of ", view,
+                                                " has not caught up in ", absl::FormatDuration(options_.catch_up_for)));
+      }
+      if (!told) observer_.note(absl::StrCat("waiting for the view of ", view, " to catch up"));
+      if (status.code() == absl::StatusCode::kDeadlineExceeded) continue;
+      absl::SleepFor(std::max(backoff, RetryAfterOf(status).value_or(absl::ZeroDuration())));
+      backoff = std::min(backoff * 2, options_.backoff_max);
+    }
+  }
+
+  Source& source_;
+  const ImportOptions& options_;
+  const ImportObserver& observer_;
+  std::vector<std::unique_ptr<CheckoutService::Stub>> stubs_;
+  std::unique_ptr<CustomerIdentityService::Stub> identity_;
+  size_t next_stub_ = 0;
+
+  ImportSummary summary_;
+  std::optional<InstallId> install_;
+  TokenPositions positions_;
+  std::string token_;
+  int64_t retries_ = 0;
+
+  bool at_end_ = false;
+  bool failing_ = false;
+  absl::Time last_answer_;
+  absl::Time next_tick_ = absl::InfinitePast();
+  int in_flight_ = 0;
+  std::vector<Call*> waiting_;  // for their next attempt
+  std::vector<Call*> idle_;
+  std::vector<std::unique_ptr<Call>> calls_;
+  grpc::CompletionQueue queue_;  // goes before the calls that it may still name
+};
+
+}  // namespace
+
+absl::StatusOr<ImportResult> RunImport(Source& source, std::vector<std::shared_ptr<grpc::Channel>> channels,
+                                       const ImportOptions& options, const ImportObserver& observer) {
+  return Import(source, std::move(channels), options, observer).Run();
+}
+
+}  // namespace halles::hallesctl

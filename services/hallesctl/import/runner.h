@@ -1,0 +1,57 @@
+// Sends a journal to checkout: many requests in flight, again after failures, and done when every view has seen it.
+#ifndef HALLES_SERVICES_HALLESCTL_IMPORT_RUNNER_H_
+#define HALLES_SERVICES_HALLESCTL_IMPORT_RUNNER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "grpcpp/channel.h"
+#include "services/hallesctl/import/source.h"
+#include "services/hallesctl/import/summary.h"
+
+namespace halles::hallesctl {
+
+struct ImportOptions {
+  int in_flight_max = 256;                              // requests, over all channels
+  absl::Duration call_timeout = absl::Seconds(30);      // of one attempt
+  absl::Duration retry_for = absl::Seconds(60);         // without any answer, before giving up
+  absl::Duration catch_up_for = absl::Minutes(5);       // for the views to see everything, after the last answer
+  absl::Duration backoff_min = absl::Milliseconds(20);  // before the second attempt; doubles, with jitter
+  absl::Duration backoff_max = absl::Seconds(2);
+};
+
+// What an import tells while it runs.
+struct ImportObserver {
+  // How far it is; about ten times a second.
+  std::function<void(const ImportSummary& so_far)> progress = [](const ImportSummary&) {};
+  // A line that was refused, as "file:line: REASON: what".
+  std::function<void(absl::string_view line)> refused = [](absl::string_view) {};
+  // Anything else worth a line: retries begin, views are waited for.
+  std::function<void(absl::string_view line)> note = [](absl::string_view) {};
+};
+
+struct ImportResult {
+  ImportSummary summary;
+  std::string consistency_token;  // reads that carry it see all that was imported
+  int64_t retries = 0;
+  absl::Duration catch_up;  // from the last answer until every view had seen everything
+};
+
+// Imports the journal over the channels (at least one), in turn. A request that got no answer, or was told to come back, is
+// sent again under its request id, which makes it safe; so an import lives through a restart of the other side. What is
+// refused is told with file and line and counted; it does not end the import.
+// Fails when the journal cannot be read on, when nobody answers for retry_for, when the views do not catch up, or when the
+// mesh is none (UNIMPLEMENTED) or does not let us in. What was recorded until then stays; a second run adds the rest.
+absl::StatusOr<ImportResult> RunImport(Source& source, std::vector<std::shared_ptr<grpc::Channel>> channels,
+                                       const ImportOptions& options, const ImportObserver& observer);
+
+}  // namespace halles::hallesctl
+
+#endif  // HALLES_SERVICES_HALLESCTL_IMPORT_RUNNER_H_

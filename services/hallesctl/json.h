@@ -1,0 +1,48 @@
+// Writes JSON: keys in the order in which they are given, integers as numbers, amounts as strings.
+#ifndef HALLES_SERVICES_HALLESCTL_JSON_H_
+#define HALLES_SERVICES_HALLESCTL_JSON_H_
+
+#include <concepts>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace halles::hallesctl {
+
+// Builds one JSON value; commas are set by the writer. Whoever begins an object or array ends it.
+class JsonWriter {
+ public:
+  JsonWriter& BeginObject();
+  JsonWriter& EndObject();
+  JsonWriter& BeginArray();
+  JsonWriter& EndArray();
+  // The key of the next value.
+  JsonWriter& Key(absl::string_view key);
+  JsonWriter& Value(absl::string_view text);
+  JsonWriter& Value(const std::string& text) { return Value(absl::string_view(text)); }
+  JsonWriter& Value(const char* text) { return Value(absl::string_view(text)); }
+  JsonWriter& Value(bool value) { return Raw(value ? "true" : "false"); }
+  JsonWriter& Value(std::integral auto value) { return Raw(absl::StrCat(value)); }
+  // Three decimals.
+  JsonWriter& Value(double value);
+  // Text that is JSON already; null when it is empty.
+  JsonWriter& Raw(absl::string_view json);
+
+  template <typename T>
+  JsonWriter& Field(absl::string_view key, const T& value) {
+    return Key(key).Value(value);
+  }
+
+  const std::string& text() const { return text_; }
+
+ private:
+  void Separate();
+
+  std::string text_;
+  bool first_ = true;  // nothing stands before the next value in its object or array
+};
+
+}  // namespace halles::hallesctl
+
+#endif  // HALLES_SERVICES_HALLESCTL_JSON_H_

@@ -1,0 +1,265 @@
+// Prints messages.
+#include "services/hallesctl/print.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "absl/time/time.h"
+#include "services/hallesctl/table.h"
+
+namespace halles::hallesctl {
+namespace {
+
+using customer_identity::v1::Amount;
+using customer_identity::v1::CustomerView;
+using customer_identity::v1::TimelineEntry;
+
+constexpr size_t kHashDigitsShown = 12;
+
+void WriteIdentifiers(const google::protobuf::RepeatedPtrField<common::v1::Identifier>& identifiers, JsonWriter* json) {
+  json->BeginArray();
+  for (const common::v1::Identifier& identifier : identifiers) {
+    json->BeginObject();
+    json->Field("type", EnumWord(common::v1::IdentifierType_Name(identifier.type()), "IDENTIFIER_TYPE_"));
+    if (!identifier.issuer().empty()) json->Field("issuer", identifier.issuer());
+    json->Field("keyed_hash", absl::BytesToHexString(identifier.keyed_hash())).Field("key_id", identifier.key_id());
+    json->EndObject();
+  }
+  json->EndArray();
+}
+
+void WriteMoneyFields(const common::v1::Money& money, JsonWriter* json) {
+  json->Field("currency", money.currency_code()).Field("minor_units", money.minor_units());
+  json->Field("amount", AmountDecimal(money.minor_units(), money.currency_code()));
+}
+
+void WriteAmounts(const google::protobuf::RepeatedPtrField<Amount>& amounts, JsonWriter* json) {
+  json->BeginArray();
+  for (const Amount& amount : amounts) {
+    json->BeginObject();
+    WriteMoneyFields(amount.money(), json);
+    json->Field("event_count", amount.event_count()).Key("events").BeginArray();
+    for (const std::string& event : amount.events()) json->Value(event);
+    json->EndArray().EndObject();
+  }
+  json->EndArray();
+}
+
+void WriteMoment(const customer_identity::v1::Moment& moment, JsonWriter* json) {
+  json->BeginObject().Field("time", TimeJson(moment.time())).Field("event", moment.event()).EndObject();
+}
+
+void WriteExternal(const checkout::v1::ExternalRef& external, JsonWriter* json) {
+  json->BeginObject().Field("source", external.source()).Field("external_id", external.external_id()).EndObject();
+}
+
+std::string AmountsText(const google::protobuf::RepeatedPtrField<Amount>& amounts) {
+  std::vector<std::string> texts;
+  for (const Amount& amount : amounts) texts.push_back(AmountText(amount.money()));
+  return absl::StrJoin(texts, " + ");
+}
+
+std::string MomentText(const customer_identity::v1::Moment& moment) {
+  return absl::StrCat(TimeText(moment.time().seconds()), "  ", moment.event());
+}
+
+}  // namespace
+
+std::string TimeJson(const google::protobuf::Timestamp& time) {
+  const absl::Time at = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", at, absl::UTCTimeZone());
+}
+
+std::string EnumWord(absl::string_view value_name, absl::string_view prefix) {
+  return absl::AsciiStrToLower(absl::StripPrefix(value_name, prefix));
+}
+
+std::string IdentifierText(const common::v1::Identifier& identifier) {
+  return absl::StrCat(EnumWord(common::v1::IdentifierType_Name(identifier.type()), "IDENTIFIER_TYPE_"), " ",
+                      identifier.issuer(), identifier.issuer().empty() ? "" : " ",
+                      absl::BytesToHexString(identifier.keyed_hash()).substr(0, kHashDigitsShown), "...");
+}
+
+void WriteMoney(const common::v1::Money& money, JsonWriter* json) {
+  json->BeginObject();
+  WriteMoneyFields(money, json);
+  json->EndObject();
+}
+
+void WriteView(const CustomerView& view, JsonWriter* json) {
+  json->BeginObject().Field("party_id", view.party_id()).Key("identifiers");
+  WriteIdentifiers(view.identifiers(), json);
+  json->Key("shared_identifiers");
+  WriteIdentifiers(view.shared_identifiers(), json);
+  json->Field("orders", view.orders()).Field("returns", view.returns()).Field("lines", view.lines()).Key("net");
+  WriteAmounts(view.net(), json);
+  json->Key("places").BeginArray();
+  for (const customer_identity::v1::PlaceSummary& place : view.places()) {
+    json->BeginObject().Field("channel", ChannelText(place.channel())).Field("structure", place.structure_id());
+    json->Field("orders", place.orders()).Field("returns", place.returns()).Key("net");
+    WriteAmounts(place.net(), json);
+    json->EndObject();
+  }
+  json->EndArray().Key("structures").BeginArray();
+  for (const std::string& structure : view.structures()) json->Value(structure);
+  json->EndArray();
+  if (view.has_first_purchase()) {
+    json->Key("first_purchase");
+    WriteMoment(view.first_purchase(), json);
+  }
+  if (view.has_last_purchase()) {
+    json->Key("last_purchase");
+    WriteMoment(view.last_purchase(), json);
+  }
+  json->EndObject();
+}
+
+void WriteEntry(const TimelineEntry& entry, JsonWriter* json) {
+  json->BeginObject();
+  json->Field("kind", EnumWord(customer_identity::v1::TimelineKind_Name(entry.kind()), "TIMELINE_KIND_"));
+  json->Field("time", TimeJson(entry.time())).Field("channel", ChannelText(entry.channel()));
+  json->Field("structure", entry.structure_id()).Key("external");
+  WriteExternal(entry.external(), json);
+  json->Field("id", entry.id()).Key("net");
+  WriteMoney(entry.net(), json);
+  json->Field("lines", entry.lines()).Field("event", entry.event()).EndObject();
+}
+
+void WriteOrder(const checkout::v1::Order& order, JsonWriter* json) {
+  const checkout::v1::SaleRecord& sale = order.sale();
+  json->BeginObject().Field("order_id", order.order_id()).Key("external");
+  WriteExternal(sale.external(), json);
+  json->Field("time", TimeJson(sale.recorded_time())).Field("channel", ChannelText(sale.channel()));
+  json->Field("structure", sale.structure_id()).Field("device", sale.device_id()).Key("identifiers");
+  WriteIdentifiers(sale.identifiers(), json);
+  json->Key("net");
+  WriteMoney(sale.net(), json);
+  json->Key("lines").BeginArray();
+  for (const checkout::v1::OrderLine& line : sale.lines()) {
+    json->BeginObject().Field("kind", EnumWord(checkout::v1::LineKind_Name(line.kind()), "LINE_KIND_"));
+    json->Field("sku", line.sku()).Field("description", line.description());
+    json->Field("quantity", DecimalText(line.quantity()));
+    if (line.has_unit_price()) json->Field("unit_price", DecimalText(line.unit_price()));
+    json->Field("exact_amount", DecimalText(line.exact_amount())).Key("amount");
+    WriteMoney(line.amount(), json);
+    json->Key("discounts").BeginArray();
+    for (const checkout::v1::Discount& discount : line.discounts()) {
+      json->BeginObject().Field("kind", EnumWord(checkout::v1::DiscountKind_Name(discount.kind()), "DISCOUNT_KIND_"));
+      WriteMoneyFields(discount.amount(), json);
+      json->EndObject();
+    }
+    json->EndArray().EndObject();
+  }
+  json->EndArray().Key("tenders").BeginArray();
+  for (const checkout::v1::Tender& tender : sale.tenders()) {
+    json->BeginObject().Field("kind", EnumWord(checkout::v1::TenderKind_Name(tender.kind()), "TENDER_KIND_"));
+    WriteMoneyFields(tender.amount(), json);
+    json->EndObject();
+  }
+  json->EndArray().Key("returns").BeginArray();
+  for (const checkout::v1::OrderReturn& taken : order.returns()) {
+    const checkout::v1::LinkedReturn& linked = taken.linked_return();
+    json->BeginObject().Field("return_id", linked.return_id()).Key("external");
+    WriteExternal(linked.external(), json);
+    json->Field("time", TimeJson(linked.recorded_time())).Field("structure", linked.structure_id()).Key("net");
+    WriteMoney(linked.net(), json);
+    json->Field("excess", taken.excess()).Field("event", taken.event()).EndObject();
+  }
+  json->EndArray().Field("event", order.event()).EndObject();
+}
+
+void WriteTotalsRow(const checkout::v1::TotalsRow& row, JsonWriter* json) {
+  const checkout::v1::Totals& totals = row.totals();
+  const std::string& currency = row.currency_code();
+  json->BeginObject().Field("currency", currency);
+  if (row.channel() != common::v1::CHANNEL_UNSPECIFIED) json->Field("channel", ChannelText(row.channel()));
+  if (!row.structure_id().empty()) json->Field("structure", row.structure_id());
+  if (!row.month().empty()) json->Field("month", row.month());
+  json->Field("structures", row.structures()).Field("orders", totals.orders()).Field("returns", totals.returns());
+  json->Field("lines", totals.lines()).Field("sale_lines", totals.sale_lines());
+  json->Field("return_lines", totals.return_lines()).Field("adjustment_lines", totals.adjustment_lines());
+  json->Field("service_lines", totals.service_lines()).Field("zero_quantity_lines", totals.zero_quantity_lines());
+  json->Field("zero_value_lines", totals.zero_value_lines());
+  json->Field("net_minor_units", totals.net_minor_units());
+  json->Field("net", AmountDecimal(totals.net_minor_units(), currency));
+  json->Field("returned_minor_units", totals.returned_minor_units());
+  json->Field("returned", AmountDecimal(totals.returned_minor_units(), currency));
+  json->Field("discount_retailer_minor_units", totals.discount_retailer_minor_units());
+  json->Field("discount_coupon_minor_units", totals.discount_coupon_minor_units());
+  json->Field("discount_coupon_match_minor_units", totals.discount_coupon_match_minor_units());
+  json->Field("discount_manual_minor_units", totals.discount_manual_minor_units()).EndObject();
+}
+
+void WriteHeader(const log::v1::RecordHeader& header, JsonWriter* json) {
+  json->BeginObject().Field("kind", EnumWord(log::v1::RecordKind_Name(header.kind()), "RECORD_KIND_"));
+  json->Field("term", header.term()).Field("instance", absl::BytesToHexString(header.instance()));
+  json->Field("sequence", header.sequence()).Field("previous", absl::BytesToHexString(header.previous()));
+  json->Field("logical_time_us", header.logical_time_us()).Field("minimum_level", header.minimum_level()).EndObject();
+}
+
+std::string ViewText(const CustomerView& view, int width) {
+  std::string text = absl::StrCat("Party      ", view.party_id(), "\n");
+  for (const auto& identifier : view.identifiers())
+    absl::StrAppend(&text, "Known as   ", IdentifierText(identifier), "\n");
+  for (const auto& identifier : view.shared_identifiers()) {
+    absl::StrAppend(&text, "Shares     ", IdentifierText(identifier), "\n");
+  }
+  absl::StrAppend(&text, "Orders     ", Thousands(view.orders()), " with ", Thousands(view.lines()), " lines, returns ",
+                  Thousands(view.returns()), "\n");
+  for (const Amount& amount : view.net()) {
+    absl::StrAppend(&text, "Net        ", AmountText(amount.money()), " from ", Thousands(amount.event_count()),
+                    " events");
+    if (!amount.events().empty()) absl::StrAppend(&text, ", newest ", amount.events(0));
+    absl::StrAppend(&text, "\n");
+  }
+  absl::StrAppend(&text, "Visited    ", Thousands(view.structures_size()), " structures\n");
+  if (view.has_first_purchase()) absl::StrAppend(&text, "First      ", MomentText(view.first_purchase()), "\n");
+  if (view.has_last_purchase()) absl::StrAppend(&text, "Last       ", MomentText(view.last_purchase()), "\n");
+  Table table({{"channel"}, {"structure", false, true}, {"orders", true}, {"returns", true}, {"net", true}});
+  for (const customer_identity::v1::PlaceSummary& place : view.places()) {
+    table.Add({ChannelText(place.channel()), place.structure_id(), Thousands(place.orders()),
+               Thousands(place.returns()), AmountsText(place.net())});
+  }
+  return absl::StrCat(text, "\n", table.Render(width));
+}
+
+std::string TimelineText(const google::protobuf::RepeatedPtrField<TimelineEntry>& entries, int width) {
+  Table table({{"time"}, {"what"}, {"channel"}, {"structure", false, true}, {"lines", true}, {"net", true}, {"event"}});
+  for (const TimelineEntry& entry : entries) {
+    table.Add({TimeText(entry.time().seconds()),
+               EnumWord(customer_identity::v1::TimelineKind_Name(entry.kind()), "TIMELINE_KIND_"),
+               ChannelText(entry.channel()), entry.structure_id(), Thousands(entry.lines()), AmountText(entry.net()),
+               entry.event()});
+  }
+  return table.Render(width);
+}
+
+std::string OrderText(const checkout::v1::Order& order, int width) {
+  const checkout::v1::SaleRecord& sale = order.sale();
+  std::string text =
+      absl::StrCat("Order      ", order.order_id(), "\nFrom       ", sale.external().source(), " ",
+                   sale.external().external_id(), "\nTime       ", TimeText(sale.recorded_time().seconds()),
+                   "\nChannel    ", ChannelText(sale.channel()), " ", sale.structure_id(), "\n");
+  for (const auto& identifier : sale.identifiers())
+    absl::StrAppend(&text, "Customer   ", IdentifierText(identifier), "\n");
+  absl::StrAppend(&text, "Net        ", AmountText(sale.net()), "\nEvent      ", order.event(), "\n\n");
+  Table lines({{"kind"}, {"sku"}, {"description", false, true}, {"quantity", true}, {"price", true}, {"amount", true}});
+  for (const checkout::v1::OrderLine& line : sale.lines()) {
+    lines.Add({EnumWord(checkout::v1::LineKind_Name(line.kind()), "LINE_KIND_"), line.sku(), line.description(),
+               DecimalText(line.quantity()), line.has_unit_price() ? DecimalText(line.unit_price()) : "",
+               AmountText(line.amount())});
+  }
+  absl::StrAppend(&text, lines.Render(width));
+  if (order.returns().empty()) return text;
+  Table returns({{"return"}, {"time"}, {"structure", false, true}, {"net", true}, {"excess"}, {"event"}});
+  for (const checkout::v1::OrderReturn& taken : order.returns()) {
+    const checkout::v1::LinkedReturn& linked = taken.linked_return();
+    returns.Add({linked.external().external_id(), TimeText(linked.recorded_time().seconds()), linked.structure_id(),
+                 AmountText(linked.net()), taken.excess() ? "yes" : "", taken.event()});
+  }
+  return absl::StrCat(text, "\n", returns.Render(width));
+}
+
+}  // namespace halles::hallesctl

@@ -1,0 +1,40 @@
+// The messages of the contract as JSON and as tables.
+#ifndef HALLES_SERVICES_HALLESCTL_PRINT_H_
+#define HALLES_SERVICES_HALLESCTL_PRINT_H_
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "google/protobuf/repeated_ptr_field.h"
+#include "google/protobuf/timestamp.pb.h"
+#include "halles/checkout/v1/checkout_service.pb.h"
+#include "halles/customer_identity/v1/customer_identity_service.pb.h"
+#include "halles/log/v1/envelope.pb.h"
+#include "services/hallesctl/json.h"
+
+namespace halles::hallesctl {
+
+// Amounts stand in JSON three times: currency, whole minor_units, and the decimal string `amount`.
+void WriteMoney(const common::v1::Money& money, JsonWriter* json);
+void WriteView(const customer_identity::v1::CustomerView& view, JsonWriter* json);
+void WriteEntry(const customer_identity::v1::TimelineEntry& entry, JsonWriter* json);
+void WriteOrder(const checkout::v1::Order& order, JsonWriter* json);
+void WriteTotalsRow(const checkout::v1::TotalsRow& row, JsonWriter* json);
+void WriteHeader(const log::v1::RecordHeader& header, JsonWriter* json);
+
+std::string ViewText(const customer_identity::v1::CustomerView& view, int width);
+std::string TimelineText(const google::protobuf::RepeatedPtrField<customer_identity::v1::TimelineEntry>& entries,
+                         int width);
+std::string OrderText(const checkout::v1::Order& order, int width);
+
+// "2017-01-01T11:53:26Z".
+std::string TimeJson(const google::protobuf::Timestamp& time);
+// "external_id" for IDENTIFIER_TYPE_EXTERNAL_ID, "sale" for LINE_KIND_SALE, "claim" for RECORD_KIND_CLAIM and so on: the
+// name of an enum's value without what its prefix says.
+std::string EnumWord(absl::string_view value_name, absl::string_view prefix);
+// "external_id uci 1f0c9a…": identifiers are shown as what they are stored as.
+std::string IdentifierText(const common::v1::Identifier& identifier);
+
+}  // namespace halles::hallesctl
+
+#endif  // HALLES_SERVICES_HALLESCTL_PRINT_H_

@@ -1,0 +1,141 @@
+// totals and order: what checkout has recorded.
+#include <map>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "libs/base/status.h"
+#include "services/hallesctl/commands.h"
+#include "services/hallesctl/print.h"
+#include "services/hallesctl/table.h"
+
+namespace halles::hallesctl {
+namespace {
+
+using checkout::v1::CheckoutService;
+using checkout::v1::GetOrderRequest;
+using checkout::v1::GetTotalsRequest;
+using checkout::v1::GetTotalsResponse;
+using checkout::v1::TotalsRow;
+
+constexpr absl::string_view kOrderIdPrefix = "ord-";
+
+}  // namespace
+
+void TotalsCommand::Register(Options& options) {
+  Settings& settings = options.Command("totals", "Sums over orders and returns");
+  settings.Text("by", "Splits by these, separated by commas: channel, structure, month", &by);
+  settings.Text("channel", absl::StrCat("Only this channel: ", ChannelList()), &channel);
+  settings.Text("structure", "Only this structure, such as store-330", &structure);
+  settings.Text("month", "Only this month, such as 2017-01", &month);
+  settings.Text("token", "Consistency token that the answer must have reached", &token);
+}
+
+absl::StatusOr<int> TotalsCommand::Run(const Session& session) const {
+  GetTotalsRequest request;
+  std::vector<Column> columns;
+  for (absl::string_view name : absl::StrSplit(by, ',', absl::SkipWhitespace())) {
+    if (name == "channel") {
+      request.add_group_by(checkout::v1::TOTALS_DIMENSION_CHANNEL);
+    } else if (name == "structure") {
+      request.add_group_by(checkout::v1::TOTALS_DIMENSION_STRUCTURE);
+    } else if (name == "month") {
+      request.add_group_by(checkout::v1::TOTALS_DIMENSION_MONTH);
+    } else {
+      return UsageError(absl::StrCat("--by cannot be \"", name, "\": valid are channel, structure, month"));
+    }
+  }
+  if (!channel.empty()) {
+    request.set_channel(ParseChannel(channel));
+    if (request.channel() == common::v1::CHANNEL_UNSPECIFIED) {
+      return UsageError(absl::StrCat("--channel cannot be \"", channel, "\": valid are ", ChannelList()));
+    }
+  }
+  request.set_structure_id(structure);
+  request.set_month(month);
+  request.set_consistency_token(token);
+  std::vector<TotalsRow> rows;
+  std::string seen;
+  do {
+    ASSIGN_OR_RETURN(const GetTotalsResponse page,
+                     session.client.Call(&CheckoutService::Stub::GetTotals, *session.client.checkout, request));
+    rows.insert(rows.end(), page.rows().begin(), page.rows().end());
+    request.set_page_token(page.next_page_token());
+    seen = page.consistency_token();
+  } while (!request.page_token().empty());
+
+  if (session.json) {
+    JsonWriter json;
+    json.BeginObject().Key("rows").BeginArray();
+    for (const TotalsRow& row : rows) WriteTotalsRow(row, &json);
+    json.EndArray().Field("consistency_token", seen).EndObject();
+    session.out << json.text() << "\n";
+    return kExitOk;
+  }
+  const auto split_by = [&](absl::string_view name) { return absl::StrContains(by, name); };
+  columns.push_back({"cur"});
+  if (split_by("channel")) columns.push_back({"channel"});
+  if (split_by("structure")) columns.push_back({"structure", false, true});
+  if (split_by("month")) columns.push_back({"month"});
+  for (const char* name : {"structures", "orders", "returns", "lines", "net", "returned", "discounts"}) {
+    columns.push_back({name, true});
+  }
+  Table table(columns);
+  for (const TotalsRow& row : rows) {
+    const checkout::v1::Totals& totals = row.totals();
+    const int64_t discounts = totals.discount_retailer_minor_units() + totals.discount_coupon_minor_units() +
+                              totals.discount_coupon_match_minor_units() + totals.discount_manual_minor_units();
+    std::vector<std::string> cells = {row.currency_code()};
+    if (split_by("channel")) cells.push_back(ChannelText(row.channel()));
+    if (split_by("structure")) cells.push_back(row.structure_id());
+    if (split_by("month")) cells.push_back(row.month());
+    for (int64_t count : {row.structures(), totals.orders(), totals.returns(), totals.lines()}) {
+      cells.push_back(Thousands(count));
+    }
+    for (int64_t amount : {totals.net_minor_units(), totals.returned_minor_units(), discounts}) {
+      cells.push_back(AmountText(amount, row.currency_code()));
+    }
+    table.Add(std::move(cells));
+  }
+  session.out << table.Render(session.out_width);
+  return kExitOk;
+}
+
+absl::StatusOr<GetOrderRequest> NameOrder(const std::string& text) {
+  GetOrderRequest request;
+  const size_t colon = text.find(':');
+  if (colon != std::string::npos && colon > 0 && colon + 1 < text.size()) {
+    request.mutable_external()->set_source(text.substr(0, colon));
+    request.mutable_external()->set_external_id(text.substr(colon + 1));
+  } else if (absl::StartsWith(text, kOrderIdPrefix)) {
+    request.set_order_id(text);
+  } else {
+    return UsageError(absl::StrCat("\"", text, "\" names no order: give its id (", kOrderIdPrefix,
+                                   "...) or SOURCE:ID, such as uci:536365"));
+  }
+  return request;
+}
+
+void OrderCommand::Register(Options& options) {
+  Settings& settings = options.Command("order", "Shows one order with its returns");
+  settings.Argument("ID", "Order id, or SOURCE:ID as the source knows it", &id);
+  settings.Text("token", "Consistency token that the answer must have reached", &token);
+}
+
+absl::StatusOr<int> OrderCommand::Run(const Session& session) const {
+  ASSIGN_OR_RETURN(GetOrderRequest request, NameOrder(id));
+  request.set_consistency_token(token);
+  ASSIGN_OR_RETURN(const auto answer,
+                   session.client.Call(&CheckoutService::Stub::GetOrder, *session.client.checkout, request));
+  if (session.json) {
+    JsonWriter json;
+    WriteOrder(answer.order(), &json);
+    session.out << json.text() << "\n";
+  } else {
+    session.out << OrderText(answer.order(), session.out_width);
+  }
+  return kExitOk;
+}
+
+}  // namespace halles::hallesctl
