@@ -1,0 +1,44 @@
+// The keys of an install: kept beside the log, never in it, and never among what may be deleted.
+#ifndef HALLES_LIBS_BASE_KEY_RING_H_
+#define HALLES_LIBS_BASE_KEY_RING_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "libs/base/ids.h"
+#include "libs/base/random.h"
+
+namespace halles {
+
+// What a key is for. The names stand in the file.
+inline constexpr absl::string_view kIdentifierKey = "identifier";  // hashes identifiers of customers
+inline constexpr absl::string_view kRequestKey = "request";        // hashes the bodies of requests
+
+// Thread safety: immutable.
+class KeyRing {
+ public:
+  static constexpr size_t kKeyBytes = 32;
+
+  // Opens `<dir>/ring`. When it is missing and `may_create` is true, makes one with fresh keys, mode 0600, synced.
+  // Errors by reason, none of which changes anything:
+  //   KEYS_MISSING (FAILED_PRECONDITION)   the log holds records hashed under keys that are not here: restore the folder
+  //   KEYS_FOREIGN (FAILED_PRECONDITION)   the ring belongs to another install than the log
+  //   KEYS_NEWER_FORMAT (FAILED_PRECONDITION), KEYS_DAMAGED (DATA_LOSS), KEYS_UNUSABLE (UNAVAILABLE)
+  static absl::StatusOr<KeyRing> Open(const std::string& dir, const InstallId& install, bool may_create,
+                                      RandomSource& random);
+
+  // Keys of a purpose by id, from 1; the highest is in use.
+  const std::map<uint32_t, std::string>& keys(absl::string_view purpose) const;
+  // The one in use.
+  const std::string& newest(absl::string_view purpose) const;
+
+ private:
+  std::map<std::string, std::map<uint32_t, std::string>, std::less<>> keys_;
+};
+
+}  // namespace halles
+
+#endif  // HALLES_LIBS_BASE_KEY_RING_H_

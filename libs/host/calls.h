@@ -1,0 +1,115 @@
+// What a method of a door does with a host: submit a command, read the state of an aggregate, read a view.
+#ifndef HALLES_LIBS_HOST_CALLS_H_
+#define HALLES_LIBS_HOST_CALLS_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "libs/base/hash.h"
+#include "libs/base/token.h"
+#include "libs/host/host.h"
+#include "libs/partition/command.h"
+#include "libs/partition/domain.h"
+
+namespace halles::host {
+
+// Keyed hash of a request without its id: tells a repeat from a reuse of the id. Deterministic, since requests hold no maps.
+template <typename Request>
+Hash256 BodyHash(const Host& host, Request request) {
+  request.clear_request_id();
+  return HmacSha256(host.request_key(), Request::descriptor()->full_name() + '\0' + request.SerializeAsString());
+}
+
+// Sends the request to the slot of its aggregate. `reply` gets the response with its consistency token, or why not, on the
+// slot's executor or at once.
+template <typename Call, typename Request, typename Response, typename Event, typename Reply>
+void Submit(Host& host, ServiceId service, absl::string_view aggregate_key, Request request,
+            absl::StatusOr<partition::Decision<Response, Event>> (*decide)(const store::RowReader&, const Request&,
+                                                                           const partition::CommandContext&),
+            partition::Aggregate<Event> aggregate, const Call& call, Reply reply) {
+  partition::Command::Envelope envelope;
+  envelope.request_id = request.request_id();
+  envelope.body_hash = BodyHash(host, request);
+  envelope.actor = call.actor;
+  envelope.traceparent = call.traceparent;
+  envelope.deadline = call.deadline;
+  auto command = std::make_unique<partition::TypedCommand<Request, Response, Event>>(
+      std::move(request), decide, aggregate,
+      [install = host.install(), reply](absl::StatusOr<Response> response, partition::AnswerPosition at) {
+        if (response.ok()) response->set_consistency_token(EncodeToken(install, {{at.slot, at.position}}));
+        reply(std::move(response));
+      });
+  command->envelope = std::move(envelope);
+  const absl::Status open = host.With([&](Stack& stack) {
+    stack.runtime->Submit(stack.runtime->SlotFor(service, "", aggregate_key), std::move(command));
+  });
+  if (!open.ok()) reply(open);
+}
+
+// Reads confirmed rows of an aggregate's slot once they have reached the token. `read` runs on the slot's executor and gets
+// the slot and the token of what it reads; its answer goes to `reply`.
+template <typename Response, typename Reply>
+void ReadState(Host& host, ServiceId service, absl::string_view aggregate_key, const std::string& token, absl::Time deadline,
+               std::function<absl::StatusOr<Response>(const store::RowReader&, SlotId, std::string token)> read,
+               Reply reply) {
+  const absl::StatusOr<TokenPositions> asked = DecodeToken(host.install(), token);
+  if (!asked.ok()) {
+    reply(asked.status());
+    return;
+  }
+  const absl::Status open = host.With([&](Stack& stack) {
+    const SlotId slot = stack.runtime->SlotFor(service, "", aggregate_key);
+    const auto position = asked->find(slot);
+    stack.runtime->Query(slot, position == asked->end() ? 0 : position->second, deadline,
+                         [install = host.install(), slot, read = std::move(read), reply](
+                             absl::StatusOr<const store::RowReader*> rows, Position at) {
+                           if (!rows.ok()) {
+                             reply(rows.status());
+                             return;
+                           }
+                           absl::StatusOr<Response> response = read(**rows, slot, EncodeToken(install, {{slot, at}}));
+                           if (!(*rows)->status().ok()) response = (*rows)->status();
+                           reply(std::move(response));
+                         });
+  });
+  if (!open.ok()) reply(open);
+}
+
+// Called on a query thread with the rows of a view, all of one moment, and the positions that they stand at.
+using ViewQuery = std::function<void(absl::StatusOr<const store::RowReader*> rows, const TokenPositions& at)>;
+
+// Reads a view once it has reached the positions: those of its sources, and, where its service reacts to them, what the
+// reactions to them recorded.
+void ReadView(Host& host, ServiceId service, uint8_t view, const TokenPositions& positions, absl::Time deadline,
+              ViewQuery query);
+
+// The same for a method that answers with one response.
+template <typename Response, typename Reply>
+void AnswerFromView(Host& host, ServiceId service, uint8_t view, const std::string& token, absl::Time deadline,
+                    std::function<absl::StatusOr<Response>(const store::RowReader&)> read, Reply reply) {
+  const absl::StatusOr<TokenPositions> asked = DecodeToken(host.install(), token);
+  if (!asked.ok()) {
+    reply(asked.status());
+    return;
+  }
+  ReadView(host, service, view, *asked, deadline,
+           [install = host.install(), read = std::move(read), reply](absl::StatusOr<const store::RowReader*> rows,
+                                                                     const TokenPositions& at) {
+             if (!rows.ok()) {
+               reply(rows.status());
+               return;
+             }
+             absl::StatusOr<Response> response = read(**rows);
+             if (!(*rows)->status().ok()) response = (*rows)->status();
+             if (response.ok()) response->set_consistency_token(EncodeToken(install, at));
+             reply(std::move(response));
+           });
+}
+
+}  // namespace halles::host
+
+#endif  // HALLES_LIBS_HOST_CALLS_H_

@@ -1,0 +1,28 @@
+// Folds the record of a BATCH into the rows of its slot: the one place where owners, replays and proofs do it.
+#ifndef HALLES_LIBS_PARTITION_FOLD_H_
+#define HALLES_LIBS_PARTITION_FOLD_H_
+
+#include "absl/status/status.h"
+#include "halles/log/v1/envelope.pb.h"
+#include "libs/base/clock.h"
+#include "libs/base/slot.h"
+#include "libs/partition/domain.h"
+#include "libs/partition/service_definition.h"
+#include "libs/store/rows.h"
+
+namespace halles::partition {
+
+// The context of the index-th event of a batch. Refers into `batch`.
+FactContext ContextOf(SlotId slot, Position position, UnixMicros logical_time, const log::v1::Batch& batch, int index);
+
+// Evolves the rows by all events of the batch, then by what the runtime keeps itself. Fails when an event cannot be
+// evolved, and when a row could not be read.
+absl::Status FoldBatch(const ServiceDefinition& service, SlotId slot, Position position, UnixMicros logical_time,
+                       const log::v1::Batch& batch, store::Rows& rows);
+
+// The part that the runtime keeps: the recorded answer, its expiry and the reaction's cursor.
+absl::Status FoldRuntimeRows(const log::v1::Batch& batch, store::Rows& rows);
+
+}  // namespace halles::partition
+
+#endif  // HALLES_LIBS_PARTITION_FOLD_H_

@@ -1,0 +1,58 @@
+// The tables that the runtime keeps in every slot: recorded answers, their expiry, and cursors of reactions.
+#ifndef HALLES_LIBS_PARTITION_RUNTIME_TABLES_H_
+#define HALLES_LIBS_PARTITION_RUNTIME_TABLES_H_
+
+#include <array>
+#include <string>
+#include <tuple>
+
+#include "libs/base/clock.h"
+#include "libs/base/slot.h"
+#include "libs/partition/runtime_rows.pb.h"
+#include "libs/store/table.h"
+
+namespace halles::partition {
+
+// Services number their tables below this.
+inline constexpr uint16_t kRuntimeTablesFrom = 0xff00;
+
+struct DedupeKey {
+  std::string tenant;
+  std::string request_id;
+  static constexpr std::array kFieldNames = {"tenant", "request"};
+  auto Fields() const { return std::tie(tenant, request_id); }
+  auto Fields() { return std::tie(tenant, request_id); }
+};
+
+// In order of expiry, so that the owner finds what is due at the front.
+struct DedupeExpiryKey {
+  UnixMicros expires_us = 0;
+  std::string tenant;
+  std::string request_id;
+  static constexpr std::array kFieldNames = {"expires", "tenant", "request"};
+  auto Fields() const { return std::tie(expires_us, tenant, request_id); }
+  auto Fields() { return std::tie(expires_us, tenant, request_id); }
+};
+
+struct ReactionCursorKey {
+  SlotId source;
+  static constexpr std::array kFieldNames = {"source"};
+  auto Fields() const { return std::tie(source); }
+  auto Fields() { return std::tie(source); }
+};
+
+inline constexpr store::Table<DedupeKey, rows::DedupeRow> kDedupe(kRuntimeTablesFrom, "requests");
+inline constexpr store::Table<DedupeExpiryKey, rows::EmptyRow> kDedupeExpiry(kRuntimeTablesFrom + 1, "request_expiry");
+inline constexpr store::Table<ReactionCursorKey, rows::ReactionCursorRow> kReactionCursors(kRuntimeTablesFrom + 2,
+                                                                                           "reaction_cursors");
+inline constexpr store::Table<ReactionCursorKey, rows::ReactionProgressRow> kReactionProgress(kRuntimeTablesFrom + 3,
+                                                                                              "reaction_progress");
+
+// The tables of a slot: the service's own and the runtime's.
+inline store::Schema WithRuntimeTables(store::Schema schema) {
+  return schema.Add(kDedupe).Add(kDedupeExpiry).Add(kReactionCursors).Add(kReactionProgress);
+}
+
+}  // namespace halles::partition
+
+#endif  // HALLES_LIBS_PARTITION_RUNTIME_TABLES_H_

@@ -1,0 +1,133 @@
+// What a service says of its views and its reactions: which events of which logs, and the pure function over each.
+#ifndef HALLES_LIBS_PROJECTION_DEFINITIONS_H_
+#define HALLES_LIBS_PROJECTION_DEFINITIONS_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "libs/base/slot.h"
+#include "libs/partition/command.h"
+#include "libs/partition/domain.h"
+#include "libs/partition/service_definition.h"
+#include "libs/store/rows.h"
+
+namespace halles::projection {
+
+// How events of one type of one service are projected.
+struct SourceProjection {
+  ServiceId source = ServiceId::kCheckout;
+  uint32_t type = 0;
+  std::function<absl::Status(store::Rows&, absl::string_view payload, const partition::FactContext&)> project;
+  // Names of what the event touches, for those who watch; may be empty.
+  std::function<void(absl::string_view payload, std::vector<std::string>* topics)> topics;
+};
+
+template <typename Event>
+SourceProjection ProjectionOf(ServiceId source, uint32_t type,
+                              absl::Status (*project)(store::Rows&, const Event&, const partition::FactContext&),
+                              void (*topics)(const Event&, std::vector<std::string>*) = nullptr) {
+  SourceProjection projection{source, type,
+                              [project, type](store::Rows& rows, absl::string_view payload,
+                                              const partition::FactContext& context) -> absl::Status {
+                                Event event;
+                                if (!event.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
+                                  return absl::DataLossError(absl::StrCat("event of type ", type, " does not parse"));
+                                }
+                                return project(rows, event, context);
+                              },
+                              nullptr};
+  if (topics != nullptr) {
+    projection.topics = [topics](absl::string_view payload, std::vector<std::string>* out) {
+      Event event;
+      if (event.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) topics(event, out);
+    };
+  }
+  return projection;
+}
+
+// A view: rows folded from the logs of one or more services.
+struct ViewDefinition {
+  ServiceId service = ServiceId::kCheckout;  // that owns the view
+  uint8_t view = 0;                          // its number within the service
+  std::string name;
+  // Raised whenever the same events give other rows than before.
+  uint32_t fold_version = 1;
+  std::vector<SourceProjection> sources;
+
+  // "customer_identity/customers".
+  std::string FullName() const { return absl::StrCat(ServiceName(service), "/", name); }
+  // Services that it reads, each once.
+  std::vector<ServiceId> SourceServices() const {
+    std::vector<ServiceId> services;
+    for (const SourceProjection& source : sources) {
+      bool known = false;
+      for (ServiceId service_id : services) known = known || service_id == source.source;
+      if (!known) services.push_back(source.source);
+    }
+    return services;
+  }
+  const SourceProjection* Find(ServiceId source, uint32_t type) const {
+    for (const SourceProjection& projection : sources) {
+      if (projection.source == source && projection.type == type) return &projection;
+    }
+    return nullptr;
+  }
+};
+
+// One command that an event leads to. Made anew for each try; `done` is told its outcome.
+struct Reaction {
+  std::string aggregate_key;
+  std::function<std::unique_ptr<partition::Command>(std::function<void(absl::Status)> done)> make;
+};
+
+// How a service reacts to events of one type of one service.
+struct ReactionDefinition {
+  std::string name;
+  ServiceId service = ServiceId::kCheckout;  // that reacts
+  ServiceId source = ServiceId::kCheckout;
+  uint32_t type = 0;
+  std::function<absl::Status(absl::string_view payload, const partition::FactContext&, std::vector<Reaction>*)> react;
+  // The aggregate that every reaction goes to, when there is just one; empty: they go to many slots.
+  std::string single_target;
+};
+
+template <typename SourceEvent, typename Request, typename Response, typename Event>
+ReactionDefinition ReactionOf(
+    std::string name, ServiceId service, ServiceId source, uint32_t type,
+    std::vector<Request> (*react)(const SourceEvent&, const partition::FactContext&),
+    std::function<std::string(const Request&)> aggregate_key,
+    absl::StatusOr<partition::Decision<Response, Event>> (*decide)(const store::RowReader&, const Request&,
+                                                                   const partition::CommandContext&),
+    partition::Aggregate<Event> aggregate, std::string single_target = "") {
+  ReactionDefinition definition{std::move(name), service, source, type, nullptr, std::move(single_target)};
+  definition.react = [=](absl::string_view payload, const partition::FactContext& context,
+                         std::vector<Reaction>* reactions) -> absl::Status {
+    SourceEvent event;
+    if (!event.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
+      return absl::DataLossError(absl::StrCat("event of type ", type, " does not parse"));
+    }
+    for (Request& request : react(event, context)) {
+      std::string key = aggregate_key(request);
+      reactions->push_back({std::move(key), [=](std::function<void(absl::Status)> done) {
+                              return std::make_unique<partition::TypedCommand<Request, Response, Event>>(
+                                  request, decide, aggregate,
+                                  [done = std::move(done)](absl::StatusOr<Response> response, partition::AnswerPosition) {
+                                    done(response.status());
+                                  });
+                            }});
+    }
+    return absl::OkStatus();
+  };
+  return definition;
+}
+
+}  // namespace halles::projection
+
+#endif  // HALLES_LIBS_PROJECTION_DEFINITIONS_H_

@@ -1,0 +1,327 @@
+// Reads a log and submits what follows from it.
+#include "libs/projection/reactor.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "libs/base/status.h"
+#include "libs/partition/fold.h"
+#include "libs/partition/runtime_tables.h"
+
+namespace halles::projection {
+namespace {
+
+constexpr absl::Duration kIdleRound = absl::Milliseconds(50);
+constexpr size_t kReadRecords = 256;
+constexpr absl::Duration kLoadTimeout = absl::Seconds(60);
+
+// A record without events that says how far the reactions to a source have all been recorded.
+class ProgressCommand final : public partition::Command {
+ public:
+  ProgressCommand() {
+    envelope.internal = true;
+    envelope.record_always = true;
+  }
+  absl::StatusOr<bool> Decide(const store::RowReader&, const partition::CommandContext&) override { return false; }
+  absl::Status Evolve(store::Rows&, partition::FactContext) override { return absl::OkStatus(); }
+  void Record(log::v1::Batch*) const override {}
+  void Answer(partition::AnswerPosition) override {}
+  void AnswerRecorded(const std::string&, partition::AnswerPosition) override {}
+  void AnswerError(const absl::Status&) override {}
+};
+
+log::v1::Cause CauseOf(SlotId source, Position position, uint32_t index, const eventlog::Cursor& before) {
+  log::v1::Cause cause;
+  cause.set_service(static_cast<log::v1::Service>(source.service));
+  cause.set_slot(source.slot);
+  cause.set_position(position);
+  cause.set_event_index(index);
+  cause.set_hash(before.chain.view().data(), before.chain.view().size());
+  cause.set_cursor(eventlog::EncodeCursor(before));
+  return cause;
+}
+
+// A refusal is an answer; anything that a later try could mend is not.
+bool ShouldRetry(const absl::Status& status) {
+  return !status.ok() && status.code() != absl::StatusCode::kFailedPrecondition &&
+         status.code() != absl::StatusCode::kInvalidArgument;
+}
+
+}  // namespace
+
+Reactor::Reactor(ReactionDefinition definition, eventlog::EventLog* log, partition::Runtime* runtime)
+    : definition_(std::move(definition)),
+      log_(log),
+      runtime_(runtime),
+      waiters_(definition_.name),
+      mailbox_(std::make_shared<Mailbox>(std::vector<ServiceId>{definition_.source})) {}
+
+absl::StatusOr<std::unique_ptr<Reactor>> Reactor::Start(ReactionDefinition definition, eventlog::EventLog* log,
+                                                        partition::Runtime* runtime) {
+  std::unique_ptr<Reactor> reactor(new Reactor(std::move(definition), log, runtime));
+  for (uint32_t slot = 0; slot < log->identity().slots_per_service; ++slot) {
+    const SlotId id{reactor->definition_.source, static_cast<uint16_t>(slot)};
+    ASSIGN_OR_RETURN(const eventlog::Cursor cursor, reactor->LoadCursor(id));
+    auto source = std::make_unique<Source>();
+    source->slot = id;
+    source->resume = cursor;
+    source->recorded = cursor.next;
+    source->reached.store(cursor.next, std::memory_order_release);
+    source->reader = std::make_unique<SourceReader>(log, id, cursor);
+    reactor->sources_.emplace(id, std::move(source));
+    reactor->flights_[id];
+  }
+  reactor->subscription_ = log->Subscribe(
+      [mailbox = reactor->mailbox_](absl::Span<const eventlog::SlotEnd> grown) { mailbox->dirty.Add(grown); });
+  reactor->thread_ = std::thread([reactor = reactor.get()] { reactor->Run(); });
+  return reactor;
+}
+
+Reactor::~Reactor() { Stop(); }
+
+void Reactor::Stop() {
+  subscription_.reset();
+  stopping_.store(true, std::memory_order_relaxed);
+  mailbox_->dirty.Poke();
+  if (thread_.joinable()) thread_.join();
+  waiters_.FailAll(Failure(absl::StatusCode::kUnavailable, "DRAINING", absl::StrCat(definition_.name, " is shutting down")));
+}
+
+// The slot that keeps the progress of a source: where all reactions go, or the slot of the same number.
+SlotId Reactor::HomeOf(SlotId source) const {
+  if (!definition_.single_target.empty()) return runtime_->SlotFor(definition_.service, "", definition_.single_target);
+  return {definition_.service, source.slot};
+}
+
+absl::StatusOr<eventlog::Cursor> Reactor::LoadCursor(SlotId source) {
+  struct Loaded {
+    Mutex mutex;
+    bool done = false;
+    absl::Status status;
+    std::string cursor;
+  };
+  // Shared: the answer may come after the time-out.
+  auto loaded = std::make_shared<Loaded>();
+  const bool single = !definition_.single_target.empty();
+  runtime_->Query(HomeOf(source), 0, absl::Now() + kLoadTimeout,
+                  [loaded, source, single](absl::StatusOr<const store::RowReader*> rows, Position) {
+                    MutexLock lock(&loaded->mutex);
+                    loaded->done = true;
+                    if (!rows.ok()) {
+                      loaded->status = rows.status();
+                      return;
+                    }
+                    Position position = 0;
+                    if (auto progress = partition::kReactionProgress.Get(**rows, {source}); progress.has_value()) {
+                      position = progress->position();
+                      loaded->cursor = progress->cursor();
+                    }
+                    if (auto last = partition::kReactionCursors.Get(**rows, {source});
+                        single && last.has_value() && last->position() > position) {
+                      loaded->cursor = last->cursor();
+                    }
+                    loaded->status = (*rows)->status();
+                  });
+  MutexLock lock(&loaded->mutex);
+  if (!loaded->mutex.AwaitWithTimeout([&loaded]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return loaded->done; }, kLoadTimeout)) {
+    return absl::DeadlineExceededError(absl::StrCat(definition_.name, ": the slot of its cursor does not answer"));
+  }
+  RETURN_IF_ERROR(loaded->status);
+  if (loaded->cursor.empty()) return eventlog::GenesisCursor(log_->identity(), source);
+  return eventlog::DecodeCursor(loaded->cursor);
+}
+
+void Reactor::Run() {
+  pthread_setname_np(pthread_self(), absl::StrCat("react-", definition_.name).substr(0, 15).c_str());
+  std::set<SlotId> busy;
+  for (const auto& [slot, source] : sources_) busy.insert(slot);
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    const std::set<SlotId> changed = mailbox_->dirty.Take(busy.empty() ? kIdleRound : absl::ZeroDuration());
+    busy.insert(changed.begin(), changed.end());
+    TakeOutcomes();
+    for (const auto& [slot, flight] : flights_) {
+      if (flight.failed && flight.open == 0 && !flight.stopped && absl::Now() >= flight.retry_at) busy.insert(slot);
+    }
+    for (auto it = busy.begin(); it != busy.end();) {
+      const auto source = sources_.find(*it);
+      const bool more = source != sources_.end() && Advance(*source->second);
+      it = more ? std::next(it) : busy.erase(it);
+    }
+    if (!waiters_.empty()) waiters_.Settle([this](SlotId slot) { return reached(slot); });
+  }
+}
+
+void Reactor::TakeOutcomes() {
+  std::vector<Outcome> outcomes;
+  {
+    MutexLock lock(&mailbox_->mutex);
+    outcomes.swap(mailbox_->outcomes);
+  }
+  std::set<SlotId> touched;
+  for (const Outcome& outcome : outcomes) {
+    Flight& flight = flights_.at(outcome.source);
+    --flight.open;
+    touched.insert(outcome.source);
+    if (outcome.generation != flight.generation) continue;
+    if (ShouldRetry(outcome.status)) {
+      flight.failed = true;
+      flight.retry_at = absl::Now() + kReactionRetry;
+      continue;
+    }
+    for (Step& step : flight.steps) {
+      if (step.position == outcome.position) --step.open;
+    }
+  }
+  for (SlotId slot : touched) SettleSteps(*sources_.at(slot));
+}
+
+// Moves over the records whose commands are all recorded.
+void Reactor::SettleSteps(Source& source) {
+  Flight& flight = flights_.at(source.slot);
+  while (!flight.steps.empty() && flight.steps.front().open == 0) {
+    source.resume = flight.cursors.front();
+    flight.steps.pop_front();
+    flight.cursors.pop_front();
+  }
+  // Without anything under way the reader's own cursor counts: it has passed records that led to nothing.
+  if (flight.steps.empty() && !flight.failed) {
+    source.resume = source.read_ahead.empty() ? source.reader->cursor() : source.read_ahead.front().before;
+  }
+  source.reached.store(source.resume.next, std::memory_order_release);
+  RecordProgress(source);
+}
+
+// True when there may be more to do at once.
+bool Reactor::Advance(Source& source) {
+  Flight& flight = flights_.at(source.slot);
+  if (flight.stopped) return false;
+  if (flight.failed) {
+    if (flight.open > 0 || absl::Now() < flight.retry_at) return false;  // the last answer or the time brings us back
+    // From the first record that is not known to be recorded; what was recorded behind it does nothing a second time.
+    flight.failed = false;
+    ++flight.generation;
+    flight.steps.clear();
+    flight.cursors.clear();
+    source.read_ahead.clear();
+    source.reader = std::make_unique<SourceReader>(log_, source.slot, source.resume);
+  }
+  if (source.read_ahead.empty()) {
+    std::vector<SourceBatch> batches;
+    const absl::StatusOr<size_t> count =
+        source.reader->Read(kReadRecords, std::numeric_limits<Position>::max(), &batches);
+    if (!count.ok()) {
+      StopSource(source, count.status());
+      return false;
+    }
+    if (*count == 0) {
+      SettleSteps(source);
+      return false;
+    }
+    for (SourceBatch& batch : batches) source.read_ahead.push_back(std::move(batch));
+  }
+  while (!source.read_ahead.empty()) {
+    if (flight.open >= kReactionsInFlightMax) return false;  // an answer brings us back
+    size_t submitted = 0;
+    const SourceBatch& record = source.read_ahead.front();
+    flight.steps.push_back({record.position, 0});
+    flight.cursors.push_back(record.after);
+    if (const absl::Status status = Submit(source, record, &submitted); !status.ok()) {
+      StopSource(source, status);
+      return false;
+    }
+    if (submitted == 0) {
+      flight.steps.pop_back();
+      flight.cursors.pop_back();
+    }
+    source.read_ahead.pop_front();
+  }
+  SettleSteps(source);
+  return true;
+}
+
+absl::Status Reactor::Submit(Source& source, const SourceBatch& record, size_t* submitted) {
+  Flight& flight = flights_.at(source.slot);
+  std::vector<std::pair<uint32_t, Reaction>> reactions;
+  for (int i = 0; i < record.batch.events_size(); ++i) {
+    const log::v1::Event& event = record.batch.events(i);
+    if (event.type() != definition_.type) continue;
+    std::vector<Reaction> made;
+    const absl::Status reacted = definition_.react(
+        event.payload(), partition::ContextOf(source.slot, record.position, record.logical_time, record.batch, i), &made);
+    if (!reacted.ok()) {
+      return WithContext(reacted, EventRef{source.slot, record.position, static_cast<uint32_t>(i)}.ToString());
+    }
+    // Several reactions to one event are told apart by consecutive indexes.
+    for (Reaction& reaction : made) {
+      reactions.emplace_back(static_cast<uint32_t>(reactions.size()), std::move(reaction));
+    }
+  }
+  *submitted = reactions.size();
+  flight.steps.back().open = reactions.size();
+  flight.open += reactions.size();
+  for (auto& [index, reaction] : reactions) {
+    std::unique_ptr<partition::Command> command = reaction.make(
+        [mailbox = mailbox_, slot = source.slot, generation = flight.generation, position = record.position](absl::Status status) {
+          {
+            MutexLock lock(&mailbox->mutex);
+            mailbox->outcomes.push_back({slot, generation, position, std::move(status)});
+          }
+          mailbox->dirty.Add(slot);
+        });
+    command->envelope.tenant = record.batch.tenant();
+    command->envelope.internal = true;
+    command->envelope.cause = CauseOf(source.slot, record.position, index, record.before);
+    runtime_->Submit(runtime_->SlotFor(definition_.service, record.batch.tenant(), reaction.aggregate_key),
+                     std::move(command));
+  }
+  return absl::OkStatus();
+}
+
+void Reactor::RecordProgress(Source& source) {
+  if (source.resume.next < source.recorded + kReactionProgressEvery) return;
+  source.recorded = source.resume.next;
+  auto command = std::make_unique<ProgressCommand>();
+  command->envelope.cause = CauseOf(source.slot, source.resume.next, 0, source.resume);
+  command->envelope.cause->set_progress(true);
+  runtime_->Submit(HomeOf(source.slot), std::move(command));
+}
+
+void Reactor::StopSource(Source& source, absl::Status status) {
+  flights_.at(source.slot).stopped = true;
+  MutexLock lock(&mutex_);
+  errors_[source.slot] = WithContext(status, definition_.name);
+}
+
+Position Reactor::reached(SlotId source) const {
+  const auto it = sources_.find(source);
+  return it == sources_.end() ? std::numeric_limits<Position>::max() : it->second->reached.load(std::memory_order_acquire);
+}
+
+TokenPositions Reactor::positions() const {
+  TokenPositions positions;
+  for (const auto& [slot, source] : sources_) positions[slot] = source->reached.load(std::memory_order_acquire);
+  return positions;
+}
+
+void Reactor::WhenReached(const TokenPositions& positions, absl::Time deadline, Waiters::Done done) {
+  waiters_.Wait(positions, deadline, [this](SlotId slot) { return reached(slot); }, std::move(done));
+}
+
+std::vector<ViewSourceState> Reactor::States() const {
+  std::vector<ViewSourceState> states;
+  MutexLock lock(&mutex_);
+  for (const auto& [slot, source] : sources_) {
+    const auto error = errors_.find(slot);
+    states.push_back({slot, source->reached.load(std::memory_order_acquire),
+                      error == errors_.end() ? absl::OkStatus() : error->second});
+  }
+  return states;
+}
+
+}  // namespace halles::projection

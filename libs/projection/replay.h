@@ -1,0 +1,49 @@
+// Folds the log again from its first record into a store of its own: the proof of every view, and its way back.
+#ifndef HALLES_LIBS_PROJECTION_REPLAY_H_
+#define HALLES_LIBS_PROJECTION_REPLAY_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/base/slot.h"
+#include "libs/eventlog/log.h"
+#include "libs/partition/service_definition.h"
+#include "libs/projection/definitions.h"
+#include "libs/store/fold.h"
+#include "libs/store/store.h"
+
+namespace halles::projection {
+
+// Folds that a replay makes, each up to where.
+using ReplayTargets = std::map<store::FoldId, Position>;
+
+struct ReplayProgress {
+  uint64_t records_done = 0;
+  uint64_t records_total = 0;
+};
+
+struct ReplayResult {
+  uint64_t records = 0;
+  uint64_t events = 0;  // folded, by states and by views
+};
+
+// Called now and then with how far it is; an error ends the replay with it.
+using ReplayObserver = std::function<absl::Status(const ReplayProgress&)>;
+
+// Folds every target of `store`, which is empty, from the first record of its source, with the same functions that the
+// serving process uses, and flushes. Runs on the caller's thread and on one of its own; blocks until done.
+absl::StatusOr<ReplayResult> Replay(eventlog::EventLog* log, const std::vector<partition::ServiceDefinition>& services,
+                                    const std::vector<ViewDefinition>& views, const ReplayTargets& targets,
+                                    store::Store* store, const ReplayObserver& observer);
+
+// Up to the present end of every source.
+absl::StatusOr<ReplayTargets> EverythingIn(eventlog::EventLog* log, const std::vector<partition::ServiceDefinition>& services,
+                                           const std::vector<ViewDefinition>& views);
+
+}  // namespace halles::projection
+
+#endif  // HALLES_LIBS_PROJECTION_REPLAY_H_

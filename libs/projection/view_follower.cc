@@ -1,0 +1,164 @@
+// The read path from the log into a view.
+#include "libs/projection/view_follower.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <limits>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/status.h"
+#include "libs/partition/fold.h"
+
+namespace halles::projection {
+namespace {
+
+// Deadlines of waiters are looked at this often.
+constexpr absl::Duration kIdleRound = absl::Milliseconds(50);
+
+}  // namespace
+
+ViewFollower::ViewFollower(ViewDefinition definition, eventlog::EventLog* log, TouchListener touched)
+    : definition_(std::move(definition)),
+      log_(log),
+      touched_(std::move(touched)),
+      waiters_(definition_.FullName()),
+      dirty_(definition_.SourceServices()) {}
+
+absl::StatusOr<std::unique_ptr<ViewFollower>> ViewFollower::Start(ViewDefinition definition, eventlog::EventLog* log,
+                                                                  store::Store* store, TouchListener touched) {
+  std::unique_ptr<ViewFollower> view(new ViewFollower(std::move(definition), log, std::move(touched)));
+  const ViewDefinition& def = view->definition_;
+  absl::StatusOr<std::unique_ptr<store::ViewRows>> rows = store->OpenView(def.service, def.view, def.fold_version);
+  if (!rows.ok() && ReasonOf(rows.status()) == "FOLD_VERSION") {
+    RETURN_IF_ERROR(store->Drop(store::RowSpace::View(def.service, def.view)));
+    rows = store->OpenView(def.service, def.view, def.fold_version);
+  }
+  RETURN_IF_ERROR(rows.status());
+  view->rows_ = *std::move(rows);
+  for (ServiceId service : def.SourceServices()) {
+    for (uint32_t slot = 0; slot < log->identity().slots_per_service; ++slot) {
+      const SlotId id{service, static_cast<uint16_t>(slot)};
+      const store::FoldCursor stored = view->rows_->cursor(id);
+      eventlog::Cursor cursor = eventlog::GenesisCursor(log->identity(), id);
+      if (!stored.bytes.empty()) {
+        ASSIGN_OR_RETURN(cursor, eventlog::DecodeCursor(stored.bytes));
+      }
+      auto source = std::make_unique<Source>();
+      source->reached.store(cursor.next, std::memory_order_release);
+      source->reader = std::make_unique<SourceReader>(log, id, cursor);
+      view->sources_.emplace(id, std::move(source));
+    }
+  }
+  view->subscription_ = log->Subscribe([dirty = &view->dirty_](absl::Span<const eventlog::SlotEnd> grown) { dirty->Add(grown); });
+  view->thread_ = std::thread([view = view.get()] { view->Run(); });
+  return view;
+}
+
+ViewFollower::~ViewFollower() {
+  subscription_.reset();
+  stopping_.store(true, std::memory_order_relaxed);
+  dirty_.Poke();
+  if (thread_.joinable()) thread_.join();
+  waiters_.FailAll(Failure(absl::StatusCode::kUnavailable, "DRAINING", absl::StrCat(definition_.FullName(), " is shutting down")));
+}
+
+void ViewFollower::Run() {
+  pthread_setname_np(pthread_self(), absl::StrCat("view-", definition_.name).substr(0, 15).c_str());
+  std::set<SlotId> busy;
+  for (const auto& [slot, source] : sources_) busy.insert(slot);
+  while (!stopping_.load(std::memory_order_relaxed)) {
+    const std::set<SlotId> grown = dirty_.Take(busy.empty() ? kIdleRound : absl::ZeroDuration());
+    busy.insert(grown.begin(), grown.end());
+    for (auto it = busy.begin(); it != busy.end();) {
+      const auto source = sources_.find(*it);
+      const bool more = source != sources_.end() && !source->second->stopped && Advance(*source->second);
+      it = more ? std::next(it) : busy.erase(it);
+    }
+    if (!waiters_.empty()) waiters_.Settle([this](SlotId slot) { return reached(slot); });
+  }
+}
+
+bool ViewFollower::Advance(Source& source) {
+  std::vector<SourceBatch> batches;
+  const absl::StatusOr<size_t> count =
+      source.reader->Read(kProjectBatchRecords, std::numeric_limits<Position>::max(), &batches);
+  if (!count.ok()) {
+    StopSource(source, count.status());
+    return false;
+  }
+  if (*count == 0) return false;
+  std::vector<std::string> topics;
+  if (const absl::Status projected = Project(source, batches, &topics); !projected.ok()) {
+    StopSource(source, projected);
+    return false;
+  }
+  source.reached.store(source.reader->cursor().next, std::memory_order_release);
+  if (touched_ && !topics.empty()) touched_(topics);
+  return *count == kProjectBatchRecords;
+}
+
+absl::Status ViewFollower::Project(Source& source, const std::vector<SourceBatch>& batches,
+                                   std::vector<std::string>* topics) {
+  const SlotId slot = source.reader->slot();
+  store::ViewRows::Batch batch(rows_.get());
+  const eventlog::Cursor& cursor = source.reader->cursor();
+  const eventlog::Cursor* good = nullptr;  // behind the last record that was projected
+  for (const SourceBatch& record : batches) {
+    store::Rows& rows = batch.BeginRecord(slot, record.position);
+    for (int i = 0; i < record.batch.events_size(); ++i) {
+      const log::v1::Event& event = record.batch.events(i);
+      const SourceProjection* projection = definition_.Find(slot.service, event.type());
+      if (projection == nullptr) continue;
+      const absl::Status projected = projection->project(
+          rows, event.payload(), partition::ContextOf(slot, record.position, record.logical_time, record.batch, i));
+      if (!projected.ok() || !batch.status().ok()) {
+        batch.AbandonRecord();
+        if (good != nullptr) batch.SetCursor(slot, {eventlog::EncodeCursor(*good), good->next});
+        return WithContext(projected.ok() ? batch.status() : projected,
+                           EventRef{slot, record.position, static_cast<uint32_t>(i)}.ToString());
+      }
+      if (touched_ && projection->topics) projection->topics(event.payload(), topics);
+      events_.fetch_add(1, std::memory_order_relaxed);
+    }
+    good = &record.after;
+  }
+  batch.SetCursor(slot, {eventlog::EncodeCursor(cursor), cursor.next});
+  return absl::OkStatus();
+}
+
+void ViewFollower::StopSource(Source& source, absl::Status status) {
+  source.stopped = true;
+  MutexLock lock(&mutex_);
+  errors_[source.reader->slot()] = WithContext(status, definition_.FullName());
+}
+
+Position ViewFollower::reached(SlotId source) const {
+  const auto it = sources_.find(source);
+  return it == sources_.end() ? std::numeric_limits<Position>::max() : it->second->reached.load(std::memory_order_acquire);
+}
+
+TokenPositions ViewFollower::positions() const {
+  TokenPositions positions;
+  for (const auto& [slot, source] : sources_) positions[slot] = source->reached.load(std::memory_order_acquire);
+  return positions;
+}
+
+void ViewFollower::WhenReached(const TokenPositions& positions, absl::Time deadline, Waiters::Done done) {
+  waiters_.Wait(positions, deadline, [this](SlotId slot) { return reached(slot); }, std::move(done));
+}
+
+std::vector<ViewSourceState> ViewFollower::States() const {
+  std::vector<ViewSourceState> states;
+  MutexLock lock(&mutex_);
+  for (const auto& [slot, source] : sources_) {
+    const auto error = errors_.find(slot);
+    states.push_back({slot, source->reached.load(std::memory_order_acquire),
+                      error == errors_.end() ? absl::OkStatus() : error->second});
+  }
+  return states;
+}
+
+}  // namespace halles::projection

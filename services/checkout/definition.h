@@ -1,0 +1,19 @@
+// What a process that hosts checkout must know of it: its events, views and reactions.
+#ifndef HALLES_SERVICES_CHECKOUT_DEFINITION_H_
+#define HALLES_SERVICES_CHECKOUT_DEFINITION_H_
+
+#include "halles/checkout/v1/checkout_events.pb.h"
+#include "libs/host/host.h"
+#include "libs/partition/service_definition.h"
+#include "services/checkout/order/state.h"
+
+namespace halles::checkout {
+
+inline constexpr partition::Aggregate<v1::OrderEvent> kOrder{1, &Evolve};
+
+// Adds checkout to what a host runs.
+void Define(host::Definitions* definitions);
+
+}  // namespace halles::checkout
+
+#endif  // HALLES_SERVICES_CHECKOUT_DEFINITION_H_

@@ -1,0 +1,86 @@
+// The methods of checkout: check, name the aggregate, submit or read.
+#include "services/checkout/service.h"
+
+#include <string>
+#include <utility>
+
+#include "libs/base/identifiers/identifier.h"
+#include "libs/base/status.h"
+#include "libs/host/calls.h"
+#include "services/checkout/definition.h"
+#include "services/checkout/order/commands.h"
+#include "services/checkout/order/ids.h"
+#include "services/checkout/order/record.h"
+#include "services/checkout/projection.h"
+#include "services/checkout/queries.h"
+
+namespace halles::checkout {
+namespace {
+
+constexpr absl::string_view kTenant = "";
+
+}  // namespace
+
+CheckoutDoor::CheckoutDoor(host::Host* host, telemetry::Metrics* metrics)
+    : host_(*host), door_(v1::CheckoutService::service_full_name(), metrics) {}
+
+grpc::ServerUnaryReactor* CheckoutDoor::ImportOrder(grpc::CallbackServerContext* context,
+                                                    const v1::ImportOrderRequest* request,
+                                                    v1::ImportOrderResponse* response) {
+  return door_.Command(
+      context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
+        v1::ImportOrderRequest command = asked;
+        RETURN_IF_ERROR(SealIdentifiers(host_.identifier_keys(), "order.identifiers",
+                                        command.mutable_order()->mutable_identifiers()));
+        RETURN_IF_ERROR(Validate(command));
+        const OrderId order = OrderIdOf(kTenant, command.order().external());
+        host::Submit(host_, ServiceId::kCheckout, order.ToString(), std::move(command), &Decide, kOrder, call, reply);
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* CheckoutDoor::ImportReturn(grpc::CallbackServerContext* context,
+                                                     const v1::ImportReturnRequest* request,
+                                                     v1::ImportReturnResponse* response) {
+  return door_.Command(
+      context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
+        v1::ImportReturnRequest command = asked;
+        RETURN_IF_ERROR(SealIdentifiers(host_.identifier_keys(), "return_record.identifiers",
+                                        command.mutable_return_record()->mutable_identifiers()));
+        RETURN_IF_ERROR(Validate(command));
+        const ReturnId id = ReturnIdOf(kTenant, command.return_record().external());
+        host::Submit(host_, ServiceId::kCheckout, id.ToString(), std::move(command), &Decide, kOrder, call, reply);
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* CheckoutDoor::GetOrder(grpc::CallbackServerContext* context,
+                                                 const v1::GetOrderRequest* request, v1::GetOrderResponse* response) {
+  return door_.Query(context, request, response,
+                     [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
+                       ASSIGN_OR_RETURN(const OrderId order, NameOfOrder(kTenant, asked));
+                       host::ReadState<v1::GetOrderResponse>(
+                           host_, ServiceId::kCheckout, order.ToString(), asked.consistency_token(), call.deadline,
+                           [order](const store::RowReader& state, SlotId slot,
+                                   std::string token) -> absl::StatusOr<v1::GetOrderResponse> {
+                             v1::GetOrderResponse found;
+                             ASSIGN_OR_RETURN(*found.mutable_order(), FindOrder(state, slot, order));
+                             found.set_consistency_token(std::move(token));
+                             return found;
+                           },
+                           reply);
+                       return absl::OkStatus();
+                     });
+}
+
+grpc::ServerUnaryReactor* CheckoutDoor::GetTotals(grpc::CallbackServerContext* context,
+                                                  const v1::GetTotalsRequest* request,
+                                                  v1::GetTotalsResponse* response) {
+  return door_.Query(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    host::AnswerFromView<v1::GetTotalsResponse>(
+        host_, ServiceId::kCheckout, kTotalsView, asked.consistency_token(), call.deadline,
+        [asked](const store::RowReader& view) { return QueryTotals(view, asked); }, reply);
+  });
+}
+
+}  // namespace halles::checkout

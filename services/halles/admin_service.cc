@@ -1,0 +1,295 @@
+// The methods of the operator's door.
+#include "services/halles/admin_service.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "libs/base/options.h"
+#include "libs/base/status.h"
+#include "services/halles/log_words.h"
+
+namespace halles::mesh {
+namespace {
+
+using admin::v1::GetStatusResponse;
+using admin::v1::RebuildResponse;
+using admin::v1::TailLogResponse;
+using admin::v1::VerifyResponse;
+
+// Progress is told at most this often.
+constexpr absl::Duration kProgressEvery = absl::Milliseconds(200);
+// Records decoded at a time for one tail.
+constexpr size_t kTailRecords = 64;
+
+GetStatusResponse StatusOf(host::Host& host, const std::string& only_service) {
+  GetStatusResponse status;
+  status.set_version(std::string(Version()));
+  status.set_install_id(host.install().Hex());
+  // Before the flush, so that what is told as reached is in the digests.
+  status.set_caught_up(host.caught_up());
+  std::map<store::FoldId, store::FoldMeta> metas;
+  if (auto stored = host.Metas(); stored.ok()) metas = *std::move(stored);
+  std::vector<partition::SlotState> slots;
+  std::vector<std::pair<const projection::ViewDefinition*, std::vector<projection::ViewSourceState>>> views;
+  host.With([&](host::Stack& stack) {
+        slots = stack.runtime->States();
+        for (const auto& view : stack.views) views.emplace_back(&view->definition(), view->States());
+        for (const partition::SlotState& slot : slots) {
+          if (!only_service.empty() && ServiceName(slot.slot.service) != only_service) continue;
+          admin::v1::SlotStatus* out = status.add_slots();
+          out->set_service(std::string(ServiceName(slot.slot.service)));
+          out->set_slot(slot.slot.slot);
+          out->set_state(std::string(partition::SlotPhaseName(slot.phase)));
+          out->set_term(slot.term);
+          if (!slot.error.ok()) out->set_error(std::string(slot.error.message()));
+          const auto meta = metas.find(store::FoldId::State(slot.slot));
+          out->set_position(meta == metas.end() ? 0 : meta->second.cursor.next);
+          out->set_digest(meta == metas.end() ? store::Digest().Hex() : meta->second.digest.Hex());
+        }
+        for (const auto& [definition, sources] : views) {
+          if (!only_service.empty() && ServiceName(definition->service) != only_service) continue;
+          for (const projection::ViewSourceState& source : sources) {
+            admin::v1::ViewStatus* out = status.add_views();
+            out->set_view(definition->FullName());
+            out->set_service(std::string(ServiceName(source.source.service)));
+            out->set_slot(source.source.slot);
+            const auto meta = metas.find(store::FoldId::View(definition->service, definition->view, source.source));
+            out->set_position(meta == metas.end() ? 0 : meta->second.cursor.next);
+            out->set_digest(meta == metas.end() ? store::Digest().Hex() : meta->second.digest.Hex());
+            const absl::StatusOr<Position> end = host.log().End(source.source);
+            out->set_lag_records(end.ok() && *end > source.position ? *end - source.position : 0);
+            if (!source.error.ok()) out->set_error(std::string(source.error.message()));
+          }
+        }
+      }).IgnoreError();
+  return status;
+}
+
+void FillResult(const host::Proof& proof, admin::v1::VerifyResult* result) {
+  result->set_equal(proof.comparison.equal());
+  result->set_events(proof.events);
+  result->set_rows(proof.comparison.rows);
+  result->set_digests(proof.digests);
+  result->set_difference_count(proof.comparison.differences);
+  for (const std::string& difference : proof.differences) result->add_differences(difference);
+}
+
+// Runs a proof and tells its progress and result on the stream.
+template <typename Response>
+void Prove(const std::function<absl::StatusOr<host::Proof>(const projection::ReplayObserver&)>& prove,
+           const std::atomic<bool>& stopping, const rpc::StreamWriter<Response>& writer) {
+  absl::Time next = absl::Now();
+  const auto observer = [&](const projection::ReplayProgress& progress) -> absl::Status {
+    if (stopping.load(std::memory_order_relaxed)) return absl::CancelledError("the process is ending");
+    if (absl::Now() < next) return absl::OkStatus();
+    next = absl::Now() + kProgressEvery;
+    Response response;
+    response.set_records_done(progress.records_done);
+    response.set_records_total(progress.records_total);
+    return writer.Write(std::move(response)) ? absl::OkStatus() : absl::CancelledError("the caller left");
+  };
+  const absl::StatusOr<host::Proof> proof = prove(observer);
+  if (!proof.ok()) {
+    writer.Finish(proof.status());
+    return;
+  }
+  Response last;
+  last.set_records_done(proof->comparison.positions);
+  last.set_records_total(proof->comparison.positions);
+  FillResult(*proof, last.mutable_result());
+  writer.Write(std::move(last));
+  writer.Finish(absl::OkStatus());
+}
+
+}  // namespace
+
+AdminDoor::AdminDoor(host::Host* host, telemetry::Metrics* metrics)
+    : host_(*host),
+      door_(admin::v1::AdminService::service_full_name(), metrics),
+      proofs_("proofs", [] {}),
+      tails_("tails", [] {}) {}
+
+AdminDoor::~AdminDoor() {
+  stopping_.store(true, std::memory_order_relaxed);
+  proofs_.Stop();
+  tails_.Stop();
+}
+
+grpc::ServerUnaryReactor* AdminDoor::GetStatus(grpc::CallbackServerContext* context,
+                                               const admin::v1::GetStatusRequest* request,
+                                               admin::v1::GetStatusResponse* response) {
+  return door_.Query(context, request, response, [this](const auto& asked, const rpc::Call&, auto reply) -> absl::Status {
+    if (!asked.service().empty()) RETURN_IF_ERROR(ParseService(asked.service()).status());
+    host_.PostQuery([this, service = asked.service(), reply] { reply(StatusOf(host_, service)); });
+    return absl::OkStatus();
+  });
+}
+
+// One caller's way through a slot. Lives as long as a task or the log's listener refers to it.
+class AdminDoor::Tail : public std::enable_shared_from_this<Tail> {
+ public:
+  Tail(AdminDoor* door, SlotId slot, const admin::v1::TailLogRequest& request, rpc::StreamWriter<TailLogResponse> writer)
+      : door_(*door),
+        slot_(slot),
+        request_(request),
+        left_(request.records_max() == 0 ? std::numeric_limits<uint64_t>::max() : request.records_max()),
+        cursor_(eventlog::GenesisCursor(door->host_.log().identity(), slot)),
+        writer_(std::move(writer)) {}
+
+  void Start() {
+    if (request_.follow()) {
+      std::weak_ptr<Tail> weak = weak_from_this();
+      subscription_ = door_.host_.log().Subscribe([weak, slot = slot_](absl::Span<const eventlog::SlotEnd> grown) {
+        for (const eventlog::SlotEnd& end : grown) {
+          if (end.slot != slot) continue;
+          if (const std::shared_ptr<Tail> tail = weak.lock()) tail->Soon();
+        }
+      });
+    }
+    Soon();
+  }
+
+  void Soon() {
+    door_.tails_.Post([self = shared_from_this()] { self->Read(); });
+  }
+
+  // On the thread of tails.
+  void End() {
+    subscription_.reset();
+    ended_ = true;
+  }
+
+ private:
+  void Read() {
+    if (ended_) return;
+    if (const absl::Status status = ReadSome(); !status.ok() || done_) {
+      writer_.Finish(status);
+      End();
+    }
+  }
+
+  absl::Status ReadSome() {
+    if (reader_ == nullptr) {
+      ASSIGN_OR_RETURN(reader_, door_.host_.log().NewReader(slot_, 0));
+    }
+    std::vector<eventlog::StoredRecord> records;
+    ASSIGN_OR_RETURN(const size_t count, reader_->Poll({.records_max = kTailRecords}, &records));
+    for (const eventlog::StoredRecord& record : records) {
+      ASSIGN_OR_RETURN(const eventlog::Judgement judgement,
+                       eventlog::Adjudicate(record.bytes, record.position, &cursor_));
+      if (record.position < request_.position()) continue;
+      TailLogResponse response;
+      response.set_position(record.position);
+      response.set_verdict(VerdictInWords(judgement));
+      if (request_.raw()) {
+        response.set_raw(record.bytes);
+      } else {
+        *response.mutable_header() = HeaderInWords(judgement.header);
+        response.set_body_json(BodyJson(door_.host_.definitions(), slot_.service, judgement.body));
+      }
+      if (!writer_.Write(std::move(response))) {
+        done_ = true;
+        return absl::OkStatus();
+      }
+      if (--left_ == 0) {
+        done_ = true;
+        return absl::OkStatus();
+      }
+    }
+    if (count > 0) {
+      Soon();
+    } else if (!request_.follow()) {
+      done_ = true;
+    }
+    return absl::OkStatus();
+  }
+
+  AdminDoor& door_;
+  const SlotId slot_;
+  const admin::v1::TailLogRequest request_;
+  uint64_t left_;
+  eventlog::Cursor cursor_;
+  const rpc::StreamWriter<TailLogResponse> writer_;
+  std::unique_ptr<eventlog::LogReader> reader_;
+  std::unique_ptr<eventlog::Subscription> subscription_;
+  bool done_ = false;
+  bool ended_ = false;
+};
+
+grpc::ServerWriteReactor<TailLogResponse>* AdminDoor::TailLog(grpc::CallbackServerContext* context,
+                                                              const admin::v1::TailLogRequest* request) {
+  return door_.Watch<TailLogResponse>(
+      context, request, [this](const auto& asked, const rpc::Call&, rpc::StreamWriter<TailLogResponse> writer) -> absl::Status {
+        ASSIGN_OR_RETURN(const ServiceId service, ParseService(asked.service()));
+        if (asked.slot() >= host_.log().identity().slots_per_service) {
+          return InvalidField("slot", absl::StrCat("slots are numbered 0 to ", host_.log().identity().slots_per_service - 1));
+        }
+        auto tail = std::make_shared<Tail>(this, SlotId{service, static_cast<uint16_t>(asked.slot())}, asked, writer);
+        writer.OnCancel([this, tail] { tails_.Post([tail] { tail->End(); }); });
+        tail->Start();
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* AdminDoor::ExplainEvent(grpc::CallbackServerContext* context,
+                                                  const admin::v1::ExplainEventRequest* request,
+                                                  admin::v1::ExplainEventResponse* response) {
+  return door_.Query(context, request, response, [this](const auto& asked, const rpc::Call&, auto reply) -> absl::Status {
+    const bool whole = !absl::StrContains(asked.event(), '#');
+    const absl::StatusOr<EventRef> ref = EventRef::Parse(whole ? absl::StrCat(asked.event(), "#0") : asked.event());
+    if (!ref.ok()) return InvalidField("event", ref.status().message());
+    host_.PostQuery([this, ref = *ref, whole, reply] {
+      const auto explain = [&]() -> absl::StatusOr<admin::v1::ExplainEventResponse> {
+        ASSIGN_OR_RETURN(const std::unique_ptr<JudgedRecord> record, ReadRecord(host_.log(), ref.slot, ref.position));
+        admin::v1::ExplainEventResponse out;
+        *out.mutable_header() = HeaderInWords(record->judgement.header);
+        out.set_verdict(VerdictInWords(record->judgement));
+        log::v1::RecordBody body;
+        const absl::string_view bytes = record->judgement.body;
+        if (body.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) out.set_request_id(body.batch().request_id());
+        if (whole) {
+          out.set_event_json(BodyJson(host_.definitions(), ref.slot.service, bytes));
+          return out;
+        }
+        if (static_cast<int64_t>(ref.index) >= body.batch().events_size()) {
+          return Failure(absl::StatusCode::kNotFound, "NO_SUCH_EVENT",
+                         absl::StrCat("the record at ", ref.slot.ToString(), "@", ref.position, " holds ",
+                                      body.batch().events_size(), " events"));
+        }
+        out.set_event_json(
+            EventJson(host_.definitions(), ref.slot.service, body.batch().events(static_cast<int>(ref.index))));
+        return out;
+      };
+      reply(explain());
+    });
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerWriteReactor<VerifyResponse>* AdminDoor::Verify(grpc::CallbackServerContext* context,
+                                                            const admin::v1::VerifyRequest* request) {
+  return door_.Watch<VerifyResponse>(
+      context, request, [this](const auto&, const rpc::Call&, rpc::StreamWriter<VerifyResponse> writer) {
+        proofs_.Post([this, writer] {
+          Prove<VerifyResponse>([this](const auto& observer) { return host_.Verify(observer); }, stopping_, writer);
+        });
+      });
+}
+
+grpc::ServerWriteReactor<RebuildResponse>* AdminDoor::Rebuild(grpc::CallbackServerContext* context,
+                                                              const admin::v1::RebuildRequest* request) {
+  return door_.Watch<RebuildResponse>(
+      context, request, [this](const auto&, const rpc::Call&, rpc::StreamWriter<RebuildResponse> writer) {
+        proofs_.Post([this, writer] {
+          Prove<RebuildResponse>([this](const auto& observer) { return host_.Rebuild(observer); }, stopping_, writer);
+        });
+      });
+}
+
+}  // namespace halles::mesh

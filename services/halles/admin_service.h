@@ -1,0 +1,47 @@
+// The operator's door: status, the log itself, proof and rebuild.
+#ifndef HALLES_SERVICES_HALLES_ADMIN_SERVICE_H_
+#define HALLES_SERVICES_HALLES_ADMIN_SERVICE_H_
+
+#include <memory>
+
+#include "halles/admin/v1/admin_service.grpc.pb.h"
+#include "libs/host/host.h"
+#include "libs/partition/executor.h"
+#include "libs/rpc/door.h"
+#include "libs/telemetry/metrics.h"
+
+namespace halles::mesh {
+
+// Thread safety: any thread.
+// Lifetime: host and metrics outlive it; it outlives the server. The destructor ends a proof that is under way.
+class AdminDoor final : public admin::v1::AdminService::CallbackService {
+ public:
+  AdminDoor(host::Host* host, telemetry::Metrics* metrics);
+  ~AdminDoor() override;
+
+  grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context, const admin::v1::GetStatusRequest* request,
+                                      admin::v1::GetStatusResponse* response) override;
+  grpc::ServerWriteReactor<admin::v1::TailLogResponse>* TailLog(grpc::CallbackServerContext* context,
+                                                                const admin::v1::TailLogRequest* request) override;
+  grpc::ServerUnaryReactor* ExplainEvent(grpc::CallbackServerContext* context,
+                                         const admin::v1::ExplainEventRequest* request,
+                                         admin::v1::ExplainEventResponse* response) override;
+  grpc::ServerWriteReactor<admin::v1::VerifyResponse>* Verify(grpc::CallbackServerContext* context,
+                                                              const admin::v1::VerifyRequest* request) override;
+  grpc::ServerWriteReactor<admin::v1::RebuildResponse>* Rebuild(grpc::CallbackServerContext* context,
+                                                                const admin::v1::RebuildRequest* request) override;
+
+  rpc::Door& door() { return door_; }
+
+ private:
+  class Tail;
+  host::Host& host_;
+  rpc::Door door_;
+  std::atomic<bool> stopping_{false};  // relaxed: looked at again and again
+  partition::Executor proofs_;         // verify and rebuild run here, one after the other
+  partition::Executor tails_;          // records are read and decoded here
+};
+
+}  // namespace halles::mesh
+
+#endif  // HALLES_SERVICES_HALLES_ADMIN_SERVICE_H_

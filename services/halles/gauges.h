@@ -1,0 +1,27 @@
+// The halles_* metrics of a process: how the log, the slots, the views and the store are doing.
+#ifndef HALLES_SERVICES_HALLES_GAUGES_H_
+#define HALLES_SERVICES_HALLES_GAUGES_H_
+
+#include <memory>
+#include <vector>
+
+#include "libs/host/host.h"
+#include "libs/telemetry/metrics.h"
+
+namespace halles::mesh {
+
+// Lets the host observe its hot paths into histograms. Before it is opened; metrics outlive it.
+void ObserveHost(telemetry::Metrics* metrics, host::HostOptions* options);
+
+// Lifetime: metrics and host outlive it.
+class Gauges {
+ public:
+  Gauges(telemetry::Metrics* metrics, host::Host* host);
+
+ private:
+  std::vector<std::unique_ptr<telemetry::Metrics::Handle>> handles_;
+};
+
+}  // namespace halles::mesh
+
+#endif  // HALLES_SERVICES_HALLES_GAUGES_H_

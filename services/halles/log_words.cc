@@ -1,0 +1,119 @@
+// Decodes records for people.
+#include "services/halles/log_words.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/util/json_util.h"
+#include "halles/log/v1/runtime_events.pb.h"
+#include "libs/base/status.h"
+
+namespace halles::mesh {
+namespace {
+
+constexpr size_t kReadRecords = 1024;
+
+std::string Json(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  if (!google::protobuf::util::MessageToJsonString(message, &json, options).ok()) return "{}";
+  return json;
+}
+
+std::string Quoted(absl::string_view text) {
+  log::v1::Seal carrier;
+  carrier.set_successor(std::string(text));
+  // {"successor":"..."}
+  const std::string json = Json(carrier);
+  const size_t colon = json.find(':');
+  return colon == std::string::npos ? "\"\"" : json.substr(colon + 1, json.size() - colon - 2);
+}
+
+}  // namespace
+
+log::v1::RecordHeader HeaderInWords(const eventlog::RecordHeader& header) {
+  log::v1::RecordHeader words;
+  words.set_kind(static_cast<log::v1::RecordKind>(header.kind));
+  words.set_term(header.term);
+  words.set_instance(header.instance.view().data(), header.instance.view().size());
+  words.set_sequence(header.sequence);
+  words.set_previous(header.previous.view().data(), header.previous.view().size());
+  words.set_logical_time_us(header.logical_time);
+  words.set_minimum_level(header.minimum_level);
+  return words;
+}
+
+std::string VerdictInWords(const eventlog::Judgement& judgement) {
+  switch (judgement.verdict) {
+    case eventlog::Verdict::kClaim:
+      return "claim";
+    case eventlog::Verdict::kAccepted:
+      return "accepted";
+    case eventlog::Verdict::kIgnored:
+      return absl::StrCat("ignored: ", eventlog::IgnoreReasonName(judgement.reason));
+  }
+  return "unknown";
+}
+
+std::string EventJson(const host::Definitions& definitions, ServiceId service, const log::v1::Event& event) {
+  if (event.type() == 0) {
+    log::v1::RuntimeEvent runtime;
+    if (runtime.ParseFromString(event.payload())) return Json(runtime);
+  }
+  for (const partition::ServiceDefinition& definition : definitions.services) {
+    if (definition.id != service) continue;
+    const partition::AggregateFold* fold = definition.Find(event.type());
+    if (fold == nullptr) break;
+    const std::unique_ptr<google::protobuf::Message> message = fold->new_event();
+    if (message->ParseFromString(event.payload())) return Json(*message);
+  }
+  return "{\"undecodable\":true}";
+}
+
+std::string BodyJson(const host::Definitions& definitions, ServiceId service, absl::string_view bytes) {
+  log::v1::RecordBody body;
+  if (!body.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return "{\"undecodable\":true}";
+  if (!body.has_batch()) return Json(body);
+  std::string events;
+  for (const log::v1::Event& event : body.batch().events()) {
+    absl::StrAppend(&events, events.empty() ? "" : ",", "{\"aggregate_id\":", Quoted(event.aggregate_id()),
+                    ",\"effective_time_us\":", event.effective_time_us(),
+                    ",\"event\":", EventJson(definitions, service, event), "}");
+  }
+  // The rest as it is; payloads and the recorded answer are shown decoded or not at all.
+  body.mutable_batch()->clear_events();
+  body.mutable_batch()->clear_response();
+  body.mutable_batch()->mutable_cause()->clear_cursor();
+  if (body.batch().cause().ByteSizeLong() == 0) body.mutable_batch()->clear_cause();
+  std::string json = Json(body.batch());
+  json.pop_back();
+  return absl::StrCat(json, json.size() > 1 ? "," : "", "\"events\":[", events, "]}");
+}
+
+absl::StatusOr<std::unique_ptr<JudgedRecord>> ReadRecord(eventlog::EventLog& log, SlotId slot, Position position) {
+  ASSIGN_OR_RETURN(const Position end, log.End(slot));
+  if (position >= end) {
+    return Failure(absl::StatusCode::kNotFound, "NO_SUCH_RECORD",
+                   absl::StrCat(slot.ToString(), " ends at position ", end), {{"slot", slot.ToString()}});
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<eventlog::LogReader> reader, log.NewReader(slot, 0));
+  eventlog::Cursor cursor = eventlog::GenesisCursor(log.identity(), slot);
+  std::vector<eventlog::StoredRecord> records;
+  while (cursor.next <= position) {
+    records.clear();
+    ASSIGN_OR_RETURN(const size_t count, reader->Poll({.records_max = kReadRecords}, &records));
+    if (count == 0) break;
+    for (eventlog::StoredRecord& record : records) {
+      auto judged = std::make_unique<JudgedRecord>();
+      judged->bytes = std::move(record.bytes);
+      ASSIGN_OR_RETURN(judged->judgement, eventlog::Adjudicate(judged->bytes, record.position, &cursor));
+      if (record.position == position) return judged;
+    }
+  }
+  return Failure(absl::StatusCode::kNotFound, "NO_SUCH_RECORD", absl::StrCat(slot.ToString(), " has no position ", position));
+}
+
+}  // namespace halles::mesh

@@ -1,0 +1,36 @@
+// Says in words what stands in the log: headers, verdicts, and bodies with their events decoded.
+#ifndef HALLES_SERVICES_HALLES_LOG_WORDS_H_
+#define HALLES_SERVICES_HALLES_LOG_WORDS_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "halles/log/v1/envelope.pb.h"
+#include "libs/base/slot.h"
+#include "libs/eventlog/adjudicator.h"
+#include "libs/host/host.h"
+
+namespace halles::mesh {
+
+log::v1::RecordHeader HeaderInWords(const eventlog::RecordHeader& header);
+
+// "accepted", "claim" or "ignored: " and why.
+std::string VerdictInWords(const eventlog::Judgement& judgement);
+
+// The event as JSON, decoded by the service's own message.
+std::string EventJson(const host::Definitions& definitions, ServiceId service, const log::v1::Event& event);
+
+// The body as JSON, events decoded; what does not parse is said so.
+std::string BodyJson(const host::Definitions& definitions, ServiceId service, absl::string_view body);
+
+// One record, judged: the slot is read from its first record, since only the prefix says what counts.
+struct JudgedRecord {
+  eventlog::Judgement judgement;
+  std::string bytes;  // the judgement's body points in here
+};
+absl::StatusOr<std::unique_ptr<JudgedRecord>> ReadRecord(eventlog::EventLog& log, SlotId slot, Position position);
+
+}  // namespace halles::mesh
+
+#endif  // HALLES_SERVICES_HALLES_LOG_WORDS_H_
