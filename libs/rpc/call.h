@@ -1,0 +1,76 @@
+// What the door knows of a call besides its request, and what it counts of it.
+#ifndef HALLES_LIBS_RPC_CALL_H_
+#define HALLES_LIBS_RPC_CALL_H_
+
+#include <array>
+#include <cstddef>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "grpcpp/server_context.h"
+#include "libs/telemetry/metrics.h"
+
+namespace halles::rpc {
+
+struct DoorOptions {
+  // What a unary call waits for an answer at most, when it does not say, and when it says more.
+  absl::Duration default_deadline = absl::Seconds(10);
+  absl::Duration deadline_max = absl::Seconds(60);
+  // What a stream holds for a caller who does not read.
+  size_t stream_messages_max = 256;
+  size_t stream_bytes_max = 4 * 1024 * 1024;
+};
+
+inline constexpr size_t kRequestIdCharactersMax = 128;
+inline constexpr size_t kTraceparentBytesMax = 128;
+
+struct Call {
+  absl::Time deadline;      // nobody waits for the answer after it
+  std::string actor;        // who asks; "loopback" as long as there is no TLS to tell
+  std::string traceparent;  // as in W3C trace context, "" when the caller does not trace
+};
+
+// The deadline of a call whose caller waits until `asked`. DEADLINE_EXCEEDED when that has passed at `now`.
+absl::StatusOr<absl::Time> DeadlineOf(absl::Time asked, absl::Time now, const DoorOptions& options);
+
+// OK for 1 to 128 printable characters, else INVALID_ARGUMENT for the field request_id.
+absl::Status CheckRequestId(const std::string& request_id);
+
+// What the caller said; InfiniteFuture without a deadline.
+absl::Time AskedDeadline(const grpc::CallbackServerContext& context);
+
+Call DescribeCall(const grpc::CallbackServerContext& context, absl::Time deadline);
+
+// Marks the calling thread as one of gRPC's while it lives, so that what would wait for these threads can refuse to.
+class GrpcThread {
+ public:
+  GrpcThread();
+  ~GrpcThread();
+  GrpcThread(const GrpcThread&) = delete;
+  GrpcThread& operator=(const GrpcThread&) = delete;
+  static bool IsCurrent();
+};
+
+// The grpc_server_* metrics of one method.
+// Thread safety: any thread.
+class MethodMetrics {
+ public:
+  MethodMetrics(telemetry::Metrics* metrics, const std::string& service, const std::string& method, bool stream);
+
+  void Started() const { started_->Add(); }
+  void Sent() const { sent_->Add(); }
+  void Handled(absl::StatusCode code, absl::Duration duration) const;
+
+ private:
+  static constexpr size_t kCodes = 17;
+  telemetry::HotCounter* started_;
+  telemetry::HotCounter* sent_;
+  std::array<telemetry::HotCounter*, kCodes> handled_;  // by code
+  telemetry::HotHistogram* seconds_;
+};
+
+}  // namespace halles::rpc
+
+#endif  // HALLES_LIBS_RPC_CALL_H_

@@ -1,0 +1,70 @@
+// The methods of a service and the streams that are open.
+#include "libs/rpc/door.h"
+
+#include <string>
+#include <vector>
+
+#include "libs/base/check.h"
+
+namespace halles::rpc {
+namespace {
+
+absl::Status Draining() {
+  return Failure(absl::StatusCode::kUnavailable, "DRAINING",
+                 "the server is going; resume at another or a moment later");
+}
+
+}  // namespace
+
+Door::Door(absl::string_view service, telemetry::Metrics* metrics, const DoorOptions& options) : options_(options) {
+  const auto* const descriptor =
+      google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(std::string(service));
+  HALLES_CHECK(descriptor != nullptr, "a door needs the full name of a service that is linked in");
+  std::vector<const google::protobuf::Descriptor*> requests;
+  for (int i = 0; i < descriptor->method_count(); ++i) {
+    const auto* const method = descriptor->method(i);
+    requests.push_back(method->input_type());
+    const bool added = methods_
+                           .emplace(method->input_type(),
+                                    std::make_unique<const MethodMetrics>(metrics, descriptor->full_name(),
+                                                                          method->name(), method->server_streaming()))
+                           .second;
+    HALLES_CHECK(added, "each method has a request message of its own");
+  }
+  unknown_fields_.emplace(requests);
+}
+
+Door::~Door() = default;
+
+const MethodMetrics& Door::MetricsOf(const google::protobuf::Descriptor* request) const {
+  const auto found = methods_.find(request);
+  HALLES_CHECK(found != methods_.end(), "the request belongs to another service");
+  return *found->second;
+}
+
+absl::Status Door::Add(std::shared_ptr<StreamBase> stream) {
+  MutexLock lock(&mutex_);
+  if (draining_) return Draining();
+  StreamBase* const key = stream.get();
+  streams_[key] = std::move(stream);
+  return absl::OkStatus();
+}
+
+void Door::Remove(StreamBase* stream) {
+  MutexLock lock(&mutex_);
+  streams_.erase(stream);
+}
+
+void Door::EndStreams() {
+  std::vector<std::shared_ptr<StreamBase>> open;
+  {
+    MutexLock lock(&mutex_);
+    draining_ = true;
+    for (const auto& [key, stream] : streams_) {
+      if (auto held = stream.lock()) open.push_back(std::move(held));
+    }
+  }
+  for (const auto& stream : open) stream->Cancel(Draining());
+}
+
+}  // namespace halles::rpc

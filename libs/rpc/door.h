@@ -1,0 +1,134 @@
+// The door of a service: what every method does before and after its own few lines.
+//
+// A method of a service is written so:
+//
+//   grpc::ServerUnaryReactor* PutThing(grpc::CallbackServerContext* context, const PutThingRequest* request,
+//                                      PutThingResponse* response) override {
+//     return door_.Command(context, request, response, [this](const auto& request, const rpc::Call& call, auto reply) {
+//       ...  // checks that return an absl::Status, then something that calls `reply` once, later, on any thread
+//     });
+//   }
+#ifndef HALLES_LIBS_RPC_DOOR_H_
+#define HALLES_LIBS_RPC_DOOR_H_
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "google/protobuf/descriptor.h"
+#include "grpcpp/server_context.h"
+#include "grpcpp/support/server_callback.h"
+#include "libs/base/mutex.h"
+#include "libs/base/status.h"
+#include "libs/rpc/call.h"
+#include "libs/rpc/grpc_status.h"
+#include "libs/rpc/reply.h"
+#include "libs/rpc/stream.h"
+#include "libs/rpc/unknown_fields.h"
+#include "libs/telemetry/metrics.h"
+
+namespace halles::rpc {
+
+// Counts each call as grpc_server_*, gives it a deadline, and refuses what no method wants to see.
+// Handlers are called as handler(request, call, reply). They return nothing, or an absl::Status whose errors are the
+// answer. They run on a thread of gRPC and must not block. The request is gone once the call was answered: copy what is
+// needed after that.
+// Thread safety: any thread.
+// Lifetime: outlives the server that its service is registered with; `metrics` outlives it.
+class Door {
+ public:
+  // `service` is the full name in the proto; each of its methods has its own request message.
+  Door(absl::string_view service, telemetry::Metrics* metrics, const DoorOptions& options = {});
+  ~Door();
+
+  // A method that changes something: unknown fields are refused, and request_id must be there.
+  template <typename Request, typename Response, typename Handler>
+  grpc::ServerUnaryReactor* Command(grpc::CallbackServerContext* context, const Request* request, Response* response,
+                                    Handler&& handler) {
+    return Unary(context, *request, response, std::forward<Handler>(handler), [this, request] {
+      RETURN_IF_ERROR(unknown_fields_->Check(*request));
+      return CheckRequestId(request->request_id());
+    });
+  }
+
+  // A method that only reads: unknown fields are ignored.
+  template <typename Request, typename Response, typename Handler>
+  grpc::ServerUnaryReactor* Query(grpc::CallbackServerContext* context, const Request* request, Response* response,
+                                  Handler&& handler) {
+    return Unary(context, *request, response, std::forward<Handler>(handler), [] { return absl::OkStatus(); });
+  }
+
+  // A method that goes on answering: handler(request, call, StreamWriter<Response>). The deadline is the caller's own.
+  template <typename Response, typename Request, typename Handler>
+  grpc::ServerWriteReactor<Response>* Watch(grpc::CallbackServerContext* context, const Request* request,
+                                            Handler&& handler) {
+    const MethodMetrics& metrics = MetricsOf(Request::descriptor());
+    metrics.Started();
+    auto reactor = std::make_shared<StreamReactor<Response>>(&metrics, options_);
+    reactor->Keep([this, stream = reactor.get()] { Remove(stream); });
+    StreamWriter<Response> writer(reactor);
+    if (const absl::Status draining = Add(reactor); !draining.ok()) {
+      writer.Finish(draining);
+    } else {
+      Handle(handler, *request, DescribeCall(*context, AskedDeadline(*context)), writer,
+             [&writer](const absl::Status& status) { writer.Finish(status); });
+    }
+    return reactor.get();
+  }
+
+  // Ends all streams, and those that come later, with UNAVAILABLE and the reason DRAINING.
+  void EndStreams() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  template <typename Request, typename Response, typename Handler, typename Check>
+  grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* context, const Request& request, Response* response,
+                                  Handler&& handler, Check check) {
+    const MethodMetrics& metrics = MetricsOf(Request::descriptor());
+    metrics.Started();
+    grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
+    const Reply<Response> reply(reactor, response, &metrics);
+    const absl::StatusOr<absl::Time> deadline = DeadlineOf(AskedDeadline(*context), absl::Now(), options_);
+    const absl::Status checked = deadline.ok() ? check() : deadline.status();
+    if (!checked.ok()) {
+      reply(checked);
+    } else {
+      Handle(handler, request, DescribeCall(*context, *deadline), reply,
+             [&reply](const absl::Status& status) { reply(status); });
+    }
+    return reactor;
+  }
+
+  template <typename Handler, typename Request, typename Answer, typename Refuse>
+  static void Handle(Handler& handler, const Request& request, const Call& call, const Answer& answer, Refuse refuse) {
+    const GrpcThread here;
+    if constexpr (std::is_void_v<std::invoke_result_t<Handler&, const Request&, const Call&, Answer>>) {
+      handler(request, call, answer);
+    } else {
+      const absl::Status status = handler(request, call, answer);
+      if (!status.ok()) refuse(status);
+    }
+  }
+
+  const MethodMetrics& MetricsOf(const google::protobuf::Descriptor* request) const;
+  absl::Status Add(std::shared_ptr<StreamBase> stream) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Remove(StreamBase* stream) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const DoorOptions options_;
+  absl::flat_hash_map<const google::protobuf::Descriptor*, std::unique_ptr<const MethodMetrics>> methods_;
+  std::optional<UnknownFieldCheck> unknown_fields_;
+
+  Mutex mutex_;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  std::map<StreamBase*, std::weak_ptr<StreamBase>> streams_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace halles::rpc
+
+#endif  // HALLES_LIBS_RPC_DOOR_H_

@@ -1,0 +1,66 @@
+// Packs payloads into google.rpc.Status and unpacks them.
+#include "libs/rpc/grpc_status.h"
+
+#include <string>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
+#include "google/rpc/status.pb.h"
+#include "libs/base/status.h"
+
+namespace halles::rpc {
+namespace {
+
+constexpr absl::string_view kPayloads[] = {kErrorInfoUrl, kBadRequestUrl, kRetryInfoUrl};
+
+// At most `bytes_max` bytes of `text` that do not end within a character of UTF-8.
+std::string Cut(absl::string_view text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return std::string(text);
+  size_t end = bytes_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+  return std::string(text.substr(0, end));
+}
+
+std::string Details(const absl::Status& status, const std::string& message) {
+  google::rpc::Status details;
+  details.set_code(static_cast<int>(status.code()));
+  details.set_message(message);
+  for (const absl::string_view url : kPayloads) {
+    const absl::optional<absl::Cord> payload = status.GetPayload(url);
+    if (!payload.has_value()) continue;
+    auto* any = details.add_details();
+    any->set_type_url(std::string(url));
+    any->set_value(std::string(*payload));
+  }
+  return details.details().empty() ? std::string() : details.SerializeAsString();
+}
+
+}  // namespace
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  const auto code = static_cast<grpc::StatusCode>(status.code());
+  std::string message = Cut(status.message(), kStatusMessageBytesMax);
+  if (code == grpc::StatusCode::INTERNAL) return grpc::Status(code, message);
+  std::string details = Details(status, message);
+  if (details.size() > kStatusDetailsBytesMax) {
+    details = Details(Failure(status.code(), Cut(ReasonOf(status), 128), message), message);
+  }
+  return grpc::Status(code, message, details);
+}
+
+absl::Status FromGrpc(const grpc::Status& status) {
+  if (status.ok()) return absl::OkStatus();
+  absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+  google::rpc::Status details;
+  if (details.ParseFromString(status.error_details())) {
+    for (const auto& any : details.details()) {
+      for (const absl::string_view url : kPayloads) {
+        if (any.type_url() == url) result.SetPayload(url, absl::Cord(any.value()));
+      }
+    }
+  }
+  return result;
+}
+
+}  // namespace halles::rpc

@@ -1,0 +1,25 @@
+// Errors on the wire: absl::Status with its payloads to grpc::Status with google.rpc.Status, and back.
+#ifndef HALLES_LIBS_RPC_GRPC_STATUS_H_
+#define HALLES_LIBS_RPC_GRPC_STATUS_H_
+
+#include <cstddef>
+
+#include "absl/status/status.h"
+#include "grpcpp/support/status.h"
+
+namespace halles::rpc {
+
+// Trailers share the client's metadata limit, 8 KiB unless it says otherwise; a status stays well below it.
+inline constexpr size_t kStatusMessageBytesMax = 1024;
+inline constexpr size_t kStatusDetailsBytesMax = 4096;
+
+// The status with ErrorInfo, BadRequest and RetryInfo in its details; other payloads stay behind. An INTERNAL status
+// carries its message alone. A message beyond its limit is cut, details beyond theirs keep the reason alone.
+grpc::Status ToGrpc(const absl::Status& status);
+
+// For clients: the status with its details as payloads. Details that do not parse are left out.
+absl::Status FromGrpc(const grpc::Status& status);
+
+}  // namespace halles::rpc
+
+#endif  // HALLES_LIBS_RPC_GRPC_STATUS_H_

@@ -1,0 +1,63 @@
+// The answer to a unary call, given once and from anywhere.
+#ifndef HALLES_LIBS_RPC_REPLY_H_
+#define HALLES_LIBS_RPC_REPLY_H_
+
+#include <atomic>
+#include <memory>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "grpcpp/support/server_callback.h"
+#include "libs/base/status.h"
+#include "libs/rpc/call.h"
+#include "libs/rpc/grpc_status.h"
+
+namespace halles::rpc {
+
+// Call it to answer. The first answer is sent; any other does nothing. When the last copy goes without an answer, the
+// caller gets INTERNAL: a call never hangs.
+// Thread safety: copies may be called from any thread.
+template <typename Response>
+class Reply {
+ public:
+  Reply(grpc::ServerUnaryReactor* reactor, Response* response, const MethodMetrics* metrics)
+      : pending_(std::make_shared<Pending>(reactor, response, metrics)) {}
+
+  void operator()(absl::StatusOr<Response> result) const { pending_->Finish(std::move(result)); }
+
+ private:
+  // Shared, as std::function wants handlers that can be copied.
+  struct Pending {
+    Pending(grpc::ServerUnaryReactor* reactor, Response* response, const MethodMetrics* metrics)
+        : reactor(reactor), response(response), metrics(metrics), start(absl::GetCurrentTimeNanos()) {}
+    ~Pending() { Finish(absl::InternalError("the call was dropped without an answer")); }
+
+    void Finish(absl::StatusOr<Response> result) {
+      // Acquire-release: what the answering thread did comes before the end of Pending on another one.
+      if (answered.exchange(true, std::memory_order_acq_rel)) return;
+      const absl::Status& status = result.status();
+      metrics->Handled(status.code(), absl::Nanoseconds(absl::GetCurrentTimeNanos() - start));
+      if (!status.ok()) {
+        reactor->Finish(ToGrpc(status));
+        return;
+      }
+      metrics->Sent();
+      *response = *std::move(result);
+      reactor->Finish(grpc::Status::OK);  // the response is gRPC's from here on
+    }
+
+    grpc::ServerUnaryReactor* const reactor;
+    Response* const response;
+    const MethodMetrics* const metrics;
+    const int64_t start;
+    std::atomic<bool> answered{false};
+  };
+
+  std::shared_ptr<Pending> pending_;
+};
+
+}  // namespace halles::rpc
+
+#endif  // HALLES_LIBS_RPC_REPLY_H_

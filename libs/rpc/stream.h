@@ -1,0 +1,216 @@
+// The server's end of a stream: a bounded queue of messages before a caller who may be slow.
+#ifndef HALLES_LIBS_RPC_STREAM_H_
+#define HALLES_LIBS_RPC_STREAM_H_
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "grpcpp/support/server_callback.h"
+#include "libs/base/mutex.h"
+#include "libs/base/status.h"
+#include "libs/rpc/call.h"
+#include "libs/rpc/grpc_status.h"
+
+namespace halles::rpc {
+
+// A stream whose messages have whatever type; what the door keeps to end all of them when the server drains.
+class StreamBase {
+ public:
+  virtual ~StreamBase() = default;
+  // Ends the stream for the caller and runs what its writer asked for with OnCancel.
+  virtual void Cancel(const absl::Status& status) = 0;
+};
+
+// Thread safety: any thread. gRPC is never called under the mutex, since it may call back at once.
+// Lifetime: keeps itself until gRPC is done with it, and so may its writers longer.
+template <typename Response>
+class StreamReactor final : public grpc::ServerWriteReactor<Response>,
+                            public StreamBase,
+                            public std::enable_shared_from_this<StreamReactor<Response>> {
+ public:
+  StreamReactor(const MethodMetrics* metrics, const DoorOptions& options)
+      : metrics_(metrics), options_(options), start_(absl::GetCurrentTimeNanos()) {}
+
+  // Once, before gRPC knows the reactor. `on_done` runs when gRPC is done with it.
+  void Keep(std::function<void()> on_done) {
+    MutexLock lock(&mutex_);
+    self_ = this->shared_from_this();
+    on_done_ = std::move(on_done);
+  }
+
+  bool Write(Response message) {
+    bool end = false;
+    {
+      MutexLock lock(&mutex_);
+      if (ended_) return false;
+      const size_t bytes = message.ByteSizeLong();
+      if (queue_.size() >= options_.stream_messages_max || queue_bytes_ + bytes > options_.stream_bytes_max) {
+        end = true;
+        End(Failure(absl::StatusCode::kResourceExhausted, "SLOW_WATCHER",
+                    "more changes came than were read; resume from the last token that was received"),
+            /*drop_queue=*/true);
+      } else {
+        queue_bytes_ += bytes;
+        queue_.push_back(std::move(message));
+      }
+    }
+    Advance();
+    return !end;
+  }
+
+  // What is queued is sent before the status.
+  void Finish(const absl::Status& status) {
+    {
+      MutexLock lock(&mutex_);
+      End(status, /*drop_queue=*/false);
+    }
+    Advance();
+  }
+
+  void Cancel(const absl::Status& status) override {
+    std::function<void()> on_cancel;
+    {
+      MutexLock lock(&mutex_);
+      End(status, /*drop_queue=*/true);
+      cancelled_ = true;
+      on_cancel = std::exchange(on_cancel_, nullptr);
+    }
+    Advance();
+    if (on_cancel != nullptr) on_cancel();
+  }
+
+  void SetOnCancel(std::function<void()> on_cancel) {
+    {
+      MutexLock lock(&mutex_);
+      if (!cancelled_) {
+        if (!finished_) on_cancel_.swap(on_cancel);
+        return;  // what was there before, or came after the end, goes with the argument
+      }
+    }
+    on_cancel();
+  }
+
+ private:
+  // Ends the stream unless it has ended.
+  void End(const absl::Status& status, bool drop_queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (drop_queue) {
+      queue_.clear();
+      queue_bytes_ = 0;
+    }
+    if (ended_) return;
+    ended_ = true;
+    status_ = status;
+  }
+
+  // Starts what is next, a write or the end, unless a write is under way.
+  void Advance() {
+    std::function<void()> dropped;  // destroyed outside the mutex: it may hold the last writer, which ends the stream
+    std::optional<absl::Status> end;
+    {
+      MutexLock lock(&mutex_);
+      if (writing_ || finished_ || (queue_.empty() && !ended_)) return;
+      if (queue_.empty()) {
+        finished_ = true;
+        end = status_;
+        dropped = std::exchange(on_cancel_, nullptr);
+      } else {
+        writing_ = true;
+        current_ = std::move(queue_.front());
+        queue_.pop_front();
+        queue_bytes_ -= current_.ByteSizeLong();
+      }
+    }
+    // Only the thread that set writing_ or finished_ comes here: neither is done twice or beside the other.
+    if (end.has_value()) {
+      metrics_->Handled(end->code(), absl::Nanoseconds(absl::GetCurrentTimeNanos() - start_));
+      grpc::ServerWriteReactor<Response>::Finish(ToGrpc(*end));
+    } else {
+      metrics_->Sent();
+      this->StartWrite(&current_);
+    }
+  }
+
+  void OnWriteDone(bool ok) override {
+    {
+      MutexLock lock(&mutex_);
+      writing_ = false;
+    }
+    if (!ok) {
+      OnCancel();
+      return;
+    }
+    Advance();
+  }
+
+  void OnCancel() override {
+    const GrpcThread here;
+    Cancel(absl::CancelledError("the caller left"));
+  }
+
+  void OnDone() override {
+    std::shared_ptr<StreamReactor> self;
+    std::function<void()> on_done;
+    {
+      MutexLock lock(&mutex_);
+      self = std::move(self_);
+      on_done = std::exchange(on_done_, nullptr);
+    }
+    if (on_done != nullptr) on_done();
+  }
+
+  const MethodMetrics* const metrics_;
+  const DoorOptions options_;
+  const int64_t start_;
+  Response current_;  // gRPC's while writing_, the queue's otherwise
+
+  Mutex mutex_;
+  std::deque<Response> queue_ ABSL_GUARDED_BY(mutex_);
+  size_t queue_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;      // nothing more is queued
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;   // gRPC was given the status
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;  // on_cancel_ has run or will not be kept
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
+  std::function<void()> on_cancel_ ABSL_GUARDED_BY(mutex_);
+  std::function<void()> on_done_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<StreamReactor> self_ ABSL_GUARDED_BY(mutex_);  // shared with writers; gone after OnDone
+};
+
+// What a method writes its stream with. When the last copy goes without Finish, the caller gets INTERNAL.
+// Thread safety: copies may be used from any thread; messages written by one thread keep their order.
+template <typename Response>
+class StreamWriter {
+ public:
+  explicit StreamWriter(std::shared_ptr<StreamReactor<Response>> reactor)
+      : owner_(std::make_shared<Owner>(std::move(reactor))) {}
+
+  // Queues the message; does not wait. False when the stream has ended: the caller left, or now, since its queue was
+  // full (RESOURCE_EXHAUSTED, SLOW_WATCHER). Drop the writer then.
+  bool Write(Response message) const { return owner_->reactor->Write(std::move(message)); }
+
+  // Ends the stream behind what is queued.
+  void Finish(const absl::Status& status) const { owner_->reactor->Finish(status); }
+
+  // `on_cancel` runs once when the caller leaves or the server drains, on a thread of gRPC, and now when that was
+  // before. It must not block. It may hold a copy of the writer.
+  void OnCancel(std::function<void()> on_cancel) const { owner_->reactor->SetOnCancel(std::move(on_cancel)); }
+
+ private:
+  struct Owner {
+    explicit Owner(std::shared_ptr<StreamReactor<Response>> reactor) : reactor(std::move(reactor)) {}
+    ~Owner() { reactor->Finish(absl::InternalError("the stream was dropped without an end")); }
+    const std::shared_ptr<StreamReactor<Response>> reactor;  // shared with gRPC's hold on it
+  };
+  std::shared_ptr<Owner> owner_;  // shared by the copies, the last of which ends the stream
+};
+
+}  // namespace halles::rpc
+
+#endif  // HALLES_LIBS_RPC_STREAM_H_

@@ -1,0 +1,106 @@
+// A server with a door for tests, and its client. Included by tests only.
+#ifndef HALLES_LIBS_RPC_TEST_SERVER_H_
+#define HALLES_LIBS_RPC_TEST_SERVER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "gtest/gtest.h"
+#include "libs/base/status.h"
+#include "libs/rpc/door.h"
+#include "libs/rpc/grpc_status.h"
+#include "libs/rpc/rpc_test.grpc.pb.h"
+#include "libs/rpc/server.h"
+#include "libs/telemetry/metrics.h"
+
+namespace halles::rpc {
+
+// Whose methods do what the test says.
+class TestService final : public test::TestService::CallbackService {
+ public:
+  explicit TestService(Door* door) : door_(*door) {}
+
+  grpc::ServerUnaryReactor* Put(grpc::CallbackServerContext* context, const test::PutRequest* request,
+                                test::PutResponse* response) override {
+    return door_.Command(context, request, response,
+                         [this](const test::PutRequest& put, const Call& call, Reply<test::PutResponse> reply) {
+                           return on_put(put, call, std::move(reply));
+                         });
+  }
+  grpc::ServerUnaryReactor* Get(grpc::CallbackServerContext* context, const test::GetRequest* request,
+                                test::GetResponse* response) override {
+    return door_.Query(context, request, response,
+                       [this](const test::GetRequest& get, const Call& call, Reply<test::GetResponse> reply) {
+                         on_get(get, call, std::move(reply));
+                       });
+  }
+  grpc::ServerWriteReactor<test::WatchResponse>* Watch(grpc::CallbackServerContext* context,
+                                                       const test::WatchRequest* request) override {
+    return door_.Watch<test::WatchResponse>(
+        context, request, [this](const test::WatchRequest&, const Call&, StreamWriter<test::WatchResponse> writer) {
+          return on_watch(std::move(writer));
+        });
+  }
+
+  // As these until a test says otherwise.
+  std::function<absl::Status(const test::PutRequest&, const Call&, Reply<test::PutResponse>)> on_put =
+      [](const test::PutRequest& put, const Call&, const Reply<test::PutResponse>& reply) {
+        test::PutResponse response;
+        response.set_text(put.text());
+        reply(response);
+        return absl::OkStatus();
+      };
+  std::function<void(const test::GetRequest&, const Call&, Reply<test::GetResponse>)> on_get =
+      [](const test::GetRequest&, const Call&, const Reply<test::GetResponse>& reply) { reply(test::GetResponse()); };
+  std::function<absl::Status(StreamWriter<test::WatchResponse>)> on_watch =
+      [](const StreamWriter<test::WatchResponse>&) { return absl::UnimplementedError("not in this test"); };
+
+ private:
+  Door& door_;
+};
+
+class ServerTest : public ::testing::Test {
+ protected:
+  void Start(const DoorOptions& door_options = {}, const ServerOptions& server_options = {}) {
+    door = std::make_unique<Door>(test::TestService::service_full_name(), &metrics, door_options);
+    service = std::make_unique<TestService>(door.get());
+    auto started = Server::Start(server_options, {service.get()}, {test::TestService::service_full_name()});
+    ASSERT_TRUE(started.ok()) << started.status();
+    server = *std::move(started);
+    server->OnDrain([this] { door->EndStreams(); });
+    channel = grpc::CreateChannel(server->address().ToString(), grpc::InsecureChannelCredentials());
+    stub = test::TestService::NewStub(channel);
+  }
+
+  absl::Status Put(const test::PutRequest& request, test::PutResponse* response = nullptr) {
+    grpc::ClientContext context;
+    test::PutResponse ignored;
+    return FromGrpc(stub->Put(&context, request, response == nullptr ? &ignored : response));
+  }
+  absl::Status Get(const test::GetRequest& request = {}) {
+    grpc::ClientContext context;
+    test::GetResponse response;
+    return FromGrpc(stub->Get(&context, request, &response));
+  }
+  static test::PutRequest PutOf(const std::string& text) {
+    test::PutRequest request;
+    request.set_request_id("request-1");
+    request.set_text(text);
+    return request;
+  }
+
+  telemetry::Metrics metrics;
+  std::unique_ptr<Door> door;
+  std::unique_ptr<TestService> service;
+  std::unique_ptr<Server> server;
+  std::shared_ptr<grpc::Channel> channel;
+  std::unique_ptr<test::TestService::Stub> stub;
+};
+
+}  // namespace halles::rpc
+
+#endif  // HALLES_LIBS_RPC_TEST_SERVER_H_
