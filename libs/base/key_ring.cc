@@ -38,7 +38,8 @@ absl::Status Unusable(absl::string_view what, const std::string& path) {
 
 absl::Status Damaged(const std::string& path) {
   return Failure(absl::StatusCode::kDataLoss, "KEYS_DAMAGED",
-                 absl::StrCat(path, " is damaged; restore the keys folder from the backup of this install"), {{"path", path}});
+                 absl::StrCat(path, " is damaged; restore the keys folder from the backup of this install"),
+                 {{"path", path}});
 }
 
 struct File {
@@ -69,7 +70,8 @@ std::string FreshRing(const InstallId& install, RandomSource& random) {
     std::vector<uint8_t> key(KeyRing::kKeyBytes);
     random.Fill(absl::MakeSpan(key));
     absl::StrAppend(&text, "key ", purpose, " 1 ",
-                    absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(key.data()), key.size())), "\n");
+                    absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(key.data()), key.size())),
+                    "\n");
   }
   absl::StrAppend(&text, "crc ", absl::StrFormat("%08x", Crc32c(text)), "\n");
   return text;
@@ -103,8 +105,9 @@ absl::StatusOr<KeyRing> KeyRing::Open(const std::string& dir, const InstallId& i
     if (file.fd < 0) {
       if (!may_create) {
         return Failure(absl::StatusCode::kFailedPrecondition, "KEYS_MISSING",
-                       absl::StrCat(path, " is missing, but the log holds records made with its keys; restore the keys "
-                                          "folder from the backup of this install"),
+                       absl::StrCat(path,
+                                    " is missing, but the log holds records made with its keys; restore the keys "
+                                    "folder from the backup of this install"),
                        {{"path", path}});
       }
       text = FreshRing(install, random);
@@ -120,14 +123,15 @@ absl::StatusOr<KeyRing> KeyRing::Open(const std::string& dir, const InstallId& i
   if (!absl::StartsWith(text, absl::StrCat(kFormat, "\n"))) {
     if (!absl::StartsWith(text, "halles-keys ")) return Damaged(path);
     return Failure(absl::StatusCode::kFailedPrecondition, "KEYS_NEWER_FORMAT",
-                   absl::StrCat(path, " begins with '", text.substr(0, text.find('\n')), "', this build reads '", kFormat,
-                                "'; run the version of Halles that made it, or a newer one"),
+                   absl::StrCat(path, " begins with '", text.substr(0, text.find('\n')), "', this build reads '",
+                                kFormat, "'; run the version of Halles that made it, or a newer one"),
                    {{"path", path}});
   }
   const size_t crc_at = text.rfind("crc ");
   uint32_t crc = 0;
-  if (crc_at == std::string::npos || text.size() != crc_at + 13 ||
-      !absl::SimpleHexAtoi(text.substr(crc_at + 4, 8), &crc) || crc != Crc32c(absl::string_view(text).substr(0, crc_at))) {
+  if (crc_at == std::string::npos || text.size() != crc_at + 13 || text.back() != '\n' ||
+      !absl::SimpleHexAtoi(text.substr(crc_at + 4, 8), &crc) ||
+      crc != Crc32c(absl::string_view(text).substr(0, crc_at))) {
     return Damaged(path);
   }
   for (absl::string_view line : absl::StrSplit(absl::string_view(text).substr(0, crc_at), '\n', absl::SkipEmpty())) {
@@ -140,7 +144,8 @@ absl::StatusOr<KeyRing> KeyRing::Open(const std::string& dir, const InstallId& i
                                     "; put the keys folder and the log folder of one install together"),
                        {{"path", path}});
       }
-    } else if (words[0] == "key" && words.size() == 4 && absl::SimpleAtoi(words[2], &id) && words[3].size() == 2 * kKeyBytes) {
+    } else if (words[0] == "key" && words.size() == 4 && absl::SimpleAtoi(words[2], &id) &&
+               words[3].size() == 2 * kKeyBytes) {
       ring.keys_[std::string(words[1])][id] = absl::HexStringToBytes(words[3]);
     } else if (line != kFormat) {
       return Damaged(path);
