@@ -22,9 +22,9 @@ void Run(const std::shared_ptr<Read>& read) {
   read->host->PostQuery([read] {
     const absl::Status open = read->host->With([&](Stack& stack) {
       projection::ViewFollower& follower = stack.View(read->service, read->view);
-      // Before the rows: they may be ahead of these positions, never behind.
-      const TokenPositions at = follower.positions();
+      TokenPositions at = follower.positions();
       const store::ViewRows::Query rows(&follower.rows());
+      for (auto& [slot, position] : at) position = rows.next(slot);  // exactly what is read
       read->query(&rows, at);
     });
     if (!open.ok()) read->query(open, {});

@@ -92,7 +92,7 @@ class SlotRows {
  private:
   struct Record {
     Position position = 0;
-    std::vector<std::unique_ptr<LayerRow>> writes;
+    std::vector<LayerRow::Ptr> writes;
   };
 
   class View : public RowReader {
@@ -147,8 +147,8 @@ class SlotRows {
   InFlightIndex in_flight_;     // key -> the newest write in flight, owned by its record
   std::deque<Record> records_;  // oldest first
   std::vector<InFlightUndo> in_flight_undo_;
-  std::vector<std::vector<std::unique_ptr<LayerRow>>> spare_;  // emptied write lists, kept for their memory
-  std::optional<Layer> confirmed_;                             // never empty but while it is exchanged
+  std::vector<std::vector<LayerRow::Ptr>> spare_;  // emptied write lists, kept for their memory
+  std::optional<Layer> confirmed_;                 // never empty but while it is exchanged
   std::shared_ptr<const FrozenRows> frozen_;
 };
 
@@ -226,6 +226,8 @@ class ViewRows {
     void Scan(absl::string_view prefix, absl::string_view start, Visit visit) const override;
     absl::Status status() const override { return status_; }
     void Fail(absl::Status status) const override { status_.Update(std::move(status)); }
+    // First position of the source that the rows do not hold yet.
+    Position next(SlotId source) const;
     FoldCursor cursor(SlotId source) const;
 
    private:

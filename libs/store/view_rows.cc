@@ -47,6 +47,8 @@ ViewRows::Batch::~Batch() {
 Rows& ViewRows::Batch::BeginRecord(SlotId source, Position position) {
   view_->mutex_.AssertHeld();
   view_->rows_->ForgetUndo();
+  // Before the rows are counted: a flusher that they wake then waits for the end of the batch.
+  view_->dirty_.store(true, std::memory_order_relaxed);
   writer_.source_ = source;
   writer_.position_ = position;
   uncovered_.insert(source);
@@ -88,13 +90,7 @@ void ViewRows::Batch::Writer::Write(absl::string_view key, std::string value, bo
                  absl::StrCat("the fold of ", source_.ToString(), " wrote a row of ", present->source.ToString())));
     return;
   }
-  auto row = std::make_unique<LayerRow>();
-  row->key.assign(key.data(), key.size());
-  row->value = std::move(value);
-  row->position = position_;
-  row->source = source_;
-  row->deleted = deleted;
-  view_->rows_->PutUndoable(std::move(row));
+  view_->rows_->PutUndoable(LayerRow::New(key, std::move(value), position_, source_, deleted));
 }
 
 ViewRows::Query::Query(const ViewRows* view) : view_(view) { view_->mutex_.ReaderLock(); }
@@ -109,6 +105,11 @@ std::optional<Row> ViewRows::Query::Get(absl::string_view key) const {
 void ViewRows::Query::Scan(absl::string_view prefix, absl::string_view start, Visit visit) const {
   view_->mutex_.AssertReaderHeld();
   view_->Walk(prefix, start, visit, &status_);
+}
+
+Position ViewRows::Query::next(SlotId source) const ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  const auto it = view_->cursors_.find(source);
+  return it == view_->cursors_.end() ? 0 : it->second.cursor.next;
 }
 
 FoldCursor ViewRows::Query::cursor(SlotId source) const {

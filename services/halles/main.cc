@@ -20,6 +20,9 @@
 #include "libs/telemetry/metrics_server.h"
 #include "services/checkout/definition.h"
 #include "services/checkout/service.h"
+#include "services/customer_identity/definition.h"
+#include "services/customer_identity/service.h"
+#include "services/customer_identity/watches.h"
 #include "services/halles/admin_service.h"
 #include "services/halles/gauges.h"
 
@@ -92,21 +95,27 @@ int Run(const Setup& settings) {
   options.random = &random;
   mesh::ObserveHost(&metrics, &options);
   checkout::Define(&options.definitions);
+  customer_identity::Define(&options.definitions);
+  const auto watches = std::make_shared<customer_identity::Watches>();
+  options.touched = [watches](const std::string&, const std::vector<std::string>& topics) { watches->Touched(topics); };
   absl::StatusOr<std::unique_ptr<host::Host>> host = host::Host::Open(std::move(options));
   if (!host.ok()) return Fail("cannot start", host.status());
   const mesh::Gauges gauges(&metrics, host->get());
 
   checkout::CheckoutDoor checkout_door(host->get(), &metrics);
+  customer_identity::CustomerIdentityDoor identity_door(host->get(), watches, &metrics);
   mesh::AdminDoor admin_door(host->get(), &metrics);
   const std::vector<std::string> names = {std::string(checkout::v1::CheckoutService::service_full_name()),
+                                          std::string(customer_identity::v1::CustomerIdentityService::service_full_name()),
                                           std::string(admin::v1::AdminService::service_full_name())};
   rpc::ServerOptions server_options;
   server_options.listen = *listen;
   absl::StatusOr<std::unique_ptr<rpc::Server>> server =
-      rpc::Server::Start(server_options, {&checkout_door, &admin_door}, names);
+      rpc::Server::Start(server_options, {&checkout_door, &identity_door, &admin_door}, names);
   if (!server.ok()) return Fail("cannot start: --listen", server.status());
   (*server)->OnDrain([&] {
     checkout_door.door().EndStreams();
+    identity_door.door().EndStreams();
     admin_door.door().EndStreams();
   });
   for (const std::string& name : names) (*server)->SetServing(name, true);

@@ -1,0 +1,21 @@
+// The rules of the identity graph.
+#ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_COMMANDS_H_
+#define HALLES_SERVICES_CUSTOMER_IDENTITY_COMMANDS_H_
+
+#include "absl/status/statusor.h"
+#include "halles/customer_identity/v1/customer_identity_events.pb.h"
+#include "halles/customer_identity/v1/customer_identity_service.pb.h"
+#include "libs/partition/domain.h"
+#include "libs/store/rows.h"
+
+namespace halles::customer_identity {
+
+// Records the identifiers that are new, then a link from the strongest to each other one, where it is new. Without anything
+// new it does nothing. Total: whatever is wrong with the command is a refusal; checks stand in the order of RejectReason.
+absl::StatusOr<partition::Decision<v1::ObserveIdentifiersResponse, v1::IdentityEvent>> Decide(
+    const store::RowReader& state, const v1::ObserveIdentifiersRequest& request,
+    const partition::CommandContext& context);
+
+}  // namespace halles::customer_identity
+
+#endif  // HALLES_SERVICES_CUSTOMER_IDENTITY_COMMANDS_H_

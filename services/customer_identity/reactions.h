@@ -1,0 +1,19 @@
+// What customer identity does about facts of other services: identifiers seen together are linked.
+#ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_REACTIONS_H_
+#define HALLES_SERVICES_CUSTOMER_IDENTITY_REACTIONS_H_
+
+#include <vector>
+
+#include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/customer_identity/v1/customer_identity_service.pb.h"
+#include "libs/partition/domain.h"
+
+namespace halles::customer_identity {
+
+// An order or return that names somebody asks the realm (kRealm) to observe its identifiers; nothing else is reacted to.
+std::vector<v1::ObserveIdentifiersRequest> React(const checkout::v1::OrderEvent& event,
+                                                 const partition::FactContext& context);
+
+}  // namespace halles::customer_identity
+
+#endif  // HALLES_SERVICES_CUSTOMER_IDENTITY_REACTIONS_H_

@@ -1,0 +1,96 @@
+// The methods of customer identity: seal the name, wait for the token, read the view.
+#include "services/customer_identity/service.h"
+
+#include <optional>
+#include <utility>
+
+#include "libs/base/identifiers/identifier.h"
+#include "libs/base/status.h"
+#include "libs/host/calls.h"
+#include "services/customer_identity/projection.h"
+#include "services/customer_identity/queries.h"
+
+namespace halles::customer_identity {
+namespace {
+
+// Replaces an identifier in clear by its keyed hash.
+absl::Status SealName(const host::Host& host, v1::CustomerName* name) {
+  if (!name->has_identifier()) return absl::OkStatus();
+  return SealIdentifier(host.identifier_keys(), "customer.identifier", name->mutable_identifier());
+}
+
+}  // namespace
+
+CustomerIdentityDoor::CustomerIdentityDoor(host::Host* host, std::shared_ptr<Watches> watches,
+                                           telemetry::Metrics* metrics)
+    : host_(*host), watches_(std::move(watches)), door_(v1::CustomerIdentityService::service_full_name(), metrics) {
+  watches_->Attach(host);
+}
+
+grpc::ServerUnaryReactor* CustomerIdentityDoor::GetCustomerView(grpc::CallbackServerContext* context,
+                                                                const v1::GetCustomerViewRequest* request,
+                                                                v1::GetCustomerViewResponse* response) {
+  return door_.Query(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
+    v1::GetCustomerViewRequest query = asked;
+    RETURN_IF_ERROR(SealName(host_, query.mutable_customer()));
+    host::AnswerFromView<v1::GetCustomerViewResponse>(
+        host_, ServiceId::kCustomerIdentity, kCustomersView, asked.consistency_token(), call.deadline,
+        [query](const store::RowReader& view) -> absl::StatusOr<v1::GetCustomerViewResponse> {
+          v1::GetCustomerViewResponse found;
+          ASSIGN_OR_RETURN(const Party party, ResolveParty(view, query.customer()));
+          ASSIGN_OR_RETURN(*found.mutable_view(), BuildCustomerView(view, party, query.include_events()));
+          return found;
+        },
+        reply);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CustomerIdentityDoor::FindCustomer(grpc::CallbackServerContext* context,
+                                                             const v1::FindCustomerRequest* request,
+                                                             v1::FindCustomerResponse* response) {
+  return door_.Query(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
+    v1::FindCustomerRequest query = asked;
+    RETURN_IF_ERROR(SealIdentifier(host_.identifier_keys(), "identifier", query.mutable_identifier()));
+    host::AnswerFromView<v1::FindCustomerResponse>(
+        host_, ServiceId::kCustomerIdentity, kCustomersView, asked.consistency_token(), call.deadline,
+        [query](const store::RowReader& view) -> absl::StatusOr<v1::FindCustomerResponse> {
+          v1::FindCustomerResponse found;
+          ASSIGN_OR_RETURN(std::vector<v1::Candidate> candidates, FindCandidates(view, query.identifier()));
+          for (v1::Candidate& candidate : candidates) *found.add_candidates() = std::move(candidate);
+          return found;
+        },
+        reply);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* CustomerIdentityDoor::ListTimeline(grpc::CallbackServerContext* context,
+                                                             const v1::ListTimelineRequest* request,
+                                                             v1::ListTimelineResponse* response) {
+  return door_.Query(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
+    v1::ListTimelineRequest query = asked;
+    RETURN_IF_ERROR(SealName(host_, query.mutable_customer()));
+    host::AnswerFromView<v1::ListTimelineResponse>(
+        host_, ServiceId::kCustomerIdentity, kCustomersView, asked.consistency_token(), call.deadline,
+        [query](const store::RowReader& view) { return customer_identity::ListTimeline(view, query); }, reply);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerWriteReactor<v1::WatchCustomerResponse>* CustomerIdentityDoor::WatchCustomer(
+    grpc::CallbackServerContext* context, const v1::WatchCustomerRequest* request) {
+  return door_.Watch<v1::WatchCustomerResponse>(
+      context, request,
+      [this](const auto& asked, const rpc::Call&, rpc::StreamWriter<v1::WatchCustomerResponse> writer) -> absl::Status {
+        v1::CustomerName name = asked.customer();
+        RETURN_IF_ERROR(SealName(host_, &name));
+        std::optional<TokenPositions> resume;
+        if (!asked.resume_token().empty()) {
+          ASSIGN_OR_RETURN(resume, DecodeToken(host_.install(), asked.resume_token()));
+        }
+        return watches_->Add(std::move(name), std::move(resume), std::move(writer));
+      });
+}
+
+}  // namespace halles::customer_identity

@@ -1,0 +1,216 @@
+// The vocabulary of customer identity's tests: identifiers by a letter, observations, and a view fed from several logs.
+#ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_TEST_BUILDERS_H_
+#define HALLES_SERVICES_CUSTOMER_IDENTITY_TEST_BUILDERS_H_
+
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/customer_identity/v1/customer_identity_service.pb.h"
+#include "libs/base/hash.h"
+#include "libs/testing/given_when_then.h"
+#include "services/customer_identity/commands.h"
+#include "services/customer_identity/identifier_key.h"
+#include "services/customer_identity/party.h"
+#include "services/customer_identity/projection.h"
+#include "services/customer_identity/queries.h"
+#include "services/customer_identity/reactions.h"
+#include "services/customer_identity/state.h"
+
+namespace halles::customer_identity {
+
+inline constexpr SlotId kRealmSlot{ServiceId::kCustomerIdentity, 3};
+
+struct IdentityDomain {
+  using Event = v1::IdentityEvent;
+  static absl::Status Evolve(store::Rows& rows, const Event& event, const partition::FactContext& context) {
+    return customer_identity::Evolve(rows, event, context);
+  }
+  template <class Command>
+  static auto Decide(const store::RowReader& rows, const Command& command, const partition::CommandContext& context) {
+    return customer_identity::Decide(rows, command, context);
+  }
+};
+using GivenRealm = testing::Given<IdentityDomain>;
+
+// Sealed identifiers. The name decides the hash, and hashes sort as names of one letter do.
+inline common::v1::Identifier Sealed(common::v1::IdentifierType type, const std::string& name) {
+  common::v1::Identifier identifier;
+  identifier.set_type(type);
+  if (type <= common::v1::IDENTIFIER_TYPE_LOYALTY_CARD) identifier.set_issuer("uci");
+  identifier.set_keyed_hash(name.substr(0, 1) + std::string(Sha256(name).view().substr(1)));
+  identifier.set_key_id(1);
+  return identifier;
+}
+inline common::v1::Identifier Customer(const std::string& name) {
+  return Sealed(common::v1::IDENTIFIER_TYPE_EXTERNAL_ID, name);
+}
+inline common::v1::Identifier Card(const std::string& name) {
+  return Sealed(common::v1::IDENTIFIER_TYPE_LOYALTY_CARD, name);
+}
+inline common::v1::Identifier Email(const std::string& name) { return Sealed(common::v1::IDENTIFIER_TYPE_EMAIL, name); }
+inline common::v1::Identifier Phone(const std::string& name) { return Sealed(common::v1::IDENTIFIER_TYPE_PHONE, name); }
+
+inline PartyId IdOf(const common::v1::Identifier& identifier) { return PartyIdOf(*KeyOf(identifier)); }
+
+inline v1::CustomerName Named(const common::v1::Identifier& identifier) {
+  v1::CustomerName name;
+  *name.mutable_identifier() = identifier;
+  return name;
+}
+inline v1::CustomerName Named(const PartyId& id) {
+  v1::CustomerName name;
+  name.set_party_id(id.ToString());
+  return name;
+}
+
+using Identifiers = std::vector<common::v1::Identifier>;
+
+inline v1::ObserveIdentifiersRequest Observe(const Identifiers& identifiers) {
+  v1::ObserveIdentifiersRequest request;
+  for (const common::v1::Identifier& identifier : identifiers) *request.add_identifiers() = identifier;
+  return request;
+}
+
+inline v1::IdentityEvent Observed(const common::v1::Identifier& identifier) {
+  v1::IdentityEvent event;
+  *event.mutable_identifier_observed()->mutable_identifier() = identifier;
+  return event;
+}
+inline v1::IdentityEvent Linked(const common::v1::Identifier& first, const common::v1::Identifier& second,
+                                common::v1::EvidenceStrength strength) {
+  v1::IdentityEvent event;
+  *event.mutable_identifiers_linked()->mutable_first() = first;
+  *event.mutable_identifiers_linked()->mutable_second() = second;
+  event.mutable_identifiers_linked()->set_strength(strength);
+  return event;
+}
+
+// An order or return as checkout records it; of the lines only their number matters here.
+struct Sale {
+  std::string id;  // also its external id
+  Identifiers identifiers;
+  int64_t pence = 100;
+  int minute = 0;
+  common::v1::Channel channel = common::v1::CHANNEL_SHOP;
+  std::string structure = "shop-1";
+  std::string currency = "GBP";
+  int lines = 1;
+};
+
+inline checkout::v1::SaleRecord RecordOf(const Sale& sale) {
+  checkout::v1::SaleRecord record;
+  record.mutable_external()->set_source("uci");
+  record.mutable_external()->set_external_id(sale.id);
+  record.mutable_recorded_time()->set_seconds(1'291'161'600 + int64_t{60} * sale.minute);
+  record.set_channel(sale.channel);
+  record.set_structure_id(sale.structure);
+  record.set_currency_code(sale.currency);
+  for (const common::v1::Identifier& identifier : sale.identifiers) *record.add_identifiers() = identifier;
+  for (int i = 0; i < sale.lines; ++i) record.add_lines()->set_sku("s");
+  record.mutable_net()->set_currency_code(sale.currency);
+  record.mutable_net()->set_minor_units(sale.pence);
+  return record;
+}
+inline checkout::v1::OrderEvent Order(const Sale& sale) {
+  checkout::v1::OrderEvent event;
+  *event.mutable_order_imported()->mutable_sale() = RecordOf(sale);
+  return event;
+}
+inline checkout::v1::OrderEvent Return(const Sale& sale) {
+  checkout::v1::OrderEvent event;
+  *event.mutable_return_imported()->mutable_sale() = RecordOf(sale);
+  return event;
+}
+// A return that names nobody, linked to the order of `customer`.
+inline checkout::v1::OrderEvent LinkedTo(const common::v1::Identifier& customer, const Sale& sale) {
+  const checkout::v1::SaleRecord record = RecordOf(sale);
+  checkout::v1::OrderEvent event;
+  checkout::v1::ReturnLinked& linked = *event.mutable_return_linked();
+  checkout::v1::LinkedReturn& linked_return = *linked.mutable_linked_return();
+  linked_return.set_return_id("ret-" + sale.id);
+  *linked_return.mutable_external() = record.external();
+  *linked_return.mutable_recorded_time() = record.recorded_time();
+  linked_return.set_channel(record.channel());
+  linked_return.set_structure_id(record.structure_id());
+  *linked_return.mutable_net() = record.net();
+  linked_return.set_lines(static_cast<uint32_t>(record.lines_size()));
+  *linked.mutable_customer() = customer;
+  return event;
+}
+
+// The view "customers" with the realm that observes what it is told: as the mesh does, without its machinery.
+class GivenCustomers {
+ public:
+  explicit GivenCustomers(const std::vector<Identifiers>& observations = {}) {
+    for (const Identifiers& identifiers : observations) Observe(identifiers);
+  }
+
+  // The realm decides and records; the view follows its log.
+  void Observe(const Identifiers& identifiers) { Submit(customer_identity::Observe(identifiers)); }
+
+  // Projects a fact of checkout that stands at `position` of `slot`, without reacting to it.
+  void Project(const checkout::v1::OrderEvent& event, uint16_t slot, Position position) {
+    Fold(event, SlotId{ServiceId::kCheckout, slot}, position, 0, AggregateOf(event));
+  }
+  // The reaction to it.
+  void React(const checkout::v1::OrderEvent& event) {
+    for (const v1::ObserveIdentifiersRequest& request : customer_identity::React(event, {})) Submit(request);
+  }
+  // Both, at the next position of slot 17.
+  GivenCustomers& Happens(const checkout::v1::OrderEvent& event) {
+    Project(event, 17, next_++);
+    React(event);
+    return *this;
+  }
+
+  const store::MemoryRows& view() const { return view_; }
+  const GivenRealm& realm() const { return realm_; }
+  store::MemoryRows& mutable_view() { return view_; }
+
+  // First positions not seen by somebody who has seen everything so far.
+  TokenPositions Seen() const {
+    return {{SlotId{ServiceId::kCheckout, 17}, next_}, {kRealmSlot, realm_.next_position()}};
+  }
+
+  v1::CustomerView ViewOf(const v1::CustomerName& name, bool include_events = false) const {
+    const absl::StatusOr<Party> party = ResolveParty(view_, name);
+    EXPECT_TRUE(party.ok()) << party.status();
+    if (!party.ok()) return v1::CustomerView();
+    return BuildCustomerView(view_, *party, include_events).value();
+  }
+
+ private:
+  void Submit(const v1::ObserveIdentifiersRequest& request) {
+    const Position position = realm_.next_position();
+    const auto outcome = realm_.Record(request);
+    uint32_t index = 0;
+    for (const auto& fact : outcome.facts()) Fold(fact.event, kRealmSlot, position, index++, kRealm);
+  }
+
+  static std::string AggregateOf(const checkout::v1::OrderEvent& event) {
+    if (event.has_order_imported()) return "ord-" + event.order_imported().sale().external().external_id();
+    return "ret-" + event.return_imported().sale().external().external_id();
+  }
+
+  template <class Event>
+  void Fold(const Event& event, SlotId slot, Position position, uint32_t index, const std::string& aggregate) {
+    view_.set_position(position);
+    partition::FactContext context;
+    context.slot = slot;
+    context.position = position;
+    context.index = index;
+    context.aggregate_id = aggregate;
+    const absl::Status status = customer_identity::Project(view_, event, context);
+    EXPECT_TRUE(status.ok()) << status;
+  }
+
+  GivenRealm realm_{kRealmSlot};
+  store::MemoryRows view_;
+  Position next_ = 0;
+};
+
+}  // namespace halles::customer_identity
+
+#endif  // HALLES_SERVICES_CUSTOMER_IDENTITY_TEST_BUILDERS_H_
