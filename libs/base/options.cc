@@ -167,6 +167,8 @@ std::string Options::ReadLine(int argc, const char* const* argv, std::ostream& o
     }
   };
   add(*this, &app);
+  // Behind the command every word is an argument, also one that is the name of another command.
+  app.require_subcommand(0, 1);
   std::vector<CLI::App*> subcommands;
   for (const Subcommand& command : commands_) {
     subcommands.push_back(app.add_subcommand(command.name, command.description));
@@ -186,7 +188,6 @@ std::string Options::ReadLine(int argc, const char* const* argv, std::ostream& o
   for (const Subcommand& command : commands_) names.push_back(command.name);
   for (CLI::App* subcommand : subcommands) {
     if (!subcommand->parsed()) continue;
-    if (!command_.empty()) return absl::StrCat("give one command, not ", command_, " and ", subcommand->get_name());
     command_ = subcommand->get_name();
   }
   if (!wrong.empty()) return wrong;

@@ -152,6 +152,9 @@ TEST_F(Program, RunsACommandWithItsArguments) {
   EXPECT_EQ(path_, "");
   EXPECT_EQ(Run({"status"}, true), std::nullopt) << err_.str();
   EXPECT_EQ(command_, "status");
+  EXPECT_EQ(Run({"import", "status", "--slots=5"}, true), std::nullopt) << err_.str();
+  EXPECT_EQ(command_, "import");
+  EXPECT_EQ(source_, "status");
 }
 
 TEST_F(Program, RefusesACommandLineThatIsNone) {

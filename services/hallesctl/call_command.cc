@@ -101,6 +101,7 @@ absl::StatusOr<int> CallCommand::Run(const Session& session) const {
   }
   google::protobuf::util::JsonPrintOptions print;
   print.always_print_primitive_fields = true;
+  print.preserve_proto_field_names = true;
   std::string json;
   if (!google::protobuf::util::MessageToJsonString(*answer, &json, print).ok()) {
     return Failure(absl::StatusCode::kDataLoss, "NOT_JSON", "the answer cannot be written as JSON");

@@ -17,7 +17,7 @@ using google::protobuf::Value;
 constexpr struct {
   const char* event;
   const char* sale;
-} kSales[] = {{"orderImported", "sale"}, {"returnImported", "sale"}, {"returnLinked", "linkedReturn"}};
+} kSales[] = {{"order_imported", "sale"}, {"return_imported", "sale"}, {"return_linked", "linked_return"}};
 
 const Value* Member(const Struct& object, const std::string& key) {
   const auto found = object.fields().find(key);
@@ -42,13 +42,13 @@ bool Find(const Struct& object, EventValue* out) {
     const Struct* const net = sale == nullptr ? nullptr : ObjectMember(*sale, "net");
     if (net == nullptr) continue;
     int64_t minor_units = 0;
-    const std::string text = TextMember(*net, "minorUnits");
+    const std::string text = TextMember(*net, "minor_units");
     if (!text.empty() && !absl::SimpleAtoi(text, &minor_units)) return false;
     out->type = event;
     out->net.set_minor_units(minor_units);
-    out->net.set_currency_code(TextMember(*net, "currencyCode"));
+    out->net.set_currency_code(TextMember(*net, "currency_code"));
     if (const Struct* const external = ObjectMember(*sale, "external"); external != nullptr) {
-      out->external_id = TextMember(*external, "externalId");
+      out->external_id = TextMember(*external, "external_id");
     }
     return true;
   }

@@ -12,7 +12,7 @@ namespace halles::hallesctl {
 
 // The money that an event of checkout moved.
 struct EventValue {
-  std::string type;         // "orderImported"
+  std::string type;         // "order_imported"
   std::string external_id;  // of the order or return
   common::v1::Money net;
 };

@@ -12,8 +12,10 @@ namespace {
 using checkout::v1::OrderEvent;
 
 std::string Json(const OrderEvent& event) {
+  google::protobuf::util::JsonPrintOptions names;
+  names.preserve_proto_field_names = true;
   std::string json;
-  EXPECT_TRUE(google::protobuf::util::MessageToJsonString(event, &json).ok());
+  EXPECT_TRUE(google::protobuf::util::MessageToJsonString(event, &json, names).ok());
   return json;
 }
 
@@ -24,7 +26,7 @@ TEST(ValueOfEvent, ReadsAnOrder) {
   sale.mutable_net()->set_currency_code("GBP");
   sale.mutable_net()->set_minor_units(9007199254740993);
   const EventValue value = ValueOfEvent(Json(event)).value();
-  EXPECT_EQ(value.type, "orderImported");
+  EXPECT_EQ(value.type, "order_imported");
   EXPECT_EQ(value.external_id, "536365");
   EXPECT_EQ(value.net.currency_code(), "GBP");
   EXPECT_EQ(value.net.minor_units(), 9007199254740993);
@@ -46,7 +48,7 @@ TEST(ValueOfEvent, FindsTheEventInsideARecordAndTakesZeroAsZero) {
 }
 
 TEST(ValueOfEvent, RefusesWhatMovesNoMoney) {
-  EXPECT_EQ(ReasonOf(ValueOfEvent("{\"identifierObserved\":{}}").status()), "NOT_A_SALE");
+  EXPECT_EQ(ReasonOf(ValueOfEvent("{\"identifier_observed\":{}}").status()), "NOT_A_SALE");
   EXPECT_EQ(ReasonOf(ValueOfEvent("no json").status()), "NOT_A_SALE");
 }
 

@@ -226,7 +226,13 @@ std::string ViewText(const CustomerView& view, int width) {
 }
 
 std::string TimelineText(const google::protobuf::RepeatedPtrField<TimelineEntry>& entries, int width) {
-  Table table({{"time"}, {"what"}, {"channel"}, {"structure", false, true}, {"lines", true}, {"net", true}, {"event"}});
+  Table table({{"time"},
+               {"what"},
+               {"channel"},
+               {"structure", false, true},
+               {"lines", true, false, 1},
+               {"net", true},
+               {"event"}});
   for (const TimelineEntry& entry : entries) {
     table.Add({TimeText(entry.time().seconds()),
                EnumWord(customer_identity::v1::TimelineKind_Name(entry.kind()), "TIMELINE_KIND_"),

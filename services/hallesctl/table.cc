@@ -52,46 +52,61 @@ int TerminalWidth(int fd) {
 }
 
 std::string Table::Render(int width) const {
-  const size_t count = columns_.size();
   const auto cell = [](const std::vector<std::string>& row, size_t i) -> absl::string_view {
     return i < row.size() ? absl::string_view(row[i]) : absl::string_view();
   };
-  std::vector<size_t> widths(count);
-  for (size_t i = 0; i < count; ++i) {
+  std::vector<size_t> widths(columns_.size());
+  std::vector<size_t> shown(columns_.size());  // indices
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    shown[i] = i;
     widths[i] = Characters(columns_[i].name);
     for (const auto& row : rows_) widths[i] = std::max(widths[i], Characters(cell(row, i)));
   }
-  size_t total = kGap * (count - 1);
-  for (size_t w : widths) total += w;
-  // Flexible columns give way first, the widest of them by as much as makes it the second widest; then all others.
-  for (const bool flexible : {true, false}) {
-    while (total > static_cast<size_t>(width)) {
-      size_t widest = count;
-      for (size_t i = 0; i < count; ++i) {
-        if (columns_[i].flexible != flexible || widths[i] <= kColumnWidthMin) continue;
-        if (widest == count || widths[i] > widths[widest]) widest = i;
+  const auto excess = [&] {
+    size_t total = kGap * (shown.size() - 1);
+    for (size_t i : shown) total += widths[i];
+    return total > static_cast<size_t>(width) ? total - static_cast<size_t>(width) : 0;
+  };
+  // Cuts the widest of the columns that may be cut, again and again, until the table fits or all are at `least`.
+  const auto cut_columns = [&](bool flexible_only, size_t least) {
+    for (size_t left = excess(); left > 0; --left) {
+      size_t* widest = nullptr;
+      for (size_t i : shown) {
+        if ((flexible_only && !columns_[i].flexible) || widths[i] <= least) continue;
+        if (widest == nullptr || widths[i] > *widest) widest = &widths[i];
       }
-      if (widest == count) break;
-      --widths[widest];
-      --total;
+      if (widest == nullptr) return;
+      --*widest;
     }
+  };
+  const std::vector<size_t> uncut = widths;
+  for (bool leave_out = true; leave_out;) {
+    widths = uncut;
+    cut_columns(/*flexible_only=*/true, kCutWidthMin);
+    const auto first = std::max_element(shown.begin(), shown.end(), [this](size_t a, size_t b) {
+      return columns_[a].dispensable < columns_[b].dispensable;
+    });
+    leave_out = excess() > 0 && columns_[*first].dispensable > 0;
+    if (leave_out) shown.erase(first);
   }
+  cut_columns(/*flexible_only=*/true, kColumnWidthMin);
+  cut_columns(/*flexible_only=*/false, kColumnWidthMin);
+
   std::string out;
-  const auto line = [&](const std::vector<std::string>& row) {
+  const auto add_line = [&](const std::vector<std::string>& row) {
     std::string text;
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i : shown) {
       const std::string content = Cut(cell(row, i), static_cast<int>(widths[i]));
       const std::string blanks(widths[i] - Characters(content), ' ');
-      absl::StrAppend(&text, i == 0 ? "" : "  ", columns_[i].right ? blanks : "", content,
+      absl::StrAppend(&text, i == shown.front() ? "" : "  ", columns_[i].right ? blanks : "", content,
                       columns_[i].right ? "" : blanks);
     }
-    const std::string cut = Cut(text, width);
-    absl::StrAppend(&out, absl::StripTrailingAsciiWhitespace(cut), "\n");
+    absl::StrAppend(&out, absl::StripTrailingAsciiWhitespace(Cut(text, width)), "\n");
   };
   std::vector<std::string> header;
   for (const Column& column : columns_) header.push_back(absl::AsciiStrToUpper(column.name));
-  line(header);
-  for (const auto& row : rows_) line(row);
+  add_line(header);
+  for (const auto& row : rows_) add_line(row);
   return out;
 }
 

@@ -17,13 +17,16 @@ int TerminalWidth(int fd);
 struct Column {
   std::string name;
   bool right = false;     // numbers stand to the right
-  bool flexible = false;  // gives way first when the table is too wide
+  bool flexible = false;  // is cut when the table is too wide
+  int dispensable = 0;    // is left out when that is not enough, the highest first; 0: stays
 };
 
-// Rows under a header, two blanks apart. No line is wider than the width given: columns are cut, the widest flexible one
-// first, and end in "~" where they are.
+// Rows under a header, two blanks apart. No line is wider than the width given: flexible columns are cut, down to
+// kCutWidthMin; then dispensable ones are left out; then whatever is widest is cut. What is cut ends in "~".
 class Table {
  public:
+  static constexpr size_t kCutWidthMin = 12;
+
   explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
   // Missing cells are empty.
   void Add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }

@@ -30,7 +30,15 @@ TEST(Table, IsNeverWiderThanTheTerminal) {
 TEST(Table, CutsFlexibleColumnsFirst) {
   Table table({{"id"}, {"text", false, true}});
   table.Add({"0123456789", "abcdefghijklmnop"});
-  EXPECT_EQ(table.Render(18), "ID          TEXT\n0123456789  abcde~\n");
+  EXPECT_EQ(table.Render(24), "ID          TEXT\n0123456789  abcdefghijk~\n");
+}
+
+TEST(Table, LeavesOutDispensableColumnsBeforeItCutsNumbers) {
+  Table table({{"net", true}, {"returned", true, false, 1}, {"discounts", true, false, 2}, {"id", false, true}});
+  table.Add({"4,596,039.58", "1.00", "2.00", "abcdefghijklmnop"});
+  EXPECT_EQ(table.Render(40), "         NET  RETURNED  ID\n4,596,039.58      1.00  abcdefghijklmnop\n");
+  EXPECT_EQ(table.Render(36), "         NET  RETURNED  ID\n4,596,039.58      1.00  abcdefghijk~\n");
+  EXPECT_EQ(table.Render(31), "         NET  ID\n4,596,039.58  abcdefghijklmnop\n");
 }
 
 TEST(Thousands, SetsCommas) {

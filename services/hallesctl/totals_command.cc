@@ -78,9 +78,13 @@ absl::StatusOr<int> TotalsCommand::Run(const Session& session) const {
   if (split_by("channel")) columns.push_back({"channel"});
   if (split_by("structure")) columns.push_back({"structure", false, true});
   if (split_by("month")) columns.push_back({"month"});
-  for (const char* name : {"structures", "orders", "returns", "lines", "net", "returned", "discounts"}) {
-    columns.push_back({name, true});
-  }
+  columns.push_back({"structures", true, false, 2});
+  columns.push_back({"orders", true});
+  columns.push_back({"returns", true, false, 1});
+  columns.push_back({"lines", true});
+  columns.push_back({"net", true});
+  columns.push_back({"returned", true, false, 3});
+  columns.push_back({"discounts", true, false, 4});
   Table table(columns);
   for (const TotalsRow& row : rows) {
     const checkout::v1::Totals& totals = row.totals();
