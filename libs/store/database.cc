@@ -80,6 +80,7 @@ absl::StatusOr<std::map<FoldId, FoldMeta>> Database::Metas(const rocksdb::Snapsh
   const rocksdb::Slice end_slice(end);
   rocksdb::ReadOptions options;
   options.snapshot = snapshot;
+  options.total_order_seek = true;
   options.iterate_upper_bound = &end_slice;
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options));
   for (it->Seek(prefix); it->Valid(); it->Next()) {
@@ -97,6 +98,7 @@ absl::StatusOr<bool> Database::HasMetas(const RowSpace& space) const {
   const std::string end = PrefixEnd(prefix);
   const rocksdb::Slice end_slice(end);
   rocksdb::ReadOptions options;
+  options.total_order_seek = true;
   options.iterate_upper_bound = &end_slice;
   const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options));
   it->Seek(prefix);

@@ -62,12 +62,17 @@ class Flusher::Gathering {
 };
 
 Flusher::Flusher(Database* database, const StoreOptions& options)
-    : database_(database), options_(options), meter_(options.flush_bytes) {
-  meter_.OnFull([this] {
+    : database_(database), options_(options), meter_(options.flush_bytes, options.dirty_bytes_max / 2) {
+  const auto wake = [this](Priority priority) {
     MutexLock lock(&mutex_);
-    full_ = true;
-  });
-  if (options_.background) thread_ = std::thread([this] { Run(); });
+    wake_[static_cast<int>(priority)] = true;
+  };
+  meter_.OnEnough([wake] { wake(Priority::kLow); });
+  meter_.OnMany([wake] { wake(Priority::kFull); });
+  if (!options_.background) return;
+  for (Priority priority : {Priority::kLow, Priority::kFull}) {
+    threads_.emplace_back([this, priority] { Run(priority); });
+  }
 }
 
 Flusher::~Flusher() {
@@ -75,7 +80,7 @@ Flusher::~Flusher() {
     MutexLock lock(&mutex_);
     stop_ = true;
   }
-  if (thread_.joinable()) thread_.join();
+  for (std::thread& thread : threads_) thread.join();
 }
 
 bool Flusher::Register(std::shared_ptr<OpenSpace> space) {
@@ -94,22 +99,28 @@ bool Flusher::IsOpen(const RowSpace& space) const {
   return open_.count(space) > 0;
 }
 
-void Flusher::Run() {
-  pthread_setname_np(pthread_self(), "halles-flush");
-  setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
+void Flusher::Run(Priority priority) {
+  const bool low = priority == Priority::kLow;
+  pthread_setname_np(pthread_self(), low ? "halles-flush" : "halles-flush-up");
+  if (low) setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
+  // The one of full priority moves only when it is woken, or to try again.
+  const size_t enough = low ? options_.flush_bytes : options_.dirty_bytes_max / 2;
   int failures = 0;
   bool worked = false;
   for (;;) {
     {
       MutexLock lock(&mutex_);
-      const absl::Duration wait = options_.flush_age * (1 << std::min(failures, kBackoffDoublingsMax));
-      const bool hurry = worked && failures == 0 && meter_.bytes() >= options_.flush_bytes;
+      absl::Duration wait = options_.flush_age * (1 << std::min(failures, kBackoffDoublingsMax));
+      if (!low && failures == 0) wait = absl::InfiniteDuration();
+      bool& wake = wake_[static_cast<int>(priority)];
+      const bool hurry = worked && meter_.bytes() >= enough;
       if (!hurry) {
-        mutex_.AwaitWithTimeout(
-            [this, failures]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stop_ || (full_ && failures == 0); }, wait);
+        mutex_.AwaitWithTimeout([this, &wake, failures]()
+                                    ABSL_NO_THREAD_SAFETY_ANALYSIS { return stop_ || (wake && failures == 0); },
+                                wait);
       }
       if (stop_) return;
-      full_ = false;
+      wake = false;
     }
     MutexLock flush(&flushes_);
     const absl::StatusOr<bool> flushed = Flush();

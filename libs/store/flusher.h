@@ -38,7 +38,9 @@ struct OpenSpace {
 // A flush asks every dirty space to freeze its rows, writes them with cursors and digests into one file, ingests it and
 // lets the spaces release what was frozen. Digests are computed here: the row before is read from the base, its hash is
 // taken from the sum and that of the row now is added.
-// After a failure the frozen rows are kept and written by a later flush; the background thread waits twice as long each time.
+// Two threads: a niced one for every day, and one of full priority for when the niced one starves and half of what may be
+// dirty is dirty. (An unprivileged thread can give up priority and never take it back.)
+// After a failure the frozen rows are kept and written by a later flush; a thread waits twice as long each time.
 // Thread safety: all methods may be called from any thread.
 class Flusher {
  public:
@@ -75,7 +77,8 @@ class Flusher {
   using Units = std::map<RowSpace, Unit>;
   class Gathering;
 
-  void Run();
+  enum class Priority { kLow, kFull };
+  void Run(Priority priority);
   // Whether there was anything to flush.
   absl::StatusOr<bool> Flush() ABSL_EXCLUSIVE_LOCKS_REQUIRED(flushes_);
   absl::Status WriteUnits() ABSL_EXCLUSIVE_LOCKS_REQUIRED(flushes_);
@@ -93,13 +96,14 @@ class Flusher {
   mutable Mutex mutex_;
   std::map<RowSpace, std::shared_ptr<OpenSpace>> open_ ABSL_GUARDED_BY(mutex_);
   absl::Status health_ ABSL_GUARDED_BY(mutex_);
-  bool full_ ABSL_GUARDED_BY(mutex_) = false;
+  // Set when enough became dirty; by priority.
+  bool wake_[2] ABSL_GUARDED_BY(mutex_) = {false, false};
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t flushes_done_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t flushes_failed_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t rows_flushed_ ABSL_GUARDED_BY(mutex_) = 0;
 
-  std::thread thread_;  // last: it uses all of the above
+  std::vector<std::thread> threads_;  // last: they use all of the above
 };
 
 }  // namespace halles::store

@@ -55,7 +55,7 @@ absl::Status FoldWriter::WriteBatch(const RowSpace& space, bool fresh, const std
     statuses_.resize(kBatchRows);
   }
   for (size_t i = 0; i < batch.size(); ++i) {
-    keys_[i].assign(prefix).append(batch[i]->key);
+    keys_[i].assign(prefix).append(batch[i]->key().data(), batch[i]->key().size());
     slices_[i] = keys_[i];
     before_[i].Reset();
     statuses_[i] = rocksdb::Status::NotFound();
@@ -78,14 +78,14 @@ absl::Status FoldWriter::WriteBatch(const RowSpace& space, bool fresh, const std
         return Failure(absl::StatusCode::kDataLoss, "STORE_DAMAGED", "a stored row is too short");
       }
       ASSIGN_OR_RETURN(FoldMeta * meta, MetaOf(space, header.source));
-      meta->digest.RemoveRow(row.key, value);
+      meta->digest.RemoveRow(row.key(), value);
     }
     if (row.deleted) {
       if (existed) RETURN_IF_ERROR(WriteFailed(file_->Delete(keys_[i])));
       continue;
     }
     ASSIGN_OR_RETURN(FoldMeta * meta, MetaOf(space, row.source));
-    meta->digest.AddRow(row.key, row.value);
+    meta->digest.AddRow(row.key(), row.value);
     stored_.clear();
     AppendRowHeader(space.kind, RowHeader{row.position, row.source}, &stored_);
     stored_ += row.value;

@@ -2,10 +2,27 @@
 #include "libs/store/layer.h"
 
 #include <algorithm>
+#include <new>
 
 #include "absl/strings/match.h"
 
 namespace halles::store {
+
+LayerRow::Ptr LayerRow::New(absl::string_view key, std::string value, Position position, SlotId source, bool deleted) {
+  Ptr row(new (::operator new(sizeof(LayerRow) + key.size())) LayerRow);
+  key.copy(reinterpret_cast<char*>(row.get() + 1), key.size());
+  row->value = std::move(value);
+  row->position = position;
+  row->key_size = static_cast<uint32_t>(key.size());
+  row->source = source;
+  row->deleted = deleted;
+  return row;
+}
+
+void LayerRow::Deleter::operator()(LayerRow* row) const {
+  row->~LayerRow();
+  ::operator delete(row);
+}
 
 Layer::Layer(Layer&& other) noexcept : meter_(other.meter_) {
   // What is set aside is counted exactly.
@@ -26,8 +43,8 @@ void Layer::Report() {
   reported_ = bytes_;
 }
 
-Layer::Replaced Layer::Exchange(std::unique_ptr<LayerRow> row) {
-  const auto [it, inserted] = rows_.try_emplace(absl::string_view(row->key), nullptr);
+Layer::Replaced Layer::Exchange(LayerRow::Ptr row) {
+  const auto [it, inserted] = rows_.try_emplace(row->key(), nullptr);
   if (inserted) {
     Count(static_cast<int64_t>(row->bytes()));
     it->second = std::move(row);
@@ -49,7 +66,7 @@ void Layer::Undo() {
       Exchange(std::move(last.before));
     } else {
       Count(-static_cast<int64_t>(last.row->bytes()));
-      rows_.erase(rows_.find(last.row->key));
+      rows_.erase(rows_.find(last.row->key()));
     }
   }
 }

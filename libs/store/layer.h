@@ -23,17 +23,26 @@
 
 namespace halles::store {
 
-// One write, or the last of several to the same key.
+// One write, or the last of several to the same key. The key lies behind the struct, in the same allocation: rows are
+// made and freed by the hundred thousand a second.
 struct LayerRow {
-  std::string key;
+  struct Deleter {
+    void operator()(LayerRow* row) const;
+  };
+  using Ptr = std::unique_ptr<LayerRow, Deleter>;
+
+  static Ptr New(absl::string_view key, std::string value, Position position, SlotId source, bool deleted);
+
+  absl::string_view key() const { return {reinterpret_cast<const char*>(this + 1), key_size}; }
+  // What it costs to keep, allocations and tree included.
+  size_t bytes() const { return key_size + value.size() + 160; }
+
   std::string value;
   Position position = 0;
+  uint64_t record = 0;  // in flight: counts the records begun, to know the one that wrote this
+  uint32_t key_size = 0;
   SlotId source;  // of a view's row: the slot it was folded from
   bool deleted = false;
-  uint64_t record = 0;  // in flight: counts the records begun, to know the one that wrote this
-
-  // What it costs to keep, allocations and tree included.
-  size_t bytes() const { return key.size() + value.size() + 160; }
 };
 
 // A write in flight and the one it hides, to be taken back when the record is abandoned.
@@ -43,34 +52,40 @@ struct InFlightUndo {
 };
 using InFlightIndex = absl::btree_map<absl::string_view, LayerRow*>;
 
-// Counts dirty bytes of all layers of a store, and wakes the flusher when there are enough of them.
+// Counts dirty bytes of all layers of a store, and says when there are enough of them, and when there are too many.
 // Thread safety: may be shared. Relaxed atomics: a count, ordered with nothing.
 class DirtyMeter {
  public:
-  explicit DirtyMeter(size_t wake_at) : wake_at_(static_cast<int64_t>(wake_at)) {}
+  explicit DirtyMeter(size_t enough, size_t many = SIZE_MAX / 2)
+      : enough_(static_cast<int64_t>(enough)), many_(static_cast<int64_t>(many)) {}
 
   void Add(int64_t bytes) {
     const int64_t before = bytes_.fetch_add(bytes, std::memory_order_relaxed);
-    if (before < wake_at_ && before + bytes >= wake_at_ && wake_) wake_();
+    const int64_t after = before + bytes;
+    if (before < enough_ && after >= enough_ && on_enough_) on_enough_();
+    if (before < many_ && after >= many_ && on_many_) on_many_();
   }
   size_t bytes() const {
     const int64_t bytes = bytes_.load(std::memory_order_relaxed);
     return bytes < 0 ? 0 : static_cast<size_t>(bytes);
   }
-  // Before the meter is shared.
-  void OnFull(std::function<void()> wake) { wake_ = std::move(wake); }
+  // Both are called on the thread that adds. Set before the meter is shared.
+  void OnEnough(std::function<void()> call) { on_enough_ = std::move(call); }
+  void OnMany(std::function<void()> call) { on_many_ = std::move(call); }
 
  private:
-  const int64_t wake_at_;
+  const int64_t enough_;
+  const int64_t many_;
   std::atomic<int64_t> bytes_{0};
-  std::function<void()> wake_;
+  std::function<void()> on_enough_;
+  std::function<void()> on_many_;
 };
 
 // An ordered map of writes, deletions included.
 // Thread safety: one writer and no reader, or many readers.
 class Layer {
  public:
-  using Map = absl::btree_map<absl::string_view, std::unique_ptr<LayerRow>>;
+  using Map = absl::btree_map<absl::string_view, LayerRow::Ptr>;
 
   // `meter` may be null.
   explicit Layer(DirtyMeter* meter) : meter_(meter) {}
@@ -80,9 +95,9 @@ class Layer {
   Layer& operator=(Layer&&) = delete;
 
   // Puts the row in for good.
-  void Put(std::unique_ptr<LayerRow> row) { Exchange(std::move(row)); }
+  void Put(LayerRow::Ptr row) { Exchange(std::move(row)); }
   // Puts the row in until Undo, which takes back everything since the last ForgetUndo.
-  void PutUndoable(std::unique_ptr<LayerRow> row) { undo_.push_back(Exchange(std::move(row))); }
+  void PutUndoable(LayerRow::Ptr row) { undo_.push_back(Exchange(std::move(row))); }
   void Undo();
   void ForgetUndo() {
     if (!undo_.empty()) undo_.clear();
@@ -101,12 +116,12 @@ class Layer {
 
   // How to take one Put back.
   struct Replaced {
-    LayerRow* row = nullptr;           // in `rows_`
-    std::unique_ptr<LayerRow> before;  // its content before; null: there was no such row
+    LayerRow* row = nullptr;  // in `rows_`
+    LayerRow::Ptr before;     // its content before; null: there was no such row
   };
 
   // A row stays where it is when its content changes, since the map's key points into it.
-  Replaced Exchange(std::unique_ptr<LayerRow> row);
+  Replaced Exchange(LayerRow::Ptr row);
 
   void Count(int64_t delta) {
     bytes_ += delta;

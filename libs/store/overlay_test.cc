@@ -177,7 +177,7 @@ TEST(SlotRows, CountDirtyBytesUntilTheyAreReleased) {
   FakeDisk disk;
   bool woken = false;
   DirtyMeter meter(100 * 1024);
-  meter.OnFull([&] { woken = true; });
+  meter.OnEnough([&] { woken = true; });
   {
     const auto slot = MakeSlot(&disk, &meter);
     for (int i = 0; i < 20; ++i) slot->BeginApply(0).Put(absl::StrCat(i), std::string(10000, 'x'));

@@ -11,6 +11,7 @@
 #include "rocksdb/convenience.h"
 #include "rocksdb/env.h"
 #include "rocksdb/filter_policy.h"
+#include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"
 
 namespace halles::store {
@@ -18,6 +19,9 @@ namespace {
 
 constexpr int kOpenFilesMax = 512;
 constexpr size_t kFileBytes = size_t{32} << 20;
+// Filters also hold the first bytes of keys, so that a scan of few rows opens only files that have some: the prefix of
+// the space, the table, and about ten bytes of the first field.
+constexpr size_t kScanPrefixBytes = 16;
 
 bool HasLz4() {
   const std::vector<rocksdb::CompressionType> supported = rocksdb::GetSupportedCompressions();
@@ -30,6 +34,8 @@ class RocksCursor : public BaseCursor {
       : kind_(kind), prefix_size_(prefix_size), end_(PrefixEnd(prefix)), end_slice_(end_) {
     rocksdb::ReadOptions options;
     options.iterate_upper_bound = &end_slice_;
+    options.prefix_same_as_start = prefix.size() >= kScanPrefixBytes;
+    options.total_order_seek = !options.prefix_same_as_start;
     it_.reset(db->NewIterator(options));
     it_->Seek(start);
     Read();
@@ -82,6 +88,9 @@ rocksdb::Options RocksOptions(size_t block_cache_bytes) {
   options.compression = HasLz4() ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
   // Nothing is written through the memtable.
   options.write_buffer_size = size_t{1} << 20;
+  options.prefix_extractor.reset(rocksdb::NewCappedPrefixTransform(kScanPrefixBytes));
+  // An ingested file lies on the lowest level that it fits on: few levels, few files to ask.
+  options.num_levels = 4;
   options.max_background_jobs = 2;
   options.max_open_files = kOpenFilesMax;
   options.max_file_opening_threads = 1;

@@ -64,13 +64,8 @@ Rows& SlotRows::BeginApply(Position position) {
 void SlotRows::Write(absl::string_view key, std::string value, bool deleted) {
   HALLES_CHECK(mode_ != Mode::kIdle, "a row is written outside of a record");
   if (mode_ == Mode::kApply) {
-    auto row = std::make_unique<LayerRow>();
-    row->key.assign(key.data(), key.size());
-    row->value = std::move(value);
-    row->position = apply_position_;
-    row->deleted = deleted;
     if (!deleted) filter_.Add(key);
-    confirmed_->PutUndoable(std::move(row));
+    confirmed_->PutUndoable(LayerRow::New(key, std::move(value), apply_position_, SlotId(), deleted));
     return;
   }
   Record& record = records_.back();
@@ -80,11 +75,7 @@ void SlotRows::Write(absl::string_view key, std::string value, bool deleted) {
     it->second->deleted = deleted;
     return;
   }
-  auto row = std::make_unique<LayerRow>();
-  row->key.assign(key.data(), key.size());
-  row->value = std::move(value);
-  row->position = record.position;
-  row->deleted = deleted;
+  LayerRow::Ptr row = LayerRow::New(key, std::move(value), record.position, SlotId(), deleted);
   row->record = records_begun_;
   InFlightUndo undo{row.get(), nullptr};
   if (it != in_flight_.end()) {
@@ -92,7 +83,7 @@ void SlotRows::Write(absl::string_view key, std::string value, bool deleted) {
     undo.hidden = it->second;
     in_flight_.erase(it);
   }
-  in_flight_.emplace(absl::string_view(row->key), row.get());
+  in_flight_.emplace(row->key(), row.get());
   in_flight_undo_.push_back(undo);
   record.writes.push_back(std::move(row));
 }
@@ -104,8 +95,8 @@ void SlotRows::AbandonRecord() {
   } else {
     for (; !in_flight_undo_.empty(); in_flight_undo_.pop_back()) {
       const InFlightUndo& undo = in_flight_undo_.back();
-      in_flight_.erase(undo.row->key);
-      if (undo.hidden != nullptr) in_flight_.emplace(absl::string_view(undo.hidden->key), undo.hidden);
+      in_flight_.erase(undo.row->key());
+      if (undo.hidden != nullptr) in_flight_.emplace(undo.hidden->key(), undo.hidden);
     }
     records_.pop_back();
   }
@@ -114,20 +105,21 @@ void SlotRows::AbandonRecord() {
 
 void SlotRows::ConfirmOldest(Position position) {
   HALLES_CHECK(!records_.empty(), "a record is confirmed that is not in flight");
+  // Before the rows are counted: the flusher may be woken by them.
+  dirty_.store(true, std::memory_order_relaxed);
   mode_ = Mode::kIdle;
   in_flight_undo_.clear();
   Record& record = records_.front();
-  for (std::unique_ptr<LayerRow>& row : record.writes) {
-    const auto it = in_flight_.find(row->key);
+  for (LayerRow::Ptr& row : record.writes) {
+    const auto it = in_flight_.find(row->key());
     if (it != in_flight_.end() && it->second == row.get()) in_flight_.erase(it);
     row->position = position;
-    if (!row->deleted) filter_.Add(row->key);
+    if (!row->deleted) filter_.Add(row->key());
     confirmed_->Put(std::move(row));
   }
   record.writes.clear();
   spare_.push_back(std::move(record.writes));
   records_.pop_front();
-  dirty_.store(true, std::memory_order_relaxed);
 }
 
 void SlotRows::DropInFlight() {

@@ -31,6 +31,7 @@ absl::StatusOr<std::unique_ptr<Snapshot>> Snapshot::Impl::Take(const Database* d
 std::unique_ptr<rocksdb::Iterator> Snapshot::Impl::NewIterator(const rocksdb::Slice* end) const {
   rocksdb::ReadOptions options;
   options.snapshot = at_.snapshot();
+  options.total_order_seek = true;
   options.iterate_upper_bound = end;
   options.fill_cache = false;
   options.readahead_size = size_t{1} << 20;

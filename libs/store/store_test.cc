@@ -285,13 +285,13 @@ TEST(Store, FlushesByItselfWhenEnoughIsDirty) {
     return absl::OkStatus();
   };
   const auto store = MustOpen(dir, options);
-  TestSlot slot(store.get(), Checkout(0));
-  slot.Put("k", std::string(200000, 'x'));
+  const auto view = *store->OpenView(ServiceId::kCheckout, 1, 1);
+  Fold(view.get(), Checkout(0), 0, "k", std::string(200000, 'x'));
   {
     MutexLock lock(&mutex);
     mutex.Await([&] { return released; });
   }
-  EXPECT_EQ((*store->LoadMeta(FoldId::State(Checkout(0))))->cursor, CursorAt(1));
+  EXPECT_EQ((*store->LoadMeta(FoldId::View(ServiceId::kCheckout, 1, Checkout(0))))->cursor, CursorAt(1));
 }
 
 TEST(Store, FlushesByItselfWhatIsOldEnough) {

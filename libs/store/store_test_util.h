@@ -52,7 +52,7 @@ inline StoreOptions Quiet() {
 
 inline FoldCursor CursorAt(Position next) { return FoldCursor{absl::StrCat("cursor ", next), next}; }
 
-// The state of a slot on this thread.
+// The state of a slot on this thread, in a store without a background thread.
 struct TestSlot {
   TestSlot(Store* store, SlotId slot, std::vector<uint16_t> filtered = {}) {
     SlotOptions options;
