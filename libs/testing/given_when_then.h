@@ -78,24 +78,19 @@ class Given {
   // Decides, and checks that what was decided can be evolved; the state stays as it was.
   template <class Command>
   auto When(const Command& command) const {
-    partition::CommandContext context;
-    context.request_id = "request";
-    context.now = now_;
-    auto decision = Domain::Decide(rows_, command, context);
-    if (decision.ok()) {
+    auto outcome = Decided(command);
+    if (outcome.status().ok() && !outcome.facts().empty()) {
       Given copy = *this;
-      const absl::Status status = copy.TryEvolve(decision->facts);
+      const absl::Status status = copy.TryEvolve(outcome.facts());
       EXPECT_TRUE(status.ok()) << "decided what cannot be evolved: " << status;
     }
-    EXPECT_TRUE(rows_.status().ok()) << rows_.status();
-    using Decided = std::decay_t<decltype(*decision)>;
-    return Outcome<decltype(Decided::response), Event>(std::move(decision));
+    return outcome;
   }
 
   // Decides and records the facts as one record, if there are any. The command must not be refused.
   template <class Command>
   auto Record(const Command& command) {
-    auto outcome = When(command);
+    auto outcome = Decided(command);
     EXPECT_TRUE(outcome.status().ok()) << outcome.status();
     if (outcome.status().ok() && !outcome.facts().empty()) {
       const absl::Status status = TryEvolve(outcome.facts());
@@ -125,6 +120,17 @@ class Given {
   Position next_position() const { return next_; }
 
  private:
+  template <class Command>
+  auto Decided(const Command& command) const {
+    partition::CommandContext context;
+    context.request_id = "request";
+    context.now = now_;
+    auto decision = Domain::Decide(rows_, command, context);
+    EXPECT_TRUE(rows_.status().ok()) << rows_.status();
+    using Decision = std::decay_t<decltype(*decision)>;
+    return Outcome<decltype(Decision::response), Event>(std::move(decision));
+  }
+
   SlotId slot_;
   store::MemoryRows rows_;
   Position next_ = 0;

@@ -65,10 +65,11 @@ void Define(host::Definitions* definitions) {
   service.mostly_absent_tables = {};
   definitions->services.push_back(std::move(service));
 
-  projection::ViewDefinition customers{ServiceId::kCustomerIdentity, kCustomersView, kCustomersViewName,
-                                       kCustomersFoldVersion, {}};
+  projection::ViewDefinition customers{
+      ServiceId::kCustomerIdentity, kCustomersView, kCustomersViewName, kCustomersFoldVersion, {}};
   customers.sources = {
-      projection::ProjectionOf<checkout::v1::OrderEvent>(ServiceId::kCheckout, kOrderEventType, &Project, &TopicsOfOrder),
+      projection::ProjectionOf<checkout::v1::OrderEvent>(ServiceId::kCheckout, kOrderEventType, &Project,
+                                                         &TopicsOfOrder),
       projection::ProjectionOf<v1::IdentityEvent>(ServiceId::kCustomerIdentity, kGraph.type, &Project, &TopicsOfGraph)};
   definitions->views.push_back(std::move(customers));
 

@@ -53,8 +53,8 @@ TEST(LeastKeyOf, RefusesWhatIsNoPartyId) {
   other_type[4] = 'z';
   std::string no_digit = good;
   no_digit[10] = 'u';
-  for (const std::string& bad : {std::string(), std::string("pty-"), good.substr(0, 29), good + "0", no_type, other_type,
-                                 no_digit, "ord-" + good.substr(4)}) {
+  for (const std::string& bad : {std::string(), std::string("pty-"), good.substr(0, 29), good + "0", no_type,
+                                 other_type, no_digit, "ord-" + good.substr(4)}) {
     EXPECT_FALSE(LeastKeyOf(bad).has_value()) << bad;
   }
 }

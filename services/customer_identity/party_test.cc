@@ -124,14 +124,16 @@ TEST(Party, IsRefusedBeyondItsLimit) {
 
 TEST(Party, IsFoundThoughItsPhoneIsEverybodys) {
   GivenCustomers given;
-  for (size_t i = 0; i < 2 * kPartyIdentifiersMax; ++i) given.Observe({Customer("c" + std::to_string(i)), Phone("till")});
+  for (size_t i = 0; i < 2 * kPartyIdentifiersMax; ++i)
+    given.Observe({Customer("c" + std::to_string(i)), Phone("till")});
   EXPECT_EQ(MembersOf(given, Customer("c7")), KeysOf({Customer("c7")}));
   EXPECT_EQ(MembersOf(given, Phone("till")), KeysOf({Phone("till")}));
   EXPECT_EQ(ReasonOf(PartyFinder(given.view()).FindSharing(*KeyOf(Phone("till")), 50).status()), "TOO_MANY_PARTIES");
 }
 
 TEST(FindSharing, NamesEachPartyOnce) {
-  const GivenCustomers given({{Customer("a"), Email("m"), Phone("p")}, {Email("m"), Phone("p")}, {Customer("b"), Phone("p")}});
+  const GivenCustomers given(
+      {{Customer("a"), Email("m"), Phone("p")}, {Email("m"), Phone("p")}, {Customer("b"), Phone("p")}});
   const std::vector<Party> sharing = PartyFinder(given.view()).FindSharing(*KeyOf(Phone("p")), 50).value();
   std::vector<std::string> ids;
   for (const Party& party : sharing) ids.push_back(party.id.ToString());
@@ -153,9 +155,9 @@ class RulesOverSets {
       }
     }
     const auto strong = [](const IdentifierKey& key) { return IsStrong(key.Type()); };
-    Connect(strong);                                                                  // rule 1
+    Connect(strong);  // rule 1
     std::set<IdentifierKey> owned, shared;
-    for (const auto& key : all_) {                                                    // rule 2
+    for (const auto& key : all_) {  // rule 2
       if (strong(key)) continue;
       std::set<IdentifierKey> owners;
       for (const auto& other : links_[key]) {
@@ -166,7 +168,7 @@ class RulesOverSets {
       if (owners.size() > 1) shared.insert(key);
     }
     const auto free = [&](const IdentifierKey& key) { return !strong(key) && !owned.count(key) && !shared.count(key); };
-    Connect(free);                                                                    // rule 3
+    Connect(free);  // rule 3
     std::map<IdentifierKey, std::set<IdentifierKey>> groups;
     for (const auto& key : all_) {
       if (free(key)) groups[party_[key]].insert(key);
@@ -228,7 +230,9 @@ TEST(Party, FollowsTheRulesForAnyLinksInAnyOrder) {
       Identifiers identifiers;
       for (uint64_t k = 0; k <= random.Uniform(3); ++k) {
         const std::string name(1, static_cast<char>('a' + random.Uniform(names)));
-        identifiers.push_back(random.Uniform(2) == 0 ? Phone(name) : random.Uniform(3) == 0 ? Email(name) : Customer(name));
+        identifiers.push_back(random.Uniform(2) == 0   ? Phone(name)
+                              : random.Uniform(3) == 0 ? Email(name)
+                                                       : Customer(name));
       }
       observations.push_back(identifiers);
     }

@@ -112,7 +112,8 @@ std::vector<std::vector<checkout::v1::OrderEvent>> FamilyLogs(uint64_t seed, siz
     const std::string name(1, static_cast<char>('a' + random.Uniform(5)));
     if (random.Uniform(4) > 0) identifiers.push_back(Customer(name));
     if (random.Uniform(3) == 0) identifiers.push_back(Email(name));
-    if (random.Uniform(2) == 0) identifiers.push_back(Phone(std::string(1, static_cast<char>('p' + random.Uniform(3)))));
+    if (random.Uniform(2) == 0)
+      identifiers.push_back(Phone(std::string(1, static_cast<char>('p' + random.Uniform(3)))));
     return identifiers;
   };
   for (size_t i = 0; i < events; ++i) {

@@ -134,8 +134,9 @@ class ViewBuilder {
 
   absl::StatusOr<v1::CustomerView> Finish(const Party& party) {
     if (events_ > kViewEventsMax) {
-      return Failure(absl::StatusCode::kResourceExhausted, "TOO_MANY_EVENTS",
-                     absl::StrCat("more than ", kViewEventsMax, " events stand behind this view: page through the timeline"));
+      return Failure(
+          absl::StatusCode::kResourceExhausted, "TOO_MANY_EVENTS",
+          absl::StrCat("more than ", kViewEventsMax, " events stand behind this view: page through the timeline"));
     }
     v1::CustomerView view;
     view.set_party_id(party.id.ToString());
@@ -186,11 +187,12 @@ absl::Status Unknown() {
 // True when something is known of the identifier: it was observed, or a fact is filed under it.
 bool Knows(const store::RowReader& view, const IdentifierKey& key) {
   bool known = false;
-  kSeen.ForEach(view, [&known](const SeenKey&, const common::v1::Identifier&, Position) { return !(known = true); },
-                key.type, key.hash);
+  kSeen.ForEach(
+      view, [&known](const SeenKey&, const common::v1::Identifier&, Position) { return !(known = true); }, key.type,
+      key.hash);
   if (known) return true;
-  kFacts.ForEach(view, [&known](const FactKey&, const rows::FactRow&, Position) { return !(known = true); }, key.type,
-                 key.hash);
+  kFacts.ForEach(
+      view, [&known](const FactKey&, const rows::FactRow&, Position) { return !(known = true); }, key.type, key.hash);
   return known;
 }
 
@@ -205,7 +207,8 @@ std::optional<IdentifierKey> KnownKeyOf(const store::RowReader& view, const std:
   };
   kSeen.ForEachFrom(
       view, SeenKey{least.type, least.hash},
-      [&](const SeenKey& key, const common::v1::Identifier&, Position) { return take(key.type, key.hash); }, least.type);
+      [&](const SeenKey& key, const common::v1::Identifier&, Position) { return take(key.type, key.hash); },
+      least.type);
   if (found.has_value()) return found;
   FactKey start{least.type, least.hash};
   start.newest_first = std::numeric_limits<int64_t>::min();
@@ -316,7 +319,8 @@ absl::StatusOr<v1::ListTimelineResponse> ListTimeline(const store::RowReader& vi
   std::optional<FactKey> after;
   if (!bytes.empty()) {
     after.emplace();
-    if (!store::TakeKey(bytes, &*after)) return InvalidField("page_token", "is damaged; send it exactly as it was received");
+    if (!store::TakeKey(bytes, &*after))
+      return InvalidField("page_token", "is damaged; send it exactly as it was received");
   }
   ASSIGN_OR_RETURN(const Party party, ResolveParty(view, request.customer()));
 
@@ -325,7 +329,8 @@ absl::StatusOr<v1::ListTimelineResponse> ListTimeline(const store::RowReader& vi
   RETURN_IF_ERROR(view.status());
   std::sort(entries.begin(), entries.end(), NewerFirst);
   v1::ListTimelineResponse response;
-  for (size_t i = 0; i < std::min(entries.size(), page_size); ++i) *response.add_entries() = TimelineEntryOf(entries[i]);
+  for (size_t i = 0; i < std::min(entries.size(), page_size); ++i)
+    *response.add_entries() = TimelineEntryOf(entries[i]);
   if (entries.size() > page_size) {
     response.set_next_page_token(EncodePageToken(same, EncodePlace(entries[page_size - 1].key)));
   }
@@ -356,9 +361,8 @@ absl::StatusOr<std::optional<v1::WatchCustomerResponse>> NextUpdate(const store:
                                                                     const v1::CustomerName& name,
                                                                     const TokenPositions& seen) {
   ASSIGN_OR_RETURN(const Party party, ResolveParty(view, name));
-  bool snapshot = std::any_of(party.links_seen.begin(), party.links_seen.end(), [&seen](const auto& link) {
-    return link.second > SeenOf(seen, link.first);
-  });
+  bool snapshot = std::any_of(party.links_seen.begin(), party.links_seen.end(),
+                              [&seen](const auto& link) { return link.second > SeenOf(seen, link.first); });
   std::vector<Entry> entries;
   ForEachFact(view, party, [&](const FactKey& key, const rows::FactRow& row, Position position) {
     if (position >= SeenOf(seen, key.source)) entries.push_back({key, row, position});

@@ -36,7 +36,8 @@ absl::StatusOr<v1::CustomerView> BuildCustomerView(const store::RowReader& view,
                                                    bool include_events);
 
 // A page of what the party did, newest first, ties by external id. The door adds the token of consistency.
-absl::StatusOr<v1::ListTimelineResponse> ListTimeline(const store::RowReader& view, const v1::ListTimelineRequest& request);
+absl::StatusOr<v1::ListTimelineResponse> ListTimeline(const store::RowReader& view,
+                                                      const v1::ListTimelineRequest& request);
 
 // The parties that the identifier may mean, its own first; empty when nothing is known of it.
 absl::StatusOr<std::vector<v1::Candidate>> FindCandidates(const store::RowReader& view,

@@ -34,9 +34,16 @@ v1::ListTimelineRequest Page(const v1::CustomerName& name, int page_size, const 
 // Ann buys in two shops and on the web, returns something, and is known by a number and an e-mail address.
 GivenCustomers Ann() {
   GivenCustomers given;
-  given.Happens(Order({.id = "1", .identifiers = {Customer("a")}, .pence = 100, .minute = 1, .structure = "shop-2", .lines = 2}));
-  given.Happens(Order({.id = "2", .identifiers = {Customer("a"), Email("m")}, .pence = 200, .minute = 2, .structure = "shop-1"}));
-  given.Happens(Order({.id = "3", .identifiers = {Email("m")}, .pence = 400, .minute = 3, .channel = common::v1::CHANNEL_WEB, .structure = "web"}));
+  given.Happens(
+      Order({.id = "1", .identifiers = {Customer("a")}, .pence = 100, .minute = 1, .structure = "shop-2", .lines = 2}));
+  given.Happens(
+      Order({.id = "2", .identifiers = {Customer("a"), Email("m")}, .pence = 200, .minute = 2, .structure = "shop-1"}));
+  given.Happens(Order({.id = "3",
+                       .identifiers = {Email("m")},
+                       .pence = 400,
+                       .minute = 3,
+                       .channel = common::v1::CHANNEL_WEB,
+                       .structure = "web"}));
   given.Happens(Return({.id = "C2", .identifiers = {Customer("a")}, .pence = -50, .minute = 4, .structure = "shop-1"}));
   given.Happens(Order({.id = "x", .identifiers = {Customer("b")}, .pence = 9999, .minute = 5}));
   return given;
@@ -136,7 +143,8 @@ TEST(CustomerView, ShowsAnOrderBeforeTheGraphHasHeardOfIt) {
 
 TEST(CustomerView, SaysWhenASumDoesNotFit) {
   GivenCustomers given;
-  for (const std::string id : {"1", "2"}) given.Happens(Order({.id = id, .identifiers = {Customer("a")}, .pence = INT64_MAX}));
+  for (const std::string id : {"1", "2"})
+    given.Happens(Order({.id = id, .identifiers = {Customer("a")}, .pence = INT64_MAX}));
   const Party party = ResolveParty(given.view(), Named(Customer("a"))).value();
   EXPECT_EQ(BuildCustomerView(given.view(), party, false).status().code(), absl::StatusCode::kOutOfRange);
 }
@@ -177,7 +185,9 @@ TEST(ListTimeline, PagesThroughAllIdentifiersWithoutGapsOrDoubles) {
   GivenCustomers given;
   given.Observe({Customer("a"), Email("m"), Phone("p")});
   for (int i = 0; i < 40; ++i) {
-    const Identifiers who = i % 3 == 0 ? Identifiers{Customer("a")} : i % 3 == 1 ? Identifiers{Email("m")} : Identifiers{Phone("p")};
+    const Identifiers who = i % 3 == 0   ? Identifiers{Customer("a")}
+                            : i % 3 == 1 ? Identifiers{Email("m")}
+                                         : Identifiers{Phone("p")};
     given.Happens(Order({.id = std::to_string(100 + i), .identifiers = who, .minute = i / 4}));
   }
   const auto all = ListTimeline(given.view(), Page(Named(Email("m")), 500)).value();

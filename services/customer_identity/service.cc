@@ -30,52 +30,55 @@ CustomerIdentityDoor::CustomerIdentityDoor(host::Host* host, std::shared_ptr<Wat
 grpc::ServerUnaryReactor* CustomerIdentityDoor::GetCustomerView(grpc::CallbackServerContext* context,
                                                                 const v1::GetCustomerViewRequest* request,
                                                                 v1::GetCustomerViewResponse* response) {
-  return door_.Query(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
-    v1::GetCustomerViewRequest query = asked;
-    RETURN_IF_ERROR(SealName(host_, query.mutable_customer()));
-    host::AnswerFromView<v1::GetCustomerViewResponse>(
-        host_, ServiceId::kCustomerIdentity, kCustomersView, asked.consistency_token(), call.deadline,
-        [query](const store::RowReader& view) -> absl::StatusOr<v1::GetCustomerViewResponse> {
-          v1::GetCustomerViewResponse found;
-          ASSIGN_OR_RETURN(const Party party, ResolveParty(view, query.customer()));
-          ASSIGN_OR_RETURN(*found.mutable_view(), BuildCustomerView(view, party, query.include_events()));
-          return found;
-        },
-        reply);
-    return absl::OkStatus();
-  });
+  return door_.Query(
+      context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
+        v1::GetCustomerViewRequest query = asked;
+        RETURN_IF_ERROR(SealName(host_, query.mutable_customer()));
+        host::AnswerFromView<v1::GetCustomerViewResponse>(
+            host_, ServiceId::kCustomerIdentity, kCustomersView, asked.consistency_token(), call.deadline,
+            [query](const store::RowReader& view) -> absl::StatusOr<v1::GetCustomerViewResponse> {
+              v1::GetCustomerViewResponse found;
+              ASSIGN_OR_RETURN(const Party party, ResolveParty(view, query.customer()));
+              ASSIGN_OR_RETURN(*found.mutable_view(), BuildCustomerView(view, party, query.include_events()));
+              return found;
+            },
+            reply);
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerUnaryReactor* CustomerIdentityDoor::FindCustomer(grpc::CallbackServerContext* context,
                                                              const v1::FindCustomerRequest* request,
                                                              v1::FindCustomerResponse* response) {
-  return door_.Query(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
-    v1::FindCustomerRequest query = asked;
-    RETURN_IF_ERROR(SealIdentifier(host_.identifier_keys(), "identifier", query.mutable_identifier()));
-    host::AnswerFromView<v1::FindCustomerResponse>(
-        host_, ServiceId::kCustomerIdentity, kCustomersView, asked.consistency_token(), call.deadline,
-        [query](const store::RowReader& view) -> absl::StatusOr<v1::FindCustomerResponse> {
-          v1::FindCustomerResponse found;
-          ASSIGN_OR_RETURN(std::vector<v1::Candidate> candidates, FindCandidates(view, query.identifier()));
-          for (v1::Candidate& candidate : candidates) *found.add_candidates() = std::move(candidate);
-          return found;
-        },
-        reply);
-    return absl::OkStatus();
-  });
+  return door_.Query(
+      context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
+        v1::FindCustomerRequest query = asked;
+        RETURN_IF_ERROR(SealIdentifier(host_.identifier_keys(), "identifier", query.mutable_identifier()));
+        host::AnswerFromView<v1::FindCustomerResponse>(
+            host_, ServiceId::kCustomerIdentity, kCustomersView, asked.consistency_token(), call.deadline,
+            [query](const store::RowReader& view) -> absl::StatusOr<v1::FindCustomerResponse> {
+              v1::FindCustomerResponse found;
+              ASSIGN_OR_RETURN(std::vector<v1::Candidate> candidates, FindCandidates(view, query.identifier()));
+              for (v1::Candidate& candidate : candidates) *found.add_candidates() = std::move(candidate);
+              return found;
+            },
+            reply);
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerUnaryReactor* CustomerIdentityDoor::ListTimeline(grpc::CallbackServerContext* context,
                                                              const v1::ListTimelineRequest* request,
                                                              v1::ListTimelineResponse* response) {
-  return door_.Query(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
-    v1::ListTimelineRequest query = asked;
-    RETURN_IF_ERROR(SealName(host_, query.mutable_customer()));
-    host::AnswerFromView<v1::ListTimelineResponse>(
-        host_, ServiceId::kCustomerIdentity, kCustomersView, asked.consistency_token(), call.deadline,
-        [query](const store::RowReader& view) { return customer_identity::ListTimeline(view, query); }, reply);
-    return absl::OkStatus();
-  });
+  return door_.Query(
+      context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
+        v1::ListTimelineRequest query = asked;
+        RETURN_IF_ERROR(SealName(host_, query.mutable_customer()));
+        host::AnswerFromView<v1::ListTimelineResponse>(
+            host_, ServiceId::kCustomerIdentity, kCustomersView, asked.consistency_token(), call.deadline,
+            [query](const store::RowReader& view) { return customer_identity::ListTimeline(view, query); }, reply);
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerWriteReactor<v1::WatchCustomerResponse>* CustomerIdentityDoor::WatchCustomer(

@@ -73,32 +73,32 @@ void Watches::Look(uint64_t id) {
     watcher = it->second;
     host = host_;
   }
-  host::ReadView(*host, ServiceId::kCustomerIdentity, kCustomersView, {}, absl::InfiniteFuture(),
-                 [self = shared_from_this(), watcher, id](absl::StatusOr<const store::RowReader*> rows,
-                                                          const TokenPositions& at) {
-                   std::set<std::string> topics;
-                   const absl::Status told = rows.ok() ? self->Tell(*watcher, **rows, at, &topics) : rows.status();
-                   if (!told.ok()) {
-                     watcher->writer.Finish(told);
-                     self->Remove(id);
-                     return;
-                   }
-                   bool again = false;
-                   {
-                     MutexLock lock(&self->mutex_);
-                     if (!self->watchers_.contains(id)) return;
-                     // A new topic may have been touched before it was known here: then the look was too early.
-                     again = watcher->again || topics != watcher->topics;
-                     watcher->again = false;
-                     watcher->looking = again;
-                     for (const std::string& topic : watcher->topics) {
-                       if (!topics.contains(topic)) self->by_topic_[topic].erase(id);
-                     }
-                     for (const std::string& topic : topics) self->by_topic_[topic].insert(id);
-                     watcher->topics = std::move(topics);
-                   }
-                   if (again) self->Look(id);
-                 });
+  host::ReadView(
+      *host, ServiceId::kCustomerIdentity, kCustomersView, {}, absl::InfiniteFuture(),
+      [self = shared_from_this(), watcher, id](absl::StatusOr<const store::RowReader*> rows, const TokenPositions& at) {
+        std::set<std::string> topics;
+        const absl::Status told = rows.ok() ? self->Tell(*watcher, **rows, at, &topics) : rows.status();
+        if (!told.ok()) {
+          watcher->writer.Finish(told);
+          self->Remove(id);
+          return;
+        }
+        bool again = false;
+        {
+          MutexLock lock(&self->mutex_);
+          if (!self->watchers_.contains(id)) return;
+          // A new topic may have been touched before it was known here: then the look was too early.
+          again = watcher->again || topics != watcher->topics;
+          watcher->again = false;
+          watcher->looking = again;
+          for (const std::string& topic : watcher->topics) {
+            if (!topics.contains(topic)) self->by_topic_[topic].erase(id);
+          }
+          for (const std::string& topic : topics) self->by_topic_[topic].insert(id);
+          watcher->topics = std::move(topics);
+        }
+        if (again) self->Look(id);
+      });
 }
 
 absl::Status Watches::Tell(Watcher& watcher, const store::RowReader& view, const TokenPositions& at,

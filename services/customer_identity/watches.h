@@ -41,7 +41,8 @@ class Watches : public std::enable_shared_from_this<Watches> {
 
  private:
   struct Watcher {
-    Watcher(v1::CustomerName customer, std::optional<TokenPositions> from, rpc::StreamWriter<v1::WatchCustomerResponse> to)
+    Watcher(v1::CustomerName customer, std::optional<TokenPositions> from,
+            rpc::StreamWriter<v1::WatchCustomerResponse> to)
         : name(std::move(customer)), seen(std::move(from)), writer(std::move(to)) {}
     const v1::CustomerName name;
     std::optional<TokenPositions> seen;  // of the one who looks; nullopt before the snapshot
