@@ -111,7 +111,9 @@ absl::Status FromRocks(const rocksdb::Status& status, absl::string_view reason, 
   if (status.ok()) return absl::OkStatus();
   const bool damaged = status.IsCorruption() || status.IsNotFound() || status.IsPathNotFound() ||
                        status.IsInvalidArgument() || status.IsNotSupported();
-  const std::string message = absl::StrCat(what, ": ", status.ToString());
+  const std::string message =
+      absl::StrCat(what, ": ", status.ToString(),
+                   status.IsNoSpace() ? "; nothing is lost, free some space and it goes on by itself" : "");
   if (damaged) return Failure(absl::StatusCode::kDataLoss, "STORE_DAMAGED", message);
   return Failure(absl::StatusCode::kUnavailable, reason, message);
 }
