@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -86,6 +87,17 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
     if (on_cancel != nullptr) on_cancel();
   }
 
+  void WhenRoom(std::function<void()> then) {
+    {
+      MutexLock lock(&mutex_);
+      if (!this->HasRoom() && !ended_) {
+        on_room_ = std::move(then);
+        return;
+      }
+    }
+    then();
+  }
+
   void SetOnCancel(std::function<void()> on_cancel) {
     {
       MutexLock lock(&mutex_);
@@ -109,12 +121,22 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
     status_ = status;
   }
 
+  // A producer that can wait stops at half, so that what others write still fits.
+  bool HasRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return queue_.size() < options_.stream_messages_max / 2 && queue_bytes_ < options_.stream_bytes_max / 2;
+  }
+
   // Starts what is next, a write or the end, unless a write is under way.
   void Advance() {
+    std::function<void()> on_room;
+    const auto tell = absl::MakeCleanup([&on_room] {
+      if (on_room != nullptr) on_room();
+    });
     std::function<void()> dropped;  // destroyed outside the mutex: it may hold the last writer, which ends the stream
     std::optional<absl::Status> end;
     {
       MutexLock lock(&mutex_);
+      if (on_room_ != nullptr && (ended_ || HasRoom())) on_room = std::exchange(on_room_, nullptr);
       if (writing_ || finished_ || (queue_.empty() && !ended_)) return;
       if (queue_.empty()) {
         finished_ = true;
@@ -179,6 +201,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;  // on_cancel_ has run or will not be kept
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
   std::function<void()> on_cancel_ ABSL_GUARDED_BY(mutex_);
+  std::function<void()> on_room_ ABSL_GUARDED_BY(mutex_);
   std::function<void()> on_done_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<StreamReactor> self_ ABSL_GUARDED_BY(mutex_);  // shared with writers; gone after OnDone
 };
@@ -194,6 +217,10 @@ class StreamWriter {
   // Queues the message; does not wait. False when the stream has ended: the caller left, or now, since its queue was
   // full (RESOURCE_EXHAUSTED, SLOW_WATCHER). Drop the writer then.
   bool Write(Response message) const { return owner_->reactor->Write(std::move(message)); }
+
+  // Runs `then` once there is room for many messages, or the stream has ended; now, if that is so. For producers that can
+  // wait for the caller to read. `then` runs on a thread of gRPC and must not block. One at a time.
+  void WhenRoom(std::function<void()> then) const { owner_->reactor->WhenRoom(std::move(then)); }
 
   // Ends the stream behind what is queued.
   void Finish(const absl::Status& status) const { owner_->reactor->Finish(status); }

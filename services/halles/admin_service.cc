@@ -203,7 +203,9 @@ class AdminDoor::Tail : public std::enable_shared_from_this<Tail> {
       }
     }
     if (count > 0) {
-      Soon();
+      writer_.WhenRoom([weak = weak_from_this()] {
+        if (const std::shared_ptr<Tail> tail = weak.lock()) tail->Soon();
+      });
     } else if (!request_.follow()) {
       done_ = true;
     }
