@@ -9,8 +9,8 @@ namespace halles {
 }  // namespace halles
 
 // Ends the process with `what` went wrong unless `condition` holds.
-#define HALLES_CHECK(condition, what)                              \
-  do {                                                             \
+#define HALLES_CHECK(condition, what)                                  \
+  do {                                                                 \
     if (!(condition)) ::halles::CheckFailed(__FILE__, __LINE__, what); \
   } while (false)
 
