@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -26,10 +27,9 @@ Hash256 BodyHash(const Host& host, Request request) {
 
 // Sends the request to the slot of its aggregate. `reply` gets the response with its consistency token, or why not, on the
 // slot's executor or at once.
-template <typename Call, typename Request, typename Response, typename Event, typename Reply>
+template <typename Response, typename Request, typename Event, typename Call, typename Reply>
 void Submit(Host& host, ServiceId service, absl::string_view aggregate_key, Request request,
-            absl::StatusOr<partition::Decision<Response, Event>> (*decide)(const store::RowReader&, const Request&,
-                                                                           const partition::CommandContext&),
+            std::type_identity_t<typename partition::TypedCommand<Request, Response, Event>::DecideFunction> decide,
             partition::Aggregate<Event> aggregate, const Call& call, Reply reply) {
   partition::Command::Envelope envelope;
   envelope.request_id = request.request_id();
@@ -53,7 +53,8 @@ void Submit(Host& host, ServiceId service, absl::string_view aggregate_key, Requ
 // Reads confirmed rows of an aggregate's slot once they have reached the token. `read` runs on the slot's executor and gets
 // the slot and the token of what it reads; its answer goes to `reply`.
 template <typename Response, typename Reply>
-void ReadState(Host& host, ServiceId service, absl::string_view aggregate_key, const std::string& token, absl::Time deadline,
+void ReadState(Host& host, ServiceId service, absl::string_view aggregate_key, const std::string& token,
+               absl::Time deadline,
                std::function<absl::StatusOr<Response>(const store::RowReader&, SlotId, std::string token)> read,
                Reply reply) {
   const absl::StatusOr<TokenPositions> asked = DecodeToken(host.install(), token);

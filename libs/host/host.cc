@@ -150,7 +150,9 @@ absl::Status Host::OpenStack() {
   for (const projection::ViewDefinition& view : options_.definitions.views) {
     projection::ViewFollower::TouchListener touched;
     if (options_.touched) {
-      touched = [this, name = view.FullName()](const std::vector<std::string>& topics) { options_.touched(name, topics); };
+      touched = [this, name = view.FullName()](const std::vector<std::string>& topics) {
+        options_.touched(name, topics);
+      };
     }
     ASSIGN_OR_RETURN(stack->views.emplace_back(),
                      projection::ViewFollower::Start(view, log_.get(), stack->store.get(), std::move(touched)));
@@ -184,7 +186,8 @@ void Host::CloseGate() {
 }
 
 void Host::PostQuery(std::function<void()> task) {
-  query_threads_[next_query_thread_.fetch_add(1, std::memory_order_relaxed) % query_threads_.size()]->Post(std::move(task));
+  query_threads_[next_query_thread_.fetch_add(1, std::memory_order_relaxed) % query_threads_.size()]->Post(
+      std::move(task));
 }
 
 bool Host::caught_up() {
@@ -244,10 +247,11 @@ absl::StatusOr<Proof> Host::Prove(const projection::ReplayObserver& observer, bo
   Proof proof;
   proof.events = replayed.events;
   proof.digests = targets.size();
-  ASSIGN_OR_RETURN(proof.comparison,
-                   store::CompareSnapshots(*stored, *rebuilt, options_.definitions.schemas, [&](absl::string_view difference) {
-                     if (proof.differences.size() < kDifferencesMax) proof.differences.emplace_back(difference);
-                   }));
+  ASSIGN_OR_RETURN(proof.comparison, store::CompareSnapshots(*stored, *rebuilt, options_.definitions.schemas,
+                                                             [&](absl::string_view difference) {
+                                                               if (proof.differences.size() < kDifferencesMax)
+                                                                 proof.differences.emplace_back(difference);
+                                                             }));
   if (!swap_in) return proof;
   RETURN_IF_ERROR(beside->SwapIn());
   // From here on the rebuilt rows are what the next start opens; so start.

@@ -99,13 +99,12 @@ struct ReactionDefinition {
 };
 
 template <typename SourceEvent, typename Request, typename Response, typename Event>
-ReactionDefinition ReactionOf(
-    std::string name, ServiceId service, ServiceId source, uint32_t type,
-    std::vector<Request> (*react)(const SourceEvent&, const partition::FactContext&),
-    std::function<std::string(const Request&)> aggregate_key,
-    absl::StatusOr<partition::Decision<Response, Event>> (*decide)(const store::RowReader&, const Request&,
-                                                                   const partition::CommandContext&),
-    partition::Aggregate<Event> aggregate, std::string single_target = "") {
+ReactionDefinition ReactionOf(std::string name, ServiceId service, ServiceId source, uint32_t type,
+                              std::vector<Request> (*react)(const SourceEvent&, const partition::FactContext&),
+                              std::function<std::string(const Request&)> aggregate_key,
+                              absl::StatusOr<partition::Decision<Response, Event>> (*decide)(
+                                  const store::RowReader&, const Request&, const partition::CommandContext&),
+                              partition::Aggregate<Event> aggregate, std::string single_target = "") {
   ReactionDefinition definition{std::move(name), service, source, type, nullptr, std::move(single_target)};
   definition.react = [=](absl::string_view payload, const partition::FactContext& context,
                          std::vector<Reaction>* reactions) -> absl::Status {
@@ -118,9 +117,8 @@ ReactionDefinition ReactionOf(
       reactions->push_back({std::move(key), [=](std::function<void(absl::Status)> done) {
                               return std::make_unique<partition::TypedCommand<Request, Response, Event>>(
                                   request, decide, aggregate,
-                                  [done = std::move(done)](absl::StatusOr<Response> response, partition::AnswerPosition) {
-                                    done(response.status());
-                                  });
+                                  [done = std::move(done)](absl::StatusOr<Response> response,
+                                                           partition::AnswerPosition) { done(response.status()); });
                             }});
     }
     return absl::OkStatus();

@@ -90,7 +90,8 @@ void Reactor::Stop() {
   stopping_.store(true, std::memory_order_relaxed);
   mailbox_->dirty.Poke();
   if (thread_.joinable()) thread_.join();
-  waiters_.FailAll(Failure(absl::StatusCode::kUnavailable, "DRAINING", absl::StrCat(definition_.name, " is shutting down")));
+  waiters_.FailAll(
+      Failure(absl::StatusCode::kUnavailable, "DRAINING", absl::StrCat(definition_.name, " is shutting down")));
 }
 
 // The slot that keeps the progress of a source: where all reactions go, or the slot of the same number.
@@ -129,7 +130,8 @@ absl::StatusOr<eventlog::Cursor> Reactor::LoadCursor(SlotId source) {
                     loaded->status = (*rows)->status();
                   });
   MutexLock lock(&loaded->mutex);
-  if (!loaded->mutex.AwaitWithTimeout([&loaded]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return loaded->done; }, kLoadTimeout)) {
+  if (!loaded->mutex.AwaitWithTimeout([&loaded]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return loaded->done; },
+                                      kLoadTimeout)) {
     return absl::DeadlineExceededError(absl::StrCat(definition_.name, ": the slot of its cursor does not answer"));
   }
   RETURN_IF_ERROR(loaded->status);
@@ -253,7 +255,8 @@ absl::Status Reactor::Submit(Source& source, const SourceBatch& record, size_t* 
     if (event.type() != definition_.type) continue;
     std::vector<Reaction> made;
     const absl::Status reacted = definition_.react(
-        event.payload(), partition::ContextOf(source.slot, record.position, record.logical_time, record.batch, i), &made);
+        event.payload(), partition::ContextOf(source.slot, record.position, record.logical_time, record.batch, i),
+        &made);
     if (!reacted.ok()) {
       return WithContext(reacted, EventRef{source.slot, record.position, static_cast<uint32_t>(i)}.ToString());
     }
@@ -266,8 +269,9 @@ absl::Status Reactor::Submit(Source& source, const SourceBatch& record, size_t* 
   flight.steps.back().open = reactions.size();
   flight.open += reactions.size();
   for (auto& [index, reaction] : reactions) {
-    std::unique_ptr<partition::Command> command = reaction.make(
-        [mailbox = mailbox_, slot = source.slot, generation = flight.generation, position = record.position](absl::Status status) {
+    std::unique_ptr<partition::Command> command =
+        reaction.make([mailbox = mailbox_, slot = source.slot, generation = flight.generation,
+                       position = record.position](absl::Status status) {
           {
             MutexLock lock(&mailbox->mutex);
             mailbox->outcomes.push_back({slot, generation, position, std::move(status)});
@@ -300,7 +304,8 @@ void Reactor::StopSource(Source& source, absl::Status status) {
 
 Position Reactor::reached(SlotId source) const {
   const auto it = sources_.find(source);
-  return it == sources_.end() ? std::numeric_limits<Position>::max() : it->second->reached.load(std::memory_order_acquire);
+  return it == sources_.end() ? std::numeric_limits<Position>::max()
+                              : it->second->reached.load(std::memory_order_acquire);
 }
 
 TokenPositions Reactor::positions() const {
@@ -310,7 +315,8 @@ TokenPositions Reactor::positions() const {
 }
 
 void Reactor::WhenReached(const TokenPositions& positions, absl::Time deadline, Waiters::Done done) {
-  waiters_.Wait(positions, deadline, [this](SlotId slot) { return reached(slot); }, std::move(done));
+  waiters_.Wait(
+      positions, deadline, [this](SlotId slot) { return reached(slot); }, std::move(done));
 }
 
 std::vector<ViewSourceState> Reactor::States() const {

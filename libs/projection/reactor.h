@@ -96,7 +96,7 @@ class Reactor {
   eventlog::EventLog* const log_;
   partition::Runtime* const runtime_;
   Waiters waiters_;
-  std::atomic<bool> stopping_{false};  // relaxed: the poke that follows it orders
+  std::atomic<bool> stopping_{false};                  // relaxed: the poke that follows it orders
   std::map<SlotId, std::unique_ptr<Source>> sources_;  // immutable after Start
 
   // What the thread knows of a source's commands under way.

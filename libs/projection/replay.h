@@ -41,7 +41,8 @@ absl::StatusOr<ReplayResult> Replay(eventlog::EventLog* log, const std::vector<p
                                     store::Store* store, const ReplayObserver& observer);
 
 // Up to the present end of every source.
-absl::StatusOr<ReplayTargets> EverythingIn(eventlog::EventLog* log, const std::vector<partition::ServiceDefinition>& services,
+absl::StatusOr<ReplayTargets> EverythingIn(eventlog::EventLog* log,
+                                           const std::vector<partition::ServiceDefinition>& services,
                                            const std::vector<ViewDefinition>& views);
 
 }  // namespace halles::projection

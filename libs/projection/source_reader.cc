@@ -38,8 +38,7 @@ absl::StatusOr<size_t> SourceReader::Read(size_t records_max, Position until, st
   ASSIGN_OR_RETURN(const size_t count, reader_->Poll({.records_max = wanted, .bytes_max = 4 * 1024 * 1024}, &records_));
   for (const eventlog::StoredRecord& record : records_) {
     const eventlog::Cursor before = cursor_;
-    const absl::StatusOr<eventlog::Judgement> judgement =
-        eventlog::Adjudicate(record.bytes, record.position, &cursor_);
+    const absl::StatusOr<eventlog::Judgement> judgement = eventlog::Adjudicate(record.bytes, record.position, &cursor_);
     if (!judgement.ok()) return WithContext(judgement.status(), absl::StrCat(slot_.ToString(), "@", record.position));
     if (judgement->verdict != eventlog::Verdict::kAccepted || judgement->header.kind != eventlog::RecordKind::kBatch) {
       continue;
@@ -49,7 +48,8 @@ absl::StatusOr<size_t> SourceReader::Read(size_t records_max, Position until, st
       return Failure(absl::StatusCode::kDataLoss, "UNREADABLE_RECORD",
                      absl::StrCat("the body of ", slot_.ToString(), "@", record.position, " does not parse"));
     }
-    out->push_back({record.position, judgement->header.logical_time, std::move(*body.mutable_batch()), before, cursor_});
+    out->push_back(
+        {record.position, judgement->header.logical_time, std::move(*body.mutable_batch()), before, cursor_});
   }
   return count;
 }

@@ -20,16 +20,15 @@ constexpr absl::Duration kIdleRound = absl::Milliseconds(50);
 
 }  // namespace
 
-ViewFollower::ViewFollower(ViewDefinition definition, eventlog::EventLog* log, TouchListener touched)
+ViewFollower::ViewFollower(ViewDefinition definition, TouchListener touched)
     : definition_(std::move(definition)),
-      log_(log),
       touched_(std::move(touched)),
       waiters_(definition_.FullName()),
       dirty_(definition_.SourceServices()) {}
 
 absl::StatusOr<std::unique_ptr<ViewFollower>> ViewFollower::Start(ViewDefinition definition, eventlog::EventLog* log,
                                                                   store::Store* store, TouchListener touched) {
-  std::unique_ptr<ViewFollower> view(new ViewFollower(std::move(definition), log, std::move(touched)));
+  std::unique_ptr<ViewFollower> view(new ViewFollower(std::move(definition), std::move(touched)));
   const ViewDefinition& def = view->definition_;
   absl::StatusOr<std::unique_ptr<store::ViewRows>> rows = store->OpenView(def.service, def.view, def.fold_version);
   if (!rows.ok() && ReasonOf(rows.status()) == "FOLD_VERSION") {
@@ -52,7 +51,8 @@ absl::StatusOr<std::unique_ptr<ViewFollower>> ViewFollower::Start(ViewDefinition
       view->sources_.emplace(id, std::move(source));
     }
   }
-  view->subscription_ = log->Subscribe([dirty = &view->dirty_](absl::Span<const eventlog::SlotEnd> grown) { dirty->Add(grown); });
+  view->subscription_ =
+      log->Subscribe([dirty = &view->dirty_](absl::Span<const eventlog::SlotEnd> grown) { dirty->Add(grown); });
   view->thread_ = std::thread([view = view.get()] { view->Run(); });
   return view;
 }
@@ -62,7 +62,8 @@ ViewFollower::~ViewFollower() {
   stopping_.store(true, std::memory_order_relaxed);
   dirty_.Poke();
   if (thread_.joinable()) thread_.join();
-  waiters_.FailAll(Failure(absl::StatusCode::kUnavailable, "DRAINING", absl::StrCat(definition_.FullName(), " is shutting down")));
+  waiters_.FailAll(
+      Failure(absl::StatusCode::kUnavailable, "DRAINING", absl::StrCat(definition_.FullName(), " is shutting down")));
 }
 
 void ViewFollower::Run() {
@@ -137,7 +138,8 @@ void ViewFollower::StopSource(Source& source, absl::Status status) {
 
 Position ViewFollower::reached(SlotId source) const {
   const auto it = sources_.find(source);
-  return it == sources_.end() ? std::numeric_limits<Position>::max() : it->second->reached.load(std::memory_order_acquire);
+  return it == sources_.end() ? std::numeric_limits<Position>::max()
+                              : it->second->reached.load(std::memory_order_acquire);
 }
 
 TokenPositions ViewFollower::positions() const {
@@ -147,7 +149,8 @@ TokenPositions ViewFollower::positions() const {
 }
 
 void ViewFollower::WhenReached(const TokenPositions& positions, absl::Time deadline, Waiters::Done done) {
-  waiters_.Wait(positions, deadline, [this](SlotId slot) { return reached(slot); }, std::move(done));
+  waiters_.Wait(
+      positions, deadline, [this](SlotId slot) { return reached(slot); }, std::move(done));
 }
 
 std::vector<ViewSourceState> ViewFollower::States() const {

@@ -71,7 +71,7 @@ class ViewFollower {
     bool stopped = false;  // of the thread
   };
 
-  ViewFollower(ViewDefinition definition, eventlog::EventLog* log, TouchListener touched);
+  ViewFollower(ViewDefinition definition, TouchListener touched);
   void Run();
   // Projects the next batch of the source; false when there was none.
   bool Advance(Source& source);
@@ -79,13 +79,12 @@ class ViewFollower {
   void StopSource(Source& source, absl::Status status) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const ViewDefinition definition_;
-  eventlog::EventLog* const log_;
   const TouchListener touched_;
   std::unique_ptr<store::ViewRows> rows_;
   Waiters waiters_;
   DirtySlots dirty_;
-  std::atomic<uint64_t> events_{0};   // relaxed: a count
-  std::atomic<bool> stopping_{false};  // relaxed: the poke that follows it orders
+  std::atomic<uint64_t> events_{0};                    // relaxed: a count
+  std::atomic<bool> stopping_{false};                  // relaxed: the poke that follows it orders
   std::map<SlotId, std::unique_ptr<Source>> sources_;  // immutable after Start
 
   mutable Mutex mutex_;

@@ -46,7 +46,8 @@ class Waiters {
       }
     }
     done(deadline == absl::InfinitePast()
-             ? Overloaded("TOO_MANY_WAITING_READS", absl::StrCat(what_, " has too many waiting reads"), absl::Milliseconds(50))
+             ? Overloaded("TOO_MANY_WAITING_READS", absl::StrCat(what_, " has too many waiting reads"),
+                          absl::Milliseconds(50))
              : absl::OkStatus());
   }
 

@@ -27,31 +27,33 @@ CheckoutDoor::CheckoutDoor(host::Host* host, telemetry::Metrics* metrics)
 grpc::ServerUnaryReactor* CheckoutDoor::ImportOrder(grpc::CallbackServerContext* context,
                                                     const v1::ImportOrderRequest* request,
                                                     v1::ImportOrderResponse* response) {
-  return door_.Command(
-      context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
-        v1::ImportOrderRequest command = asked;
-        RETURN_IF_ERROR(SealIdentifiers(host_.identifier_keys(), "order.identifiers",
-                                        command.mutable_order()->mutable_identifiers()));
-        RETURN_IF_ERROR(Validate(command));
-        const OrderId order = OrderIdOf(kTenant, command.order().external());
-        host::Submit(host_, ServiceId::kCheckout, order.ToString(), std::move(command), &Decide, kOrder, call, reply);
-        return absl::OkStatus();
-      });
+  return door_.Command(context, request, response,
+                       [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
+                         v1::ImportOrderRequest command = asked;
+                         RETURN_IF_ERROR(SealIdentifiers(host_.identifier_keys(), "order.identifiers",
+                                                         command.mutable_order()->mutable_identifiers()));
+                         RETURN_IF_ERROR(Validate(command));
+                         const OrderId order = OrderIdOf(kTenant, command.order().external());
+                         host::Submit<v1::ImportOrderResponse>(host_, ServiceId::kCheckout, order.ToString(),
+                                                               std::move(command), &Decide, kOrder, call, reply);
+                         return absl::OkStatus();
+                       });
 }
 
 grpc::ServerUnaryReactor* CheckoutDoor::ImportReturn(grpc::CallbackServerContext* context,
                                                      const v1::ImportReturnRequest* request,
                                                      v1::ImportReturnResponse* response) {
-  return door_.Command(
-      context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
-        v1::ImportReturnRequest command = asked;
-        RETURN_IF_ERROR(SealIdentifiers(host_.identifier_keys(), "return_record.identifiers",
-                                        command.mutable_return_record()->mutable_identifiers()));
-        RETURN_IF_ERROR(Validate(command));
-        const ReturnId id = ReturnIdOf(kTenant, command.return_record().external());
-        host::Submit(host_, ServiceId::kCheckout, id.ToString(), std::move(command), &Decide, kOrder, call, reply);
-        return absl::OkStatus();
-      });
+  return door_.Command(context, request, response,
+                       [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
+                         v1::ImportReturnRequest command = asked;
+                         RETURN_IF_ERROR(SealIdentifiers(host_.identifier_keys(), "return_record.identifiers",
+                                                         command.mutable_return_record()->mutable_identifiers()));
+                         RETURN_IF_ERROR(Validate(command));
+                         const ReturnId id = ReturnIdOf(kTenant, command.return_record().external());
+                         host::Submit<v1::ImportReturnResponse>(host_, ServiceId::kCheckout, id.ToString(),
+                                                                std::move(command), &Decide, kOrder, call, reply);
+                         return absl::OkStatus();
+                       });
 }
 
 grpc::ServerUnaryReactor* CheckoutDoor::GetOrder(grpc::CallbackServerContext* context,

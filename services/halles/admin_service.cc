@@ -67,7 +67,8 @@ GetStatusResponse StatusOf(host::Host& host, const std::string& only_service) {
             if (!source.error.ok()) out->set_error(std::string(source.error.message()));
           }
         }
-      }).IgnoreError();
+      })
+      .IgnoreError();
   return status;
 }
 
@@ -124,17 +125,19 @@ AdminDoor::~AdminDoor() {
 grpc::ServerUnaryReactor* AdminDoor::GetStatus(grpc::CallbackServerContext* context,
                                                const admin::v1::GetStatusRequest* request,
                                                admin::v1::GetStatusResponse* response) {
-  return door_.Query(context, request, response, [this](const auto& asked, const rpc::Call&, auto reply) -> absl::Status {
-    if (!asked.service().empty()) RETURN_IF_ERROR(ParseService(asked.service()).status());
-    host_.PostQuery([this, service = asked.service(), reply] { reply(StatusOf(host_, service)); });
-    return absl::OkStatus();
-  });
+  return door_.Query(context, request, response,
+                     [this](const auto& asked, const rpc::Call&, auto reply) -> absl::Status {
+                       if (!asked.service().empty()) RETURN_IF_ERROR(ParseService(asked.service()).status());
+                       host_.PostQuery([this, service = asked.service(), reply] { reply(StatusOf(host_, service)); });
+                       return absl::OkStatus();
+                     });
 }
 
 // One caller's way through a slot. Lives as long as a task or the log's listener refers to it.
 class AdminDoor::Tail : public std::enable_shared_from_this<Tail> {
  public:
-  Tail(AdminDoor* door, SlotId slot, const admin::v1::TailLogRequest& request, rpc::StreamWriter<TailLogResponse> writer)
+  Tail(AdminDoor* door, SlotId slot, const admin::v1::TailLogRequest& request,
+       rpc::StreamWriter<TailLogResponse> writer)
       : door_(*door),
         slot_(slot),
         request_(request),
@@ -227,10 +230,12 @@ class AdminDoor::Tail : public std::enable_shared_from_this<Tail> {
 grpc::ServerWriteReactor<TailLogResponse>* AdminDoor::TailLog(grpc::CallbackServerContext* context,
                                                               const admin::v1::TailLogRequest* request) {
   return door_.Watch<TailLogResponse>(
-      context, request, [this](const auto& asked, const rpc::Call&, rpc::StreamWriter<TailLogResponse> writer) -> absl::Status {
+      context, request,
+      [this](const auto& asked, const rpc::Call&, rpc::StreamWriter<TailLogResponse> writer) -> absl::Status {
         ASSIGN_OR_RETURN(const ServiceId service, ParseService(asked.service()));
         if (asked.slot() >= host_.log().identity().slots_per_service) {
-          return InvalidField("slot", absl::StrCat("slots are numbered 0 to ", host_.log().identity().slots_per_service - 1));
+          return InvalidField("slot",
+                              absl::StrCat("slots are numbered 0 to ", host_.log().identity().slots_per_service - 1));
         }
         auto tail = std::make_shared<Tail>(this, SlotId{service, static_cast<uint16_t>(asked.slot())}, asked, writer);
         writer.OnCancel([this, tail] { tails_.Post([tail] { tail->End(); }); });
@@ -242,36 +247,39 @@ grpc::ServerWriteReactor<TailLogResponse>* AdminDoor::TailLog(grpc::CallbackServ
 grpc::ServerUnaryReactor* AdminDoor::ExplainEvent(grpc::CallbackServerContext* context,
                                                   const admin::v1::ExplainEventRequest* request,
                                                   admin::v1::ExplainEventResponse* response) {
-  return door_.Query(context, request, response, [this](const auto& asked, const rpc::Call&, auto reply) -> absl::Status {
-    const bool whole = !absl::StrContains(asked.event(), '#');
-    const absl::StatusOr<EventRef> ref = EventRef::Parse(whole ? absl::StrCat(asked.event(), "#0") : asked.event());
-    if (!ref.ok()) return InvalidField("event", ref.status().message());
-    host_.PostQuery([this, ref = *ref, whole, reply] {
-      const auto explain = [&]() -> absl::StatusOr<admin::v1::ExplainEventResponse> {
-        ASSIGN_OR_RETURN(const std::unique_ptr<JudgedRecord> record, ReadRecord(host_.log(), ref.slot, ref.position));
-        admin::v1::ExplainEventResponse out;
-        *out.mutable_header() = HeaderInWords(record->judgement.header);
-        out.set_verdict(VerdictInWords(record->judgement));
-        log::v1::RecordBody body;
-        const absl::string_view bytes = record->judgement.body;
-        if (body.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) out.set_request_id(body.batch().request_id());
-        if (whole) {
-          out.set_event_json(BodyJson(host_.definitions(), ref.slot.service, bytes));
-          return out;
-        }
-        if (static_cast<int64_t>(ref.index) >= body.batch().events_size()) {
-          return Failure(absl::StatusCode::kNotFound, "NO_SUCH_EVENT",
-                         absl::StrCat("the record at ", ref.slot.ToString(), "@", ref.position, " holds ",
-                                      body.batch().events_size(), " events"));
-        }
-        out.set_event_json(
-            EventJson(host_.definitions(), ref.slot.service, body.batch().events(static_cast<int>(ref.index))));
-        return out;
-      };
-      reply(explain());
-    });
-    return absl::OkStatus();
-  });
+  return door_.Query(
+      context, request, response, [this](const auto& asked, const rpc::Call&, auto reply) -> absl::Status {
+        const bool whole = !absl::StrContains(asked.event(), '#');
+        const absl::StatusOr<EventRef> ref = EventRef::Parse(whole ? absl::StrCat(asked.event(), "#0") : asked.event());
+        if (!ref.ok()) return InvalidField("event", ref.status().message());
+        host_.PostQuery([this, ref = *ref, whole, reply] {
+          const auto explain = [&]() -> absl::StatusOr<admin::v1::ExplainEventResponse> {
+            ASSIGN_OR_RETURN(const std::unique_ptr<JudgedRecord> record,
+                             ReadRecord(host_.log(), ref.slot, ref.position));
+            admin::v1::ExplainEventResponse out;
+            *out.mutable_header() = HeaderInWords(record->judgement.header);
+            out.set_verdict(VerdictInWords(record->judgement));
+            log::v1::RecordBody body;
+            const absl::string_view bytes = record->judgement.body;
+            if (body.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+              out.set_request_id(body.batch().request_id());
+            if (whole) {
+              out.set_event_json(BodyJson(host_.definitions(), ref.slot.service, bytes));
+              return out;
+            }
+            if (static_cast<int64_t>(ref.index) >= body.batch().events_size()) {
+              return Failure(absl::StatusCode::kNotFound, "NO_SUCH_EVENT",
+                             absl::StrCat("the record at ", ref.slot.ToString(), "@", ref.position, " holds ",
+                                          body.batch().events_size(), " events"));
+            }
+            out.set_event_json(
+                EventJson(host_.definitions(), ref.slot.service, body.batch().events(static_cast<int>(ref.index))));
+            return out;
+          };
+          reply(explain());
+        });
+        return absl::OkStatus();
+      });
 }
 
 grpc::ServerWriteReactor<VerifyResponse>* AdminDoor::Verify(grpc::CallbackServerContext* context,

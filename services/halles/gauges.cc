@@ -23,8 +23,9 @@ void ObserveHost(telemetry::Metrics* metrics, host::HostOptions* options) {
       "halles_log_commit_seconds", "Time of one write to the log and its sync", CommitBounds());
   telemetry::HotHistogram& batch =
       metrics->AddHotHistogram("halles_log_commit_records", "Records that one sync made durable", BatchBounds());
-  telemetry::HotHistogram& command = metrics->AddHotHistogram(
-      "halles_command_seconds", "Time from submission of a command to its confirmed answer", telemetry::LatencyBounds());
+  telemetry::HotHistogram& command =
+      metrics->AddHotHistogram("halles_command_seconds", "Time from submission of a command to its confirmed answer",
+                               telemetry::LatencyBounds());
   options->observe_commit = [&commit, &batch](absl::Duration duration, size_t records) {
     commit.Observe(absl::ToDoubleSeconds(duration));
     batch.Observe(static_cast<double>(records));
@@ -52,9 +53,8 @@ Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host) {
   count("halles_lost_records_total", "Records that can never be accepted; their requests were answered ABORTED",
         counters.lost);
   count("halles_replayed_records_total", "Records folded from the log since the start", counters.replayed);
-  add(Kind::kGauge, "halles_stopped_slots", "Slots that stopped; see the log and `hallesctl status`", [host] {
-    return static_cast<double>(host->counters().stopped_slots.load(std::memory_order_relaxed));
-  });
+  add(Kind::kGauge, "halles_stopped_slots", "Slots that stopped; see the log and `hallesctl status`",
+      [host] { return static_cast<double>(host->counters().stopped_slots.load(std::memory_order_relaxed)); });
   add(Kind::kGauge, "halles_log_healthy", "1 unless the log refuses appends, such as on a full disk",
       [host] { return host->log_health().ok() ? 1.0 : 0.0; });
 
@@ -82,7 +82,8 @@ Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host) {
                   const absl::StatusOr<Position> end = host->log().End(slot);
                   if (end.ok() && *end > reached) lag += static_cast<double>(*end - reached);
                 }
-              }).IgnoreError();
+              })
+              .IgnoreError();
           return lag;
         },
         {{"view", view.FullName()}});

@@ -113,7 +113,8 @@ absl::StatusOr<std::unique_ptr<JudgedRecord>> ReadRecord(eventlog::EventLog& log
       if (record.position == position) return judged;
     }
   }
-  return Failure(absl::StatusCode::kNotFound, "NO_SUCH_RECORD", absl::StrCat(slot.ToString(), " has no position ", position));
+  return Failure(absl::StatusCode::kNotFound, "NO_SUCH_RECORD",
+                 absl::StrCat(slot.ToString(), " has no position ", position));
 }
 
 }  // namespace halles::mesh

@@ -42,6 +42,10 @@ struct Setup {
   int64_t drain_seconds = 20;
 };
 
+// How often readiness is looked at, and signals once it is there.
+constexpr absl::Duration kReadyEvery = absl::Milliseconds(10);
+constexpr absl::Duration kWatchEvery = absl::Seconds(60);
+
 // 1 with the reason on standard error: what went wrong, why, and what to do.
 int Fail(absl::string_view what, const absl::Status& status) {
   Log(LogLevel::kError, "halles", what, {{"why", std::string(status.message())}, {"reason", ReasonOf(status)}});
@@ -58,10 +62,11 @@ class Signals {
     pthread_sigmask(SIG_BLOCK, &set_, nullptr);
     std::signal(SIGPIPE, SIG_IGN);
   }
-  int Wait() const {
-    int signal = 0;
-    sigwait(&set_, &signal);
-    return signal;
+  // The signal, or 0 when none came in time.
+  int Wait(absl::Duration timeout) const {
+    const timespec time = absl::ToTimespec(timeout);
+    const int signal = sigtimedwait(&set_, nullptr, &time);
+    return signal > 0 ? signal : 0;
   }
 
  private:
@@ -105,9 +110,10 @@ int Run(const Setup& settings) {
   checkout::CheckoutDoor checkout_door(host->get(), &metrics);
   customer_identity::CustomerIdentityDoor identity_door(host->get(), watches, &metrics);
   mesh::AdminDoor admin_door(host->get(), &metrics);
-  const std::vector<std::string> names = {std::string(checkout::v1::CheckoutService::service_full_name()),
-                                          std::string(customer_identity::v1::CustomerIdentityService::service_full_name()),
-                                          std::string(admin::v1::AdminService::service_full_name())};
+  const std::vector<std::string> names = {
+      std::string(checkout::v1::CheckoutService::service_full_name()),
+      std::string(customer_identity::v1::CustomerIdentityService::service_full_name()),
+      std::string(admin::v1::AdminService::service_full_name())};
   rpc::ServerOptions server_options;
   server_options.listen = *listen;
   absl::StatusOr<std::unique_ptr<rpc::Server>> server =
@@ -118,7 +124,8 @@ int Run(const Setup& settings) {
     identity_door.door().EndStreams();
     admin_door.door().EndStreams();
   });
-  for (const std::string& name : names) (*server)->SetServing(name, true);
+  // Operators may look from the first moment on; the others serve once their views have caught up.
+  (*server)->SetServing(std::string(admin::v1::AdminService::service_full_name()), true);
   Log(LogLevel::kInfo, "halles", "serving",
       {{"version", Version()},
        {"listen", (*server)->address().ToString()},
@@ -127,7 +134,14 @@ int Run(const Setup& settings) {
        {"install", (*host)->install().Hex()},
        {"start_ms", absl::ToInt64Milliseconds(absl::Now() - started)}});
 
-  const int signal = signals.Wait();
+  bool ready = false;
+  int signal = 0;
+  while ((signal = signals.Wait(ready ? kWatchEvery : kReadyEvery)) == 0) {
+    if (ready || !(*host)->caught_up()) continue;
+    ready = true;
+    for (const std::string& name : names) (*server)->SetServing(name, true);
+    Log(LogLevel::kInfo, "halles", "ready", {{"start_ms", absl::ToInt64Milliseconds(absl::Now() - started)}});
+  }
   Log(LogLevel::kInfo, "halles", "draining", {{"signal", signal}, {"seconds_max", settings.drain_seconds}});
   (*server)->Drain(absl::Seconds(settings.drain_seconds));
   (*host)->Drain(absl::Seconds(settings.drain_seconds));

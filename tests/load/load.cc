@@ -1,0 +1,354 @@
+// Measures durable commands, their latency, the way into the view and the rebuild, each against a reference of the same run.
+//
+//   halles_load echo                          serves the echo; prints its address
+//   halles_load run ECHO HALLES DIR SECONDS   measures; prints one JSON object; DIR is on the disk of the log
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "halles/admin/v1/admin_service.grpc.pb.h"
+#include "halles/checkout/v1/checkout_service.grpc.pb.h"
+#include "halles/customer_identity/v1/customer_identity_service.grpc.pb.h"
+#include "rocksdb/db.h"
+#include "rocksdb/options.h"
+#include "tests/load/echo.grpc.pb.h"
+#include "tests/load/load_client.h"
+
+namespace halles::load {
+namespace {
+
+constexpr int kRounds = 3;
+constexpr int kLines = 3;
+constexpr int kCustomers = 2000;
+constexpr int kParseEvents = 200'000;
+
+std::string ExternalId(uint64_t run, uint64_t n) { return absl::StrCat(run, "-", n); }
+
+checkout::v1::ImportOrderRequest Order(uint64_t run, uint64_t n) {
+  checkout::v1::ImportOrderRequest request;
+  request.set_request_id(absl::StrCat("load/", ExternalId(run, n)));
+  checkout::v1::ImportRecord& order = *request.mutable_order();
+  order.mutable_external()->set_source("load");
+  order.mutable_external()->set_external_id(ExternalId(run, n));
+  order.mutable_recorded_time()->set_seconds(1'700'000'000 + static_cast<int64_t>(n));
+  order.set_channel(common::v1::CHANNEL_SHOP);
+  order.set_structure_id(absl::StrCat("store-", n % 50));
+  order.set_currency_code("EUR");
+  common::v1::Identifier& customer = *order.add_identifiers();
+  customer.set_type(common::v1::IDENTIFIER_TYPE_LOYALTY_CARD);
+  customer.set_issuer("load");
+  customer.set_value(absl::StrCat("customer-", n % kCustomers));
+  for (int i = 0; i < kLines; ++i) {
+    checkout::v1::ImportLine& line = *order.add_lines();
+    line.set_kind(checkout::v1::LINE_KIND_SALE);
+    line.set_sku(absl::StrCat("sku-", (n * 7 + static_cast<uint64_t>(i)) % 5000));
+    line.mutable_quantity()->set_unscaled(1 + i);
+    line.mutable_unit_price()->set_unscaled(1299 + i);
+    line.mutable_unit_price()->set_scale(2);
+  }
+  return request;
+}
+
+class EchoDoor final : public v1::EchoService::CallbackService {
+ public:
+  grpc::ServerUnaryReactor* Echo(grpc::CallbackServerContext* context, const checkout::v1::ImportOrderRequest* request,
+                                 checkout::v1::ImportOrderResponse* response) override {
+    // As long as a real answer: id, net, token of one slot.
+    response->set_order_id("ord-00000000000000000000000000");
+    response->mutable_net()->set_currency_code("EUR");
+    response->mutable_net()->set_minor_units(static_cast<int64_t>(request->order().lines_size()) * 1299);
+    response->set_consistency_token(std::string(60, 'A'));
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+};
+
+int ServeEcho() {
+  EchoDoor door;
+  int port = 0;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&door);
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr) return 1;
+  std::cout << "127.0.0.1:" << port << std::endl;
+  server->Wait();
+  return 0;
+}
+
+// Both services are called by the same code: only the stub differs.
+template <typename Stub, typename Start>
+Run Measure(const std::string& target, int channels, int in_flight, absl::Duration duration, uint64_t run,
+            Start start) {
+  std::vector<std::unique_ptr<Stub>> stubs;
+  for (const auto& channel : Channels(target, channels)) stubs.push_back(std::make_unique<Stub>(channel));
+  struct Pending {
+    grpc::ClientContext context;
+    checkout::v1::ImportOrderRequest request;
+    checkout::v1::ImportOrderResponse response;
+  };
+  return Load(in_flight, stubs.size(), duration, 0,
+              [&](uint64_t n, size_t channel, Load::Done done) {
+                auto pending = std::make_shared<Pending>();
+                pending->request = Order(run, n);
+                start(*stubs[channel], &pending->context, &pending->request, &pending->response,
+                      [pending, done = std::move(done)](const grpc::Status& status) { done(status); });
+              })
+      .Measure();
+}
+
+Run MeasureEcho(const std::string& target, int channels, int in_flight, absl::Duration duration) {
+  return Measure<v1::EchoService::Stub>(target, channels, in_flight, duration, 0,
+                                        [](auto& stub, auto* context, auto* request, auto* response, auto done) {
+                                          stub.async()->Echo(context, request, response, std::move(done));
+                                        });
+}
+
+Run MeasureImport(const std::string& target, int channels, int in_flight, absl::Duration duration) {
+  return Measure<checkout::v1::CheckoutService::Stub>(
+      target, channels, in_flight, duration, static_cast<uint64_t>(absl::GetCurrentTimeNanos()),
+      [](auto& stub, auto* context, auto* request, auto* response, auto done) {
+        stub.async()->ImportOrder(context, request, response, std::move(done));
+      });
+}
+
+// p99 of a 4 KiB write and fdatasync into zero-filled space, nothing else going on.
+int64_t IdleSyncP99(const std::string& dir, int64_t* p50) {
+  const std::string path = dir + "/sync.probe";
+  const int fd = open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+  if (fd < 0) return 0;
+  const std::string block(4096, 'x');
+  constexpr int kWrites = 1000;
+  const std::string zeros(4096, '\0');
+  for (int i = 0; i < kWrites; ++i) {
+    if (pwrite(fd, zeros.data(), zeros.size(), i * 4096) < 0) break;
+  }
+  fsync(fd);
+  Run run;
+  for (int i = 0; i < kWrites; ++i) {
+    const absl::Time start = absl::Now();
+    if (pwrite(fd, block.data(), block.size(), i * 4096) < 0 || fdatasync(fd) != 0) break;
+    run.micros.push_back(absl::ToInt64Microseconds(absl::Now() - start));
+  }
+  close(fd);
+  unlink(path.c_str());
+  std::sort(run.micros.begin(), run.micros.end());
+  *p50 = run.Percentile(0.5);
+  return run.Percentile(0.99);
+}
+
+// From the acknowledgement of a fact to the answer of a view that shows it, while half of the top rate goes on.
+Run MeasureView(const std::string& target, double rate, absl::Duration duration, Run* plain) {
+  const auto channels = Channels(target, 2);
+  checkout::v1::CheckoutService::Stub orders(channels[0]);
+  customer_identity::v1::CustomerIdentityService::Stub customers(channels[1]);
+  const uint64_t run = static_cast<uint64_t>(absl::GetCurrentTimeNanos());
+  Mutex mutex;
+  int open = 0;
+  const absl::Time start = absl::Now();
+  struct Pending {
+    grpc::ClientContext context;
+    checkout::v1::ImportOrderRequest request;
+    checkout::v1::ImportOrderResponse response;
+  };
+  const auto ask = [&](const checkout::v1::ImportOrderRequest& order, const std::string& token) {
+    grpc::ClientContext context;
+    customer_identity::v1::GetCustomerViewRequest request;
+    *request.mutable_customer()->mutable_identifier() = order.order().identifiers(0);
+    request.set_consistency_token(token);
+    customer_identity::v1::GetCustomerViewResponse response;
+    const absl::Time asked = absl::Now();
+    const grpc::Status status = customers.GetCustomerView(&context, request, &response);
+    return status.ok() ? absl::ToInt64Microseconds(absl::Now() - asked) : int64_t{-1};
+  };
+  Run with_token;
+  uint64_t sent = 0;
+  while (absl::Now() - start < duration) {
+    // Open loop: what is due by now is sent, however long answers take.
+    const uint64_t due = static_cast<uint64_t>(absl::ToDoubleSeconds(absl::Now() - start) * rate);
+    for (; sent < due; ++sent) {
+      auto pending = std::make_shared<Pending>();
+      pending->request = Order(run, sent);
+      {
+        MutexLock lock(&mutex);
+        ++open;
+      }
+      orders.async()->ImportOrder(&pending->context, &pending->request, &pending->response,
+                                  [pending, &mutex, &open](const grpc::Status&) {
+                                    MutexLock lock(&mutex);
+                                    --open;
+                                  });
+    }
+    // One probe at a time, acknowledged before the clock starts.
+    grpc::ClientContext context;
+    checkout::v1::ImportOrderRequest probe = Order(run + 1, sent);
+    checkout::v1::ImportOrderResponse response;
+    if (!orders.ImportOrder(&context, probe, &response).ok()) continue;
+    const int64_t seen = ask(probe, response.consistency_token());
+    const int64_t bare = ask(probe, "");
+    if (seen < 0 || bare < 0) {
+      ++with_token.failed;
+      continue;
+    }
+    with_token.micros.push_back(seen);
+    plain->micros.push_back(bare);
+  }
+  MutexLock lock(&mutex);
+  mutex.Await([&open] { return open == 0; });
+  std::sort(with_token.micros.begin(), with_token.micros.end());
+  std::sort(plain->micros.begin(), plain->micros.end());
+  return with_token;
+}
+
+// Events a second of the plainest fold: parse each event and put one row, in batches of 1,000 into a memtable.
+double ParseAndPut(const std::string& dir) {
+  checkout::v1::OrderImported event;
+  const checkout::v1::ImportOrderRequest order = Order(1, 1);
+  checkout::v1::SaleRecord& sale = *event.mutable_sale();
+  *sale.mutable_external() = order.order().external();
+  *sale.mutable_identifiers() = order.order().identifiers();
+  for (const checkout::v1::ImportLine& line : order.order().lines()) {
+    checkout::v1::OrderLine& out = *sale.add_lines();
+    out.set_sku(line.sku());
+    *out.mutable_quantity() = line.quantity();
+    *out.mutable_unit_price() = line.unit_price();
+    *out.mutable_exact_amount() = line.unit_price();
+    out.mutable_amount()->set_currency_code("EUR");
+    out.mutable_amount()->set_minor_units(1299);
+  }
+  const std::string bytes = event.SerializeAsString();
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  std::unique_ptr<rocksdb::DB> db;
+  {
+    rocksdb::DB* raw = nullptr;
+    if (!rocksdb::DB::Open(options, dir + "/reference", &raw).ok()) return 0;
+    db.reset(raw);
+  }
+  rocksdb::WriteOptions write;
+  write.disableWAL = true;
+  const absl::Time start = absl::Now();
+  rocksdb::WriteBatch batch;
+  for (int i = 0; i < kParseEvents; ++i) {
+    checkout::v1::OrderImported parsed;
+    if (!parsed.ParseFromString(bytes)) return 0;
+    // Keys in no order, as hashes of ids are.
+    batch.Put(absl::StrCat("order-", absl::Hex(static_cast<uint64_t>(i) * 0x9e3779b97f4a7c15u)),
+              parsed.SerializeAsString());
+    if (batch.Count() == 1000) {
+      if (!db->Write(write, &batch).ok()) return 0;
+      batch.Clear();
+    }
+  }
+  return kParseEvents / absl::ToDoubleSeconds(absl::Now() - start);
+}
+
+// Events a second of a proof: the whole log folded again, states and views.
+double Rebuild(const std::string& target, uint64_t* events) {
+  admin::v1::AdminService::Stub admin(Channels(target, 1)[0]);
+  grpc::ClientContext context;
+  const absl::Time start = absl::Now();
+  auto stream = admin.Verify(&context, {});
+  admin::v1::VerifyResponse response;
+  bool equal = false;
+  while (stream->Read(&response)) {
+    if (response.has_result()) {
+      equal = response.result().equal();
+      *events = response.result().events();
+    }
+  }
+  if (!stream->Finish().ok() || !equal) return 0;
+  return static_cast<double>(*events) / absl::ToDoubleSeconds(absl::Now() - start);
+}
+
+template <typename T>
+T Median(std::vector<T> values) {
+  std::sort(values.begin(), values.end());
+  return values.empty() ? T() : values[values.size() / 2];
+}
+
+int Measure(const std::string& echo, const std::string& halles, const std::string& dir, double seconds) {
+  const absl::Duration duration = absl::Seconds(seconds);
+  std::string out = absl::StrFormat("{\"request_bytes\":%d", Order(1, 1).ByteSizeLong());
+  uint64_t failed = 0;
+  double top = 0;
+  const auto note = [&](const Run& run) {
+    failed += run.failed;
+    if (run.failed > 0) std::cerr << run.failed << " calls failed, such as: " << run.first_error << "\n";
+  };
+  for (int channels : {1, 4}) {
+    std::vector<double> echoed, imported, ratios;
+    for (int round = 0; round < kRounds; ++round) {
+      const Run reference = MeasureEcho(echo, channels, 256, duration);
+      const Run durable = MeasureImport(halles, channels, 256, duration);
+      note(reference);
+      note(durable);
+      echoed.push_back(reference.PerSecond());
+      imported.push_back(durable.PerSecond());
+      ratios.push_back(durable.PerSecond() / std::max(1.0, reference.PerSecond()));
+    }
+    if (channels == 1) top = Median(imported);
+    absl::StrAppendFormat(&out, ",\"echo_256_%d\":%.0f,\"import_256_%d\":%.0f,\"ratio_256_%d\":%.3f", channels,
+                          Median(echoed), channels, Median(imported), channels, Median(ratios));
+  }
+  int64_t sync_p50 = 0;
+  const int64_t sync_p99 = IdleSyncP99(dir, &sync_p50);
+  std::vector<int64_t> echo_p99, import_p99, import_p50;
+  for (int round = 0; round < kRounds; ++round) {
+    const Run reference = MeasureEcho(echo, 1, 16, duration);
+    const Run durable = MeasureImport(halles, 1, 16, duration);
+    note(reference);
+    note(durable);
+    echo_p99.push_back(reference.Percentile(0.99));
+    import_p99.push_back(durable.Percentile(0.99));
+    import_p50.push_back(durable.Percentile(0.5));
+  }
+  absl::StrAppendFormat(
+      &out,
+      ",\"sync_p50_us\":%d,\"sync_p99_us\":%d,\"echo_16_p99_us\":%d,\"import_16_p50_us\":%d,"
+      "\"import_16_p99_us\":%d,\"ratio_16_p99\":%.2f",
+      sync_p50, sync_p99, Median(echo_p99), Median(import_p50), Median(import_p99),
+      static_cast<double>(Median(import_p99)) / static_cast<double>(std::max<int64_t>(1, sync_p99 + Median(echo_p99))));
+  Run plain;
+  const Run view = MeasureView(halles, top / 2, duration * kRounds, &plain);
+  failed += view.failed;
+  absl::StrAppendFormat(&out,
+                        ",\"view_rate\":%.0f,\"view_with_token_p50_us\":%d,\"view_with_token_p99_us\":%d,"
+                        "\"view_plain_p50_us\":%d,\"view_plain_p99_us\":%d",
+                        top / 2, view.Percentile(0.5), view.Percentile(0.99), plain.Percentile(0.5),
+                        plain.Percentile(0.99));
+  uint64_t events = 0;
+  const double rebuilt = Rebuild(halles, &events);
+  const double reference = ParseAndPut(dir);
+  absl::StrAppendFormat(&out,
+                        ",\"rebuild_events\":%d,\"rebuild_per_s\":%.0f,\"parse_put_per_s\":%.0f,\"ratio_rebuild\":%.2f",
+                        events, rebuilt, reference, rebuilt / std::max(1.0, reference));
+  absl::StrAppendFormat(&out, ",\"failed\":%d}", failed);
+  std::cout << out << std::endl;
+  return failed == 0 && rebuilt > 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace halles::load
+
+int main(int argc, char** argv) {
+  const std::string verb = argc > 1 ? argv[1] : "";
+  if (verb == "echo" && argc == 2) return halles::load::ServeEcho();
+  double seconds = 0;
+  if (verb == "run" && argc == 6 && absl::SimpleAtod(argv[5], &seconds) && seconds > 0) {
+    return halles::load::Measure(argv[2], argv[3], argv[4], seconds);
+  }
+  std::cerr << "usage: halles_load echo | halles_load run ECHO HALLES DIR SECONDS
+               ";
+      return 2;
+}

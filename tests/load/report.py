@@ -1,0 +1,49 @@
+#!/usr/bin/python3
+"""Prints the measured ratios beside what must be reached, and fails when asked to and one is below."""
+import argparse
+import json
+import sys
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--output", choices=["table", "json"], default="table")
+    parser.add_argument("--check", type=int, default=0)
+    parser.add_argument("--ready-ms", type=int, required=True)
+    parser.add_argument("--idle-kib", type=int, required=True)
+    options = parser.parse_args()
+    r = json.load(sys.stdin)
+    r["ready_ms"] = options.ready_ms
+    r["idle_mib"] = round(options.idle_kib / 1024, 1)
+    r["view_over_append_p99_us"] = r["view_with_token_p99_us"] - r["sync_p99_us"]
+
+    # what, measured, reference, ratio, must, ok
+    rows = [
+        ("durable ImportOrder, 256 in flight, 1 channel", f"{r['import_256_1']:,.0f}/s", f"echo {r['echo_256_1']:,.0f}/s",
+         r["ratio_256_1"], ">= 0.35", r["ratio_256_1"] >= 0.35),
+        ("the same over 4 channels", f"{r['import_256_4']:,.0f}/s", f"echo {r['echo_256_4']:,.0f}/s",
+         r["ratio_256_4"], ">= 0.35", r["ratio_256_4"] >= 0.35),
+        ("the same at 16 in flight, p99", f"{r['import_16_p99_us'] / 1000:.2f} ms",
+         f"sync {r['sync_p99_us'] / 1000:.2f} + echo {r['echo_16_p99_us'] / 1000:.2f} ms", r["ratio_16_p99"], "", None),
+        (f"fact to view, p99 at {r['view_rate']:,.0f}/s", f"{r['view_with_token_p99_us'] / 1000:.2f} ms",
+         f"plain read {r['view_plain_p99_us'] / 1000:.2f} ms", "", "", None),
+        ("rebuild of all states and views, events/s", f"{r['rebuild_per_s']:,.0f}/s",
+         f"parse + put {r['parse_put_per_s']:,.0f}/s", r["ratio_rebuild"], "", None),
+        ("idle memory, all in one", f"{r['idle_mib']} MiB", "", "", "<= 150 MiB", r["idle_mib"] <= 150),
+        ("ready on an empty log", f"{r['ready_ms']} ms", "", "", "<= 1000 ms", r["ready_ms"] <= 1000),
+    ]
+    if options.output == "json":
+        print(json.dumps(r))
+    else:
+        print(f"requests of {r['request_bytes']} bytes; {r['rebuild_events']:,} events folded by the rebuild")
+        for what, measured, reference, ratio, must, ok in rows:
+            mark = "" if ok is None else ("ok" if ok else "BELOW")
+            print(f"{what:<48} {measured:>12}  {reference:<28} {ratio!s:>6}  {must:<10} {mark}")
+    if options.check and any(row[5] is False for row in rows):
+        print("load: a figure is worse than this stage must reach", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
