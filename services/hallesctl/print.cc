@@ -227,10 +227,10 @@ std::string ViewText(const CustomerView& view, int width) {
 
 std::string TimelineText(const google::protobuf::RepeatedPtrField<TimelineEntry>& entries, int width) {
   Table table({{"time"},
-               {"what"},
-               {"channel"},
+               {"what", false, false, 1},
+               {"channel", false, false, 2},
                {"structure", false, true},
-               {"lines", true, false, 1},
+               {"lines", true, false, 3},
                {"net", true},
                {"event"}});
   for (const TimelineEntry& entry : entries) {
