@@ -28,6 +28,8 @@ using checkout::v1::ImportReturnResponse;
 using customer_identity::v1::CustomerIdentityService;
 
 constexpr absl::Duration kTick = absl::Milliseconds(100);
+constexpr absl::string_view kRequestIdReused = "REQUEST_ID_REUSED";
+constexpr size_t kContentDigits = 16;
 constexpr absl::Duration kTellAfter = absl::Seconds(3);
 // Of one question to a view; the door may cap it further.
 constexpr absl::Duration kCatchUpCall = absl::Seconds(10);
@@ -71,6 +73,7 @@ struct Call {
   SourceRecord record;
   size_t stub = 0;
   int attempts = 0;
+  bool by_content = false;  // its request id names the content too
   absl::Time not_before;
   // Of the current attempt.
   std::unique_ptr<grpc::ClientContext> context;
@@ -132,18 +135,22 @@ class Import {
       if (record->record() == nullptr) continue;
       Call* const call = NewCall();
       call->record = *std::move(record);
+      call->by_content = false;
       const bool is_return = std::holds_alternative<ImportReturnRequest>(call->record.request);
-      std::string id = RequestIdOf(call->record.record()->external(), is_return);
-      if (is_return) {
-        std::get<ImportReturnRequest>(call->record.request).set_request_id(std::move(id));
-      } else {
-        std::get<ImportOrderRequest>(call->record.request).set_request_id(std::move(id));
-      }
+      SetRequestId(call, RequestIdOf(call->record.record()->external(), is_return));
       call->stub = next_stub_++ % stubs_.size();
       call->attempts = 0;
       Start(call);
     }
     return absl::OkStatus();
+  }
+
+  static void SetRequestId(Call* call, std::string id) {
+    if (auto* taken = std::get_if<ImportReturnRequest>(&call->record.request)) {
+      taken->set_request_id(std::move(id));
+    } else {
+      std::get<ImportOrderRequest>(call->record.request).set_request_id(std::move(id));
+    }
   }
 
   Call* NewCall() {
@@ -219,6 +226,15 @@ class Import {
     const absl::Status status = rpc::FromGrpc(call->status);
     if (ShouldRetry(status)) return RetryLater(call, status);
     if (EndsTheImport(status)) return status;
+    if (ReasonOf(status) == kRequestIdReused && !call->by_content) {
+      // The record was sent before with other content. Whether that was recorded, and as what, is for checkout to say.
+      call->by_content = true;
+      const checkout::v1::ImportRecord& record = *call->record.record();
+      SetRequestId(call, absl::StrCat(RequestIdOf(record.external(), is_return), "/",
+                                      Sha256(record.SerializeAsString()).Hex().substr(0, kContentDigits)));
+      Start(call);
+      return absl::OkStatus();
+    }
     last_answer_ = absl::Now();
     const std::string reason = ReasonOf(status).empty() ? absl::StatusCodeToString(status.code()) : ReasonOf(status);
     summary_.AddRefused(call->record, reason);

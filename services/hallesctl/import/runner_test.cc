@@ -1,10 +1,10 @@
 // Tests of the import loop against a checkout of a few lines, in process and without a port.
 #include "services/hallesctl/import/runner.h"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <set>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -36,6 +36,9 @@ class FakeCheckout : public CheckoutService::Service {
     scripted_[request_id].push_back(std::move(status));
   }
 
+  // What ids with something behind "test/order/n" are answered.
+  void AnswerOther(absl::Status status) { other_ = std::move(status); }
+
   std::multiset<std::string> attempts() {
     MutexLock lock(&mutex_);
     return attempts_;
@@ -64,6 +67,7 @@ class FakeCheckout : public CheckoutService::Service {
   grpc::Status Import(const std::string& id, Response* response) {
     MutexLock lock(&mutex_);
     attempts_.insert(id);
+    if (!other_.ok() && std::count(id.begin(), id.end(), '/') > 2) return rpc::ToGrpc(other_);
     auto& answers = scripted_[id];
     if (!answers.empty()) {
       const absl::Status status = answers.front();
@@ -75,6 +79,7 @@ class FakeCheckout : public CheckoutService::Service {
     return grpc::Status::OK;
   }
 
+  absl::Status other_;
   Mutex mutex_;
   std::map<std::string, std::deque<absl::Status>> scripted_;
   std::multiset<std::string> attempts_;
@@ -189,6 +194,15 @@ TEST_F(RunImportTest, TellsAndCountsWhatIsRefused) {
   EXPECT_THAT(refused_, ::testing::UnorderedElementsAre(
                             HasSubstr("journal.csv:6: EXTERNAL_ID_REUSED: order 3 (2 lines): recorded with"),
                             HasSubstr("journal.csv:9: INVALID_FIELD: order 4 (2 lines)")));
+}
+
+TEST_F(RunImportTest, LetsCheckoutSayWhetherOtherContentIsRecordedUnderTheId) {
+  checkout_.Answer("test/order/3", Failure(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED", "other content"));
+  checkout_.AnswerOther(Reject(REJECT_REASON_EXTERNAL_ID_REUSED, "recorded with other content"));
+  const auto result = Run(3);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->summary.records(), 2);
+  EXPECT_THAT(refused_, ElementsAre(HasSubstr("journal.csv:6: EXTERNAL_ID_REUSED")));
 }
 
 TEST_F(RunImportTest, GivesUpWhenNothingIsRecordedForTooLong) {

@@ -3,12 +3,19 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "libs/base/hash.h"
 #include "libs/base/status.h"
 #include "services/hallesctl/import/complete_journey.h"
 #include "services/hallesctl/import/fields.h"
 #include "services/hallesctl/import/uci.h"
 
 namespace halles::hallesctl {
+namespace {
+
+// A request id has at most 128 characters; the longest external id alone may have as many.
+constexpr size_t kIdBytesInRequestIdMax = 64;
+
+}  // namespace
 
 absl::string_view FaultName(LineFault fault) {
   switch (fault) {
@@ -66,7 +73,9 @@ absl::StatusOr<std::unique_ptr<Source>> OpenSource(absl::string_view source, con
 }
 
 std::string RequestIdOf(const checkout::v1::ExternalRef& external, bool is_return) {
-  return absl::StrCat(external.source(), is_return ? "/return/" : "/order/", external.external_id());
+  const std::string& id = external.external_id();
+  return absl::StrCat(external.source(), is_return ? "/return/" : "/order/",
+                      id.size() <= kIdBytesInRequestIdMax ? id : Sha256(id).Hex());
 }
 
 absl::StatusOr<Decimal> ExactAmountOf(const checkout::v1::ImportLine& line) {

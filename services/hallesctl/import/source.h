@@ -92,7 +92,8 @@ absl::StatusOr<std::unique_ptr<Source>> OpenSource(absl::string_view source, con
 // The kinds, for help texts.
 inline constexpr absl::string_view kSourceNames[] = {"uci", "complete-journey"};
 
-// The id of the request that imports a record: "uci/order/536365". The same for ever, so that a repeat is known as one.
+// The id of the request that imports a record: "uci/order/536365", with the hash of an external id of more than 64 bytes
+// in its place. The same for ever, so that a repeat is known as one.
 std::string RequestIdOf(const checkout::v1::ExternalRef& external, bool is_return);
 
 // What a line of a record is worth: its exact amount, or quantity times price.

@@ -202,6 +202,8 @@ TEST(RequestId, ComesFromSourceKindAndExternalId) {
   external.set_external_id("C1");
   EXPECT_EQ(RequestIdOf(external, true), "uci/return/C1");
   EXPECT_EQ(RequestIdOf(external, false), "uci/order/C1");
+  external.set_external_id(std::string(128, 'x'));
+  EXPECT_EQ(RequestIdOf(external, false).size(), 10 + 64);
 }
 
 }  // namespace
