@@ -105,6 +105,8 @@ absl::StatusOr<Append> Owner::StartClaim(absl::string_view address, bool forced,
   header.forced = forced;
   header.term = cursor_.term + 1;
   header.instance = options_.self;
+  // No two claims have the same bytes, lest one that lands again where another was cut off passes for it.
+  header.sequence = claims_++;
   header.logical_time = std::max(cursor_.logical_time, now);
   header.minimum_level = std::max<uint32_t>(cursor_.level, 1);
   header.previous = cursor_.chain;
@@ -438,8 +440,8 @@ void Owner::OnReconnect(Effects* effects) {
 void Owner::AppendFingerprint(std::string* out) const {
   AppendLittle(static_cast<uint8_t>(phase_), out);
   AppendLittle(static_cast<uint8_t>((sealing_ ? 1 : 0) | (check_lineage_ ? 2 : 0)), out);
-  absl::StrAppend(out, EncodeCursor(cursor_));
   AppendLittle(next_tag_, out);
+  AppendLittle(claims_, out);
   if (phase_ == Phase::kClaiming) {
     AppendLittle(claim_tag_, out);
     AppendLittle(claim_term_, out);

@@ -157,7 +157,7 @@ class Owner {
   // Records that did not count, by reason, since this Owner was made.
   const std::array<uint64_t, kIgnoreReasons>& ignored() const { return ignored_; }
 
-  // Bytes that are equal exactly when two owners answer all further inputs alike. For the explorer.
+  // Bytes that are equal only when two owners whose cursors are equal answer all further inputs alike. For the explorer.
   void AppendFingerprint(std::string* out) const;
 
  private:
@@ -244,6 +244,7 @@ class Owner {
   Fifo<Waiting> waiting_;
   uint64_t next_tag_ = 1;  // of proposals, claims and tickets
 
+  uint64_t claims_ = 0;     // made so far
   uint64_t claim_tag_ = 0;  // of the latest CLAIM while claiming
   uint64_t claim_term_ = 0;
 

@@ -326,6 +326,13 @@ TEST_F(OwnerTest, MayClaimAgainWhileItsClaimSeemsLost) {
   EXPECT_THAT(Kinds(effects), ElementsAre(Kind::kServing));
 }
 
+TEST_F(OwnerTest, MakesNoTwoClaimsOfTheSameBytes) {
+  const Append first = Claim(a);
+  const Append second = Claim(a);
+  EXPECT_EQ(ParseRecord(first.bytes).header.term, ParseRecord(second.bytes).header.term);
+  EXPECT_NE(first.bytes, second.bytes);
+}
+
 TEST_F(OwnerTest, NeverLetsLogicalTimeGoBack) {
   Serve(a);
   EXPECT_EQ(a.LogicalTime(1000), 1000);

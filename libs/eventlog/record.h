@@ -37,7 +37,7 @@ struct RecordHeader {
   bool final_seal = false;
   uint64_t term = 0;
   InstanceId instance;
-  uint64_t sequence = 0;  // within the term, from 0; a CLAIM says 0
+  uint64_t sequence = 0;  // within the term, from 0; of a CLAIM, how many the instance made before
   UnixMicros logical_time = 0;
   uint32_t minimum_level = kApplierLevel;
   Hash256 previous;  // head of the chain as the writer saw it
