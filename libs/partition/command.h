@@ -47,14 +47,14 @@ class Command {
   // What the runtime itself needs of a request.
   struct Envelope {
     std::string tenant;
-    std::string request_id;   // empty for reactions and timers
-    Hash256 body_hash;        // keyed
+    std::string request_id;  // empty for reactions and timers
+    Hash256 body_hash;       // keyed
     std::string actor;
     std::string traceparent;
     absl::Time deadline = absl::InfiniteFuture();  // nobody waits for the answer after it
-    std::optional<log::v1::Cause> cause;  // of a reaction
-    bool internal = false;    // may use the reserved part of the queue
-    bool record_always = false;  // recorded even without facts: moves the reaction's cursor
+    std::optional<log::v1::Cause> cause;           // of a reaction
+    bool internal = false;                         // may use the reserved part of the queue
+    bool record_always = false;                    // recorded even without facts: moves the reaction's cursor
   };
   Envelope envelope;
 };

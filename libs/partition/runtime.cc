@@ -43,10 +43,9 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Start(RuntimeOptions options) 
     ExecutorSink* sink = runtime->sinks_.back().get();
     // Ticks begin when all slots of the executor are open.
     started.push_back(std::make_shared<std::atomic<bool>>(false));
-    runtime->executors_.push_back(
-        std::make_unique<Executor>(absl::StrCat("slots-", i), [sink, open = started.back()] {
-          if (open->load(std::memory_order_acquire)) sink->Tick();
-        }));
+    runtime->executors_.push_back(std::make_unique<Executor>(absl::StrCat("slots-", i), [sink, open = started.back()] {
+      if (open->load(std::memory_order_acquire)) sink->Tick();
+    }));
     sink->SetExecutor(runtime->executors_.back().get());
   }
   size_t next = 0;
@@ -120,7 +119,8 @@ bool Runtime::settled() const {
 
 bool Runtime::AwaitSettled(absl::Duration timeout) {
   MutexLock lock(&mutex_);
-  return mutex_.AwaitWithTimeout([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return settled_ == runners_.size(); }, timeout);
+  return mutex_.AwaitWithTimeout([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return settled_ == runners_.size(); },
+                                 timeout);
 }
 
 void Runtime::RunOnAll(const std::function<void(SlotRunner&)>& function) {

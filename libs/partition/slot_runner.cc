@@ -95,13 +95,15 @@ absl::string_view SlotPhaseName(SlotPhase phase) {
 }
 
 SlotRunner::SlotRunner(SlotId slot, SlotDependencies deps)
-    : slot_(slot), deps_(std::move(deps)), next_expiry_scan_(absl::Now() + kExpiryScan) {}
+    : slot_(slot),
+      deps_(std::move(deps)),
+      next_expiry_scan_(deps_.clock->Now() + absl::ToInt64Microseconds(kExpiryScan)) {}
 
 absl::Status SlotRunner::Open() {
   store::SlotOptions options;
   options.fold_version = deps_.service->fold_version;
   options.post = [this](std::function<void()> task) { deps_.executor->Post(std::move(task)); };
-  options.cursor = [this] { return store::FoldCursor{eventlog::EncodeCursor(owner_->cursor()), owner_->cursor().next}; };
+  options.cursor = [this] { return store::FoldCursor{eventlog::EncodeCursor(folded()), folded().next}; };
   options.filtered_tables = deps_.service->mostly_absent_tables;
   options.filtered_tables.push_back(kDedupe.id());
   ASSIGN_OR_RETURN(const std::optional<store::FoldMeta> meta, deps_.store->LoadMeta(store::FoldId::State(slot_)));
@@ -127,8 +129,9 @@ void SlotRunner::Submit(std::unique_ptr<Command> command) {
   const int64_t limit = internal ? kSlotCommandsMax : kSlotCommandsFromDoorsMax;
   absl::Status refused;
   if (load_.fetch_add(1, std::memory_order_relaxed) >= limit) {
-    refused = Overloaded("SLOT_QUEUE_FULL", absl::StrCat(slot_.ToString(), " has ", limit, " commands to do; try again"),
-                         absl::Milliseconds(50));
+    refused =
+        Overloaded("SLOT_QUEUE_FULL", absl::StrCat(slot_.ToString(), " has ", limit, " commands to do; try again"),
+                   absl::Milliseconds(50));
   } else if (!internal) {
     refused = deps_.store->Admit();
   }
@@ -190,7 +193,7 @@ void SlotRunner::Recover() {
 
 void SlotRunner::ReadSome() {
   reading_ = false;
-  if (!stopped_.ok() || reader_ == nullptr) return;
+  if (!stopped_.ok() || abandoned_ || reader_ == nullptr) return;
   std::vector<eventlog::StoredRecord> records;
   const absl::StatusOr<size_t> count =
       reader_->Poll({.records_max = kRecoveryRecordsPerTask, .bytes_max = 1024 * 1024}, &records);
@@ -200,11 +203,15 @@ void SlotRunner::ReadSome() {
   }
   for (const eventlog::StoredRecord& record : records) {
     Effects effects;
+    const eventlog::Cursor before = owner_->cursor();
     const std::optional<eventlog::Judgement> judgement = owner_->OnRecord(record.position, record.bytes, &effects);
     for (const Effect& effect : effects) {
       if (effect.kind != Effect::Kind::kApply) continue;
       Apply(effect.position, *judgement);
-      if (!stopped_.ok()) return;
+      if (!stopped_.ok()) {
+        stuck_at_ = before;
+        return;
+      }
     }
     rows_->NoteAdvance();
     Handle(std::move(effects));
@@ -302,7 +309,8 @@ bool SlotRunner::Execute(Pending pending) {
     if (absl::Status fresh = CheckRequestTime(envelope.request_id, now); !fresh.ok()) has_facts = std::move(fresh);
   }
   if (envelope.cause.has_value() && !envelope.cause->progress()) {
-    const SlotId source{static_cast<ServiceId>(envelope.cause->service()), static_cast<uint16_t>(envelope.cause->slot())};
+    const SlotId source{static_cast<ServiceId>(envelope.cause->service()),
+                        static_cast<uint16_t>(envelope.cause->slot())};
     const std::optional<rows::ReactionCursorRow> cursor = kReactionCursors.Get(state, {source});
     if (cursor.has_value() && std::pair(cursor->position(), cursor->event_index()) >=
                                   std::pair(envelope.cause->position(), envelope.cause->event_index())) {
@@ -329,7 +337,8 @@ bool SlotRunner::Execute(Pending pending) {
     AnswerLater(std::move(answer));
     return true;
   }
-  Propose(std::move(pending), has_facts.ok() && *has_facts, now, has_facts.ok() ? absl::OkStatus() : has_facts.status());
+  Propose(std::move(pending), has_facts.ok() && *has_facts, now,
+          has_facts.ok() ? absl::OkStatus() : has_facts.status());
   return stopped_.ok();
 }
 
@@ -340,7 +349,8 @@ void SlotRunner::Propose(Pending pending, bool has_facts, UnixMicros now, absl::
   log::v1::Batch* batch = body.mutable_batch();
   batch->set_tenant(envelope.tenant);
   batch->set_request_id(envelope.request_id);
-  if (!envelope.request_id.empty()) batch->set_body_hash(envelope.body_hash.view().data(), envelope.body_hash.view().size());
+  if (!envelope.request_id.empty())
+    batch->set_body_hash(envelope.body_hash.view().data(), envelope.body_hash.view().size());
   batch->set_actor(envelope.actor);
   batch->set_traceparent(envelope.traceparent);
   if (envelope.cause.has_value()) *batch->mutable_cause() = *envelope.cause;
@@ -407,15 +417,15 @@ void SlotRunner::Send(WaitingAnswer answer) {
   if (!answer.error.ok()) {
     answer.command->AnswerError(answer.error);
   } else if (answer.recorded.has_value()) {
-    answer.command->AnswerRecorded(*answer.recorded,
-                                   {slot_, answer.recorded_position == 0 ? position.position : answer.recorded_position});
+    answer.command->AnswerRecorded(
+        *answer.recorded, {slot_, answer.recorded_position == 0 ? position.position : answer.recorded_position});
   } else {
     answer.command->Answer(position);
   }
 }
 
 void SlotRunner::OnReport(const eventlog::AppendReport& report) {
-  if (!stopped_.ok()) return;
+  if (!stopped_.ok() || abandoned_) return;
   Effects effects;
   owner_->OnReport(report, &effects);
   Handle(std::move(effects));
@@ -434,6 +444,8 @@ void SlotRunner::Handle(Effects effects) {
       case Effect::Kind::kConfirmed: {
         HALLES_CHECK(!in_flight_.empty() && in_flight_.front().tag == effect.tag, "the owner settled another record");
         rows_->ConfirmOldest(effect.position);
+        // Before the answer: whoever is told may ask at once how far the slot is.
+        confirmed_.store(effect.position + 1, std::memory_order_release);
         Pending pending = std::move(in_flight_.front());
         in_flight_.pop_front();
         deps_.counters->records.fetch_add(1, std::memory_order_relaxed);
@@ -442,10 +454,14 @@ void SlotRunner::Handle(Effects effects) {
         break;
       }
       case Effect::Kind::kLost: {
-        if (rows_->records_in_flight() > 0) rows_->DropInFlight();
-        HALLES_CHECK(!in_flight_.empty() && in_flight_.front().tag == effect.tag, "the owner settled another record");
-        Pending pending = std::move(in_flight_.front());
-        in_flight_.pop_front();
+        // With all behind it; those before it may be confirmed yet.
+        const auto lost = std::find_if(in_flight_.begin(), in_flight_.end(),
+                                       [&effect](const Pending& each) { return each.tag == effect.tag; });
+        HALLES_CHECK(lost != in_flight_.end(), "the owner settled another record");
+        const auto before = static_cast<size_t>(lost - in_flight_.begin());
+        if (rows_->records_in_flight() > before) rows_->DropInFlight(before);
+        Pending pending = std::move(*lost);
+        in_flight_.erase(lost);
         deps_.counters->lost.fetch_add(1, std::memory_order_relaxed);
         Finish(pending);
         pending.command->AnswerError(effect.status);
@@ -487,10 +503,10 @@ void SlotRunner::Handle(Effects effects) {
         break;
       case Effect::Kind::kSteppedDown:
       case Effect::Kind::kSealed:
-      case Effect::Kind::kClaimRefused:
         serving_.store(false, std::memory_order_release);
         FailEverything(Unavailable());
         break;
+      case Effect::Kind::kClaimRefused:  // an operator must look; the fate of what is in flight stays unknown
       case Effect::Kind::kQuarantine:
         Stop(effect.status);
         return;
@@ -517,9 +533,10 @@ void SlotRunner::AnswerQueries() {
     if (position >= query.position) {
       query.query(&rows_->confirmed(), position);
     } else if (now >= query.deadline) {
-      query.query(Failure(absl::StatusCode::kDeadlineExceeded, "TOKEN_NOT_REACHED",
-                          absl::StrCat(slot_.ToString(), " stands at ", position, ", the token asks for ", query.position)),
-                  position);
+      query.query(
+          Failure(absl::StatusCode::kDeadlineExceeded, "TOKEN_NOT_REACHED",
+                  absl::StrCat(slot_.ToString(), " stands at ", position, ", the token asks for ", query.position)),
+          position);
     } else {
       queries_.push_back(std::move(query));
     }
@@ -527,11 +544,11 @@ void SlotRunner::AnswerQueries() {
 }
 
 void SlotRunner::Tick() {
-  if (!stopped_.ok()) return;
+  if (!stopped_.ok() || abandoned_) return;
   if (reader_ != nullptr) ReadSoon();
   if (!queries_.empty()) AnswerQueries();
-  if (const absl::Time now = absl::Now(); now >= next_expiry_scan_) {
-    next_expiry_scan_ = now + kExpiryScan;
+  if (const UnixMicros now = deps_.clock->Now(); now >= next_expiry_scan_) {
+    next_expiry_scan_ = now + absl::ToInt64Microseconds(kExpiryScan);
     ExpireRequestIds();
   }
 }
@@ -560,7 +577,7 @@ SlotState SlotRunner::State() const {
   } else if (owner_->phase() == eventlog::Phase::kFenced || owner_->phase() == eventlog::Phase::kSealed) {
     state.phase = SlotPhase::kFenced;
   }
-  state.position = owner_->cursor().next;
+  state.position = folded().next;
   state.term = owner_->cursor().term;
   state.in_flight = owner_->in_flight();
   return state;
@@ -581,6 +598,7 @@ void SlotRunner::Stop(absl::Status status) {
 
 void SlotRunner::AbandonAll() {
   draining_ = true;
+  abandoned_ = true;
   FailEverything(Unavailable());
 }
 

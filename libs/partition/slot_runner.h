@@ -43,8 +43,7 @@ inline constexpr size_t kExpiryBatch = 1000;
 // Thread safety: immutable.
 class OwnerClock {
  public:
-  explicit OwnerClock(const Clock& clock)
-      : clock_(clock), offset_(clock.Wall() - clock.MonotonicMicros()) {}
+  explicit OwnerClock(const Clock& clock) : clock_(clock), offset_(clock.Wall() - clock.MonotonicMicros()) {}
   UnixMicros Now() const { return clock_.MonotonicMicros() + offset_; }
 
  private:
@@ -140,7 +139,7 @@ class SlotRunner {
   struct WaitingAnswer {
     std::unique_ptr<Command> command;
     absl::Time submitted;
-    absl::Status error;                 // when it is not OK
+    absl::Status error;                   // when it is not OK
     std::optional<std::string> recorded;  // the answer of an earlier copy of the request
     Position recorded_position = 0;
   };
@@ -161,6 +160,8 @@ class SlotRunner {
   void AnswerLater(WaitingAnswer answer);
   void Send(WaitingAnswer answer);
   void Finish(const Pending& pending);
+  // Behind the records that the confirmed rows hold: where the next start goes on.
+  const eventlog::Cursor& folded() const { return stuck_at_.has_value() ? *stuck_at_ : owner_->cursor(); }
   void Handle(eventlog::Effects effects);
   void Apply(Position position, const eventlog::Judgement& judgement);
   void Stop(absl::Status status);
@@ -185,9 +186,11 @@ class SlotRunner {
   bool caught_up_ = false;
   bool settled_ = false;
   bool draining_ = false;
+  bool abandoned_ = false;  // everything was answered; what the log still says is for the next start
   bool expiring_ = false;
-  absl::Time next_expiry_scan_;
+  UnixMicros next_expiry_scan_;
   absl::Status stopped_;
+  std::optional<eventlog::Cursor> stuck_at_;  // before the fact that cannot be evolved, which stopped the slot
 
   std::deque<Pending> queue_;
   std::deque<Pending> in_flight_;

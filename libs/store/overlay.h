@@ -33,7 +33,7 @@ namespace halles::store {
 //   base        what was flushed
 //
 // A command:   Decide(in_flight()); Rows& rows = BeginRecord(expected position); Evolve(rows); append, or AbandonRecord().
-// Its report:  ConfirmOldest(position). After a loss: DropInFlight().
+// Its report:  ConfirmOldest(position). After a loss: DropInFlight(how many before it keep).
 // Replay:      Rows& rows = BeginApply(position); Evolve(rows), or AbandonRecord() when that fails.
 // Thread safety: one thread at a time, the one that `post` of Store::OpenSlot runs functions on; dirty() from any.
 // Lifetime: the store and `base` outlive it. Destroying it forgets what was not flushed; the log has it.
@@ -64,8 +64,8 @@ class SlotRows {
   // The oldest record in flight is in the log at `position`: its rows become visible to queries.
   void ConfirmOldest(Position position);
 
-  // Forgets every record in flight.
-  void DropInFlight();
+  // Forgets the records in flight but for the oldest `keep`.
+  void DropInFlight(size_t keep = 0);
 
   size_t records_in_flight() const { return records_.size(); }
 

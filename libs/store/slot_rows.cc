@@ -122,11 +122,18 @@ void SlotRows::ConfirmOldest(Position position) {
   records_.pop_front();
 }
 
-void SlotRows::DropInFlight() {
+void SlotRows::DropInFlight(size_t keep) {
   mode_ = Mode::kIdle;
   in_flight_undo_.clear();
   in_flight_.clear();
-  records_.clear();
+  while (records_.size() > keep) records_.pop_back();
+  for (const Record& record : records_) {
+    for (const LayerRow::Ptr& row : record.writes) {
+      // The index's key points into the row that it names.
+      in_flight_.erase(row->key());
+      in_flight_.emplace(row->key(), row.get());
+    }
+  }
 }
 
 void SlotRows::ResetStatus() {

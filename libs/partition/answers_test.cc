@@ -1,0 +1,228 @@
+// Requests and their answers: recorded once, repeated, refused, expired.
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "gtest/gtest.h"
+#include "halles/log/v1/runtime_events.pb.h"
+#include "libs/base/status.h"
+#include "libs/partition/request_id.h"
+#include "libs/partition/runtime_fixture.h"
+
+namespace halles::partition {
+namespace {
+
+using Answer = RuntimeTest;
+using Repeat = RuntimeTest;
+using Uuid7 = RuntimeTest;
+using RepeatInFlight = RuntimeFaultTest;
+
+constexpr int64_t kHour = int64_t{3600} * 1'000'000;
+constexpr int64_t kDay = 24 * kHour;
+
+TEST_F(Answer, CarriesThePositionBehindItsRecord) {
+  const Position before = End();
+  const ReplyPtr first = Submit(Add("r1", 5));
+  EXPECT_EQ(first->value(), 5);
+  EXPECT_EQ(first->position().slot, kFirstSlot);
+  EXPECT_EQ(first->position().position, before + 1);
+  EXPECT_EQ(Submit(Add("r2", 2))->position().position, before + 2);
+  EXPECT_EQ(ValueOf(), 7);
+}
+
+TEST_F(Answer, IsConfirmedForAnyThreadOnceItIsGiven) {
+  for (int i = 0; i < 200; ++i) {
+    const ReplyPtr reply = Submit(Add(absl::StrCat("r", i), 1));
+    reply->Await();
+    ASSERT_GE(runtime_->confirmed(kFirstSlot), reply->position().position);
+  }
+}
+
+TEST_F(Answer, OfASlotThatIsNotServedHereIsUnavailable) {
+  const ReplyPtr reply = Submit(Add("r1", 1), SlotId{ServiceId::kLoyalty, 0});
+  EXPECT_EQ(reply->status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(reply->reason(), "NOT_OWNER");
+}
+
+TEST_F(Answer, ThatRefusesRecordsNothing) {
+  const Position before = End();
+  EXPECT_EQ(Submit(Add("r1", -1))->reason(), "BELOW_ZERO");
+  EXPECT_EQ(End(), before);
+  EXPECT_FALSE(Remembers("r1"));
+}
+
+TEST_F(Answer, WithoutFactsRecordsNothingAndCoversWhatItSaw) {
+  EXPECT_EQ(Submit(Add("r1", 5))->value(), 5);
+  const Position before = End();
+  const ReplyPtr reply = Submit(Add("r2", 0));
+  EXPECT_EQ(reply->value(), 5);
+  EXPECT_EQ(reply->position().position, before);
+  EXPECT_EQ(End(), before);
+}
+
+TEST_F(Answer, ToACommandWhoseDeadlinePassedIsNoDecision) {
+  const Position before = End();
+  const ReplyPtr late = Submit(Add("r1", 5), kFirstSlot, absl::Now() - absl::Seconds(1));
+  EXPECT_EQ(late->status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(late->reason(), "DEADLINE_PASSED");
+  EXPECT_EQ(End(), before);
+  EXPECT_EQ(Submit(Add("r1", 5))->value(), 5) << "the repeat is free to do it";
+}
+
+TEST_F(Answer, OfADecisionThatCannotBeEvolvedIsInternalAndNothingIsAppended) {
+  EXPECT_EQ(Submit(Add("r1", 1))->value(), 1);
+  const Position before = End();
+  const ReplyPtr reply = Submit(Add("r2", counter::kNotEvolvable));
+  EXPECT_EQ(reply->status().code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(reply->reason(), "NOT_EVOLVABLE");
+  EXPECT_EQ(End(), before);
+  EXPECT_EQ(Submit(Add("r3", 1))->value(), 2) << "no row of it stays behind";
+}
+
+TEST_F(Answer, ToARecordThatIsTooLargeSaysSo) {
+  const Position before = End();
+  counter::AddRequest large = Add("r1", 1);
+  large.set_padding(std::string(eventlog::kMaxRecordBytes, 'x'));
+  EXPECT_EQ(Submit(large)->reason(), "RECORD_TOO_LARGE");
+  EXPECT_EQ(End(), before);
+  EXPECT_EQ(Submit(Add("r2", 1))->value(), 1);
+}
+
+TEST_F(Repeat, GetsTheFirstAnswerAndMakesNoRecord) {
+  const ReplyPtr first = Submit(Add("r1", 5));
+  EXPECT_EQ(Submit(Add("r2", 1))->value(), 6);
+  const Position before = End();
+  const ReplyPtr again = Submit(Add("r1", 5));
+  EXPECT_EQ(again->value(), 5);
+  EXPECT_EQ(again->position().position, first->position().position);
+  EXPECT_EQ(End(), before);
+  EXPECT_EQ(ValueOf(), 6);
+}
+
+TEST_F(Repeat, GetsTheFirstAnswerAfterARestart) {
+  EXPECT_EQ(Submit(Add("r1", 5))->value(), 5);
+  EXPECT_EQ(Submit(Add("r2", 1))->value(), 6);
+  Crash();
+  Start();
+  EXPECT_EQ(Submit(Add("r1", 5))->value(), 5);
+  EXPECT_EQ(ValueOf(), 6);
+}
+
+TEST_F(Repeat, WithAnotherBodyIsRefusedAndChangesNothing) {
+  EXPECT_EQ(Submit(Add("r1", 5))->value(), 5);
+  const Position before = End();
+  const auto digests = Digests();
+  const ReplyPtr reuse = Submit(Add("r1", 6));
+  EXPECT_EQ(reuse->status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(reuse->reason(), "REQUEST_ID_REUSED");
+  EXPECT_EQ(MetadataOf(reuse->status(), "request_id"), "r1");
+  EXPECT_EQ(End(), before);
+  EXPECT_EQ(Digests(), digests);
+}
+
+TEST_F(RepeatInFlight, WaitsForTheConfirmationOfTheFirst) {
+  const ReplyPtr first = Send(Add("r1", 5));
+  const uint64_t append = LastAppend();
+  const ReplyPtr again = Send(Add("r1", 5));
+  const ReplyPtr reuse = Send(Add("r1", 6));
+  EXPECT_EQ(log_->pending().size(), 1u);
+  EXPECT_FALSE(again->done());
+  EXPECT_FALSE(reuse->done());
+  Deliver(append);
+  EXPECT_EQ(first->value(), 5);
+  EXPECT_EQ(again->value(), 5);
+  EXPECT_EQ(again->position().position, first->position().position);
+  EXPECT_EQ(reuse->reason(), "REQUEST_ID_REUSED");
+}
+
+TEST_F(RepeatInFlight, IsExecutedWhenTheFirstIsLost) {
+  const ReplyPtr first = Send(Add("r1", 5));
+  const uint64_t append = LastAppend();
+  const ReplyPtr again = Send(Add("r1", 5));
+  TimeOut(append);
+  ASSERT_TRUE(log_->Drop(append).ok());
+  DeliverClaim();
+  EXPECT_EQ(first->status().code(), absl::StatusCode::kAborted);
+  EXPECT_FALSE(again->done());
+  Deliver(LastAppend());
+  EXPECT_EQ(again->value(), 5);
+  EXPECT_EQ(ValueOf(), 5);
+}
+
+TEST(TimeOfUuid7, IsReadFromVersionSevenOnly) {
+  EXPECT_EQ(TimeOfUuid7("017F22E2-79B0-7CC3-98C4-DC0C0C07398F"), 1'645'557'742'000'000);
+  EXPECT_EQ(TimeOfUuid7(Uuid7At(1'700'000'000'123'000)), 1'700'000'000'123'000);
+  EXPECT_EQ(TimeOfUuid7("017F22E2-79B0-4CC3-98C4-DC0C0C07398F"), std::nullopt);
+  EXPECT_EQ(TimeOfUuid7("017F22E2-79B0-7CC3-78C4-DC0C0C07398F"), std::nullopt);
+  EXPECT_EQ(TimeOfUuid7("017F22E2079B0-7CC3-98C4-DC0C0C07398F"), std::nullopt);
+  EXPECT_EQ(TimeOfUuid7("017G22E2-79B0-7CC3-98C4-DC0C0C07398F"), std::nullopt);
+  EXPECT_EQ(TimeOfUuid7("order-17"), std::nullopt);
+}
+
+TEST_F(Uuid7, OlderThanThirtyDaysIsRefused) {
+  const UnixMicros now = clock_.Wall();
+  const Position before = End();
+  const ReplyPtr old = Submit(Add(Uuid7At(now - 30 * kDay), 1));
+  EXPECT_EQ(old->status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(old->reason(), "REQUEST_ID_EXPIRED");
+  EXPECT_EQ(End(), before);
+  EXPECT_EQ(Submit(Add(Uuid7At(now - 30 * kDay + 1000), 1))->value(), 1);
+}
+
+TEST_F(Uuid7, TooFarAheadIsRefused) {
+  const UnixMicros now = clock_.Wall();
+  const ReplyPtr ahead = Submit(Add(Uuid7At(now + kDay + 1000), 1));
+  EXPECT_EQ(ahead->status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ahead->reason(), "REQUEST_ID_AHEAD");
+  EXPECT_EQ(Submit(Add(Uuid7At(now + kDay), 1))->value(), 1);
+}
+
+TEST_F(Uuid7, IsForgottenByARecordedFactAndAReplayAgrees) {
+  const UnixMicros start = clock_.Wall();
+  const std::string id = Uuid7At(start);
+  const std::string later = Uuid7At(start + kHour);
+  EXPECT_EQ(Submit(Add(id, 5))->value(), 5);
+  EXPECT_EQ(Submit(Add(later, 5))->value(), 10);
+  EXPECT_EQ(Submit(Add("kept", 5))->value(), 15);
+
+  clock_.Advance(30 * kDay - 1000);
+  const Position before = End();
+  EXPECT_EQ(Submit(Add(id, 5))->value(), 5) << "still remembered";
+  EXPECT_EQ(End(), before);
+
+  clock_.Advance(1000);
+  Until([this, before] { return End() > before; });
+  Until([this, before] { return runtime_->confirmed(kFirstSlot) > before; });
+  EXPECT_FALSE(Remembers(id));
+  EXPECT_TRUE(Remembers(later));
+  EXPECT_TRUE(Remembers("kept"));
+  EXPECT_EQ(Submit(Add(id, 5))->reason(), "REQUEST_ID_EXPIRED");
+  EXPECT_EQ(ValueOf(), 15);
+
+  const std::vector<log::v1::Batch> batches = Batches(before);
+  ASSERT_EQ(batches.size(), 1u);
+  ASSERT_EQ(batches[0].events_size(), 1);
+  EXPECT_EQ(batches[0].events(0).type(), 0u);
+  log::v1::RuntimeEvent event;
+  ASSERT_TRUE(event.ParseFromString(batches[0].events(0).payload()));
+  EXPECT_EQ(event.request_ids_expired().until_us(), start + 30 * kDay);
+
+  const auto digests = Digests();
+  Stop();
+  DeleteState();
+  Start();
+  EXPECT_EQ(Digests(), digests);
+}
+
+TEST_F(Uuid7, IsForgottenOnLogicalTimeThoughTheWallClockIsSetBack) {
+  const UnixMicros start = clock_.Wall();
+  EXPECT_EQ(Submit(Add(Uuid7At(start), 5))->value(), 5);
+  clock_.SetWall(start - 365 * kDay);
+  EXPECT_EQ(Submit(Add(Uuid7At(start - 30 * kDay), 5))->reason(), "REQUEST_ID_EXPIRED");
+  Crash();
+  Start();  // with a wall clock that is behind the log
+  EXPECT_EQ(Submit(Add(Uuid7At(start - 30 * kDay), 5))->reason(), "REQUEST_ID_EXPIRED");
+}
+
+}  // namespace
+}  // namespace halles::partition

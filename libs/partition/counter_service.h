@@ -1,0 +1,83 @@
+// The toy service of counter_test.proto: its table, rules and folds.
+#ifndef HALLES_LIBS_PARTITION_COUNTER_SERVICE_H_
+#define HALLES_LIBS_PARTITION_COUNTER_SERVICE_H_
+
+#include <array>
+#include <string>
+#include <tuple>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "libs/base/slot.h"
+#include "libs/base/status.h"
+#include "libs/partition/counter_test.pb.h"
+#include "libs/partition/domain.h"
+#include "libs/partition/runtime_tables.h"
+#include "libs/partition/service_definition.h"
+#include "libs/store/table.h"
+
+namespace halles::partition::counter {
+
+struct CounterKey {
+  std::string counter;
+  static constexpr std::array kFieldNames = {"counter"};
+  auto Fields() const { return std::tie(counter); }
+  auto Fields() { return std::tie(counter); }
+};
+inline constexpr store::Table<CounterKey, CounterRow> kCounters(1, "counters");
+
+// Decided like any other, and refused by every fold.
+inline constexpr int64_t kNotEvolvable = 666;
+// Refused by StrictEvolve alone: a fact that a later build cannot read.
+inline constexpr int64_t kUnlucky = 13;
+
+inline absl::StatusOr<Decision<AddResponse, CounterEvent>> Decide(const store::RowReader& state,
+                                                                  const AddRequest& request, const CommandContext&) {
+  const CounterRow row = kCounters.Get(state, {request.counter()}).value_or(CounterRow());
+  if (row.value() + request.amount() < 0) {
+    return Failure(absl::StatusCode::kFailedPrecondition, "BELOW_ZERO",
+                   absl::StrCat("the counter stands at ", row.value()));
+  }
+  Decision<AddResponse, CounterEvent> decision;
+  decision.response.set_value(row.value() + request.amount());
+  if (request.amount() == 0) return decision;
+  CounterEvent event;
+  event.set_counter(request.counter());
+  event.set_amount(request.amount());
+  event.set_padding(request.padding());
+  decision.facts.push_back({request.counter(), event});
+  return decision;
+}
+
+inline absl::Status Evolve(store::Rows& rows, const CounterEvent& event, const FactContext&) {
+  if (event.amount() == kNotEvolvable) return absl::DataLossError("nobody can evolve this");
+  CounterRow row = kCounters.Get(rows, {event.counter()}).value_or(CounterRow());
+  row.set_value(row.value() + event.amount());
+  row.set_additions(row.additions() + 1);
+  kCounters.Put(rows, {event.counter()}, row);
+  return absl::OkStatus();
+}
+
+inline absl::Status StrictEvolve(store::Rows& rows, const CounterEvent& event, const FactContext& context) {
+  if (event.amount() == kUnlucky) return absl::DataLossError("an unlucky number");
+  return Evolve(rows, event, context);
+}
+
+inline constexpr Aggregate<CounterEvent> kCounter{1, &Evolve};
+inline constexpr Aggregate<CounterEvent> kStrictCounter{1, &StrictEvolve};
+
+inline ServiceDefinition Service(ServiceId id, Aggregate<CounterEvent> aggregate = kCounter,
+                                 uint32_t fold_version = 1) {
+  ServiceDefinition service;
+  service.id = id;
+  service.fold_version = fold_version;
+  service.aggregates = {FoldOf(aggregate)};
+  return service;
+}
+
+inline store::Schema StateSchema() { return WithRuntimeTables(store::Schema().Add(kCounters)); }
+
+}  // namespace halles::partition::counter
+
+#endif  // HALLES_LIBS_PARTITION_COUNTER_SERVICE_H_
