@@ -97,14 +97,15 @@ Run Measure(const std::string& target, int channels, int in_flight, absl::Durati
     checkout::v1::ImportOrderRequest request;
     checkout::v1::ImportOrderResponse response;
   };
-  return Load(in_flight, stubs.size(), duration, 0,
-              [&](uint64_t n, size_t channel, Load::Done done) {
-                auto pending = std::make_shared<Pending>();
-                pending->request = Order(run, n);
-                start(*stubs[channel], &pending->context, &pending->request, &pending->response,
-                      [pending, done = std::move(done)](const grpc::Status& status) { done(status); });
-              })
-      .Measure();
+  return std::make_shared<Load>(in_flight, stubs.size(), duration, 0,
+                                [&](uint64_t n, size_t channel, Load::Done done) {
+                                  auto pending = std::make_shared<Pending>();
+                                  pending->request = Order(run, n);
+                                  start(
+                                      *stubs[channel], &pending->context, &pending->request, &pending->response,
+                                      [pending, done = std::move(done)](const grpc::Status& status) { done(status); });
+                                })
+      ->Measure();
 }
 
 Run MeasureEcho(const std::string& target, int channels, int in_flight, absl::Duration duration) {
@@ -153,8 +154,12 @@ Run MeasureView(const std::string& target, double rate, absl::Duration duration,
   checkout::v1::CheckoutService::Stub orders(channels[0]);
   customer_identity::v1::CustomerIdentityService::Stub customers(channels[1]);
   const uint64_t run = static_cast<uint64_t>(absl::GetCurrentTimeNanos());
-  Mutex mutex;
-  int open = 0;
+  struct Open {
+    Mutex mutex;
+    int calls ABSL_GUARDED_BY(mutex) = 0;
+  };
+  // Shared: the last answer may still be on its way out when it was counted.
+  const auto open = std::make_shared<Open>();
   const absl::Time start = absl::Now();
   struct Pending {
     grpc::ClientContext context;
@@ -180,13 +185,13 @@ Run MeasureView(const std::string& target, double rate, absl::Duration duration,
       auto pending = std::make_shared<Pending>();
       pending->request = Order(run, sent);
       {
-        MutexLock lock(&mutex);
-        ++open;
+        MutexLock lock(&open->mutex);
+        ++open->calls;
       }
       orders.async()->ImportOrder(&pending->context, &pending->request, &pending->response,
-                                  [pending, &mutex, &open](const grpc::Status&) {
-                                    MutexLock lock(&mutex);
-                                    --open;
+                                  [pending, open](const grpc::Status&) {
+                                    MutexLock lock(&open->mutex);
+                                    --open->calls;
                                   });
     }
     // One probe at a time, acknowledged before the clock starts.
@@ -203,8 +208,8 @@ Run MeasureView(const std::string& target, double rate, absl::Duration duration,
     with_token.micros.push_back(seen);
     plain->micros.push_back(bare);
   }
-  MutexLock lock(&mutex);
-  mutex.Await([&open] { return open == 0; });
+  MutexLock lock(&open->mutex);
+  open->mutex.Await([&open]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return open->calls == 0; });
   std::sort(with_token.micros.begin(), with_token.micros.end());
   std::sort(plain->micros.begin(), plain->micros.end());
   return with_token;
@@ -348,7 +353,6 @@ int main(int argc, char** argv) {
   if (verb == "run" && argc == 6 && absl::SimpleAtod(argv[5], &seconds) && seconds > 0) {
     return halles::load::Measure(argv[2], argv[3], argv[4], seconds);
   }
-  std::cerr << "usage: halles_load echo | halles_load run ECHO HALLES DIR SECONDS
-               ";
-      return 2;
+  std::cerr << "usage: halles_load echo | halles_load run ECHO HALLES DIR SECONDS\n";
+  return 2;
 }

@@ -45,7 +45,8 @@ inline std::vector<std::shared_ptr<grpc::Channel>> Channels(const std::string& t
 
 // Keeps `in_flight` calls going for `duration`. `call(n, channel, done)` starts the n-th call and calls `done` once with its
 // status.
-class Load {
+// Lifetime: shared, since the last call may still be on its way out when the run is over.
+class Load : public std::enable_shared_from_this<Load> {
  public:
   using Done = std::function<void(const grpc::Status&)>;
   using Call = std::function<void(uint64_t n, size_t channel, Done done)>;
@@ -78,7 +79,7 @@ class Load {
       --running_;
       return;
     }
-    call_(next_.fetch_add(1), channel, [this, channel, start](const grpc::Status& status) {
+    call_(next_.fetch_add(1), channel, [self = shared_from_this(), this, channel, start](const grpc::Status& status) {
       {
         MutexLock lock(&mutex_);
         if (status.ok()) {

@@ -1,0 +1,385 @@
+#!/usr/bin/python3
+"""Tells the story of scripts/demo against a real mesh: every figure is asked of it, and compared."""
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+BIN = ROOT / "build" / "bin"
+SOURCE = "complete-journey"
+DEADLINE_S = 120
+COLOUR = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+
+
+def paint(code, text):
+    return f"\033[{code}m{text}\033[0m" if COLOUR else text
+
+
+def step(title):
+    print(f"\n{paint('1;36', '== ' + title)}", flush=True)
+
+
+def say(text):
+    print(f"   {text}", flush=True)
+
+
+class Failed(Exception):
+    """A figure differs or something did not come in time; the message says which."""
+
+
+def money(minor):
+    sign = "-" if minor < 0 else ""
+    return f"{sign}{abs(minor) // 100:,}.{abs(minor) % 100:02d}"
+
+
+class Mesh:
+    """One halles process on a folder of its own."""
+
+    def __init__(self, folder, port):
+        self.folder = folder
+        self.port = port
+        self.target = None
+        self.process = None
+        self.logs = 0
+
+    def start(self):
+        self.logs += 1
+        log_path = self.folder / f"halles-{self.logs}.log"
+        begun = time.monotonic()
+        with open(log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                [BIN / "halles", "--data-dir", self.folder / "data", "--listen", f"127.0.0.1:{self.port}", "--metrics",
+                 "127.0.0.1:0"], stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+        serving = None
+        while time.monotonic() - begun < DEADLINE_S:
+            for line in log_path.read_text(encoding="utf-8").splitlines():
+                if '"msg":"serving"' in line:
+                    serving = json.loads(line)
+            if serving or self.process.poll() is not None:
+                break
+            time.sleep(0.01)
+        if not serving:
+            raise Failed(f"halles did not start; see {log_path}")
+        self.target = serving["listen"]
+        self.port = self.target.rsplit(":", 1)[1]  # the same after a restart
+        return serving, time.monotonic() - begun
+
+    def kill(self):
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(timeout=40)
+            except subprocess.TimeoutExpired:
+                self.kill()
+
+    def command(self, *arguments):
+        return [str(BIN / "hallesctl"), "--target", self.target, "--output", "json", *map(str, arguments)]
+
+    def ask(self, *arguments, show_progress=False):
+        done = subprocess.run(self.command(*arguments), stdout=subprocess.PIPE,
+                              stderr=None if show_progress else subprocess.PIPE, text=True, check=False)
+        if done.returncode != 0:
+            raise Failed(f"hallesctl {' '.join(map(str, arguments))} ended with {done.returncode}: {done.stderr or ''}")
+        return json.loads(done.stdout)
+
+
+class Comparison:
+    """A table of figures of the mesh beside those they must be."""
+
+    def __init__(self):
+        self.bad = []
+
+    def row(self, what, got, want, shown=None):
+        shown = shown or (lambda value: f"{value:,}")
+        good = got == want
+        mark = paint("32", "equal") if good else paint("31", "DIFFERS")
+        say(f"{what:<44} {shown(got):>16} {shown(want):>16}  {mark}")
+        if not good:
+            self.bad.append(what)
+
+    def check(self):
+        if self.bad:
+            raise Failed("the mesh and the published figures differ in: " + ", ".join(self.bad))
+
+
+def external(household):
+    return f"{SOURCE}:{household}"
+
+
+def net_of(view):
+    amounts = view["net"]
+    if len(amounts) != 1:
+        raise Failed(f"expected one currency, got {amounts}")
+    return amounts[0]["minor_units"]
+
+
+def compare_totals(mesh, truth):
+    total = mesh.ask("totals")["rows"]
+    if len(total) != 1:
+        raise Failed(f"expected one row of totals, got {len(total)}")
+    total = total[0]
+    months = {row["month"]: row for row in mesh.ask("totals", "--by", "month")["rows"]}
+    table = Comparison()
+    say(paint("2", f"{'':<44} {'from the mesh':>16} {'published':>16}"))
+    table.row("lines", total["lines"], truth["lines"])
+    table.row("baskets", total["orders"], truth["baskets"])
+    table.row("shops", total["structures"], truth["stores"])
+    table.row("lines with quantity 0", total["zero_quantity_lines"], truth["zero_quantity_lines"])
+    table.row("lines with value 0", total["zero_value_lines"], truth["zero_value_lines"])
+    if "zero_value_note" in truth:
+        say(paint("2", f"  ({truth['zero_value_note']})"))
+    table.row("sales, " + truth["currency"], total["net_minor_units"], truth["sales_minor_units"], money)
+    table.row("discounts of the retailer", total["discount_retailer_minor_units"], truth["retail_disc_minor_units"], money)
+    table.row("discounts by coupon", total["discount_coupon_minor_units"], truth["coupon_disc_minor_units"], money)
+    table.row("discounts by matched coupon", total["discount_coupon_match_minor_units"],
+              truth["coupon_match_disc_minor_units"], money)
+    for month, sales in sorted(truth["months"].items()):
+        table.row(f"sales in {month}", months[month]["net_minor_units"] if month in months else 0, sales, money)
+    for best in truth["best_households"]:
+        household = best["household_id"]
+        view = mesh.ask("customer", "--external", external(household), "--timeline", 1)["customer"]
+        table.row(f"household {household}: baskets", view["orders"], best["baskets"])
+        table.row(f"household {household}: sales", net_of(view), best["sales_minor_units"], money)
+    table.check()
+    return total
+
+
+def best_customer(mesh, truth):
+    """Of the households that the truth names, the one with the highest value as the mesh tells it."""
+    values = {}
+    for best in truth["best_households"]:
+        household = best["household_id"]
+        values[household] = net_of(mesh.ask("customer", "--external", external(household), "--timeline", 1)["customer"])
+    return max(values, key=values.get)
+
+
+def show_view(mesh, household):
+    done = subprocess.run([str(BIN / "hallesctl"), "--target", mesh.target, "customer", "--external", external(household),
+                           "--timeline", "4"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failed(done.stderr)
+    for line in done.stdout.rstrip().splitlines():
+        say(line)
+
+
+def grow_the_view(mesh, folder, household, currency):
+    """Three facts from three channels; for each the time from its answer to the view that shows it."""
+    sys.path.insert(0, str(ROOT / "tests" / "clients" / "python"))
+    import run_client  # pylint: disable=import-outside-toplevel
+
+    stubs = folder / "stubs"
+    stubs.mkdir()
+    run_client.generate(ROOT / "build" / "third_party" / "googleapis", str(stubs))
+    import grpc  # pylint: disable=import-outside-toplevel
+    from halles.checkout.v1 import checkout_events_pb2 as events  # pylint: disable=import-outside-toplevel
+    from halles.checkout.v1 import checkout_service_pb2 as checkout  # pylint: disable=import-outside-toplevel
+    from halles.checkout.v1 import checkout_service_pb2_grpc as checkout_grpc  # pylint: disable=import-outside-toplevel
+    from halles.common.v1 import common_pb2 as common  # pylint: disable=import-outside-toplevel
+    from halles.customer_identity.v1 import customer_identity_service_pb2 as identity  # pylint: disable=import-outside-toplevel
+    from halles.customer_identity.v1 import customer_identity_service_pb2_grpc as identity_grpc  # pylint: disable=import-outside-toplevel
+
+    channel = grpc.insecure_channel(mesh.target)
+    orders = checkout_grpc.CheckoutServiceStub(channel)
+    who = common.Identifier(type=common.IDENTIFIER_TYPE_EXTERNAL_ID, issuer=SOURCE, value=household)
+    seen = {}
+    arrived = threading.Condition()
+
+    def watch():
+        stream = identity_grpc.CustomerIdentityServiceStub(channel).WatchCustomer(
+            identity.WatchCustomerRequest(customer=identity.CustomerName(identifier=who)), timeout=DEADLINE_S)
+        try:
+            for update in stream:
+                now = time.perf_counter()
+                with arrived:
+                    if update.WhichOneof("update") == "snapshot":
+                        seen[""] = (now, update.snapshot)
+                    for entry in update.change.entries:
+                        seen[entry.external.external_id] = (now, update.change.view)
+                    arrived.notify_all()
+        except grpc.RpcError:
+            pass  # the channel is closed in the end
+
+    def await_seen(external_id):
+        with arrived:
+            if not arrived.wait_for(lambda: external_id in seen, timeout=DEADLINE_S):
+                raise Failed(f"the watch did not show '{external_id}' in time")
+            return seen[external_id]
+
+    threading.Thread(target=watch, daemon=True).start()
+    before = await_seen("")[1]
+    say(f"a watcher has her view: {before.orders:,} orders, {money(before.net[0].money.minor_units)} {currency}")
+    added = 0
+    for name, number, minor in [("web", common.CHANNEL_WEB, 4990), ("app", common.CHANNEL_APP, 1275),
+                                ("phone", common.CHANNEL_PHONE, 8300)]:
+        external_id = f"demo-{name}"
+        order = checkout.ImportRecord(
+            external=events.ExternalRef(source="demo", external_id=external_id), channel=number, structure_id=f"{name}-1",
+            currency_code=currency, identifiers=[who],
+            lines=[checkout.ImportLine(kind=events.LINE_KIND_SALE, sku="basket", quantity=common.Decimal(unscaled=1),
+                                       exact_amount=common.Decimal(unscaled=minor, scale=2))])
+        order.recorded_time.FromDatetime(datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None))
+        sent = time.perf_counter()
+        orders.ImportOrder(checkout.ImportOrderRequest(request_id=f"demo/{external_id}", order=order), timeout=DEADLINE_S)
+        durable = time.perf_counter()
+        shown, view = await_seen(external_id)
+        added += minor
+        say(f"{name:<6} {money(minor):>8}  durable after {1000 * (durable - sent):5.1f} ms, in her view after "
+            f"{1000 * (shown - sent):5.1f} ms: {view.orders:,} orders, {money(view.net[0].money.minor_units)} {currency}")
+    channel.close()
+    after = mesh.ask("customer", "--external", external(household), "--timeline", 3)
+    if after["customer"]["orders"] != before.orders + 3 or net_of(after["customer"]) != before.net[0].money.minor_units + added:
+        raise Failed("her view does not hold the three orders exactly once")
+    channels = {place["channel"] for place in after["customer"]["places"]}
+    say(f"one view over {len(channels)} channels: {', '.join(sorted(channels))}")
+
+
+def kill_in_the_middle(mesh, folder):
+    """kill -9 while a second journal is imported; the import goes on by itself."""
+    journal = folder / "second"
+    expected = json.loads(subprocess.run([str(BIN / "hallesctl"), "generate", "uci", "--seed", "9", "--size", "6000", str(journal)],
+                                         check=True, capture_output=True, text=True).stdout)
+    before = mesh.ask("totals", "--by", "channel")["rows"]
+
+    def recorded():
+        rows = mesh.ask("totals")["rows"]
+        return sum(row["orders"] + row["returns"] for row in rows if row["currency"] == "GBP")
+
+    running = subprocess.Popen(mesh.command("import", "uci", journal), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    begun = time.monotonic()
+    while (count := recorded()) < 500:
+        if running.poll() is not None or time.monotonic() - begun > DEADLINE_S:
+            raise Failed("the second import ended before it could be interrupted")
+    mesh.kill()
+    say(f"killed with -9 after {count:,} of its orders and returns were recorded, with requests in flight")
+    _, seconds = mesh.start()
+    say(f"started again in {1000 * seconds:,.0f} ms; the import goes on")
+    out, _ = running.communicate(timeout=DEADLINE_S)
+    if running.returncode != 0:
+        raise Failed(f"the interrupted import ended with {running.returncode}: {out}")
+    summary = json.loads(out)
+    say(f"import done: {summary['orders']:,} orders and {summary['returns']:,} returns, {summary['retries']:,} requests sent again")
+    again = mesh.ask("import", "uci", journal)
+    table = Comparison()
+    say(paint("2", f"{'':<44} {'from the mesh':>16} {'in the journal':>16}"))
+    gbp = [row for row in mesh.ask("totals")["rows"] if row["currency"] == "GBP"][0]
+    table.row("orders, none lost, none doubled", gbp["orders"], expected["orders"])
+    table.row("returns, none lost, none doubled", gbp["returns"], expected["returns"])
+    table.row("lines", gbp["lines"], sum(expected["lines_imported"].values()))
+    table.row("the same journal once more: orders", again["orders"], expected["orders"])
+    still = mesh.ask("totals", "--by", "channel")["rows"]
+    for row in before:
+        same = [now for now in still if now["currency"] == row["currency"] and now["channel"] == row["channel"]]
+        table.row(f"{row['channel']} of before, {row['currency']}", same[0]["net_minor_units"], row["net_minor_units"], money)
+    table.check()
+
+
+def digests(mesh):
+    status = mesh.ask("status")
+    return {(slot["service"], slot["slot"]): slot["digest"] for slot in status["slots"]}
+
+
+def prove(mesh):
+    before = digests(mesh)
+    begun = time.monotonic()
+    result = mesh.ask("rebuild", show_progress=True)
+    say(f"state and views folded again from the log alone: {result['events']:,} events, {result['rows']:,} rows, "
+        f"{time.monotonic() - begun:.1f} s")
+    table = Comparison()
+    say(paint("2", f"{'':<44} {'rebuilt':>16} {'before':>16}"))
+    table.row("digests of slots that are equal", sum(before[slot] == digest for slot, digest in digests(mesh).items()), len(before))
+    table.row("rows that differ", result.get("difference_count", 0), 0)
+    table.check()
+    if not result["equal"]:
+        raise Failed("the rebuilt rows differ from those that served")
+
+
+def run(options, folder):
+    truth = json.loads(pathlib.Path(options.truth).read_text(encoding="utf-8"))
+    mesh = Mesh(folder, options.port)
+    try:
+        step("One process, one log")
+        serving, seconds = mesh.start()
+        say(f"halles {serving['version']} serves at {mesh.target} after {1000 * seconds:,.0f} ms; an answer means fsync")
+
+        step("A grocer's year, over gRPC")
+        summary = mesh.ask("import", SOURCE, options.csv, show_progress=True)
+        records = summary["orders"] + summary["returns"]
+        say(f"{records:,} baskets with {summary['lines_read']:,} lines in {summary['seconds']:.1f} s: "
+            f"{records / summary['seconds']:,.0f} durable facts a second")
+
+        step("What the mesh says, and what was published")
+        table = Comparison()
+        compare_totals(mesh, truth)
+        table.row("households seen by the import", summary["customers"], truth["households"])
+        table.check()
+
+        step("The best customer")
+        household = best_customer(mesh, truth)
+        show_view(mesh, household)
+
+        step("Her next three orders: web, app, phone")
+        grow_the_view(mesh, folder, household, truth["currency"])
+
+        step("kill -9 in the middle of another import")
+        kill_in_the_middle(mesh, folder)
+
+        step("The view again, from the log")
+        prove(mesh)
+
+        step("Try next")
+        household_flag = f"--external {external(household)}"
+        if options.keep:
+            say(f"halles goes on at {mesh.target} as process {mesh.process.pid}; its data is in {folder / 'data'}")
+        else:
+            say("with --keep it goes on running, and these answer:")
+        say(f"build/bin/hallesctl --target {mesh.target} customer {household_flag} --watch")
+        say(f"build/bin/hallesctl --target {mesh.target} explain customer {household_flag}")
+        say(f"build/bin/hallesctl --target {mesh.target} totals --by channel,month")
+        say(f"build/bin/hallesctl --target {mesh.target} verify")
+        say(f"grpcurl -plaintext {mesh.target} list")
+        say(f"grpcurl -plaintext -d '{{\"group_by\":[\"TOTALS_DIMENSION_MONTH\"]}}' {mesh.target} "
+            "halles.checkout.v1.CheckoutService/GetTotals")
+        return mesh if options.keep else None
+    except BaseException:
+        options.keep = False
+        raise
+    finally:
+        if not options.keep:
+            mesh.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--csv", required=True)
+    parser.add_argument("--truth", required=True)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--keep", action="store_true")
+    options = parser.parse_args()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="halles-demo-"))
+    begun = time.monotonic()
+    try:
+        run(options, folder)
+    except Failed as failed:
+        print(f"\n{paint('31', 'demo: ' + str(failed))}\n      logs and data are in {folder}", file=sys.stderr)
+        return 1
+    print(f"\n{paint('32', 'All figures agree.')} {time.monotonic() - begun:.0f} s", flush=True)
+    if not options.keep:
+        shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
