@@ -124,7 +124,7 @@ TEST_F(Totals, ComeInPages) {
   const std::vector<std::string> all = LinesOf(request);
   std::vector<std::string> paged;
   request.set_page_size(1);
-  for (size_t pages = 1;; ++pages) {
+  for (size_t pages = 1; pages <= all.size(); ++pages) {
     const v1::GetTotalsResponse response = Ask(request);
     EXPECT_EQ(response.rows_size(), 1);
     paged.push_back(Lines(response).at(0));

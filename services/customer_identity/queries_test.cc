@@ -207,7 +207,7 @@ TEST(ListTimeline, PagesThroughAllIdentifiersWithoutGapsOrDoubles) {
       EXPECT_LE(page.entries_size(), size);
       for (const std::string& id : ExternalIdsOf(page.entries())) paged.push_back(id);
       token = page.next_page_token();
-    } while (!token.empty());
+    } while (!token.empty() && paged.size() <= 40);
     EXPECT_EQ(paged, ExternalIdsOf(all.entries())) << size;
   }
 }
