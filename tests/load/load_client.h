@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,14 +34,17 @@ struct Run {
   }
 };
 
+// `count` connections to the target, the same at each call. Kept to the end of the process: the thread that runs callbacks
+// must not be the one that drops the last channel, since it would wait for itself.
 inline std::vector<std::shared_ptr<grpc::Channel>> Channels(const std::string& target, int count) {
-  std::vector<std::shared_ptr<grpc::Channel>> channels;
-  for (int i = 0; i < count; ++i) {
+  static auto& kept = *new std::map<std::string, std::vector<std::shared_ptr<grpc::Channel>>>;
+  std::vector<std::shared_ptr<grpc::Channel>>& channels = kept[target];
+  while (static_cast<int>(channels.size()) < count) {
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);  // a connection of its own
     channels.push_back(grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments));
   }
-  return channels;
+  return {channels.begin(), channels.begin() + count};
 }
 
 // Keeps `in_flight` calls going for `duration`. `call(n, channel, done)` starts the n-th call and calls `done` once with its
