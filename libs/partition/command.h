@@ -2,6 +2,7 @@
 #ifndef HALLES_LIBS_PARTITION_COMMAND_H_
 #define HALLES_LIBS_PARTITION_COMMAND_H_
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,6 +25,18 @@ namespace halles::partition {
 struct AnswerPosition {
   SlotId slot;
   Position position = 0;  // first position that need not be covered
+};
+
+// Commands of one line are taken in the order of their submission: once one of them has failed, those behind it fail too.
+// Else a later one would be recorded in the place of one that is still to be tried again.
+// Thread safety: may be shared. Release/acquire: who fails a command breaks the line before the next is looked at.
+class CommandLine {
+ public:
+  void Break() { broken_.store(true, std::memory_order_release); }
+  bool broken() const { return broken_.load(std::memory_order_acquire); }
+
+ private:
+  std::atomic<bool> broken_{false};
 };
 
 // Type-erased command.
@@ -53,8 +66,9 @@ class Command {
     std::string traceparent;
     absl::Time deadline = absl::InfiniteFuture();  // nobody waits for the answer after it
     std::optional<log::v1::Cause> cause;           // of a reaction
-    bool internal = false;                         // may use the reserved part of the queue
-    bool record_always = false;                    // recorded even without facts: moves the reaction's cursor
+    std::shared_ptr<CommandLine> line;  // of a reaction; broken by the submitter when it is told of a failure
+    bool internal = false;              // may use the reserved part of the queue
+    bool record_always = false;         // recorded even without facts: moves the reaction's cursor
   };
   Envelope envelope;
 };

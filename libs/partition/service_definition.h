@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "google/protobuf/arena.h"
 #include "google/protobuf/message.h"
 #include "libs/base/slot.h"
 #include "libs/partition/domain.h"
@@ -37,11 +38,12 @@ template <typename Event>
 AggregateFold FoldOf(Aggregate<Event> aggregate) {
   return {aggregate.type,
           [aggregate](store::Rows& rows, absl::string_view payload, const FactContext& context) {
-            Event event;
-            if (!event.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
+            google::protobuf::Arena arena;
+            auto* event = google::protobuf::Arena::CreateMessage<Event>(&arena);
+            if (!event->ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
               return absl::DataLossError(absl::StrCat("event of type ", aggregate.type, " does not parse"));
             }
-            return aggregate.evolve(rows, event, context);
+            return aggregate.evolve(rows, *event, context);
           },
           [] { return std::make_unique<Event>(); }};
 }

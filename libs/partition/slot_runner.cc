@@ -288,6 +288,12 @@ bool SlotRunner::Execute(Pending pending) {
                                          "the deadline passed before the command was decided; nothing was recorded"));
     return true;
   }
+  if (pending.command->envelope.line != nullptr && pending.command->envelope.line->broken()) {
+    Finish(pending);
+    pending.command->AnswerError(
+        Failure(absl::StatusCode::kAborted, "LINE_BROKEN", "a command before it failed; nothing was recorded"));
+    return true;
+  }
   const Command::Envelope& envelope = pending.command->envelope;
   const UnixMicros now = owner_->LogicalTime(deps_.clock->Now());
   const store::RowReader& state = rows_->in_flight();
@@ -398,6 +404,8 @@ void SlotRunner::Propose(Pending pending, bool has_facts, UnixMicros now, absl::
 }
 
 void SlotRunner::AnswerLater(WaitingAnswer answer) {
+  // Those behind it are decided before the answer leaves.
+  if (!answer.error.ok() && answer.command->envelope.line != nullptr) answer.command->envelope.line->Break();
   Effects effects;
   const absl::StatusOr<uint64_t> ticket = owner_->AnswerWithoutRecord(&effects);
   if (!ticket.ok()) {

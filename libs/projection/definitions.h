@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "google/protobuf/arena.h"
 #include "libs/base/slot.h"
 #include "libs/partition/command.h"
 #include "libs/partition/domain.h"
@@ -24,32 +25,27 @@ namespace halles::projection {
 struct SourceProjection {
   ServiceId source = ServiceId::kCheckout;
   uint32_t type = 0;
-  std::function<absl::Status(store::Rows&, absl::string_view payload, const partition::FactContext&)> project;
-  // Names of what the event touches, for those who watch; may be empty.
-  std::function<void(absl::string_view payload, std::vector<std::string>* topics)> topics;
+  // Adds the names of what the event touches to `topics`, for those who watch, unless it is null.
+  std::function<absl::Status(store::Rows&, absl::string_view payload, const partition::FactContext&,
+                             std::vector<std::string>* topics)>
+      project;
 };
 
 template <typename Event>
 SourceProjection ProjectionOf(ServiceId source, uint32_t type,
                               absl::Status (*project)(store::Rows&, const Event&, const partition::FactContext&),
                               void (*topics)(const Event&, std::vector<std::string>*) = nullptr) {
-  SourceProjection projection{source, type,
-                              [project, type](store::Rows& rows, absl::string_view payload,
-                                              const partition::FactContext& context) -> absl::Status {
-                                Event event;
-                                if (!event.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
-                                  return absl::DataLossError(absl::StrCat("event of type ", type, " does not parse"));
-                                }
-                                return project(rows, event, context);
-                              },
-                              nullptr};
-  if (topics != nullptr) {
-    projection.topics = [topics](absl::string_view payload, std::vector<std::string>* out) {
-      Event event;
-      if (event.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) topics(event, out);
-    };
-  }
-  return projection;
+  return {source, type,
+          [project, topics, type](store::Rows& rows, absl::string_view payload, const partition::FactContext& context,
+                                  std::vector<std::string>* touched) -> absl::Status {
+            google::protobuf::Arena arena;
+            auto* event = google::protobuf::Arena::CreateMessage<Event>(&arena);
+            if (!event->ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
+              return absl::DataLossError(absl::StrCat("event of type ", type, " does not parse"));
+            }
+            if (touched != nullptr && topics != nullptr) topics(*event, touched);
+            return project(rows, *event, context);
+          }};
 }
 
 // A view: rows folded from the logs of one or more services.
@@ -108,11 +104,12 @@ ReactionDefinition ReactionOf(std::string name, ServiceId service, ServiceId sou
   ReactionDefinition definition{std::move(name), service, source, type, nullptr, std::move(single_target)};
   definition.react = [=](absl::string_view payload, const partition::FactContext& context,
                          std::vector<Reaction>* reactions) -> absl::Status {
-    SourceEvent event;
-    if (!event.ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
+    google::protobuf::Arena arena;
+    auto* event = google::protobuf::Arena::CreateMessage<SourceEvent>(&arena);
+    if (!event->ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
       return absl::DataLossError(absl::StrCat("event of type ", type, " does not parse"));
     }
-    for (Request& request : react(event, context)) {
+    for (Request& request : react(*event, context)) {
       std::string key = aggregate_key(request);
       reactions->push_back({std::move(key), [=](std::function<void(absl::Status)> done) {
                               return std::make_unique<partition::TypedCommand<Request, Response, Event>>(

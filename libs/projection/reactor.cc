@@ -55,16 +55,18 @@ bool ShouldRetry(const absl::Status& status) {
 
 }  // namespace
 
-Reactor::Reactor(ReactionDefinition definition, eventlog::EventLog* log, partition::Runtime* runtime)
+Reactor::Reactor(ReactionDefinition definition, eventlog::EventLog* log, partition::Runtime* runtime,
+                 uint64_t progress_every)
     : definition_(std::move(definition)),
       log_(log),
       runtime_(runtime),
+      progress_every_(progress_every),
       waiters_(definition_.name),
       mailbox_(std::make_shared<Mailbox>(std::vector<ServiceId>{definition_.source})) {}
 
 absl::StatusOr<std::unique_ptr<Reactor>> Reactor::Start(ReactionDefinition definition, eventlog::EventLog* log,
-                                                        partition::Runtime* runtime) {
-  std::unique_ptr<Reactor> reactor(new Reactor(std::move(definition), log, runtime));
+                                                        partition::Runtime* runtime, uint64_t progress_every) {
+  std::unique_ptr<Reactor> reactor(new Reactor(std::move(definition), log, runtime, progress_every));
   for (uint32_t slot = 0; slot < log->identity().slots_per_service; ++slot) {
     const SlotId id{reactor->definition_.source, static_cast<uint16_t>(slot)};
     ASSIGN_OR_RETURN(const eventlog::Cursor cursor, reactor->LoadCursor(id));
@@ -208,6 +210,7 @@ bool Reactor::Advance(Source& source) {
     // From the first record that is not known to be recorded; what was recorded behind it does nothing a second time.
     flight.failed = false;
     ++flight.generation;
+    flight.line = std::make_shared<partition::CommandLine>();
     flight.steps.clear();
     flight.cursors.clear();
     source.read_ahead.clear();
@@ -270,8 +273,9 @@ absl::Status Reactor::Submit(Source& source, const SourceBatch& record, size_t* 
   flight.open += reactions.size();
   for (auto& [index, reaction] : reactions) {
     std::unique_ptr<partition::Command> command =
-        reaction.make([mailbox = mailbox_, slot = source.slot, generation = flight.generation,
+        reaction.make([mailbox = mailbox_, line = flight.line, slot = source.slot, generation = flight.generation,
                        position = record.position](absl::Status status) {
+          if (ShouldRetry(status)) line->Break();
           {
             MutexLock lock(&mailbox->mutex);
             mailbox->outcomes.push_back({slot, generation, position, std::move(status)});
@@ -280,6 +284,7 @@ absl::Status Reactor::Submit(Source& source, const SourceBatch& record, size_t* 
         });
     command->envelope.tenant = record.batch.tenant();
     command->envelope.internal = true;
+    command->envelope.line = flight.line;
     command->envelope.cause = CauseOf(source.slot, record.position, index, record.before);
     runtime_->Submit(runtime_->SlotFor(definition_.service, record.batch.tenant(), reaction.aggregate_key),
                      std::move(command));
@@ -288,7 +293,7 @@ absl::Status Reactor::Submit(Source& source, const SourceBatch& record, size_t* 
 }
 
 void Reactor::RecordProgress(Source& source) {
-  if (source.resume.next < source.recorded + kReactionProgressEvery) return;
+  if (source.resume.next < source.recorded + progress_every_) return;
   source.recorded = source.resume.next;
   auto command = std::make_unique<ProgressCommand>();
   command->envelope.cause = CauseOf(source.slot, source.resume.next, 0, source.resume);

@@ -44,7 +44,8 @@ class Reactor {
  public:
   // Reads where the reactions stand from the runtime's slots, which must have settled.
   static absl::StatusOr<std::unique_ptr<Reactor>> Start(ReactionDefinition definition, eventlog::EventLog* log,
-                                                        partition::Runtime* runtime);
+                                                        partition::Runtime* runtime,
+                                                        uint64_t progress_every = kReactionProgressEvery);
   ~Reactor();
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
@@ -81,7 +82,7 @@ class Reactor {
     absl::Status status;
   };
 
-  Reactor(ReactionDefinition definition, eventlog::EventLog* log, partition::Runtime* runtime);
+  Reactor(ReactionDefinition definition, eventlog::EventLog* log, partition::Runtime* runtime, uint64_t progress_every);
   absl::StatusOr<eventlog::Cursor> LoadCursor(SlotId source);
   SlotId HomeOf(SlotId source) const;
   void Run();
@@ -95,6 +96,7 @@ class Reactor {
   const ReactionDefinition definition_;
   eventlog::EventLog* const log_;
   partition::Runtime* const runtime_;
+  const uint64_t progress_every_;
   Waiters waiters_;
   std::atomic<bool> stopping_{false};                  // relaxed: the poke that follows it orders
   std::map<SlotId, std::unique_ptr<Source>> sources_;  // immutable after Start
@@ -104,6 +106,8 @@ class Reactor {
     std::deque<Step> steps;
     std::deque<eventlog::Cursor> cursors;  // behind each step's record
     size_t open = 0;
+    // One line per try, so that nothing is recorded behind a reaction that failed and has to be tried again.
+    std::shared_ptr<partition::CommandLine> line = std::make_shared<partition::CommandLine>();
     uint64_t generation = 0;  // answers of an earlier try are recognised by it
     bool failed = false;      // waits until all are answered, then goes back
     absl::Time retry_at = absl::InfinitePast();

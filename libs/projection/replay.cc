@@ -101,9 +101,9 @@ class Replayer {
             const log::v1::Event& event = record.batch.events(i);
             const SourceProjection* projection = view.Find(slot.service, event.type());
             if (projection == nullptr) continue;
-            absl::Status projected =
-                projection->project(writer, event.payload(),
-                                    partition::ContextOf(slot, record.position, record.logical_time, record.batch, i));
+            absl::Status projected = projection->project(
+                writer, event.payload(),
+                partition::ContextOf(slot, record.position, record.logical_time, record.batch, i), nullptr);
             projected.Update(batch.status());
             if (!projected.ok()) {
               batch.AbandonRecord();

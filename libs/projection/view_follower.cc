@@ -93,6 +93,7 @@ bool ViewFollower::Advance(Source& source) {
   if (*count == 0) return false;
   std::vector<std::string> topics;
   if (const absl::Status projected = Project(source, batches, &topics); !projected.ok()) {
+    source.reached.store(rows_->cursor(source.reader->slot()).next, std::memory_order_release);
     StopSource(source, projected);
     return false;
   }
@@ -106,7 +107,7 @@ absl::Status ViewFollower::Project(Source& source, const std::vector<SourceBatch
   const SlotId slot = source.reader->slot();
   store::ViewRows::Batch batch(rows_.get());
   const eventlog::Cursor& cursor = source.reader->cursor();
-  const eventlog::Cursor* good = nullptr;  // behind the last record that was projected
+  const eventlog::Cursor* good = batches.empty() ? &cursor : &batches.front().before;  // behind the last one projected
   for (const SourceBatch& record : batches) {
     store::Rows& rows = batch.BeginRecord(slot, record.position);
     for (int i = 0; i < record.batch.events_size(); ++i) {
@@ -114,14 +115,14 @@ absl::Status ViewFollower::Project(Source& source, const std::vector<SourceBatch
       const SourceProjection* projection = definition_.Find(slot.service, event.type());
       if (projection == nullptr) continue;
       const absl::Status projected = projection->project(
-          rows, event.payload(), partition::ContextOf(slot, record.position, record.logical_time, record.batch, i));
+          rows, event.payload(), partition::ContextOf(slot, record.position, record.logical_time, record.batch, i),
+          touched_ ? topics : nullptr);
       if (!projected.ok() || !batch.status().ok()) {
         batch.AbandonRecord();
-        if (good != nullptr) batch.SetCursor(slot, {eventlog::EncodeCursor(*good), good->next});
+        batch.SetCursor(slot, {eventlog::EncodeCursor(*good), good->next});
         return WithContext(projected.ok() ? batch.status() : projected,
                            EventRef{slot, record.position, static_cast<uint32_t>(i)}.ToString());
       }
-      if (touched_ && projection->topics) projection->topics(event.payload(), topics);
       events_.fetch_add(1, std::memory_order_relaxed);
     }
     good = &record.after;
