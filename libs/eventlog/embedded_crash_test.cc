@@ -190,7 +190,8 @@ TEST_P(PowerCut, LosesNothingServedWhenTheNextOpenIsCutToo) {
   const auto life = LiveOnce(shape);
   SeededRandom random(14);
   size_t cuts = 0;
-  for (size_t operations = 0; operations <= life->disk.operations(); ++operations) {
+  // Every third boundary of the first life is plenty: each has every boundary of the second.
+  for (size_t operations = 0; operations <= life->disk.operations(); operations += 3) {
     const Counts promised = life->PromisedAfter(operations);
     const size_t pieces = life->disk.PiecesAtRisk(operations);
     if (pieces == 0) continue;
@@ -276,6 +277,13 @@ TEST_P(PowerCut, LosesNothingServedAfterTheProcessDiedAtAnyOperation) {
       ASSERT_TRUE(log.ok()) << log.status();
       served = CountsOf(**log);
       for (const auto& [slot, count] : life.PromisedAfter(0)) EXPECT_GE(served[slot], count);
+      // Goes on into the next segment, which the old process may have left half made.
+      Reports reports;
+      for (size_t sent = 1; sent <= 8; ++sent) {
+        Position& next = served[kSlotB];
+        (*log)->Append(kSlotB, RecordAt(kSlotB, next++), 0, &reports);
+        EXPECT_TRUE(reports.Await(sent).back().status.ok());
+      }
       const size_t at_risk = disk.operations();
       for (int kept = 0; kept < 3; ++kept) {
         auto cut = disk.AfterPowerCut(at_risk, [&](size_t) {
@@ -290,6 +298,104 @@ TEST_P(PowerCut, LosesNothingServedAfterTheProcessDiedAtAnyOperation) {
   }
   std::cout << shape.name << ": " << deaths << " deaths\n";
   EXPECT_GT(deaths, 30u);
+}
+
+// Frames behind a torn one are valid where they lie. Once cut they must not come back when the torn one is written anew
+// and ends where they start.
+TEST(PowerCutTail, RevivesNothingThatWasCut) {
+  const auto record = [](int number, char life) {
+    return absl::StrCat("record ", number, " of life ", std::string(1, life));
+  };
+  testing::FaultyDisk disk;
+  ManualClock clock;
+  SeededRandom random(18);
+  EmbeddedLogOptions options = OptionsOn(disk, clock, random);
+  options.mark_delay = absl::InfiniteDuration();
+  size_t torn_at = 0;
+  {
+    auto log = EmbeddedLog::Open(options);
+    ASSERT_TRUE(log.ok()) << log.status();
+    Reports reports;
+    disk.HoldSyncs();
+    (*log)->Append(kSlotA, record(0, 'a'), 0, &reports);
+    disk.AwaitHeldSync();
+    for (int i = 1; i <= 4; ++i) (*log)->Append(kSlotA, record(i, 'a'), 0, &reports);
+    disk.ReleaseSyncs();
+    reports.Await(5);
+    // The last operation was the sync of the second batch, the one before it its write.
+    torn_at = disk.operations() - 1;
+  }
+  const size_t pieces = disk.PiecesAtRisk(torn_at);
+  ASSERT_GE(pieces, 4u);
+  size_t cuts = 0;
+  for (size_t lost = 0; lost < pieces; ++lost) {
+    auto cut = disk.AfterPowerCut(torn_at, [&](size_t piece) { return piece != lost; });
+    options.file_system = cut.get();
+    auto log = EmbeddedLog::Open(options);
+    ASSERT_TRUE(log.ok()) << log.status();
+    const std::vector<std::string> before = ReadAll(**log, kSlotA);
+    if (before.size() < 5) ++cuts;
+    Reports reports;
+    (*log)->Append(kSlotA, record(static_cast<int>(before.size()), 'b'), 0, &reports);
+    ASSERT_TRUE(reports.Await(1)[0].status.ok());
+    auto second = cut->AfterPowerCut(cut->operations(), [](size_t) { return true; });
+    log->reset();
+    options.file_system = second.get();
+    auto again = EmbeddedLog::Open(options);
+    ASSERT_TRUE(again.ok()) << again.status();
+    const std::vector<std::string> after = ReadAll(**again, kSlotA);
+    ASSERT_EQ(after.size(), before.size() + 1) << "lost piece " << lost;
+    EXPECT_EQ(after.back(), record(static_cast<int>(before.size()), 'b'));
+  }
+  EXPECT_GE(cuts, 3u);
+}
+
+// A write of several frames at the start of a segment may lose the first of them: the segment is then empty, and its first
+// frame has to state the end of the segment before it once more.
+TEST(PowerCutTail, WritesTheStartOfASegmentAnew) {
+  Life life;
+  ManualClock clock;
+  SeededRandom random(19);
+  EmbeddedLogOptions options = OptionsOn(life.disk, clock, random);
+  options.mark_delay = absl::InfiniteDuration();
+  options.segment_bytes = 1024;
+  const Shape shape{"StartOfASegment", options.mark_delay, options.segment_bytes, 0};
+  const auto second_segment_is_written = [&](size_t operations) {
+    auto disk = life.disk.AfterPowerCut(operations, [](size_t) { return true; });
+    const std::string path = absl::StrCat(kDirectory, "/00000002.segment");
+    return disk->Exists(path) && ParseFrame({2, 64}, disk->Contents(path).substr(64)).has_value();
+  };
+  {
+    auto log = EmbeddedLog::Open(options);
+    ASSERT_TRUE(log.ok()) << log.status();
+    Reports reports;
+    const auto append = [&](size_t count) {
+      for (size_t i = 0; i < count; ++i) {
+        Position& next = life.appended[kSlotA];
+        (*log)->Append(kSlotA, RecordAt(kSlotA, next), next, &reports);
+        ++next;
+      }
+    };
+    // Six frames fit; the seventh and those after it start the next segment together.
+    append(5);
+    reports.Await(5);
+    life.disk.HoldSyncs();
+    append(1);
+    life.disk.AwaitHeldSync();
+    append(3);
+    life.disk.ReleaseSyncs();
+    reports.Await(9);
+  }
+  size_t written = 0;
+  while (!second_segment_is_written(written)) ASSERT_LT(written++, life.disk.operations());
+  const size_t pieces = life.disk.PiecesAtRisk(written);
+  size_t emptied = 0;
+  for (size_t lost = 1; lost < pieces; ++lost) {
+    auto disk = life.disk.AfterPowerCut(written, [&](size_t piece) { return piece >= lost; });
+    const Counts counts = CheckSurvivor(*disk, shape, life, written, {{kSlotA, 6}});
+    if (counts.at(kSlotA) == 8) ++emptied;  // six of before, and two that the check appended
+  }
+  EXPECT_GE(emptied, 2u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Shapes, PowerCut,

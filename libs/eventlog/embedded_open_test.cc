@@ -137,6 +137,25 @@ TEST_F(EmbeddedLogOpen, RefusesDamageInASealedSegmentWhoseSidecarIsGone) {
   ExpectAllThere();
 }
 
+TEST_F(EmbeddedLogOpen, DropsTheSidecarOfASegmentThatIsWrittenAgain) {
+  options.segment_bytes = 8192;
+  Open();
+  AppendOneByOne(kSlotA, 3);
+  const std::string sidecar = PathOf("00000001.index");
+  auto refs = std::make_shared<FrameRefs>(FrameRefs{{64, 31}});
+  const std::string stale = EncodeSidecar(log->identity().install, 1, 128, {{kSlotA, 0, refs}});
+  log.reset();
+  ASSERT_TRUE(ReplaceFile(disk, sidecar, stale).ok());
+  Open();
+  EXPECT_FALSE(disk.Exists(sidecar));
+  AppendOneByOne(kSlotA, 100);
+  log.reset();
+  ASSERT_TRUE(disk.Exists(PathOf("00000002.segment")));
+  ASSERT_TRUE(ReplaceFile(disk, sidecar, stale).ok());
+  Open();
+  ExpectAllThere();
+}
+
 TEST_F(EmbeddedLogOpen, RefusesAMissingSegment) {
   Open();
   AppendOneByOne(kSlotA, 40);

@@ -33,8 +33,12 @@ class Recovery {
     RETURN_IF_ERROR(files_.SyncDirectory(options_.directory));
     RETURN_IF_ERROR(FindActive());
     RETURN_IF_ERROR(CheckDurable());
-    RETURN_IF_ERROR(LoadSealed());
-    RETURN_IF_ERROR(CheckPositions());
+    RETURN_IF_ERROR(LoadSealed(/*trust_sidecars=*/true));
+    if (!CheckPositions().ok()) {
+      // Sidecars from an older copy of the directory are whole and yet wrong; the segments know better.
+      RETURN_IF_ERROR(LoadSealed(/*trust_sidecars=*/false));
+      RETURN_IF_ERROR(CheckPositions());
+    }
     RETURN_IF_ERROR(RewriteTail());
     RETURN_IF_ERROR(CutWhatFollows());
     return std::move(log_);
@@ -157,7 +161,8 @@ class Recovery {
   }
 
   // Sealed segments are taken at their sidecars' word: they lie below the mark, and readers check what they read.
-  absl::Status LoadSealed() {
+  absl::Status LoadSealed(bool trust_sidecars) {
+    log_.sealed.clear();
     for (uint32_t number = 1; number < log_.active.number; ++number) {
       std::optional<uint32_t> stated_end;
       if (number + 1 == log_.active.number && scan_.any_frame) {
@@ -168,7 +173,7 @@ class Recovery {
         }
       }
       absl::StatusOr<Sidecar> sidecar = absl::NotFoundError("");
-      if (auto file = files_.Open(home_.SidecarPath(number)); file.ok()) {
+      if (auto file = files_.Open(home_.SidecarPath(number)); file.ok() && trust_sidecars) {
         sidecar = ReadSidecar(**file, home_.install, number);
       }
       if (sidecar.ok() && stated_end.value_or(sidecar->segment_end) == sidecar->segment_end) {
@@ -187,6 +192,7 @@ class Recovery {
       for (const SealedSegment& segment : log_.sealed) of_sealed = of_sealed || name == SidecarName(segment.number);
       if (!of_sealed) RETURN_IF_ERROR(files_.Remove(absl::StrCat(options_.directory, "/", name)));
     }
+    sidecar_names_.clear();
     return absl::OkStatus();
   }
 
