@@ -1,4 +1,6 @@
 // Halles: all services in one process on the embedded log.
+#include <malloc.h>
+
 #include <csignal>
 #include <iostream>
 #include <memory>
@@ -7,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "libs/base/address.h"
@@ -73,7 +76,16 @@ class Signals {
   sigset_t set_;
 };
 
+// Allocation: what is freed is kept for the next request instead of being merged and given back at once. Mutexes: the
+// library's search for deadlocks is for its debug builds, the distribution's build does it always.
+void TuneProcess() {
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  mallopt(M_MMAP_THRESHOLD, 64 << 20);
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+}
+
 int Run(const Setup& settings) {
+  TuneProcess();
   const Signals signals;
   const auto level = telemetry::ParseLogLevel(settings.log_level);
   if (!level.ok()) return Fail("cannot start", level.status());
@@ -82,6 +94,10 @@ int Run(const Setup& settings) {
   if (!listen.ok()) return Fail("cannot start: --listen", listen.status());
   const absl::StatusOr<ListenAddress> metrics_at = ListenAddress::Parse(settings.metrics);
   if (!metrics_at.ok()) return Fail("cannot start: --metrics", metrics_at.status());
+  // Before the data is touched, which opening does: every start claims the slots.
+  if (const absl::Status can = CheckCanListen(*listen, "the gRPC server"); !can.ok()) {
+    return Fail("cannot start: --listen", can);
+  }
 
   const absl::Time started = absl::Now();
   const SystemClock clock;

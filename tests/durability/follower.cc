@@ -1,0 +1,250 @@
+// Follows the log of a running mesh over gRPC and makes every state and view of it by itself: what the mesh says of its
+// own rows is compared with what this process came to.
+//
+// Reads lines "SERVICE SLOT POSITION" from standard input until its end; ends when every slot named there was folded up to
+// its position. Prints "following" once it does, and in the end one line of JSON, like a GetStatusResponse, with positions and digests. Lives through any number of
+// restarts of the mesh: every tail is resumed where it ended.
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "google/protobuf/util/json_util.h"
+#include "halles/admin/v1/admin_service.grpc.pb.h"
+#include "libs/base/mutex.h"
+#include "libs/base/status.h"
+#include "libs/eventlog/adjudicator.h"
+#include "libs/host/host.h"
+#include "libs/partition/fold.h"
+#include "libs/store/fold.h"
+#include "libs/store/memory_rows.h"
+#include "services/checkout/definition.h"
+#include "services/customer_identity/definition.h"
+
+namespace halles::durability {
+namespace {
+
+using admin::v1::GetStatusResponse;
+using admin::v1::TailLogRequest;
+using admin::v1::TailLogResponse;
+
+constexpr absl::Duration kReconnect = absl::Milliseconds(50);
+constexpr absl::Duration kPatience = absl::Seconds(150);
+
+std::string DigestOf(const store::MemoryRows& rows) {
+  store::Digest digest;
+  for (const auto& [key, row] : rows.rows()) digest.AddRow(key, row.value);
+  return digest.Hex();
+}
+
+// One slot: its place in the log, its state, and its part of each view that reads it.
+// Thread safety: one thread at a time.
+class SlotFold {
+ public:
+  SlotFold(const host::Definitions& definitions, const eventlog::LogIdentity& identity, SlotId slot)
+      : slot_(slot), cursor_(eventlog::GenesisCursor(identity, slot)) {
+    for (const partition::ServiceDefinition& service : definitions.services) {
+      if (service.id == slot.service) service_ = &service;
+    }
+    for (const projection::ViewDefinition& view : definitions.views) {
+      for (ServiceId source : view.SourceServices()) {
+        if (source == slot.service) views_.emplace_back(&view, std::make_unique<store::MemoryRows>());
+      }
+    }
+  }
+
+  Position next() const { return cursor_.next; }
+  SlotId slot() const { return slot_; }
+
+  absl::Status Fold(Position position, const std::string& bytes) {
+    ASSIGN_OR_RETURN(const eventlog::Judgement judgement, eventlog::Adjudicate(bytes, position, &cursor_));
+    if (judgement.verdict != eventlog::Verdict::kAccepted || judgement.header.kind != eventlog::RecordKind::kBatch) {
+      return absl::OkStatus();
+    }
+    log::v1::RecordBody body;
+    if (!body.ParseFromArray(judgement.body.data(), static_cast<int>(judgement.body.size())) || !body.has_batch()) {
+      return absl::DataLossError("a batch does not parse");
+    }
+    const UnixMicros time = judgement.header.logical_time;
+    state_.set_position(position);
+    RETURN_IF_ERROR(partition::FoldBatch(*service_, slot_, position, time, body.batch(), state_));
+    for (const auto& [view, rows] : views_) {
+      rows->set_position(position);
+      for (int i = 0; i < body.batch().events_size(); ++i) {
+        const log::v1::Event& event = body.batch().events(i);
+        const projection::SourceProjection* projection = view->Find(slot_.service, event.type());
+        if (projection == nullptr) continue;
+        RETURN_IF_ERROR(
+            projection->project(*rows, event.payload(), partition::ContextOf(slot_, position, time, body.batch(), i)));
+        RETURN_IF_ERROR(rows->status());
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  void Tell(GetStatusResponse* status) const {
+    admin::v1::SlotStatus* slot = status->add_slots();
+    slot->set_service(std::string(ServiceName(slot_.service)));
+    slot->set_slot(slot_.slot);
+    slot->set_position(cursor_.next);
+    slot->set_digest(DigestOf(state_));
+    for (const auto& [definition, rows] : views_) {
+      admin::v1::ViewStatus* view = status->add_views();
+      view->set_view(definition->FullName());
+      view->set_service(std::string(ServiceName(slot_.service)));
+      view->set_slot(slot_.slot);
+      view->set_position(cursor_.next);
+      view->set_digest(DigestOf(*rows));
+    }
+  }
+
+ private:
+  const SlotId slot_;
+  const partition::ServiceDefinition* service_ = nullptr;
+  eventlog::Cursor cursor_;
+  store::MemoryRows state_;
+  std::vector<std::pair<const projection::ViewDefinition*, std::unique_ptr<store::MemoryRows>>> views_;
+};
+
+// Thread safety: any thread.
+class Targets {
+ public:
+  void Set(std::map<SlotId, Position> targets) {
+    MutexLock lock(&mutex_);
+    targets_ = std::move(targets);
+    for (grpc::ClientContext* tail : tails_) tail->TryCancel();
+  }
+  // A tail that waits for more is cancelled once the targets are known, so that each slot looks whether it is there.
+  void Tails(grpc::ClientContext* context) {
+    MutexLock lock(&mutex_);
+    tails_.push_back(context);
+  }
+  void Ends(grpc::ClientContext* context) {
+    MutexLock lock(&mutex_);
+    std::erase(tails_, context);
+  }
+  std::optional<Position> Of(SlotId slot) {
+    MutexLock lock(&mutex_);
+    if (!targets_.has_value()) return std::nullopt;
+    const auto it = targets_->find(slot);
+    return it == targets_->end() ? 0 : it->second;
+  }
+
+ private:
+  Mutex mutex_;
+  std::optional<std::map<SlotId, Position>> targets_ ABSL_GUARDED_BY(mutex_);
+  std::vector<grpc::ClientContext*> tails_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Folds the slot until it is where the targets want it.
+absl::Status Follow(const std::shared_ptr<grpc::Channel>& channel, admin::v1::AdminService::Stub* stub,
+                    Targets* targets, std::atomic<uint64_t>* resumed, SlotFold* fold) {
+  const absl::Time give_up = absl::Now() + kPatience;
+  while (absl::Now() < give_up) {
+    std::optional<Position> target = targets->Of(fold->slot());
+    if (target.has_value() && fold->next() >= *target) return absl::OkStatus();
+    if (!channel->WaitForConnected(absl::ToChronoTime(absl::Now() + kReconnect))) continue;
+    grpc::ClientContext context;
+    TailLogRequest request;
+    request.set_service(std::string(ServiceName(fold->slot().service)));
+    request.set_slot(fold->slot().slot);
+    request.set_position(fold->next());
+    request.set_follow(!target.has_value());
+    request.set_raw(true);
+    const std::unique_ptr<grpc::ClientReader<TailLogResponse>> tail = stub->TailLog(&context, request);
+    targets->Tails(&context);
+    if (!target.has_value() && targets->Of(fold->slot()).has_value()) context.TryCancel();
+    TailLogResponse record;
+    absl::Status folded;
+    while (folded.ok() && tail->Read(&record)) folded = fold->Fold(record.position(), record.raw());
+    if (!folded.ok()) context.TryCancel();
+    const grpc::Status ended = tail->Finish();
+    targets->Ends(&context);
+    if (!folded.ok()) return WithContext(folded, fold->slot().ToString());
+    if (ended.error_code() != grpc::StatusCode::OK && ended.error_code() != grpc::StatusCode::CANCELLED) ++*resumed;
+  }
+  return absl::DeadlineExceededError(absl::StrCat(fold->slot().ToString(), " was not read to its target"));
+}
+
+int Run(const std::string& target) {
+  host::Definitions definitions;
+  checkout::Define(&definitions);
+  customer_identity::Define(&definitions);
+
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 20);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 20);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 100);
+  const auto channel = grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
+  const auto stub = admin::v1::AdminService::NewStub(channel);
+
+  // The install and its slots are all that is asked of the mesh besides its log.
+  GetStatusResponse status;
+  grpc::ClientContext context;
+  context.set_wait_for_ready(true);
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
+  if (const grpc::Status asked = stub->GetStatus(&context, {}, &status); !asked.ok()) {
+    std::cerr << "no status: " << asked.error_message() << "\n";
+    return 1;
+  }
+  eventlog::LogIdentity identity{*InstallId::FromHex(status.install_id()), 0};
+  for (const admin::v1::SlotStatus& slot : status.slots()) {
+    identity.slots_per_service = std::max(identity.slots_per_service, slot.slot() + 1);
+  }
+  std::vector<std::unique_ptr<SlotFold>> folds;
+  for (const admin::v1::SlotStatus& slot : status.slots()) {
+    const SlotId id{*ParseService(slot.service()), static_cast<uint16_t>(slot.slot())};
+    folds.push_back(std::make_unique<SlotFold>(definitions, identity, id));
+  }
+
+  Targets targets;
+  std::atomic<uint64_t> resumed{0};
+  std::vector<absl::Status> results(folds.size());
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < folds.size(); ++i) {
+    threads.emplace_back([&, i] { results[i] = Follow(channel, stub.get(), &targets, &resumed, folds[i].get()); });
+  }
+  std::cout << "following" << std::endl;
+  std::map<SlotId, Position> wanted;
+  std::string service;
+  uint16_t slot = 0;
+  Position position = 0;
+  while (std::cin >> service >> slot >> position) wanted[{*ParseService(service), slot}] = position;
+  targets.Set(std::move(wanted));
+  for (std::thread& thread : threads) thread.join();
+
+  GetStatusResponse made;
+  made.set_install_id(status.install_id());
+  int exit = 0;
+  for (size_t i = 0; i < folds.size(); ++i) {
+    folds[i]->Tell(&made);
+    if (results[i].ok()) continue;
+    std::cerr << results[i] << "\n";
+    exit = 1;
+  }
+  std::string json;
+  (void)google::protobuf::util::MessageToJsonString(made, &json);
+  std::cerr << "follower: " << folds.size() << " slots, " << resumed << " tails resumed\n";
+  std::cout << json << std::endl;
+  return exit;
+}
+
+}  // namespace
+}  // namespace halles::durability
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::cerr << "usage: " << argv[0] << " HOST:PORT\n";
+    return 2;
+  }
+  return halles::durability::Run(argv[1]);
+}

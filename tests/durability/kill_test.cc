@@ -1,0 +1,322 @@
+// Kills the real halles with SIGKILL in the middle of an import, again and again, and looks for what was lost or doubled.
+//
+// HALLES_KILL_SEED and HALLES_KILLS set the seed and the number of kills; the seed is printed.
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "google/protobuf/util/json_util.h"
+#include "halles/admin/v1/admin_service.grpc.pb.h"
+#include "halles/checkout/v1/checkout_service.grpc.pb.h"
+#include "halles/customer_identity/v1/customer_identity_service.grpc.pb.h"
+#include "tests/durability/import_load.h"
+#include "tests/durability/process.h"
+
+namespace halles::durability {
+namespace {
+
+using admin::v1::GetStatusResponse;
+
+constexpr uint64_t kDefaultSeed = 20240607;
+constexpr uint64_t kDefaultKills = 30;
+constexpr uint64_t kAcknowledgementsMax = 500;  // between two kills
+constexpr size_t kInFlightAtLeast = 64;
+constexpr absl::Duration kPatience = absl::Seconds(60);
+
+uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
+  const char* text = getenv(name);
+  uint64_t value = 0;
+  return text != nullptr && absl::SimpleAtoi(text, &value) ? value : otherwise;
+}
+
+std::string Folder(const char* name) {
+  const char* folder = getenv(name);
+  return folder == nullptr ? "." : folder;
+}
+
+absl::Time Soon() { return absl::Now() + kPatience; }
+
+// A mesh that is started again and again on one folder and one port.
+class Mesh {
+ public:
+  Mesh() {
+    std::string path = std::filesystem::temp_directory_path() / "halles-kill-XXXXXX";
+    folder_ = mkdtemp(path.data());
+    address_ = absl::StrCat("127.0.0.1:", FreePort());
+  }
+  ~Mesh() {
+    process_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  void Start() {
+    process_ = std::make_unique<Process>(
+        std::vector<std::string>{Folder("HALLES_BIN") + "/halles", "--data-dir", folder_ + "/data", "--listen",
+                                 address_, "--metrics", "127.0.0.1:0", "--slots", "8", "--executors", "2"},
+        Process::Read::kErrors);
+    ASSERT_FALSE(process_->ReadLineWith("\"serving\"", Soon()).empty()) << process_->seen();
+    // A channel of its own, so that no backoff of the life before delays it.
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+    channel_ = grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments);
+    ASSERT_TRUE(channel_->WaitForConnected(absl::ToChronoTime(Soon())));
+  }
+
+  void Kill() const { process_->Signal(SIGKILL); }
+  int AwaitEnd() { return process_->Wait(Soon()); }
+  int Terminate() {
+    process_->Signal(SIGTERM);
+    return AwaitEnd();
+  }
+
+  const std::string& address() const { return address_; }
+  const std::string& folder() const { return folder_; }
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+
+  // Once every view has seen every record.
+  GetStatusResponse CaughtUp() const {
+    const auto stub = admin::v1::AdminService::NewStub(channel_);
+    GetStatusResponse status;
+    for (const absl::Time deadline = Soon(); absl::Now() < deadline;) {
+      grpc::ClientContext context;
+      context.set_deadline(absl::ToChronoTime(deadline));
+      if (stub->GetStatus(&context, {}, &status).ok() && status.caught_up()) return status;
+    }
+    ADD_FAILURE() << "the views never caught up: " << status.ShortDebugString();
+    return status;
+  }
+
+ private:
+  std::string folder_;
+  std::string address_;
+  std::unique_ptr<Process> process_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+// "checkout/3" and "customer_identity/customers of checkout/3" with their digests, and positions when asked.
+std::map<std::string, std::string> DigestsOf(const GetStatusResponse& status, bool positions) {
+  std::map<std::string, std::string> digests;
+  const auto value = [&](const auto& fold) {
+    return positions ? absl::StrCat(fold.digest(), " at ", fold.position()) : fold.digest();
+  };
+  for (const auto& slot : status.slots()) digests[absl::StrCat(slot.service(), "/", slot.slot())] = value(slot);
+  for (const auto& view : status.views()) {
+    digests[absl::StrCat(view.view(), " of ", view.service(), "/", view.slot())] = value(view);
+  }
+  return digests;
+}
+
+size_t DistinctDigests(const std::map<std::string, std::string>& digests) {
+  std::set<std::string> distinct;
+  for (const auto& [fold, digest] : digests) distinct.insert(digest);
+  return distinct.size();
+}
+
+template <typename Stub, typename Request, typename Response>
+grpc::Status Ask(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                 const Request& request, Response* response) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
+  return (stub.*method)(&context, request, response);
+}
+
+// How many of the orders whose answer never came were recorded all the same.
+size_t Recorded(const Mesh& mesh, const std::vector<Fact>& unknown) {
+  checkout::v1::CheckoutService::Stub stub(mesh.channel());
+  size_t recorded = 0;
+  for (const Fact& fact : unknown) {
+    if (fact.is_return) continue;
+    checkout::v1::GetOrderRequest request;
+    request.mutable_external()->set_source("kill-test");
+    request.mutable_external()->set_external_id(ExternalIdOf(fact.number));
+    checkout::v1::GetOrderResponse response;
+    const grpc::Status status = Ask(stub, &checkout::v1::CheckoutService::Stub::GetOrder, request, &response);
+    EXPECT_TRUE(status.ok() || status.error_code() == grpc::StatusCode::NOT_FOUND) << status.error_message();
+    recorded += status.ok();
+  }
+  return recorded;
+}
+
+void ExpectEachThere(const Mesh& mesh, const std::map<uint64_t, Fact>& facts) {
+  checkout::v1::CheckoutService::Stub stub(mesh.channel());
+  std::map<uint64_t, std::set<std::string>> returns;
+  for (const auto& [number, fact] : facts) {
+    if (fact.is_return) returns[fact.original].insert(fact.id);
+  }
+  for (const auto& [number, fact] : facts) {
+    if (fact.is_return) continue;
+    checkout::v1::GetOrderRequest request;
+    request.set_order_id(fact.id);
+    // The token of the acknowledgement: its record must still be where it was said to be.
+    request.set_consistency_token(fact.token);
+    checkout::v1::GetOrderResponse response;
+    const grpc::Status status = Ask(stub, &checkout::v1::CheckoutService::Stub::GetOrder, request, &response);
+    ASSERT_TRUE(status.ok()) << ExternalIdOf(number) << " was acknowledged and is lost: " << status.error_message();
+    ASSERT_EQ(response.order().sale().external().external_id(), ExternalIdOf(number));
+    ASSERT_EQ(response.order().sale().net().minor_units(), fact.net_minor_units);
+    ASSERT_EQ(response.order().sale().lines_size(), fact.lines);
+    std::set<std::string> linked;
+    for (const auto& back : response.order().returns()) {
+      ASSERT_TRUE(linked.insert(back.linked_return().return_id()).second) << "a return is linked twice";
+    }
+    ASSERT_EQ(linked, returns[number]) << ExternalIdOf(number);
+  }
+}
+
+void ExpectTotals(const Mesh& mesh, const std::map<uint64_t, Fact>& facts) {
+  checkout::v1::CheckoutService::Stub stub(mesh.channel());
+  checkout::v1::GetTotalsResponse response;
+  const grpc::Status status =
+      Ask(stub, &checkout::v1::CheckoutService::Stub::GetTotals, checkout::v1::GetTotalsRequest(), &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  ASSERT_EQ(response.rows_size(), 1);
+  int64_t orders = 0, returns = 0, lines = 0, net = 0;
+  for (const auto& [number, fact] : facts) {
+    (fact.is_return ? returns : orders) += 1;
+    lines += fact.lines;
+    net += fact.net_minor_units;
+  }
+  EXPECT_EQ(response.rows(0).totals().orders(), orders);
+  EXPECT_EQ(response.rows(0).totals().returns(), returns);
+  EXPECT_EQ(response.rows(0).totals().lines(), lines);
+  EXPECT_EQ(response.rows(0).totals().net_minor_units(), net);
+}
+
+void ExpectCustomers(const Mesh& mesh, const std::map<uint64_t, Fact>& facts) {
+  customer_identity::v1::CustomerIdentityService::Stub stub(mesh.channel());
+  struct Sums {
+    int64_t orders = 0, returns = 0, net = 0;
+  };
+  std::map<uint32_t, Sums> due;
+  for (const auto& [number, fact] : facts) {
+    Sums& sums = due[fact.customer];
+    (fact.is_return ? sums.returns : sums.orders) += 1;
+    sums.net += fact.net_minor_units;
+  }
+  for (const auto& [customer, sums] : due) {
+    customer_identity::v1::GetCustomerViewRequest request;
+    common::v1::Identifier* name = request.mutable_customer()->mutable_identifier();
+    name->set_type(common::v1::IDENTIFIER_TYPE_EXTERNAL_ID);
+    name->set_issuer("kill-test");
+    name->set_value(CustomerNumber(customer));
+    customer_identity::v1::GetCustomerViewResponse response;
+    const grpc::Status status =
+        Ask(stub, &customer_identity::v1::CustomerIdentityService::Stub::GetCustomerView, request, &response);
+    ASSERT_TRUE(status.ok()) << CustomerNumber(customer) << ": " << status.error_message();
+    EXPECT_EQ(response.view().orders(), sums.orders) << CustomerNumber(customer);
+    EXPECT_EQ(response.view().returns(), sums.returns) << CustomerNumber(customer);
+    ASSERT_EQ(response.view().net_size(), 1);
+    EXPECT_EQ(response.view().net(0).money().minor_units(), sums.net) << CustomerNumber(customer);
+  }
+}
+
+// What the follower came to by itself, at the positions of `status`.
+GetStatusResponse AskFollower(Process* follower, const GetStatusResponse& status) {
+  std::string targets;
+  for (const auto& slot : status.slots()) {
+    absl::StrAppend(&targets, slot.service(), " ", slot.slot(), " ", slot.position(), "\n");
+  }
+  follower->WriteAndClose(targets);
+  GetStatusResponse made;
+  const std::string json = follower->ReadLine(Soon());
+  EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(json, &made).ok()) << json;
+  EXPECT_EQ(follower->Wait(Soon()), 0);
+  return made;
+}
+
+void ExpectVerified(const Mesh& mesh) {
+  Process verify({Folder("HALLES_BIN") + "/hallesctl", "--target", mesh.address(), "--output", "json", "verify"},
+                 Process::Read::kOutput);
+  const std::string result = verify.ReadLineWith("equal", Soon());
+  EXPECT_EQ(verify.Wait(Soon()), 0) << verify.seen();
+  EXPECT_NE(result.find("\"equal\":true"), std::string::npos) << verify.seen();
+  printf("verify: %s\n", result.c_str());
+}
+
+TEST(Kill9, LosesNothingThatWasAcknowledgedAndAppliesNothingTwice) {
+  const uint64_t seed = FromEnvironment("HALLES_KILL_SEED", kDefaultSeed);
+  const uint64_t kills = FromEnvironment("HALLES_KILLS", kDefaultKills);
+  printf("seed %lu (HALLES_KILL_SEED), %lu kills (HALLES_KILLS)\n", seed, kills);
+  std::mt19937_64 random(seed);
+  ImportLoad load(seed);
+  Mesh mesh;
+  ASSERT_NO_FATAL_FAILURE(mesh.Start());
+  Process follower({Folder("HALLES_TESTS") + "/halles_follower", mesh.address()}, Process::Read::kOutput);
+  ASSERT_EQ(follower.ReadLine(Soon()), "following");
+
+  uint64_t acknowledged = 0, in_flight = 0, unknown = 0, recorded = 0;
+  size_t fewest = ImportLoad::kInFlight;
+  for (uint64_t i = 0; i < kills; ++i) {
+    const uint64_t moment = 1 + random() % kAcknowledgementsMax;
+    const ImportLoad::Life life = load.Run(
+        mesh.channel(), moment, [&mesh] { mesh.Kill(); }, Soon());
+    ASSERT_EQ(mesh.AwaitEnd(), -SIGKILL);
+    ASSERT_EQ(load.wrong_answers(), std::vector<std::string>()) << "life " << i;
+    acknowledged += life.acknowledged;
+    in_flight += life.in_flight_at_the_end;
+    unknown += life.unknown.size();
+    fewest = std::min(fewest, life.in_flight_at_the_end);
+    ASSERT_NO_FATAL_FAILURE(mesh.Start());
+    // Seldom, since it takes as long as importing them.
+    if (i % 5 == 0) recorded += Recorded(mesh, life.unknown);
+  }
+  printf(
+      "%lu acknowledgements; at the kills %lu commands in flight, at least %zu; %lu of unknown outcome, of which %lu "
+      "of a "
+      "sample turned out to be recorded\n",
+      acknowledged, in_flight, fewest, unknown, recorded);
+  EXPECT_GE(fewest, kInFlightAtLeast);
+  EXPECT_GT(unknown, 0u);
+
+  acknowledged += load.Finish(mesh.channel(), Soon()).acknowledged;
+  // Returns wait for orders that never came to be: one more life brings those that the last ones name.
+  acknowledged += load.Run(
+                          mesh.channel(), 2 * ImportLoad::kInFlight, [] {}, Soon())
+                      .acknowledged;
+  ASSERT_EQ(load.wrong_answers(), std::vector<std::string>());
+  const std::map<uint64_t, Fact> facts = load.acknowledged();
+  const GetStatusResponse before = mesh.CaughtUp();
+  ExpectEachThere(mesh, facts);
+  ExpectTotals(mesh, facts);
+  ExpectCustomers(mesh, facts);
+
+  std::vector<Fact> again;
+  for (const auto& [number, fact] : facts) {
+    if (random() % 4 == 0) again.push_back(fact);
+  }
+  EXPECT_EQ(load.Again(mesh.channel(), again, Soon()).acknowledged, again.size());
+  EXPECT_EQ(load.wrong_answers(), std::vector<std::string>());
+  const GetStatusResponse status = mesh.CaughtUp();
+  const auto digests = DigestsOf(status, /*positions=*/true);
+  EXPECT_EQ(DigestsOf(before, true), digests) << "what was sent again was recorded again";
+  printf("%zu distinct facts, %zu of them sent again\n", facts.size(), again.size());
+
+  EXPECT_GT(DistinctDigests(digests), digests.size() / 2);
+  EXPECT_EQ(DigestsOf(AskFollower(&follower, status), true), digests) << "the follower came to other rows";
+  ExpectVerified(mesh);
+  EXPECT_EQ(mesh.Terminate(), 0);
+
+  // From the log alone. Only positions differ: each start claims the slots.
+  std::filesystem::remove_all(mesh.folder() + "/data/state");
+  ASSERT_NO_FATAL_FAILURE(mesh.Start());
+  EXPECT_EQ(DigestsOf(mesh.CaughtUp(), false), DigestsOf(status, false)) << "a clean replay came to other rows";
+  EXPECT_EQ(mesh.Terminate(), 0);
+}
+
+}  // namespace
+}  // namespace halles::durability
