@@ -16,64 +16,108 @@
 namespace halles::checkout {
 namespace {
 
-std::string Path(absl::string_view field, absl::string_view member) { return absl::StrCat(field, ".", member); }
-std::string Path(absl::string_view field, absl::string_view member, int index) {
-  return absl::StrCat(field, ".", member, "[", index, "]");
+// The path of a field, written out only when there is an error to name it: a good record has thousands of fields.
+// Lifetime: what it was made of outlives it.
+class Path {
+ public:
+  explicit Path(absl::string_view name) : name_(name) {}
+  Path(const Path& parent, absl::string_view name, int index = -1) : parent_(&parent), name_(name), index_(index) {}
+
+  std::string ToString() const {
+    const std::string parent = parent_ == nullptr ? std::string() : absl::StrCat(parent_->ToString(), ".");
+    return index_ < 0 ? absl::StrCat(parent, name_) : absl::StrCat(parent, name_, "[", index_, "]");
+  }
+
+ private:
+  const Path* parent_ = nullptr;
+  absl::string_view name_;
+  int index_ = -1;
+};
+
+absl::Status Invalid(const Path& path, absl::string_view description) {
+  return InvalidField(path.ToString(), description);
 }
 
-absl::Status CheckMoney(absl::string_view field, bool present, const common::v1::Money& money,
-                        absl::string_view currency_code) {
-  if (!present) return InvalidField(field, "must be given");
-  if (money.currency_code() != currency_code) {
-    return InvalidField(Path(field, "currency_code"), absl::StrCat("must be ", currency_code, " as the record's"));
+absl::Status CheckTextAt(const Path& path, absl::string_view text, size_t characters_min, size_t characters_max) {
+  const std::optional<size_t> length = PrintableLength(text);
+  if (!length.has_value()) return Invalid(path, "must be printable text");
+  if (*length < characters_min || *length > characters_max) {
+    return Invalid(path,
+                   absl::StrCat("must have ", characters_min, " to ", characters_max, " characters, not ", *length));
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckScale(absl::string_view field, const common::v1::Decimal& decimal) {
-  if (decimal.scale() > kScaleMax) return InvalidField(Path(field, "scale"), "must be 0 to 9");
+absl::Status CheckExternalRefAt(const Path& field, const v1::ExternalRef& external) {
+  const bool clean = std::all_of(external.source().begin(), external.source().end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  });
+  if (!clean || external.source().empty() || external.source().size() > kSourceCharactersMax) {
+    return Invalid(Path(field, "source"), "must have 1 to 32 characters of a-z, 0-9, '-' and '_'");
+  }
+  return CheckTextAt(Path(field, "external_id"), external.external_id(), 1, kExternalIdCharactersMax);
+}
+
+absl::Status CheckRecordedTimeAt(const Path& field, const google::protobuf::Timestamp& time) {
+  if (time.seconds() < 0 || time.seconds() > kRecordedSecondsMax || time.nanos() < 0 || time.nanos() > 999'999'999) {
+    return Invalid(field, "must be in the years 1970 to 2199");
+  }
   return absl::OkStatus();
 }
 
-absl::Status CheckSigns(absl::string_view field, const v1::ImportLine& line) {
+absl::Status CheckMoney(const Path& field, bool present, const common::v1::Money& money,
+                        absl::string_view currency_code) {
+  if (!present) return Invalid(field, "must be given");
+  if (money.currency_code() != currency_code) {
+    return Invalid(Path(field, "currency_code"), absl::StrCat("must be ", currency_code, " as the record's"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckScale(const Path& field, const common::v1::Decimal& decimal) {
+  if (decimal.scale() > kScaleMax) return Invalid(Path(field, "scale"), "must be 0 to 9");
+  return absl::OkStatus();
+}
+
+absl::Status CheckSigns(const Path& field, const v1::ImportLine& line) {
   const bool sale = line.kind() == v1::LINE_KIND_SALE;
   if (!sale && line.kind() != v1::LINE_KIND_RETURN) return absl::OkStatus();
   const auto wrong = [sale](const common::v1::Decimal& decimal) {
     return sale ? decimal.unscaled() < 0 : decimal.unscaled() > 0;
   };
   const char* rule = sale ? "of a SALE line must not be negative" : "of a RETURN line must not be positive";
-  if (wrong(line.quantity())) return InvalidField(Path(field, "quantity"), rule);
-  if (line.unit_price().unscaled() < 0) return InvalidField(Path(field, "unit_price"), "must not be negative");
-  if (wrong(line.exact_amount())) return InvalidField(Path(field, "exact_amount"), rule);
+  if (wrong(line.quantity())) return Invalid(Path(field, "quantity"), rule);
+  if (line.unit_price().unscaled() < 0) return Invalid(Path(field, "unit_price"), "must not be negative");
+  if (wrong(line.exact_amount())) return Invalid(Path(field, "exact_amount"), rule);
   return absl::OkStatus();
 }
 
-absl::Status CheckLine(absl::string_view field, const v1::ImportLine& line, absl::string_view currency_code) {
+absl::Status CheckLine(const Path& field, const v1::ImportLine& line, absl::string_view currency_code) {
   if (line.kind() == v1::LINE_KIND_UNSPECIFIED || !v1::LineKind_IsValid(line.kind())) {
-    return InvalidField(Path(field, "kind"), "must say what the line is");
+    return Invalid(Path(field, "kind"), "must say what the line is");
   }
-  RETURN_IF_ERROR(CheckText(Path(field, "sku"), line.sku(), 1, kSkuCharactersMax));
-  if (!line.has_quantity()) return InvalidField(Path(field, "quantity"), "must be given");
+  RETURN_IF_ERROR(CheckTextAt(Path(field, "sku"), line.sku(), 1, kSkuCharactersMax));
+  if (!line.has_quantity()) return Invalid(Path(field, "quantity"), "must be given");
   RETURN_IF_ERROR(CheckScale(Path(field, "quantity"), line.quantity()));
   if (!line.has_unit_price() && !line.has_exact_amount()) {
-    return InvalidField(Path(field, "unit_price"), "must be given when exact_amount is not");
+    return Invalid(Path(field, "unit_price"), "must be given when exact_amount is not");
   }
   RETURN_IF_ERROR(CheckScale(Path(field, "unit_price"), line.unit_price()));
   RETURN_IF_ERROR(CheckScale(Path(field, "exact_amount"), line.exact_amount()));
   RETURN_IF_ERROR(CheckSigns(field, line));
-  if (line.discounts_size() > kDiscountsMax) return InvalidField(Path(field, "discounts"), "takes at most 8 entries");
+  if (line.discounts_size() > kDiscountsMax) return Invalid(Path(field, "discounts"), "takes at most 8 entries");
   for (int i = 0; i < line.discounts_size(); ++i) {
     const v1::Discount& discount = line.discounts(i);
-    const std::string path = Path(field, "discounts", i);
+    const Path path(field, "discounts", i);
     if (discount.kind() == v1::DISCOUNT_KIND_UNSPECIFIED || !v1::DiscountKind_IsValid(discount.kind())) {
-      return InvalidField(Path(path, "kind"), "must say why the price was reduced");
+      return Invalid(Path(path, "kind"), "must say why the price was reduced");
     }
     RETURN_IF_ERROR(CheckMoney(Path(path, "amount"), discount.has_amount(), discount.amount(), currency_code));
     if (discount.amount().minor_units() < 0) {
-      return InvalidField(Path(path, "amount.minor_units"), "must not be negative");
+      return Invalid(Path(path, "amount.minor_units"), "must not be negative");
     }
   }
-  return CheckText(Path(field, "description"), line.description(), 0, kDescriptionCharactersMax);
+  return CheckTextAt(Path(field, "description"), line.description(), 0, kDescriptionCharactersMax);
 }
 
 Rounding RoundingOf(common::v1::Rounding rounding) {
@@ -114,7 +158,7 @@ struct LineValue {
   int64_t minor_units;
 };
 
-absl::StatusOr<LineValue> ValueOf(absl::string_view field, int index, const v1::ImportLine& line, Currency currency,
+absl::StatusOr<LineValue> ValueOf(const Path& field, int index, const v1::ImportLine& line, Currency currency,
                                   Rounding rounding) {
   LineValue value;
   if (line.has_exact_amount()) {
@@ -125,8 +169,8 @@ absl::StatusOr<LineValue> ValueOf(absl::string_view field, int index, const v1::
     const absl::StatusOr<Decimal> product = quantity.Mul(price);
     const std::optional<common::v1::Decimal> fitted = product.ok() ? Fitted(*product) : std::nullopt;
     if (!fitted.has_value()) {
-      return InvalidField(Path(Path(field, "lines", index), "unit_price"),
-                          "times quantity is too large, or not exact with 9 decimals: send exact_amount");
+      return Invalid(Path(Path(field, "lines", index), "unit_price"),
+                     "times quantity is too large, or not exact with 9 decimals: send exact_amount");
     }
     value.exact = *fitted;
   }
@@ -134,7 +178,7 @@ absl::StatusOr<LineValue> ValueOf(absl::string_view field, int index, const v1::
   const absl::StatusOr<Money> amount = Round(exact, currency, rounding);
   if (!amount.ok()) {
     const char* member = line.has_exact_amount() ? "exact_amount" : "unit_price";
-    return InvalidField(Path(Path(field, "lines", index), member), "does not fit 64 bits of minor units");
+    return Invalid(Path(Path(field, "lines", index), member), "does not fit 64 bits of minor units");
   }
   value.minor_units = amount->minor_units();
   return value;
@@ -147,11 +191,11 @@ absl::StatusOr<int64_t> AddUpLines(absl::string_view field, const v1::ImportReco
   const Rounding rounding = RoundingOf(record.rounding());
   Int128 net = 0;
   for (int i = 0; i < record.lines_size(); ++i) {
-    ASSIGN_OR_RETURN(const LineValue value, ValueOf(field, i, record.lines(i), currency, rounding));
+    ASSIGN_OR_RETURN(const LineValue value, ValueOf(Path(field), i, record.lines(i), currency, rounding));
     net += value.minor_units;
     take(i, value);
   }
-  if (!FitsInt64(net)) return InvalidField(Path(field, "lines"), "add up to more than 64 bits of minor units");
+  if (!FitsInt64(net)) return Invalid(Path(Path(field), "lines"), "add up to more than 64 bits of minor units");
   return static_cast<int64_t>(net);
 }
 
@@ -195,48 +239,49 @@ absl::Status Validate(const v1::ImportReturnRequest& request) {
 absl::Status CheckNothingInClear(absl::string_view field, const v1::ImportRecord& record) {
   for (int i = 0; i < record.identifiers_size(); ++i) {
     if (!record.identifiers(i).value().empty()) {
-      return InvalidField(Path(Path(field, "identifiers", i), "value"), "is in clear");
+      return Invalid(Path(Path(Path(field), "identifiers", i), "value"), "is in clear");
     }
   }
   return absl::OkStatus();
 }
 
 absl::Status CheckShape(absl::string_view field, const v1::ImportRecord& record) {
-  RETURN_IF_ERROR(CheckExternalRef(Path(field, "external"), record.external()));
-  if (!record.has_recorded_time()) return InvalidField(Path(field, "recorded_time"), "must be given");
-  RETURN_IF_ERROR(CheckRecordedTime(Path(field, "recorded_time"), record.recorded_time()));
+  const Path root(field);
+  RETURN_IF_ERROR(CheckExternalRefAt(Path(root, "external"), record.external()));
+  if (!record.has_recorded_time()) return Invalid(Path(root, "recorded_time"), "must be given");
+  RETURN_IF_ERROR(CheckRecordedTimeAt(Path(root, "recorded_time"), record.recorded_time()));
   if (record.channel() == common::v1::CHANNEL_UNSPECIFIED || !common::v1::Channel_IsValid(record.channel())) {
-    return InvalidField(Path(field, "channel"), "must say where it happened");
+    return Invalid(Path(root, "channel"), "must say where it happened");
   }
-  RETURN_IF_ERROR(CheckText(Path(field, "structure_id"), record.structure_id(), 1, kStructureCharactersMax));
-  RETURN_IF_ERROR(CheckText(Path(field, "device_id"), record.device_id(), 0, kDeviceCharactersMax));
+  RETURN_IF_ERROR(CheckTextAt(Path(root, "structure_id"), record.structure_id(), 1, kStructureCharactersMax));
+  RETURN_IF_ERROR(CheckTextAt(Path(root, "device_id"), record.device_id(), 0, kDeviceCharactersMax));
   if (!Currency::Parse(record.currency_code()).ok()) {
-    return InvalidField(Path(field, "currency_code"), "must be a currency of ISO 4217 such as GBP");
+    return Invalid(Path(root, "currency_code"), "must be a currency of ISO 4217 such as GBP");
   }
-  if (!common::v1::Rounding_IsValid(record.rounding())) return InvalidField(Path(field, "rounding"), "is no rounding");
+  if (!common::v1::Rounding_IsValid(record.rounding())) return Invalid(Path(root, "rounding"), "is no rounding");
   if (record.identifiers_size() > kIdentifiersMax) {
-    return InvalidField(Path(field, "identifiers"), "takes at most 8 entries");
+    return Invalid(Path(root, "identifiers"), "takes at most 8 entries");
   }
   for (int i = 0; i < record.identifiers_size(); ++i) {
-    RETURN_IF_ERROR(CheckSealed(Path(field, "identifiers", i), record.identifiers(i)));
+    RETURN_IF_ERROR(CheckSealed(Path(root, "identifiers", i).ToString(), record.identifiers(i)));
   }
   if (record.lines_size() < 1 || record.lines_size() > kLinesMax) {
-    return InvalidField(Path(field, "lines"), absl::StrCat("takes 1 to 2,000 entries, not ", record.lines_size()));
+    return Invalid(Path(root, "lines"), absl::StrCat("takes 1 to 2,000 entries, not ", record.lines_size()));
   }
   for (int i = 0; i < record.lines_size(); ++i) {
-    RETURN_IF_ERROR(CheckLine(Path(field, "lines", i), record.lines(i), record.currency_code()));
+    RETURN_IF_ERROR(CheckLine(Path(root, "lines", i), record.lines(i), record.currency_code()));
   }
-  if (record.tenders_size() > kTendersMax) return InvalidField(Path(field, "tenders"), "takes at most 16 entries");
+  if (record.tenders_size() > kTendersMax) return Invalid(Path(root, "tenders"), "takes at most 16 entries");
   for (int i = 0; i < record.tenders_size(); ++i) {
     const v1::Tender& tender = record.tenders(i);
-    const std::string path = Path(field, "tenders", i);
+    const Path path(root, "tenders", i);
     if (tender.kind() == v1::TENDER_KIND_UNSPECIFIED || !v1::TenderKind_IsValid(tender.kind())) {
-      return InvalidField(Path(path, "kind"), "must say how it was paid");
+      return Invalid(Path(path, "kind"), "must say how it was paid");
     }
     RETURN_IF_ERROR(CheckMoney(Path(path, "amount"), tender.has_amount(), tender.amount(), record.currency_code()));
   }
   if (const size_t bytes = record.ByteSizeLong(); bytes > kRecordBytesMax) {
-    return InvalidField(field, absl::StrCat("has ", bytes, " bytes; at most ", kRecordBytesMax, " are taken"));
+    return Invalid(root, absl::StrCat("has ", bytes, " bytes; at most ", kRecordBytesMax, " are taken"));
   }
   return absl::OkStatus();
 }
@@ -244,36 +289,21 @@ absl::Status CheckShape(absl::string_view field, const v1::ImportRecord& record)
 absl::Status CheckAmounts(absl::string_view field, const v1::ImportRecord& record, RecordUse use) {
   RETURN_IF_ERROR(AddUpLines(field, record, [](int, const LineValue&) {}).status());
   if (use == RecordUse::kReturn && !AddUpReturned(record.lines()).ok()) {
-    return InvalidField(Path(field, "lines"), "bring back more of one SKU than 64 bits can count");
+    return Invalid(Path(Path(field), "lines"), "bring back more of one SKU than 64 bits can count");
   }
   return absl::OkStatus();
 }
 
 absl::Status CheckExternalRef(absl::string_view field, const v1::ExternalRef& external) {
-  const bool clean = std::all_of(external.source().begin(), external.source().end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-  });
-  if (!clean || external.source().empty() || external.source().size() > kSourceCharactersMax) {
-    return InvalidField(Path(field, "source"), "must have 1 to 32 characters of a-z, 0-9, '-' and '_'");
-  }
-  return CheckText(Path(field, "external_id"), external.external_id(), 1, kExternalIdCharactersMax);
+  return CheckExternalRefAt(Path(field), external);
 }
 
 absl::Status CheckRecordedTime(absl::string_view field, const google::protobuf::Timestamp& time) {
-  if (time.seconds() < 0 || time.seconds() > kRecordedSecondsMax || time.nanos() < 0 || time.nanos() > 999'999'999) {
-    return InvalidField(field, "must be in the years 1970 to 2199");
-  }
-  return absl::OkStatus();
+  return CheckRecordedTimeAt(Path(field), time);
 }
 
 absl::Status CheckText(absl::string_view field, absl::string_view text, size_t characters_min, size_t characters_max) {
-  const std::optional<size_t> length = PrintableLength(text);
-  if (!length.has_value()) return InvalidField(field, "must be printable text");
-  if (*length < characters_min || *length > characters_max) {
-    return InvalidField(
-        field, absl::StrCat("must have ", characters_min, " to ", characters_max, " characters, not ", *length));
-  }
-  return absl::OkStatus();
+  return CheckTextAt(Path(field), text, characters_min, characters_max);
 }
 
 absl::StatusOr<v1::SaleRecord> BuildSale(absl::string_view field, const v1::ImportRecord& record) {
