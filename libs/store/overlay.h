@@ -159,7 +159,7 @@ class ViewRows {
  public:
   // `cursors`: of the sources folded so far, as they were flushed.
   // Store::OpenView makes them. `on_close` is called by the destructor.
-  ViewRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, std::map<SlotId, FoldCursor> cursors,
+  ViewRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, const std::map<SlotId, FoldCursor>& cursors,
            std::function<void()> on_close);
   ~ViewRows();
   ViewRows(const ViewRows&) = delete;

@@ -158,7 +158,7 @@ absl::StatusOr<std::unique_ptr<ViewRows>> Store::OpenView(ServiceId service, uin
   open->space = space;
   open->fold_version = fold_version;
   auto rows = std::make_unique<ViewRows>(std::make_unique<RocksRows>(impl_->database->db(), space), flusher->meter(),
-                                         std::move(cursors), [flusher, open] {
+                                         cursors, [flusher, open] {
                                            flusher->Unregister(open->space);
                                            MutexLock lock(&open->mutex);
                                            open->view = nullptr;

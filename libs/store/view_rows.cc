@@ -9,10 +9,10 @@
 
 namespace halles::store {
 
-ViewRows::ViewRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, std::map<SlotId, FoldCursor> cursors,
+ViewRows::ViewRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, const std::map<SlotId, FoldCursor>& cursors,
                    std::function<void()> on_close)
     : base_(std::move(base)), meter_(meter), on_close_(std::move(on_close)), rows_(std::in_place, meter) {
-  for (auto& [source, cursor] : cursors) cursors_[source] = SourceCursor{std::move(cursor), false};
+  for (const auto& [source, cursor] : cursors) cursors_[source] = SourceCursor{cursor, false};
 }
 
 ViewRows::~ViewRows() {
