@@ -1,0 +1,426 @@
+// A process opened, closed, damaged, proved and rebuilt.
+#include "libs/host/host.h"
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "gtest/gtest.h"
+#include "libs/host/calls.h"
+#include "libs/projection/projection_fixture.h"
+#include "libs/store/alter_rows.h"
+
+namespace halles::host {
+namespace {
+
+namespace fs = std::filesystem;
+using partition::Reply;
+using partition::ReplyPtr;
+using projection::AddRequest;
+using projection::AddResponse;
+using projection::CounterRow;
+using projection::kPatience;
+using projection::kSource;
+using projection::kSums;
+using projection::kSumsView;
+using projection::kTarget;
+
+Definitions Toy() {
+  Definitions definitions;
+  definitions.services = {partition::counter::Service(kSource), partition::counter::Service(kTarget)};
+  definitions.views = {projection::Sums()};
+  definitions.reactions = {projection::Reacts(&projection::ReactOnce, "all")};
+  definitions.schemas.AddState(kSource, partition::counter::StateSchema())
+      .AddState(kTarget, partition::counter::StateSchema())
+      .AddView(kTarget, kSumsView, "sums", store::Schema().Add(kSums));
+  return definitions;
+}
+
+// What a door knows of a call.
+struct Call {
+  std::string actor = "test";
+  std::string traceparent;
+  absl::Time deadline = absl::Now() + kPatience;
+};
+
+class HostTest : public testing::Test {
+ protected:
+  void SetUp() override { Open(); }
+  void TearDown() override { Close(); }
+
+  absl::Status TryOpen() {
+    HostOptions options;
+    options.data_dir = data_dir();
+    options.executors = 2;
+    options.slots_per_service = 4;
+    options.definitions = Toy();
+    options.clock = &clock_;
+    options.random = &random_;
+    auto host = Host::Open(std::move(options));
+    if (!host.ok()) return host.status();
+    host_ = *std::move(host);
+    return absl::OkStatus();
+  }
+  void Open() {
+    const absl::Status opened = TryOpen();
+    ASSERT_TRUE(opened.ok()) << opened;
+  }
+  void Close() {
+    if (host_ == nullptr) return;
+    host_->Drain(kPatience);
+    host_.reset();
+  }
+
+  std::string data_dir() const { return dir_.State(); }  // a folder in a folder that goes away
+  std::string state_dir() const { return data_dir() + "/state"; }
+  std::vector<std::string> Quarantined() const {
+    std::vector<std::string> found;
+    for (const auto& entry : fs::directory_iterator(data_dir())) {
+      if (absl::StrContains(entry.path().filename().string(), "quarantined")) found.push_back(entry.path().string());
+    }
+    return found;
+  }
+
+  ReplyPtr Submit(AddRequest request) {
+    auto reply = std::make_shared<Reply>();
+    const std::string key = request.counter();
+    host::Submit<AddResponse>(*host_, kSource, key, std::move(request), &partition::counter::Decide,
+                              partition::counter::kCounter, Call(),
+                              [reply](absl::StatusOr<AddResponse> response) { reply->Set(std::move(response), {}); });
+    return reply;
+  }
+  // `count` additions of 1 to counters a, b, c ...
+  void AddSome(int count) {
+    std::vector<ReplyPtr> replies;
+    for (int i = 0; i < count; ++i) {
+      replies.push_back(
+          Submit(partition::Add(absl::StrCat("r", next_++), 1, std::string(1, static_cast<char>('a' + i % 7)))));
+    }
+    for (const ReplyPtr& reply : replies) ASSERT_TRUE(reply->status().ok()) << reply->status();
+  }
+  void AwaitCaughtUp() {
+    const absl::Time deadline = absl::Now() + kPatience;
+    while (!host_->caught_up()) {
+      ASSERT_LT(absl::Now(), deadline) << "views and reactions do not catch up";
+      std::this_thread::yield();
+    }
+  }
+  std::map<store::FoldId, store::FoldMeta> Metas() {
+    AwaitCaughtUp();
+    auto metas = host_->Metas();
+    EXPECT_TRUE(metas.ok()) << metas.status();
+    return metas.ok() ? *std::move(metas) : std::map<store::FoldId, store::FoldMeta>();
+  }
+  std::map<store::FoldId, std::string> Digests() {
+    std::map<store::FoldId, std::string> digests;
+    for (const auto& [fold, meta] : Metas()) {
+      if (meta.digest != store::Digest()) digests[fold] = meta.digest.Hex();
+    }
+    return digests;
+  }
+  // Through the view, behind a token.
+  absl::StatusOr<int64_t> Sum(const std::string& counter, const std::string& token = "") {
+    auto reply = std::make_shared<Reply>();
+    AnswerFromView<AddResponse>(
+        *host_, kTarget, kSumsView, token, absl::Now() + kPatience,
+        [counter](const store::RowReader& rows) -> absl::StatusOr<AddResponse> {
+          AddResponse response;
+          kSums.ForEach(
+              rows,
+              [&](const projection::SumKey&, const CounterRow& row, Position) {
+                response.set_value(response.value() + row.value());
+                return true;
+              },
+              counter);
+          return response;
+        },
+        [reply](absl::StatusOr<AddResponse> response) { reply->Set(std::move(response), {}); });
+    RETURN_IF_ERROR(reply->status());
+    return reply->value();
+  }
+  Proof Verify() {
+    AwaitCaughtUp();
+    auto proof = host_->Verify(nullptr);
+    EXPECT_TRUE(proof.ok()) << proof.status();
+    return proof.ok() ? *std::move(proof) : Proof();
+  }
+
+  store::TempDir dir_;
+  ManualClock clock_;
+  SeededRandom random_{1};
+  std::unique_ptr<Host> host_;
+  int next_ = 0;
+};
+
+using Reopen = HostTest;
+using ForeignParts = HostTest;
+using Verification = HostTest;
+using Rebuilding = HostTest;
+using ReadOfAView = HostTest;
+
+TEST_F(Reopen, KeepsFactsAnswersAndDigests) {
+  AddSome(50);
+  const auto metas = Metas();
+  Close();
+  Open();
+  EXPECT_EQ(Submit(partition::Add("r0", 1, "a"))->value(), 1) << "the first answer";
+  const auto reopened = Metas();
+  for (const auto& [fold, meta] : metas) {
+    EXPECT_EQ(reopened.at(fold).digest, meta.digest) << fold.ToString();
+  }
+  EXPECT_TRUE(Quarantined().empty());
+}
+
+TEST_F(Reopen, WithoutTheStateMakesItAnew) {
+  AddSome(50);
+  const auto digests = Digests();
+  Close();
+  fs::remove_all(state_dir());
+  Open();
+  EXPECT_EQ(Digests(), digests);
+  EXPECT_EQ(*Sum("a"), 8);
+  EXPECT_EQ(Submit(partition::Add("r0", 1, "a"))->value(), 1);
+}
+
+TEST_F(Reopen, WithoutADrainReadsTheLogAgain) {
+  AddSome(50);
+  AwaitCaughtUp();
+  const auto digests = Digests();
+  host_.reset();
+  Open();
+  EXPECT_EQ(Digests(), digests);
+}
+
+TEST_F(Reopen, WithoutItsKeysIsRefusedAndChangesNothing) {
+  AddSome(5);
+  const auto digests = Digests();
+  Close();
+  fs::rename(data_dir() + "/keys", data_dir() + "/elsewhere");
+  EXPECT_EQ(ReasonOf(TryOpen()), "KEYS_MISSING");
+  fs::remove_all(data_dir() + "/keys");
+  fs::rename(data_dir() + "/elsewhere", data_dir() + "/keys");
+  Open();
+  EXPECT_EQ(Digests(), digests);
+}
+
+// Another install beside this one lends its parts.
+TEST_F(ForeignParts, KeysAreRefused) {
+  AddSome(5);
+  Close();
+  fs::rename(data_dir(), data_dir() + "-mine");
+  Open();
+  Close();
+  fs::remove_all(data_dir() + "-mine/keys");
+  fs::copy(data_dir() + "/keys", data_dir() + "-mine/keys", fs::copy_options::recursive);
+  fs::remove_all(data_dir());
+  fs::rename(data_dir() + "-mine", data_dir());
+  EXPECT_EQ(ReasonOf(TryOpen()), "KEYS_FOREIGN");
+}
+
+TEST_F(ForeignParts, StateIsMovedAsideAndMadeAnew) {
+  AddSome(30);
+  const auto digests = Digests();
+  Close();
+  fs::rename(data_dir(), data_dir() + "-mine");
+  Open();
+  AddSome(5);
+  Close();
+  fs::remove_all(data_dir() + "-mine/state");
+  fs::copy(state_dir(), data_dir() + "-mine/state", fs::copy_options::recursive);
+  fs::remove_all(data_dir());
+  fs::rename(data_dir() + "-mine", data_dir());
+  Open();
+  EXPECT_EQ(Quarantined().size(), 1u);
+  EXPECT_EQ(Digests(), digests);
+  Close();
+  Open();
+  EXPECT_EQ(Quarantined().size(), 1u) << "once";
+}
+
+TEST_F(ForeignParts, StateAheadOfTheLogIsMovedAsideAndMadeAnew) {
+  AddSome(10);
+  const auto digests = Digests();
+  Close();
+  // A backup of the log and keys, and a state that has gone on since.
+  fs::create_directories(data_dir() + "-backup");
+  fs::copy(data_dir() + "/log", data_dir() + "-backup/log", fs::copy_options::recursive);
+  Open();
+  AddSome(10);
+  EXPECT_NE(Digests(), digests);
+  Close();
+  fs::remove_all(data_dir() + "/log");
+  fs::rename(data_dir() + "-backup/log", data_dir() + "/log");
+  Open();
+  EXPECT_EQ(Quarantined().size(), 1u);
+  EXPECT_EQ(Digests(), digests);
+  EXPECT_EQ(*Sum("a"), 2);
+}
+
+TEST_F(ForeignParts, StateThatCannotBeReadIsMovedAsideAndMadeAnew) {
+  AddSome(10);
+  const auto digests = Digests();
+  Close();
+  std::ofstream(state_dir() + "/CURRENT") << "nonsense";
+  Open();
+  EXPECT_EQ(Quarantined().size(), 1u);
+  EXPECT_EQ(Digests(), digests);
+}
+
+TEST_F(Verification, FindsAllEqual) {
+  AddSome(60);
+  const Proof proof = Verify();
+  EXPECT_TRUE(proof.comparison.equal());
+  EXPECT_GT(proof.comparison.rows, 60u);
+  EXPECT_EQ(proof.events, 60u * 3) << "the source's state, the target's state and the view";
+  EXPECT_EQ(proof.digests, 12u);
+  EXPECT_EQ(*Sum("a"), 9) << "and disturbs nobody";
+}
+
+TEST_F(Verification, NamesAnAlteredRowOfAState) {
+  AddSome(20);
+  AwaitCaughtUp();
+  SlotId slot;
+  ASSERT_TRUE(host_->With([&](Stack& stack) { slot = stack.runtime->SlotFor(kSource, "", "b"); }).ok());
+  Close();
+  const std::string key = partition::counter::kCounters.Encode({"b"});
+  EXPECT_EQ(store::AlterRows(state_dir(), store::RowSpace::State(slot),
+                             [&](absl::string_view row, std::string* value) {
+                               if (row != key) return false;
+                               CounterRow counter;
+                               EXPECT_TRUE(counter.ParseFromString(*value));
+                               counter.set_value(counter.value() + 1);
+                               *value = counter.SerializeAsString();
+                               return true;
+                             }),
+            1);
+  Open();
+  const Proof proof = Verify();
+  EXPECT_FALSE(proof.comparison.equal());
+  ASSERT_FALSE(proof.differences.empty());
+  EXPECT_TRUE(absl::StrContains(proof.differences.front(), absl::StrCat(slot.ToString(), " counters counter=b")))
+      << proof.differences.front();
+}
+
+TEST_F(Verification, NamesAnAlteredRowOfAView) {
+  AddSome(20);
+  AwaitCaughtUp();
+  Close();
+  int altered = 0;
+  store::AlterRows(state_dir(), store::RowSpace::View(kTarget, kSumsView), [&](absl::string_view, std::string* value) {
+    if (altered++ > 0) return false;
+    value->clear();
+    return true;
+  });
+  EXPECT_GT(altered, 1);
+  Open();
+  const Proof proof = Verify();
+  EXPECT_FALSE(proof.comparison.equal());
+  ASSERT_FALSE(proof.differences.empty());
+  EXPECT_TRUE(absl::StrContains(proof.differences.front(), "loyalty sums sums counter=a")) << proof.differences.front();
+}
+
+TEST_F(Verification, RunsOneAtATimeAndEndsWhenItIsToldTo) {
+  AddSome(20);
+  AwaitCaughtUp();
+  absl::Status second;
+  const auto proof = host_->Verify([&](const projection::ReplayProgress&) {
+    second = host_->Rebuild(nullptr).status();
+    return absl::CancelledError("enough");
+  });
+  EXPECT_EQ(proof.status().code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(second.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReasonOf(second), "PROOF_RUNNING");
+  EXPECT_TRUE(Verify().comparison.equal()) << "the next one may run";
+}
+
+TEST_F(Rebuilding, PutsRightWhatWasAlteredAndServesOn) {
+  AddSome(20);
+  const auto digests = Digests();
+  Close();
+  int altered = 0;
+  store::AlterRows(state_dir(), store::RowSpace::View(kTarget, kSumsView), [&](absl::string_view, std::string* value) {
+    ++altered;
+    CounterRow row;
+    EXPECT_TRUE(row.ParseFromString(*value));
+    row.set_value(row.value() + 100);
+    *value = row.SerializeAsString();
+    return true;
+  });
+  EXPECT_EQ(altered, 7);
+  Open();
+  EXPECT_EQ(*Sum("a"), 103);
+  AwaitCaughtUp();
+  const auto proof = host_->Rebuild(nullptr);
+  ASSERT_TRUE(proof.ok()) << proof.status();
+  EXPECT_FALSE(proof->comparison.equal()) << "it says what it found";
+  EXPECT_EQ(*Sum("a"), 3);
+  EXPECT_EQ(Digests(), digests);
+  AddSome(7);
+  AwaitCaughtUp();
+  EXPECT_EQ(*Sum("a"), 4);
+  EXPECT_TRUE(Verify().comparison.equal());
+  Close();
+  Open();
+  EXPECT_EQ(*Sum("a"), 4);
+  EXPECT_TRUE(Verify().comparison.equal());
+}
+
+TEST_F(Rebuilding, LosesNothingThatIsSubmittedMeanwhile) {
+  AddSome(200);
+  std::atomic<bool> stop{false};
+  std::atomic<int> accepted{0};
+  std::thread writer([&] {
+    for (int i = 0; !stop; ++i) {
+      const ReplyPtr reply = Submit(partition::Add(absl::StrCat("w", i), 1, "w"));
+      reply->Await();
+      if (reply->status().ok()) {
+        ++accepted;
+      } else {
+        // Not served for a moment: nothing happened.
+        EXPECT_EQ(reply->status().code(), absl::StatusCode::kUnavailable) << reply->status();
+      }
+    }
+  });
+  for (int i = 0; i < 2; ++i) {
+    const auto proof = host_->Rebuild(nullptr);
+    EXPECT_TRUE(proof.ok()) << proof.status();
+    if (proof.ok()) {
+      EXPECT_TRUE(proof->comparison.equal()) << proof->differences.front();
+    }
+  }
+  stop = true;
+  writer.join();
+  AwaitCaughtUp();
+  EXPECT_GT(accepted.load(), 0);
+  EXPECT_EQ(*Sum("w"), accepted.load());
+  EXPECT_TRUE(Verify().comparison.equal());
+}
+
+TEST_F(ReadOfAView, BehindATokenSeesWhatItStandsFor) {
+  for (int i = 0; i < 50; ++i) {
+    auto token = std::make_shared<std::string>();
+    auto reply = std::make_shared<Reply>();
+    host::Submit<AddResponse>(*host_, kSource, "t", partition::Add(absl::StrCat("t", i), 1, "t"),
+                              &partition::counter::Decide, partition::counter::kCounter, Call(),
+                              [=](absl::StatusOr<AddResponse> response) {
+                                if (response.ok()) *token = response->consistency_token();
+                                reply->Set(std::move(response), {});
+                              });
+    reply->Await();
+    ASSERT_EQ(*Sum("t", *token), i + 1);
+  }
+}
+
+TEST_F(ReadOfAView, BehindATokenOfAnotherInstallIsRefused) {
+  EXPECT_EQ(ReasonOf(Sum("t", EncodeToken(store::Install(9), {{SlotId{kSource, 0}, 1}})).status()), "FOREIGN_TOKEN");
+  EXPECT_EQ(ReasonOf(Sum("t", "nonsense").status()), "MALFORMED_TOKEN");
+}
+
+}  // namespace
+}  // namespace halles::host
