@@ -21,6 +21,10 @@ struct Hash128 {
 
   friend bool operator==(const Hash128&, const Hash128&) = default;
   friend auto operator<=>(const Hash128&, const Hash128&) = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const Hash128& hash) {
+    return H::combine(std::move(h), hash.lo, hash.hi);
+  }
   std::string Hex() const;  // 32 digits, hi first
 };
 

@@ -18,11 +18,17 @@
 
 namespace halles::host {
 
-// Keyed hash of a request without its id: tells a repeat from a reuse of the id. Deterministic, since requests hold no maps.
+// Keyed hash of a request without its id: tells a repeat from a reuse of the id. Deterministic, since requests hold no
+// maps. The request is as before afterwards.
 template <typename Request>
-Hash256 BodyHash(const Host& host, Request request) {
-  request.clear_request_id();
-  return HmacSha256(host.request_key(), Request::descriptor()->full_name() + '\0' + request.SerializeAsString());
+Hash256 BodyHash(const Host& host, Request* request) {
+  std::string id;
+  request->mutable_request_id()->swap(id);
+  std::string canonical = Request::descriptor()->full_name();
+  canonical.push_back('\0');
+  request->AppendToString(&canonical);
+  request->mutable_request_id()->swap(id);
+  return HmacSha256(host.request_key(), canonical);
 }
 
 // Sends the request to the slot of its aggregate. `reply` gets the response with its consistency token, or why not, on the
@@ -33,7 +39,7 @@ void Submit(Host& host, ServiceId service, absl::string_view aggregate_key, Requ
             partition::Aggregate<Event> aggregate, const Call& call, Reply reply) {
   partition::Command::Envelope envelope;
   envelope.request_id = request.request_id();
-  envelope.body_hash = BodyHash(host, request);
+  envelope.body_hash = BodyHash(host, &request);
   envelope.actor = call.actor;
   envelope.traceparent = call.traceparent;
   envelope.deadline = call.deadline;

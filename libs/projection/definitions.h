@@ -80,6 +80,7 @@ struct ViewDefinition {
 // One command that an event leads to. Made anew for each try; `done` is told its outcome.
 struct Reaction {
   std::string aggregate_key;
+  std::string request;  // serialised
   std::function<std::unique_ptr<partition::Command>(std::function<void(absl::Status)> done)> make;
 };
 
@@ -92,6 +93,8 @@ struct ReactionDefinition {
   std::function<absl::Status(absl::string_view payload, const partition::FactContext&, std::vector<Reaction>*)> react;
   // The aggregate that every reaction goes to, when there is just one; empty: they go to many slots.
   std::string single_target;
+  // True when a request that was recorded once does nothing for ever: its repeats are not submitted.
+  bool once_is_enough = false;
 };
 
 template <typename SourceEvent, typename Request, typename Response, typename Event>
@@ -100,8 +103,10 @@ ReactionDefinition ReactionOf(std::string name, ServiceId service, ServiceId sou
                               std::function<std::string(const Request&)> aggregate_key,
                               absl::StatusOr<partition::Decision<Response, Event>> (*decide)(
                                   const store::RowReader&, const Request&, const partition::CommandContext&),
-                              partition::Aggregate<Event> aggregate, std::string single_target = "") {
-  ReactionDefinition definition{std::move(name), service, source, type, nullptr, std::move(single_target)};
+                              partition::Aggregate<Event> aggregate, std::string single_target = "",
+                              bool once_is_enough = false) {
+  ReactionDefinition definition{std::move(name),          service,       source, type, nullptr,
+                                std::move(single_target), once_is_enough};
   definition.react = [=](absl::string_view payload, const partition::FactContext& context,
                          std::vector<Reaction>* reactions) -> absl::Status {
     google::protobuf::Arena arena;
@@ -111,7 +116,7 @@ ReactionDefinition ReactionOf(std::string name, ServiceId service, ServiceId sou
     }
     for (Request& request : react(*event, context)) {
       std::string key = aggregate_key(request);
-      reactions->push_back({std::move(key), [=](std::function<void(absl::Status)> done) {
+      reactions->push_back({std::move(key), request.SerializeAsString(), [=](std::function<void(absl::Status)> done) {
                               return std::make_unique<partition::TypedCommand<Request, Response, Event>>(
                                   request, decide, aggregate,
                                   [done = std::move(done)](absl::StatusOr<Response> response,

@@ -157,7 +157,11 @@ void Reactor::Run() {
       const bool more = source != sources_.end() && Advance(*source->second);
       it = more ? std::next(it) : busy.erase(it);
     }
-    if (!waiters_.empty()) waiters_.Settle([this](SlotId slot) { return reached(slot); });
+    if (!waiters_.empty()) {
+      waiters_.Settle([this](SlotId slot) { return reached(slot); });
+    } else if (changed.size() >= DirtySlots::kGatherFrom) {
+      mailbox_->dirty.Gather();
+    }
   }
 }
 
@@ -177,6 +181,10 @@ void Reactor::TakeOutcomes() {
       flight.failed = true;
       flight.retry_at = absl::Now() + kReactionRetry;
       continue;
+    }
+    if (outcome.status.ok() && outcome.request.has_value()) {
+      if (recorded_.size() >= kRecordedRequestsMax) recorded_.clear();
+      recorded_.insert(*outcome.request);
     }
     for (Step& step : flight.steps) {
       if (step.position == outcome.position) --step.open;
@@ -253,6 +261,7 @@ bool Reactor::Advance(Source& source) {
 absl::Status Reactor::Submit(Source& source, const SourceBatch& record, size_t* submitted) {
   Flight& flight = flights_.at(source.slot);
   std::vector<std::pair<uint32_t, Reaction>> reactions;
+  uint32_t index = 0;
   for (int i = 0; i < record.batch.events_size(); ++i) {
     const log::v1::Event& event = record.batch.events(i);
     if (event.type() != definition_.type) continue;
@@ -263,29 +272,34 @@ absl::Status Reactor::Submit(Source& source, const SourceBatch& record, size_t* 
     if (!reacted.ok()) {
       return WithContext(reacted, EventRef{source.slot, record.position, static_cast<uint32_t>(i)}.ToString());
     }
-    // Several reactions to one event are told apart by consecutive indexes.
+    // Several reactions to one record are told apart by consecutive indexes, those that are left out included.
     for (Reaction& reaction : made) {
-      reactions.emplace_back(static_cast<uint32_t>(reactions.size()), std::move(reaction));
+      const uint32_t number = index++;
+      if (definition_.once_is_enough && recorded_.contains(Hash128Of(reaction.aggregate_key, reaction.request)))
+        continue;
+      reactions.emplace_back(number, std::move(reaction));
     }
   }
   *submitted = reactions.size();
   flight.steps.back().open = reactions.size();
   flight.open += reactions.size();
-  for (auto& [index, reaction] : reactions) {
+  for (auto& [number, reaction] : reactions) {
+    std::optional<Hash128> request;
+    if (definition_.once_is_enough) request = Hash128Of(reaction.aggregate_key, reaction.request);
     std::unique_ptr<partition::Command> command =
         reaction.make([mailbox = mailbox_, line = flight.line, slot = source.slot, generation = flight.generation,
-                       position = record.position](absl::Status status) {
+                       position = record.position, request](absl::Status status) {
           if (ShouldRetry(status)) line->Break();
           {
             MutexLock lock(&mailbox->mutex);
-            mailbox->outcomes.push_back({slot, generation, position, std::move(status)});
+            mailbox->outcomes.push_back({slot, generation, position, std::move(status), request});
           }
           mailbox->dirty.Add(slot);
         });
     command->envelope.tenant = record.batch.tenant();
     command->envelope.internal = true;
     command->envelope.line = flight.line;
-    command->envelope.cause = CauseOf(source.slot, record.position, index, record.before);
+    command->envelope.cause = CauseOf(source.slot, record.position, number, record.before);
     runtime_->Submit(runtime_->SlotFor(definition_.service, record.batch.tenant(), reaction.aggregate_key),
                      std::move(command));
   }

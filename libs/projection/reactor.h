@@ -6,14 +6,17 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "libs/base/hash.h"
 #include "libs/base/mutex.h"
 #include "libs/base/slot.h"
 #include "libs/base/token.h"
@@ -33,6 +36,8 @@ inline constexpr size_t kReactionsInFlightMax = 16;
 inline constexpr absl::Duration kReactionRetry = absl::Milliseconds(50);
 // Positions without a recorded reaction after which the progress is recorded by itself.
 inline constexpr uint64_t kReactionProgressEvery = 10'000;
+// Recorded requests that a reactor remembers, to leave out repeats that would do nothing; beyond, it begins anew.
+inline constexpr size_t kRecordedRequestsMax = 65'536;
 
 // Reactions of one source run in order. Each carries the position and index of its event; the slot that takes it keeps the
 // highest, so that a reaction submitted again does nothing. A refused reaction is a record without events. A reaction that
@@ -80,6 +85,7 @@ class Reactor {
     uint64_t generation;
     Position position;
     absl::Status status;
+    std::optional<Hash128> request;  // when its repeats need not be submitted
   };
 
   Reactor(ReactionDefinition definition, eventlog::EventLog* log, partition::Runtime* runtime, uint64_t progress_every);
@@ -113,7 +119,8 @@ class Reactor {
     absl::Time retry_at = absl::InfinitePast();
     bool stopped = false;
   };
-  std::map<SlotId, Flight> flights_;  // of the thread
+  std::map<SlotId, Flight> flights_;       // of the thread
+  absl::flat_hash_set<Hash128> recorded_;  // of the thread: requests that were recorded and whose repeats do nothing
 
   // Shared with answers that come late: they may outlive the reactor.
   struct Mailbox {

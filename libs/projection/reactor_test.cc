@@ -129,13 +129,13 @@ TEST_F(ReactorRuns, ReachesARecordWhenItsReactionIsRecorded) {
   AddSome(1);
   Until([this] { return Reactions().size() == 1; });
   EXPECT_LT(reactor_->reached(kFirstSlot), log_->End(kFirstSlot).value());
-  partition::Reply waited;
+  const auto waited = std::make_shared<partition::Reply>();
   reactor_->WhenReached(
       {{kFirstSlot, log_->End(kFirstSlot).value()}}, absl::InfiniteFuture(),
-      [&](absl::Status status) { waited.Set(status.ok() ? absl::StatusOr<AddResponse>(AddResponse()) : status, {}); });
-  EXPECT_FALSE(waited.done());
+      [&](absl::Status status) { waited->Set(status.ok() ? absl::StatusOr<AddResponse>(AddResponse()) : status, {}); });
+  EXPECT_FALSE(waited->done());
   log_->DeliverAll();
-  EXPECT_TRUE(waited.status().ok());
+  EXPECT_TRUE(waited->status().ok());
   // What waits for a reaction goes on to the target at its confirmed position: it must hold the reaction.
   EXPECT_EQ(runtime_->confirmed(TargetSlot()), log_->End(TargetSlot()).value());
 }

@@ -78,7 +78,11 @@ void ViewFollower::Run() {
       const bool more = source != sources_.end() && !source->second->stopped && Advance(*source->second);
       it = more ? std::next(it) : busy.erase(it);
     }
-    if (!waiters_.empty()) waiters_.Settle([this](SlotId slot) { return reached(slot); });
+    if (!waiters_.empty()) {
+      waiters_.Settle([this](SlotId slot) { return reached(slot); });
+    } else if (grown.size() >= DirtySlots::kGatherFrom) {
+      dirty_.Gather();
+    }
   }
 }
 

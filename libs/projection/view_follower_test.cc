@@ -44,11 +44,11 @@ class ViewTest : public partition::RuntimeTest {
   }
   absl::Status AwaitEnd(SlotId slot = kFirstSlot) { return Await({{slot, End(slot)}}, absl::Now() + kPatience); }
   absl::Status Await(const TokenPositions& positions, absl::Time deadline) {
-    partition::Reply reply;
-    view_->WhenReached(positions, deadline, [&](absl::Status status) {
-      reply.Set(status.ok() ? absl::StatusOr<AddResponse>(AddResponse()) : status, {});
+    const auto reply = std::make_shared<partition::Reply>();
+    view_->WhenReached(positions, deadline, [reply](absl::Status status) {
+      reply->Set(status.ok() ? absl::StatusOr<AddResponse>(AddResponse()) : status, {});
     });
-    return reply.status();
+    return reply->status();
   }
   CounterRow Sum(SlotId source = kFirstSlot) {
     const store::ViewRows::Query rows(&view_->rows());
@@ -189,13 +189,13 @@ TEST_F(SourceThatCannotBeProjected, AtItsVeryFirstEventKeepsACursorThatCanBeRead
 TEST_F(WaitForAView, EndsWhenThePositionIsProjected) {
   Follow();
   const Position target = End() + 1;
-  partition::Reply reply;
-  view_->WhenReached({{kFirstSlot, target}}, absl::InfiniteFuture(), [&](absl::Status status) {
-    reply.Set(status.ok() ? absl::StatusOr<AddResponse>(AddResponse()) : status, {});
+  const auto reply = std::make_shared<partition::Reply>();
+  view_->WhenReached({{kFirstSlot, target}}, absl::InfiniteFuture(), [reply](absl::Status status) {
+    reply->Set(status.ok() ? absl::StatusOr<AddResponse>(AddResponse()) : status, {});
   });
-  EXPECT_FALSE(reply.done());
+  EXPECT_FALSE(reply->done());
   AddAll(0, 1);
-  EXPECT_TRUE(reply.status().ok());
+  EXPECT_TRUE(reply->status().ok());
   EXPECT_EQ(Sum().value(), 1);
 }
 
@@ -213,12 +213,12 @@ TEST_F(WaitForAView, CountsNoSlotThatIsNoSource) {
 
 TEST_F(WaitForAView, EndsWithTheView) {
   Follow();
-  partition::Reply reply;
+  const auto reply = std::make_shared<partition::Reply>();
   view_->WhenReached({{kFirstSlot, End() + 1}}, absl::InfiniteFuture(),
-                     [&](absl::Status status) { reply.Set(status, {}); });
+                     [reply](absl::Status status) { reply->Set(status, {}); });
   view_.reset();
-  EXPECT_EQ(reply.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(reply.reason(), "DRAINING");
+  EXPECT_EQ(reply->status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(reply->reason(), "DRAINING");
 }
 
 TEST_F(WaitForAView, BeyondTheLimitIsRefused) {

@@ -76,7 +76,8 @@ void Define(host::Definitions* definitions) {
   definitions->reactions.push_back(
       projection::ReactionOf<checkout::v1::OrderEvent, v1::ObserveIdentifiersRequest, v1::ObserveIdentifiersResponse>(
           "identity-observes", ServiceId::kCustomerIdentity, ServiceId::kCheckout, kOrderEventType, &React,
-          [](const v1::ObserveIdentifiersRequest&) { return std::string(kRealm); }, &Decide, kGraph, kRealm));
+          [](const v1::ObserveIdentifiersRequest&) { return std::string(kRealm); }, &Decide, kGraph, kRealm,
+          /*once_is_enough=*/true));
 
   definitions->schemas.AddState(ServiceId::kCustomerIdentity, partition::WithRuntimeTables(StateSchema()))
       .AddView(ServiceId::kCustomerIdentity, kCustomersView, kCustomersViewName, CustomersSchema());
