@@ -183,13 +183,15 @@ def grow_the_view(mesh, folder, household, currency):
     stubs = folder / "stubs"
     stubs.mkdir()
     run_client.generate(ROOT / "build" / "third_party" / "googleapis", str(stubs))
-    import grpc  # pylint: disable=import-outside-toplevel
-    from halles.checkout.v1 import checkout_events_pb2 as events  # pylint: disable=import-outside-toplevel
-    from halles.checkout.v1 import checkout_service_pb2 as checkout  # pylint: disable=import-outside-toplevel
-    from halles.checkout.v1 import checkout_service_pb2_grpc as checkout_grpc  # pylint: disable=import-outside-toplevel
-    from halles.common.v1 import common_pb2 as common  # pylint: disable=import-outside-toplevel
-    from halles.customer_identity.v1 import customer_identity_service_pb2 as identity  # pylint: disable=import-outside-toplevel
-    from halles.customer_identity.v1 import customer_identity_service_pb2_grpc as identity_grpc  # pylint: disable=import-outside-toplevel
+    # pylint: disable=import-outside-toplevel
+    import grpc
+    from halles.checkout.v1 import checkout_events_pb2 as events
+    from halles.checkout.v1 import checkout_service_pb2 as checkout
+    from halles.checkout.v1 import checkout_service_pb2_grpc as checkout_grpc
+    from halles.common.v1 import common_pb2 as common
+    from halles.customer_identity.v1 import customer_identity_service_pb2 as identity
+    from halles.customer_identity.v1 import customer_identity_service_pb2_grpc as identity_grpc
+    # pylint: enable=import-outside-toplevel
 
     channel = grpc.insecure_channel(mesh.target)
     orders = checkout_grpc.CheckoutServiceStub(channel)
@@ -232,7 +234,8 @@ def grow_the_view(mesh, folder, household, currency):
                                        exact_amount=common.Decimal(unscaled=minor, scale=2))])
         order.recorded_time.FromDatetime(datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None))
         sent = time.perf_counter()
-        orders.ImportOrder(checkout.ImportOrderRequest(request_id=f"demo/{external_id}", order=order), timeout=DEADLINE_S)
+        request = checkout.ImportOrderRequest(request_id=f"demo/{external_id}", order=order)
+        orders.ImportOrder(request, timeout=DEADLINE_S)
         durable = time.perf_counter()
         shown, view = await_seen(external_id)
         added += minor
@@ -240,7 +243,8 @@ def grow_the_view(mesh, folder, household, currency):
             f"{1000 * (shown - sent):5.1f} ms: {view.orders:,} orders, {money(view.net[0].money.minor_units)} {currency}")
     channel.close()
     after = mesh.ask("customer", "--external", external(household), "--timeline", 3)
-    if after["customer"]["orders"] != before.orders + 3 or net_of(after["customer"]) != before.net[0].money.minor_units + added:
+    customer = after["customer"]
+    if customer["orders"] != before.orders + 3 or net_of(customer) != before.net[0].money.minor_units + added:
         raise Failed("her view does not hold the three orders exactly once")
     channels = {place["channel"] for place in after["customer"]["places"]}
     say(f"one view over {len(channels)} channels: {', '.join(sorted(channels))}")
@@ -249,15 +253,17 @@ def grow_the_view(mesh, folder, household, currency):
 def kill_in_the_middle(mesh, folder):
     """kill -9 while a second journal is imported; the import goes on by itself."""
     journal = folder / "second"
-    expected = json.loads(subprocess.run([str(BIN / "hallesctl"), "generate", "uci", "--seed", "9", "--size", "6000", str(journal)],
-                                         check=True, capture_output=True, text=True).stdout)
+    generated = subprocess.run([BIN / "hallesctl", "generate", "uci", "--seed", "9", "--size", "6000", journal],
+                               check=True, capture_output=True, text=True)
+    expected = json.loads(generated.stdout)
     before = mesh.ask("totals", "--by", "channel")["rows"]
 
     def recorded():
         rows = mesh.ask("totals")["rows"]
         return sum(row["orders"] + row["returns"] for row in rows if row["currency"] == "GBP")
 
-    running = subprocess.Popen(mesh.command("import", "uci", journal), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    running = subprocess.Popen(mesh.command("import", "uci", journal), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                               text=True)
     begun = time.monotonic()
     while (count := recorded()) < 500:
         if running.poll() is not None or time.monotonic() - begun > DEADLINE_S:
@@ -270,7 +276,8 @@ def kill_in_the_middle(mesh, folder):
     if running.returncode != 0:
         raise Failed(f"the interrupted import ended with {running.returncode}: {out}")
     summary = json.loads(out)
-    say(f"import done: {summary['orders']:,} orders and {summary['returns']:,} returns, {summary['retries']:,} requests sent again")
+    say(f"import done: {summary['orders']:,} orders and {summary['returns']:,} returns, "
+        f"{summary['retries']:,} requests sent again")
     again = mesh.ask("import", "uci", journal)
     table = Comparison()
     say(paint("2", f"{'':<44} {'from the mesh':>16} {'in the journal':>16}"))
@@ -281,8 +288,9 @@ def kill_in_the_middle(mesh, folder):
     table.row("the same journal once more: orders", again["orders"], expected["orders"])
     still = mesh.ask("totals", "--by", "channel")["rows"]
     for row in before:
-        same = [now for now in still if now["currency"] == row["currency"] and now["channel"] == row["channel"]]
-        table.row(f"{row['channel']} of before, {row['currency']}", same[0]["net_minor_units"], row["net_minor_units"], money)
+        key = (row["currency"], row["channel"])
+        now = [each["net_minor_units"] for each in still if (each["currency"], each["channel"]) == key]
+        table.row(f"{row['channel']} of before, {row['currency']}", now[0], row["net_minor_units"], money)
     table.check()
 
 
@@ -299,7 +307,8 @@ def prove(mesh):
         f"{time.monotonic() - begun:.1f} s")
     table = Comparison()
     say(paint("2", f"{'':<44} {'rebuilt':>16} {'before':>16}"))
-    table.row("digests of slots that are equal", sum(before[slot] == digest for slot, digest in digests(mesh).items()), len(before))
+    equal = sum(before[slot] == digest for slot, digest in digests(mesh).items())
+    table.row("digests of slots that are equal", equal, len(before))
     table.row("rows that differ", result.get("difference_count", 0), 0)
     table.check()
     if not result["equal"]:
