@@ -294,11 +294,11 @@ TEST_F(Query, WaitsUntilThePositionIsReached) {
 }
 
 TEST_F(Query, BeyondItsDeadlineSaysThatTheTokenIsNotReached) {
-  Reply done;
+  const auto done = std::make_shared<Reply>();
   runtime_->Query(kFirstSlot, End() + 1, absl::Now() + absl::Milliseconds(1),
-                  [&](absl::StatusOr<const store::RowReader*> rows, Position) { done.Set(rows.status(), {}); });
-  EXPECT_EQ(done.status().code(), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_EQ(done.reason(), "TOKEN_NOT_REACHED");
+                  [done](absl::StatusOr<const store::RowReader*> rows, Position) { done->Set(rows.status(), {}); });
+  EXPECT_EQ(done->status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(done->reason(), "TOKEN_NOT_REACHED");
 }
 
 TEST_F(Query, BeyondTheLimitOfThoseThatWaitIsRefused) {

@@ -132,7 +132,7 @@ TEST_F(ReactorRuns, ReachesARecordWhenItsReactionIsRecorded) {
   const auto waited = std::make_shared<partition::Reply>();
   reactor_->WhenReached(
       {{kFirstSlot, log_->End(kFirstSlot).value()}}, absl::InfiniteFuture(),
-      [&](absl::Status status) { waited->Set(status.ok() ? absl::StatusOr<AddResponse>(AddResponse()) : status, {}); });
+      [waited](absl::Status status) { waited->Set(status.ok() ? absl::StatusOr<AddResponse>(AddResponse()) : status, {}); });
   EXPECT_FALSE(waited->done());
   log_->DeliverAll();
   EXPECT_TRUE(waited->status().ok());
