@@ -28,7 +28,7 @@ void WriteStatus(const GetStatusResponse& status, JsonWriter* json) {
   json->Field("caught_up", status.caught_up()).Key("slots").BeginArray();
   for (const SlotStatus& slot : status.slots()) {
     json->BeginObject().Field("service", slot.service()).Field("slot", slot.slot()).Field("state", slot.state());
-    json->Field("position", slot.position()).Field("term", slot.term()).Field("events", slot.events());
+    json->Field("position", slot.position()).Field("term", slot.term());
     json->Field("digest", slot.digest()).Field("error", slot.error()).EndObject();
   }
   json->EndArray().Key("views").BeginArray();
@@ -62,17 +62,11 @@ absl::StatusOr<int> StatusCommand::Run(const Session& session) const {
   session.out << "halles " << status.version() << ", install " << status.install_id() << ", "
               << (status.caught_up() ? "all views have caught up" : "views are catching up") << "\n\n";
   if (all) {
-    Table slots({{"slot"},
-                 {"state"},
-                 {"term", true},
-                 {"position", true},
-                 {"events", true},
-                 {"digest", false, true},
-                 {"error", false, true}});
+    Table slots(
+        {{"slot"}, {"state"}, {"term", true}, {"position", true}, {"digest", false, true}, {"error", false, true}});
     for (const SlotStatus& slot : status.slots()) {
       slots.Add({absl::StrCat(slot.service(), "/", slot.slot()), slot.state(), absl::StrCat(slot.term()),
-                 Thousands(static_cast<int64_t>(slot.position())), Thousands(static_cast<int64_t>(slot.events())),
-                 slot.digest(), slot.error()});
+                 Thousands(static_cast<int64_t>(slot.position())), slot.digest(), slot.error()});
     }
     Table views(
         {{"view"}, {"source"}, {"position", true}, {"lag", true}, {"digest", false, true}, {"error", false, true}});
@@ -86,7 +80,7 @@ absl::StatusOr<int> StatusCommand::Run(const Session& session) const {
   }
   struct Sum {
     int64_t count = 0, stopped = 0;
-    uint64_t records = 0, events = 0, lag = 0;
+    uint64_t records = 0, lag = 0;
     std::string error;
   };
   std::map<std::string, Sum> services, views;
@@ -95,7 +89,6 @@ absl::StatusOr<int> StatusCommand::Run(const Session& session) const {
     ++sum.count;
     sum.stopped += slot.state() != kServing;
     sum.records += slot.position();
-    sum.events += slot.events();
     if (sum.error.empty() && !slot.error().empty()) sum.error = absl::StrCat("slot ", slot.slot(), ": ", slot.error());
   }
   for (const ViewStatus& view : status.views()) {
@@ -108,15 +101,11 @@ absl::StatusOr<int> StatusCommand::Run(const Session& session) const {
       sum.error = absl::StrCat(view.service(), "/", view.slot(), ": ", view.error());
     }
   }
-  Table slot_table({{"service"},
-                    {"slots", true},
-                    {"not serving", true},
-                    {"records", true},
-                    {"events", true},
-                    {"first error", false, true}});
+  Table slot_table(
+      {{"service"}, {"slots", true}, {"not serving", true}, {"records", true}, {"first error", false, true}});
   for (const auto& [name, sum] : services) {
-    slot_table.Add({name, Thousands(sum.count), Thousands(sum.stopped), Thousands(static_cast<int64_t>(sum.records)),
-                    Thousands(static_cast<int64_t>(sum.events)), sum.error});
+    slot_table.Add(
+        {name, Thousands(sum.count), Thousands(sum.stopped), Thousands(static_cast<int64_t>(sum.records)), sum.error});
   }
   Table view_table(
       {{"view"}, {"sources", true}, {"stopped", true}, {"records", true}, {"lag", true}, {"first error", false, true}});
