@@ -87,7 +87,8 @@ class BadInput(unittest.TestCase):
             refused(self.mesh.checkout.GetOrder, checkout.GetOrderRequest()), INVALID, "INVALID_FIELD", "order_id"
         )
         self.expect(
-            refused(self.mesh.identity.GetCustomerView, identity.GetCustomerViewRequest()), INVALID, "INVALID_FIELD", "customer"
+            refused(self.mesh.identity.GetCustomerView, identity.GetCustomerViewRequest()),
+            INVALID, "INVALID_FIELD", "customer"
         )
 
     def test_ids_beyond_their_limits(self):
@@ -275,7 +276,8 @@ class BadInput(unittest.TestCase):
             "NO_SUCH_RECORD",
         )
         self.expect(
-            refused(self.mesh.admin.ExplainEvent, admin.ExplainEventRequest(event="nonsense")), INVALID, "INVALID_FIELD", "event"
+            refused(self.mesh.admin.ExplainEvent, admin.ExplainEventRequest(event="nonsense")),
+            INVALID, "INVALID_FIELD", "event"
         )
 
     def test_a_deadline_that_has_passed(self):

@@ -2,8 +2,8 @@
 // own rows is compared with what this process came to.
 //
 // Reads lines "SERVICE SLOT POSITION" from standard input until its end; ends when every slot named there was folded up to
-// its position. Prints "following" once it does, and in the end one line of JSON, like a GetStatusResponse, with positions and digests. Lives through any number of
-// restarts of the mesh: every tail is resumed where it ended.
+// its position. Prints "following" once it does, and in the end one line of JSON, like a GetStatusResponse, with positions
+// and digests. Lives through any number of restarts of the mesh: every tail is resumed where it ended.
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
@@ -83,8 +83,8 @@ class SlotFold {
         const log::v1::Event& event = body.batch().events(i);
         const projection::SourceProjection* projection = view->Find(slot_.service, event.type());
         if (projection == nullptr) continue;
-        RETURN_IF_ERROR(
-            projection->project(*rows, event.payload(), partition::ContextOf(slot_, position, time, body.batch(), i)));
+        RETURN_IF_ERROR(projection->project(*rows, event.payload(),
+                                            partition::ContextOf(slot_, position, time, body.batch(), i), nullptr));
         RETURN_IF_ERROR(rows->status());
       }
     }
