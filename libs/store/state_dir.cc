@@ -24,6 +24,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kQuarantinesMax = 10000;
+// RocksDB writes its manifest and options anew when it is opened, and ends the process when the disk is full by then.
+constexpr off_t kRoomToOpenBytes = 2 * 1024 * 1024;
 
 absl::Status Unusable(absl::string_view path, absl::string_view what, int error) {
   return Failure(absl::StatusCode::kUnavailable, "STATE_DIR_UNUSABLE",
@@ -37,6 +39,16 @@ absl::Status SyncDir(const std::string& path) {
   const int error = errno;
   close(fd);
   return result == 0 ? absl::OkStatus() : Unusable(path, "sync", error);
+}
+
+absl::Status CheckRoom(const std::string& dir) {
+  const std::string probe = absl::StrCat(dir, "/ROOM");
+  const int fd = open(probe.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return Unusable(probe, "create", errno);
+  const int error = posix_fallocate(fd, 0, kRoomToOpenBytes);
+  close(fd);
+  unlink(probe.c_str());
+  return error == 0 ? absl::OkStatus() : Unusable(dir, "open a store without 2 MiB of free space in", error);
 }
 
 std::string ParentOf(const std::string& path) {
@@ -60,7 +72,9 @@ absl::StatusOr<std::unique_ptr<StateDir>> StateDir::Lock(const std::string& dir)
     return Failure(absl::StatusCode::kUnavailable, "STORE_LOCKED", absl::StrCat("another process uses ", dir),
                    {{"path", dir}});
   }
-  return std::unique_ptr<StateDir>(new StateDir(dir, fd));
+  std::unique_ptr<StateDir> locked(new StateDir(dir, fd));
+  RETURN_IF_ERROR(CheckRoom(dir));
+  return locked;
 }
 
 StateDir::~StateDir() { close(lock_fd_); }

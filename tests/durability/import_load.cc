@@ -145,7 +145,9 @@ void ImportLoad::Ended(std::unique_ptr<Call> call, const grpc::Status& status) {
       stopped_ = true;
       (*then_)();
     }
-  } else if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+  } else if (status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+             (stopped_ && (status.error_code() == grpc::StatusCode::CANCELLED ||
+                           status.error_code() == grpc::StatusCode::UNKNOWN))) {
     // Nobody knows. It is asked again with the same request id once there is somebody to ask.
     life_.unknown.push_back(fact);
     waiting_.push_back(std::move(fact));

@@ -1,0 +1,155 @@
+#!/usr/bin/python3
+"""The real halles on a full disk and on one that cannot be written: a small file system in a mount namespace of its own."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+import grpc
+import mesh
+from mesh import checkout, order, refused
+
+DISK = "24m"
+INSIDE = "HALLES_DISK_TEST_INSIDE"
+
+
+def mount(*arguments):
+    subprocess.run(["mount", *map(str, arguments)], check=True)
+
+
+class Disk(unittest.TestCase):
+    def setUp(self):
+        self.disk = pathlib.Path(tempfile.mkdtemp(prefix="halles-disk-"))
+        mount("-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", self.disk)
+        self.data = self.disk / "data"
+        self.filler = self.disk / "filler"
+
+    def tearDown(self):
+        subprocess.run(["umount", self.disk], check=True)
+        self.disk.rmdir()
+
+    def fill(self):
+        """Takes all the space that is left."""
+        with open(self.filler, "ab", buffering=0) as file:
+            for size in (1 << 20, 1 << 12, 1):
+                try:
+                    while file.write(b"\0" * size) == size:
+                        pass
+                except OSError:
+                    pass
+
+    def big(self, number):
+        """An order of some 100 KB."""
+        request = order(number, lines=900, customer=1)
+        for line in request.order.lines:
+            line.description = "d" * 100
+        return request
+
+    def test_a_full_disk_refuses_commands_and_loses_nothing(self):
+        with mesh.serving(self.data) as running:
+            acknowledged = {0: running.import_order(order(0, customer=1)).order_id}
+            self.fill()
+            refusal = None
+            number = 0
+            while refusal is None and number < 400:
+                number += 1
+                try:
+                    acknowledged[number] = running.import_order(self.big(number)).order_id
+                except grpc.RpcError as error:
+                    refusal = mesh.Refusal(error)
+                    # What was set aside is not taken back: the log had a segment in the making.
+                    self.fill()
+            self.assertIsNotNone(refusal, "the disk never became full")
+            self.assertEqual(refusal.code, grpc.StatusCode.RESOURCE_EXHAUSTED, refusal)
+            self.assertIn(refusal.reason, ("LOG_DISK_FULL", "STATE_STORE_BEHIND"), refusal)
+            self.assertTrue(refusal.words)
+            refused_number = number
+
+            # Queries go on, and so do refusals.
+            for known in (0, max(acknowledged)):
+                request = checkout.GetOrderRequest(order_id=acknowledged[known])
+                self.assertEqual(running.checkout.GetOrder(request, timeout=mesh.PATIENCE_S).order.order_id, acknowledged[known])
+            view = running.identity.GetCustomerView(
+                mesh.identity.GetCustomerViewRequest(customer=mesh.named(1)), timeout=mesh.PATIENCE_S
+            ).view
+            self.assertGreaterEqual(view.orders, 1)
+            again = refused(running.checkout.ImportOrder, self.big(refused_number))
+            self.assertEqual(again.code, grpc.StatusCode.RESOURCE_EXHAUSTED, again)
+
+            # Goes on by itself once there is space.
+            self.filler.unlink()
+            deadline = time.monotonic() + mesh.PATIENCE_S
+            while refused_number not in acknowledged:
+                self.assertLess(time.monotonic(), deadline, "commands are refused although there is space")
+                try:
+                    acknowledged[refused_number] = running.import_order(self.big(refused_number)).order_id
+                except grpc.RpcError as error:
+                    self.assertEqual(error.code(), grpc.StatusCode.RESOURCE_EXHAUSTED, error.details())
+            self.expect_all(running, acknowledged)
+            digests = running.digests()
+            code, proof = running.ctl("verify")
+            self.assertEqual((code, proof["equal"]), (0, True), proof)
+        with mesh.serving(self.data) as running:
+            self.expect_all(running, acknowledged)
+            self.assertEqual(running.digests(), digests)
+        print(f"{len(acknowledged)} orders acknowledged around a full disk: {refusal}")
+
+    def expect_all(self, running, acknowledged):
+        running.settled()
+        for order_id in acknowledged.values():
+            running.checkout.GetOrder(checkout.GetOrderRequest(order_id=order_id), timeout=mesh.PATIENCE_S)
+        totals = running.checkout.GetTotals(checkout.GetTotalsRequest(), timeout=mesh.PATIENCE_S).rows[0].totals
+        self.assertEqual(totals.orders, len(acknowledged))
+        view = running.identity.GetCustomerView(
+            mesh.identity.GetCustomerViewRequest(customer=mesh.named(1)), timeout=mesh.PATIENCE_S
+        ).view
+        self.assertEqual(view.orders, len(acknowledged))
+
+    def test_a_disk_without_space_for_a_first_segment(self):
+        self.fill()
+        code, line = mesh.Mesh(self.data).refusal_to_start()
+        self.assertEqual(code, 1, line)
+        self.assertEqual(line["reason"], "LOG_DISK_FULL", line)
+        self.filler.unlink()
+        with mesh.serving(self.data) as running:
+            running.import_order(order(1))
+
+    def test_a_start_on_a_full_disk(self):
+        with mesh.serving(self.data) as running:
+            running.import_order(order(1))
+            digests = running.digests()
+        self.fill()
+        code, line = mesh.Mesh(self.data).refusal_to_start()
+        self.assertEqual((code, line["reason"]), (1, "STATE_DIR_UNUSABLE"), line)
+        self.assertIn("space", line["why"])
+        self.filler.unlink()
+        with mesh.serving(self.data) as running:
+            self.assertEqual(running.digests(), digests)
+
+    def test_a_directory_that_cannot_be_written(self):
+        mount("-o", "remount,ro", self.disk)
+        code, line = mesh.Mesh(self.data).refusal_to_start()
+        self.assertEqual((code, line["reason"]), (1, "DATA_DIR_UNUSABLE"), line)
+        self.assertIn(str(self.data), line["why"])
+        mount("-o", "remount,rw", self.disk)
+        with mesh.serving(self.data) as running:
+            running.import_order(order(1))
+            digests = running.digests()
+        mount("-o", "remount,ro", self.disk)
+        code, line = mesh.Mesh(self.data).refusal_to_start()
+        self.assertEqual((code, line["reason"]), (1, "LOG_NOT_WRITABLE"), line)
+        self.assertIn(str(self.data), line["why"])
+        mount("-o", "remount,rw", self.disk)
+        with mesh.serving(self.data) as running:
+            self.assertEqual(running.digests(), digests)
+
+
+if __name__ == "__main__":
+    if INSIDE not in os.environ:
+        own = ["unshare", "--mount"] + (["--map-root-user"] if os.geteuid() != 0 else [])
+        os.execvpe(own[0], [*own, sys.executable, *sys.argv], {**os.environ, INSIDE: "1"})
+    unittest.main()

@@ -1,0 +1,229 @@
+#!/usr/bin/python3
+"""What an operator sees of the real halles: readiness, metrics, reflection, log lines, the end, and no personal data."""
+
+import pathlib
+import re
+import signal
+import tempfile
+import threading
+import time
+import unittest
+import urllib.request
+
+import grpc
+import mesh
+from mesh import common, identity, order
+
+SERVICES = (
+    "halles.checkout.v1.CheckoutService",
+    "halles.customer_identity.v1.CustomerIdentityService",
+    "halles.admin.v1.AdminService",
+)
+SERVING = b"\x08\x01"
+SAMPLE = re.compile(r'^([a-z_:][a-z0-9_:]*)(\{[^{}]*\})? (-?[0-9.e+-]+|NaN|[+-]Inf)( \d+)?$', re.IGNORECASE)
+
+# Of nobody. Looked for byte by byte in all that is written.
+PHONE = "+33699887766"
+EMAIL = "Marie.Secretaire@private-example.org"
+CARD = "fingerprint-of-a-card-0815"
+LOYALTY = "loyalty-4711-2222"
+CUSTOMER = "customer-number-31415926"
+
+
+def health_of(running, service):
+    """The answer of the health service as it stands on the wire: HealthCheckResponse{status}."""
+    request = bytes([0x0A, len(service)]) + service.encode() if service else b""
+    return running.channel.unary_unary("/grpc.health.v1.Health/Check")(request, timeout=mesh.PATIENCE_S)
+
+
+def scrape(running):
+    """Every sample of /metrics: name and labels to value; and the names."""
+    with urllib.request.urlopen(f"http://{running.metrics}/metrics", timeout=mesh.PATIENCE_S) as answer:
+        text = answer.read().decode()
+    samples = {}
+    names = set()
+    for line in text.splitlines():
+        if not line or line.startswith("#"):
+            continue
+        match = SAMPLE.match(line)
+        assert match is not None, f"no sample: {line}"
+        samples[match[1] + (match[2] or "")] = float(match[3])
+        names.add(match[1])
+    return samples, names
+
+
+class Operate(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="halles-operate-")
+        cls.data = pathlib.Path(cls.folder.name) / "data"
+        cls.running = mesh.Mesh(cls.data).serve()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.running.end()
+        cls.folder.cleanup()
+
+    def test_readiness_is_told_by_the_health_service(self):
+        for service in ("", *SERVICES):
+            self.assertEqual(health_of(self.running, service), SERVING, service)
+        with self.assertRaises(grpc.RpcError) as caught:
+            health_of(self.running, "nobody")
+        self.assertEqual(caught.exception.code(), grpc.StatusCode.NOT_FOUND)
+
+    def test_reflection_lists_the_services(self):
+        list_services = self.running.channel.stream_stream(
+            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+        )
+        answers = list_services(iter([b"\x3a\x00"]), timeout=mesh.PATIENCE_S)
+        listed = next(answers)
+        for service in (*SERVICES, "grpc.health.v1.Health"):
+            self.assertIn(service.encode(), listed)
+        answers.cancel()
+
+    def test_metrics_count_what_was_done(self):
+        handled = (
+            'grpc_server_handled_total{grpc_code="%s",grpc_method="ImportOrder",'
+            'grpc_service="halles.checkout.v1.CheckoutService",grpc_type="unary"}'
+        )
+
+        def counts():
+            samples, _ = scrape(self.running)
+            by_label = {sorted_labels(name): value for name, value in samples.items()}
+            return [by_label.get(handled % code, 0) for code in ("OK", "InvalidArgument")]
+
+        before = counts()
+        for number in range(3):
+            self.running.import_order(order(f"metrics-{number}"))
+        mesh.refused(self.running.checkout.ImportOrder, mesh.checkout.ImportOrderRequest())
+        after = counts()
+        self.assertEqual([now - then for now, then in zip(after, before)], [3, 1])
+        _, names = scrape(self.running)
+        for name in (
+            "grpc_server_started_total",
+            "grpc_server_handled_total",
+            "grpc_server_handling_seconds_bucket",
+            "grpc_server_handling_seconds_count",
+            "grpc_server_handling_seconds_sum",
+        ):
+            self.assertIn(name, names)
+        self.assertGreater(len([name for name in names if name.startswith("halles_")]), 5, names)
+
+    def test_no_personal_field_is_kept_or_told_in_clear(self):
+        personal = [PHONE, "0033699887766", PHONE[1:], EMAIL, EMAIL.lower(), EMAIL.upper(), CARD, LOYALTY, CUSTOMER]
+        with tempfile.TemporaryDirectory(prefix="halles-personal-") as folder:
+            running = mesh.Mesh(f"{folder}/data", log_level="debug").serve()
+            request = order("personal")
+            for kind, issuer, value in [
+                (common.IDENTIFIER_TYPE_PHONE, "", "00 33 6.99-88 77 66"),
+                (common.IDENTIFIER_TYPE_EMAIL, "", f"  {EMAIL} "),
+                (common.IDENTIFIER_TYPE_CARD_FINGERPRINT, "", CARD),
+                (common.IDENTIFIER_TYPE_LOYALTY_CARD, "club", LOYALTY),
+                (common.IDENTIFIER_TYPE_EXTERNAL_ID, "shop", CUSTOMER),
+            ]:
+                request.order.identifiers.add(type=kind, issuer=issuer, value=value)
+            token = running.import_order(request).consistency_token
+            name = identity.CustomerName(
+                identifier=common.Identifier(type=common.IDENTIFIER_TYPE_PHONE, value=PHONE.replace("+33", "+33 "))
+            )
+            view = running.identity.GetCustomerView(
+                identity.GetCustomerViewRequest(customer=name, consistency_token=token), timeout=mesh.PATIENCE_S
+            ).view
+            self.assertEqual(view.orders, 1)
+            # What is refused is not told either.
+            spoilt = order("spoilt")
+            spoilt.order.identifiers.add(type=common.IDENTIFIER_TYPE_EMAIL, value=EMAIL.replace("@", ""))
+            refusal = mesh.refused(running.checkout.ImportOrder, spoilt)
+            unknown = identity.GetCustomerViewRequest(
+                customer=identity.CustomerName(
+                    identifier=common.Identifier(type=common.IDENTIFIER_TYPE_EMAIL, value="Unknown." + EMAIL)
+                )
+            )
+            not_found = mesh.refused(running.identity.GetCustomerView, unknown)
+            running.settled()
+            code, tail = running.ctl("explain", view.net[0].events[0])
+            self.assertEqual(code, 0)
+            with urllib.request.urlopen(f"http://{running.metrics}/metrics", timeout=mesh.PATIENCE_S) as answer:
+                metrics = answer.read()
+            self.assertEqual(running.end(), 0)
+            told = "\n".join([*running.lines, repr(refusal), repr(not_found), repr(tail), repr(view)]).encode() + metrics
+            files = {path: path.read_bytes() for path in pathlib.Path(folder).rglob("*") if path.is_file()}
+        self.assertTrue(any(b"order-personal" in content for content in files.values()), "the scan sees the record")
+        for value in personal:
+            for part in (value, value.split("@")[0]):
+                self.assertNotIn(part.encode(), told)
+                for path, content in files.items():
+                    self.assertNotIn(part.encode(), content, path)
+
+    def test_log_lines_are_json(self):
+        for line in self.running.lines:
+            parsed = mesh.parse(line)
+            self.assertIsNotNone(parsed, line)
+            for field in ("ts", "level", "component", "msg"):
+                self.assertIn(field, parsed)
+
+    def test_a_watcher_sees_an_order_and_the_end(self):
+        with tempfile.TemporaryDirectory(prefix="halles-watch-") as folder:
+            running = mesh.Mesh(f"{folder}/data").serve()
+            running.import_order(order(1, customer=1))
+            running.settled()
+            updates = running.identity.WatchCustomer(identity.WatchCustomerRequest(customer=mesh.named(1)))
+            self.assertEqual(next(updates).snapshot.orders, 1)
+            running.import_order(order(2, customer=1))
+            self.assertEqual(next(updates).change.view.orders, 2)
+            running.process.send_signal(signal.SIGTERM)
+            with self.assertRaises(grpc.RpcError) as caught:
+                for _ in updates:
+                    pass
+            self.assertEqual(mesh.Refusal(caught.exception).reason, "DRAINING", caught.exception)
+            self.assertEqual(running.wait(), 0)
+
+    def test_sigterm_answers_what_is_under_way_and_ends_with_0(self):
+        """Calls that were taken are answered; those after it are refused as UNAVAILABLE; nothing acknowledged is lost."""
+        with tempfile.TemporaryDirectory(prefix="halles-drain-") as folder:
+            data = f"{folder}/data"
+            running = mesh.Mesh(data).serve()
+            acknowledged = []
+            outcomes = []
+            enough = threading.Event()
+
+            def import_until_refused(worker):
+                for number in range(100_000):
+                    request = order(f"drain-{worker}-{number}")
+                    try:
+                        acknowledged.append(running.import_order(request).order_id)
+                    except grpc.RpcError as error:
+                        outcomes.append(error.code())
+                        return
+                    if len(acknowledged) >= 100:
+                        enough.set()
+
+            workers = [threading.Thread(target=import_until_refused, args=(worker,)) for worker in range(8)]
+            for worker in workers:
+                worker.start()
+            self.assertTrue(enough.wait(mesh.PATIENCE_S))
+            began = time.monotonic()
+            running.process.send_signal(signal.SIGTERM)
+            for worker in workers:
+                worker.join(mesh.PATIENCE_S)
+            self.assertEqual(running.wait(), 0)
+            seconds = time.monotonic() - began
+            # gRPC itself cancels calls that come while it tells the client to go away.
+            self.assertLessEqual(set(outcomes), {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+            self.assertIsNotNone(running.await_line(lambda line: line["msg"] == "ended"))
+            with mesh.serving(data) as again:
+                for order_id in acknowledged:
+                    again.checkout.GetOrder(mesh.checkout.GetOrderRequest(order_id=order_id), timeout=mesh.PATIENCE_S)
+            print(f"drained in {seconds:.2f} s behind {len(acknowledged)} acknowledgements")
+
+
+def sorted_labels(name):
+    """The name with its labels in order."""
+    if "{" not in name:
+        return name
+    base, labels = name.rstrip("}").split("{", 1)
+    return base + "{" + ",".join(sorted(labels.split(","))) + "}"
+
+
+if __name__ == "__main__":
+    unittest.main()
