@@ -1,7 +1,8 @@
-// Reads the time out of a UUIDv7.
+// Reads the time out of a UUIDv7 and judges it.
 #include "libs/partition/request_id.h"
 
 #include "absl/strings/ascii.h"
+#include "libs/base/status.h"
 
 namespace halles::partition {
 
@@ -25,6 +26,27 @@ std::optional<UnixMicros> TimeOfUuid7(absl::string_view request_id) {
     return std::nullopt;
   }
   return millis * 1000;
+}
+
+absl::Status RequestIdReused(const std::string& request_id) {
+  return Failure(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED",
+                 "the request id was used for another request before; send a new id with a new request",
+                 {{"request_id", request_id}, {"field", "request_id"}});
+}
+
+absl::Status CheckRequestTime(const std::string& request_id, UnixMicros now) {
+  const std::optional<UnixMicros> time = TimeOfUuid7(request_id);
+  if (!time.has_value()) return absl::OkStatus();
+  if (now - *time >= kRequestIdLifeMicros) {
+    return Failure(absl::StatusCode::kFailedPrecondition, "REQUEST_ID_EXPIRED",
+                   "the UUIDv7 is older than 30 days: whether it was executed is forgotten, so it never is",
+                   {{"request_id", request_id}});
+  }
+  if (*time - now > kRequestIdAheadMicros) {
+    return Failure(absl::StatusCode::kInvalidArgument, "REQUEST_ID_AHEAD",
+                   "the UUIDv7 is more than a day in the future; set the client's clock", {{"request_id", request_id}});
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace halles::partition

@@ -4,7 +4,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "libs/base/clock.h"
 
@@ -18,6 +20,12 @@ inline constexpr int64_t kRequestIdAheadMicros = int64_t{24} * 3600 * 1'000'000;
 
 // The time in a UUIDv7 (RFC 9562, section 5.7); nullopt for any other id.
 std::optional<UnixMicros> TimeOfUuid7(absl::string_view request_id);
+
+// OK, or why an id that carries its time cannot be executed any more: REQUEST_ID_EXPIRED, REQUEST_ID_AHEAD.
+absl::Status CheckRequestTime(const std::string& request_id, UnixMicros now);
+
+// INVALID_ARGUMENT, REQUEST_ID_REUSED.
+absl::Status RequestIdReused(const std::string& request_id);
 
 }  // namespace halles::partition
 

@@ -7,10 +7,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "halles/log/v1/envelope.pb.h"
-#include "halles/log/v1/runtime_events.pb.h"
 #include "libs/base/check.h"
 #include "libs/base/status.h"
 #include "libs/eventlog/record.h"
+#include "libs/partition/expiry.h"
 #include "libs/partition/fold.h"
 #include "libs/partition/request_id.h"
 #include "libs/partition/runtime_tables.h"
@@ -20,63 +20,6 @@ namespace {
 
 using eventlog::Effect;
 using eventlog::Effects;
-
-// Forgets recorded answers whose UUIDv7 is past its life. Decided on logical time like any fact.
-class ExpireRequestIdsCommand final : public Command {
- public:
-  explicit ExpireRequestIdsCommand(std::function<void()> done) : done_(std::move(done)) { envelope.internal = true; }
-
-  absl::StatusOr<bool> Decide(const store::RowReader& state, const CommandContext& context) override {
-    event_.Clear();
-    size_t due = 0;
-    kDedupeExpiry.ForEach(state, [&](const DedupeExpiryKey& key, const rows::EmptyRow&, Position) {
-      if (key.expires_us > context.now) return false;
-      // Whole instants only: what is between two batches must not be split by the limit.
-      if (due >= kExpiryBatch && key.expires_us != event_.request_ids_expired().until_us()) return false;
-      event_.mutable_request_ids_expired()->set_until_us(key.expires_us);
-      ++due;
-      return true;
-    });
-    return due > 0;
-  }
-  absl::Status Evolve(store::Rows& rows, FactContext) override {
-    log::v1::Batch batch;
-    Record(&batch);
-    return FoldBatch(ServiceDefinition(), {}, 0, 0, batch, rows);
-  }
-  void Record(log::v1::Batch* batch) const override {
-    event_.SerializeToString(batch->add_events()->mutable_payload());
-  }
-  void Answer(AnswerPosition) override { done_(); }
-  void AnswerRecorded(const std::string&, AnswerPosition) override { done_(); }
-  void AnswerError(const absl::Status&) override { done_(); }
-
- private:
-  const std::function<void()> done_;
-  log::v1::RuntimeEvent event_;
-};
-
-absl::Status RequestIdReused(const std::string& request_id) {
-  return Failure(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED",
-                 "the request id was used for another request before; send a new id with a new request",
-                 {{"request_id", request_id}, {"field", "request_id"}});
-}
-
-// OK, or why an id that carries its time cannot be executed any more.
-absl::Status CheckRequestTime(const std::string& request_id, UnixMicros now) {
-  const std::optional<UnixMicros> time = TimeOfUuid7(request_id);
-  if (!time.has_value()) return absl::OkStatus();
-  if (now - *time >= kRequestIdLifeMicros) {
-    return Failure(absl::StatusCode::kFailedPrecondition, "REQUEST_ID_EXPIRED",
-                   "the UUIDv7 is older than 30 days: whether it was executed is forgotten, so it never is",
-                   {{"request_id", request_id}});
-  }
-  if (*time - now > kRequestIdAheadMicros) {
-    return Failure(absl::StatusCode::kInvalidArgument, "REQUEST_ID_AHEAD",
-                   "the UUIDv7 is more than a day in the future; set the client's clock", {{"request_id", request_id}});
-  }
-  return absl::OkStatus();
-}
 
 }  // namespace
 
@@ -557,21 +500,15 @@ void SlotRunner::Tick() {
   if (!queries_.empty()) AnswerQueries();
   if (const UnixMicros now = deps_.clock->Now(); now >= next_expiry_scan_) {
     next_expiry_scan_ = now + absl::ToInt64Microseconds(kExpiryScan);
-    ExpireRequestIds();
+    ForgetAnswers();
   }
 }
 
-void SlotRunner::ExpireRequestIds() {
+void SlotRunner::ForgetAnswers() {
   if (expiring_ || draining_ || !serving()) return;
-  bool due = false;
-  const UnixMicros now = owner_->LogicalTime(deps_.clock->Now());
-  kDedupeExpiry.ForEach(rows_->confirmed(), [&](const DedupeExpiryKey& key, const rows::EmptyRow&, Position) {
-    due = key.expires_us <= now;
-    return false;
-  });
-  if (!due) return;
+  if (!HasExpiredRequestIds(rows_->confirmed(), owner_->LogicalTime(deps_.clock->Now()))) return;
   expiring_ = true;
-  Submit(std::make_unique<ExpireRequestIdsCommand>([this] { expiring_ = false; }));
+  Submit(ExpireRequestIds([this] { expiring_ = false; }));
 }
 
 // Ends ----------------------------------------------------------------------------------------------------------------

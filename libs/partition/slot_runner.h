@@ -35,9 +35,8 @@ inline constexpr int64_t kSlotCommandsFromDoorsMax = kSlotCommandsMax * 3 / 4;
 inline constexpr size_t kSlotWaitingQueriesMax = 4096;
 // Records read back in one task, so that other slots of the executor get their turn.
 inline constexpr size_t kRecoveryRecordsPerTask = 512;
-// How often a slot looks for recorded answers that have expired, and how many it forgets at once.
+// How often a slot looks for recorded answers that have expired.
 inline constexpr absl::Duration kExpiryScan = absl::Seconds(10);
-inline constexpr size_t kExpiryBatch = 1000;
 
 // Wall time at start, going on with the monotonic clock: it does not jump when somebody sets the wall clock.
 // Thread safety: immutable.
@@ -168,7 +167,7 @@ class SlotRunner {
   void FailEverything(const absl::Status& status);
   void PublishPosition();
   void AnswerQueries();
-  void ExpireRequestIds();
+  void ForgetAnswers();
   absl::Status Unavailable() const;
 
   const SlotId slot_;

@@ -1,0 +1,24 @@
+// Forgets recorded answers in time: a fact that the owner decides on logical time, so that every replay forgets the same.
+#ifndef HALLES_LIBS_PARTITION_EXPIRY_H_
+#define HALLES_LIBS_PARTITION_EXPIRY_H_
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+#include "libs/partition/command.h"
+
+namespace halles::partition {
+
+// Recorded answers that one record forgets, give or take those of one instant.
+inline constexpr size_t kExpiryBatch = 1000;
+
+// Forgets the recorded answers whose UUIDv7 is past its life. `done` is told when it was answered, whatever with.
+std::unique_ptr<Command> ExpireRequestIds(std::function<void()> done);
+
+// Whether there is something to forget at `now`.
+bool HasExpiredRequestIds(const store::RowReader& state, UnixMicros now);
+
+}  // namespace halles::partition
+
+#endif  // HALLES_LIBS_PARTITION_EXPIRY_H_
