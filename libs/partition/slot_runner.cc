@@ -14,6 +14,7 @@
 #include "libs/partition/fold.h"
 #include "libs/partition/request_id.h"
 #include "libs/partition/runtime_tables.h"
+#include "libs/telemetry/log.h"
 
 namespace halles::partition {
 namespace {
@@ -531,6 +532,8 @@ SlotState SlotRunner::State() const {
 void SlotRunner::Stop(absl::Status status) {
   if (!stopped_.ok()) return;
   stopped_ = WithContext(status, slot_.ToString());
+  telemetry::Log(telemetry::LogLevel::kError, "partition", "a slot stopped; the others serve on",
+                 {{"slot", slot_.ToString()}, {"why", status.message()}, {"reason", ReasonOf(status)}});
   serving_.store(false, std::memory_order_release);
   deps_.counters->stopped_slots.fetch_add(1, std::memory_order_relaxed);
   reader_.reset();

@@ -13,6 +13,7 @@
 #include "libs/base/status.h"
 #include "libs/partition/fold.h"
 #include "libs/partition/runtime_tables.h"
+#include "libs/telemetry/log.h"
 
 namespace halles::projection {
 namespace {
@@ -69,15 +70,19 @@ absl::StatusOr<std::unique_ptr<Reactor>> Reactor::Start(ReactionDefinition defin
   std::unique_ptr<Reactor> reactor(new Reactor(std::move(definition), log, runtime, progress_every));
   for (uint32_t slot = 0; slot < log->identity().slots_per_service; ++slot) {
     const SlotId id{reactor->definition_.source, static_cast<uint16_t>(slot)};
-    ASSIGN_OR_RETURN(const eventlog::Cursor cursor, reactor->LoadCursor(id));
+    absl::StatusOr<eventlog::Cursor> loaded = reactor->LoadCursor(id);
+    // A slot that has stopped takes its own reactions with it; the others go on.
+    const bool stopped = !loaded.ok();
+    const eventlog::Cursor cursor = stopped ? eventlog::GenesisCursor(log->identity(), id) : *loaded;
     auto source = std::make_unique<Source>();
     source->slot = id;
     source->resume = cursor;
     source->recorded = cursor.next;
     source->reached.store(cursor.next, std::memory_order_release);
     source->reader = std::make_unique<SourceReader>(log, id, cursor);
-    reactor->sources_.emplace(id, std::move(source));
     reactor->flights_[id];
+    if (stopped) reactor->StopSource(*source, loaded.status());
+    reactor->sources_.emplace(id, std::move(source));
   }
   reactor->subscription_ = log->Subscribe(
       [mailbox = reactor->mailbox_](absl::Span<const eventlog::SlotEnd> grown) { mailbox->dirty.Add(grown); });
@@ -317,6 +322,11 @@ void Reactor::RecordProgress(Source& source) {
 
 void Reactor::StopSource(Source& source, absl::Status status) {
   flights_.at(source.slot).stopped = true;
+  telemetry::Log(telemetry::LogLevel::kError, "projection", "reactions to a source stopped",
+                 {{"reaction", definition_.name},
+                  {"source", source.slot.ToString()},
+                  {"why", status.message()},
+                  {"reason", ReasonOf(status)}});
   MutexLock lock(&mutex_);
   errors_[source.slot] = WithContext(status, definition_.name);
 }

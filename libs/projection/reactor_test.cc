@@ -130,9 +130,10 @@ TEST_F(ReactorRuns, ReachesARecordWhenItsReactionIsRecorded) {
   Until([this] { return Reactions().size() == 1; });
   EXPECT_LT(reactor_->reached(kFirstSlot), log_->End(kFirstSlot).value());
   const auto waited = std::make_shared<partition::Reply>();
-  reactor_->WhenReached(
-      {{kFirstSlot, log_->End(kFirstSlot).value()}}, absl::InfiniteFuture(),
-      [waited](absl::Status status) { waited->Set(status.ok() ? absl::StatusOr<AddResponse>(AddResponse()) : status, {}); });
+  reactor_->WhenReached({{kFirstSlot, log_->End(kFirstSlot).value()}}, absl::InfiniteFuture(),
+                        [waited](absl::Status status) {
+                          waited->Set(status.ok() ? absl::StatusOr<AddResponse>(AddResponse()) : status, {});
+                        });
   EXPECT_FALSE(waited->done());
   log_->DeliverAll();
   EXPECT_TRUE(waited->status().ok());

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
 #include "libs/partition/fold.h"
+#include "libs/telemetry/log.h"
 
 namespace halles::projection {
 namespace {
@@ -137,6 +138,11 @@ absl::Status ViewFollower::Project(Source& source, const std::vector<SourceBatch
 
 void ViewFollower::StopSource(Source& source, absl::Status status) {
   source.stopped = true;
+  telemetry::Log(telemetry::LogLevel::kError, "projection", "a source of a view stopped",
+                 {{"view", definition_.FullName()},
+                  {"source", source.reader->slot().ToString()},
+                  {"why", status.message()},
+                  {"reason", ReasonOf(status)}});
   MutexLock lock(&mutex_);
   errors_[source.reader->slot()] = WithContext(status, definition_.FullName());
 }
