@@ -72,7 +72,8 @@ class Disk(unittest.TestCase):
             # Queries go on, and so do refusals.
             for known in (0, max(acknowledged)):
                 request = checkout.GetOrderRequest(order_id=acknowledged[known])
-                self.assertEqual(running.checkout.GetOrder(request, timeout=mesh.PATIENCE_S).order.order_id, acknowledged[known])
+                found = running.checkout.GetOrder(request, timeout=mesh.PATIENCE_S)
+                self.assertEqual(found.order.order_id, acknowledged[known])
             view = running.identity.GetCustomerView(
                 mesh.identity.GetCustomerViewRequest(customer=mesh.named(1)), timeout=mesh.PATIENCE_S
             ).view
