@@ -529,7 +529,7 @@ SlotState SlotRunner::State() const {
   return state;
 }
 
-void SlotRunner::Stop(absl::Status status) {
+void SlotRunner::Stop(const absl::Status& status) {
   if (!stopped_.ok()) return;
   stopped_ = WithContext(status, slot_.ToString());
   telemetry::Log(telemetry::LogLevel::kError, "partition", "a slot stopped; the others serve on",

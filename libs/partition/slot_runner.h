@@ -163,7 +163,7 @@ class SlotRunner {
   const eventlog::Cursor& folded() const { return stuck_at_.has_value() ? *stuck_at_ : owner_->cursor(); }
   void Handle(eventlog::Effects effects);
   void Apply(Position position, const eventlog::Judgement& judgement);
-  void Stop(absl::Status status);
+  void Stop(const absl::Status& status);
   void FailEverything(const absl::Status& status);
   void PublishPosition();
   void AnswerQueries();

@@ -320,7 +320,7 @@ void Reactor::RecordProgress(Source& source) {
   runtime_->Submit(HomeOf(source.slot), std::move(command));
 }
 
-void Reactor::StopSource(Source& source, absl::Status status) {
+void Reactor::StopSource(Source& source, const absl::Status& status) {
   flights_.at(source.slot).stopped = true;
   telemetry::Log(telemetry::LogLevel::kError, "projection", "reactions to a source stopped",
                  {{"reaction", definition_.name},

@@ -97,7 +97,7 @@ class Reactor {
   void TakeOutcomes();
   void SettleSteps(Source& source);
   void RecordProgress(Source& source);
-  void StopSource(Source& source, absl::Status status) ABSL_LOCKS_EXCLUDED(mutex_);
+  void StopSource(Source& source, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const ReactionDefinition definition_;
   eventlog::EventLog* const log_;

@@ -131,7 +131,7 @@ TEST_F(ReactorRuns, ReachesARecordWhenItsReactionIsRecorded) {
   EXPECT_LT(reactor_->reached(kFirstSlot), log_->End(kFirstSlot).value());
   const auto waited = std::make_shared<partition::Reply>();
   reactor_->WhenReached({{kFirstSlot, log_->End(kFirstSlot).value()}}, absl::InfiniteFuture(),
-                        [waited](absl::Status status) {
+                        [waited](const absl::Status& status) {
                           waited->Set(status.ok() ? absl::StatusOr<AddResponse>(AddResponse()) : status, {});
                         });
   EXPECT_FALSE(waited->done());

@@ -136,7 +136,7 @@ absl::Status ViewFollower::Project(Source& source, const std::vector<SourceBatch
   return absl::OkStatus();
 }
 
-void ViewFollower::StopSource(Source& source, absl::Status status) {
+void ViewFollower::StopSource(Source& source, const absl::Status& status) {
   source.stopped = true;
   telemetry::Log(telemetry::LogLevel::kError, "projection", "a source of a view stopped",
                  {{"view", definition_.FullName()},

@@ -76,7 +76,7 @@ class ViewFollower {
   // Projects the next batch of the source; false when there was none.
   bool Advance(Source& source);
   absl::Status Project(Source& source, const std::vector<SourceBatch>& batches, std::vector<std::string>* topics);
-  void StopSource(Source& source, absl::Status status) ABSL_LOCKS_EXCLUDED(mutex_);
+  void StopSource(Source& source, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const ViewDefinition definition_;
   const TouchListener touched_;
