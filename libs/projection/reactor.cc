@@ -13,7 +13,6 @@
 #include "libs/base/status.h"
 #include "libs/partition/fold.h"
 #include "libs/partition/runtime_tables.h"
-#include "libs/telemetry/log.h"
 
 namespace halles::projection {
 namespace {
@@ -62,7 +61,7 @@ Reactor::Reactor(ReactionDefinition definition, eventlog::EventLog* log, partiti
       log_(log),
       runtime_(runtime),
       progress_every_(progress_every),
-      waiters_(definition_.name),
+      progress_(definition_.name),
       mailbox_(std::make_shared<Mailbox>(std::vector<ServiceId>{definition_.source})) {}
 
 absl::StatusOr<std::unique_ptr<Reactor>> Reactor::Start(ReactionDefinition definition, eventlog::EventLog* log,
@@ -78,7 +77,7 @@ absl::StatusOr<std::unique_ptr<Reactor>> Reactor::Start(ReactionDefinition defin
     source->slot = id;
     source->resume = cursor;
     source->recorded = cursor.next;
-    source->reached.store(cursor.next, std::memory_order_release);
+    reactor->progress_.Add(id, cursor.next);
     source->reader = std::make_unique<SourceReader>(log, id, cursor);
     reactor->flights_[id];
     if (stopped) reactor->StopSource(*source, loaded.status());
@@ -97,8 +96,7 @@ void Reactor::Stop() {
   stopping_.store(true, std::memory_order_relaxed);
   mailbox_->dirty.Poke();
   if (thread_.joinable()) thread_.join();
-  waiters_.FailAll(
-      Failure(absl::StatusCode::kUnavailable, "DRAINING", absl::StrCat(definition_.name, " is shutting down")));
+  progress_.Close();
 }
 
 // The slot that keeps the progress of a source: where all reactions go, or the slot of the same number.
@@ -162,9 +160,7 @@ void Reactor::Run() {
       const bool more = source != sources_.end() && Advance(*source->second);
       it = more ? std::next(it) : busy.erase(it);
     }
-    if (!waiters_.empty()) {
-      waiters_.Settle([this](SlotId slot) { return reached(slot); });
-    } else if (changed.size() >= DirtySlots::kGatherFrom) {
+    if (!progress_.Settle() && changed.size() >= DirtySlots::kGatherFrom) {
       mailbox_->dirty.Gather();
     }
   }
@@ -210,7 +206,7 @@ void Reactor::SettleSteps(Source& source) {
   if (flight.steps.empty() && !flight.failed) {
     source.resume = source.read_ahead.empty() ? source.reader->cursor() : source.read_ahead.front().before;
   }
-  source.reached.store(source.resume.next, std::memory_order_release);
+  progress_.Set(source.slot, source.resume.next);
   RecordProgress(source);
 }
 
@@ -322,41 +318,7 @@ void Reactor::RecordProgress(Source& source) {
 
 void Reactor::StopSource(Source& source, const absl::Status& status) {
   flights_.at(source.slot).stopped = true;
-  telemetry::Log(telemetry::LogLevel::kError, "projection", "reactions to a source stopped",
-                 {{"reaction", definition_.name},
-                  {"source", source.slot.ToString()},
-                  {"why", status.message()},
-                  {"reason", ReasonOf(status)}});
-  MutexLock lock(&mutex_);
-  errors_[source.slot] = WithContext(status, definition_.name);
-}
-
-Position Reactor::reached(SlotId source) const {
-  const auto it = sources_.find(source);
-  return it == sources_.end() ? std::numeric_limits<Position>::max()
-                              : it->second->reached.load(std::memory_order_acquire);
-}
-
-TokenPositions Reactor::positions() const {
-  TokenPositions positions;
-  for (const auto& [slot, source] : sources_) positions[slot] = source->reached.load(std::memory_order_acquire);
-  return positions;
-}
-
-void Reactor::WhenReached(const TokenPositions& positions, absl::Time deadline, Waiters::Done done) {
-  waiters_.Wait(
-      positions, deadline, [this](SlotId slot) { return reached(slot); }, std::move(done));
-}
-
-std::vector<ViewSourceState> Reactor::States() const {
-  std::vector<ViewSourceState> states;
-  MutexLock lock(&mutex_);
-  for (const auto& [slot, source] : sources_) {
-    const auto error = errors_.find(slot);
-    states.push_back({slot, source->reached.load(std::memory_order_acquire),
-                      error == errors_.end() ? absl::OkStatus() : error->second});
-  }
-  return states;
+  progress_.Stop(source.slot, status);
 }
 
 }  // namespace halles::projection

@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -24,9 +25,8 @@
 #include "libs/partition/runtime.h"
 #include "libs/projection/definitions.h"
 #include "libs/projection/dirty_slots.h"
+#include "libs/projection/progress.h"
 #include "libs/projection/source_reader.h"
-#include "libs/projection/view_follower.h"
-#include "libs/projection/waiters.h"
 
 namespace halles::projection {
 
@@ -58,11 +58,13 @@ class Reactor {
   const ReactionDefinition& definition() const { return definition_; }
 
   // Every reaction to records of `source` below this has been recorded. Slots that are no sources count as reached.
-  Position reached(SlotId source) const;
-  TokenPositions positions() const;
-  void WhenReached(const TokenPositions& positions, absl::Time deadline, Waiters::Done done);
+  Position reached(SlotId source) const { return progress_.reached(source); }
+  TokenPositions positions() const { return progress_.positions(); }
+  void WhenReached(const TokenPositions& positions, absl::Time deadline, Waiters::Done done) {
+    progress_.WhenReached(positions, deadline, std::move(done));
+  }
 
-  std::vector<ViewSourceState> States() const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<SourceState> States() const { return progress_.States(); }
 
   // Ends the thread; commands under way may still be answered afterwards. Idempotent.
   void Stop();
@@ -78,7 +80,6 @@ class Reactor {
     eventlog::Cursor resume;               // of the thread: at the first record that is not known to be done
     Position recorded = 0;                 // of the thread: progress as last recorded
     std::deque<SourceBatch> read_ahead;    // of the thread: read and not submitted yet
-    std::atomic<Position> reached{0};      // release/acquire: who sees a position sees its reactions recorded
   };
   struct Outcome {
     SlotId source;
@@ -97,13 +98,13 @@ class Reactor {
   void TakeOutcomes();
   void SettleSteps(Source& source);
   void RecordProgress(Source& source);
-  void StopSource(Source& source, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  void StopSource(Source& source, const absl::Status& status);
 
   const ReactionDefinition definition_;
   eventlog::EventLog* const log_;
   partition::Runtime* const runtime_;
   const uint64_t progress_every_;
-  Waiters waiters_;
+  Progress progress_;
   std::atomic<bool> stopping_{false};                  // relaxed: the poke that follows it orders
   std::map<SlotId, std::unique_ptr<Source>> sources_;  // immutable after Start
 
@@ -130,9 +131,6 @@ class Reactor {
     std::vector<Outcome> outcomes ABSL_GUARDED_BY(mutex);
   };
   const std::shared_ptr<Mailbox> mailbox_;
-
-  mutable Mutex mutex_;
-  std::map<SlotId, absl::Status> errors_ ABSL_GUARDED_BY(mutex_);
 
   std::unique_ptr<eventlog::Subscription> subscription_;
   std::thread thread_;

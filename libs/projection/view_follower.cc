@@ -11,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
 #include "libs/partition/fold.h"
-#include "libs/telemetry/log.h"
 
 namespace halles::projection {
 namespace {
@@ -24,7 +23,7 @@ constexpr absl::Duration kIdleRound = absl::Milliseconds(50);
 ViewFollower::ViewFollower(ViewDefinition definition, TouchListener touched)
     : definition_(std::move(definition)),
       touched_(std::move(touched)),
-      waiters_(definition_.FullName()),
+      progress_(definition_.FullName()),
       dirty_(definition_.SourceServices()) {}
 
 absl::StatusOr<std::unique_ptr<ViewFollower>> ViewFollower::Start(ViewDefinition definition, eventlog::EventLog* log,
@@ -47,7 +46,7 @@ absl::StatusOr<std::unique_ptr<ViewFollower>> ViewFollower::Start(ViewDefinition
         ASSIGN_OR_RETURN(cursor, eventlog::DecodeCursor(stored.bytes));
       }
       auto source = std::make_unique<Source>();
-      source->reached.store(cursor.next, std::memory_order_release);
+      view->progress_.Add(id, cursor.next);
       source->reader = std::make_unique<SourceReader>(log, id, cursor);
       view->sources_.emplace(id, std::move(source));
     }
@@ -63,8 +62,7 @@ ViewFollower::~ViewFollower() {
   stopping_.store(true, std::memory_order_relaxed);
   dirty_.Poke();
   if (thread_.joinable()) thread_.join();
-  waiters_.FailAll(
-      Failure(absl::StatusCode::kUnavailable, "DRAINING", absl::StrCat(definition_.FullName(), " is shutting down")));
+  progress_.Close();
 }
 
 void ViewFollower::Run() {
@@ -79,9 +77,7 @@ void ViewFollower::Run() {
       const bool more = source != sources_.end() && !source->second->stopped && Advance(*source->second);
       it = more ? std::next(it) : busy.erase(it);
     }
-    if (!waiters_.empty()) {
-      waiters_.Settle([this](SlotId slot) { return reached(slot); });
-    } else if (grown.size() >= DirtySlots::kGatherFrom) {
+    if (!progress_.Settle() && grown.size() >= DirtySlots::kGatherFrom) {
       dirty_.Gather();
     }
   }
@@ -98,11 +94,11 @@ bool ViewFollower::Advance(Source& source) {
   if (*count == 0) return false;
   std::vector<std::string> topics;
   if (const absl::Status projected = Project(source, batches, &topics); !projected.ok()) {
-    source.reached.store(rows_->cursor(source.reader->slot()).next, std::memory_order_release);
+    progress_.Set(source.reader->slot(), rows_->cursor(source.reader->slot()).next);
     StopSource(source, projected);
     return false;
   }
-  source.reached.store(source.reader->cursor().next, std::memory_order_release);
+  progress_.Set(source.reader->slot(), source.reader->cursor().next);
   if (touched_ && !topics.empty()) touched_(topics);
   return *count == kProjectBatchRecords;
 }
@@ -138,41 +134,7 @@ absl::Status ViewFollower::Project(Source& source, const std::vector<SourceBatch
 
 void ViewFollower::StopSource(Source& source, const absl::Status& status) {
   source.stopped = true;
-  telemetry::Log(telemetry::LogLevel::kError, "projection", "a source of a view stopped",
-                 {{"view", definition_.FullName()},
-                  {"source", source.reader->slot().ToString()},
-                  {"why", status.message()},
-                  {"reason", ReasonOf(status)}});
-  MutexLock lock(&mutex_);
-  errors_[source.reader->slot()] = WithContext(status, definition_.FullName());
-}
-
-Position ViewFollower::reached(SlotId source) const {
-  const auto it = sources_.find(source);
-  return it == sources_.end() ? std::numeric_limits<Position>::max()
-                              : it->second->reached.load(std::memory_order_acquire);
-}
-
-TokenPositions ViewFollower::positions() const {
-  TokenPositions positions;
-  for (const auto& [slot, source] : sources_) positions[slot] = source->reached.load(std::memory_order_acquire);
-  return positions;
-}
-
-void ViewFollower::WhenReached(const TokenPositions& positions, absl::Time deadline, Waiters::Done done) {
-  waiters_.Wait(
-      positions, deadline, [this](SlotId slot) { return reached(slot); }, std::move(done));
-}
-
-std::vector<ViewSourceState> ViewFollower::States() const {
-  std::vector<ViewSourceState> states;
-  MutexLock lock(&mutex_);
-  for (const auto& [slot, source] : sources_) {
-    const auto error = errors_.find(slot);
-    states.push_back({slot, source->reached.load(std::memory_order_acquire),
-                      error == errors_.end() ? absl::OkStatus() : error->second});
-  }
-  return states;
+  progress_.Stop(source.reader->slot(), status);
 }
 
 }  // namespace halles::projection

@@ -8,32 +8,24 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "libs/base/mutex.h"
 #include "libs/base/slot.h"
 #include "libs/base/token.h"
 #include "libs/eventlog/log.h"
 #include "libs/projection/definitions.h"
 #include "libs/projection/dirty_slots.h"
+#include "libs/projection/progress.h"
 #include "libs/projection/source_reader.h"
-#include "libs/projection/waiters.h"
 #include "libs/store/store.h"
 
 namespace halles::projection {
 
 // Records projected under one lock of the view; queries wait that long at most.
 inline constexpr size_t kProjectBatchRecords = 128;
-
-// State of one source of a view, for operators.
-struct ViewSourceState {
-  SlotId source;
-  Position position = 0;
-  absl::Status error;
-};
 
 // A source that cannot be read or projected stops alone and says why; the others go on.
 // Thread safety: all methods may be called from any thread.
@@ -53,22 +45,23 @@ class ViewFollower {
   const store::ViewRows& rows() const { return *rows_; }
 
   // First position of the source that is not projected yet. A slot that is no source of the view counts as reached.
-  Position reached(SlotId source) const;
+  Position reached(SlotId source) const { return progress_.reached(source); }
   // All sources.
-  TokenPositions positions() const;
+  TokenPositions positions() const { return progress_.positions(); }
 
   // Calls `done` when the view has reached the positions; those of slots that are no sources do not count.
-  void WhenReached(const TokenPositions& positions, absl::Time deadline, Waiters::Done done);
+  void WhenReached(const TokenPositions& positions, absl::Time deadline, Waiters::Done done) {
+    progress_.WhenReached(positions, deadline, std::move(done));
+  }
 
-  std::vector<ViewSourceState> States() const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<SourceState> States() const { return progress_.States(); }
   uint64_t projected_events() const { return events_.load(std::memory_order_relaxed); }
 
  private:
-  // One source slot. `reached` is written by the thread alone; release/acquire, so that who sees a position sees its rows.
+  // One source slot, of the thread.
   struct Source {
     std::unique_ptr<SourceReader> reader;
-    std::atomic<Position> reached{0};
-    bool stopped = false;  // of the thread
+    bool stopped = false;
   };
 
   ViewFollower(ViewDefinition definition, TouchListener touched);
@@ -76,19 +69,16 @@ class ViewFollower {
   // Projects the next batch of the source; false when there was none.
   bool Advance(Source& source);
   absl::Status Project(Source& source, const std::vector<SourceBatch>& batches, std::vector<std::string>* topics);
-  void StopSource(Source& source, const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_);
+  void StopSource(Source& source, const absl::Status& status);
 
   const ViewDefinition definition_;
   const TouchListener touched_;
   std::unique_ptr<store::ViewRows> rows_;
-  Waiters waiters_;
+  Progress progress_;
   DirtySlots dirty_;
   std::atomic<uint64_t> events_{0};                    // relaxed: a count
   std::atomic<bool> stopping_{false};                  // relaxed: the poke that follows it orders
   std::map<SlotId, std::unique_ptr<Source>> sources_;  // immutable after Start
-
-  mutable Mutex mutex_;
-  std::map<SlotId, absl::Status> errors_ ABSL_GUARDED_BY(mutex_);
 
   std::unique_ptr<eventlog::Subscription> subscription_;
   std::thread thread_;

@@ -58,7 +58,7 @@ class ViewTest : public partition::RuntimeTest {
   absl::Status AwaitStop(SlotId slot) {
     absl::Status stopped;
     Until([&] {
-      for (const ViewSourceState& state : view_->States()) {
+      for (const SourceState& state : view_->States()) {
         if (state.source == slot) stopped = state.error;
       }
       return !stopped.ok();

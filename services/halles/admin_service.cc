@@ -36,7 +36,7 @@ GetStatusResponse StatusOf(host::Host& host, const std::string& only_service) {
   std::map<store::FoldId, store::FoldMeta> metas;
   if (auto stored = host.Metas(); stored.ok()) metas = *std::move(stored);
   std::vector<partition::SlotState> slots;
-  std::vector<std::pair<const projection::ViewDefinition*, std::vector<projection::ViewSourceState>>> views;
+  std::vector<std::pair<const projection::ViewDefinition*, std::vector<projection::SourceState>>> views;
   host.With([&](host::Stack& stack) {
         slots = stack.runtime->States();
         for (const auto& view : stack.views) views.emplace_back(&view->definition(), view->States());
@@ -54,7 +54,7 @@ GetStatusResponse StatusOf(host::Host& host, const std::string& only_service) {
         }
         for (const auto& [definition, sources] : views) {
           if (!only_service.empty() && ServiceName(definition->service) != only_service) continue;
-          for (const projection::ViewSourceState& source : sources) {
+          for (const projection::SourceState& source : sources) {
             admin::v1::ViewStatus* out = status.add_views();
             out->set_view(definition->FullName());
             out->set_service(std::string(ServiceName(source.source.service)));
