@@ -13,7 +13,6 @@ namespace {
 
 using Restart = RuntimeTest;
 using UnreadableFact = RuntimeTest;
-using UnreadableRow = RuntimeTest;
 
 constexpr ServiceId kService = ServiceId::kInventory;
 
@@ -115,19 +114,27 @@ TEST_F(UnreadableFact, IsNotSkippedByTheNextStart) {
   EXPECT_EQ(ValueOf(), 15);
 }
 
+class UnreadableRow : public RuntimeTest {
+ protected:
+  // Two slots with a counter each; the first one's row is damaged.
+  void SetUp() override {
+    RuntimeTest::SetUp();
+    EXPECT_EQ(Submit(Add("r1", 5))->value(), 5);
+    EXPECT_EQ(Submit(Add("r2", 7), kOtherSlot)->value(), 7);
+    Stop();
+    const std::string key = counter::kCounters.Encode({"c"});
+    EXPECT_EQ(store::AlterRows(dir_.State(), store::RowSpace::State(kFirstSlot),
+                               [&](absl::string_view row, std::string* value) {
+                                 if (row != key) return false;
+                                 *value = "\xff\xff\xff";
+                                 return true;
+                               }),
+              1);
+    Start();
+  }
+};
+
 TEST_F(UnreadableRow, StopsTheSlotAndNothingIsAppended) {
-  EXPECT_EQ(Submit(Add("r1", 5))->value(), 5);
-  EXPECT_EQ(Submit(Add("r2", 7), kOtherSlot)->value(), 7);
-  Stop();
-  const std::string key = counter::kCounters.Encode({"c"});
-  EXPECT_EQ(store::AlterRows(dir_.State(), store::RowSpace::State(kFirstSlot),
-                             [&](absl::string_view row, std::string* value) {
-                               if (row != key) return false;
-                               *value = "\xff\xff\xff";
-                               return true;
-                             }),
-            1);
-  Start();
   const Position end = End();
   const ReplyPtr reply = Submit(Add("r3", 1));
   EXPECT_EQ(reply->status().code(), absl::StatusCode::kUnavailable);
@@ -135,6 +142,10 @@ TEST_F(UnreadableRow, StopsTheSlotAndNothingIsAppended) {
   EXPECT_EQ(StateOf(kFirstSlot).phase, SlotPhase::kStopped);
   EXPECT_EQ(End(), end);
   EXPECT_EQ(Submit(Add("r4", 1), kOtherSlot)->value(), 8);
+}
+
+TEST_F(UnreadableRow, RefusesNothingByARule) {
+  EXPECT_EQ(Submit(Add("r3", -6))->reason(), "SLOT_STOPPED") << "not as if the counter stood at zero";
 }
 
 }  // namespace
