@@ -35,7 +35,8 @@ bool HasLz4() {
 
 class RocksCursor : public BaseCursor {
  public:
-  RocksCursor(rocksdb::DB* db, FoldId::Kind kind, size_t prefix_size, std::string prefix, const std::string& start)
+  RocksCursor(rocksdb::DB* db, FoldId::Kind kind, size_t prefix_size, const std::string& prefix,
+              const std::string& start)
       : kind_(kind), prefix_size_(prefix_size), end_(PrefixEnd(prefix)), end_slice_(end_) {
     rocksdb::ReadOptions options;
     options.iterate_upper_bound = &end_slice_;

@@ -107,7 +107,8 @@ void ViewRows::Query::Scan(absl::string_view prefix, absl::string_view start, Vi
   view_->Walk(prefix, start, visit, &status_);
 }
 
-Position ViewRows::Query::next(SlotId source) const ABSL_NO_THREAD_SAFETY_ANALYSIS {
+Position ViewRows::Query::next(SlotId source) const {
+  view_->mutex_.AssertReaderHeld();
   const auto it = view_->cursors_.find(source);
   return it == view_->cursors_.end() ? 0 : it->second.cursor.next;
 }
