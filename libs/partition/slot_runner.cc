@@ -292,7 +292,7 @@ bool SlotRunner::Execute(Pending pending) {
   return stopped_.ok();
 }
 
-void SlotRunner::Propose(Pending pending, bool has_facts, UnixMicros now, absl::Status refusal) {
+void SlotRunner::Propose(Pending pending, bool has_facts, UnixMicros now, const absl::Status& refusal) {
   Command& command = *pending.command;
   const Command::Envelope& envelope = command.envelope;
   log::v1::RecordBody body;

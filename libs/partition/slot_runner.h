@@ -155,7 +155,7 @@ class SlotRunner {
   void Pump();
   // False when there is no room in flight: the command went back to the front of the queue.
   bool Execute(Pending pending);
-  void Propose(Pending pending, bool has_facts, UnixMicros now, absl::Status refusal);
+  void Propose(Pending pending, bool has_facts, UnixMicros now, const absl::Status& refusal);
   void AnswerLater(WaitingAnswer answer);
   void Send(WaitingAnswer answer);
   void Finish(const Pending& pending);
