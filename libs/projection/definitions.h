@@ -13,6 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "google/protobuf/arena.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/wire_format_lite.h"
 #include "libs/base/slot.h"
 #include "libs/partition/command.h"
 #include "libs/partition/domain.h"
@@ -84,6 +86,13 @@ struct Reaction {
   std::function<std::unique_ptr<partition::Command>(std::function<void(absl::Status)> done)> make;
 };
 
+// The number of the first field of a serialised message; 0 when there is none. Of an event that is a oneof: which it is.
+inline int FirstFieldOf(absl::string_view payload) {
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(payload.data()),
+                                            static_cast<int>(payload.size()));
+  return google::protobuf::internal::WireFormatLite::GetTagFieldNumber(in.ReadTag());
+}
+
 // How a service reacts to events of one type of one service.
 struct ReactionDefinition {
   std::string name;
@@ -93,6 +102,8 @@ struct ReactionDefinition {
   std::function<absl::Status(absl::string_view payload, const partition::FactContext&, std::vector<Reaction>*)> react;
   // The aggregate that every reaction goes to, when there is just one; empty: they go to many slots.
   std::string single_target;
+  // Numbers of the event's fields that it may react to; events that begin with another are not even parsed. Empty: all.
+  std::vector<int> fields;
   // True when a request that was recorded once does nothing for ever: its repeats are not submitted.
   bool once_is_enough = false;
 };
@@ -105,8 +116,8 @@ ReactionDefinition ReactionOf(std::string name, ServiceId service, ServiceId sou
                                   const store::RowReader&, const Request&, const partition::CommandContext&),
                               partition::Aggregate<Event> aggregate, std::string single_target = "",
                               bool once_is_enough = false) {
-  ReactionDefinition definition{std::move(name),          service,       source, type, nullptr,
-                                std::move(single_target), once_is_enough};
+  ReactionDefinition definition{std::move(name),          service, source,        type, nullptr,
+                                std::move(single_target), {},      once_is_enough};
   definition.react = [=](absl::string_view payload, const partition::FactContext& context,
                          std::vector<Reaction>* reactions) -> absl::Status {
     google::protobuf::Arena arena;

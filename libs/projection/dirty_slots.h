@@ -19,8 +19,8 @@ namespace halles::projection {
 class DirtySlots {
  public:
   // With this many slots grown at once there is a stream of work, and a thread gains by letting it gather for so long.
-  static constexpr size_t kGatherFrom = 8;
-  static constexpr absl::Duration kGather = absl::Microseconds(500);
+  static constexpr size_t kGatherFrom = 3;
+  static constexpr absl::Duration kGather = absl::Milliseconds(1);
 
   // Of these services only; the log's listener for other slots costs nothing.
   explicit DirtySlots(std::vector<ServiceId> services) : services_(services.begin(), services.end()) {}

@@ -266,6 +266,10 @@ absl::Status Reactor::Submit(Source& source, const SourceBatch& record, size_t* 
   for (int i = 0; i < record.batch.events_size(); ++i) {
     const log::v1::Event& event = record.batch.events(i);
     if (event.type() != definition_.type) continue;
+    if (!definition_.fields.empty() && std::find(definition_.fields.begin(), definition_.fields.end(),
+                                                 FirstFieldOf(event.payload())) == definition_.fields.end()) {
+      continue;
+    }
     std::vector<Reaction> made;
     const absl::Status reacted = definition_.react(
         event.payload(), partition::ContextOf(source.slot, record.position, record.logical_time, record.batch, i),

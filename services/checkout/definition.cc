@@ -31,6 +31,8 @@ void Define(host::Definitions* definitions) {
           "checkout-links", ServiceId::kCheckout, ServiceId::kCheckout, kOrder.type, &React,
           [](const v1::LinkReturnRequest& request) { return request.order_id(); }, &Decide, kOrder));
 
+  definitions->reactions.back().fields = {v1::OrderEvent::kReturnImportedFieldNumber};
+
   definitions->schemas.AddState(ServiceId::kCheckout, partition::WithRuntimeTables(StateSchema()))
       .AddView(ServiceId::kCheckout, kTotalsView, kTotalsViewName, TotalsSchema());
 }
