@@ -14,11 +14,6 @@
 #include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"
 
-#ifdef __SANITIZE_THREAD__
-// The distribution's RocksDB is not built for ThreadSanitizer, which then sees its frees and not its locks.
-extern "C" const char* __tsan_default_suppressions() { return "race:librocksdb.so\n"; }
-#endif
-
 namespace halles::store {
 namespace {
 
