@@ -12,6 +12,7 @@
 #include "absl/strings/escaping.h"
 #include "libs/base/hash.h"
 #include "libs/base/status.h"
+#include "libs/base/text.h"
 
 namespace halles {
 namespace {
@@ -48,13 +49,12 @@ std::string EncodePageToken(absl::string_view request, absl::string_view place) 
 
 absl::StatusOr<std::string> DecodePageToken(absl::string_view request, absl::string_view token) {
   if (token.empty()) return std::string();
-  std::string bytes;
-  if (token.size() > kTokenBytesMax || !absl::WebSafeBase64Unescape(token, &bytes) ||
-      bytes.size() < kHeadBytes + kCrcBytes || bytes[0] != kVersion) {
+  const std::optional<std::string> bytes = token.size() > kTokenBytesMax ? std::nullopt : FromBase64Url(token);
+  if (!bytes.has_value() || bytes->size() < kHeadBytes + kCrcBytes || (*bytes)[0] != kVersion) {
     return InvalidField("page_token", "is damaged; send it exactly as it was received");
   }
-  const absl::string_view covered(bytes.data(), bytes.size() - kCrcBytes);
-  if (CrcOf(covered) != bytes.substr(covered.size())) {
+  const absl::string_view covered(bytes->data(), bytes->size() - kCrcBytes);
+  if (CrcOf(covered) != bytes->substr(covered.size())) {
     return InvalidField("page_token", "is damaged; send it exactly as it was received");
   }
   if (covered.substr(0, kHeadBytes) != Head(request)) {

@@ -1,7 +1,9 @@
-// Walks UTF-8.
+// Walks UTF-8; base64url one way only.
 #include "libs/base/text.h"
 
 #include <cstdint>
+
+#include "absl/strings/escaping.h"
 
 namespace halles {
 
@@ -39,6 +41,12 @@ std::optional<size_t> PrintableLength(absl::string_view text) {
     i += bytes;
   }
   return characters;
+}
+
+std::optional<std::string> FromBase64Url(absl::string_view text) {
+  std::string bytes;
+  if (!absl::WebSafeBase64Unescape(text, &bytes) || absl::WebSafeBase64Escape(bytes) != text) return std::nullopt;
+  return bytes;
 }
 
 }  // namespace halles

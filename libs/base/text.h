@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
 
 #include "absl/strings/string_view.h"
 
@@ -11,6 +12,11 @@ namespace halles {
 
 // The number of characters (code points) of `text`; nullopt when it is not UTF-8 or holds a control character.
 std::optional<size_t> PrintableLength(absl::string_view text);
+
+// The bytes whose base64url is exactly `text`, without padding; nullopt when there are none. Of the several texts that a
+// lenient decoder takes for the same bytes (other bits behind the last byte, padding, blanks) it takes one, so that any
+// changed character of a token is found.
+std::optional<std::string> FromBase64Url(absl::string_view text);
 
 }  // namespace halles
 

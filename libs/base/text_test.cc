@@ -25,5 +25,12 @@ TEST(PrintableLength, RefusesWhatIsNotUtf8) {
   }
 }
 
+TEST(FromBase64Url, TakesOneTextForTheSameBytes) {
+  EXPECT_EQ(FromBase64Url("_-8"), "\xff\xef");
+  EXPECT_EQ(FromBase64Url(""), "");
+  for (const char* text : {"_-9", "_-8=", " _-8", "/+8", "_", "_-8."})
+    EXPECT_FALSE(FromBase64Url(text).has_value()) << text;
+}
+
 }  // namespace
 }  // namespace halles

@@ -12,6 +12,7 @@
 #include "absl/strings/escaping.h"
 #include "libs/base/hash.h"
 #include "libs/base/status.h"
+#include "libs/base/text.h"
 
 namespace halles {
 namespace {
@@ -60,13 +61,15 @@ std::string EncodeToken(const InstallId& install, const TokenPositions& position
 absl::StatusOr<TokenPositions> DecodeToken(const InstallId& install, absl::string_view token) {
   TokenPositions positions;
   if (token.empty()) return positions;
-  std::string decoded;
-  if (token.size() > kTokenBytesMax * 4 / 3 + 4 || !absl::WebSafeBase64Unescape(token, &decoded)) return Malformed();
+  if (token.size() > kTokenBytesMax * 4 / 3 + 4) return Malformed();
+  const std::optional<std::string> bytes_of_token = FromBase64Url(token);
+  if (!bytes_of_token.has_value()) return Malformed();
+  const absl::string_view decoded = *bytes_of_token;
   if (decoded.size() < kHeadBytes + kCrcBytes || (decoded.size() - kHeadBytes - kCrcBytes) % kEntryBytes != 0) {
     return Malformed();
   }
-  absl::string_view crc_bytes = absl::string_view(decoded).substr(decoded.size() - kCrcBytes);
-  absl::string_view bytes = absl::string_view(decoded).substr(0, decoded.size() - kCrcBytes);
+  absl::string_view crc_bytes = decoded.substr(decoded.size() - kCrcBytes);
+  absl::string_view bytes = decoded.substr(0, decoded.size() - kCrcBytes);
   if (UnmaskCrc(Take<uint32_t>(&crc_bytes)) != Crc32c(bytes)) return Malformed();
   if (Take<uint8_t>(&bytes) != kVersion) return Malformed();
   if (bytes.substr(0, 16) != install.view()) {
@@ -87,10 +90,10 @@ absl::StatusOr<TokenPositions> DecodeToken(const InstallId& install, absl::strin
 }
 
 absl::StatusOr<InstallId> InstallOfToken(absl::string_view token) {
-  std::string decoded;
-  if (token.size() > kTokenBytesMax * 4 / 3 + 4 || !absl::WebSafeBase64Unescape(token, &decoded)) return Malformed();
-  if (decoded.size() < kHeadBytes + kCrcBytes) return Malformed();
-  const std::optional<InstallId> install = InstallId::FromBytes(absl::string_view(decoded).substr(1, 16));
+  if (token.size() > kTokenBytesMax * 4 / 3 + 4) return Malformed();
+  const std::optional<std::string> decoded = FromBase64Url(token);
+  if (!decoded.has_value() || decoded->size() < kHeadBytes + kCrcBytes) return Malformed();
+  const std::optional<InstallId> install = InstallId::FromBytes(absl::string_view(*decoded).substr(1, 16));
   if (!install.has_value()) return Malformed();
   RETURN_IF_ERROR(DecodeToken(*install, token).status());
   return *install;

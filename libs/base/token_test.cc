@@ -58,6 +58,19 @@ TEST(Token, IsMalformedWithAnyByteChanged) {
   }
 }
 
+TEST(Token, IsMalformedWithAnyCharacterChanged) {
+  const std::string token = EncodeToken(Install(1), {{kOrders, 4712}});
+  for (size_t i = 0; i < token.size(); ++i) {
+    for (const char other : absl::string_view("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=")) {
+      std::string damaged = token;
+      damaged[i] = other;
+      if (damaged != token) {
+        EXPECT_EQ(ReasonFor(damaged), "MALFORMED_TOKEN") << damaged;
+      }
+    }
+  }
+}
+
 TEST(Token, IsMalformedWhenItIsNoToken) {
   EXPECT_EQ(ReasonFor("not a token"), "MALFORMED_TOKEN");
   EXPECT_EQ(ReasonFor(std::string(10'000'000, 'A')), "MALFORMED_TOKEN");
