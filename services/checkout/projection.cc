@@ -143,6 +143,34 @@ absl::Status Project(store::Rows& view, const v1::OrderEvent& event, const parti
     case v1::OrderEvent::kReturnAwaited:
     case v1::OrderEvent::kReturnLinked:
       return absl::OkStatus();  // the return is counted where it was recorded
+    case v1::OrderEvent::kCartOpened:
+    case v1::OrderEvent::kCartLinesAdded:
+    case v1::OrderEvent::kCartLineChanged:
+    case v1::OrderEvent::kCartCustomerSet:
+    case v1::OrderEvent::kCartDeliverySet:
+    case v1::OrderEvent::kCartGiven:
+    case v1::OrderEvent::kCartTaken:
+    case v1::OrderEvent::kCartDeclined:
+    case v1::OrderEvent::kCartMerged:
+    case v1::OrderEvent::kCartMergeUndone:
+    case v1::OrderEvent::kCartReopened:
+    case v1::OrderEvent::kCartAbandoned:
+    case v1::OrderEvent::kCheckoutStarted:
+    case v1::OrderEvent::kSagaAdvanced:
+    case v1::OrderEvent::kOrderConfirmed:
+    case v1::OrderEvent::kOrderRejected:
+    case v1::OrderEvent::kOrderCancelled:
+    case v1::OrderEvent::kFulfilmentAdvanced:
+    case v1::OrderEvent::kFulfilmentHandedOver:
+    case v1::OrderEvent::kFulfilmentDelayed:
+    case v1::OrderEvent::kFulfilmentEnded:
+    case v1::OrderEvent::kRerouteStarted:
+    case v1::OrderEvent::kFulfilmentRerouted:
+    case v1::OrderEvent::kRerouteRefused:
+    case v1::OrderEvent::kGoodsReturned:
+    case v1::OrderEvent::kExchangeStarted:
+    case v1::OrderEvent::kExchangeCommitted:
+    case v1::OrderEvent::kExchangeRejected:
     case v1::OrderEvent::EVENT_NOT_SET:
       break;
   }

@@ -23,6 +23,34 @@ std::vector<v1::ObserveIdentifiersRequest> React(const checkout::v1::OrderEvent&
       return Observe(event.return_imported().sale());
     case checkout::v1::OrderEvent::kReturnAwaited:
     case checkout::v1::OrderEvent::kReturnLinked:  // its customer was observed on the order
+    case checkout::v1::OrderEvent::kCartOpened:
+    case checkout::v1::OrderEvent::kCartLinesAdded:
+    case checkout::v1::OrderEvent::kCartLineChanged:
+    case checkout::v1::OrderEvent::kCartCustomerSet:
+    case checkout::v1::OrderEvent::kCartDeliverySet:
+    case checkout::v1::OrderEvent::kCartGiven:
+    case checkout::v1::OrderEvent::kCartTaken:
+    case checkout::v1::OrderEvent::kCartDeclined:
+    case checkout::v1::OrderEvent::kCartMerged:
+    case checkout::v1::OrderEvent::kCartMergeUndone:
+    case checkout::v1::OrderEvent::kCartReopened:
+    case checkout::v1::OrderEvent::kCartAbandoned:
+    case checkout::v1::OrderEvent::kCheckoutStarted:
+    case checkout::v1::OrderEvent::kSagaAdvanced:
+    case checkout::v1::OrderEvent::kOrderConfirmed:
+    case checkout::v1::OrderEvent::kOrderRejected:
+    case checkout::v1::OrderEvent::kOrderCancelled:
+    case checkout::v1::OrderEvent::kFulfilmentAdvanced:
+    case checkout::v1::OrderEvent::kFulfilmentHandedOver:
+    case checkout::v1::OrderEvent::kFulfilmentDelayed:
+    case checkout::v1::OrderEvent::kFulfilmentEnded:
+    case checkout::v1::OrderEvent::kRerouteStarted:
+    case checkout::v1::OrderEvent::kFulfilmentRerouted:
+    case checkout::v1::OrderEvent::kRerouteRefused:
+    case checkout::v1::OrderEvent::kGoodsReturned:
+    case checkout::v1::OrderEvent::kExchangeStarted:
+    case checkout::v1::OrderEvent::kExchangeCommitted:
+    case checkout::v1::OrderEvent::kExchangeRejected:
     case checkout::v1::OrderEvent::EVENT_NOT_SET:
       break;
   }
