@@ -1,0 +1,159 @@
+// Checks that a recorded history of concurrent operations could have come from one thing that does them one at a time.
+#ifndef HALLES_LIBS_TESTING_LINEARIZABILITY_H_
+#define HALLES_LIBS_TESTING_LINEARIZABILITY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "libs/base/check.h"
+#include "libs/base/mutex.h"
+
+namespace halles::testing {
+
+// One operation of a client on one key.
+template <class Input, class Output>
+struct Operation {
+  static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+
+  int client = 0;  // for people
+  std::string key;
+  Input input;
+  // Absent: nobody knows. It took effect at any time after its invocation, or never.
+  std::optional<Output> output;
+  // Of any clock on which a later event never has a smaller reading.
+  int64_t invoked = 0;
+  int64_t answered = kNever;
+};
+
+// Operations as they happen. Its clock counts invocations and answers, so no two readings are equal.
+// Thread safety: all methods may be called from any thread.
+template <class Input, class Output>
+class History {
+ public:
+  // Before the operation is sent; the result names it.
+  size_t Invoke(int client, std::string key, Input input) {
+    MutexLock lock(&mutex_);
+    operations_.push_back({.client = client, .key = std::move(key), .input = std::move(input), .invoked = clock_++});
+    return operations_.size() - 1;
+  }
+  // After its answer came, at most once. An operation without an answer has an unknown outcome.
+  void Answer(size_t operation, Output output) {
+    MutexLock lock(&mutex_);
+    HALLES_CHECK(!operations_[operation].output.has_value(), "an operation has one answer");
+    operations_[operation].output = std::move(output);
+    operations_[operation].answered = clock_++;
+  }
+  // All so far.
+  std::vector<Operation<Input, Output>> operations() const {
+    MutexLock lock(&mutex_);
+    return operations_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  int64_t clock_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<Operation<Input, Output>> operations_ ABSL_GUARDED_BY(mutex_);
+};
+
+enum class Linearizability {
+  kYes,
+  kNo,
+  // The search came to its limit first: neither is shown.
+  kUndecided,
+};
+
+struct LinearizabilityResult {
+  Linearizability verdict = Linearizability::kYes;
+  // "" with kYes. Otherwise the key, how far an order could be found, and what cannot come next.
+  std::string explanation;
+  // Over all keys: how many operations there were, how many of them without an answer, and configurations seen.
+  size_t operations = 0;
+  size_t unknown = 0;
+  size_t configurations = 0;
+};
+
+struct LinearizabilityOptions {
+  // Configurations (a set of operations done, and the state that they led to) seen for one key at most.
+  size_t configurations_max = 2'000'000;
+};
+
+// One key's history without its types: operations are known by their index.
+struct SequentialHistory {
+  struct Interval {
+    int64_t invoked = 0;
+    int64_t answered = 0;
+    bool known = false;
+    bool changes = true;  // false when, answered so, it never changes any state
+  };
+  std::string key;
+  std::vector<Interval> intervals;
+  std::string initial;
+  // State after the operation took effect in this state; nothing when it would have been answered otherwise there.
+  std::function<std::optional<std::string>(const std::string& state, size_t operation)> apply;
+  std::function<std::string(size_t operation)> describe;
+  std::function<std::string(const std::string& state)> describe_state;
+};
+
+// Searches as Wing and Gong do, remembering configurations that led nowhere, as Lowe does. Two cuts keep it short: a read
+// that fits is put first at once, since no other order suffers from it; an operation without an answer is never put where
+// it changes nothing, since it may as well come later or not at all.
+// Limits: configurations are remembered by 128 bits of hash.
+LinearizabilityResult CheckOneKey(const SequentialHistory& history, const LinearizabilityOptions& options);
+
+// Checks each key by itself: what is linearizable per key is so as a whole. `Model` says what one operation does, by pure
+// functions on states that are equal exactly when their bytes are:
+//   std::string Initial(const std::string& key) const;
+//   std::optional<std::string> Apply(const std::string& state, const Input&, const Output* output) const;
+//       nothing when it does not answer `output` in this state; a null `output` fits any answer
+//   bool Changes(const Input&, const Output&) const;
+//       false for a read, a refusal and whatever else, answered so, changes no state at all
+//   std::string Describe(const Input&) const, Describe(const Output&) const, DescribeState(const std::string&) const;
+// Says what is wrong with the first key, in their order, that is not linearizable.
+template <class Model, class Input, class Output>
+LinearizabilityResult CheckLinearizability(const Model& model, const std::vector<Operation<Input, Output>>& operations,
+                                           const LinearizabilityOptions& options = {}) {
+  std::map<std::string, std::vector<const Operation<Input, Output>*>> by_key;
+  for (const Operation<Input, Output>& operation : operations) by_key[operation.key].push_back(&operation);
+  LinearizabilityResult total;
+  for (const auto& [key, of_key] : by_key) {
+    SequentialHistory history;
+    history.key = key;
+    history.initial = model.Initial(key);
+    for (const Operation<Input, Output>* operation : of_key) {
+      const bool known = operation->output.has_value();
+      history.intervals.push_back({operation->invoked, operation->answered, known,
+                                   !known || model.Changes(operation->input, *operation->output)});
+    }
+    history.apply = [&model, &of_key = of_key](const std::string& state, size_t index) {
+      const Operation<Input, Output>& operation = *of_key[index];
+      return model.Apply(state, operation.input, operation.output.has_value() ? &*operation.output : nullptr);
+    };
+    history.describe = [&model, &of_key = of_key](size_t index) {
+      const Operation<Input, Output>& operation = *of_key[index];
+      return "client " + std::to_string(operation.client) + ": " + model.Describe(operation.input) + " -> " +
+             (operation.output.has_value() ? model.Describe(*operation.output) : std::string("?"));
+    };
+    history.describe_state = [&model](const std::string& state) { return model.DescribeState(state); };
+    LinearizabilityResult result = CheckOneKey(history, options);
+    total.operations += result.operations;
+    total.unknown += result.unknown;
+    total.configurations += result.configurations;
+    if (result.verdict == Linearizability::kYes) continue;
+    total.verdict = result.verdict;
+    total.explanation = std::move(result.explanation);
+    return total;
+  }
+  return total;
+}
+
+}  // namespace halles::testing
+
+#endif  // HALLES_LIBS_TESTING_LINEARIZABILITY_H_
