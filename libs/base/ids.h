@@ -46,6 +46,7 @@ using ReturnId = StringId<struct ReturnTag>;
 using PartyId = StringId<struct PartyTag>;
 using StructureId = StringId<struct StructureTag>;
 using DeviceId = StringId<struct DeviceTag>;
+using LineId = StringId<struct LineTag>;
 using Sku = StringId<struct SkuTag>;
 using ExternalId = StringId<struct ExternalTag>;
 using SourceId = StringId<struct SourceTag>;
