@@ -8,9 +8,11 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "halles/log/v1/envelope.pb.h"
 #include "libs/base/hash.h"
@@ -56,6 +58,10 @@ class Command {
   virtual void Answer(AnswerPosition position) = 0;
   virtual void AnswerRecorded(const std::string& response, AnswerPosition position) = 0;
   virtual void AnswerError(const absl::Status& status) = 0;
+  // The calls of the decision made last, moved out of it.
+  virtual std::vector<OutgoingCall> TakeCalls() { return {}; }
+  // Adds the aggregates of the facts decided last.
+  virtual void AppendAggregates(std::vector<absl::string_view>*) const {}
 
   // What the runtime itself needs of a request.
   struct Envelope {
@@ -124,6 +130,12 @@ class TypedCommand final : public Command {
   }
 
   void AnswerError(const absl::Status& status) override { reply_(status, {}); }
+
+  std::vector<OutgoingCall> TakeCalls() override { return std::move(decision_.calls); }
+
+  void AppendAggregates(std::vector<absl::string_view>* aggregates) const override {
+    for (const Fact<Event>& fact : decision_.facts) aggregates->push_back(fact.aggregate_id);
+  }
 
  private:
   Request request_;

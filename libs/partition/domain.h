@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "libs/base/clock.h"
 #include "libs/base/slot.h"
@@ -29,11 +30,40 @@ struct Fact {
   UnixMicros effective_time = 0;  // when it happened in the world; 0: at the logical time of the record
 };
 
-// The answer to a command and the facts behind it. Without facts nothing is recorded.
+// A request to another aggregate, of this service or of another, that follows from a decision. It is sent at most once,
+// after the decision's record was confirmed, and never when a record is replayed; it is lost with the process. Whoever
+// asks for a call therefore also sets a timer that asks for it again with the same request id.
+struct OutgoingCall {
+  ServiceId service = ServiceId::kCheckout;
+  std::string aggregate_key;
+  std::string method;   // full name of the request message, such as "halles.inventory.v1.ReserveStockRequest"
+  std::string request;  // serialised, its request id set
+  std::string request_id;
+  std::string reply_key;  // aggregate of the calling service that gets the outcome
+  std::string reply_tag;  // says to it what the outcome is of
+};
+
+// What became of a call.
+struct CallOutcome {
+  enum class Kind {
+    kSucceeded,  // recorded, now or earlier
+    kRefused,    // a rule said no: this copy of the request did nothing; another copy of it still may
+    kUnknown,    // no answer, or a failure: sending it again with the same request id finds out
+  };
+  std::string reply_key;
+  std::string reply_tag;
+  Kind kind = Kind::kUnknown;
+  std::string response;  // serialised
+  absl::Status refusal;
+};
+
+// The answer to a command, the facts behind it, and the calls that follow from them. Without facts nothing is recorded
+// and no call is sent.
 template <typename Response, typename Event>
 struct Decision {
   Response response;
   std::vector<Fact<Event>> facts;
+  std::vector<OutgoingCall> calls;
 };
 
 // Where a fact stands, for Evolve, Project and React.

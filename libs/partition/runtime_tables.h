@@ -1,4 +1,4 @@
-// The tables that the runtime keeps in every slot: recorded answers, their expiry, and cursors of reactions.
+// The tables that the runtime keeps in every slot: recorded answers, their expiry, cursors of reactions, and timers.
 #ifndef HALLES_LIBS_PARTITION_RUNTIME_TABLES_H_
 #define HALLES_LIBS_PARTITION_RUNTIME_TABLES_H_
 
@@ -9,6 +9,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/slot.h"
 #include "libs/partition/runtime_rows.pb.h"
+#include "libs/partition/timers.h"
 #include "libs/store/table.h"
 
 namespace halles::partition {
@@ -47,10 +48,11 @@ inline constexpr store::Table<ReactionCursorKey, rows::ReactionCursorRow> kReact
                                                                                            "reaction_cursors");
 inline constexpr store::Table<ReactionCursorKey, rows::ReactionProgressRow> kReactionProgress(kRuntimeTablesFrom + 3,
                                                                                               "reaction_progress");
+inline constexpr store::Table<TimerKey, rows::EmptyRow> kTimers(kRuntimeTablesFrom + 4, "timers");
 
 // The tables of a slot: the service's own and the runtime's.
 inline store::Schema WithRuntimeTables(store::Schema schema) {
-  return schema.Add(kDedupe).Add(kDedupeExpiry).Add(kReactionCursors).Add(kReactionProgress);
+  return schema.Add(kDedupe).Add(kDedupeExpiry).Add(kReactionCursors).Add(kReactionProgress).Add(kTimers);
 }
 
 }  // namespace halles::partition

@@ -4,17 +4,20 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "google/protobuf/arena.h"
 #include "google/protobuf/message.h"
 #include "libs/base/slot.h"
 #include "libs/partition/domain.h"
+#include "libs/partition/timers.h"
 #include "libs/store/rows.h"
 
 namespace halles::partition {
@@ -48,6 +51,18 @@ AggregateFold FoldOf(Aggregate<Event> aggregate) {
           [] { return std::make_unique<Event>(); }};
 }
 
+class Command;
+
+// Told what a command made by one of the functions below was answered with, on the slot's executor.
+using CommandDone = std::function<void(const absl::Status&)>;
+// The same with the serialised response.
+using CallDone = std::function<void(absl::StatusOr<std::string> response)>;
+
+// Makes the command of a serialised request, its request id and body hash (keyed with `request_key`) in the envelope:
+// INVALID_ARGUMENT when the bytes are no such request. See CallableOf.
+using Callable = std::function<absl::StatusOr<std::unique_ptr<Command>>(absl::string_view request,
+                                                                        absl::string_view request_key, CallDone done)>;
+
 struct ServiceDefinition {
   ServiceId id = ServiceId::kCheckout;
   // Raised whenever the same events give other rows than before: stores of another version are rebuilt.
@@ -55,6 +70,15 @@ struct ServiceDefinition {
   std::vector<AggregateFold> aggregates;
   // Tables that are asked mostly for keys which are not there: a filter in memory answers for them.
   std::vector<uint16_t> mostly_absent_tables;
+
+  // What calls of sagas may ask for, by full name of the request message.
+  std::map<std::string, Callable> callables;
+  // Makes the command that records what became of calls, all for one aggregate (`reply_key`), to whose slot it is
+  // submitted. Never empty, and never with an unknown outcome. See OutcomesTo.
+  std::function<std::unique_ptr<Command>(std::vector<CallOutcome> outcomes, CommandDone done)> on_outcome;
+  // Makes the command for a timer that is due; what it decides clears the timer or moves it. It may come more than once.
+  // See TimerTo.
+  std::function<std::unique_ptr<Command>(const TimerKey& timer, CommandDone done)> on_timer;
 
   const AggregateFold* Find(uint32_t type) const {
     for (const AggregateFold& aggregate : aggregates) {
