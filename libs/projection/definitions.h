@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "google/protobuf/arena.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/wire_format_lite.h"
@@ -93,7 +94,8 @@ inline int FirstFieldOf(absl::string_view payload) {
   return google::protobuf::internal::WireFormatLite::GetTagFieldNumber(in.ReadTag());
 }
 
-// How a service reacts to events of one type of one service.
+// How a service reacts to events of one type of one service. A service has one definition per source, since the slots that
+// take its reactions keep one cursor per source: several reactions to one source are merged into one (MergeReactions).
 struct ReactionDefinition {
   std::string name;
   ServiceId service = ServiceId::kCheckout;  // that reacts
@@ -106,7 +108,20 @@ struct ReactionDefinition {
   std::vector<int> fields;
   // True when a request that was recorded once does nothing for ever: its repeats are not submitted.
   bool once_is_enough = false;
+  // Of a merged definition: what it consists of, asked in this order for each event. Their own names do not count, and
+  // `type`, `react`, `fields` and `once_is_enough` above do not either.
+  std::vector<ReactionDefinition> parts;
+
+  // The parts; of a definition that is not merged, itself.
+  absl::Span<const ReactionDefinition> Parts() const {
+    return parts.empty() ? absl::MakeConstSpan(this, 1) : absl::MakeConstSpan(parts);
+  }
 };
+
+// One definition of several reactions of one service to one source, each with its own type of event and of request. They go
+// on together: what one cannot get recorded, all wait for.
+// Ends the process unless all are of one service and source and either all or none of them have the same single target.
+ReactionDefinition MergeReactions(std::string name, std::vector<ReactionDefinition> parts);
 
 template <typename SourceEvent, typename Request, typename Response, typename Event>
 ReactionDefinition ReactionOf(std::string name, ServiceId service, ServiceId source, uint32_t type,
@@ -116,8 +131,8 @@ ReactionDefinition ReactionOf(std::string name, ServiceId service, ServiceId sou
                                   const store::RowReader&, const Request&, const partition::CommandContext&),
                               partition::Aggregate<Event> aggregate, std::string single_target = "",
                               bool once_is_enough = false) {
-  ReactionDefinition definition{std::move(name),          service, source,        type, nullptr,
-                                std::move(single_target), {},      once_is_enough};
+  ReactionDefinition definition{std::move(name),          service, source,         type, nullptr,
+                                std::move(single_target), {},      once_is_enough, {}};
   definition.react = [=](absl::string_view payload, const partition::FactContext& context,
                          std::vector<Reaction>* reactions) -> absl::Status {
     google::protobuf::Arena arena;

@@ -261,39 +261,50 @@ bool Reactor::Advance(Source& source) {
 
 absl::Status Reactor::Submit(Source& source, const SourceBatch& record, size_t* submitted) {
   Flight& flight = flights_.at(source.slot);
-  std::vector<std::pair<uint32_t, Reaction>> reactions;
+  struct Due {
+    uint32_t number;
+    Reaction reaction;
+    std::optional<Hash128> request;  // when its repeats need not be submitted
+  };
+  std::vector<Due> reactions;
   uint32_t index = 0;
+  const absl::Span<const ReactionDefinition> parts = definition_.Parts();
   for (int i = 0; i < record.batch.events_size(); ++i) {
     const log::v1::Event& event = record.batch.events(i);
-    if (event.type() != definition_.type) continue;
-    if (!definition_.fields.empty() && std::find(definition_.fields.begin(), definition_.fields.end(),
-                                                 FirstFieldOf(event.payload())) == definition_.fields.end()) {
-      continue;
-    }
-    std::vector<Reaction> made;
-    const absl::Status reacted = definition_.react(
-        event.payload(), partition::ContextOf(source.slot, record.position, record.logical_time, record.batch, i),
-        &made);
-    if (!reacted.ok()) {
-      return WithContext(reacted, EventRef{source.slot, record.position, static_cast<uint32_t>(i)}.ToString());
-    }
-    // Several reactions to one record are told apart by consecutive indexes, those that are left out included.
-    for (Reaction& reaction : made) {
-      const uint32_t number = index++;
-      if (definition_.once_is_enough && recorded_.contains(Hash128Of(reaction.aggregate_key, reaction.request)))
+    for (size_t p = 0; p < parts.size(); ++p) {
+      const ReactionDefinition& part = parts[p];
+      if (event.type() != part.type) continue;
+      if (!part.fields.empty() &&
+          std::find(part.fields.begin(), part.fields.end(), FirstFieldOf(event.payload())) == part.fields.end()) {
         continue;
-      reactions.emplace_back(number, std::move(reaction));
+      }
+      std::vector<Reaction> made;
+      const absl::Status reacted =
+          part.react(event.payload(),
+                     partition::ContextOf(source.slot, record.position, record.logical_time, record.batch, i), &made);
+      if (!reacted.ok()) {
+        return WithContext(reacted, EventRef{source.slot, record.position, static_cast<uint32_t>(i)}.ToString());
+      }
+      // Several reactions to one record are told apart by consecutive indexes, those that are left out included.
+      for (Reaction& reaction : made) {
+        const uint32_t number = index++;
+        std::optional<Hash128> request;
+        if (part.once_is_enough) {
+          // Parts may make requests of different types with the same bytes.
+          request = Hash128Of(absl::StrCat(p, "/", reaction.aggregate_key), reaction.request);
+          if (recorded_.contains(*request)) continue;
+        }
+        reactions.push_back({number, std::move(reaction), request});
+      }
     }
   }
   *submitted = reactions.size();
   flight.steps.back().open = reactions.size();
   flight.open += reactions.size();
-  for (auto& [number, reaction] : reactions) {
-    std::optional<Hash128> request;
-    if (definition_.once_is_enough) request = Hash128Of(reaction.aggregate_key, reaction.request);
+  for (auto& [number, reaction, request] : reactions) {
     std::unique_ptr<partition::Command> command =
         reaction.make([mailbox = mailbox_, line = flight.line, slot = source.slot, generation = flight.generation,
-                       position = record.position, request](absl::Status status) {
+                       position = record.position, request = request](absl::Status status) {
           if (ShouldRetry(status)) line->Break();
           {
             MutexLock lock(&mailbox->mutex);
