@@ -67,6 +67,12 @@ std::vector<rows::CartLineRow> LinesOf(const store::RowReader& state, const Orde
 // Units times price, rounded half up, in minor units; AMOUNT_OVERFLOW when it does not fit.
 absl::StatusOr<int64_t> AmountOf(const v1::CartLine& line, absl::string_view currency_code);
 
+// True when the line was in that cart right before this one.
+bool CameFrom(const v1::CartLine& line, absl::string_view from_cart);
+
+// Up to which of its merges the cart has answered another one; 0: none.
+int64_t AnsweredUpTo(const rows::CartRow& cart, absl::string_view from_cart);
+
 // The key of a timer of a cart or its order: "<id>/cart", "<id>/saga". Ids have no '/'.
 std::string TimerKey(const OrderId& cart, absl::string_view timer);
 

@@ -10,16 +10,11 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/money.h"
 #include "libs/base/status.h"
+#include "services/checkout/broken.h"
 #include "services/checkout/order/record.h"
 
 namespace halles::checkout {
 namespace {
-
-absl::Status Broken(const partition::FactContext& context, absl::string_view why) {
-  const EventRef ref{context.slot, context.position, context.index};
-  return Failure(absl::StatusCode::kDataLoss, "EVENT_CANNOT_BE_EVOLVED",
-                 absl::StrCat(ref.ToString(), " cannot be evolved: ", why), {{"event", ref.ToString()}});
-}
 
 absl::Status EvolveOrder(store::Rows& state, const v1::OrderImported& imported, const partition::FactContext& context) {
   const OrderKey key{OrderId::FromString(context.aggregate_id)};
@@ -133,6 +128,7 @@ absl::Status Evolve(store::Rows& state, const v1::OrderEvent& event, const parti
     case v1::OrderEvent::kCartMergeUndone:
     case v1::OrderEvent::kCartReopened:
     case v1::OrderEvent::kCartAbandoned:
+      return cart::Evolve(state, event, context);
     case v1::OrderEvent::kCheckoutStarted:
     case v1::OrderEvent::kSagaAdvanced:
     case v1::OrderEvent::kOrderConfirmed:

@@ -13,6 +13,7 @@
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"
 #include "libs/store/table.h"
+#include "services/checkout/cart/state.h"
 #include "services/checkout/rows.pb.h"
 
 namespace halles::checkout {
@@ -62,11 +63,19 @@ inline constexpr store::Table<LinkKey, rows::LinkRow> kLinks(4, "links");
 inline constexpr store::Table<ReturnedKey, rows::ReturnedRow> kReturned(5, "returned");
 
 inline store::Schema StateSchema() {
-  return store::Schema().Add(kOrders).Add(kReturns).Add(kAwaited).Add(kLinks).Add(kReturned);
+  return store::Schema()
+      .Add(kOrders)
+      .Add(kReturns)
+      .Add(kAwaited)
+      .Add(kLinks)
+      .Add(kReturned)
+      .Add(cart::kCarts)
+      .Add(cart::kCartLines);
 }
 
 // Tables that are asked mostly for keys which are not there yet.
-inline constexpr std::array kMostlyAbsentTables = {kOrders.id(), kReturns.id(), kAwaited.id()};
+inline constexpr std::array kMostlyAbsentTables = {kOrders.id(), kReturns.id(), kAwaited.id(), cart::kCarts.id(),
+                                                   cart::kCartLines.id()};
 
 // True when the return is in the row.
 bool Awaits(const rows::AwaitedRow& row, absl::string_view return_id);
