@@ -185,7 +185,7 @@ def grow_the_view(mesh, folder, household, currency):
     run_client.generate(ROOT / "build" / "third_party" / "googleapis", str(stubs))
     # pylint: disable=import-outside-toplevel
     import grpc
-    from halles.checkout.v1 import checkout_events_pb2 as events
+    from halles.checkout.v1 import record_pb2 as record
     from halles.checkout.v1 import checkout_service_pb2 as checkout
     from halles.checkout.v1 import checkout_service_pb2_grpc as checkout_grpc
     from halles.common.v1 import common_pb2 as common
@@ -228,9 +228,9 @@ def grow_the_view(mesh, folder, household, currency):
                                 ("phone", common.CHANNEL_PHONE, 8300)]:
         external_id = f"demo-{name}"
         order = checkout.ImportRecord(
-            external=events.ExternalRef(source="demo", external_id=external_id), channel=number, structure_id=f"{name}-1",
+            external=record.ExternalRef(source="demo", external_id=external_id), channel=number, structure_id=f"{name}-1",
             currency_code=currency, identifiers=[who],
-            lines=[checkout.ImportLine(kind=events.LINE_KIND_SALE, sku="basket", quantity=common.Decimal(unscaled=1),
+            lines=[checkout.ImportLine(kind=record.LINE_KIND_SALE, sku="basket", quantity=common.Decimal(unscaled=1),
                                        exact_amount=common.Decimal(unscaled=minor, scale=2))])
         order.recorded_time.FromDatetime(datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None))
         sent = time.perf_counter()

@@ -6,7 +6,7 @@ import unittest
 
 import grpc
 import mesh
-from mesh import admin, checkout, common, decimal, events, identity, order, refused
+from mesh import admin, checkout, common, decimal, identity, order, record, refused
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 LARGEST = 2**63 - 1
@@ -128,7 +128,7 @@ class BadInput(unittest.TestCase):
 
         def discount(request):
             request.order.lines[0].discounts.add(
-                kind=events.DISCOUNT_KIND_COUPON, amount=common.Money(currency_code="EUR", minor_units=-1)
+                kind=record.DISCOUNT_KIND_COUPON, amount=common.Money(currency_code="EUR", minor_units=-1)
             )
 
         self.expect_field(discount, f"{lines}.discounts[0].amount.minor_units")
@@ -156,7 +156,7 @@ class BadInput(unittest.TestCase):
     def test_wrong_currencies(self):
         def tender(request):
             request.order.tenders.add(
-                kind=events.TENDER_KIND_CASH, amount=common.Money(currency_code="USD", minor_units=3980)
+                kind=record.TENDER_KIND_CASH, amount=common.Money(currency_code="USD", minor_units=3980)
             )
 
         self.expect_field(lambda request: setattr(request.order, "currency_code", "EUX"), "order.currency_code")
@@ -179,7 +179,7 @@ class BadInput(unittest.TestCase):
         for line in request.order.lines:
             line.description = "d" * 120
             for _ in range(8):
-                line.discounts.add(kind=events.DISCOUNT_KIND_MANUAL, amount=common.Money(currency_code="EUR", minor_units=1))
+                line.discounts.add(kind=record.DISCOUNT_KIND_MANUAL, amount=common.Money(currency_code="EUR", minor_units=1))
         self.assertLess(request.ByteSize(), 1024 * 1024)
         self.expect(refused(self.mesh.checkout.ImportOrder, request), INVALID, "INVALID_FIELD", "order")
 

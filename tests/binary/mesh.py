@@ -35,7 +35,7 @@ run_client.generate(os.environ["HALLES_GOOGLEAPIS_DIR"], _stubs.name)
 from google.rpc import error_details_pb2, status_pb2  # noqa: E402
 from halles.admin.v1 import admin_service_pb2 as admin  # noqa: E402
 from halles.admin.v1 import admin_service_pb2_grpc as admin_grpc  # noqa: E402
-from halles.checkout.v1 import checkout_events_pb2 as events  # noqa: E402
+from halles.checkout.v1 import record_pb2 as record  # noqa: E402
 from halles.checkout.v1 import checkout_service_pb2 as checkout  # noqa: E402
 from halles.checkout.v1 import checkout_service_pb2_grpc as checkout_grpc  # noqa: E402
 from halles.common.v1 import common_pb2 as common  # noqa: E402
@@ -220,7 +220,7 @@ def decimal(unscaled, scale=0):
 def order(number, cents=1990, lines=1, customer=None, source="binary-test"):
     """A good order; `customer` names it by a number, a phone and an e-mail."""
     record = checkout.ImportRecord(
-        external=events.ExternalRef(source=source, external_id=f"order-{number}"),
+        external=record.ExternalRef(source=source, external_id=f"order-{number}"),
         channel=common.CHANNEL_WEB,
         structure_id="shop-1",
         currency_code="EUR",
@@ -228,7 +228,7 @@ def order(number, cents=1990, lines=1, customer=None, source="binary-test"):
     record.recorded_time.FromJsonString("2024-05-17T10:20:30Z")
     for index in range(lines):
         record.lines.add(
-            kind=events.LINE_KIND_SALE, sku=f"SKU-{index}", quantity=decimal(2), unit_price=decimal(cents, 2)
+            kind=record.LINE_KIND_SALE, sku=f"SKU-{index}", quantity=decimal(2), unit_price=decimal(cents, 2)
         )
     if customer is not None:
         record.identifiers.add(type=common.IDENTIFIER_TYPE_EXTERNAL_ID, issuer=source, value=f"customer-{customer}")

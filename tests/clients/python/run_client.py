@@ -21,8 +21,16 @@ PROTOS = [
     "google/rpc/status.proto",
     "google/rpc/error_details.proto",
     "halles/common/v1/common.proto",
+    "halles/saga/v1/saga.proto",
+    "halles/checkout/v1/record.proto",
+    "halles/checkout/v1/cart_events.proto",
+    "halles/checkout/v1/live_events.proto",
     "halles/checkout/v1/checkout_events.proto",
     "halles/checkout/v1/checkout_service.proto",
+    "halles/checkout/v1/cart_service.proto",
+    "halles/checkout/v1/order_service.proto",
+    "halles/inventory/v1/inventory_events.proto",
+    "halles/inventory/v1/inventory_service.proto",
     "halles/customer_identity/v1/customer_identity_service.proto",
 ]
 TIMEOUT_S = 20
@@ -83,13 +91,13 @@ class Client:
     def __init__(self, channel, run):
         # Generated above, so they can be imported only now.
         from google.rpc import error_details_pb2, status_pb2
-        from halles.checkout.v1 import checkout_events_pb2, checkout_service_pb2, checkout_service_pb2_grpc
+        from halles.checkout.v1 import checkout_service_pb2, checkout_service_pb2_grpc, record_pb2
         from halles.common.v1 import common_pb2
         from halles.customer_identity.v1 import customer_identity_service_pb2, customer_identity_service_pb2_grpc
 
         self.details = error_details_pb2
         self.status = status_pb2
-        self.events = checkout_events_pb2
+        self.record = record_pb2
         self.checkout = checkout_service_pb2
         self.common = common_pb2
         self.identity = customer_identity_service_pb2
@@ -102,7 +110,7 @@ class Client:
         """An order of this run: two articles and postage, by a customer known by number and e-mail."""
         external_id = f"{self.run}-{number}"
         record = self.checkout.ImportRecord(
-            external=self.events.ExternalRef(source="python-client", external_id=external_id),
+            external=self.record.ExternalRef(source="python-client", external_id=external_id),
             channel=self.common.CHANNEL_WEB,
             structure_id="python-shop",
             currency_code="EUR",
@@ -112,13 +120,13 @@ class Client:
             ],
             lines=[
                 self.checkout.ImportLine(
-                    kind=self.events.LINE_KIND_SALE,
+                    kind=self.record.LINE_KIND_SALE,
                     sku="TEA-1",
                     quantity=self.common.Decimal(unscaled=2),
                     unit_price=self.common.Decimal(unscaled=cents, scale=2),
                 ),
                 self.checkout.ImportLine(
-                    kind=self.events.LINE_KIND_SERVICE,
+                    kind=self.record.LINE_KIND_SERVICE,
                     sku="POST",
                     quantity=self.common.Decimal(unscaled=1),
                     unit_price=self.common.Decimal(unscaled=450, scale=2),
