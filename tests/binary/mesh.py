@@ -219,20 +219,20 @@ def decimal(unscaled, scale=0):
 
 def order(number, cents=1990, lines=1, customer=None, source="binary-test"):
     """A good order; `customer` names it by a number, a phone and an e-mail."""
-    record = checkout.ImportRecord(
+    sale = checkout.ImportRecord(
         external=record.ExternalRef(source=source, external_id=f"order-{number}"),
         channel=common.CHANNEL_WEB,
         structure_id="shop-1",
         currency_code="EUR",
     )
-    record.recorded_time.FromJsonString("2024-05-17T10:20:30Z")
+    sale.recorded_time.FromJsonString("2024-05-17T10:20:30Z")
     for index in range(lines):
-        record.lines.add(
+        sale.lines.add(
             kind=record.LINE_KIND_SALE, sku=f"SKU-{index}", quantity=decimal(2), unit_price=decimal(cents, 2)
         )
     if customer is not None:
-        record.identifiers.add(type=common.IDENTIFIER_TYPE_EXTERNAL_ID, issuer=source, value=f"customer-{customer}")
-    return checkout.ImportOrderRequest(request_id=f"{source}/order-{number}", order=record)
+        sale.identifiers.add(type=common.IDENTIFIER_TYPE_EXTERNAL_ID, issuer=source, value=f"customer-{customer}")
+    return checkout.ImportOrderRequest(request_id=f"{source}/order-{number}", order=sale)
 
 
 def named(external_id, source="binary-test"):
