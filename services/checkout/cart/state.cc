@@ -105,6 +105,7 @@ class Fold {
     deleted_.push_back(key);
     row_.set_lines(row_.lines() - 1);
     row_.set_total_minor_units(row_.total_minor_units() - line_row.amount_minor_units());
+    row_.set_line_bytes(row_.line_bytes() - BytesOf(line_row.line()));
   }
 
   absl::Status Place(const CartLineKey& key, rows::CartLineRow line_row) {
@@ -118,6 +119,7 @@ class Fold {
     line_row.set_amount_minor_units(*amount);
     row_.set_total_minor_units(total);
     row_.set_lines(row_.lines() + 1);
+    row_.set_line_bytes(row_.line_bytes() + BytesOf(line_row.line()));
     put_.emplace_back(key, std::move(line_row));
     return absl::OkStatus();
   }
@@ -298,6 +300,8 @@ absl::StatusOr<int64_t> AmountOf(const v1::CartLine& line, absl::string_view cur
   ASSIGN_OR_RETURN(const Money amount, Round(exact, currency, Rounding::kHalfUp));
   return amount.minor_units();
 }
+
+int64_t BytesOf(const v1::CartLine& line) { return static_cast<int64_t>(line.ByteSizeLong()); }
 
 bool CameFrom(const v1::CartLine& line, absl::string_view from_cart) {
   return line.origins_size() > 0 && line.origins(line.origins_size() - 1).cart_id() == from_cart;

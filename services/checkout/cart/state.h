@@ -24,13 +24,15 @@ namespace halles::checkout::cart {
 // A cart lives in the slot of its id, and so does the order that it becomes: they are one aggregate and have one version.
 // Invariants, each of which Evolve refuses to break:
 //   1. The version grows by one with each record that changes the cart or its order.
-//   2. `lines` and `total_minor_units` of a cart are the number and the sum of its rows in kCartLines.
+//   2. `lines`, `total_minor_units` and `line_bytes` of a cart are sums over its rows in kCartLines.
 //   3. Lines change only while the cart is open; while it is in checkout they are what the order is made of. A cart that
 //      gives its lines keeps them until the other one has them.
 //   4. Only an open cart has a timer, and it turns no earlier than the cart's life time after its last change.
 //   5. What another cart gave is answered once: `answers` has the last count of each.
 
-inline constexpr int kLinesMax = 500;                // of a cart
+inline constexpr int kLinesMax = 500;  // of a cart
+// Of a cart's lines: they go into one record when the cart is given to another one or becomes an order.
+inline constexpr int64_t kLineBytesMax = int64_t{192} << 10;
 inline constexpr int kLinesAddedMax = 100;           // with one command
 inline constexpr int kMergesMax = 100;               // carts whose lines one cart may have been given
 inline constexpr int kOriginsMax = 16;               // carts that one line may have been in before
@@ -66,6 +68,9 @@ std::vector<rows::CartLineRow> LinesOf(const store::RowReader& state, const Orde
 
 // Units times price, rounded half up, in minor units; AMOUNT_OVERFLOW when it does not fit.
 absl::StatusOr<int64_t> AmountOf(const v1::CartLine& line, absl::string_view currency_code);
+
+// What a line counts against kLineBytesMax.
+int64_t BytesOf(const v1::CartLine& line);
 
 // True when the line was in that cart right before this one.
 bool CameFrom(const v1::CartLine& line, absl::string_view from_cart);

@@ -12,41 +12,10 @@
 #include "libs/base/status.h"
 #include "libs/base/text.h"
 #include "libs/store/table.h"
+#include "services/checkout/field_path.h"
 
 namespace halles::checkout {
 namespace {
-
-// The path of a field, written out only when there is an error to name it: a good record has thousands of fields.
-// Lifetime: what it was made of outlives it.
-class Path {
- public:
-  explicit Path(absl::string_view name) : name_(name) {}
-  Path(const Path& parent, absl::string_view name, int index = -1) : parent_(&parent), name_(name), index_(index) {}
-
-  std::string ToString() const {
-    const std::string parent = parent_ == nullptr ? std::string() : absl::StrCat(parent_->ToString(), ".");
-    return index_ < 0 ? absl::StrCat(parent, name_) : absl::StrCat(parent, name_, "[", index_, "]");
-  }
-
- private:
-  const Path* parent_ = nullptr;
-  absl::string_view name_;
-  int index_ = -1;
-};
-
-absl::Status Invalid(const Path& path, absl::string_view description) {
-  return InvalidField(path.ToString(), description);
-}
-
-absl::Status CheckTextAt(const Path& path, absl::string_view text, size_t characters_min, size_t characters_max) {
-  const std::optional<size_t> length = PrintableLength(text);
-  if (!length.has_value()) return Invalid(path, "must be printable text");
-  if (*length < characters_min || *length > characters_max) {
-    return Invalid(path,
-                   absl::StrCat("must have ", characters_min, " to ", characters_max, " characters, not ", *length));
-  }
-  return absl::OkStatus();
-}
 
 absl::Status CheckExternalRefAt(const Path& field, const v1::ExternalRef& external) {
   const bool clean = std::all_of(external.source().begin(), external.source().end(), [](char c) {
@@ -55,7 +24,7 @@ absl::Status CheckExternalRefAt(const Path& field, const v1::ExternalRef& extern
   if (!clean || external.source().empty() || external.source().size() > kSourceCharactersMax) {
     return Invalid(Path(field, "source"), "must have 1 to 32 characters of a-z, 0-9, '-' and '_'");
   }
-  return CheckTextAt(Path(field, "external_id"), external.external_id(), 1, kExternalIdCharactersMax);
+  return CheckText(Path(field, "external_id"), external.external_id(), 1, kExternalIdCharactersMax);
 }
 
 absl::Status CheckRecordedTimeAt(const Path& field, const google::protobuf::Timestamp& time) {
@@ -96,7 +65,7 @@ absl::Status CheckLine(const Path& field, const v1::ImportLine& line, absl::stri
   if (line.kind() == v1::LINE_KIND_UNSPECIFIED || !v1::LineKind_IsValid(line.kind())) {
     return Invalid(Path(field, "kind"), "must say what the line is");
   }
-  RETURN_IF_ERROR(CheckTextAt(Path(field, "sku"), line.sku(), 1, kSkuCharactersMax));
+  RETURN_IF_ERROR(CheckText(Path(field, "sku"), line.sku(), 1, kSkuCharactersMax));
   if (!line.has_quantity()) return Invalid(Path(field, "quantity"), "must be given");
   RETURN_IF_ERROR(CheckScale(Path(field, "quantity"), line.quantity()));
   if (!line.has_unit_price() && !line.has_exact_amount()) {
@@ -117,7 +86,7 @@ absl::Status CheckLine(const Path& field, const v1::ImportLine& line, absl::stri
       return Invalid(Path(path, "amount.minor_units"), "must not be negative");
     }
   }
-  return CheckTextAt(Path(field, "description"), line.description(), 0, kDescriptionCharactersMax);
+  return CheckText(Path(field, "description"), line.description(), 0, kDescriptionCharactersMax);
 }
 
 Rounding RoundingOf(common::v1::Rounding rounding) {
@@ -253,8 +222,8 @@ absl::Status CheckShape(absl::string_view field, const v1::ImportRecord& record)
   if (record.channel() == common::v1::CHANNEL_UNSPECIFIED || !common::v1::Channel_IsValid(record.channel())) {
     return Invalid(Path(root, "channel"), "must say where it happened");
   }
-  RETURN_IF_ERROR(CheckTextAt(Path(root, "structure_id"), record.structure_id(), 1, kStructureCharactersMax));
-  RETURN_IF_ERROR(CheckTextAt(Path(root, "device_id"), record.device_id(), 0, kDeviceCharactersMax));
+  RETURN_IF_ERROR(CheckText(Path(root, "structure_id"), record.structure_id(), 1, kStructureCharactersMax));
+  RETURN_IF_ERROR(CheckText(Path(root, "device_id"), record.device_id(), 0, kDeviceCharactersMax));
   if (!Currency::Parse(record.currency_code()).ok()) {
     return Invalid(Path(root, "currency_code"), "must be a currency of ISO 4217 such as GBP");
   }
@@ -302,8 +271,18 @@ absl::Status CheckRecordedTime(absl::string_view field, const google::protobuf::
   return CheckRecordedTimeAt(Path(field), time);
 }
 
+absl::Status CheckText(const Path& path, absl::string_view text, size_t characters_min, size_t characters_max) {
+  const std::optional<size_t> length = PrintableLength(text);
+  if (!length.has_value()) return Invalid(path, "must be printable text");
+  if (*length < characters_min || *length > characters_max) {
+    return Invalid(path,
+                   absl::StrCat("must have ", characters_min, " to ", characters_max, " characters, not ", *length));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckText(absl::string_view field, absl::string_view text, size_t characters_min, size_t characters_max) {
-  return CheckTextAt(Path(field), text, characters_min, characters_max);
+  return CheckText(Path(field), text, characters_min, characters_max);
 }
 
 absl::StatusOr<v1::SaleRecord> BuildSale(absl::string_view field, const v1::ImportRecord& record) {

@@ -14,6 +14,7 @@
 #include "halles/checkout/v1/checkout_service.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/money.h"
+#include "services/checkout/field_path.h"
 
 namespace halles::checkout {
 
@@ -47,6 +48,7 @@ absl::Status CheckAmounts(absl::string_view field, const v1::ImportRecord& recor
 
 absl::Status CheckExternalRef(absl::string_view field, const v1::ExternalRef& external);
 absl::Status CheckRecordedTime(absl::string_view field, const google::protobuf::Timestamp& time);
+absl::Status CheckText(const Path& path, absl::string_view text, size_t characters_min, size_t characters_max);
 absl::Status CheckText(absl::string_view field, absl::string_view text, size_t characters_min, size_t characters_max);
 
 // The record with its amounts, rounded by its policy, identifiers strongest first. `record` passed CheckShape; errors as
