@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "libs/base/status.h"
+#include "libs/telemetry/log.h"
 
 namespace halles::partition {
 
@@ -32,7 +33,24 @@ class Runtime::ExecutorSink : public eventlog::ReportSink {
   Executor* executor_ = nullptr;
 };
 
-Runtime::Runtime(RuntimeOptions options) : options_(std::move(options)), clock_(*options_.clock) {}
+// Sends calls to the slots of this runtime.
+class Runtime::OwnCalls : public CallSink {
+ public:
+  explicit OwnCalls(Runtime* runtime) : runtime_(runtime) {}
+  void Call(OutgoingCall call, const Command::Envelope& from, CallDone done) override {
+    runtime_->Call(std::move(call), from, std::move(done));
+  }
+  void Submit(ServiceId service, absl::string_view aggregate_key, std::unique_ptr<Command> command) override {
+    const SlotId slot = runtime_->SlotFor(service, command->envelope.tenant, aggregate_key);
+    runtime_->Submit(slot, std::move(command));
+  }
+
+ private:
+  Runtime* const runtime_;
+};
+
+Runtime::Runtime(RuntimeOptions options)
+    : options_(std::move(options)), clock_(*options_.clock), own_calls_(std::make_unique<OwnCalls>(this)) {}
 
 absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Start(RuntimeOptions options) {
   std::unique_ptr<Runtime> runtime(new Runtime(std::move(options)));
@@ -60,6 +78,7 @@ absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Start(RuntimeOptions options) 
       deps.service = &service;
       deps.clock = &runtime->clock_;
       deps.counters = runtime->options_.counters;
+      deps.calls = runtime->options_.calls != nullptr ? runtime->options_.calls : runtime->own_calls_.get();
       deps.instance = runtime->options_.instance;
       deps.address = runtime->options_.address;
       deps.on_settled = [runtime = runtime.get()] {
@@ -105,6 +124,44 @@ void Runtime::Query(SlotId slot, Position min_position, absl::Time deadline, Slo
     return;
   }
   query(Failure(absl::StatusCode::kUnavailable, "NOT_OWNER", absl::StrCat(slot.ToString(), " is not served here")), 0);
+}
+
+void Runtime::Watch(SlotId slot, std::string aggregate_id, Position min_position, absl::Time deadline,
+                    SlotWatch watch) {
+  if (SlotRunner* runner = Find(slot)) {
+    runner->Watch(std::move(aggregate_id), min_position, deadline, std::move(watch));
+    return;
+  }
+  watch(Failure(absl::StatusCode::kUnavailable, "NOT_OWNER", absl::StrCat(slot.ToString(), " is not served here")), 0);
+}
+
+void Runtime::Call(OutgoingCall call, const Command::Envelope& from, CallDone done) {
+  const auto service = std::find_if(options_.services.begin(), options_.services.end(),
+                                    [&](const ServiceDefinition& each) { return each.id == call.service; });
+  const Callable* callable = nullptr;
+  if (service != options_.services.end()) {
+    const auto found = service->callables.find(call.method);
+    if (found != service->callables.end()) callable = &found->second;
+  }
+  if (callable == nullptr) {
+    telemetry::Log(telemetry::LogLevel::kError, "partition", "a call that no service takes",
+                   {{"service", ServiceName(call.service)}, {"method", call.method}});
+    done(Failure(absl::StatusCode::kUnimplemented, "NOT_CALLABLE",
+                 absl::StrCat(ServiceName(call.service), " takes no ", call.method)));
+    return;
+  }
+  absl::StatusOr<std::unique_ptr<Command>> command = (*callable)(call.request, options_.request_key, done);
+  if (!command.ok()) {
+    done(command.status());
+    return;
+  }
+  Command::Envelope& envelope = (*command)->envelope;
+  envelope.tenant = from.tenant;
+  envelope.actor = from.actor;
+  envelope.traceparent = from.traceparent;
+  envelope.deadline = absl::Now() + kCallDeadline;
+  envelope.internal = true;
+  Submit(SlotFor(call.service, envelope.tenant, call.aggregate_key), *std::move(command));
 }
 
 Position Runtime::confirmed(SlotId slot) const {

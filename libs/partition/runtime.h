@@ -16,6 +16,7 @@
 #include "libs/base/mutex.h"
 #include "libs/base/slot.h"
 #include "libs/eventlog/log.h"
+#include "libs/partition/call_sink.h"
 #include "libs/partition/command.h"
 #include "libs/partition/executor.h"
 #include "libs/partition/service_definition.h"
@@ -33,6 +34,10 @@ struct RuntimeOptions {
   int executors = 2;    // threads; one per core
   std::vector<ServiceDefinition> services;
   RuntimeCounters* counters = nullptr;
+  // Keys the hashes of requests that aggregates send to each other, as the doors' hashes are keyed.
+  std::string request_key;
+  // Where calls go; null: to the runtime's own slots. Outlives the runtime.
+  CallSink* calls = nullptr;
 };
 
 // Thread safety: all methods may be called from any thread.
@@ -55,6 +60,12 @@ class Runtime {
   // See SlotRunner::Query.
   void Query(SlotId slot, Position min_position, absl::Time deadline, SlotQuery query);
 
+  // See SlotRunner::Watch.
+  void Watch(SlotId slot, std::string aggregate_id, Position min_position, absl::Time deadline, SlotWatch watch);
+
+  // Sends the call to the slot of its aggregate. UNIMPLEMENTED (NOT_CALLABLE) when no service here takes it.
+  void Call(OutgoingCall call, const Command::Envelope& from, CallDone done);
+
   // First position of the slot that is not confirmed yet; 0 for a slot that is not ours.
   Position confirmed(SlotId slot) const;
 
@@ -75,6 +86,7 @@ class Runtime {
 
  private:
   class ExecutorSink;
+  class OwnCalls;
 
   explicit Runtime(RuntimeOptions options);
   SlotRunner* Find(SlotId slot) const;
@@ -85,6 +97,8 @@ class Runtime {
 
   mutable Mutex mutex_;
   size_t settled_ ABSL_GUARDED_BY(mutex_) = 0;
+
+  const std::unique_ptr<CallSink> own_calls_;
 
   // Immutable after Start. Runners are destroyed after the executors have stopped.
   std::map<SlotId, std::unique_ptr<SlotRunner>> runners_;

@@ -12,6 +12,7 @@
 #include "libs/eventlog/record.h"
 #include "libs/partition/expiry.h"
 #include "libs/partition/fold.h"
+#include "libs/partition/noting_rows.h"
 #include "libs/partition/request_id.h"
 #include "libs/partition/runtime_tables.h"
 #include "libs/telemetry/log.h"
@@ -41,7 +42,10 @@ absl::string_view SlotPhaseName(SlotPhase phase) {
 SlotRunner::SlotRunner(SlotId slot, SlotDependencies deps)
     : slot_(slot),
       deps_(std::move(deps)),
-      next_expiry_scan_(deps_.clock->Now() + absl::ToInt64Microseconds(kExpiryScan)) {}
+      next_expiry_scan_(deps_.clock->Now() + absl::ToInt64Microseconds(kExpiryScan)),
+      gatherer_([this](const std::string& tenant, std::vector<CallOutcome> outcomes) {
+        DeliverOutcomes(tenant, std::move(outcomes));
+      }) {}
 
 absl::Status SlotRunner::Open() {
   store::SlotOptions options;
@@ -310,13 +314,15 @@ void SlotRunner::Propose(Pending pending, bool has_facts, UnixMicros now, const 
   store::Rows& rows = rows_->BeginRecord(expected);
   absl::Status evolved;
   if (has_facts) {
-    evolved = command.Evolve(rows, {.slot = slot_,
-                                    .position = expected,
-                                    .index = 0,
-                                    .logical_time = now,
-                                    .effective_time = now,
-                                    .aggregate_id = {},
-                                    .tenant = envelope.tenant});
+    NotingRows noting(&rows);
+    evolved = command.Evolve(deps_.service->on_timer ? noting : rows, {.slot = slot_,
+                                                                       .position = expected,
+                                                                       .index = 0,
+                                                                       .logical_time = now,
+                                                                       .effective_time = now,
+                                                                       .aggregate_id = {},
+                                                                       .tenant = envelope.tenant});
+    pending.earliest_timer = noting.earliest();
   }
   if (evolved.ok()) evolved = FoldRuntimeRows(*batch, rows);
   if (!evolved.ok()) {
@@ -401,6 +407,9 @@ void SlotRunner::Handle(Effects effects) {
         Pending pending = std::move(in_flight_.front());
         in_flight_.pop_front();
         deps_.counters->records.fetch_add(1, std::memory_order_relaxed);
+        if (pending.earliest_timer != DueTimers::kNever) timers_.OnSet(pending.earliest_timer);
+        SendCalls(*pending.command);
+        if (!watches_.empty()) AskWatches(*pending.command, effect.position + 1);
         Finish(pending);
         pending.command->Answer({slot_, effect.position + 1});
         break;
@@ -448,6 +457,9 @@ void SlotRunner::Handle(Effects effects) {
       }
       case Effect::Kind::kServing:
         serving_.store(true, std::memory_order_release);
+        // Records may have been folded that nobody here decided.
+        timers_.Reset();
+        AskAllWatches(&rows_->confirmed(), owner_->cursor().next);
         if (!settled_) {
           settled_ = true;
           if (deps_.on_settled) deps_.on_settled();
@@ -499,7 +511,11 @@ void SlotRunner::Tick() {
   if (!stopped_.ok() || abandoned_) return;
   if (reader_ != nullptr) ReadSoon();
   if (!queries_.empty()) AnswerQueries();
-  if (const UnixMicros now = deps_.clock->Now(); now >= next_expiry_scan_) {
+  if (!watches_.empty()) ExpireWatches();
+  const UnixMicros now = deps_.clock->Now();
+  if (gatherer_.MayBeDue(now)) gatherer_.DeliverDue(now);
+  if (timers_.MayBeDue(owner_->LogicalTime(now))) FireTimers();
+  if (now >= next_expiry_scan_) {
     next_expiry_scan_ = now + absl::ToInt64Microseconds(kExpiryScan);
     ForgetAnswers();
   }
@@ -565,6 +581,9 @@ void SlotRunner::FailEverything(const absl::Status& status) {
   std::vector<WaitingQuery> queries = std::move(queries_);
   queries_.clear();
   for (WaitingQuery& query : queries) query.query(status, 0);
+  AskAllWatches(status, 0);
+  watches_.clear();
+  gatherer_.Clear();
 }
 
 }  // namespace halles::partition

@@ -19,8 +19,11 @@
 #include "libs/base/slot.h"
 #include "libs/eventlog/log.h"
 #include "libs/eventlog/owner.h"
+#include "libs/partition/call_sink.h"
 #include "libs/partition/command.h"
+#include "libs/partition/due_timers.h"
 #include "libs/partition/executor.h"
+#include "libs/partition/outcome_gatherer.h"
 #include "libs/partition/service_definition.h"
 #include "libs/store/overlay.h"
 #include "libs/store/store.h"
@@ -31,7 +34,7 @@ namespace halles::partition {
 // steps of sagas, so that new work cannot starve the work that would make room.
 inline constexpr int64_t kSlotCommandsMax = 2048;
 inline constexpr int64_t kSlotCommandsFromDoorsMax = kSlotCommandsMax * 3 / 4;
-// Queries of a slot that wait for a position.
+// Queries of a slot that wait for a position, and watches that wait for a fact.
 inline constexpr size_t kSlotWaitingQueriesMax = 4096;
 // Records read back in one task, so that other slots of the executor get their turn.
 inline constexpr size_t kRecoveryRecordsPerTask = 512;
@@ -62,6 +65,8 @@ struct RuntimeCounters {
   std::atomic<uint64_t> lost{0};
   std::atomic<uint64_t> replayed{0};
   std::atomic<uint64_t> stopped_slots{0};
+  std::atomic<uint64_t> calls{0};   // sent to other aggregates
+  std::atomic<uint64_t> timers{0};  // that were due
   // Told how long a command took from submission to its confirmed answer; may be empty. From executor threads.
   std::function<void(absl::Duration)> observe_command;
 };
@@ -74,6 +79,7 @@ struct SlotDependencies {
   const ServiceDefinition* service = nullptr;
   const OwnerClock* clock = nullptr;
   RuntimeCounters* counters = nullptr;
+  CallSink* calls = nullptr;
   InstanceId instance;
   std::string address;
   // Told once when the slot serves or has stopped, on its executor.
@@ -96,7 +102,10 @@ struct SlotState {
 // Reads the confirmed rows of a slot. Called on its executor; `position` is what the rows stand at.
 using SlotQuery = std::function<void(absl::StatusOr<const store::RowReader*> rows, Position position)>;
 
-// Thread safety: Submit, Query, confirmed and load may be called from any thread; the rest runs on the executor.
+// The same, called again and again until it returns true; after an error it is not called again whatever it returns.
+using SlotWatch = std::function<bool(absl::StatusOr<const store::RowReader*> rows, Position position)>;
+
+// Thread safety: Submit, Query, Watch, confirmed and load may be called from any thread; the rest runs on the executor.
 // Lifetime: what SlotDependencies point to outlives it. Destroyed after its executor has stopped.
 class SlotRunner {
  public:
@@ -113,6 +122,10 @@ class SlotRunner {
 
   // Runs `query` when the slot has reached `min_position`: DEADLINE_EXCEEDED (TOKEN_NOT_REACHED) when it does not in time.
   void Query(Position min_position, absl::Time deadline, SlotQuery query);
+
+  // Runs `watch` when the slot has reached `min_position`, and until it returns true again with each record that holds a
+  // fact of the aggregate: DEADLINE_EXCEEDED (NOT_SETTLED) when it does not in time.
+  void Watch(std::string aggregate_id, Position min_position, absl::Time deadline, SlotWatch watch);
 
   SlotId slot() const { return slot_; }
   // First position that is not applied to the confirmed rows yet. Release/acquire: rows of lower positions are confirmed.
@@ -134,6 +147,7 @@ class SlotRunner {
     std::unique_ptr<Command> command;
     absl::Time submitted;
     uint64_t tag = 0;
+    UnixMicros earliest_timer = DueTimers::kNever;  // that its facts set
   };
   struct WaitingAnswer {
     std::unique_ptr<Command> command;
@@ -146,6 +160,10 @@ class SlotRunner {
     Position position;
     absl::Time deadline;
     SlotQuery query;
+  };
+  struct WaitingWatch {
+    absl::Time deadline;
+    SlotWatch watch;
   };
 
   void Recover();
@@ -169,6 +187,14 @@ class SlotRunner {
   void AnswerQueries();
   void ForgetAnswers();
   absl::Status Unavailable() const;
+
+  // slot_follow_ups.cc: what follows from confirmed records.
+  void SendCalls(Command& command);
+  void DeliverOutcomes(const std::string& tenant, std::vector<CallOutcome> outcomes);
+  void FireTimers();
+  void AskWatches(const Command& command, Position position);
+  void AskAllWatches(const absl::StatusOr<const store::RowReader*>& rows, Position position);
+  void ExpireWatches();
 
   const SlotId slot_;
   const SlotDependencies deps_;
@@ -195,6 +221,10 @@ class SlotRunner {
   std::deque<Pending> in_flight_;
   std::unordered_map<uint64_t, WaitingAnswer> answers_;
   std::vector<WaitingQuery> queries_;
+  std::unordered_multimap<std::string, WaitingWatch> watches_;  // by aggregate
+  std::vector<absl::string_view> touched_;                      // kept for its memory
+  DueTimers timers_;
+  OutcomeGatherer gatherer_;
 };
 
 }  // namespace halles::partition
