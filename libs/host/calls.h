@@ -10,26 +10,13 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "libs/base/hash.h"
 #include "libs/base/token.h"
 #include "libs/host/host.h"
+#include "libs/partition/callable.h"
 #include "libs/partition/command.h"
 #include "libs/partition/domain.h"
 
 namespace halles::host {
-
-// Keyed hash of a request without its id: tells a repeat from a reuse of the id. Deterministic, since requests hold no
-// maps. The request is as before afterwards.
-template <typename Request>
-Hash256 BodyHash(const Host& host, Request* request) {
-  std::string id;
-  request->mutable_request_id()->swap(id);
-  std::string canonical = Request::descriptor()->full_name();
-  canonical.push_back('\0');
-  request->AppendToString(&canonical);
-  request->mutable_request_id()->swap(id);
-  return HmacSha256(host.request_key(), canonical);
-}
 
 // Sends the request to the slot of its aggregate. `reply` gets the response with its consistency token, or why not, on the
 // slot's executor or at once.
@@ -39,7 +26,7 @@ void Submit(Host& host, ServiceId service, absl::string_view aggregate_key, Requ
             partition::Aggregate<Event> aggregate, const Call& call, Reply reply) {
   partition::Command::Envelope envelope;
   envelope.request_id = request.request_id();
-  envelope.body_hash = BodyHash(host, &request);
+  envelope.body_hash = partition::BodyHashOf(host.request_key(), &request);
   envelope.actor = call.actor;
   envelope.traceparent = call.traceparent;
   envelope.deadline = call.deadline;
@@ -82,6 +69,44 @@ void ReadState(Host& host, ServiceId service, absl::string_view aggregate_key, c
                            if (!(*rows)->status().ok()) response = (*rows)->status();
                            reply(std::move(response));
                          });
+  });
+  if (!open.ok()) reply(open);
+}
+
+// As ReadState, but `read` may say that there is no answer yet (nullopt): it is asked again with each record confirmed in
+// that slot that holds a fact whose aggregate id is `aggregate_key`, until the deadline: DEADLINE_EXCEEDED (NOT_SETTLED).
+// For a method that starts what goes on by itself, and answers with how it ended.
+template <typename Response, typename Reply>
+void ReadStateWhen(
+    Host& host, ServiceId service, absl::string_view aggregate_key, const std::string& token, absl::Time deadline,
+    std::function<absl::StatusOr<std::optional<Response>>(const store::RowReader&, SlotId, std::string token)> read,
+    Reply reply) {
+  const absl::StatusOr<TokenPositions> asked = DecodeToken(host.install(), token);
+  if (!asked.ok()) {
+    reply(asked.status());
+    return;
+  }
+  const absl::Status open = host.With([&](Stack& stack) {
+    const SlotId slot = stack.runtime->SlotFor(service, "", aggregate_key);
+    const auto position = asked->find(slot);
+    stack.runtime->Watch(
+        slot, std::string(aggregate_key), position == asked->end() ? 0 : position->second, deadline,
+        [install = host.install(), slot, read = std::move(read), reply](absl::StatusOr<const store::RowReader*> rows,
+                                                                        Position at) {
+          if (!rows.ok()) {
+            reply(rows.status());
+            return true;
+          }
+          absl::StatusOr<std::optional<Response>> response = read(**rows, slot, EncodeToken(install, {{slot, at}}));
+          if (!(*rows)->status().ok()) response = (*rows)->status();
+          if (!response.ok()) {
+            reply(response.status());
+            return true;
+          }
+          if (!response->has_value()) return false;
+          reply(*std::move(*response));
+          return true;
+        });
   });
   if (!open.ok()) reply(open);
 }

@@ -30,6 +30,21 @@ bool IsRebuildable(const absl::Status& status) {
   return reason == "FOREIGN_STORE" || reason == "STORE_DAMAGED";
 }
 
+// Reactions of one service to one source share the cursor in the slots that take them: two definitions would hide each
+// other's reactions.
+absl::Status CheckReactions(const Definitions& definitions) {
+  std::map<std::pair<ServiceId, ServiceId>, std::string> names;
+  for (const projection::ReactionDefinition& reaction : definitions.reactions) {
+    const auto [other, first] = names.emplace(std::pair(reaction.service, reaction.source), reaction.name);
+    if (first) continue;
+    return Failure(
+        absl::StatusCode::kInvalidArgument, "REACTIONS_NOT_MERGED",
+        absl::StrCat(other->second, " and ", reaction.name, " are reactions of ", ServiceName(reaction.service), " to ",
+                     ServiceName(reaction.source), "; make them one with MergeReactions"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 projection::ViewFollower& Stack::View(ServiceId service, uint8_t view) const {
@@ -55,6 +70,7 @@ Stack::~Stack() {
 }
 
 absl::StatusOr<std::unique_ptr<Host>> Host::Open(HostOptions options) {
+  RETURN_IF_ERROR(CheckReactions(options.definitions));
   std::unique_ptr<Host> host(new Host(std::move(options)));
   host->counters_.observe_command = host->options_.observe_command;
   host->instance_ = InstanceId::Random(*host->options_.random);
@@ -146,6 +162,7 @@ absl::Status Host::OpenStack() {
   runtime.executors = options_.executors;
   runtime.services = options_.definitions.services;
   runtime.counters = &counters_;
+  runtime.request_key = request_key();
   ASSIGN_OR_RETURN(stack->runtime, partition::Runtime::Start(std::move(runtime)));
   for (const projection::ViewDefinition& view : options_.definitions.views) {
     projection::ViewFollower::TouchListener touched;
@@ -154,13 +171,14 @@ absl::Status Host::OpenStack() {
         options_.touched(name, topics);
       };
     }
-    ASSIGN_OR_RETURN(stack->views.emplace_back(),
-                     projection::ViewFollower::Start(view, log_.get(), stack->store.get(), std::move(touched)));
+    ASSIGN_OR_RETURN(stack->views.emplace_back(), projection::ViewFollower::Start(view, log_.get(), stack->store.get(),
+                                                                                  std::move(touched), &stack->share));
   }
   stack->runtime->AwaitSettled(kOpenTimeout);
   for (const projection::ReactionDefinition& reaction : options_.definitions.reactions) {
     ASSIGN_OR_RETURN(stack->reactors.emplace_back(),
-                     projection::Reactor::Start(reaction, log_.get(), stack->runtime.get()));
+                     projection::Reactor::Start(reaction, log_.get(), stack->runtime.get(),
+                                                projection::kReactionProgressEvery, &stack->share));
   }
   stack_ = std::move(stack);
   closed_.store(false);

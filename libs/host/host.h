@@ -59,6 +59,7 @@ struct HostOptions {
 struct Stack {
   std::unique_ptr<store::Store> store;
   std::unique_ptr<partition::Runtime> runtime;
+  projection::RecordShare share;
   std::vector<std::unique_ptr<projection::ViewFollower>> views;
   std::vector<std::unique_ptr<projection::Reactor>> reactors;
 
