@@ -53,6 +53,8 @@ Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host) {
   count("halles_lost_records_total", "Records that can never be accepted; their requests were answered ABORTED",
         counters.lost);
   count("halles_replayed_records_total", "Records folded from the log since the start", counters.replayed);
+  count("halles_calls_total", "Calls that records sent to other aggregates, as steps of sagas do", counters.calls);
+  count("halles_timers_total", "Timers that were due", counters.timers);
   add(Kind::kGauge, "halles_stopped_slots", "Slots that stopped; see the log and `hallesctl status`",
       [host] { return static_cast<double>(host->counters().stopped_slots.load(std::memory_order_relaxed)); });
   add(Kind::kGauge, "halles_log_healthy", "1 unless the log refuses appends, such as on a full disk",
