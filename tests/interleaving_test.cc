@@ -280,10 +280,10 @@ std::map<std::string, int> KindsOf(const Records& records) {
   for (const auto& [slot, all] : records) {
     for (const std::string& bytes : all) log.Inject(slot, bytes);
     projection::SourceReader reader(&log, slot, eventlog::GenesisCursor(Identity(), slot));
-    std::vector<projection::SourceBatch> batches;
+    projection::SourceBatches batches;
     EXPECT_TRUE(reader.Read(100'000, 100'000, &batches).ok());
-    for (const projection::SourceBatch& record : batches) {
-      for (const log::v1::Event& event : record.batch.events()) {
+    for (const auto& record : batches) {
+      for (const log::v1::Event& event : record->batch.events()) {
         if (slot.service == ServiceId::kCheckout) {
           checkout::v1::OrderEvent order;
           EXPECT_TRUE(order.ParseFromString(event.payload()));

@@ -25,6 +25,7 @@
 #include "libs/partition/runtime.h"
 #include "libs/projection/definitions.h"
 #include "libs/projection/reactor.h"
+#include "libs/projection/record_share.h"
 #include "libs/projection/replay.h"
 #include "libs/projection/view_follower.h"
 #include "libs/store/fold.h"

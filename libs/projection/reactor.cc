@@ -56,17 +56,19 @@ bool ShouldRetry(const absl::Status& status) {
 }  // namespace
 
 Reactor::Reactor(ReactionDefinition definition, eventlog::EventLog* log, partition::Runtime* runtime,
-                 uint64_t progress_every)
+                 uint64_t progress_every, RecordShare* share)
     : definition_(std::move(definition)),
       log_(log),
       runtime_(runtime),
       progress_every_(progress_every),
+      share_(share),
       progress_(definition_.name),
       mailbox_(std::make_shared<Mailbox>(std::vector<ServiceId>{definition_.source})) {}
 
 absl::StatusOr<std::unique_ptr<Reactor>> Reactor::Start(ReactionDefinition definition, eventlog::EventLog* log,
-                                                        partition::Runtime* runtime, uint64_t progress_every) {
-  std::unique_ptr<Reactor> reactor(new Reactor(std::move(definition), log, runtime, progress_every));
+                                                        partition::Runtime* runtime, uint64_t progress_every,
+                                                        RecordShare* share) {
+  std::unique_ptr<Reactor> reactor(new Reactor(std::move(definition), log, runtime, progress_every, share));
   for (uint32_t slot = 0; slot < log->identity().slots_per_service; ++slot) {
     const SlotId id{reactor->definition_.source, static_cast<uint16_t>(slot)};
     absl::StatusOr<eventlog::Cursor> loaded = reactor->LoadCursor(id);
@@ -78,7 +80,7 @@ absl::StatusOr<std::unique_ptr<Reactor>> Reactor::Start(ReactionDefinition defin
     source->resume = cursor;
     source->recorded = cursor.next;
     reactor->progress_.Add(id, cursor.next);
-    source->reader = std::make_unique<SourceReader>(log, id, cursor);
+    source->reader = std::make_unique<SourceReader>(log, id, cursor, share);
     reactor->flights_[id];
     if (stopped) reactor->StopSource(*source, loaded.status());
     reactor->sources_.emplace(id, std::move(source));
@@ -204,7 +206,7 @@ void Reactor::SettleSteps(Source& source) {
   }
   // Without anything under way the reader's own cursor counts: it has passed records that led to nothing.
   if (flight.steps.empty() && !flight.failed) {
-    source.resume = source.read_ahead.empty() ? source.reader->cursor() : source.read_ahead.front().before;
+    source.resume = source.read_ahead.empty() ? source.reader->cursor() : source.read_ahead.front()->before;
   }
   progress_.Set(source.slot, source.resume.next);
   RecordProgress(source);
@@ -223,10 +225,10 @@ bool Reactor::Advance(Source& source) {
     flight.steps.clear();
     flight.cursors.clear();
     source.read_ahead.clear();
-    source.reader = std::make_unique<SourceReader>(log_, source.slot, source.resume);
+    source.reader = std::make_unique<SourceReader>(log_, source.slot, source.resume, share_);
   }
   if (source.read_ahead.empty()) {
-    std::vector<SourceBatch> batches;
+    SourceBatches batches;
     const absl::StatusOr<size_t> count =
         source.reader->Read(kReadRecords, std::numeric_limits<Position>::max(), &batches);
     if (!count.ok()) {
@@ -237,12 +239,12 @@ bool Reactor::Advance(Source& source) {
       SettleSteps(source);
       return false;
     }
-    for (SourceBatch& batch : batches) source.read_ahead.push_back(std::move(batch));
+    for (std::shared_ptr<const SourceBatch>& batch : batches) source.read_ahead.push_back(std::move(batch));
   }
   while (!source.read_ahead.empty()) {
     if (flight.open >= kReactionsInFlightMax) return false;  // an answer brings us back
     size_t submitted = 0;
-    const SourceBatch& record = source.read_ahead.front();
+    const SourceBatch& record = *source.read_ahead.front();
     flight.steps.push_back({record.position, 0});
     flight.cursors.push_back(record.after);
     if (const absl::Status status = Submit(source, record, &submitted); !status.ok()) {

@@ -43,14 +43,15 @@ inline constexpr size_t kRecordedRequestsMax = 65'536;
 // highest, so that a reaction submitted again does nothing. A refused reaction is a record without events. A reaction that
 // failed (overload, a lost record, a restart) is submitted again from the first that is not known to be recorded.
 // Thread safety: all methods may be called from any thread.
-// Lifetime: log and runtime outlive it, and the runtime's executors are stopped, or everything was answered, before it
+// Lifetime: log, runtime and share outlive it, and the runtime's executors are stopped, or everything was answered, before it
 // is destroyed.
 class Reactor {
  public:
   // Reads where the reactions stand from the runtime's slots, which must have settled.
   static absl::StatusOr<std::unique_ptr<Reactor>> Start(ReactionDefinition definition, eventlog::EventLog* log,
                                                         partition::Runtime* runtime,
-                                                        uint64_t progress_every = kReactionProgressEvery);
+                                                        uint64_t progress_every = kReactionProgressEvery,
+                                                        RecordShare* share = nullptr);
   ~Reactor();
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
@@ -79,7 +80,7 @@ class Reactor {
     std::unique_ptr<SourceReader> reader;  // of the thread
     eventlog::Cursor resume;               // of the thread: at the first record that is not known to be done
     Position recorded = 0;                 // of the thread: progress as last recorded
-    std::deque<SourceBatch> read_ahead;    // of the thread: read and not submitted yet
+    std::deque<std::shared_ptr<const SourceBatch>> read_ahead;  // of the thread: read and not submitted yet
   };
   struct Outcome {
     SlotId source;
@@ -89,7 +90,8 @@ class Reactor {
     std::optional<Hash128> request;  // when its repeats need not be submitted
   };
 
-  Reactor(ReactionDefinition definition, eventlog::EventLog* log, partition::Runtime* runtime, uint64_t progress_every);
+  Reactor(ReactionDefinition definition, eventlog::EventLog* log, partition::Runtime* runtime, uint64_t progress_every,
+          RecordShare* share);
   absl::StatusOr<eventlog::Cursor> LoadCursor(SlotId source);
   SlotId HomeOf(SlotId source) const;
   void Run();
@@ -104,6 +106,7 @@ class Reactor {
   eventlog::EventLog* const log_;
   partition::Runtime* const runtime_;
   const uint64_t progress_every_;
+  RecordShare* const share_;  // may be null
   Progress progress_;
   std::atomic<bool> stopping_{false};                  // relaxed: the poke that follows it orders
   std::map<SlotId, std::unique_ptr<Source>> sources_;  // immutable after Start

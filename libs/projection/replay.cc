@@ -47,14 +47,15 @@ class Replayer {
     ASSIGN_OR_RETURN(std::unique_ptr<store::SlotRows> rows, store_->OpenSlot(slot, options));
     absl::Status status;
     while (status.ok() && reader.cursor().next < until) {
-      std::vector<SourceBatch> batches;
+      SourceBatches batches;
       const absl::StatusOr<size_t> count = reader.Read(kChunkRecords, until, &batches);
       if (!count.ok() || *count == 0) {
         status = count.ok() ? Short(slot, until) : count.status();
         break;
       }
       RunOn(executor_, [&] {
-        for (const SourceBatch& record : batches) {
+        for (const auto& shared : batches) {
+          const SourceBatch& record = *shared;
           status = partition::FoldBatch(service, slot, record.position, record.logical_time, record.batch,
                                         rows->BeginApply(record.position));
           if (!status.ok()) {
@@ -90,12 +91,13 @@ class Replayer {
   absl::Status Source(const ViewDefinition& view, SlotId slot, Position until, store::ViewRows* rows) {
     SourceReader reader(log_, slot, eventlog::GenesisCursor(log_->identity(), slot));
     while (reader.cursor().next < until) {
-      std::vector<SourceBatch> batches;
+      SourceBatches batches;
       ASSIGN_OR_RETURN(const size_t count, reader.Read(kChunkRecords, until, &batches));
       if (count == 0) return Short(slot, until);
       {
         store::ViewRows::Batch batch(rows);
-        for (const SourceBatch& record : batches) {
+        for (const auto& shared : batches) {
+          const SourceBatch& record = *shared;
           store::Rows& writer = batch.BeginRecord(slot, record.position);
           for (int i = 0; i < record.batch.events_size(); ++i) {
             const log::v1::Event& event = record.batch.events(i);

@@ -24,34 +24,62 @@ absl::Status CheckLineageOf(eventlog::EventLog* log, SlotId slot, const eventlog
   return WithContext(eventlog::CheckLineage(records.front().bytes, cursor), slot.ToString());
 }
 
-absl::Status SourceReader::Start() {
+absl::Status SourceReader::CheckStart() {
+  if (started_) return absl::OkStatus();
   RETURN_IF_ERROR(CheckLineageOf(log_, slot_, cursor_));
-  ASSIGN_OR_RETURN(reader_, log_->NewReader(slot_, cursor_.next));
+  started_ = true;
   return absl::OkStatus();
 }
 
-absl::StatusOr<size_t> SourceReader::Read(size_t records_max, Position until, std::vector<SourceBatch>* out) {
-  if (reader_ == nullptr) RETURN_IF_ERROR(Start());
+absl::StatusOr<size_t> SourceReader::Read(size_t records_max, Position until, SourceBatches* out) {
+  RETURN_IF_ERROR(CheckStart());
   if (cursor_.next >= until) return 0;
+  judged_.clear();
+  if (share_ != nullptr) share_->Take(slot_, cursor_, records_max, until, &judged_);
+  absl::Status status;
+  if (judged_.empty()) {
+    status = ReadLog(records_max, until, &judged_);
+    if (share_ != nullptr) share_->Offer(slot_, judged_);
+  } else {
+    cursor_ = judged_.back()->after;
+  }
+  const size_t count = judged_.size();
+  for (std::shared_ptr<const SourceBatch>& record : judged_) {
+    if (record->accepted) out->push_back(std::move(record));
+  }
+  RETURN_IF_ERROR(status);
+  return count;
+}
+
+absl::Status SourceReader::ReadLog(size_t records_max, Position until, SourceBatches* out) {
+  // Behind what others have read it begins anew.
+  if (reader_ == nullptr || reader_->next() != cursor_.next) {
+    ASSIGN_OR_RETURN(reader_, log_->NewReader(slot_, cursor_.next));
+  }
   records_.clear();
   const size_t wanted = static_cast<size_t>(std::min<uint64_t>(records_max, until - cursor_.next));
-  ASSIGN_OR_RETURN(const size_t count, reader_->Poll({.records_max = wanted, .bytes_max = 4 * 1024 * 1024}, &records_));
+  RETURN_IF_ERROR(reader_->Poll({.records_max = wanted, .bytes_max = 4 * 1024 * 1024}, &records_).status());
   for (const eventlog::StoredRecord& record : records_) {
-    const eventlog::Cursor before = cursor_;
+    auto read = std::make_shared<SourceBatch>();
+    read->position = record.position;
+    read->bytes = record.bytes.size();
+    read->before = cursor_;
     const absl::StatusOr<eventlog::Judgement> judgement = eventlog::Adjudicate(record.bytes, record.position, &cursor_);
     if (!judgement.ok()) return WithContext(judgement.status(), absl::StrCat(slot_.ToString(), "@", record.position));
-    if (judgement->verdict != eventlog::Verdict::kAccepted || judgement->header.kind != eventlog::RecordKind::kBatch) {
-      continue;
+    read->after = cursor_;
+    if (judgement->verdict == eventlog::Verdict::kAccepted && judgement->header.kind == eventlog::RecordKind::kBatch) {
+      log::v1::RecordBody body;
+      if (!body.ParseFromArray(judgement->body.data(), static_cast<int>(judgement->body.size())) || !body.has_batch()) {
+        return Failure(absl::StatusCode::kDataLoss, "UNREADABLE_RECORD",
+                       absl::StrCat("the body of ", slot_.ToString(), "@", record.position, " does not parse"));
+      }
+      read->accepted = true;
+      read->logical_time = judgement->header.logical_time;
+      read->batch = std::move(*body.mutable_batch());
     }
-    log::v1::RecordBody body;
-    if (!body.ParseFromArray(judgement->body.data(), static_cast<int>(judgement->body.size())) || !body.has_batch()) {
-      return Failure(absl::StatusCode::kDataLoss, "UNREADABLE_RECORD",
-                     absl::StrCat("the body of ", slot_.ToString(), "@", record.position, " does not parse"));
-    }
-    out->push_back(
-        {record.position, judgement->header.logical_time, std::move(*body.mutable_batch()), before, cursor_});
+    out->push_back(std::move(read));
   }
-  return count;
+  return absl::OkStatus();
 }
 
 }  // namespace halles::projection

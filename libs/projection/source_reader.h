@@ -3,52 +3,47 @@
 #define HALLES_LIBS_PROJECTION_SOURCE_READER_H_
 
 #include <memory>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "halles/log/v1/envelope.pb.h"
-#include "libs/base/clock.h"
 #include "libs/base/slot.h"
 #include "libs/eventlog/adjudicator.h"
 #include "libs/eventlog/log.h"
+#include "libs/projection/record_share.h"
 
 namespace halles::projection {
 
-// An accepted BATCH.
-struct SourceBatch {
-  Position position = 0;
-  UnixMicros logical_time = 0;
-  log::v1::Batch batch;
-  eventlog::Cursor before;
-  eventlog::Cursor after;
-};
-
 // Thread safety: one thread at a time.
-// Lifetime: the log outlives it.
+// Lifetime: log and share outlive it.
 class SourceReader {
  public:
-  // Goes on at `cursor`.
-  SourceReader(eventlog::EventLog* log, SlotId slot, eventlog::Cursor cursor)
-      : log_(log), slot_(slot), cursor_(std::move(cursor)) {}
+  // Goes on at `cursor`. `share` may be null: it reads everything by itself.
+  SourceReader(eventlog::EventLog* log, SlotId slot, eventlog::Cursor cursor, RecordShare* share = nullptr)
+      : log_(log), slot_(slot), share_(share), cursor_(std::move(cursor)) {}
 
   // Reads up to `records_max` records, never beyond `until`, and appends those that are accepted batches. The cursor moves
   // behind all that was read. Returns how many records were read, ignored ones included; 0 at the end.
   // Any error is final for this reader: the log is damaged, cut or another one, or a record needs a newer build.
-  absl::StatusOr<size_t> Read(size_t records_max, Position until, std::vector<SourceBatch>* out);
+  absl::StatusOr<size_t> Read(size_t records_max, Position until, SourceBatches* out);
 
   const eventlog::Cursor& cursor() const { return cursor_; }
   SlotId slot() const { return slot_; }
 
  private:
-  absl::Status Start();
+  absl::Status CheckStart();
+  // Reads, judges and parses.
+  absl::Status ReadLog(size_t records_max, Position until, SourceBatches* out);
 
   eventlog::EventLog* const log_;
   const SlotId slot_;
+  RecordShare* const share_;
+  bool started_ = false;
   eventlog::Cursor cursor_;
   std::unique_ptr<eventlog::LogReader> reader_;
   std::vector<eventlog::StoredRecord> records_;
+  SourceBatches judged_;
 };
 
 // The record before `cursor` is read again and compared: DATA_LOSS when the log was cut, recreated or is another one.

@@ -27,7 +27,8 @@ ViewFollower::ViewFollower(ViewDefinition definition, TouchListener touched)
       dirty_(definition_.SourceServices()) {}
 
 absl::StatusOr<std::unique_ptr<ViewFollower>> ViewFollower::Start(ViewDefinition definition, eventlog::EventLog* log,
-                                                                  store::Store* store, TouchListener touched) {
+                                                                  store::Store* store, TouchListener touched,
+                                                                  RecordShare* share) {
   std::unique_ptr<ViewFollower> view(new ViewFollower(std::move(definition), std::move(touched)));
   const ViewDefinition& def = view->definition_;
   absl::StatusOr<std::unique_ptr<store::ViewRows>> rows = store->OpenView(def.service, def.view, def.fold_version);
@@ -47,7 +48,7 @@ absl::StatusOr<std::unique_ptr<ViewFollower>> ViewFollower::Start(ViewDefinition
       }
       auto source = std::make_unique<Source>();
       view->progress_.Add(id, cursor.next);
-      source->reader = std::make_unique<SourceReader>(log, id, cursor);
+      source->reader = std::make_unique<SourceReader>(log, id, cursor, share);
       view->sources_.emplace(id, std::move(source));
     }
   }
@@ -84,7 +85,7 @@ void ViewFollower::Run() {
 }
 
 bool ViewFollower::Advance(Source& source) {
-  std::vector<SourceBatch> batches;
+  SourceBatches batches;
   const absl::StatusOr<size_t> count =
       source.reader->Read(kProjectBatchRecords, std::numeric_limits<Position>::max(), &batches);
   if (!count.ok()) {
@@ -103,13 +104,13 @@ bool ViewFollower::Advance(Source& source) {
   return *count == kProjectBatchRecords;
 }
 
-absl::Status ViewFollower::Project(Source& source, const std::vector<SourceBatch>& batches,
-                                   std::vector<std::string>* topics) {
+absl::Status ViewFollower::Project(Source& source, const SourceBatches& batches, std::vector<std::string>* topics) {
   const SlotId slot = source.reader->slot();
   store::ViewRows::Batch batch(rows_.get());
   const eventlog::Cursor& cursor = source.reader->cursor();
-  const eventlog::Cursor* good = batches.empty() ? &cursor : &batches.front().before;  // behind the last one projected
-  for (const SourceBatch& record : batches) {
+  const eventlog::Cursor* good = batches.empty() ? &cursor : &batches.front()->before;  // behind the last one projected
+  for (const std::shared_ptr<const SourceBatch>& shared : batches) {
+    const SourceBatch& record = *shared;
     store::Rows& rows = batch.BeginRecord(slot, record.position);
     for (int i = 0; i < record.batch.events_size(); ++i) {
       const log::v1::Event& event = record.batch.events(i);

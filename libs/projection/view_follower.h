@@ -29,14 +29,15 @@ inline constexpr size_t kProjectBatchRecords = 128;
 
 // A source that cannot be read or projected stops alone and says why; the others go on.
 // Thread safety: all methods may be called from any thread.
-// Lifetime: log and store outlive it. The destructor joins the thread and answers who waits with UNAVAILABLE.
+// Lifetime: log, store and share outlive it; the share may be null. The destructor joins the thread and answers who waits with UNAVAILABLE.
 class ViewFollower {
  public:
   // Told after each batch what the events touched. On the view's thread; must not block.
   using TouchListener = std::function<void(const std::vector<std::string>& topics)>;
 
   static absl::StatusOr<std::unique_ptr<ViewFollower>> Start(ViewDefinition definition, eventlog::EventLog* log,
-                                                             store::Store* store, TouchListener touched = nullptr);
+                                                             store::Store* store, TouchListener touched = nullptr,
+                                                             RecordShare* share = nullptr);
   ~ViewFollower();
   ViewFollower(const ViewFollower&) = delete;
   ViewFollower& operator=(const ViewFollower&) = delete;
@@ -68,7 +69,7 @@ class ViewFollower {
   void Run();
   // Projects the next batch of the source; false when there was none.
   bool Advance(Source& source);
-  absl::Status Project(Source& source, const std::vector<SourceBatch>& batches, std::vector<std::string>* topics);
+  absl::Status Project(Source& source, const SourceBatches& batches, std::vector<std::string>* topics);
   void StopSource(Source& source, const absl::Status& status);
 
   const ViewDefinition definition_;
