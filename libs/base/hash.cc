@@ -2,7 +2,6 @@
 #include "libs/base/hash.h"
 
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <xxhash.h>
 
 #include <cstring>
@@ -112,10 +111,21 @@ Hash256 Sha256(absl::string_view a, absl::string_view b) {
 }
 
 Hash256 HmacSha256(absl::string_view key, absl::string_view data) {
-  Hash256 hash;
-  HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), reinterpret_cast<const unsigned char*>(data.data()),
-       data.size(), hash.bytes.data(), nullptr);
-  return hash;
+  // By hand, from the two hashes that it is: OpenSSL looks its algorithm up by name at each call.
+  constexpr size_t kBlock = 64;
+  char inner[kBlock] = {};
+  if (key.size() > kBlock) {
+    const Hash256 short_key = Sha256(key);
+    std::memcpy(inner, short_key.bytes.data(), short_key.bytes.size());
+  } else if (!key.empty()) {
+    std::memcpy(inner, key.data(), key.size());
+  }
+  char outer[kBlock];
+  for (size_t i = 0; i < kBlock; ++i) {
+    outer[i] = static_cast<char>(inner[i] ^ 0x5c);
+    inner[i] = static_cast<char>(inner[i] ^ 0x36);
+  }
+  return Sha256({outer, kBlock}, Sha256({inner, kBlock}, data).view());
 }
 
 uint32_t Crc32c(absl::string_view data, uint32_t crc) {

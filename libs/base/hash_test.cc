@@ -36,6 +36,11 @@ TEST(Sha256, IsThatOfTheStandard) {
 TEST(HmacSha256, IsThatOfRfc4231) {
   EXPECT_EQ(HmacSha256("Jefe", "what do ya want for nothing?").Hex(),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  EXPECT_EQ(HmacSha256(std::string(20, '\x0b'), "Hi There").Hex(),
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+  // A key longer than a block.
+  EXPECT_EQ(HmacSha256(std::string(131, '\xaa'), "Test Using Larger Than Block-Size Key - Hash Key First").Hex(),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
 }
 
 TEST(Hash256, IsReadBackFromItsBytes) {
