@@ -28,6 +28,9 @@
 #include "services/customer_identity/watches.h"
 #include "services/halles/admin_service.h"
 #include "services/halles/gauges.h"
+#include "services/inventory/definition.h"
+#include "services/inventory/service.h"
+#include "services/inventory/watches.h"
 
 namespace halles {
 namespace {
@@ -117,27 +120,35 @@ int Run(const Setup& settings) {
   mesh::ObserveHost(&metrics, &options);
   checkout::Define(&options.definitions);
   customer_identity::Define(&options.definitions);
+  inventory::Define(&options.definitions);
   const auto watches = std::make_shared<customer_identity::Watches>();
-  options.touched = [watches](const std::string&, const std::vector<std::string>& topics) { watches->Touched(topics); };
+  const auto stock_watches = std::make_shared<inventory::StockWatches>();
+  options.touched = [watches, stock_watches](const std::string&, const std::vector<std::string>& topics) {
+    watches->Touched(topics);
+    stock_watches->Touched(topics);
+  };
   absl::StatusOr<std::unique_ptr<host::Host>> host = host::Host::Open(std::move(options));
   if (!host.ok()) return Fail("cannot start", host.status());
   const mesh::Gauges gauges(&metrics, host->get());
 
   checkout::CheckoutDoor checkout_door(host->get(), &metrics);
   customer_identity::CustomerIdentityDoor identity_door(host->get(), watches, &metrics);
+  inventory::InventoryDoor inventory_door(host->get(), stock_watches, &metrics);
   mesh::AdminDoor admin_door(host->get(), &metrics);
   const std::vector<std::string> names = {
       std::string(checkout::v1::CheckoutService::service_full_name()),
       std::string(customer_identity::v1::CustomerIdentityService::service_full_name()),
+      std::string(inventory::v1::InventoryService::service_full_name()),
       std::string(admin::v1::AdminService::service_full_name())};
   rpc::ServerOptions server_options;
   server_options.listen = *listen;
   absl::StatusOr<std::unique_ptr<rpc::Server>> server =
-      rpc::Server::Start(server_options, {&checkout_door, &identity_door, &admin_door}, names);
+      rpc::Server::Start(server_options, {&checkout_door, &identity_door, &inventory_door, &admin_door}, names);
   if (!server.ok()) return Fail("cannot start: --listen", server.status());
   (*server)->OnDrain([&] {
     checkout_door.door().EndStreams();
     identity_door.door().EndStreams();
+    inventory_door.door().EndStreams();
     admin_door.door().EndStreams();
   });
   // Operators may look from the first moment on; the others serve once their views have caught up.

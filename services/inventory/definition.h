@@ -1,0 +1,25 @@
+// What a process that hosts inventory must know of it: its events, views, calls, timers and reactions.
+#ifndef HALLES_SERVICES_INVENTORY_DEFINITION_H_
+#define HALLES_SERVICES_INVENTORY_DEFINITION_H_
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "halles/inventory/v1/inventory_events.pb.h"
+#include "libs/host/host.h"
+#include "libs/partition/service_definition.h"
+#include "services/inventory/state.h"
+
+namespace halles::inventory {
+
+inline constexpr partition::Aggregate<v1::StockEvent> kStockItem{1, &Evolve};
+
+// What a watcher of the SKU waits for.
+std::string TopicOf(absl::string_view sku);
+
+// Adds inventory to what a host runs.
+void Define(host::Definitions* definitions);
+
+}  // namespace halles::inventory
+
+#endif  // HALLES_SERVICES_INVENTORY_DEFINITION_H_

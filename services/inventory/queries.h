@@ -1,0 +1,47 @@
+// What inventory's door answers from state and view: availability, holds, stock, and the facts behind a number.
+#ifndef HALLES_SERVICES_INVENTORY_QUERIES_H_
+#define HALLES_SERVICES_INVENTORY_QUERIES_H_
+
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "halles/inventory/v1/inventory_service.pb.h"
+#include "libs/base/slot.h"
+#include "libs/base/token.h"
+#include "libs/store/rows.h"
+
+namespace halles::inventory {
+
+inline constexpr int kStockPageDefault = 100;
+inline constexpr int kStockPageMax = 1000;
+inline constexpr int kLocationsAskedMax = 1000;
+inline constexpr int kWatchedSkusMax = 50;
+
+// INVALID_ARGUMENT for a field that cannot be.
+absl::Status Validate(const v1::GetAvailabilityRequest& request);
+absl::Status Validate(const v1::GetHoldRequest& request);
+absl::Status Validate(const v1::WatchAvailabilityRequest& request);
+
+// "inventory/17@4711": the first position that an answer does not count.
+std::string AsOf(SlotId slot, Position position);
+
+// The levels from the state of the SKU's slot; position and token are the door's.
+v1::GetAvailabilityResponse FindAvailability(const store::RowReader& state, const v1::GetAvailabilityRequest& request);
+
+// NOT_FOUND with reason HOLD_UNKNOWN.
+absl::StatusOr<v1::Hold> FindOneHold(const store::RowReader& state, const v1::GetHoldRequest& request);
+
+// One page from the view; the token of consistency is the door's. INVALID_ARGUMENT for a field that cannot be.
+absl::StatusOr<v1::ListStockResponse> ListStock(const store::RowReader& view, const v1::ListStockRequest& request);
+absl::StatusOr<v1::ExplainStockResponse> ExplainStock(const store::RowReader& view,
+                                                      const v1::ExplainStockRequest& request);
+
+// All levels of the SKU as the view has them; nullopt when `seen` is given and nothing of it changed since.
+std::optional<v1::GetAvailabilityResponse> AvailabilityFromView(const store::RowReader& view, const std::string& sku,
+                                                                const std::optional<TokenPositions>& seen);
+
+}  // namespace halles::inventory
+
+#endif  // HALLES_SERVICES_INVENTORY_QUERIES_H_

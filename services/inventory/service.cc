@@ -1,0 +1,213 @@
+// The methods of inventory: check, name the SKU, submit or read.
+#include "services/inventory/service.h"
+
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "libs/base/identifiers/identifier.h"
+#include "libs/base/status.h"
+#include "libs/host/calls.h"
+#include "services/inventory/commands.h"
+#include "services/inventory/definition.h"
+#include "services/inventory/limits.h"
+#include "services/inventory/projection.h"
+#include "services/inventory/queries.h"
+
+namespace halles::inventory {
+namespace {
+
+// Replaces a customer in clear by her keyed hash.
+absl::Status Seal(const host::Host& host, v1::ReserveStockRequest* request) {
+  if (!request->owner().has_customer()) return absl::OkStatus();
+  return SealIdentifier(host.identifier_keys(), "owner.customer", request->mutable_owner()->mutable_customer());
+}
+template <typename Request>
+absl::Status Seal(const host::Host&, Request*) {
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+InventoryDoor::InventoryDoor(host::Host* host, std::shared_ptr<StockWatches> watches, telemetry::Metrics* metrics)
+    : host_(*host), watches_(std::move(watches)), door_(v1::InventoryService::service_full_name(), metrics) {
+  watches_->Attach(host);
+}
+
+template <typename Request, typename Response>
+grpc::ServerUnaryReactor* InventoryDoor::Command(grpc::CallbackServerContext* context, const Request* request,
+                                                 Response* response) {
+  return door_.Command(context, request, response,
+                       [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
+                         Request command = asked;
+                         RETURN_IF_ERROR(Seal(host_, &command));
+                         RETURN_IF_ERROR(Validate(command));
+                         host::Submit<Response>(host_, ServiceId::kInventory, asked.sku(), std::move(command), &Decide,
+                                                kStockItem, call, reply);
+                         return absl::OkStatus();
+                       });
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::ReceiveStock(grpc::CallbackServerContext* context,
+                                                      const v1::ReceiveStockRequest* request,
+                                                      v1::ReceiveStockResponse* response) {
+  return Command(context, request, response);
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::CountStock(grpc::CallbackServerContext* context,
+                                                    const v1::CountStockRequest* request,
+                                                    v1::CountStockResponse* response) {
+  return Command(context, request, response);
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::AdjustStock(grpc::CallbackServerContext* context,
+                                                     const v1::AdjustStockRequest* request,
+                                                     v1::AdjustStockResponse* response) {
+  return Command(context, request, response);
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::AllowBackorder(grpc::CallbackServerContext* context,
+                                                        const v1::AllowBackorderRequest* request,
+                                                        v1::AllowBackorderResponse* response) {
+  return Command(context, request, response);
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::ReserveStock(grpc::CallbackServerContext* context,
+                                                      const v1::ReserveStockRequest* request,
+                                                      v1::ReserveStockResponse* response) {
+  return Command(context, request, response);
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::ExtendHold(grpc::CallbackServerContext* context,
+                                                    const v1::ExtendHoldRequest* request,
+                                                    v1::ExtendHoldResponse* response) {
+  return Command(context, request, response);
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::MoveHold(grpc::CallbackServerContext* context,
+                                                  const v1::MoveHoldRequest* request, v1::MoveHoldResponse* response) {
+  return Command(context, request, response);
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::ReleaseHold(grpc::CallbackServerContext* context,
+                                                     const v1::ReleaseHoldRequest* request,
+                                                     v1::ReleaseHoldResponse* response) {
+  return Command(context, request, response);
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::CommitHold(grpc::CallbackServerContext* context,
+                                                    const v1::CommitHoldRequest* request,
+                                                    v1::CommitHoldResponse* response) {
+  return Command(context, request, response);
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::ShipStock(grpc::CallbackServerContext* context,
+                                                   const v1::ShipStockRequest* request,
+                                                   v1::ShipStockResponse* response) {
+  return Command(context, request, response);
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::CancelReservation(grpc::CallbackServerContext* context,
+                                                           const v1::CancelReservationRequest* request,
+                                                           v1::CancelReservationResponse* response) {
+  return Command(context, request, response);
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::ReturnStock(grpc::CallbackServerContext* context,
+                                                     const v1::ReturnStockRequest* request,
+                                                     v1::ReturnStockResponse* response) {
+  return Command(context, request, response);
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::SendTransfer(grpc::CallbackServerContext* context,
+                                                      const v1::SendTransferRequest* request,
+                                                      v1::SendTransferResponse* response) {
+  return Command(context, request, response);
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::ReceiveTransfer(grpc::CallbackServerContext* context,
+                                                         const v1::ReceiveTransferRequest* request,
+                                                         v1::ReceiveTransferResponse* response) {
+  return Command(context, request, response);
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::GetAvailability(grpc::CallbackServerContext* context,
+                                                         const v1::GetAvailabilityRequest* request,
+                                                         v1::GetAvailabilityResponse* response) {
+  // TOKEN and LINEARIZABLE are one here. The read runs on the executor of the slot's only owner, on rows that hold every
+  // record which is confirmed; an answer to a command leaves after its record is. So it sees whatever was answered before
+  // it was asked, and what it sees is on disk.
+  return door_.Query(
+      context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
+        RETURN_IF_ERROR(Validate(asked));
+        host::ReadState<v1::GetAvailabilityResponse>(
+            host_, ServiceId::kInventory, asked.sku(), asked.consistency_token(), call.deadline,
+            [asked, install = host_.install()](const store::RowReader& state, SlotId slot,
+                                               std::string token) -> absl::StatusOr<v1::GetAvailabilityResponse> {
+              v1::GetAvailabilityResponse found = FindAvailability(state, asked);
+              ASSIGN_OR_RETURN(const TokenPositions at, DecodeToken(install, token));
+              found.set_as_of(AsOf(slot, at.at(slot)));
+              found.set_consistency_token(std::move(token));
+              return found;
+            },
+            reply);
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::GetHold(grpc::CallbackServerContext* context,
+                                                 const v1::GetHoldRequest* request, v1::GetHoldResponse* response) {
+  return door_.Query(
+      context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
+        RETURN_IF_ERROR(Validate(asked));
+        host::ReadState<v1::GetHoldResponse>(
+            host_, ServiceId::kInventory, asked.sku(), asked.consistency_token(), call.deadline,
+            [asked](const store::RowReader& state, SlotId, std::string token) -> absl::StatusOr<v1::GetHoldResponse> {
+              v1::GetHoldResponse found;
+              ASSIGN_OR_RETURN(*found.mutable_hold(), FindOneHold(state, asked));
+              found.set_consistency_token(std::move(token));
+              return found;
+            },
+            reply);
+        return absl::OkStatus();
+      });
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::ListStock(grpc::CallbackServerContext* context,
+                                                   const v1::ListStockRequest* request,
+                                                   v1::ListStockResponse* response) {
+  return door_.Query(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    host::AnswerFromView<v1::ListStockResponse>(
+        host_, ServiceId::kInventory, kStockView, asked.consistency_token(), call.deadline,
+        [asked](const store::RowReader& view) { return inventory::ListStock(view, asked); }, reply);
+  });
+}
+
+grpc::ServerUnaryReactor* InventoryDoor::ExplainStock(grpc::CallbackServerContext* context,
+                                                      const v1::ExplainStockRequest* request,
+                                                      v1::ExplainStockResponse* response) {
+  return door_.Query(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    host::AnswerFromView<v1::ExplainStockResponse>(
+        host_, ServiceId::kInventory, kStockView, asked.consistency_token(), call.deadline,
+        [asked](const store::RowReader& view) { return inventory::ExplainStock(view, asked); }, reply);
+  });
+}
+
+grpc::ServerWriteReactor<v1::WatchAvailabilityResponse>* InventoryDoor::WatchAvailability(
+    grpc::CallbackServerContext* context, const v1::WatchAvailabilityRequest* request) {
+  return door_.Watch<v1::WatchAvailabilityResponse>(
+      context, request,
+      [this](const auto& asked, const rpc::Call&,
+             rpc::StreamWriter<v1::WatchAvailabilityResponse> writer) -> absl::Status {
+        RETURN_IF_ERROR(Validate(asked));
+        std::optional<TokenPositions> resume;
+        if (!asked.resume_token().empty()) {
+          ASSIGN_OR_RETURN(resume, DecodeToken(host_.install(), asked.resume_token()));
+        }
+        return watches_->Add(std::set<std::string>(asked.skus().begin(), asked.skus().end()), std::move(resume),
+                             std::move(writer));
+      });
+}
+
+}  // namespace halles::inventory

@@ -1,0 +1,358 @@
+// Folds facts about stock.
+#include "services/inventory/state.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/repeated_field.h"
+#include "libs/base/slot.h"
+#include "libs/base/status.h"
+#include "libs/partition/timers.h"
+#include "services/inventory/movements.h"
+
+namespace halles::inventory {
+namespace {
+
+using Allocations = google::protobuf::RepeatedPtrField<v1::Allocation>;
+
+absl::Status Broken(const partition::FactContext& context, absl::string_view why) {
+  const EventRef ref{context.slot, context.position, context.index};
+  return Failure(absl::StatusCode::kDataLoss, "EVENT_CANNOT_BE_EVOLVED",
+                 absl::StrCat(ref.ToString(), " cannot be evolved: ", why), {{"event", ref.ToString()}});
+}
+
+// Adds to what the hold has at a location, keeping their order.
+void Give(const v1::Allocation& given, Allocations* allocations) {
+  const auto at =
+      std::lower_bound(allocations->begin(), allocations->end(), given.location_id(),
+                       [](const v1::Allocation& a, const std::string& location) { return a.location_id() < location; });
+  if (at != allocations->end() && at->location_id() == given.location_id()) {
+    at->set_units(at->units() + given.units());
+    return;
+  }
+  const int index = static_cast<int>(at - allocations->begin());
+  *allocations->Add() = given;
+  std::rotate(allocations->begin() + index, allocations->end() - 1, allocations->end());
+}
+
+// False when the hold has less there.
+bool Take(const Allocations& taken, Allocations* allocations) {
+  for (const v1::Allocation& take : taken) {
+    const auto at = std::find_if(allocations->begin(), allocations->end(),
+                                 [&](const v1::Allocation& a) { return a.location_id() == take.location_id(); });
+    if (at == allocations->end() || at->units() < take.units() || take.units() <= 0) return false;
+    at->set_units(at->units() - take.units());
+    if (at->units() == 0) allocations->erase(at);
+  }
+  return true;
+}
+
+bool SameAllocations(const Allocations& a, const Allocations& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const v1::Allocation& x, const v1::Allocation& y) {
+    return x.location_id() == y.location_id() && x.units() == y.units();
+  });
+}
+
+// When the hold's timer is due; 0: it has none.
+UnixMicros DueOf(const rows::HoldRow& row) { return row.state() == v1::HOLD_STATE_HELD ? row.expire_us() : 0; }
+
+void End(v1::HoldState state, rows::HoldRow* row) {
+  row->set_state(state);
+  row->clear_allocations();
+  row->clear_moves();
+}
+
+// Puts the hold where it belongs, and its timer.
+void PutHold(store::Rows& state, const HoldKey& key, UnixMicros due_before, const rows::HoldRow& after) {
+  partition::MoveTimer(state, due_before, DueOf(after), TimerKeyOf(key));
+  if (IsLive(after)) {
+    kHolds.Put(state, key, after);
+    return;
+  }
+  kHolds.Delete(state, key);
+  kEnded.Put(state, key, after);
+}
+
+absl::Status EvolveHeld(store::Rows& state, const Sku& sku, const v1::StockHeld& held,
+                        const partition::FactContext& context) {
+  const HoldKey key{sku, held.hold_id()};
+  if (FindHold(state, key).has_value()) return Broken(context, "the hold is recorded already");
+  if (!held.replaced_hold_id().empty()) {
+    const HoldKey replaced{sku, held.replaced_hold_id()};
+    std::optional<rows::HoldRow> row = kHolds.Get(state, replaced);
+    if (!row.has_value() || row->state() != v1::HOLD_STATE_HELD ||
+        !SameAllocations(row->allocations(), held.replaced_allocations())) {
+      return Broken(context, "the hold that it replaces is not held so");
+    }
+    const UnixMicros due = DueOf(*row);
+    End(v1::HOLD_STATE_RELEASED, &*row);
+    PutHold(state, replaced, due, *row);
+  }
+  PutHold(state, key, 0, NewHold(held, context.position));
+  return absl::OkStatus();
+}
+
+absl::Status EvolveHold(store::Rows& state, const Sku& sku, const std::string& hold_id, const v1::StockEvent& event,
+                        const partition::FactContext& context) {
+  const HoldKey key{sku, hold_id};
+  std::optional<rows::HoldRow> row = kHolds.Get(state, key);
+  if (!row.has_value()) return Broken(context, "no such hold lives");
+  const UnixMicros due = DueOf(*row);
+  if (!FoldHold(event, &*row)) return Broken(context, "it does not fit the hold");
+  PutHold(state, key, due, *row);
+  return absl::OkStatus();
+}
+
+absl::Status EvolveCancelled(store::Rows& state, const Sku& sku, const v1::StockEvent& event,
+                             const partition::FactContext& context) {
+  const v1::ReservationCancelled& cancelled = event.reservation_cancelled();
+  const HoldKey key{sku, cancelled.hold_id()};
+  const CancelledKey request{sku, cancelled.cancelled_request_id()};
+  if (kCancelled.Contains(state, request)) return Broken(context, "the request is cancelled already");
+  rows::CancelledRow row;
+  row.set_hold_id(cancelled.hold_id());
+  kCancelled.Put(state, request, row);
+  if (cancelled.released() || kHolds.Contains(state, key)) {
+    return EvolveHold(state, sku, cancelled.hold_id(), event, context);
+  }
+  if (kEnded.Contains(state, key)) return absl::OkStatus();
+  rows::HoldRow never;
+  never.set_state(v1::HOLD_STATE_CANCELLED);
+  never.set_request_id(cancelled.cancelled_request_id());
+  never.set_held_at(context.position);
+  kEnded.Put(state, key, never);
+  return absl::OkStatus();
+}
+
+absl::Status EvolveSent(store::Rows& state, const Sku& sku, const v1::StockEvent& event,
+                        const partition::FactContext& context) {
+  const v1::TransferSent& sent = event.transfer_sent();
+  const TransferKey key{sku, sent.transfer_id()};
+  if (kTransfers.Contains(state, key)) return Broken(context, "the transfer is recorded already");
+  if (!sent.hold_id().empty()) RETURN_IF_ERROR(EvolveHold(state, sku, sent.hold_id(), event, context));
+  rows::TransferRow row;
+  row.set_from_location_id(sent.from_location_id());
+  row.set_to_location_id(sent.to_location_id());
+  row.set_units(sent.units());
+  row.set_hold_id(sent.hold_id());
+  kTransfers.Put(state, key, row);
+  return absl::OkStatus();
+}
+
+absl::Status EvolveArrived(store::Rows& state, const Sku& sku, const v1::TransferReceived& received,
+                           const partition::FactContext& context) {
+  const TransferKey key{sku, received.transfer_id()};
+  std::optional<rows::TransferRow> row = kTransfers.Get(state, key);
+  if (!row.has_value() || row->to_location_id() != received.to_location_id()) {
+    return Broken(context, "no such transfer was sent there");
+  }
+  row->set_received(row->received() + received.units());
+  row->set_lost(row->lost() + received.lost_units());
+  if (row->received() + row->lost() > row->units()) return Broken(context, "more arrived than was sent");
+  kTransfers.Put(state, key, *row);
+  return absl::OkStatus();
+}
+
+bool InRange(int64_t units) { return units >= 0 && units <= kUnitsMax; }
+
+absl::Status EvolveLevels(store::Rows& state, const Sku& sku, const v1::StockEvent& event,
+                          const partition::FactContext& context) {
+  const bool may_break_promises =
+      event.event_case() == v1::StockEvent::kStockCounted || event.event_case() == v1::StockEvent::kStockAdjusted;
+  std::vector<std::pair<LevelKey, rows::LevelRow>> after;
+  for (const auto& [location, change] : ChangesOf(event)) {
+    if (!ChangesAnything(change)) continue;
+    LevelKey key{sku, StructureId::FromString(location)};
+    rows::LevelRow level = kLevels.Get(state, key).value_or(rows::LevelRow());
+    Add(change, &level);
+    if (!InRange(level.on_hand()) || !InRange(level.held()) || !InRange(level.committed()) ||
+        !InRange(level.in_transit()) || !InRange(level.backorder())) {
+      return Broken(context, absl::StrCat("a number of units at ", location, " would leave 0 to 10^15"));
+    }
+    if (event.event_case() == v1::StockEvent::kStockCounted &&
+        level.on_hand() != event.stock_counted().counted_units()) {
+      return Broken(context, "the books say otherwise than what was expected");
+    }
+    if (FreeUnits(change) < 0 && FreeUnits(level) < 0 && !may_break_promises) {
+      return Broken(context, absl::StrCat("more would be promised at ", location, " than is there"));
+    }
+    after.emplace_back(std::move(key), std::move(level));
+  }
+  for (const auto& [key, level] : after) kLevels.Put(state, key, level);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::optional<rows::HoldRow> FindHold(const store::RowReader& state, const HoldKey& key) {
+  std::optional<rows::HoldRow> row = kHolds.Get(state, key);
+  return row.has_value() ? row : kEnded.Get(state, key);
+}
+
+v1::Hold HoldOf(const HoldKey& key, const rows::HoldRow& row) {
+  v1::Hold hold;
+  hold.set_hold_id(key.hold);
+  hold.set_sku(key.sku.ToString());
+  hold.set_state(row.state());
+  hold.set_purpose(row.purpose());
+  if (row.has_owner()) *hold.mutable_owner() = row.owner();
+  *hold.mutable_allocations() = row.allocations();
+  if (row.expire_us() != 0) *hold.mutable_expire_time() = TimestampOf(row.expire_us());
+  hold.set_order_id(row.order_id());
+  return hold;
+}
+
+rows::HoldRow NewHold(const v1::StockHeld& held, Position position) {
+  rows::HoldRow row;
+  row.set_state(v1::HOLD_STATE_HELD);
+  row.set_purpose(held.purpose());
+  *row.mutable_owner() = held.owner();
+  for (const v1::Allocation& allocation : held.allocations()) Give(allocation, row.mutable_allocations());
+  if (held.has_expire_time()) row.set_expire_us(MicrosOf(held.expire_time()));
+  row.set_request_id(held.request_id());
+  row.set_held_at(position);
+  return row;
+}
+
+bool FoldHold(const v1::StockEvent& event, rows::HoldRow* row) {
+  const bool held = row->state() == v1::HOLD_STATE_HELD;
+  const bool committed = row->state() == v1::HOLD_STATE_COMMITTED;
+  if (!held && !committed) return false;
+  Allocations* const allocations = row->mutable_allocations();
+  switch (event.event_case()) {
+    case v1::StockEvent::kHoldExtended:
+      row->set_expire_us(MicrosOf(event.hold_extended().expire_time()));
+      return held;
+    case v1::StockEvent::kHoldMoved: {
+      const v1::HoldMoved& moved = event.hold_moved();
+      if (moved.committed() != committed || !Take(moved.from(), allocations)) return false;
+      for (const v1::Allocation& to : moved.to()) Give(to, allocations);
+      if (moved.request_id().empty()) return true;
+      rows::MoveRow& move = *row->add_moves();
+      move.set_request_id(moved.request_id());
+      *move.mutable_from() = moved.from();
+      *move.mutable_to() = moved.to();
+      if (row->moves_size() > kMovesKept) row->mutable_moves()->DeleteSubrange(0, row->moves_size() - kMovesKept);
+      return true;
+    }
+    case v1::StockEvent::kHoldCommitted:
+      row->set_state(v1::HOLD_STATE_COMMITTED);
+      row->set_order_id(event.hold_committed().order_id());
+      row->set_expire_us(0);
+      return held && SameAllocations(*allocations, event.hold_committed().allocations());
+    case v1::StockEvent::kHoldReleased: {
+      const v1::HoldReleased& released = event.hold_released();
+      if (released.committed() != committed || !Take(released.allocations(), allocations)) return false;
+      if (released.ended() != allocations->empty()) return false;
+      if (released.ended()) End(v1::HOLD_STATE_RELEASED, row);
+      return true;
+    }
+    case v1::StockEvent::kHoldExpired:
+      if (!held || !SameAllocations(*allocations, event.hold_expired().allocations())) return false;
+      End(v1::HOLD_STATE_EXPIRED, row);
+      return true;
+    case v1::StockEvent::kReservationCancelled: {
+      const v1::ReservationCancelled& cancelled = event.reservation_cancelled();
+      if (cancelled.released()) {
+        if (cancelled.committed() != committed || !SameAllocations(*allocations, cancelled.allocations())) return false;
+        End(v1::HOLD_STATE_CANCELLED, row);
+        return true;
+      }
+      auto* const moves = row->mutable_moves();
+      moves->erase(std::remove_if(moves->begin(), moves->end(),
+                                  [&](const rows::MoveRow& move) {
+                                    return move.request_id() == cancelled.cancelled_request_id();
+                                  }),
+                   moves->end());
+      return true;
+    }
+    case v1::StockEvent::kStockShipped: {
+      const v1::StockShipped& shipped = event.stock_shipped();
+      if (!committed || !Take(shipped.allocations(), allocations)) return false;
+      if (shipped.ended() != allocations->empty()) return false;
+      if (shipped.ended()) End(v1::HOLD_STATE_SHIPPED, row);
+      return true;
+    }
+    case v1::StockEvent::kTransferSent: {
+      Allocations sent;
+      sent.Add()->set_location_id(event.transfer_sent().from_location_id());
+      sent[0].set_units(event.transfer_sent().units());
+      if (!held || !Take(sent, allocations)) return false;
+      if (allocations->empty()) End(v1::HOLD_STATE_SHIPPED, row);
+      return true;
+    }
+    case v1::StockEvent::kStockReceived:
+    case v1::StockEvent::kStockCounted:
+    case v1::StockEvent::kStockAdjusted:
+    case v1::StockEvent::kBackorderAllowed:
+    case v1::StockEvent::kStockHeld:
+    case v1::StockEvent::kStockReturned:
+    case v1::StockEvent::kTransferReceived:
+    case v1::StockEvent::kPromiseBroken:
+    case v1::StockEvent::kStockContradicted:
+    case v1::StockEvent::EVENT_NOT_SET:
+      break;
+  }
+  return false;
+}
+
+std::string TimerKeyOf(const HoldKey& key) {
+  std::string timer;
+  store::AppendKey(key, &timer);
+  return timer;
+}
+
+std::optional<HoldKey> HoldOfTimer(absl::string_view timer) {
+  HoldKey key;
+  if (!store::TakeKey(timer, &key)) return std::nullopt;
+  return key;
+}
+
+UnixMicros MicrosOf(const google::protobuf::Timestamp& time) {
+  return time.seconds() * 1'000'000 + time.nanos() / 1'000;
+}
+
+google::protobuf::Timestamp TimestampOf(UnixMicros micros) {
+  google::protobuf::Timestamp time;
+  time.set_seconds(micros / 1'000'000);
+  time.set_nanos(static_cast<int32_t>(micros % 1'000'000) * 1'000);
+  return time;
+}
+
+absl::Status Evolve(store::Rows& state, const v1::StockEvent& event, const partition::FactContext& context) {
+  const Sku sku = Sku::FromString(context.aggregate_id);
+  if (sku.empty()) return Broken(context, "it names no SKU");
+  RETURN_IF_ERROR(EvolveLevels(state, sku, event, context));
+  switch (event.event_case()) {
+    case v1::StockEvent::kStockHeld:
+      return EvolveHeld(state, sku, event.stock_held(), context);
+    case v1::StockEvent::kHoldExtended:
+    case v1::StockEvent::kHoldMoved:
+    case v1::StockEvent::kHoldCommitted:
+    case v1::StockEvent::kHoldReleased:
+    case v1::StockEvent::kHoldExpired:
+    case v1::StockEvent::kStockShipped:
+      return EvolveHold(state, sku, ReferenceOf(event), event, context);
+    case v1::StockEvent::kReservationCancelled:
+      return EvolveCancelled(state, sku, event, context);
+    case v1::StockEvent::kTransferSent:
+      return EvolveSent(state, sku, event, context);
+    case v1::StockEvent::kTransferReceived:
+      return EvolveArrived(state, sku, event.transfer_received(), context);
+    case v1::StockEvent::kStockReceived:
+    case v1::StockEvent::kStockCounted:
+    case v1::StockEvent::kStockAdjusted:
+    case v1::StockEvent::kBackorderAllowed:
+    case v1::StockEvent::kStockReturned:
+    case v1::StockEvent::kPromiseBroken:
+    case v1::StockEvent::kStockContradicted:
+      return absl::OkStatus();
+    case v1::StockEvent::EVENT_NOT_SET:
+      break;
+  }
+  return Broken(context, "it is no event that this version knows");
+}
+
+}  // namespace halles::inventory

@@ -1,0 +1,112 @@
+// What inventory decides on: stock per location, holds, cancelled requests, goods on their way.
+#ifndef HALLES_SERVICES_INVENTORY_STATE_H_
+#define HALLES_SERVICES_INVENTORY_STATE_H_
+
+#include <array>
+#include <optional>
+#include <string>
+#include <tuple>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "google/protobuf/timestamp.pb.h"
+#include "halles/inventory/v1/inventory_events.pb.h"
+#include "halles/inventory/v1/inventory_service.pb.h"
+#include "libs/base/clock.h"
+#include "libs/base/ids.h"
+#include "libs/partition/domain.h"
+#include "libs/store/rows.h"
+#include "libs/store/table.h"
+#include "services/inventory/rows.pb.h"
+
+namespace halles::inventory {
+
+// A SKU lives in one slot with all its locations. Whatever is decided on it reads and writes a number of rows that depends
+// on the locations of the command alone, however many holds there are; only a count or a correction that breaks promises
+// looks through the SKU's live holds.
+// Invariants, each of which Evolve refuses to break:
+//   1. On hand, held, committed, in transit and backorder of a location are 0 to 10^15.
+//   2. Held plus committed is at most on hand plus backorder, unless a count or a correction found less.
+//   3. Held is the sum over live holds in state HELD, committed that over those in state COMMITTED.
+//   4. A hold is in kHolds while it lives and in kEnded ever after; its id never names another one.
+//   5. In transit is the sum over transfers of what was sent and neither arrived nor is lost.
+//   6. A hold in state HELD that ends by itself has one timer, at its end; no other hold has one.
+
+struct LevelKey {
+  Sku sku;
+  StructureId location;
+  static constexpr std::array kFieldNames = {"sku", "location"};
+  auto Fields() const { return std::tie(sku, location); }
+  auto Fields() { return std::tie(sku, location); }
+};
+
+struct HoldKey {
+  Sku sku;
+  std::string hold;
+  static constexpr std::array kFieldNames = {"sku", "hold"};
+  auto Fields() const { return std::tie(sku, hold); }
+  auto Fields() { return std::tie(sku, hold); }
+};
+
+struct CancelledKey {
+  Sku sku;
+  std::string request;
+  static constexpr std::array kFieldNames = {"sku", "request"};
+  auto Fields() const { return std::tie(sku, request); }
+  auto Fields() { return std::tie(sku, request); }
+};
+
+struct TransferKey {
+  Sku sku;
+  std::string transfer;
+  static constexpr std::array kFieldNames = {"sku", "transfer"};
+  auto Fields() const { return std::tie(sku, transfer); }
+  auto Fields() { return std::tie(sku, transfer); }
+};
+
+inline constexpr store::Table<LevelKey, rows::LevelRow> kLevels(1, "levels");
+inline constexpr store::Table<HoldKey, rows::HoldRow> kHolds(2, "holds");
+inline constexpr store::Table<HoldKey, rows::HoldRow> kEnded(3, "ended_holds");
+inline constexpr store::Table<CancelledKey, rows::CancelledRow> kCancelled(4, "cancelled_requests");
+inline constexpr store::Table<TransferKey, rows::TransferRow> kTransfers(5, "transfers");
+
+inline store::Schema StateSchema() {
+  return store::Schema().Add(kLevels).Add(kHolds).Add(kEnded).Add(kCancelled).Add(kTransfers);
+}
+
+// Tables that are asked mostly for keys which are not there.
+inline constexpr std::array kMostlyAbsentTables = {kHolds.id(), kEnded.id(), kCancelled.id()};
+
+// Moves of a hold that are kept to be taken back.
+inline constexpr int kMovesKept = 8;
+
+// The hold, live or ended.
+std::optional<rows::HoldRow> FindHold(const store::RowReader& state, const HoldKey& key);
+inline bool IsLive(const rows::HoldRow& row) {
+  return row.state() == v1::HOLD_STATE_HELD || row.state() == v1::HOLD_STATE_COMMITTED;
+}
+
+// The hold in the caller's words.
+v1::Hold HoldOf(const HoldKey& key, const rows::HoldRow& row);
+
+// The hold that StockHeld makes; `position` is that of its record.
+rows::HoldRow NewHold(const v1::StockHeld& held, Position position);
+
+// What the fact makes of the live hold that it is about; false when it does not fit it.
+bool FoldHold(const v1::StockEvent& event, rows::HoldRow* row);
+
+// The key of a hold's timer, and back.
+std::string TimerKeyOf(const HoldKey& key);
+std::optional<HoldKey> HoldOfTimer(absl::string_view timer);
+
+// Microseconds, rounded down, and back.
+UnixMicros MicrosOf(const google::protobuf::Timestamp& time);
+google::protobuf::Timestamp TimestampOf(UnixMicros micros);
+
+// Folds one fact; its aggregate is the SKU. DATA_LOSS when the event breaks an invariant or is none that this version knows:
+// the rows that it wrote until then are the caller's to drop.
+absl::Status Evolve(store::Rows& state, const v1::StockEvent& event, const partition::FactContext& context);
+
+}  // namespace halles::inventory
+
+#endif  // HALLES_SERVICES_INVENTORY_STATE_H_
