@@ -2,6 +2,7 @@
 #ifndef HALLES_LIBS_PROJECTION_DEFINITIONS_H_
 #define HALLES_LIBS_PROJECTION_DEFINITIONS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,6 +24,13 @@
 #include "libs/store/rows.h"
 
 namespace halles::projection {
+
+// The number of the first field of a serialised message; 0 when there is none. Of an event that is a oneof: which it is.
+inline int FirstFieldOf(absl::string_view payload) {
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(payload.data()),
+                                            static_cast<int>(payload.size()));
+  return google::protobuf::internal::WireFormatLite::GetTagFieldNumber(in.ReadTag());
+}
 
 // How events of one type of one service are projected.
 struct SourceProjection {
@@ -48,6 +56,30 @@ SourceProjection ProjectionOf(ServiceId source, uint32_t type,
             }
             if (touched != nullptr && topics != nullptr) topics(*event, touched);
             return project(rows, *event, context);
+          }};
+}
+
+// The same for a projection that finds out itself whom an event touches. Events that begin with one of the fields
+// `passed_over` are not even parsed: the projection does nothing with them.
+template <typename Event>
+SourceProjection ProjectionOf(ServiceId source, uint32_t type,
+                              absl::Status (*project)(store::Rows&, const Event&, const partition::FactContext&,
+                                                      std::vector<std::string>* topics),
+                              std::vector<int> passed_over) {
+  return {source, type,
+          [project, type, passed_over = std::move(passed_over)](store::Rows& rows, absl::string_view payload,
+                                                                const partition::FactContext& context,
+                                                                std::vector<std::string>* touched) -> absl::Status {
+            if (!passed_over.empty() &&
+                std::find(passed_over.begin(), passed_over.end(), FirstFieldOf(payload)) != passed_over.end()) {
+              return absl::OkStatus();
+            }
+            google::protobuf::Arena arena;
+            auto* event = google::protobuf::Arena::CreateMessage<Event>(&arena);
+            if (!event->ParseFromArray(payload.data(), static_cast<int>(payload.size()))) {
+              return absl::DataLossError(absl::StrCat("event of type ", type, " does not parse"));
+            }
+            return project(rows, *event, context, touched);
           }};
 }
 
@@ -86,13 +118,6 @@ struct Reaction {
   std::string request;  // serialised
   std::function<std::unique_ptr<partition::Command>(std::function<void(absl::Status)> done)> make;
 };
-
-// The number of the first field of a serialised message; 0 when there is none. Of an event that is a oneof: which it is.
-inline int FirstFieldOf(absl::string_view payload) {
-  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(payload.data()),
-                                            static_cast<int>(payload.size()));
-  return google::protobuf::internal::WireFormatLite::GetTagFieldNumber(in.ReadTag());
-}
 
 // How a service reacts to events of one type of one service. A service has one definition per source, since the slots that
 // take its reactions keep one cursor per source: several reactions to one source are merged into one (MergeReactions).
