@@ -1,0 +1,303 @@
+// Tests of single moves of a saga: what is sent, when, and what is undone.
+#include "libs/saga/saga.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_join.h"
+#include "gtest/gtest.h"
+#include "libs/base/status.h"
+
+namespace halles::saga {
+namespace {
+
+using partition::CallOutcome;
+
+constexpr UnixMicros kNow = 1'700'000'000'000'000;
+
+v1::Step StepOf(const std::string& name, uint32_t stage) {
+  v1::Step step;
+  step.set_name(name);
+  step.set_service(static_cast<uint32_t>(ServiceId::kInventory));
+  step.set_aggregate_key("sku-" + name);
+  step.set_method("Reserve");
+  step.set_request("reserve " + name);
+  step.set_cancel_method("Cancel");
+  step.set_cancel_request("cancel " + name);
+  step.set_stage(stage);
+  return step;
+}
+
+// Reserves x and y, then z, then assigns the number.
+v1::Plan Order() {
+  v1::Plan plan;
+  plan.set_saga_id("o1/1");
+  plan.set_reply_key("o1");
+  *plan.add_steps() = StepOf("x", 0);
+  *plan.add_steps() = StepOf("y", 0);
+  *plan.add_steps() = StepOf("z", 1);
+  v1::Step* number = plan.add_steps();
+  *number = StepOf("number", 2);
+  number->clear_cancel_method();
+  number->clear_cancel_request();
+  number->set_pivot(true);
+  return plan;
+}
+
+CallOutcome OutcomeOf(const std::string& tag, CallOutcome::Kind kind) {
+  CallOutcome outcome;
+  outcome.reply_key = "o1";
+  outcome.reply_tag = tag;
+  outcome.kind = kind;
+  return outcome;
+}
+CallOutcome Done(const std::string& step) {
+  CallOutcome outcome = OutcomeOf("o1/1/" + step, CallOutcome::Kind::kSucceeded);
+  outcome.response = "did " + step;
+  return outcome;
+}
+CallOutcome Refused(const std::string& step) {
+  CallOutcome outcome = OutcomeOf("o1/1/" + step, CallOutcome::Kind::kRefused);
+  outcome.refusal = Failure(absl::StatusCode::kFailedPrecondition, "INSUFFICIENT_STOCK", "none left", {{"sku", step}});
+  return outcome;
+}
+CallOutcome Cancelled(const std::string& step) {
+  return OutcomeOf("o1/1/" + step + "/cancel", CallOutcome::Kind::kSucceeded);
+}
+
+// A saga whose facts are folded as they come.
+class Running {
+ public:
+  explicit Running(v1::Plan plan = Order(), const Options& options = {}) {
+    Take(Begin(std::move(plan), kNow, options));
+  }
+
+  Running& On(const std::vector<CallOutcome>& outcomes) {
+    Take(OnOutcomes(saga_, outcomes, now_));
+    return *this;
+  }
+  Running& OnTime(int64_t micros_later) {
+    now_ += micros_later;
+    Take(OnTimer(saga_, now_));
+    return *this;
+  }
+  Running& OnDue() { return OnTime(NextDue(saga_) - now_); }
+  Running& OnAbort() {
+    Take(Abort(saga_, "she left", now_));
+    return *this;
+  }
+
+  // What the last move sent, by request id.
+  Running& ThenSends(const std::string& request_ids) {
+    EXPECT_EQ(sent_, request_ids);
+    return *this;
+  }
+  Running& ThenNothing() {
+    EXPECT_FALSE(moved_);
+    return *this;
+  }
+  Running& Then(v1::SagaState state) {
+    EXPECT_EQ(saga_.state(), state) << saga_.DebugString();
+    return *this;
+  }
+  const v1::Saga& saga() const { return saga_; }
+  const Advance& last() const { return last_; }
+  UnixMicros now() const { return now_; }
+
+ private:
+  void Take(std::optional<Advance> advance) {
+    moved_ = advance.has_value();
+    sent_.clear();
+    if (!moved_) return;
+    last_ = *std::move(advance);
+    const absl::Status applied = Apply(&saga_, last_.event, now_);
+    EXPECT_TRUE(applied.ok()) << applied;
+    sent_ = absl::StrJoin(last_.calls, " ", [](std::string* out, const partition::OutgoingCall& call) {
+      EXPECT_EQ(call.reply_tag, call.request_id);
+      out->append(call.request_id.substr(5));
+    });
+  }
+
+  v1::Saga saga_;
+  UnixMicros now_ = kNow;
+  bool moved_ = false;
+  std::string sent_;
+  Advance last_;
+};
+
+TEST(Begin, SendsTheFirstStageAsPlanned) {
+  Running running;
+  running.ThenSends("x y").Then(v1::SAGA_STATE_FORWARD);
+  const partition::OutgoingCall& call = running.last().calls[1];
+  EXPECT_EQ(call.service, ServiceId::kInventory);
+  EXPECT_EQ(call.aggregate_key, "sku-y");
+  EXPECT_EQ(call.method, "Reserve");
+  EXPECT_EQ(call.request, "reserve y");
+  EXPECT_EQ(call.request_id, DoRequestId("o1/1", "y"));
+  EXPECT_EQ(call.reply_key, "o1");
+  EXPECT_EQ(NextDue(running.saga()), kNow + kFirstRetryMicros);
+}
+
+TEST(Forward, TheNextStageBeginsWhenAllOfTheLastSucceeded) {
+  Running running;
+  running.On({Done("x")}).ThenSends("").On({Done("y")}).ThenSends("z");
+  running.On({Done("z")}).ThenSends("number").On({Done("number")}).ThenSends("").Then(v1::SAGA_STATE_COMPLETED);
+  EXPECT_EQ(NextDue(running.saga()), 0);
+  EXPECT_EQ(running.saga().steps(0).response(), "did x");
+  EXPECT_EQ(running.saga().started_us(), kNow);
+}
+
+TEST(Forward, OutcomesThatComeTogetherAreOneMove) { Running().On({Done("y"), Done("x")}).ThenSends("z"); }
+
+TEST(Forward, WhatIsUnknownOrKnownOrOfAnotherSagaIsNoMove) {
+  Running().On({OutcomeOf("o1/1/x", CallOutcome::Kind::kUnknown)}).ThenNothing();
+  Running().On({Done("x")}).On({Done("x")}).ThenNothing();
+  Running().On({OutcomeOf("o1/2/x", CallOutcome::Kind::kSucceeded)}).ThenNothing();
+  Running().On({OutcomeOf("o1/1/w", CallOutcome::Kind::kSucceeded)}).ThenNothing();
+  Running().On({OutcomeOf("nonsense", CallOutcome::Kind::kSucceeded)}).ThenNothing();
+}
+
+TEST(Timer, SendsAgainWhatHasNoOutcome) {
+  Running().On({Done("x")}).OnDue().ThenSends("y");
+  EXPECT_EQ(Running().OnDue().saga().steps(0).sends(), 2u);
+}
+
+TEST(Timer, ComesNotBeforeItsTimeAndNotAfterTheEnd) {
+  Running().OnTime(kFirstRetryMicros - 1).ThenNothing();
+  Running().On({Refused("x"), Done("y")}).On({Cancelled("y")}).OnTime(1'000'000'000).ThenNothing();
+}
+
+TEST(Timer, WaitsLongerEachTimeUpToTheMaximum) {
+  Running running(Order(), {.give_up_micros = 1'000'000'000});
+  std::vector<int64_t> waits;
+  for (int i = 0; i < 8; ++i) {
+    waits.push_back(NextDue(running.saga()) - running.now());
+    running.OnDue();
+  }
+  EXPECT_EQ(waits,
+            (std::vector<int64_t>{200'000, 400'000, 800'000, 1'600'000, 3'200'000, 6'400'000, 10'000'000, 10'000'000}));
+  running.On({Done("x"), Done("y")});
+  EXPECT_EQ(NextDue(running.saga()) - running.now(), kFirstRetryMicros) << "news begin anew";
+}
+
+TEST(Timer, TurnsBackWhenItTookTooLong) {
+  Running running;
+  running.On({Done("x")});
+  while (running.saga().state() == v1::SAGA_STATE_FORWARD) running.OnDue();
+  EXPECT_EQ(running.now(), kNow + kGiveUpMicros);
+  EXPECT_EQ(running.saga().cause(), "it took too long");
+  running.ThenSends("y/cancel x/cancel");
+}
+
+TEST(Timer, APivotThatWasSentIsSentForEver) {
+  Running running;
+  running.On({Done("x"), Done("y")}).On({Done("z")});
+  for (int i = 0; i < 20; ++i) running.OnDue().ThenSends("number").Then(v1::SAGA_STATE_FORWARD);
+}
+
+TEST(Backward, UndoesStageAfterStageInReverse) {
+  Running running;
+  running.On({Done("x"), Done("y")}).On({Done("z")}).On({Refused("number")}).ThenSends("z/cancel");
+  running.On({Cancelled("z")}).ThenSends("y/cancel x/cancel").On({Cancelled("x")}).ThenSends("");
+  running.On({Cancelled("y")}).Then(v1::SAGA_STATE_COMPENSATED);
+  EXPECT_EQ(running.saga().cause(), "number: none left");
+}
+
+TEST(Backward, EndsAtOnceWhenNothingWasDone) {
+  v1::Plan plan = Order();
+  plan.mutable_steps()->DeleteSubrange(1, 3);
+  Running running(plan);
+  running.On({Refused("x")}).ThenSends("").Then(v1::SAGA_STATE_COMPENSATED);
+}
+
+TEST(Backward, CancelsWhatHasNoOutcome) { Running().On({Refused("x")}).ThenSends("y/cancel"); }
+
+TEST(Backward, CancelsARefusedStepThatWasSentTwice) {
+  Running().OnDue().On({Refused("x")}).ThenSends("y/cancel x/cancel");
+}
+
+TEST(Backward, CancelsEveryRefusedStepWhereSendsMayDouble) {
+  Running(Order(), {.sends_may_double = true}).On({Refused("x")}).ThenSends("y/cancel x/cancel");
+}
+
+TEST(Backward, ALateSuccessIsNoMoveWhileItsCancelIsOnTheWay) {
+  Running running;
+  running.On({Refused("x")}).On({Done("y")}).ThenNothing();
+  running.On({Cancelled("y")}).Then(v1::SAGA_STATE_COMPENSATED).On({Done("y")}).ThenNothing();
+}
+
+TEST(Backward, SendsCancelsAgainForEver) {
+  Running running;
+  running.On({Refused("x")});
+  for (int i = 0; i < 20; ++i) running.OnDue().ThenSends("y/cancel");
+  EXPECT_EQ(running.saga().steps(1).cancel_sends(), 21u);
+}
+
+TEST(Backward, ACancelThatIsRefusedIsSentAgain) {
+  Running running;
+  running.On({Refused("x")}).On({Refused("y/cancel")}).ThenNothing().OnDue().ThenSends("y/cancel");
+}
+
+TEST(AbortOf, TurnsBackUntilThePivotIsSent) {
+  Running running;
+  running.On({Done("x")}).OnAbort().ThenSends("y/cancel x/cancel").OnAbort().ThenNothing();
+  EXPECT_EQ(running.saga().cause(), "she left");
+  Running().On({Done("x"), Done("y")}).On({Done("z")}).OnAbort().ThenNothing();
+}
+
+TEST(Refusal, ComesThroughWithItsDetails) {
+  Running running;
+  running.On({Refused("x")});
+  const absl::Status refusal = DecodeRefusal(running.saga().steps(0).refusal());
+  EXPECT_EQ(refusal, Refused("x").refusal);
+  EXPECT_EQ(ReasonOf(refusal), "INSUFFICIENT_STOCK");
+  EXPECT_EQ(MetadataOf(refusal, "sku"), "x");
+  EXPECT_EQ(DecodeRefusal("\xff nonsense").code(), absl::StatusCode::kDataLoss);
+}
+
+TEST(SagaIdOf, IsWhatStandsBeforeTheStep) {
+  EXPECT_EQ(SagaIdOfTag(DoRequestId("o1/1", "x")), "o1/1");
+  EXPECT_EQ(SagaIdOfTag(CancelRequestId("o1/1", "x")), "o1/1");
+  EXPECT_EQ(SagaIdOfTag("nonsense"), "");
+}
+
+TEST(CheckPlan, AcceptsWhatCanBeDoneAndUndone) { EXPECT_TRUE(CheckPlan(Order()).ok()); }
+
+TEST(CheckPlan, RefusesWhatCannot) {
+  const auto refused = [](const std::function<void(v1::Plan*)>& change) {
+    v1::Plan plan = Order();
+    change(&plan);
+    return CheckPlan(plan).code() == absl::StatusCode::kInvalidArgument;
+  };
+  EXPECT_TRUE(refused([](v1::Plan* plan) { plan->clear_saga_id(); }));
+  EXPECT_TRUE(refused([](v1::Plan* plan) { plan->set_saga_id(std::string(kSagaIdBytesMax + 1, 'x')); }));
+  EXPECT_TRUE(refused([](v1::Plan* plan) { plan->clear_reply_key(); }));
+  EXPECT_TRUE(refused([](v1::Plan* plan) { plan->clear_steps(); }));
+  EXPECT_TRUE(refused([](v1::Plan* plan) { plan->mutable_steps(0)->set_name("a/b"); }));
+  EXPECT_TRUE(refused([](v1::Plan* plan) { plan->mutable_steps(0)->set_name("cancel"); }));
+  EXPECT_TRUE(refused([](v1::Plan* plan) { plan->mutable_steps(0)->set_name(""); }));
+  EXPECT_TRUE(refused([](v1::Plan* plan) { plan->mutable_steps(0)->set_name("y"); }));
+  EXPECT_TRUE(refused([](v1::Plan* plan) { plan->mutable_steps(0)->clear_method(); }));
+  EXPECT_TRUE(refused([](v1::Plan* plan) { plan->mutable_steps(0)->clear_cancel_method(); }));
+  EXPECT_TRUE(refused([](v1::Plan* plan) { plan->mutable_steps(0)->set_stage(1); }));
+  EXPECT_TRUE(refused([](v1::Plan* plan) { plan->mutable_steps(3)->set_stage(1); }));
+  EXPECT_TRUE(refused([](v1::Plan* plan) { plan->mutable_steps(2)->set_pivot(true); }));
+}
+
+TEST(Apply, RefusesWhatIsNotItsOwn) {
+  Running running;
+  v1::Saga saga = running.saga();
+  EXPECT_EQ(Apply(&saga, Begin(Order(), kNow).event, kNow).code(), absl::StatusCode::kDataLoss) << "twice";
+  v1::SagaAdvanced other = running.On({Done("x")}).last().event;
+  other.set_saga_id("o1/2");
+  EXPECT_EQ(Apply(&saga, other, kNow).code(), absl::StatusCode::kDataLoss);
+  other.set_saga_id("o1/1");
+  other.mutable_changes(0)->set_step(4);
+  EXPECT_EQ(Apply(&saga, other, kNow).code(), absl::StatusCode::kDataLoss);
+}
+
+}  // namespace
+}  // namespace halles::saga
