@@ -1,7 +1,14 @@
 // Lists the parts of checkout.
 #include "services/checkout/definition.h"
 
+#include <array>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "libs/partition/runtime_tables.h"
+#include "services/checkout/cart/commands.h"
 #include "services/checkout/order/commands.h"
 #include "services/checkout/projection.h"
 #include "services/checkout/reactions.h"
@@ -11,6 +18,32 @@ namespace {
 
 constexpr uint32_t kStateFoldVersion = 1;
 constexpr uint32_t kTotalsFoldVersion = 1;
+
+// A reaction of checkout to its own facts, asked for those in `fields` only.
+template <typename Response, typename Request, size_t kFields>
+projection::ReactionDefinition OwnReaction(std::string name, const std::array<int, kFields>& fields,
+                                           std::vector<Request> (*react)(const v1::OrderEvent&,
+                                                                         const partition::FactContext&),
+                                           std::function<std::string(const Request&)> aggregate_key) {
+  projection::ReactionDefinition reaction = projection::ReactionOf<v1::OrderEvent, Request, Response>(
+      std::move(name), ServiceId::kCheckout, ServiceId::kCheckout, kOrder.type, react, std::move(aggregate_key),
+      &Decide, kOrder);
+  reaction.fields.assign(fields.begin(), fields.end());
+  return reaction;
+}
+
+projection::ReactionDefinition DefineReactions() {
+  return projection::MergeReactions(
+      "checkout",
+      {OwnReaction<v1::LinkReturnResponse, v1::LinkReturnRequest>(
+           "links", kLinkReturnsFields, &LinkReturns,
+           [](const v1::LinkReturnRequest& request) { return request.order_id(); }),
+       OwnReaction<v1::TakeCartResponse, v1::TakeCartRequest>(
+           "takes", kTakeCartsFields, &TakeCarts, [](const v1::TakeCartRequest& request) { return request.cart_id(); }),
+       OwnReaction<v1::SettleMergeResponse, v1::SettleMergeRequest>(
+           "merges", kSettleMergesFields, &SettleMerges,
+           [](const v1::SettleMergeRequest& request) { return request.cart_id(); })});
+}
 
 }  // namespace
 
@@ -26,12 +59,7 @@ void Define(host::Definitions* definitions) {
   totals.sources = {projection::ProjectionOf<v1::OrderEvent>(ServiceId::kCheckout, kOrder.type, &Project)};
   definitions->views.push_back(std::move(totals));
 
-  definitions->reactions.push_back(
-      projection::ReactionOf<v1::OrderEvent, v1::LinkReturnRequest, v1::LinkReturnResponse>(
-          "checkout-links", ServiceId::kCheckout, ServiceId::kCheckout, kOrder.type, &React,
-          [](const v1::LinkReturnRequest& request) { return request.order_id(); }, &Decide, kOrder));
-
-  definitions->reactions.back().fields = {v1::OrderEvent::kReturnImportedFieldNumber};
+  definitions->reactions.push_back(DefineReactions());
 
   definitions->schemas.AddState(ServiceId::kCheckout, partition::WithRuntimeTables(StateSchema()))
       .AddView(ServiceId::kCheckout, kTotalsView, kTotalsViewName, TotalsSchema());

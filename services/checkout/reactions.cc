@@ -1,16 +1,18 @@
-// Turns returns into requests to link them.
+// Turns returns into requests to link them, and each step of a merge into a request to the other cart.
 #include "services/checkout/reactions.h"
 
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "services/checkout/order/ids.h"
 #include "services/checkout/order/record.h"
 
 namespace halles::checkout {
-namespace {
 
-std::vector<v1::LinkReturnRequest> Link(const v1::ReturnImported& imported, const partition::FactContext& context) {
+std::vector<v1::LinkReturnRequest> LinkReturns(const v1::OrderEvent& event, const partition::FactContext& context) {
+  if (event.event_case() != v1::OrderEvent::kReturnImported) return {};
+  const v1::ReturnImported& imported = event.return_imported();
   if (!imported.has_original()) return {};
   absl::StatusOr<std::vector<v1::ReturnedItem>> items = ReturnedItems(imported.sale());
   if (!items.ok()) return {};  // such a return is refused before it is recorded
@@ -29,45 +31,39 @@ std::vector<v1::LinkReturnRequest> Link(const v1::ReturnImported& imported, cons
   return {std::move(request)};
 }
 
-}  // namespace
+std::vector<v1::TakeCartRequest> TakeCarts(const v1::OrderEvent& event, const partition::FactContext& context) {
+  if (event.event_case() != v1::OrderEvent::kCartGiven) return {};
+  v1::TakeCartRequest request;
+  request.set_cart_id(event.cart_given().into_cart_id());
+  request.set_from_cart_id(std::string(context.aggregate_id));
+  *request.mutable_given() = event.cart_given();
+  return {std::move(request)};
+}
 
-std::vector<v1::LinkReturnRequest> React(const v1::OrderEvent& event, const partition::FactContext& context) {
-  switch (event.event_case()) {
-    case v1::OrderEvent::kReturnImported:
-      return Link(event.return_imported(), context);
-    case v1::OrderEvent::kOrderImported:
-    case v1::OrderEvent::kReturnAwaited:
-    case v1::OrderEvent::kReturnLinked:
-    case v1::OrderEvent::kCartOpened:
-    case v1::OrderEvent::kCartLinesAdded:
-    case v1::OrderEvent::kCartLineChanged:
-    case v1::OrderEvent::kCartCustomerSet:
-    case v1::OrderEvent::kCartDeliverySet:
-    case v1::OrderEvent::kCartGiven:
-    case v1::OrderEvent::kCartTaken:
-    case v1::OrderEvent::kCartDeclined:
-    case v1::OrderEvent::kCartMerged:
-    case v1::OrderEvent::kCartMergeUndone:
-    case v1::OrderEvent::kCartReopened:
-    case v1::OrderEvent::kCartAbandoned:
-    case v1::OrderEvent::kCheckoutStarted:
-    case v1::OrderEvent::kSagaAdvanced:
-    case v1::OrderEvent::kOrderConfirmed:
-    case v1::OrderEvent::kOrderRejected:
-    case v1::OrderEvent::kOrderCancelled:
-    case v1::OrderEvent::kFulfilmentAdvanced:
-    case v1::OrderEvent::kFulfilmentHandedOver:
-    case v1::OrderEvent::kFulfilmentDelayed:
-    case v1::OrderEvent::kFulfilmentEnded:
-    case v1::OrderEvent::kRerouteStarted:
-    case v1::OrderEvent::kFulfilmentRerouted:
-    case v1::OrderEvent::kRerouteRefused:
-    case v1::OrderEvent::kGoodsReturned:
-    case v1::OrderEvent::kExchangeStarted:
-    case v1::OrderEvent::kExchangeCommitted:
-    case v1::OrderEvent::kExchangeRejected:
-    case v1::OrderEvent::EVENT_NOT_SET:
-      break;
+std::vector<v1::SettleMergeRequest> SettleMerges(const v1::OrderEvent& event, const partition::FactContext& context) {
+  v1::SettleMergeRequest request;
+  request.set_into_cart_id(std::string(context.aggregate_id));
+  if (event.event_case() == v1::OrderEvent::kCartTaken) {
+    request.set_cart_id(event.cart_taken().from_cart_id());
+    request.mutable_merged()->set_into_cart_id(std::string(context.aggregate_id));
+    request.mutable_merged()->set_merge(event.cart_taken().merge());
+    return {std::move(request)};
+  }
+  if (event.event_case() == v1::OrderEvent::kCartDeclined) {
+    request.set_cart_id(event.cart_declined().from_cart_id());
+    v1::CartReopened& reopened = *request.mutable_reopened();
+    reopened.set_cause(absl::StrCat("cart ", context.aggregate_id, " declined: ", event.cart_declined().cause()));
+    reopened.set_merge(event.cart_declined().merge());
+    return {std::move(request)};
+  }
+  if (event.event_case() == v1::OrderEvent::kCartMergeUndone) {
+    request.set_cart_id(event.cart_merge_undone().from_cart_id());
+    v1::CartReopened& reopened = *request.mutable_reopened();
+    *reopened.mutable_lines() = event.cart_merge_undone().lines();
+    reopened.set_replaces_lines(true);
+    reopened.set_cause(absl::StrCat("cart ", context.aggregate_id, " gave the lines back"));
+    reopened.set_merge(event.cart_merge_undone().merge());
+    return {std::move(request)};
   }
   return {};
 }

@@ -14,10 +14,10 @@ partition::FactContext Context() {
   return context;
 }
 
-TEST(React, AsksToLinkAReturnThatNamesItsOrder) {
+TEST(LinkReturns, AsksToLinkAReturnThatNamesItsOrder) {
   v1::ImportRecord record = Record("C1", {Back("a", "2"), Line(v1::LINE_KIND_SERVICE, "D", "-1", "5")}, 3);
   *record.add_identifiers() = Customer('a');
-  const auto requests = React(ReturnImported(record, "536365"), Context());
+  const auto requests = LinkReturns(ReturnImported(record, "536365"), Context());
   ASSERT_EQ(requests.size(), 1u);
   EXPECT_EQ(requests[0].order_id(), OrderIdOf("acme", Ref("536365")).ToString());
   const v1::LinkedReturn& linked_return = requests[0].linked_return();
@@ -30,16 +30,16 @@ TEST(React, AsksToLinkAReturnThatNamesItsOrder) {
   EXPECT_TRUE(linked_return.names_customer());
 }
 
-TEST(React, LeavesAReturnWithoutOrderAlone) {
-  EXPECT_TRUE(React(ReturnImported(Record("C1", {Back("a", "2")})), Context()).empty());
+TEST(LinkReturns, LeavesAReturnWithoutOrderAlone) {
+  EXPECT_TRUE(LinkReturns(ReturnImported(Record("C1", {Back("a", "2")})), Context()).empty());
 }
 
-TEST(React, LeavesEverythingElseAlone) {
+TEST(LinkReturns, LeavesEverythingElseAlone) {
   const v1::LinkReturnRequest link = LinkOf(Record("C1", {Back("a", "1")}), "536365");
-  EXPECT_TRUE(React(OrderImported(Record("536365", {Sold("a", "1")})), Context()).empty());
-  EXPECT_TRUE(React(ReturnAwaited(link), Context()).empty());
-  EXPECT_TRUE(React(ReturnLinked(link), Context()).empty());
-  EXPECT_TRUE(React(v1::OrderEvent(), Context()).empty());
+  EXPECT_TRUE(LinkReturns(OrderImported(Record("536365", {Sold("a", "1")})), Context()).empty());
+  EXPECT_TRUE(LinkReturns(ReturnAwaited(link), Context()).empty());
+  EXPECT_TRUE(LinkReturns(ReturnLinked(link), Context()).empty());
+  EXPECT_TRUE(LinkReturns(v1::OrderEvent(), Context()).empty());
 }
 
 }  // namespace

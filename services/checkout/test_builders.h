@@ -12,6 +12,7 @@
 #include "halles/checkout/v1/checkout_service.pb.h"
 #include "libs/base/money.h"
 #include "libs/testing/given_when_then.h"
+#include "services/checkout/cart/commands.h"
 #include "services/checkout/order/commands.h"
 #include "services/checkout/order/ids.h"
 #include "services/checkout/order/record.h"
@@ -148,7 +149,7 @@ inline v1::LinkReturnRequest LinkOf(const v1::ImportRecord& record, const std::s
   const std::string id = ReturnIdOf("", record.external()).ToString();
   partition::FactContext context;
   context.aggregate_id = id;
-  return React(ReturnImported(record, original), context).at(0);
+  return LinkReturns(ReturnImported(record, original), context).at(0);
 }
 inline v1::OrderEvent ReturnAwaited(const v1::LinkReturnRequest& request) {
   v1::OrderEvent event;

@@ -253,7 +253,10 @@ absl::StatusOr<Decision<v1::MergeCartsResponse, v1::OrderEvent>> Decide(const st
   Decision<v1::MergeCartsResponse, v1::OrderEvent> decision;
   if (const std::optional<rows::CartRow> cart = cart::Find(state, id); cart.has_value()) {
     const bool given = cart->state() == v1::CART_STATE_MERGING || cart->state() == v1::CART_STATE_MERGED;
-    if (given && cart->into_cart_id() == request.into_cart_id()) return decision;
+    if (given && cart->into_cart_id() == request.into_cart_id()) {
+      decision.response.set_merge(cart->merges());
+      return decision;
+    }
   }
   ASSIGN_OR_RETURN(const rows::CartRow cart, OpenCart(state, request));
   v1::CartGiven& given = *AddFact(request.cart_id(), &decision.facts).mutable_cart_given();
@@ -264,6 +267,7 @@ absl::StatusOr<Decision<v1::MergeCartsResponse, v1::OrderEvent>> Decide(const st
   given.set_currency_code(cart.currency_code());
   given.set_life_seconds(cart.life_seconds());
   given.set_merge(cart.merges() + 1);
+  decision.response.set_merge(given.merge());
   return decision;
 }
 
@@ -287,6 +291,7 @@ absl::StatusOr<Decision<v1::UndoMergeCartsResponse, v1::OrderEvent>> Decide(cons
     }
     decision.response.set_version(cart::NextVersion(cart));
     decision.response.set_lines(undone.lines_size());
+    decision.response.set_merge(answer.merge());
     return decision;
   }
   return Reject(v1::REJECT_REASON_NOT_MERGED,
@@ -385,9 +390,10 @@ Decision<v1::TurnTimerResponse, v1::OrderEvent> DecideCartTimer(const store::Row
   return decision;
 }
 
-std::optional<absl::Status> MergeOutcome(const store::RowReader& state, const OrderId& cart) {
+std::optional<absl::Status> MergeOutcome(const store::RowReader& state, const OrderId& cart, int64_t merge) {
   const std::optional<rows::CartRow> row = cart::Find(state, cart);
   if (!row.has_value()) return UnknownCart(cart.ToString());
+  if (row->merges() > merge) return absl::OkStatus();
   switch (row->merge_outcome()) {
     case rows::MERGE_OUTCOME_MERGED:
     case rows::MERGE_OUTCOME_UNDONE:
@@ -402,6 +408,11 @@ std::optional<absl::Status> MergeOutcome(const store::RowReader& state, const Or
       break;
   }
   return std::nullopt;
+}
+
+bool MergeIsUndone(const store::RowReader& state, const OrderId& cart, int64_t merge) {
+  const std::optional<rows::CartRow> row = cart::Find(state, cart);
+  return row.has_value() && (row->merges() > merge || row->merge_outcome() == rows::MERGE_OUTCOME_UNDONE);
 }
 
 }  // namespace halles::checkout

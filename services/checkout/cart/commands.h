@@ -59,9 +59,12 @@ partition::Decision<v1::TurnTimerResponse, v1::OrderEvent> DecideCartTimer(const
                                                                            const OrderId& cart,
                                                                            const partition::CommandContext& context);
 
-// What became of the lines that a cart gave last: nullopt while that is not known; OK when the other cart took them, even
-// if it gave them back since; MERGE_DECLINED.
-std::optional<absl::Status> MergeOutcome(const store::RowReader& state, const OrderId& cart);
+// What became of this merge of a cart: nullopt while that is not known; OK when the other cart took the lines, even if it
+// gave them back since; MERGE_DECLINED. Of a merge that is not the cart's last one: OK.
+std::optional<absl::Status> MergeOutcome(const store::RowReader& state, const OrderId& cart, int64_t merge);
+
+// True when the cart has back what it gave with this merge.
+bool MergeIsUndone(const store::RowReader& state, const OrderId& cart, int64_t merge);
 
 }  // namespace halles::checkout
 

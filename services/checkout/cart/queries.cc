@@ -1,0 +1,43 @@
+// Reads carts from state.
+#include "services/checkout/cart/queries.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/status.h"
+#include "services/checkout/cart/state.h"
+
+namespace halles::checkout {
+
+absl::StatusOr<v1::Cart> FindCart(const store::RowReader& state, const OrderId& cart) {
+  std::optional<rows::CartRow> row = cart::Find(state, cart);
+  RETURN_IF_ERROR(state.status());
+  if (!row.has_value()) {
+    return Failure(absl::StatusCode::kNotFound, "CART_UNKNOWN",
+                   absl::StrCat("no cart ", cart.ToString(), " was opened (yet)"), {{"cart_id", cart.ToString()}});
+  }
+  v1::Cart answer;
+  answer.set_cart_id(cart.ToString());
+  answer.set_state(row->state());
+  answer.set_version(row->version());
+  *answer.mutable_origin() = std::move(*row->mutable_origin());
+  answer.set_currency_code(row->currency_code());
+  for (rows::CartLineRow& line : cart::LinesOf(state, cart)) *answer.add_lines() = std::move(*line.mutable_line());
+  RETURN_IF_ERROR(state.status());
+  answer.mutable_total()->set_currency_code(row->currency_code());
+  answer.mutable_total()->set_minor_units(row->total_minor_units());
+  if (row->has_delivery()) *answer.mutable_delivery() = std::move(*row->mutable_delivery());
+  *answer.mutable_identifiers() = std::move(*row->mutable_identifiers());
+  if (row->state() == v1::CART_STATE_MERGING || row->state() == v1::CART_STATE_MERGED) {
+    answer.set_into_cart_id(row->into_cart_id());
+  }
+  for (const rows::MergeAnswer& other : row->answers()) {
+    if (other.taken()) answer.add_taken_cart_ids(other.cart_id());
+  }
+  *answer.mutable_problems() = std::move(*row->mutable_problems());
+  if (row->abandon_us() != 0) answer.mutable_abandon_time()->set_seconds(row->abandon_us() / 1'000'000);
+  return answer;
+}
+
+}  // namespace halles::checkout

@@ -1,0 +1,17 @@
+// What the door of carts answers from state.
+#ifndef HALLES_SERVICES_CHECKOUT_CART_QUERIES_H_
+#define HALLES_SERVICES_CHECKOUT_CART_QUERIES_H_
+
+#include "absl/status/statusor.h"
+#include "halles/checkout/v1/cart_service.pb.h"
+#include "libs/base/ids.h"
+#include "libs/store/rows.h"
+
+namespace halles::checkout {
+
+// The cart with its lines. NOT_FOUND with reason CART_UNKNOWN.
+absl::StatusOr<v1::Cart> FindCart(const store::RowReader& state, const OrderId& cart);
+
+}  // namespace halles::checkout
+
+#endif  // HALLES_SERVICES_CHECKOUT_CART_QUERIES_H_

@@ -1,0 +1,188 @@
+// The methods of carts: check, name the cart, submit or read.
+#include "services/checkout/cart_service.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "libs/base/identifiers/identifier.h"
+#include "libs/base/status.h"
+#include "libs/base/token.h"
+#include "libs/host/calls.h"
+#include "services/checkout/cart/checks.h"
+#include "services/checkout/cart/commands.h"
+#include "services/checkout/cart/queries.h"
+#include "services/checkout/definition.h"
+
+namespace halles::checkout {
+namespace {
+
+// Sends a command to the slot of its cart.
+template <typename Response, typename Request, typename Reply>
+absl::Status Send(host::Host& host, Request request, const rpc::Call& call, Reply reply) {
+  RETURN_IF_ERROR(Validate(request));
+  const std::string cart_id = request.cart_id();
+  host::Submit<Response>(host, ServiceId::kCheckout, cart_id, std::move(request), &Decide, kOrder, call, reply);
+  return absl::OkStatus();
+}
+
+// The same with a customer in clear, who does not get beyond this point.
+template <typename Response, typename Request, typename Reply>
+absl::Status SealAndSend(host::Host& host, Request request, const rpc::Call& call, Reply reply) {
+  RETURN_IF_ERROR(SealIdentifiers(host.identifier_keys(), "identifiers", request.mutable_identifiers()));
+  return Send<Response>(host, std::move(request), call, std::move(reply));
+}
+
+// A token that is as far as both.
+absl::StatusOr<std::string> Joined(const host::Host& host, const std::string& a, const std::string& b) {
+  ASSIGN_OR_RETURN(TokenPositions positions, DecodeToken(host.install(), a));
+  ASSIGN_OR_RETURN(const TokenPositions others, DecodeToken(host.install(), b));
+  for (const auto& [slot, position] : others) {
+    Position& joined = positions[slot];
+    if (joined < position) joined = position;
+  }
+  return EncodeToken(host.install(), positions);
+}
+
+// Answers a merge once the giving cart knows what became of it, with the cart that has the lines.
+template <typename Reply>
+void AnswerMerged(host::Host& host, const v1::MergeCartsRequest& request, const v1::MergeCartsResponse& begun,
+                  absl::Time deadline, Reply reply) {
+  const OrderId from = OrderId::FromString(request.cart_id());
+  const OrderId into = OrderId::FromString(request.into_cart_id());
+  const auto settled = [from, merge = begun.merge()](
+                           const store::RowReader& state, SlotId,
+                           std::string token) -> absl::StatusOr<std::optional<v1::MergeCartsResponse>> {
+    const std::optional<absl::Status> outcome = MergeOutcome(state, from, merge);
+    if (!outcome.has_value()) return std::optional<v1::MergeCartsResponse>();
+    RETURN_IF_ERROR(*outcome);
+    v1::MergeCartsResponse response;
+    response.set_merge(merge);
+    response.set_consistency_token(std::move(token));
+    return std::optional<v1::MergeCartsResponse>(std::move(response));
+  };
+  const auto read_target = [&host, into, deadline, reply](absl::StatusOr<v1::MergeCartsResponse> merged) {
+    if (!merged.ok()) {
+      reply(merged.status());
+      return;
+    }
+    host::ReadState<v1::MergeCartsResponse>(
+        host, ServiceId::kCheckout, into.ToString(), "", deadline,
+        [&host, into, merged = *std::move(merged)](const store::RowReader& state, SlotId,
+                                                   const std::string& token) -> absl::StatusOr<v1::MergeCartsResponse> {
+          v1::MergeCartsResponse response = merged;
+          ASSIGN_OR_RETURN(*response.mutable_cart(), FindCart(state, into));
+          ASSIGN_OR_RETURN(*response.mutable_consistency_token(), Joined(host, merged.consistency_token(), token));
+          return response;
+        },
+        reply);
+  };
+  host::ReadStateWhen<v1::MergeCartsResponse>(host, ServiceId::kCheckout, from.ToString(), begun.consistency_token(),
+                                              deadline, settled, read_target);
+}
+
+// Answers the undoing of a merge once the other cart has its lines back.
+template <typename Reply>
+void AnswerUndone(host::Host& host, const v1::UndoMergeCartsRequest& request, v1::UndoMergeCartsResponse undone,
+                  absl::Time deadline, Reply reply) {
+  const OrderId from = OrderId::FromString(request.from_cart_id());
+  const auto reopened = [&host, from, undone = std::move(undone)](
+                            const store::RowReader& state, SlotId,
+                            const std::string& token) -> absl::StatusOr<std::optional<v1::UndoMergeCartsResponse>> {
+    if (!MergeIsUndone(state, from, undone.merge())) return std::optional<v1::UndoMergeCartsResponse>();
+    std::optional<v1::UndoMergeCartsResponse> response = undone;
+    ASSIGN_OR_RETURN(*response->mutable_consistency_token(), Joined(host, undone.consistency_token(), token));
+    return response;
+  };
+  host::ReadStateWhen<v1::UndoMergeCartsResponse>(host, ServiceId::kCheckout, from.ToString(), "", deadline, reopened,
+                                                  reply);
+}
+
+}  // namespace
+
+CartDoor::CartDoor(host::Host* host, telemetry::Metrics* metrics)
+    : host_(*host), door_(v1::CartService::service_full_name(), metrics) {}
+
+grpc::ServerUnaryReactor* CartDoor::AddCartLines(grpc::CallbackServerContext* context,
+                                                 const v1::AddCartLinesRequest* request,
+                                                 v1::AddCartLinesResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return SealAndSend<v1::AddCartLinesResponse>(host_, asked, call, reply);
+  });
+}
+
+grpc::ServerUnaryReactor* CartDoor::ChangeCartLine(grpc::CallbackServerContext* context,
+                                                   const v1::ChangeCartLineRequest* request,
+                                                   v1::ChangeCartLineResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return Send<v1::ChangeCartLineResponse>(host_, asked, call, reply);
+  });
+}
+
+grpc::ServerUnaryReactor* CartDoor::SetCartDelivery(grpc::CallbackServerContext* context,
+                                                    const v1::SetCartDeliveryRequest* request,
+                                                    v1::SetCartDeliveryResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return SealAndSend<v1::SetCartDeliveryResponse>(host_, asked, call, reply);
+  });
+}
+
+grpc::ServerUnaryReactor* CartDoor::SetCartCustomer(grpc::CallbackServerContext* context,
+                                                    const v1::SetCartCustomerRequest* request,
+                                                    v1::SetCartCustomerResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return SealAndSend<v1::SetCartCustomerResponse>(host_, asked, call, reply);
+  });
+}
+
+grpc::ServerUnaryReactor* CartDoor::MergeCarts(grpc::CallbackServerContext* context,
+                                               const v1::MergeCartsRequest* request, v1::MergeCartsResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return Send<v1::MergeCartsResponse>(
+        host_, asked, call,
+        [this, asked, deadline = call.deadline, reply](const absl::StatusOr<v1::MergeCartsResponse>& begun) {
+          if (begun.ok()) {
+            AnswerMerged(host_, asked, *begun, deadline, reply);
+          } else {
+            reply(begun);
+          }
+        });
+  });
+}
+
+grpc::ServerUnaryReactor* CartDoor::UndoMergeCarts(grpc::CallbackServerContext* context,
+                                                   const v1::UndoMergeCartsRequest* request,
+                                                   v1::UndoMergeCartsResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return Send<v1::UndoMergeCartsResponse>(
+        host_, asked, call,
+        [this, asked, deadline = call.deadline, reply](absl::StatusOr<v1::UndoMergeCartsResponse> undone) {
+          if (undone.ok()) {
+            AnswerUndone(host_, asked, *std::move(undone), deadline, reply);
+          } else {
+            reply(std::move(undone));
+          }
+        });
+  });
+}
+
+grpc::ServerUnaryReactor* CartDoor::GetCart(grpc::CallbackServerContext* context, const v1::GetCartRequest* request,
+                                            v1::GetCartResponse* response) {
+  return door_.Query(
+      context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
+        RETURN_IF_ERROR(CheckCartId(Path("cart_id"), asked.cart_id()));
+        const OrderId cart = OrderId::FromString(asked.cart_id());
+        host::ReadState<v1::GetCartResponse>(
+            host_, ServiceId::kCheckout, cart.ToString(), asked.consistency_token(), call.deadline,
+            [cart](const store::RowReader& state, SlotId, std::string token) -> absl::StatusOr<v1::GetCartResponse> {
+              v1::GetCartResponse found;
+              ASSIGN_OR_RETURN(*found.mutable_cart(), FindCart(state, cart));
+              found.set_consistency_token(std::move(token));
+              return found;
+            },
+            reply);
+        return absl::OkStatus();
+      });
+}
+
+}  // namespace halles::checkout
