@@ -1,0 +1,273 @@
+// Tests of what is decided on holds: where they lie, whom they replace, how they end, and that late copies do nothing.
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "libs/partition/runtime_tables.h"
+#include "services/inventory/commands.h"
+#include "services/inventory/test_builders.h"
+
+namespace halles::inventory {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+const UnitsList kThreeAtA = {{"A", 3}};
+
+TEST(ReserveStock, TakesTheFirstCandidateThatHasAll) {
+  const auto outcome =
+      Given({Received("A", 2), Received("B", 3), Received("C", 9)}).When(Reserve("h", {3}, {"A", "B", "C"}));
+  outcome.ThenEvents({Held("h", {{"B", 3}})});
+  EXPECT_EQ(outcome.response().hold().state(), v1::HOLD_STATE_HELD);
+  EXPECT_THAT(ListOf(outcome.response().line_plans(0).allocations()), ElementsAre(Units("B", 3)));
+}
+
+TEST(ReserveStock, SplitsInOrderOfPreferenceWhenItMay) {
+  const auto outcome = Given({Received("A", 2), Received("B", 3)}).When(ReserveSplit("h", {4}, {"B", "A"}));
+  outcome.ThenEvents({Held("h", {{"A", 1}, {"B", 3}})});
+  EXPECT_THAT(ListOf(outcome.response().line_plans(0).allocations()), ElementsAre(Units("B", 3), Units("A", 1)));
+}
+
+TEST(ReserveStock, PlacesLinesOtherwiseWhenTheFirstChoiceLeavesOneWithout) {
+  v1::ReserveStockRequest request = Reserve("h", {2, 2}, {"A", "B"});
+  request.mutable_lines(1)->add_candidate_location_ids("A");
+  const auto outcome = Given({Received("A", 2), Received("B", 2)}).When(request);
+  outcome.ThenEvents({Held("h", {{"A", 2}, {"B", 2}})});
+  EXPECT_THAT(ListOf(outcome.response().line_plans(0).allocations()), ElementsAre(Units("B", 2)));
+  EXPECT_THAT(ListOf(outcome.response().line_plans(1).allocations()), ElementsAre(Units("A", 2)));
+}
+
+TEST(ReserveStock, MayPromiseBeyondWhatIsThereWhereThatIsAllowed) {
+  const GivenStock given = Given({Received("A", 1), Backordered("A", 2)});
+  given.When(Reserve("h", {3}, {"A"})).ThenEvents({Held("h", kThreeAtA)});
+  given.When(Reserve("h", {4}, {"A"})).ThenRejected(v1::REJECT_REASON_INSUFFICIENT_STOCK);
+}
+
+TEST(ReserveStock, CountsWhatItReplacesAsFree) {
+  const GivenStock given = Given({Received("A", 3), HeldFor(v1::HOLD_PURPOSE_CART, "cart/o", "cart", {{"A", 2}})});
+  v1::StockEvent held = Held("h", kThreeAtA);
+  held.mutable_stock_held()->set_replaced_hold_id("cart");
+  *held.mutable_stock_held()->mutable_replaced_allocations() = At({{"A", 2}});
+  given.When(Replacing("cart", Reserve("h", {3}, {"A"}))).ThenEvents({held});
+  GivenStock after = given;
+  after.Record(Replacing("cart", Reserve("h", {3}, {"A"})));
+  EXPECT_EQ(LevelIn(after.rows(), "A").held(), 3);
+  EXPECT_EQ(HoldIn(after.rows(), "cart").state(), v1::HOLD_STATE_RELEASED);
+}
+
+TEST(ReserveStock, GoesOnWithoutAReplacedHoldThatHasEnded) {
+  const GivenStock given = Given({Received("A", 3), HeldUntil(-1, "cart", {{"A", 2}}), Expired("cart", {{"A", 2}})});
+  given.When(Replacing("cart", Reserve("h", {3}, {"A"}))).ThenEvents({Held("h", kThreeAtA)});
+}
+
+TEST(ReserveStock, LeavesWhatItReplacesAloneWhenItIsRefused) {
+  const GivenStock given = Given({Received("A", 3), HeldFor(v1::HOLD_PURPOSE_CART, "cart/o", "cart", {{"A", 2}})});
+  given.When(Replacing("cart", Reserve("h", {4}, {"A"}))).ThenRejected(v1::REJECT_REASON_INSUFFICIENT_STOCK);
+}
+
+TEST(ReserveStock, WritesThreeRowsWhenItEndsByItself) {
+  GivenStock given = Given({Received("A", 3)});
+  const size_t before = given.rows().size();
+  given.Record(Until(kHour, Reserve("h", {3}, {"A"})));
+  EXPECT_EQ(given.rows().size() - before, 2u);  // hold and timer; the level was there
+}
+
+TEST(ExtendHold, MovesItsEnd) {
+  GivenStock given = Given({Received("A", 3), HeldUntil(60, "h", kThreeAtA)});
+  const auto outcome = given.Record(Extend("h", kHour));
+  EXPECT_EQ(outcome.response().hold().expire_time().seconds(), After(kHour).seconds());
+  EXPECT_EQ(HoldIn(given.rows(), "h").expire_us(), kNow + kHour * 1'000'000);
+  given.When(Extend("h", kHour)).ThenNothing();
+}
+
+TEST(ExtendHold, LeavesAHoldWithoutEndWithoutOne) {
+  Given({Received("A", 3), Held("h", kThreeAtA)}).When(Extend("h", kHour)).ThenNothing();
+  Given({Received("A", 3), Held("h", kThreeAtA), Committed("h", kThreeAtA)}).When(Extend("h", kHour)).ThenNothing();
+}
+
+TEST(ExpireHold, FreesWhatIsHeldWhenItsTimeIsOver) {
+  GivenStock given = Given({Received("A", 3), HeldUntil(0, "h", kThreeAtA)});
+  given.Record(Expire("h")).ThenEvents({Expired("h", kThreeAtA)});
+  EXPECT_EQ(LevelIn(given.rows(), "A").held(), 0);
+  EXPECT_EQ(HoldIn(given.rows(), "h").state(), v1::HOLD_STATE_EXPIRED);
+  given.When(Expire("h")).ThenNothing();
+}
+
+TEST(ExpireHold, LeavesAHoldAloneBeforeThatAndOnceItIsSold) {
+  Given({Received("A", 3), HeldUntil(1, "h", kThreeAtA)}).When(Expire("h")).ThenNothing();
+  Given({Received("A", 3), HeldUntil(0, "h", kThreeAtA), Committed("h", kThreeAtA)}).When(Expire("h")).ThenNothing();
+  Given().When(Expire("h")).ThenNothing();
+  Given().When(v1::ExpireHoldRequest()).ThenNothing();
+}
+
+TEST(CommitHold, MakesAHoldASaleThatNeverEndsByItself) {
+  GivenStock given = Given({Received("A", 3), HeldUntil(60, "h", kThreeAtA)});
+  const auto outcome = given.Record(Commit("h"));
+  outcome.ThenEvents({Committed("h", kThreeAtA)});
+  EXPECT_FALSE(outcome.response().hold().has_expire_time());
+  EXPECT_EQ(LevelIn(given.rows(), "A").held(), 0);
+  EXPECT_EQ(LevelIn(given.rows(), "A").committed(), 3);
+  given.When(Commit("h")).ThenNothing();
+}
+
+TEST(CommitHold, IsTheSameAgainAfterTheGoodsHaveLeft) {
+  Given({Received("A", 3), Held("h", kThreeAtA), Committed("h", kThreeAtA), Shipped("h", kThreeAtA)})
+      .When(Commit("h"))
+      .ThenNothing();
+}
+
+TEST(ReleaseHold, FreesAHoldOrASaleWholeOrInPart) {
+  GivenStock given = Given({Received("A", 9), Held("h", kThreeAtA), Held("s", kThreeAtA), Committed("s", kThreeAtA)});
+  given.Record(Release("h", {{"A", 1}})).ThenEvents({Released("h", {{"A", 1}}, /*ended=*/false)});
+  given.Record(Release("h")).ThenEvents({Released("h", {{"A", 2}})});
+  given.When(Release("h")).ThenNothing();
+  given.Record(Release("s")).ThenEvents({Released("s", kThreeAtA, /*ended=*/true, /*committed=*/true)});
+  EXPECT_EQ(LevelIn(given.rows(), "A").held(), 0);
+  EXPECT_EQ(LevelIn(given.rows(), "A").committed(), 0);
+}
+
+TEST(ShipStock, TakesGoodsOutOfTheSaleAndTheShop) {
+  GivenStock given = Given({Received("A", 3), Held("h", kThreeAtA), Committed("h", kThreeAtA)});
+  given.Record(Ship("h", {{"A", 1}})).ThenEvents({Shipped("h", {{"A", 1}}, /*ended=*/false)});
+  given.Record(Ship("h"));
+  EXPECT_EQ(LevelIn(given.rows(), "A").on_hand(), 0);
+  EXPECT_EQ(LevelIn(given.rows(), "A").committed(), 0);
+  EXPECT_EQ(HoldIn(given.rows(), "h").state(), v1::HOLD_STATE_SHIPPED);
+}
+
+TEST(MoveHold, HoldsThereAndReleasesHereAtOnce) {
+  GivenStock given = Given({Received("A", 3), Received("B", 2), Received("C", 3), Held("h", kThreeAtA)});
+  const auto outcome = given.Record(Move("h", "A", {"B", "C"}));
+  outcome.ThenEvents({Moved("h", kThreeAtA, {{"C", 3}}, "move")});
+  EXPECT_THAT(ListOf(outcome.response().hold().allocations()), ElementsAre(Units("C", 3)));
+  EXPECT_THAT(ListOf(outcome.response().moved_to()), ElementsAre(Units("C", 3)));
+  EXPECT_EQ(LevelIn(given.rows(), "A").held(), 0);
+  EXPECT_EQ(LevelIn(given.rows(), "C").held(), 3);
+}
+
+TEST(MoveHold, MovesPartOrAllOfIt) {
+  const GivenStock given = Given({Received("A", 2), Received("B", 3), Held("h", {{"A", 2}, {"B", 1}})});
+  given.When(Move("h", "A", {"B"}, 1)).ThenEvents({Moved("h", {{"A", 1}}, {{"B", 1}}, "move")});
+  given.When(Move("h", "", {"B"})).ThenEvents({Moved("h", {{"A", 2}}, {{"B", 2}}, "move")});
+  given.When(Move("h", "B", {"B"})).ThenNothing();
+}
+
+TEST(MoveHold, MovesASale) {
+  GivenStock given = Given({Received("A", 3), Received("B", 3), Held("h", kThreeAtA), Committed("h", kThreeAtA)});
+  given.Record(Move("h", "A", {"B"}));
+  EXPECT_EQ(LevelIn(given.rows(), "B").committed(), 3);
+  EXPECT_EQ(LevelIn(given.rows(), "A").committed(), 0);
+}
+
+TEST(MoveHold, TakesAnotherMoveBack) {
+  GivenStock given = Given({Received("A", 3), Received("B", 5), Held("h", {{"A", 3}, {"B", 1}})});
+  given.Record(Move("h", "A", {"B"}));
+  given.Record(TakeBack("h")).ThenEvents({Moved("h", {{"B", 3}}, {{"A", 3}}), Cancelled("h", "move")});
+  EXPECT_THAT(ListOf(HoldIn(given.rows(), "h").allocations()), ElementsAre(Units("A", 3), Units("B", 1)));
+  given.When(TakeBack("h")).ThenNothing();
+  given.When(Move("h", "A", {"B"})).ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
+}
+
+TEST(MoveHold, TakesBackAMoveThatNeverCame) {
+  GivenStock given = Given({Received("A", 3), Received("B", 5), Held("h", {{"A", 3}, {"B", 1}})});
+  given.Record(TakeBack("h")).ThenEvents({Cancelled("h", "move")});
+  given.When(Move("h", "A", {"B"})).ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
+}
+
+TEST(MoveHold, StaysWhereThereIsNoWayBack) {
+  GivenStock given = Given({Received("A", 3), Received("B", 3), Held("h", kThreeAtA)});
+  given.Record(Move("h", "A", {"B"}));
+  given.Record(Reserve("quick", {1}, {"A"}));
+  const auto outcome = given.Record(TakeBack("h"));
+  outcome.ThenEvents({Cancelled("h", "move")});
+  EXPECT_THAT(outcome.response().moved_to(), IsEmpty());
+  EXPECT_THAT(ListOf(outcome.response().hold().allocations()), ElementsAre(Units("B", 3)));
+}
+
+TEST(MoveHold, RemembersItsLastMovesOnly) {
+  GivenStock given = Given({Received("A", 3), Received("B", 3), Held("h", kThreeAtA)});
+  for (int i = 0; i <= kMovesKept; ++i) {
+    v1::MoveHoldRequest move = i % 2 == 0 ? Move("h", "A", {"B"}) : Move("h", "B", {"A"});
+    move.set_request_id("move-" + std::to_string(i));
+    given.Record(move);
+  }
+  EXPECT_EQ(HoldIn(given.rows(), "h").moves_size(), kMovesKept);
+  EXPECT_EQ(HoldIn(given.rows(), "h").moves(0).request_id(), "move-1");
+}
+
+TEST(CancelReservation, FreesWhatTheRequestHeld) {
+  GivenStock given = Given({Received("A", 3), Held("h", kThreeAtA)});
+  const auto outcome = given.Record(Cancel("h"));
+  outcome.ThenEvents({Cancelled("h", "do-h", kThreeAtA)});
+  EXPECT_TRUE(outcome.response().released());
+  EXPECT_EQ(LevelIn(given.rows(), "A").held(), 0);
+  given.When(Cancel("h")).ThenNothing();
+  given.When(Reserve("h", {3}, {"A"})).ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
+}
+
+TEST(CancelReservation, FreesASaleToo) {
+  GivenStock given = Given({Received("A", 3), Held("h", kThreeAtA), Committed("h", kThreeAtA)});
+  given.Record(Cancel("h")).ThenEvents({Cancelled("h", "do-h", kThreeAtA, /*committed=*/true)});
+  EXPECT_EQ(LevelIn(given.rows(), "A").committed(), 0);
+}
+
+TEST(CancelReservation, ComesBeforeTheRequestAndMakesItIneffective) {
+  GivenStock given = Given({Received("A", 3)});
+  const auto outcome = given.Record(Cancel("h"));
+  outcome.ThenEvents({Cancelled("h", "do-h")});
+  EXPECT_FALSE(outcome.response().released());
+  given.When(Reserve("h", {3}, {"A"})).ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
+  EXPECT_EQ(LevelIn(given.rows(), "A").held(), 0);
+}
+
+TEST(CancelReservation, LeavesWhatHasEndedOtherwise) {
+  GivenStock given =
+      Given({Received("A", 3), Held("h", kThreeAtA), Committed("h", kThreeAtA), Shipped("h", kThreeAtA)});
+  given.Record(Cancel("h")).ThenEvents({Cancelled("h", "do-h")});
+  EXPECT_EQ(HoldIn(given.rows(), "h").state(), v1::HOLD_STATE_SHIPPED);
+  given.When(Reserve("h", {1}, {"A"})).ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
+}
+
+TEST(CancelReservation, LeavesTheHoldOfAnotherRequestAlone) {
+  GivenStock given = Given({Received("A", 3), Held("h", kThreeAtA)});
+  const auto outcome = given.Record(Cancel("h", "do-another"));
+  EXPECT_FALSE(outcome.response().released());
+  EXPECT_EQ(LevelIn(given.rows(), "A").held(), 3);
+  EXPECT_EQ(HoldIn(given.rows(), "h").state(), v1::HOLD_STATE_HELD);
+}
+
+TEST(Decide, NamesTheCustomerOfAHoldWheneverItChanges) {
+  v1::ReserveStockRequest request = Reserve("h", {3}, {"A"});
+  *request.mutable_owner()->mutable_customer() = Customer('c');
+  GivenStock given = Given({Received("A", 3), Received("B", 3)});
+  given.Record(request);
+  const std::string hash = Customer('c').keyed_hash();
+  EXPECT_EQ(given.When(Move("h", "A", {"B"})).facts()[0].event.hold_moved().customer().keyed_hash(), hash);
+  EXPECT_EQ(given.When(Release("h")).facts()[0].event.hold_released().customer().keyed_hash(), hash);
+  EXPECT_EQ(given.When(Cancel("h")).facts()[0].event.reservation_cancelled().customer().keyed_hash(), hash);
+  EXPECT_EQ(given.Record(Commit("h")).facts()[0].event.hold_committed().customer().keyed_hash(), hash);
+  EXPECT_EQ(given.When(Ship("h")).facts()[0].event.stock_shipped().customer().keyed_hash(), hash);
+}
+
+TEST(Evolve, KeepsOneTimerPerHoldThatEndsByItself) {
+  const auto timers = [](const GivenStock& given) {
+    size_t count = 0;
+    const std::string service_tables(1, '\xff');  // the runtime's tables begin there
+    given.rows().Scan(service_tables, "", [&](absl::string_view, const store::Row&) { return ++count > 0; });
+    return count;
+  };
+  GivenStock given = Given({Received("A", 9)});
+  given.Record(Until(60, Reserve("h", {3}, {"A"})));
+  given.Record(Until(60, Reserve("g", {3}, {"A"})));
+  EXPECT_EQ(timers(given), 2u);
+  given.Record(Extend("h", kHour));
+  EXPECT_EQ(timers(given), 2u);
+  given.Record(Commit("h"));
+  EXPECT_EQ(timers(given), 1u);
+  given.Record(Release("g"));
+  EXPECT_EQ(timers(given), 0u);
+}
+
+}  // namespace
+}  // namespace halles::inventory
