@@ -17,6 +17,7 @@ from mesh import common, identity, order
 SERVICES = (
     "halles.checkout.v1.CheckoutService",
     "halles.customer_identity.v1.CustomerIdentityService",
+    "halles.inventory.v1.InventoryService",
     "halles.admin.v1.AdminService",
 )
 SERVING = b"\x08\x01"
