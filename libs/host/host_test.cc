@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
 #include "libs/host/calls.h"
 #include "libs/projection/projection_fixture.h"
@@ -54,12 +55,14 @@ class HostTest : public testing::Test {
   void SetUp() override { Open(); }
   void TearDown() override { Close(); }
 
+  virtual Definitions Parts() { return Toy(); }
+
   absl::Status TryOpen() {
     HostOptions options;
     options.data_dir = data_dir();
     options.executors = 2;
     options.slots_per_service = 4;
-    options.definitions = Toy();
+    options.definitions = Parts();
     options.clock = &clock_;
     options.random = &random_;
     auto host = Host::Open(std::move(options));
@@ -124,11 +127,16 @@ class HostTest : public testing::Test {
     }
     return digests;
   }
-  // Through the view, behind a token.
+  // Through a view, behind a token.
   absl::StatusOr<int64_t> Sum(const std::string& counter, const std::string& token = "") {
+    const ReplyPtr reply = AskSum(kSumsView, counter, token);
+    RETURN_IF_ERROR(reply->status());
+    return reply->value();
+  }
+  ReplyPtr AskSum(uint8_t view, const std::string& counter, const std::string& token) {
     auto reply = std::make_shared<Reply>();
     AnswerFromView<AddResponse>(
-        *host_, kTarget, kSumsView, token, absl::Now() + kPatience,
+        *host_, kTarget, view, token, absl::Now() + kPatience,
         [counter](const store::RowReader& rows) -> absl::StatusOr<AddResponse> {
           AddResponse response;
           kSums.ForEach(
@@ -141,8 +149,7 @@ class HostTest : public testing::Test {
           return response;
         },
         [reply](absl::StatusOr<AddResponse> response) { reply->Set(std::move(response), {}); });
-    RETURN_IF_ERROR(reply->status());
-    return reply->value();
+    return reply;
   }
   Proof Verify() {
     AwaitCaughtUp();
@@ -420,6 +427,63 @@ TEST_F(ReadOfAView, BehindATokenSeesWhatItStandsFor) {
 TEST_F(ReadOfAView, BehindATokenOfAnotherInstallIsRefused) {
   EXPECT_EQ(ReasonOf(Sum("t", EncodeToken(store::Install(9), {{SlotId{kSource, 0}, 1}})).status()), "FOREIGN_TOKEN");
   EXPECT_EQ(ReasonOf(Sum("t", "nonsense").status()), "MALFORMED_TOKEN");
+}
+
+// Sums of what was counted and of what the reaction to it made of it.
+constexpr uint8_t kCopiesView = 2;
+
+// The reaction waits at a gate that the test opens.
+class ReadBehindAReaction : public HostTest {
+ protected:
+  void TearDown() override {
+    if (!gate_->HasBeenNotified()) gate_->Notify();
+    HostTest::TearDown();
+  }
+  Definitions Parts() override {
+    Definitions definitions = Toy();
+    projection::ViewDefinition copies{kTarget, kCopiesView, "copies", 1, {}};
+    for (ServiceId source : {kSource, kTarget}) {
+      copies.sources.push_back(
+          projection::ProjectionOf<projection::CounterEvent>(source, 1, &projection::ProjectSum, nullptr));
+    }
+    definitions.views.push_back(std::move(copies));
+    definitions.schemas.AddView(kTarget, kCopiesView, "copies", store::Schema().Add(kSums));
+    const auto react = definitions.reactions.front().react;
+    definitions.reactions.front().react = [gate = gate_, react](absl::string_view payload,
+                                                                const partition::FactContext& context,
+                                                                std::vector<projection::Reaction>* reactions) {
+      gate->WaitForNotification();
+      return react(payload, context, reactions);
+    };
+    return definitions;
+  }
+
+  // Shared with the reaction, which may outlive a test that fails.
+  const std::shared_ptr<absl::Notification> gate_ = std::make_shared<absl::Notification>();
+};
+
+TEST_F(ReadBehindAReaction, SeesWhatTheTokenLedTo) {
+  auto token = std::make_shared<std::string>();
+  auto added = std::make_shared<Reply>();
+  host::Submit<AddResponse>(*host_, kSource, "t", partition::Add("r", 5, "t"), &partition::counter::Decide,
+                            partition::counter::kCounter, Call(), [=](absl::StatusOr<AddResponse> response) {
+                              if (response.ok()) *token = response->consistency_token();
+                              added->Set(std::move(response), {});
+                            });
+  ASSERT_TRUE(added->status().ok()) << added->status();
+  // The view has seen what was counted; nothing but the reaction is missing.
+  const absl::Time deadline = absl::Now() + kPatience;
+  while (AskSum(kCopiesView, "t", "")->value() != 5) {
+    ASSERT_LT(absl::Now(), deadline);
+    std::this_thread::yield();
+  }
+
+  const ReplyPtr behind = AskSum(kCopiesView, "all", *token);
+  EXPECT_EQ(AskSum(kCopiesView, "all", "")->value(), 0) << "a read without a token passes it";
+  EXPECT_FALSE(behind->done()) << "it waits for the reaction, not for the view alone";
+  gate_->Notify();
+  ASSERT_TRUE(behind->status().ok()) << behind->status();
+  EXPECT_EQ(behind->value(), 5);
 }
 
 }  // namespace

@@ -2,8 +2,6 @@
 #ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_DEFINITION_H_
 #define HALLES_SERVICES_CUSTOMER_IDENTITY_DEFINITION_H_
 
-#include "absl/strings/string_view.h"
-#include "halles/common/v1/common.pb.h"
 #include "halles/customer_identity/v1/customer_identity_events.pb.h"
 #include "libs/host/host.h"
 #include "libs/partition/service_definition.h"
@@ -15,9 +13,6 @@ inline constexpr partition::Aggregate<v1::IdentityEvent> kGraph{1, &Evolve};
 
 // Adds customer identity to what a host runs.
 void Define(host::Definitions* definitions);
-
-// What is touched by an event that names the identifier: the name under which watchers wait.
-std::string TopicOf(const common::v1::Identifier& identifier);
 
 }  // namespace halles::customer_identity
 

@@ -1,4 +1,4 @@
-// The view "customers": what was done under each identifier, and the identity graph, in one consistent place.
+// The view "customers": what was done under each identifier, what goes on for it, and the identity graph, in one place.
 #ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_PROJECTION_H_
 #define HALLES_SERVICES_CUSTOMER_IDENTITY_PROJECTION_H_
 
@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "halles/checkout/v1/checkout_events.pb.h"
 #include "halles/customer_identity/v1/customer_identity_events.pb.h"
+#include "halles/inventory/v1/inventory_events.pb.h"
 #include "libs/base/ids.h"
 #include "libs/base/slot.h"
 #include "libs/partition/domain.h"
@@ -59,16 +61,127 @@ struct NeighbourKey {
   auto Fields() { return std::tie(type, hash, neighbour_type, neighbour_hash, source); }
 };
 
+// A line, a fulfilment or a hold.
+using PartId = StringId<struct PartTag>;
+
+struct CartKey {
+  OrderId cart;
+  SlotId source;
+  static constexpr std::array kFieldNames = {"cart", "source"};
+  auto Fields() const { return std::tie(cart, source); }
+  auto Fields() { return std::tie(cart, source); }
+};
+
+struct CartLineKey {
+  OrderId cart;
+  PartId line;
+  SlotId source;
+  static constexpr std::array kFieldNames = {"cart", "line", "source"};
+  auto Fields() const { return std::tie(cart, line, source); }
+  auto Fields() { return std::tie(cart, line, source); }
+};
+
+struct OrderKey {
+  OrderId order;
+  SlotId source;
+  static constexpr std::array kFieldNames = {"order", "source"};
+  auto Fields() const { return std::tie(order, source); }
+  auto Fields() { return std::tie(order, source); }
+};
+
+struct FulfilmentKey {
+  OrderId order;
+  PartId fulfilment;
+  SlotId source;
+  static constexpr std::array kFieldNames = {"order", "fulfilment", "source"};
+  auto Fields() const { return std::tie(order, fulfilment, source); }
+  auto Fields() { return std::tie(order, fulfilment, source); }
+};
+
+struct HoldKey {
+  Sku sku;
+  PartId hold;
+  SlotId source;
+  static constexpr std::array kFieldNames = {"sku", "hold", "source"};
+  auto Fields() const { return std::tie(sku, hold, source); }
+  auto Fields() { return std::tie(sku, hold, source); }
+};
+
+// What goes on for a customer: carts, orders and holds, each kind newest first.
+enum class LiveKind : uint8_t { kCart = 1, kOrder = 2, kHold = 3 };
+
+struct LiveKey {
+  uint8_t type = 0;
+  Hash256 hash;
+  uint8_t kind = 0;          // LiveKind
+  int64_t newest_first = 0;  // minus microseconds since 1970 of its beginning
+  PartId id;                 // cart, order or SKU
+  PartId part;               // hold
+  SlotId source;
+  static constexpr std::array kFieldNames = {"type", "hash", "kind", "newest_first", "id", "part", "source"};
+  auto Fields() const { return std::tie(type, hash, kind, newest_first, id, part, source); }
+  auto Fields() { return std::tie(type, hash, kind, newest_first, id, part, source); }
+};
+
 inline constexpr store::Table<FactKey, rows::FactRow> kFacts(1, "facts");
 inline constexpr store::Table<SeenKey, common::v1::Identifier> kSeen(2, "identifiers");
 inline constexpr store::Table<NeighbourKey, rows::LinkRow> kNeighbours(3, "neighbours");
+inline constexpr store::Table<CartKey, rows::CartRow> kCarts(4, "carts");
+inline constexpr store::Table<CartLineKey, rows::CartLineRow> kCartLines(5, "cart_lines");
+inline constexpr store::Table<OrderKey, rows::OrderRow> kOrders(6, "orders");
+inline constexpr store::Table<FulfilmentKey, rows::FulfilmentRow> kFulfilments(7, "fulfilments");
+inline constexpr store::Table<HoldKey, rows::HoldRow> kHolds(8, "holds");
+// Which of them are an identifier's, and in whose name something changed last: the position of the row says when.
+inline constexpr store::Table<LiveKey, rows::MarkRow> kLive(9, "live");
+inline constexpr store::Table<SeenKey, rows::MarkRow> kChanged(10, "changed");
 
-inline store::Schema CustomersSchema() { return store::Schema().Add(kFacts).Add(kSeen).Add(kNeighbours); }
+inline store::Schema CustomersSchema() {
+  return store::Schema()
+      .Add(kFacts)
+      .Add(kSeen)
+      .Add(kNeighbours)
+      .Add(kCarts)
+      .Add(kCartLines)
+      .Add(kOrders)
+      .Add(kFulfilments)
+      .Add(kHolds)
+      .Add(kLive)
+      .Add(kChanged);
+}
 
-// Each folds one fact into rows of its source slot; it reads none. DATA_LOSS when the event is none that this version knows
-// or an identifier in it is not sealed.
-absl::Status Project(store::Rows& view, const checkout::v1::OrderEvent& event, const partition::FactContext& context);
-absl::Status Project(store::Rows& view, const v1::IdentityEvent& event, const partition::FactContext& context);
+// The source of facts that were lived here.
+inline constexpr char kHere[] = "halles";
+
+// What is touched by an event that names the identifier: the name under which watchers wait.
+std::string TopicOf(const common::v1::Identifier& identifier);
+
+// Each folds one fact into rows of its source slot, and reads no others: what belongs together and comes from several
+// slots is joined when somebody asks. Adds to `topics`, unless it is null, whom the fact touched. DATA_LOSS when the event
+// is none that this version knows or an identifier in it is not sealed.
+absl::Status Project(store::Rows& view, const checkout::v1::OrderEvent& event, const partition::FactContext& context,
+                     std::vector<std::string>* topics = nullptr);
+absl::Status Project(store::Rows& view, const inventory::v1::StockEvent& event, const partition::FactContext& context,
+                     std::vector<std::string>* topics = nullptr);
+absl::Status Project(store::Rows& view, const v1::IdentityEvent& event, const partition::FactContext& context,
+                     std::vector<std::string>* topics = nullptr);
+
+// Events that Project passes over without a look: by the number of their field.
+inline const std::vector<int>& UnprojectedOrderEvents() {
+  static const std::vector<int> fields = {
+      checkout::v1::OrderEvent::kReturnAwaitedFieldNumber,   checkout::v1::OrderEvent::kSagaAdvancedFieldNumber,
+      checkout::v1::OrderEvent::kRerouteStartedFieldNumber,  checkout::v1::OrderEvent::kRerouteRefusedFieldNumber,
+      checkout::v1::OrderEvent::kExchangeStartedFieldNumber, checkout::v1::OrderEvent::kExchangeRejectedFieldNumber};
+  return fields;
+}
+inline const std::vector<int>& UnprojectedStockEvents() {
+  static const std::vector<int> fields = {
+      inventory::v1::StockEvent::kStockReceivedFieldNumber, inventory::v1::StockEvent::kStockCountedFieldNumber,
+      inventory::v1::StockEvent::kStockAdjustedFieldNumber, inventory::v1::StockEvent::kBackorderAllowedFieldNumber,
+      inventory::v1::StockEvent::kStockShippedFieldNumber,  inventory::v1::StockEvent::kStockReturnedFieldNumber,
+      inventory::v1::StockEvent::kTransferSentFieldNumber,  inventory::v1::StockEvent::kTransferReceivedFieldNumber,
+      inventory::v1::StockEvent::kPromiseBrokenFieldNumber, inventory::v1::StockEvent::kStockContradictedFieldNumber};
+  return fields;
+}
 
 }  // namespace halles::customer_identity
 

@@ -14,6 +14,7 @@
 #include "libs/base/money.h"
 #include "libs/base/page_token.h"
 #include "libs/base/status.h"
+#include "services/customer_identity/live_queries.h"
 #include "services/customer_identity/projection.h"
 
 namespace halles::customer_identity {
@@ -51,9 +52,10 @@ v1::TimelineEntry TimelineEntryOf(const Entry& entry) {
   line.set_structure_id(entry.row.structure_id());
   *line.mutable_external() = entry.row.external();
   line.set_id(entry.row.id());
-  *line.mutable_net() = entry.row.net();
+  if (entry.row.has_net()) *line.mutable_net() = entry.row.net();
   line.set_lines(entry.row.lines());
   line.set_event(entry.Event().ToString());
+  line.set_detail(entry.row.detail());
   return line;
 }
 
@@ -113,20 +115,26 @@ class ViewBuilder {
  public:
   explicit ViewBuilder(bool include_events) : include_events_(include_events) {}
 
-  // False when there is more than a view may name.
+  // False when there is more than a view may name. What moves no money stands in the timeline alone.
   bool Add(const FactKey& key, const rows::FactRow& row, Position position) {
+    if (!row.has_net()) return true;
     Entry entry{key, row, position};
     const EventRef event = entry.Event();
-    lines_ += row.lines();
-    const bool is_order = row.kind() == v1::TIMELINE_KIND_ORDER;
     PlaceTotals& place = places_[{row.channel(), row.structure_id()}];
-    ++(is_order ? orders_ : returns_);
-    ++(is_order ? place.orders : place.returns);
     net_[row.net().currency_code()].Add(key, row, event, include_events_);
     place.net[row.net().currency_code()].Add(key, row, event, include_events_);
-    if (is_order) {
+    lines_ += row.lines();
+    if (row.kind() == v1::TIMELINE_KIND_ORDER) {
+      ++orders_;
+      ++place.orders;
       if (!last_.has_value() || Place{key} < Place{last_->key}) last_ = entry;
       if (!first_.has_value() || Place{first_->key} < Place{key}) first_ = std::move(entry);
+    } else if (row.kind() == v1::TIMELINE_KIND_RETURN || row.kind() == v1::TIMELINE_KIND_EXCHANGE) {
+      ++returns_;
+      ++place.returns;
+      exchanges_ += row.kind() == v1::TIMELINE_KIND_EXCHANGE ? 1 : 0;
+    } else {
+      ++cancellations_;
     }
     if (include_events_) events_ += 2;
     return events_ <= kViewEventsMax;
@@ -144,6 +152,8 @@ class ViewBuilder {
     for (const common::v1::Identifier& identifier : party.shared) *view.add_shared_identifiers() = identifier;
     view.set_orders(orders_);
     view.set_returns(returns_);
+    view.set_exchanges(exchanges_);
+    view.set_cancellations(cancellations_);
     view.set_lines(lines_);
     RETURN_IF_ERROR(customer_identity::Finish(&net_, view.mutable_net()));
     std::set<std::string> structures;
@@ -172,6 +182,8 @@ class ViewBuilder {
   const bool include_events_;
   int64_t orders_ = 0;
   int64_t returns_ = 0;
+  int64_t exchanges_ = 0;
+  int64_t cancellations_ = 0;
   int64_t lines_ = 0;
   size_t events_ = 0;
   AmountSums net_;
@@ -273,11 +285,6 @@ void TakeNewest(const store::RowReader& view, const IdentifierKey& key, const st
 
 bool NewerFirst(const Entry& a, const Entry& b) { return PlaceOf(a.key) < PlaceOf(b.key); }
 
-Position SeenOf(const TokenPositions& seen, SlotId source) {
-  const auto it = seen.find(source);
-  return it == seen.end() ? 0 : it->second;
-}
-
 absl::StatusOr<v1::WatchCustomerResponse> SnapshotOf(const store::RowReader& view, const Party& party) {
   v1::WatchCustomerResponse response;
   ASSIGN_OR_RETURN(*response.mutable_snapshot(), BuildCustomerView(view, party, /*include_events=*/false));
@@ -306,7 +313,10 @@ absl::StatusOr<v1::CustomerView> BuildCustomerView(const store::RowReader& view,
     return builder.Add(key, row, position);
   });
   RETURN_IF_ERROR(view.status());
-  return builder.Finish(party);
+  ASSIGN_OR_RETURN(v1::CustomerView built, builder.Finish(party));
+  AddLive(view, party, &built);
+  RETURN_IF_ERROR(view.status());
+  return built;
 }
 
 absl::StatusOr<v1::ListTimelineResponse> ListTimeline(const store::RowReader& view,
@@ -373,7 +383,7 @@ absl::StatusOr<std::optional<v1::WatchCustomerResponse>> NextUpdate(const store:
   std::optional<v1::WatchCustomerResponse> update;
   if (snapshot) {
     ASSIGN_OR_RETURN(update, SnapshotOf(view, party));
-  } else if (!entries.empty()) {
+  } else if (!entries.empty() || ChangedSince(view, party, seen)) {
     std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return NewerFirst(b, a); });
     v1::CustomerChange& change = *update.emplace().mutable_change();
     for (const Entry& entry : entries) *change.add_entries() = TimelineEntryOf(entry);

@@ -1,4 +1,4 @@
-// Turns orders and returns into observations.
+// Turns orders, returns and carts into observations.
 #include "services/customer_identity/reactions.h"
 
 #include <utility>
@@ -6,27 +6,37 @@
 namespace halles::customer_identity {
 namespace {
 
-std::vector<v1::ObserveIdentifiersRequest> Observe(const checkout::v1::SaleRecord& sale) {
-  if (sale.identifiers().empty()) return {};
+using Identifiers = google::protobuf::RepeatedPtrField<common::v1::Identifier>;
+
+std::vector<v1::ObserveIdentifiersRequest> Observe(const Identifiers& identifiers) {
+  if (identifiers.empty()) return {};
   v1::ObserveIdentifiersRequest request;
-  *request.mutable_identifiers() = sale.identifiers();
+  *request.mutable_identifiers() = identifiers;
   return {std::move(request)};
 }
 
 }  // namespace
 
+std::vector<int> ReactedOrderEvents() {
+  return {checkout::v1::OrderEvent::kOrderImportedFieldNumber, checkout::v1::OrderEvent::kReturnImportedFieldNumber,
+          checkout::v1::OrderEvent::kCartCustomerSetFieldNumber, checkout::v1::OrderEvent::kOrderConfirmedFieldNumber};
+}
+
 std::vector<v1::ObserveIdentifiersRequest> React(const checkout::v1::OrderEvent& event, const partition::FactContext&) {
   switch (event.event_case()) {
     case checkout::v1::OrderEvent::kOrderImported:
-      return Observe(event.order_imported().sale());
+      return Observe(event.order_imported().sale().identifiers());
     case checkout::v1::OrderEvent::kReturnImported:
-      return Observe(event.return_imported().sale());
+      return Observe(event.return_imported().sale().identifiers());
+    case checkout::v1::OrderEvent::kCartCustomerSet:
+      return Observe(event.cart_customer_set().identifiers());
+    case checkout::v1::OrderEvent::kOrderConfirmed:
+      return Observe(event.order_confirmed().sale().identifiers());
     case checkout::v1::OrderEvent::kReturnAwaited:
-    case checkout::v1::OrderEvent::kReturnLinked:  // its customer was observed on the order
+    case checkout::v1::OrderEvent::kReturnLinked:  // its customer was observed on the order, here and below
     case checkout::v1::OrderEvent::kCartOpened:
     case checkout::v1::OrderEvent::kCartLinesAdded:
     case checkout::v1::OrderEvent::kCartLineChanged:
-    case checkout::v1::OrderEvent::kCartCustomerSet:
     case checkout::v1::OrderEvent::kCartDeliverySet:
     case checkout::v1::OrderEvent::kCartGiven:
     case checkout::v1::OrderEvent::kCartTaken:
@@ -37,7 +47,6 @@ std::vector<v1::ObserveIdentifiersRequest> React(const checkout::v1::OrderEvent&
     case checkout::v1::OrderEvent::kCartAbandoned:
     case checkout::v1::OrderEvent::kCheckoutStarted:
     case checkout::v1::OrderEvent::kSagaAdvanced:
-    case checkout::v1::OrderEvent::kOrderConfirmed:
     case checkout::v1::OrderEvent::kOrderRejected:
     case checkout::v1::OrderEvent::kOrderCancelled:
     case checkout::v1::OrderEvent::kFulfilmentAdvanced:

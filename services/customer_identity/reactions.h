@@ -10,9 +10,13 @@
 
 namespace halles::customer_identity {
 
-// An order or return that names somebody asks the realm (kRealm) to observe its identifiers; nothing else is reacted to.
+// An order, return or cart that names somebody asks the realm (kRealm) to observe its identifiers. Nothing else is reacted
+// to: what happens to an order later names whom the order named.
 std::vector<v1::ObserveIdentifiersRequest> React(const checkout::v1::OrderEvent& event,
                                                  const partition::FactContext& context);
+
+// Numbers of the fields of the events that it reacts to.
+std::vector<int> ReactedOrderEvents();
 
 }  // namespace halles::customer_identity
 

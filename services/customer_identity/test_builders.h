@@ -1,8 +1,9 @@
-// The vocabulary of customer identity's tests: identifiers by a letter, observations, and a view fed from several logs.
+// The vocabulary of customer identity's tests: identifiers by a letter, facts, and a view that is fed from several logs.
 #ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_TEST_BUILDERS_H_
 #define HALLES_SERVICES_CUSTOMER_IDENTITY_TEST_BUILDERS_H_
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -140,6 +141,106 @@ inline checkout::v1::OrderEvent LinkedTo(const common::v1::Identifier& customer,
   return event;
 }
 
+// Facts that are lived here: carts and orders are aggregates of checkout, stock is one of inventory.
+inline checkout::v1::OrderEvent Opened(common::v1::Channel channel = common::v1::CHANNEL_WEB) {
+  checkout::v1::OrderEvent event;
+  checkout::v1::CartOpened& opened = *event.mutable_cart_opened();
+  opened.mutable_origin()->set_channel(channel);
+  opened.mutable_origin()->set_structure_id("web");
+  opened.set_currency_code("GBP");
+  return event;
+}
+inline checkout::v1::CartLine CartLine(const std::string& id, int64_t units, int64_t pence,
+                                       const std::string& came_from = "") {
+  checkout::v1::CartLine line;
+  line.set_line_id(id);
+  line.set_sku("s");
+  line.set_units(units);
+  line.mutable_unit_price()->set_unscaled(pence);
+  line.mutable_unit_price()->set_scale(2);
+  if (!came_from.empty()) line.add_origins()->set_cart_id(came_from);
+  return line;
+}
+inline checkout::v1::OrderEvent LinesAdded(const std::vector<checkout::v1::CartLine>& lines) {
+  checkout::v1::OrderEvent event;
+  for (const auto& line : lines) *event.mutable_cart_lines_added()->add_lines() = line;
+  return event;
+}
+inline checkout::v1::OrderEvent LineChanged(const std::string& id, int64_t units) {
+  checkout::v1::OrderEvent event;
+  event.mutable_cart_line_changed()->set_line_id(id);
+  event.mutable_cart_line_changed()->set_units(units);
+  return event;
+}
+inline checkout::v1::OrderEvent CustomerSet(const Identifiers& identifiers) {
+  checkout::v1::OrderEvent event;
+  event.mutable_cart_customer_set();
+  for (const auto& identifier : identifiers) *event.mutable_cart_customer_set()->add_identifiers() = identifier;
+  return event;
+}
+inline checkout::v1::Fulfilment Planned(const std::string& id, const std::string& location, int64_t units = 1) {
+  checkout::v1::Fulfilment fulfilment;
+  fulfilment.set_fulfilment_id(id);
+  fulfilment.set_location_id(location);
+  fulfilment.add_lines()->set_units(units);
+  return fulfilment;
+}
+// A sale in the form of imported ones, with what an order lived here names as its source.
+inline checkout::v1::SaleRecord Lived(const Sale& sale) {
+  checkout::v1::SaleRecord record = RecordOf(sale);
+  record.mutable_external()->set_source(kHere);
+  return record;
+}
+inline checkout::v1::OrderEvent Confirmed(const Sale& sale, int64_t number,
+                                          const std::vector<checkout::v1::Fulfilment>& fulfilments) {
+  checkout::v1::OrderEvent event;
+  checkout::v1::OrderConfirmed& confirmed = *event.mutable_order_confirmed();
+  confirmed.set_number(number);
+  *confirmed.mutable_sale() = Lived(sale);
+  for (const auto& fulfilment : fulfilments) *confirmed.add_fulfilments() = fulfilment;
+  return event;
+}
+inline checkout::v1::OrderEvent Advanced(const std::string& fulfilment_id, checkout::v1::FulfilmentState state) {
+  checkout::v1::OrderEvent event;
+  event.mutable_fulfilment_advanced()->set_fulfilment_id(fulfilment_id);
+  event.mutable_fulfilment_advanced()->set_state(state);
+  return event;
+}
+inline checkout::v1::OrderEvent HandedOver(const std::string& fulfilment_id, checkout::v1::FulfilmentState state) {
+  checkout::v1::OrderEvent event;
+  event.mutable_fulfilment_handed_over()->mutable_fulfilment()->set_fulfilment_id(fulfilment_id);
+  event.mutable_fulfilment_handed_over()->set_state(state);
+  return event;
+}
+inline checkout::v1::OrderEvent Ended(const std::string& fulfilment_id, checkout::v1::FulfilmentState state,
+                                      const Sale& reversal) {
+  checkout::v1::OrderEvent event;
+  event.mutable_fulfilment_ended()->mutable_fulfilment()->set_fulfilment_id(fulfilment_id);
+  event.mutable_fulfilment_ended()->set_state(state);
+  *event.mutable_fulfilment_ended()->mutable_reversal() = Lived(reversal);
+  return event;
+}
+inline checkout::v1::OrderEvent GoodsReturned(const std::string& return_id, const Sale& sale) {
+  checkout::v1::OrderEvent event;
+  event.mutable_goods_returned()->set_return_id(return_id);
+  *event.mutable_goods_returned()->mutable_sale() = Lived(sale);
+  return event;
+}
+inline inventory::v1::StockEvent Held(const std::string& hold_id, const Identifiers& customer, int64_t units,
+                                      inventory::v1::HoldPurpose purpose = inventory::v1::HOLD_PURPOSE_DATED_PICKUP,
+                                      const std::string& replaces = "") {
+  inventory::v1::StockEvent event;
+  inventory::v1::StockHeld& held = *event.mutable_stock_held();
+  held.set_hold_id(hold_id);
+  held.add_allocations()->set_location_id("shop-1");
+  held.mutable_allocations(0)->set_units(units);
+  held.set_purpose(purpose);
+  held.mutable_owner()->set_ref("cart/c-1");
+  if (!customer.empty()) *held.mutable_owner()->mutable_customer() = customer[0];
+  held.set_replaced_hold_id(replaces);
+  return event;
+}
+
 // The view "customers" with the realm that observes what it is told: as the mesh does, without its machinery.
 class GivenCustomers {
  public:
@@ -158,6 +259,26 @@ class GivenCustomers {
   void React(const checkout::v1::OrderEvent& event) {
     for (const v1::ObserveIdentifiersRequest& request : customer_identity::React(event, {})) Submit(request);
   }
+  // Facts of one cart or order, each a record of its own, as `minute` strikes.
+  GivenCustomers& Lives(const std::string& order, const std::vector<checkout::v1::OrderEvent>& events, int minute = 0) {
+    for (const auto& event : events) {
+      Fold(event, SlotId{ServiceId::kCheckout, 17}, next_++, 0, order, minute);
+      React(event);
+    }
+    return *this;
+  }
+  // The same for the stock of a SKU.
+  GivenCustomers& Stocks(const std::string& sku, const std::vector<inventory::v1::StockEvent>& events, int minute = 0) {
+    for (const auto& event : events) Fold(event, SlotId{ServiceId::kInventory, 5}, next_stock_++, 0, sku, minute);
+    return *this;
+  }
+  void Project(const inventory::v1::StockEvent& event, uint16_t slot, Position position, const std::string& sku) {
+    Fold(event, SlotId{ServiceId::kInventory, slot}, position, 0, sku);
+  }
+
+  // Whom the facts since the last call touched.
+  std::vector<std::string> TakeTopics() { return std::exchange(topics_, {}); }
+
   // Both, at the next position of slot 17.
   GivenCustomers& Happens(const checkout::v1::OrderEvent& event) {
     Project(event, 17, next_++);
@@ -171,7 +292,9 @@ class GivenCustomers {
 
   // First positions not seen by somebody who has seen everything so far.
   TokenPositions Seen() const {
-    return {{SlotId{ServiceId::kCheckout, 17}, next_}, {kRealmSlot, realm_.next_position()}};
+    return {{SlotId{ServiceId::kCheckout, 17}, next_},
+            {SlotId{ServiceId::kInventory, 5}, next_stock_},
+            {kRealmSlot, realm_.next_position()}};
   }
 
   v1::CustomerView ViewOf(const v1::CustomerName& name, bool include_events = false) const {
@@ -191,24 +314,29 @@ class GivenCustomers {
 
   static std::string AggregateOf(const checkout::v1::OrderEvent& event) {
     if (event.has_order_imported()) return "ord-" + event.order_imported().sale().external().external_id();
-    return "ret-" + event.return_imported().sale().external().external_id();
+    if (event.has_return_imported()) return "ret-" + event.return_imported().sale().external().external_id();
+    return "c-1";
   }
 
   template <class Event>
-  void Fold(const Event& event, SlotId slot, Position position, uint32_t index, const std::string& aggregate) {
+  void Fold(const Event& event, SlotId slot, Position position, uint32_t index, const std::string& aggregate,
+            int minute = 0) {
     view_.set_position(position);
     partition::FactContext context;
     context.slot = slot;
     context.position = position;
     context.index = index;
     context.aggregate_id = aggregate;
-    const absl::Status status = customer_identity::Project(view_, event, context);
+    context.logical_time = (1'291'161'600 + int64_t{60} * minute) * 1'000'000;
+    const absl::Status status = customer_identity::Project(view_, event, context, &topics_);
     EXPECT_TRUE(status.ok()) << status;
   }
 
   GivenRealm realm_{kRealmSlot};
   store::MemoryRows view_;
+  std::vector<std::string> topics_;
   Position next_ = 0;
+  Position next_stock_ = 0;
 };
 
 }  // namespace halles::customer_identity

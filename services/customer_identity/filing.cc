@@ -1,0 +1,109 @@
+// Files facts and marks under identifiers.
+#include "services/customer_identity/filing.h"
+
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/status.h"
+
+namespace halles::customer_identity {
+namespace {
+
+constexpr absl::string_view kNotSealed = "an identifier is not sealed";
+
+FactKey FactKeyOf(const IdentifierKey& key, const rows::FactRow& row, SlotId source) {
+  const int64_t micros = row.time().seconds() * 1'000'000 + row.time().nanos() / 1'000;
+  return {key.type,
+          key.hash,
+          -micros,
+          ExternalId::FromString(row.external().external_id()),
+          SourceId::FromString(row.external().source()),
+          static_cast<uint8_t>(row.kind()),
+          source};
+}
+
+LiveKey LiveKeyOf(const IdentifierKey& key, LiveKind kind, UnixMicros since, absl::string_view id,
+                  absl::string_view part, SlotId source) {
+  return {key.type, key.hash, static_cast<uint8_t>(kind), -since, PartId::FromString(id), PartId::FromString(part),
+          source};
+}
+
+}  // namespace
+
+google::protobuf::Timestamp TimeOf(UnixMicros micros) {
+  google::protobuf::Timestamp time;
+  time.set_seconds(micros / 1'000'000);
+  time.set_nanos(static_cast<int32_t>(micros % 1'000'000) * 1'000);
+  return time;
+}
+
+std::string TopicOf(const common::v1::Identifier& identifier) {
+  return absl::StrCat(static_cast<int>(identifier.type()), ":", identifier.keyed_hash());
+}
+
+absl::Status Filing::Broken(absl::string_view why) const {
+  const EventRef ref{context_.slot, context_.position, context_.index};
+  return Failure(absl::StatusCode::kDataLoss, "EVENT_CANNOT_BE_PROJECTED",
+                 absl::StrCat(ref.ToString(), " cannot be projected: ", why), {{"event", ref.ToString()}});
+}
+
+absl::Status Filing::Fact(const common::v1::Identifier& identifier, rows::FactRow row) {
+  const std::optional<IdentifierKey> key = KeyOf(identifier);
+  if (!key.has_value()) return Broken(kNotSealed);
+  row.set_event_index(context_.index);
+  kFacts.Put(view_, FactKeyOf(*key, row, context_.slot), row);
+  return absl::OkStatus();
+}
+
+absl::Status Filing::DropFact(const common::v1::Identifier& identifier, const rows::FactRow& row) {
+  const std::optional<IdentifierKey> key = KeyOf(identifier);
+  if (!key.has_value()) return Broken(kNotSealed);
+  kFacts.Delete(view_, FactKeyOf(*key, row, context_.slot));
+  return absl::OkStatus();
+}
+
+absl::Status Filing::Sale(const checkout::v1::SaleRecord& sale, v1::TimelineKind kind, absl::string_view id) {
+  if (sale.identifiers().empty()) return absl::OkStatus();  // nobody's
+  for (const common::v1::Identifier& identifier : sale.identifiers()) Touch(identifier);
+  rows::FactRow row;
+  row.set_kind(kind);
+  *row.mutable_time() = sale.recorded_time();
+  row.set_channel(sale.channel());
+  row.set_structure_id(sale.structure_id());
+  *row.mutable_external() = sale.external();
+  row.set_id(std::string(id));
+  *row.mutable_net() = sale.net();
+  row.set_lines(static_cast<uint32_t>(sale.lines_size()));
+  return Fact(sale.identifiers(0), std::move(row));
+}
+
+absl::Status Filing::Enter(const common::v1::Identifier& identifier, LiveKind kind, UnixMicros since,
+                           absl::string_view id, absl::string_view part) {
+  const std::optional<IdentifierKey> key = KeyOf(identifier);
+  if (!key.has_value()) return Broken(kNotSealed);
+  kLive.Put(view_, LiveKeyOf(*key, kind, since, id, part, context_.slot), {});
+  return Change(identifier);
+}
+
+absl::Status Filing::Leave(const common::v1::Identifier& identifier, LiveKind kind, UnixMicros since,
+                           absl::string_view id, absl::string_view part) {
+  const std::optional<IdentifierKey> key = KeyOf(identifier);
+  if (!key.has_value()) return Broken(kNotSealed);
+  kLive.Delete(view_, LiveKeyOf(*key, kind, since, id, part, context_.slot));
+  return Change(identifier);
+}
+
+absl::Status Filing::Change(const common::v1::Identifier& identifier) {
+  const std::optional<IdentifierKey> key = KeyOf(identifier);
+  if (!key.has_value()) return Broken(kNotSealed);
+  kChanged.Put(view_, {key->type, key->hash, context_.slot}, {});
+  Touch(identifier);
+  return absl::OkStatus();
+}
+
+void Filing::Touch(const common::v1::Identifier& identifier) {
+  if (topics_ != nullptr) topics_->push_back(TopicOf(identifier));
+}
+
+}  // namespace halles::customer_identity

@@ -1,0 +1,62 @@
+// Writes of the view "customers" that all its projections share: facts, marks of what goes on, and whom it touches.
+#ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_FILING_H_
+#define HALLES_SERVICES_CUSTOMER_IDENTITY_FILING_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "google/protobuf/timestamp.pb.h"
+#include "halles/checkout/v1/record.pb.h"
+#include "halles/common/v1/common.pb.h"
+#include "libs/base/clock.h"
+#include "libs/partition/domain.h"
+#include "libs/store/rows.h"
+#include "services/customer_identity/projection.h"
+
+namespace halles::customer_identity {
+
+google::protobuf::Timestamp TimeOf(UnixMicros micros);
+
+// Files one event. Every method is DATA_LOSS for an identifier that is not sealed.
+// Lifetime: view, context and topics outlive it.
+class Filing {
+ public:
+  Filing(store::Rows& view, const partition::FactContext& context, std::vector<std::string>* topics)
+      : view_(view), context_(context), topics_(topics) {}
+
+  store::Rows& view() { return view_; }
+  const partition::FactContext& context() const { return context_; }
+
+  // The event cannot be projected.
+  absl::Status Broken(absl::string_view why) const;
+
+  // A fact under the identifier. Sets the event's index.
+  absl::Status Fact(const common::v1::Identifier& identifier, rows::FactRow row);
+  absl::Status DropFact(const common::v1::Identifier& identifier, const rows::FactRow& row);
+  // A sale of any kind under its strongest identifier; nobody's is left out. Touches all its identifiers.
+  absl::Status Sale(const checkout::v1::SaleRecord& sale, v1::TimelineKind kind, absl::string_view id);
+
+  // Something that goes on for the identifier since then, or not any more. Both count as a change of hers.
+  absl::Status Enter(const common::v1::Identifier& identifier, LiveKind kind, UnixMicros since, absl::string_view id,
+                     absl::string_view part = "");
+  absl::Status Leave(const common::v1::Identifier& identifier, LiveKind kind, UnixMicros since, absl::string_view id,
+                     absl::string_view part = "");
+  // Something changed in her name.
+  absl::Status Change(const common::v1::Identifier& identifier);
+
+  void Touch(const common::v1::Identifier& identifier);
+
+ private:
+  store::Rows& view_;
+  const partition::FactContext& context_;
+  std::vector<std::string>* const topics_;  // nullptr: nobody asks
+};
+
+// Folds one fact of a cart, or of the order that it became, into rows; whoever's.
+absl::Status ProjectLive(const checkout::v1::OrderEvent& event, Filing* filing);
+
+}  // namespace halles::customer_identity
+
+#endif  // HALLES_SERVICES_CUSTOMER_IDENTITY_FILING_H_

@@ -1,0 +1,166 @@
+// Projects what inventory holds for a customer.
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/status.h"
+#include "services/customer_identity/filing.h"
+
+namespace halles::customer_identity {
+namespace {
+
+using inventory::v1::Allocation;
+using inventory::v1::StockEvent;
+using Allocations = google::protobuf::RepeatedPtrField<Allocation>;
+
+// Adds units at locations, or takes them off; a location without any goes.
+void Shift(Allocations* allocations, const Allocations& by, int sign) {
+  for (const Allocation& shift : by) {
+    auto at = std::find_if(allocations->begin(), allocations->end(), [&](const Allocation& allocation) {
+      return allocation.location_id() == shift.location_id();
+    });
+    if (at == allocations->end()) {
+      allocations->Add()->set_location_id(shift.location_id());
+      at = allocations->end() - 1;
+    }
+    at->set_units(at->units() + sign * shift.units());
+    if (at->units() == 0) allocations->erase(at);
+  }
+}
+
+// A hold of a customer while one fact of it is folded; holds that are nobody's have no rows.
+class HoldFold {
+ public:
+  HoldFold(Filing* filing, const std::string& hold_id)
+      : filing_(*filing),
+        sku_(filing->context().aggregate_id),
+        hold_id_(hold_id),
+        key_{Sku::FromString(sku_), PartId::FromString(hold_id), filing->context().slot},
+        row_(kHolds.Get(filing->view(), key_)) {}
+
+  bool known() const { return row_.has_value(); }
+  rows::HoldRow& row() { return *row_; }
+
+  absl::Status Place(rows::HoldRow row) {
+    row_ = std::move(row);
+    RETURN_IF_ERROR(Write());
+    RETURN_IF_ERROR(filing_.Enter(row_->customer(), LiveKind::kHold, row_->hold_us(), sku_, hold_id_));
+    return Tell(v1::TIMELINE_KIND_HOLD_PLACED);
+  }
+
+  absl::Status Write() {
+    row_->set_event_index(filing_.context().index);
+    kHolds.Put(filing_.view(), key_, *row_);
+    return filing_.Change(row_->customer());
+  }
+
+  // It is over; UNSPECIFIED: the timeline says nothing of it.
+  absl::Status End(v1::TimelineKind kind) {
+    RETURN_IF_ERROR(filing_.Leave(row_->customer(), LiveKind::kHold, row_->hold_us(), sku_, hold_id_));
+    if (kind != v1::TIMELINE_KIND_UNSPECIFIED) RETURN_IF_ERROR(Tell(kind));
+    kHolds.Delete(filing_.view(), key_);
+    return absl::OkStatus();
+  }
+
+ private:
+  // What an order that is being placed holds shows as that order.
+  absl::Status Tell(v1::TimelineKind kind) {
+    if (row_->purpose() == inventory::v1::HOLD_PURPOSE_CHECKOUT) return absl::OkStatus();
+    rows::FactRow fact;
+    fact.set_kind(kind);
+    *fact.mutable_time() = TimeOf(filing_.context().logical_time);
+    if (row_->allocations_size() > 0) fact.set_structure_id(row_->allocations(0).location_id());
+    fact.mutable_external()->set_source(kHere);
+    fact.mutable_external()->set_external_id(absl::StrCat(sku_, "/", hold_id_));
+    fact.set_id(hold_id_);
+    fact.set_detail(sku_);
+    return filing_.Fact(row_->customer(), std::move(fact));
+  }
+
+  Filing& filing_;
+  const std::string sku_;
+  const std::string hold_id_;
+  const HoldKey key_;
+  std::optional<rows::HoldRow> row_;
+};
+
+absl::Status ProjectHeld(const inventory::v1::StockHeld& held, Filing* filing) {
+  if (!held.replaced_hold_id().empty()) {
+    HoldFold replaced(filing, held.replaced_hold_id());
+    if (replaced.known()) RETURN_IF_ERROR(replaced.End(v1::TIMELINE_KIND_UNSPECIFIED));
+  }
+  if (!held.owner().has_customer()) return absl::OkStatus();
+  rows::HoldRow row;
+  *row.mutable_customer() = held.owner().customer();
+  *row.mutable_allocations() = held.allocations();
+  row.set_purpose(held.purpose());
+  row.set_owner_ref(held.owner().ref());
+  row.set_hold_us(filing->context().logical_time);
+  if (held.has_expire_time()) *row.mutable_expire_time() = held.expire_time();
+  return HoldFold(filing, held.hold_id()).Place(std::move(row));
+}
+
+// A fact about a hold that names its customer, if it has one: without, there is no row to look for.
+template <typename Fact, typename Change>
+absl::Status ProjectHold(const Fact& fact, Filing* filing, const Change& change) {
+  if (!fact.has_customer()) return absl::OkStatus();
+  HoldFold hold(filing, fact.hold_id());
+  return hold.known() ? change(hold) : absl::OkStatus();
+}
+
+template <typename Fact>
+absl::Status ProjectEnd(const Fact& fact, v1::TimelineKind kind, Filing* filing) {
+  return ProjectHold(fact, filing, [kind](HoldFold& hold) { return hold.End(kind); });
+}
+
+}  // namespace
+
+absl::Status Project(store::Rows& view, const StockEvent& event, const partition::FactContext& context,
+                     std::vector<std::string>* topics) {
+  Filing filing(view, context, topics);
+  switch (event.event_case()) {
+    case StockEvent::kStockHeld:
+      return ProjectHeld(event.stock_held(), &filing);
+    case StockEvent::kHoldExtended:
+      return ProjectHold(event.hold_extended(), &filing, [&](HoldFold& hold) {
+        *hold.row().mutable_expire_time() = event.hold_extended().expire_time();
+        return hold.Write();
+      });
+    case StockEvent::kHoldMoved:
+      return ProjectHold(event.hold_moved(), &filing, [&](HoldFold& hold) {
+        Shift(hold.row().mutable_allocations(), event.hold_moved().from(), -1);
+        Shift(hold.row().mutable_allocations(), event.hold_moved().to(), 1);
+        return hold.Write();
+      });
+    case StockEvent::kHoldReleased:
+      return ProjectHold(event.hold_released(), &filing, [&](HoldFold& hold) {
+        if (event.hold_released().ended()) return hold.End(v1::TIMELINE_KIND_HOLD_RELEASED);
+        Shift(hold.row().mutable_allocations(), event.hold_released().allocations(), -1);
+        return hold.Write();
+      });
+    case StockEvent::kHoldCommitted:
+      return ProjectEnd(event.hold_committed(), v1::TIMELINE_KIND_HOLD_COMMITTED, &filing);
+    case StockEvent::kHoldExpired:
+      return ProjectEnd(event.hold_expired(), v1::TIMELINE_KIND_HOLD_EXPIRED, &filing);
+    case StockEvent::kReservationCancelled:
+      return ProjectEnd(event.reservation_cancelled(), v1::TIMELINE_KIND_HOLD_RELEASED, &filing);
+    case StockEvent::kStockReceived:
+    case StockEvent::kStockCounted:
+    case StockEvent::kStockAdjusted:
+    case StockEvent::kBackorderAllowed:
+    case StockEvent::kStockShipped:
+    case StockEvent::kStockReturned:
+    case StockEvent::kTransferSent:
+    case StockEvent::kTransferReceived:
+    case StockEvent::kPromiseBroken:
+    case StockEvent::kStockContradicted:
+      return absl::OkStatus();
+    case StockEvent::EVENT_NOT_SET:
+      break;
+  }
+  return filing.Broken("it is no event that this version knows");
+}
+
+}  // namespace halles::customer_identity

@@ -1,0 +1,497 @@
+// Projects carts and the orders that they become: what goes on for a customer, and what that adds to the timeline.
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/money.h"
+#include "libs/base/status.h"
+#include "services/customer_identity/filing.h"
+
+namespace halles::customer_identity {
+namespace {
+
+using checkout::v1::OrderEvent;
+
+checkout::v1::ExternalRef Here(std::string id) {
+  checkout::v1::ExternalRef external;
+  external.set_source(kHere);
+  external.set_external_id(std::move(id));
+  return external;
+}
+
+absl::StatusOr<int64_t> AmountOf(const common::v1::Decimal& unit_price, int64_t units,
+                                 absl::string_view currency_code) {
+  ASSIGN_OR_RETURN(const Currency currency, Currency::Parse(currency_code));
+  ASSIGN_OR_RETURN(const Decimal price,
+                   Decimal::FromUnscaled(unit_price.unscaled(), static_cast<int>(unit_price.scale())));
+  ASSIGN_OR_RETURN(const Decimal exact, price.Mul(Decimal::FromInt(units)));
+  ASSIGN_OR_RETURN(const Money amount, Round(exact, currency, Rounding::kHalfUp));
+  return amount.minor_units();
+}
+
+// A cart while one fact of it is folded.
+class CartFold {
+ public:
+  explicit CartFold(Filing* filing)
+      : filing_(*filing), id_(filing->context().aggregate_id), key_{OrderId::FromString(id_), filing->context().slot} {
+    std::optional<decltype(kCarts)::Found> found = kCarts.Find(filing->view(), key_);
+    if (!found.has_value()) return;
+    known_ = true;
+    counted_ = found->position == filing->context().position;
+    row_ = std::move(found->row);
+  }
+
+  bool known() const { return known_; }
+  rows::CartRow& row() { return row_; }
+
+  absl::Status Add(const checkout::v1::CartLine& line) {
+    rows::CartLineRow line_row;
+    *line_row.mutable_unit_price() = line.unit_price();
+    if (line.origins_size() > 0) line_row.set_origin_cart_id(line.origins(line.origins_size() - 1).cart_id());
+    return Put(KeyOfLine(line.line_id()), std::move(line_row), line.units());
+  }
+
+  absl::Status Change(const std::string& line_id, int64_t units) {
+    const CartLineKey key = KeyOfLine(line_id);
+    std::optional<rows::CartLineRow> line_row = kCartLines.Get(filing_.view(), key);
+    if (!line_row.has_value()) return absl::OkStatus();
+    Remove(key, *line_row);
+    return units == 0 ? absl::OkStatus() : Put(key, *std::move(line_row), units);
+  }
+
+  // Takes out the lines that came from the cart last; all of them for "".
+  void RemoveFrom(const std::string& cart_id) {
+    std::vector<std::pair<CartLineKey, rows::CartLineRow>> lines;
+    kCartLines.ForEach(
+        filing_.view(),
+        [&](const CartLineKey& key, const rows::CartLineRow& line_row, Position) {
+          if (key.source == key_.source && (cart_id.empty() || line_row.origin_cart_id() == cart_id)) {
+            lines.emplace_back(key, line_row);
+          }
+          return true;
+        },
+        key_.cart);
+    for (const auto& [key, line_row] : lines) Remove(key, line_row);
+  }
+
+  // It is this customer's from now on, and so is what the timeline tells of its beginning.
+  absl::Status SetCustomer(const google::protobuf::RepeatedPtrField<common::v1::Identifier>& identifiers) {
+    if (identifiers.empty()) return absl::OkStatus();
+    for (const common::v1::Identifier& identifier : identifiers) filing_.Touch(identifier);
+    const common::v1::Identifier& customer = identifiers[0];
+    if (row_.has_customer()) {
+      if (KeyOf(row_.customer()) == KeyOf(customer)) return absl::OkStatus();
+      RETURN_IF_ERROR(Leave());
+      RETURN_IF_ERROR(filing_.DropFact(row_.customer(), FactOf(v1::TIMELINE_KIND_CART_OPENED, row_.open_us())));
+    }
+    *row_.mutable_customer() = customer;
+    RETURN_IF_ERROR(Enter());
+    return filing_.Fact(customer, FactOf(v1::TIMELINE_KIND_CART_OPENED, row_.open_us()));
+  }
+
+  // It can become an order, or not any more.
+  absl::Status Enter() {
+    if (!row_.has_customer()) return absl::OkStatus();
+    return filing_.Enter(row_.customer(), LiveKind::kCart, row_.open_us(), id_);
+  }
+  absl::Status Leave() {
+    if (!row_.has_customer()) return absl::OkStatus();
+    return filing_.Leave(row_.customer(), LiveKind::kCart, row_.open_us(), id_);
+  }
+
+  absl::Status Tell(v1::TimelineKind kind, std::string detail) {
+    if (!row_.has_customer()) return absl::OkStatus();
+    rows::FactRow fact = FactOf(kind, filing_.context().logical_time);
+    fact.set_detail(std::move(detail));
+    return filing_.Fact(row_.customer(), std::move(fact));
+  }
+
+  // The facts of one record count once.
+  absl::Status Write() {
+    if (!counted_) row_.set_version(row_.version() + 1);
+    row_.set_event_index(filing_.context().index);
+    kCarts.Put(filing_.view(), key_, row_);
+    return row_.has_customer() ? filing_.Change(row_.customer()) : absl::OkStatus();
+  }
+
+  // Nothing will happen to it any more.
+  absl::Status Drop() {
+    RemoveFrom("");
+    kCarts.Delete(filing_.view(), key_);
+    return Leave();
+  }
+
+ private:
+  CartLineKey KeyOfLine(const std::string& line_id) const {
+    return {key_.cart, PartId::FromString(line_id), key_.source};
+  }
+
+  absl::Status Put(const CartLineKey& key, rows::CartLineRow line_row, int64_t units) {
+    const absl::StatusOr<int64_t> amount = AmountOf(line_row.unit_price(), units, row_.currency_code());
+    if (!amount.ok()) return filing_.Broken(amount.status().message());
+    int64_t total = 0;
+    if (__builtin_add_overflow(row_.total_minor_units(), *amount, &total)) return filing_.Broken("the total overflows");
+    line_row.set_minor_units(*amount);
+    row_.set_total_minor_units(total);
+    row_.set_lines(row_.lines() + 1);
+    kCartLines.Put(filing_.view(), key, line_row);
+    return absl::OkStatus();
+  }
+
+  void Remove(const CartLineKey& key, const rows::CartLineRow& line_row) {
+    row_.set_total_minor_units(row_.total_minor_units() - line_row.minor_units());
+    row_.set_lines(row_.lines() - 1);
+    kCartLines.Delete(filing_.view(), key);
+  }
+
+  rows::FactRow FactOf(v1::TimelineKind kind, UnixMicros at) const {
+    rows::FactRow fact;
+    fact.set_kind(kind);
+    *fact.mutable_time() = TimeOf(at);
+    fact.set_channel(row_.channel());
+    fact.set_structure_id(row_.structure_id());
+    *fact.mutable_external() = Here(id_);
+    fact.set_id(id_);
+    return fact;
+  }
+
+  Filing& filing_;
+  const std::string id_;
+  const CartKey key_;
+  rows::CartRow row_;
+  bool known_ = false;
+  bool counted_ = false;  // an earlier fact of the record was
+};
+
+absl::Status ProjectOpened(const checkout::v1::CartOpened& opened, Filing* filing) {
+  CartFold cart(filing);
+  rows::CartRow& row = cart.row();
+  row.set_state(checkout::v1::CART_STATE_OPEN);
+  row.set_channel(opened.origin().channel());
+  row.set_structure_id(opened.origin().structure_id());
+  row.set_currency_code(opened.currency_code());
+  row.set_open_us(filing->context().logical_time);
+  return cart.Write();
+}
+
+// Whatever changes a cart that is there.
+template <typename Change>
+absl::Status ProjectCart(Filing* filing, const Change& change) {
+  CartFold cart(filing);
+  if (!cart.known()) return filing->Broken("nothing is known of the cart");
+  RETURN_IF_ERROR(change(cart));
+  return cart.Write();
+}
+
+absl::Status ProjectState(checkout::v1::CartState state, Filing* filing) {
+  return ProjectCart(filing, [state](CartFold& cart) {
+    cart.row().set_state(state);
+    return absl::OkStatus();
+  });
+}
+
+absl::Status ProjectMerged(const checkout::v1::CartMerged& merged, Filing* filing) {
+  return ProjectCart(filing, [&](CartFold& cart) -> absl::Status {
+    cart.row().set_state(checkout::v1::CART_STATE_MERGED);
+    cart.RemoveFrom("");
+    RETURN_IF_ERROR(cart.Tell(v1::TIMELINE_KIND_CART_MERGED, merged.into_cart_id()));
+    return cart.Leave();
+  });
+}
+
+absl::Status ProjectReopened(const checkout::v1::CartReopened& reopened, Filing* filing) {
+  return ProjectCart(filing, [&](CartFold& cart) -> absl::Status {
+    cart.row().set_state(checkout::v1::CART_STATE_OPEN);
+    if (reopened.replaces_lines()) {
+      cart.RemoveFrom("");
+      for (const checkout::v1::CartLine& line : reopened.lines()) RETURN_IF_ERROR(cart.Add(line));
+    }
+    return cart.Enter();
+  });
+}
+
+absl::Status ProjectAbandoned(Filing* filing) {
+  CartFold cart(filing);
+  if (!cart.known()) return filing->Broken("nothing is known of the cart");
+  RETURN_IF_ERROR(cart.Tell(v1::TIMELINE_KIND_CART_ABANDONED, ""));
+  return cart.Drop();
+}
+
+// An order while one fact of it is folded. Orders that are nobody's have no rows.
+class OrderFold {
+ public:
+  explicit OrderFold(Filing* filing)
+      : filing_(*filing),
+        id_(filing->context().aggregate_id),
+        key_{OrderId::FromString(id_), filing->context().slot},
+        row_(kOrders.Get(filing->view(), key_)) {}
+
+  bool known() const { return row_.has_value(); }
+  rows::OrderRow& row() { return *row_; }
+  const std::string& id() const { return id_; }
+
+  void Write() {
+    row_->set_event_index(filing_.context().index);
+    kOrders.Put(filing_.view(), key_, *row_);
+  }
+
+  void Plan(const checkout::v1::Fulfilment& planned) {
+    rows::FulfilmentRow row;
+    row.set_state(checkout::v1::FULFILMENT_STATE_RESERVED);
+    row.set_location_id(planned.location_id());
+    for (const checkout::v1::FulfilmentLine& line : planned.lines()) row.set_units(row.units() + line.units());
+    if (planned.delivery().shipment().has_promised_time()) {
+      *row.mutable_promised_time() = planned.delivery().shipment().promised_time();
+    }
+    Put(planned.fulfilment_id(), std::move(row));
+  }
+
+  // Changes a fulfilment that is there.
+  template <typename Change>
+  void Advance(const std::string& fulfilment_id, const Change& change) {
+    std::optional<rows::FulfilmentRow> row = kFulfilments.Get(filing_.view(), KeyOfFulfilment(fulfilment_id));
+    if (!row.has_value()) return;
+    change(&*row);
+    Put(fulfilment_id, *std::move(row));
+  }
+
+  // Tells of a fulfilment in the timeline. Money that it takes back belongs to where the order was placed.
+  absl::Status Tell(const std::string& fulfilment_id, v1::TimelineKind kind, std::string detail,
+                    const checkout::v1::SaleRecord* reversal = nullptr) {
+    rows::FactRow fact;
+    fact.set_kind(kind);
+    *fact.mutable_time() = TimeOf(filing_.context().logical_time);
+    fact.set_channel(row_->channel());
+    const std::optional<rows::FulfilmentRow> row = kFulfilments.Get(filing_.view(), KeyOfFulfilment(fulfilment_id));
+    if (row.has_value()) fact.set_structure_id(row->location_id());
+    *fact.mutable_external() = Here(absl::StrCat(id_, "/", fulfilment_id));
+    fact.set_id(fulfilment_id);
+    fact.set_detail(std::move(detail));
+    if (reversal != nullptr) {
+      fact.set_structure_id(reversal->structure_id());
+      *fact.mutable_net() = reversal->net();
+    }
+    RETURN_IF_ERROR(filing_.Change(row_->customer()));
+    return filing_.Fact(row_->customer(), std::move(fact));
+  }
+
+ private:
+  FulfilmentKey KeyOfFulfilment(const std::string& fulfilment_id) const {
+    return {key_.order, PartId::FromString(fulfilment_id), key_.source};
+  }
+  void Put(const std::string& fulfilment_id, rows::FulfilmentRow row) {
+    row.set_event_index(filing_.context().index);
+    kFulfilments.Put(filing_.view(), KeyOfFulfilment(fulfilment_id), row);
+  }
+
+  Filing& filing_;
+  const std::string id_;
+  const OrderKey key_;
+  std::optional<rows::OrderRow> row_;
+};
+
+absl::Status ProjectConfirmed(const checkout::v1::OrderConfirmed& confirmed, Filing* filing) {
+  if (CartFold cart(filing); cart.known()) RETURN_IF_ERROR(cart.Drop());
+  const checkout::v1::SaleRecord& sale = confirmed.sale();
+  const std::string id(filing->context().aggregate_id);
+  if (sale.identifiers().empty()) return absl::OkStatus();  // nobody's
+  rows::OrderRow row;
+  *row.mutable_customer() = sale.identifiers(0);
+  row.set_number(confirmed.number());
+  row.set_channel(sale.channel());
+  row.set_structure_id(sale.structure_id());
+  *row.mutable_total() = sale.net();
+  row.set_lines(static_cast<uint32_t>(sale.lines_size()));
+  row.set_confirm_us(filing->context().logical_time);
+  row.set_event_index(filing->context().index);
+  kOrders.Put(filing->view(), {OrderId::FromString(id), filing->context().slot}, row);
+  OrderFold order(filing);
+  for (const checkout::v1::Fulfilment& planned : confirmed.fulfilments()) order.Plan(planned);
+  RETURN_IF_ERROR(filing->Enter(row.customer(), LiveKind::kOrder, row.confirm_us(), id));
+  return filing->Sale(sale, v1::TIMELINE_KIND_ORDER, id);
+}
+
+absl::Status ProjectCancelled(const checkout::v1::OrderCancelled& cancelled, Filing* filing) {
+  OrderFold order(filing);
+  if (!order.known()) return absl::OkStatus();
+  order.row().set_cancelled(true);
+  order.Write();
+  for (const checkout::v1::Fulfilment& ended : cancelled.fulfilments()) {
+    order.Advance(ended.fulfilment_id(),
+                  [](rows::FulfilmentRow* row) { row->set_state(checkout::v1::FULFILMENT_STATE_CANCELLED); });
+  }
+  rows::FactRow fact;
+  fact.set_kind(v1::TIMELINE_KIND_CANCELLATION);
+  *fact.mutable_time() = TimeOf(filing->context().logical_time);
+  fact.set_channel(order.row().channel());
+  fact.set_structure_id(order.row().structure_id());
+  *fact.mutable_external() = Here(order.id());
+  fact.set_id(order.id());
+  fact.set_detail(cancelled.cause());
+  if (cancelled.reversal().has_net()) *fact.mutable_net() = cancelled.reversal().net();
+  RETURN_IF_ERROR(filing->Change(order.row().customer()));
+  return filing->Fact(order.row().customer(), std::move(fact));
+}
+
+absl::Status ProjectAdvanced(const checkout::v1::FulfilmentAdvanced& advanced, Filing* filing) {
+  OrderFold order(filing);
+  if (!order.known()) return absl::OkStatus();
+  order.Advance(advanced.fulfilment_id(), [&](rows::FulfilmentRow* row) {
+    row->set_state(advanced.state());
+    if (advanced.has_collect_by_time()) *row->mutable_collect_by_time() = advanced.collect_by_time();
+  });
+  const bool prepared = advanced.state() == checkout::v1::FULFILMENT_STATE_PREPARED;
+  const bool ready = advanced.state() == checkout::v1::FULFILMENT_STATE_READY;
+  return order.Tell(advanced.fulfilment_id(),
+                    prepared ? v1::TIMELINE_KIND_FULFILMENT_PREPARED
+                    : ready  ? v1::TIMELINE_KIND_FULFILMENT_READY
+                             : v1::TIMELINE_KIND_FULFILMENT_COMPLETED,
+                    "");
+}
+
+absl::Status ProjectHandedOver(const checkout::v1::FulfilmentHandedOver& handed_over, Filing* filing) {
+  OrderFold order(filing);
+  if (!order.known()) return absl::OkStatus();
+  const std::string& id = handed_over.fulfilment().fulfilment_id();
+  order.Advance(id, [&](rows::FulfilmentRow* row) {
+    row->set_state(handed_over.state());
+    row->set_tracking_reference(handed_over.tracking_reference());
+  });
+  const bool shipped = handed_over.state() == checkout::v1::FULFILMENT_STATE_SHIPPED;
+  return order.Tell(id, shipped ? v1::TIMELINE_KIND_FULFILMENT_SHIPPED : v1::TIMELINE_KIND_FULFILMENT_COLLECTED,
+                    handed_over.tracking_reference());
+}
+
+absl::Status ProjectDelayed(const checkout::v1::FulfilmentDelayed& delayed, Filing* filing) {
+  OrderFold order(filing);
+  if (!order.known()) return absl::OkStatus();
+  order.Advance(delayed.fulfilment_id(), [&](rows::FulfilmentRow* row) {
+    row->set_delay_cause(delayed.cause());
+    row->clear_promised_time();
+    if (delayed.has_promised_time()) *row->mutable_promised_time() = delayed.promised_time();
+  });
+  return order.Tell(delayed.fulfilment_id(), v1::TIMELINE_KIND_FULFILMENT_DELAYED, delayed.cause());
+}
+
+absl::Status ProjectEnded(const checkout::v1::FulfilmentEnded& ended, Filing* filing) {
+  OrderFold order(filing);
+  if (!order.known()) return absl::OkStatus();
+  const std::string& id = ended.fulfilment().fulfilment_id();
+  order.Advance(id, [&](rows::FulfilmentRow* row) { row->set_state(ended.state()); });
+  const bool expired = ended.state() == checkout::v1::FULFILMENT_STATE_EXPIRED;
+  return order.Tell(id, expired ? v1::TIMELINE_KIND_FULFILMENT_EXPIRED : v1::TIMELINE_KIND_FULFILMENT_CANCELLED,
+                    ended.cause(), ended.reversal().has_net() ? &ended.reversal() : nullptr);
+}
+
+absl::Status ProjectRerouted(const checkout::v1::FulfilmentRerouted& rerouted, Filing* filing) {
+  OrderFold order(filing);
+  if (!order.known()) return absl::OkStatus();
+  order.Advance(rerouted.fulfilment_id(),
+                [&](rows::FulfilmentRow* row) { row->set_location_id(rerouted.to_location_id()); });
+  return order.Tell(rerouted.fulfilment_id(), v1::TIMELINE_KIND_FULFILMENT_REROUTED, rerouted.from_location_id());
+}
+
+// Of an order placed here or imported: it names the customer of that order.
+absl::Status ProjectReturned(const checkout::v1::GoodsReturned& returned, Filing* filing) {
+  if (!returned.sale().identifiers().empty()) RETURN_IF_ERROR(filing->Change(returned.sale().identifiers(0)));
+  return filing->Sale(returned.sale(), v1::TIMELINE_KIND_RETURN, returned.return_id());
+}
+
+// Both halves in one fact: one event is behind it.
+absl::Status ProjectExchange(const checkout::v1::ExchangeCommitted& exchange, Filing* filing) {
+  OrderFold order(filing);
+  if (!order.known()) return absl::OkStatus();
+  for (const checkout::v1::Fulfilment& planned : exchange.fulfilments()) order.Plan(planned);
+  rows::FactRow fact;
+  fact.set_kind(v1::TIMELINE_KIND_EXCHANGE);
+  *fact.mutable_time() = exchange.sale().recorded_time();
+  fact.set_channel(exchange.sale().channel());
+  fact.set_structure_id(exchange.sale().structure_id());
+  *fact.mutable_external() = exchange.sale().external();
+  fact.set_id(exchange.exchange_id());
+  *fact.mutable_net() = exchange.difference();
+  fact.set_lines(static_cast<uint32_t>(exchange.sale().lines_size() + exchange.returned().sale().lines_size()));
+  RETURN_IF_ERROR(filing->Change(order.row().customer()));
+  return filing->Fact(order.row().customer(), std::move(fact));
+}
+
+}  // namespace
+
+absl::Status ProjectLive(const OrderEvent& event, Filing* filing) {
+  switch (event.event_case()) {
+    case OrderEvent::kCartOpened:
+      return ProjectOpened(event.cart_opened(), filing);
+    case OrderEvent::kCartLinesAdded:
+      return ProjectCart(filing, [&](CartFold& cart) -> absl::Status {
+        for (const auto& line : event.cart_lines_added().lines()) RETURN_IF_ERROR(cart.Add(line));
+        return absl::OkStatus();
+      });
+    case OrderEvent::kCartLineChanged:
+      return ProjectCart(filing, [&](CartFold& cart) {
+        return cart.Change(event.cart_line_changed().line_id(), event.cart_line_changed().units());
+      });
+    case OrderEvent::kCartCustomerSet:
+      return ProjectCart(filing,
+                         [&](CartFold& cart) { return cart.SetCustomer(event.cart_customer_set().identifiers()); });
+    case OrderEvent::kCartDeliverySet:
+      return ProjectCart(filing, [](CartFold&) { return absl::OkStatus(); });
+    case OrderEvent::kCartGiven:
+      return ProjectState(checkout::v1::CART_STATE_MERGING, filing);
+    case OrderEvent::kCartTaken:
+      return ProjectCart(filing, [&](CartFold& cart) -> absl::Status {
+        for (const auto& line : event.cart_taken().lines()) RETURN_IF_ERROR(cart.Add(line));
+        return cart.SetCustomer(event.cart_taken().identifiers());
+      });
+    case OrderEvent::kCartMerged:
+      return ProjectMerged(event.cart_merged(), filing);
+    case OrderEvent::kCartMergeUndone:
+      return ProjectCart(filing, [&](CartFold& cart) {
+        cart.RemoveFrom(event.cart_merge_undone().from_cart_id());
+        return absl::OkStatus();
+      });
+    case OrderEvent::kCartReopened:
+      return ProjectReopened(event.cart_reopened(), filing);
+    case OrderEvent::kCartAbandoned:
+      return ProjectAbandoned(filing);
+    case OrderEvent::kCheckoutStarted:
+      return ProjectState(checkout::v1::CART_STATE_IN_CHECKOUT, filing);
+    case OrderEvent::kOrderRejected:
+      return ProjectState(checkout::v1::CART_STATE_OPEN, filing);
+    case OrderEvent::kOrderConfirmed:
+      return ProjectConfirmed(event.order_confirmed(), filing);
+    case OrderEvent::kOrderCancelled:
+      return ProjectCancelled(event.order_cancelled(), filing);
+    case OrderEvent::kFulfilmentAdvanced:
+      return ProjectAdvanced(event.fulfilment_advanced(), filing);
+    case OrderEvent::kFulfilmentHandedOver:
+      return ProjectHandedOver(event.fulfilment_handed_over(), filing);
+    case OrderEvent::kFulfilmentDelayed:
+      return ProjectDelayed(event.fulfilment_delayed(), filing);
+    case OrderEvent::kFulfilmentEnded:
+      return ProjectEnded(event.fulfilment_ended(), filing);
+    case OrderEvent::kFulfilmentRerouted:
+      return ProjectRerouted(event.fulfilment_rerouted(), filing);
+    case OrderEvent::kGoodsReturned:
+      return ProjectReturned(event.goods_returned(), filing);
+    case OrderEvent::kExchangeCommitted:
+      return ProjectExchange(event.exchange_committed(), filing);
+    case OrderEvent::kCartDeclined:
+    case OrderEvent::kReturnAwaited:
+    case OrderEvent::kSagaAdvanced:
+    case OrderEvent::kRerouteStarted:
+    case OrderEvent::kRerouteRefused:
+    case OrderEvent::kExchangeStarted:
+    case OrderEvent::kExchangeRejected:
+      return absl::OkStatus();
+    case OrderEvent::kOrderImported:
+    case OrderEvent::kReturnImported:
+    case OrderEvent::kReturnLinked:
+    case OrderEvent::EVENT_NOT_SET:
+      break;
+  }
+  return filing->Broken("it is no event that this version knows");
+}
+
+}  // namespace halles::customer_identity

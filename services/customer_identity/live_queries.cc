@@ -1,0 +1,156 @@
+// Joins marks with the rows that they lead to.
+#include "services/customer_identity/live_queries.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "services/customer_identity/filing.h"
+#include "services/customer_identity/projection.h"
+
+namespace halles::customer_identity {
+namespace {
+
+bool NewerFirst(const LiveKey& a, const LiveKey& b) {
+  return std::tie(a.newest_first, a.id, a.part) < std::tie(b.newest_first, b.id, b.part);
+}
+
+// The newest of one kind.
+std::vector<LiveKey> Newest(const store::RowReader& view, const Party& party, LiveKind kind) {
+  std::vector<LiveKey> newest;
+  for (const IdentifierKey& key : party.keys) {
+    size_t taken = 0;
+    kLive.ForEach(
+        view,
+        [&](const LiveKey& live, const rows::MarkRow&, Position) {
+          newest.push_back(live);
+          return ++taken < kLiveMax;
+        },
+        key.type, key.hash, static_cast<uint8_t>(kind));
+  }
+  std::sort(newest.begin(), newest.end(), NewerFirst);
+  if (newest.size() > kLiveMax) newest.resize(kLiveMax);
+  return newest;
+}
+
+void AddCart(const store::RowReader& view, const LiveKey& live, v1::CustomerView* built) {
+  const auto found = kCarts.Find(view, {OrderId::FromString(live.id.ToString()), live.source});
+  if (!found.has_value()) return;
+  v1::CustomerCart& cart = *built->add_carts();
+  cart.set_cart_id(live.id.ToString());
+  cart.set_state(found->row.state());
+  cart.set_version(found->row.version());
+  cart.set_channel(found->row.channel());
+  cart.set_structure_id(found->row.structure_id());
+  cart.set_lines(found->row.lines());
+  cart.mutable_total()->set_currency_code(found->row.currency_code());
+  cart.mutable_total()->set_minor_units(found->row.total_minor_units());
+  *cart.mutable_open_time() = TimeOf(found->row.open_us());
+  cart.set_event(EventRef{live.source, found->position, found->row.event_index()}.ToString());
+}
+
+void AddFulfilments(const store::RowReader& view, const OrderKey& key, v1::CustomerOrder* order) {
+  kFulfilments.ForEach(
+      view,
+      [&](const FulfilmentKey& fulfilment, const rows::FulfilmentRow& row, Position position) {
+        if (fulfilment.source != key.source) return true;
+        v1::CustomerFulfilment& added = *order->add_fulfilments();
+        added.set_fulfilment_id(fulfilment.fulfilment.ToString());
+        added.set_state(row.state());
+        added.set_location_id(row.location_id());
+        added.set_units(row.units());
+        added.set_delay_cause(row.delay_cause());
+        if (row.has_promised_time()) *added.mutable_promised_time() = row.promised_time();
+        if (row.has_collect_by_time()) *added.mutable_collect_by_time() = row.collect_by_time();
+        added.set_tracking_reference(row.tracking_reference());
+        added.set_event(EventRef{fulfilment.source, position, row.event_index()}.ToString());
+        return true;
+      },
+      key.order);
+  // "f2" stands before "f10".
+  std::stable_sort(order->mutable_fulfilments()->begin(), order->mutable_fulfilments()->end(),
+                   [](const v1::CustomerFulfilment& a, const v1::CustomerFulfilment& b) {
+                     return a.fulfilment_id().size() < b.fulfilment_id().size();
+                   });
+}
+
+// Completed when nothing is left to do and something was handed over; cancelled when nothing was.
+checkout::v1::OrderState StateOf(const v1::CustomerOrder& order, bool cancelled) {
+  if (cancelled) return checkout::v1::ORDER_STATE_CANCELLED;
+  bool handed_over = false;
+  for (const v1::CustomerFulfilment& fulfilment : order.fulfilments()) {
+    const bool has_goods = fulfilment.state() == checkout::v1::FULFILMENT_STATE_COLLECTED ||
+                           fulfilment.state() == checkout::v1::FULFILMENT_STATE_COMPLETED;
+    const bool ended = fulfilment.state() == checkout::v1::FULFILMENT_STATE_EXPIRED ||
+                       fulfilment.state() == checkout::v1::FULFILMENT_STATE_CANCELLED;
+    if (!has_goods && !ended) return checkout::v1::ORDER_STATE_CONFIRMED;
+    handed_over = handed_over || has_goods;
+  }
+  return handed_over ? checkout::v1::ORDER_STATE_COMPLETED : checkout::v1::ORDER_STATE_CANCELLED;
+}
+
+void AddOrder(const store::RowReader& view, const LiveKey& live, v1::CustomerView* built) {
+  const OrderKey key{OrderId::FromString(live.id.ToString()), live.source};
+  const auto found = kOrders.Find(view, key);
+  if (!found.has_value()) return;
+  v1::CustomerOrder& order = *built->add_live_orders();
+  order.set_order_id(live.id.ToString());
+  order.set_number(found->row.number());
+  order.set_channel(found->row.channel());
+  order.set_structure_id(found->row.structure_id());
+  *order.mutable_total() = found->row.total();
+  order.set_lines(found->row.lines());
+  *order.mutable_confirm_time() = TimeOf(found->row.confirm_us());
+  AddFulfilments(view, key, &order);
+  order.set_state(StateOf(order, found->row.cancelled()));
+  order.set_event(EventRef{live.source, found->position, found->row.event_index()}.ToString());
+}
+
+void AddHold(const store::RowReader& view, const LiveKey& live, v1::CustomerView* built) {
+  const auto found = kHolds.Find(view, {Sku::FromString(live.id.ToString()), live.part, live.source});
+  if (!found.has_value()) return;
+  v1::CustomerHold& hold = *built->add_holds();
+  hold.set_sku(live.id.ToString());
+  hold.set_hold_id(live.part.ToString());
+  for (const inventory::v1::Allocation& allocation : found->row.allocations()) {
+    *hold.add_allocations() = allocation;
+    hold.set_units(hold.units() + allocation.units());
+  }
+  hold.set_purpose(found->row.purpose());
+  hold.set_owner_ref(found->row.owner_ref());
+  *hold.mutable_hold_time() = TimeOf(found->row.hold_us());
+  if (found->row.has_expire_time()) *hold.mutable_expire_time() = found->row.expire_time();
+  hold.set_event(EventRef{live.source, found->position, found->row.event_index()}.ToString());
+}
+
+}  // namespace
+
+void AddLive(const store::RowReader& view, const Party& party, v1::CustomerView* built) {
+  for (const LiveKey& live : Newest(view, party, LiveKind::kCart)) AddCart(view, live, built);
+  for (const LiveKey& live : Newest(view, party, LiveKind::kOrder)) AddOrder(view, live, built);
+  for (const LiveKey& live : Newest(view, party, LiveKind::kHold)) AddHold(view, live, built);
+}
+
+bool ChangedSince(const store::RowReader& view, const Party& party, const TokenPositions& seen) {
+  bool changed = false;
+  for (const IdentifierKey& key : party.keys) {
+    kChanged.ForEach(
+        view,
+        [&](const SeenKey& mark, const rows::MarkRow&, Position position) {
+          changed = position >= SeenOf(seen, mark.source);
+          return !changed;
+        },
+        key.type, key.hash);
+    if (changed) break;
+  }
+  return changed;
+}
+
+Position SeenOf(const TokenPositions& seen, SlotId source) {
+  const auto it = seen.find(source);
+  return it == seen.end() ? 0 : it->second;
+}
+
+}  // namespace halles::customer_identity
