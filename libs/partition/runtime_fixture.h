@@ -134,6 +134,8 @@ class RuntimeTest : public testing::Test {
     options.executors = 1;
     options.services = std::move(services);
     options.counters = &counters_;
+    options.request_key = "key";
+    options.calls = calls_;
     auto runtime = Runtime::Start(std::move(options));
     ASSERT_TRUE(runtime.ok()) << runtime.status();
     runtime_ = *std::move(runtime);
@@ -241,6 +243,7 @@ class RuntimeTest : public testing::Test {
   ManualClock clock_;
   SeededRandom random_{1};
   RuntimeCounters counters_;
+  CallSink* calls_ = nullptr;
   std::unique_ptr<eventlog::MemoryLog> log_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<Runtime> runtime_;

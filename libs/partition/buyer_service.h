@@ -1,0 +1,140 @@
+// A toy service whose aggregates call others: an order that takes from counters, and asks again until it knows.
+#ifndef HALLES_LIBS_PARTITION_BUYER_SERVICE_H_
+#define HALLES_LIBS_PARTITION_BUYER_SERVICE_H_
+
+#include <array>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "libs/base/slot.h"
+#include "libs/partition/callable.h"
+#include "libs/partition/counter_service.h"
+#include "libs/partition/domain.h"
+#include "libs/partition/timers.h"
+#include "libs/store/table.h"
+
+namespace halles::partition::buyer {
+
+inline constexpr int64_t kRetryMicros = 200'000;
+
+struct OrderKey {
+  std::string order;
+  static constexpr std::array kFieldNames = {"order"};
+  auto Fields() const { return std::tie(order); }
+  auto Fields() { return std::tie(order); }
+};
+// `value` counts the counters that were taken from, `additions` is when it asks again; the row's padding is none.
+inline constexpr store::Table<OrderKey, counter::CounterRow> kOrders(1, "orders");
+
+// What a fact of an order says: CounterEvent::amount.
+enum Fact : int64_t { kAsked = 1, kTaken = 2, kRefused = 3 };
+
+inline counter::CounterEvent EventOf(const std::string& order, Fact fact) {
+  counter::CounterEvent event;
+  event.set_counter(order);
+  event.set_amount(fact);
+  return event;
+}
+
+// The order "o:a,b" takes one from the counters a and b.
+inline std::vector<std::string> CountersOf(const std::string& order) {
+  const std::vector<std::string> parts = absl::StrSplit(order, ':');
+  return absl::StrSplit(parts.back(), ',');
+}
+
+inline void AddCalls(const std::string& order, std::vector<OutgoingCall>* calls) {
+  for (const std::string& name : CountersOf(order)) {
+    OutgoingCall call;
+    call.service = ServiceId::kInventory;
+    call.aggregate_key = name;
+    call.method = counter::AddRequest::descriptor()->full_name();
+    call.request_id = absl::StrCat(order, "/", name);
+    call.reply_key = order;
+    call.reply_tag = name;
+    counter::AddRequest request;
+    request.set_request_id(call.request_id);
+    request.set_counter(name);
+    request.set_amount(-1);
+    call.request = request.SerializeAsString();
+    calls->push_back(std::move(call));
+  }
+}
+
+using Decided = absl::StatusOr<Decision<counter::AddResponse, counter::CounterEvent>>;
+
+inline Decided Begin(const store::RowReader&, const counter::AddRequest& request, const CommandContext&) {
+  Decision<counter::AddResponse, counter::CounterEvent> decision;
+  decision.facts.push_back({request.counter(), EventOf(request.counter(), kAsked)});
+  AddCalls(request.counter(), &decision.calls);
+  return decision;
+}
+
+struct Outcomes {
+  std::vector<CallOutcome> all;
+};
+inline Decided Learn(const store::RowReader& state, const Outcomes& outcomes, const CommandContext&) {
+  Decision<counter::AddResponse, counter::CounterEvent> decision;
+  const std::string& order = outcomes.all.front().reply_key;
+  const counter::CounterRow row = kOrders.Get(state, {order}).value_or(counter::CounterRow());
+  if (row.additions() == 0) return decision;
+  for (const CallOutcome& outcome : outcomes.all) {
+    decision.facts.push_back(
+        {order, EventOf(order, outcome.kind == CallOutcome::Kind::kSucceeded ? kTaken : kRefused)});
+  }
+  return decision;
+}
+
+inline Decided Again(const store::RowReader& state, const TimerKey& timer, const CommandContext&) {
+  Decision<counter::AddResponse, counter::CounterEvent> decision;
+  const counter::CounterRow row = kOrders.Get(state, {timer.key}).value_or(counter::CounterRow());
+  if (static_cast<UnixMicros>(row.additions()) != timer.due_us) return decision;
+  decision.facts.push_back({timer.key, EventOf(timer.key, kAsked)});
+  AddCalls(timer.key, &decision.calls);
+  return decision;
+}
+
+inline absl::Status Evolve(store::Rows& rows, const counter::CounterEvent& event, const FactContext& context) {
+  counter::CounterRow row = kOrders.Get(rows, {event.counter()}).value_or(counter::CounterRow());
+  const UnixMicros due = static_cast<UnixMicros>(row.additions());
+  UnixMicros next = 0;
+  if (event.amount() == kAsked) next = context.logical_time + kRetryMicros;
+  if (event.amount() == kTaken) {
+    row.set_value(row.value() + 1);
+    if (row.value() < static_cast<int64_t>(CountersOf(event.counter()).size())) next = due;
+  }
+  if (event.amount() == kRefused) row.set_value(-1);
+  MoveTimer(rows, due, next, event.counter());
+  row.set_additions(static_cast<uint64_t>(next));
+  kOrders.Put(rows, {event.counter()}, row);
+  return absl::OkStatus();
+}
+inline constexpr Aggregate<counter::CounterEvent> kOrder{1, &Evolve};
+
+inline Outcomes OutcomesRequest(std::vector<CallOutcome> outcomes) { return {std::move(outcomes)}; }
+inline TimerKey TimerRequest(const TimerKey& timer) { return timer; }
+
+inline ServiceDefinition Service() {
+  ServiceDefinition service;
+  service.id = ServiceId::kCheckout;
+  service.aggregates = {FoldOf(kOrder)};
+  service.on_outcome = OutcomesTo(&OutcomesRequest, &Learn, kOrder);
+  service.on_timer = TimerTo(&TimerRequest, &Again, kOrder);
+  return service;
+}
+
+// Counters that can be called.
+inline ServiceDefinition Counters() {
+  ServiceDefinition service = counter::Service(ServiceId::kInventory);
+  service.callables.insert(CallableOf(&counter::Decide, counter::kCounter));
+  return service;
+}
+
+}  // namespace halles::partition::buyer
+
+#endif  // HALLES_LIBS_PARTITION_BUYER_SERVICE_H_

@@ -1,0 +1,179 @@
+// Tests of the order and the pauses in which timers are taken, and of what is gathered from calls.
+#include "libs/partition/due_timers.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "gtest/gtest.h"
+#include "libs/partition/noting_rows.h"
+#include "libs/partition/outcome_gatherer.h"
+#include "libs/store/memory_rows.h"
+
+namespace halles::partition {
+namespace {
+
+class DueTimersTest : public testing::Test {
+ protected:
+  void Set(UnixMicros due, const std::string& key) {
+    NotingRows noting(&rows_);
+    SetTimer(noting, due, key);
+    timers_.OnSet(noting.earliest());
+  }
+  void Clear(UnixMicros due, const std::string& key) { ClearTimer(rows_, due, key); }
+
+  // The keys that are taken at `now`.
+  std::string Take(UnixMicros now) {
+    if (!timers_.MayBeDue(now)) return "nothing may be due";
+    taken_ = timers_.Take(rows_, now);
+    return absl::StrJoin(taken_, " ", [](std::string* out, const TimerKey& timer) { out->append(timer.key); });
+  }
+  // Answers those taken last; all but `standing` are cleared.
+  void Answer(const std::string& standing = "") {
+    for (size_t i = 0; i < taken_.size(); ++i) {
+      if (taken_[i].key != standing) Clear(taken_[i].due_us, taken_[i].key);
+      if (timers_.Answered()) timers_.Settle(rows_);
+    }
+  }
+
+  store::MemoryRows rows_;
+  DueTimers timers_;
+  std::vector<TimerKey> taken_;
+};
+
+TEST_F(DueTimersTest, TakesWhatIsDueTheEarliestFirst) {
+  Set(30, "c");
+  Set(10, "a");
+  Set(20, "b");
+  Set(31, "d");
+  EXPECT_EQ(Take(30), "a b c");
+}
+
+TEST_F(DueTimersTest, DoesNotReadBeforeTheEarliestIsDue) {
+  Set(10, "a");
+  EXPECT_EQ(Take(5), "");
+  EXPECT_EQ(Take(9), "nothing may be due");
+  EXPECT_EQ(Take(10), "a");
+}
+
+TEST_F(DueTimersTest, NoticesOneThatIsSetBeforeTheEarliest) {
+  Set(100, "late");
+  EXPECT_EQ(Take(5), "");
+  Set(10, "soon");
+  EXPECT_EQ(Take(10), "soon");
+}
+
+TEST_F(DueTimersTest, WaitsForTheAnswersToThoseTaken) {
+  Set(10, "a");
+  EXPECT_EQ(Take(10), "a");
+  Set(11, "b");
+  EXPECT_EQ(Take(20), "nothing may be due");
+  Answer();
+  EXPECT_EQ(Take(20), "b");
+}
+
+TEST_F(DueTimersTest, TriesOneThatStandsAfterAPause) {
+  Set(10, "a");
+  Set(11, "b");
+  EXPECT_EQ(Take(20), "a b");
+  Answer("a");
+  EXPECT_EQ(Take(20), "") << "the round ends";
+  EXPECT_EQ(Take(20 + kTimerRetryMicros - 1), "nothing may be due");
+  EXPECT_EQ(Take(20 + kTimerRetryMicros), "a");
+}
+
+TEST_F(DueTimersTest, OneThatStandsDoesNotKeepTheOthersWaiting) {
+  for (size_t i = 0; i < kTimersAtATime; ++i) Set(10, absl::StrCat("a", i));
+  Set(11, "b");
+  Set(1'000'000'000'000, "far");
+  Take(20);
+  EXPECT_EQ(taken_.size(), kTimersAtATime);
+  Answer("a0");
+  EXPECT_EQ(Take(20), "b");
+  Answer();
+  EXPECT_EQ(Take(20), "");
+  EXPECT_EQ(Take(20 + kTimerRetryMicros), "a0");
+  Answer();
+  EXPECT_EQ(Take(20 + kTimerRetryMicros), "nothing may be due");
+  EXPECT_EQ(Take(1'000'000'000'000), "far");
+}
+
+TEST_F(DueTimersTest, ReadsAllAnewWhenItIsReset) {
+  EXPECT_EQ(Take(5), "");
+  SetTimer(rows_, 10, "folded by nobody here");
+  EXPECT_EQ(Take(20), "nothing may be due");
+  timers_.Reset();
+  EXPECT_EQ(Take(20), "folded by nobody here");
+}
+
+TEST_F(DueTimersTest, AMoveClearsAndSets) {
+  MoveTimer(rows_, 0, 10, "a");
+  MoveTimer(rows_, 10, 30, "a");
+  MoveTimer(rows_, 30, 30, "a");
+  EXPECT_EQ(Take(20), "");
+  timers_.Reset();
+  EXPECT_EQ(Take(30), "a");
+  MoveTimer(rows_, 30, 0, "a");
+  EXPECT_EQ(rows_.size(), 0u);
+}
+
+class OutcomeGathererTest : public testing::Test {
+ protected:
+  void Add(uint64_t group, const std::string& tag, CallOutcome::Kind kind = CallOutcome::Kind::kSucceeded) {
+    CallOutcome outcome;
+    outcome.reply_tag = tag;
+    outcome.kind = kind;
+    gatherer_.Add(group, std::move(outcome));
+  }
+
+  std::vector<std::string> delivered_;
+  OutcomeGatherer gatherer_{[this](const std::string& tenant, const std::vector<CallOutcome>& outcomes) {
+    delivered_.push_back(absl::StrCat(tenant, ":"));
+    for (const CallOutcome& outcome : outcomes) absl::StrAppend(&delivered_.back(), outcome.reply_tag);
+  }};
+  using Delivered = std::vector<std::string>;
+};
+
+TEST_F(OutcomeGathererTest, DeliversTogetherWhatWasAskedTogether) {
+  const uint64_t group = gatherer_.Begin("t", 2, 0);
+  Add(group, "a");
+  EXPECT_EQ(delivered_, Delivered());
+  Add(group, "b");
+  EXPECT_EQ(delivered_, Delivered({"t:ab"}));
+  EXPECT_TRUE(gatherer_.empty());
+}
+
+TEST_F(OutcomeGathererTest, LeavesOutWhatIsUnknown) {
+  const uint64_t group = gatherer_.Begin("", 2, 0);
+  Add(group, "a", CallOutcome::Kind::kUnknown);
+  Add(group, "b");
+  EXPECT_EQ(delivered_, Delivered({":b"}));
+  Add(gatherer_.Begin("", 1, 0), "c", CallOutcome::Kind::kUnknown);
+  EXPECT_EQ(delivered_.size(), 1u) << "nothing to deliver";
+}
+
+TEST_F(OutcomeGathererTest, DeliversWhatHasComeInTimeAndTheRestAsItComes) {
+  const uint64_t group = gatherer_.Begin("", 3, 0);
+  Add(group, "a");
+  EXPECT_FALSE(gatherer_.MayBeDue(kGatherMicros - 1));
+  EXPECT_TRUE(gatherer_.MayBeDue(kGatherMicros));
+  gatherer_.DeliverDue(kGatherMicros);
+  EXPECT_EQ(delivered_, Delivered({":a"}));
+  EXPECT_FALSE(gatherer_.MayBeDue(2 * kGatherMicros));
+  Add(group, "b");
+  Add(group, "c");
+  EXPECT_EQ(delivered_, Delivered({":a", ":b", ":c"}));
+  EXPECT_TRUE(gatherer_.empty());
+}
+
+TEST_F(OutcomeGathererTest, ForgetsWhatItIsToldToForget) {
+  const uint64_t group = gatherer_.Begin("", 1, 0);
+  gatherer_.Clear();
+  Add(group, "a");
+  EXPECT_EQ(delivered_, Delivered());
+}
+
+}  // namespace
+}  // namespace halles::partition
