@@ -13,11 +13,15 @@ namespace {
 using google::protobuf::Struct;
 using google::protobuf::Value;
 
-// Each event that moves money, and the field of it that says how much.
+// Each event that moves money, the field of it that is the sale, and the one that says how much: "" for the sale's net.
 constexpr struct {
   const char* event;
   const char* sale;
-} kSales[] = {{"order_imported", "sale"}, {"return_imported", "sale"}, {"return_linked", "linked_return"}};
+  const char* net;
+} kSales[] = {{"order_imported", "sale", ""},         {"return_imported", "sale", ""},
+              {"return_linked", "linked_return", ""}, {"order_confirmed", "sale", ""},
+              {"order_cancelled", "reversal", ""},    {"fulfilment_ended", "reversal", ""},
+              {"goods_returned", "sale", ""},         {"exchange_committed", "sale", "difference"}};
 
 const Value* Member(const Struct& object, const std::string& key) {
   const auto found = object.fields().find(key);
@@ -36,10 +40,13 @@ std::string TextMember(const Struct& object, const std::string& key) {
 
 // The sale within `object` or an object within it.
 bool Find(const Struct& object, EventValue* out) {
-  for (const auto& [event, field] : kSales) {
+  for (const auto& [event, field, of_body] : kSales) {
     const Struct* const body = ObjectMember(object, event);
     const Struct* const sale = body == nullptr ? nullptr : ObjectMember(*body, field);
-    const Struct* const net = sale == nullptr ? nullptr : ObjectMember(*sale, "net");
+    const bool of_sale = of_body[0] == '\0';
+    const Struct* const net = sale == nullptr ? nullptr
+                              : of_sale       ? ObjectMember(*sale, "net")
+                                              : ObjectMember(*body, of_body);
     if (net == nullptr) continue;
     int64_t minor_units = 0;
     const std::string text = TextMember(*net, "minor_units");

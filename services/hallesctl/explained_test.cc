@@ -40,6 +40,29 @@ TEST(ValueOfEvent, ReadsReturnsOfBothKinds) {
   EXPECT_EQ(ValueOfEvent(Json(event))->net.minor_units(), -7);
 }
 
+TEST(ValueOfEvent, ReadsWhatIsLivedHere) {
+  OrderEvent event;
+  event.mutable_order_confirmed()->mutable_sale()->mutable_net()->set_minor_units(11);
+  EXPECT_EQ(ValueOfEvent(Json(event))->net.minor_units(), 11);
+  event.mutable_order_cancelled()->mutable_reversal()->mutable_net()->set_minor_units(-11);
+  EXPECT_EQ(ValueOfEvent(Json(event))->net.minor_units(), -11);
+  event.mutable_fulfilment_ended()->mutable_reversal()->mutable_net()->set_minor_units(-4);
+  EXPECT_EQ(ValueOfEvent(Json(event))->net.minor_units(), -4);
+  event.mutable_goods_returned()->mutable_sale()->mutable_net()->set_minor_units(-3);
+  EXPECT_EQ(ValueOfEvent(Json(event))->net.minor_units(), -3);
+}
+
+TEST(ValueOfEvent, TakesAnExchangeAsTheDifferenceOfItsHalves) {
+  OrderEvent event;
+  checkout::v1::ExchangeCommitted& exchange = *event.mutable_exchange_committed();
+  exchange.mutable_returned()->mutable_sale()->mutable_net()->set_minor_units(-10);
+  exchange.mutable_sale()->mutable_net()->set_minor_units(14);
+  exchange.mutable_sale()->mutable_external()->set_external_id("c-1/x1");
+  exchange.mutable_difference()->set_minor_units(4);
+  EXPECT_EQ(ValueOfEvent(Json(event))->net.minor_units(), 4);
+  EXPECT_EQ(ValueOfEvent(Json(event))->external_id, "c-1/x1");
+}
+
 TEST(ValueOfEvent, FindsTheEventInsideARecordAndTakesZeroAsZero) {
   OrderEvent event;
   event.mutable_order_imported()->mutable_sale()->mutable_net()->set_currency_code("GBP");
