@@ -7,8 +7,15 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_split.h"
+#include "libs/partition/callable.h"
 #include "libs/partition/runtime_tables.h"
+#include "libs/saga/saga.h"
 #include "services/checkout/cart/commands.h"
+#include "services/checkout/live/commands.h"
+#include "services/checkout/live/state.h"
+#include "services/checkout/numbers/commands.h"
+#include "services/checkout/numbers/state.h"
 #include "services/checkout/order/commands.h"
 #include "services/checkout/projection.h"
 #include "services/checkout/reactions.h"
@@ -45,14 +52,45 @@ projection::ReactionDefinition DefineReactions() {
            [](const v1::SettleMergeRequest& request) { return request.cart_id(); })});
 }
 
+v1::RecordOutcomesRequest OutcomesRequest(std::vector<partition::CallOutcome> outcomes) {
+  v1::RecordOutcomesRequest request;
+  for (partition::CallOutcome& outcome : outcomes) {
+    request.set_order_id(outcome.reply_key);
+    v1::CallOutcome& told = *request.add_outcomes();
+    told.set_tag(std::move(outcome.reply_tag));
+    told.set_succeeded(outcome.kind == partition::CallOutcome::Kind::kSucceeded);
+    told.set_response(std::move(outcome.response));
+    if (!told.succeeded()) told.set_refusal(saga::EncodeRefusal(outcome.refusal));
+  }
+  return request;
+}
+
+// Of a key that cart::TimerKey made.
+v1::TurnTimerRequest TimerRequest(const partition::TimerKey& timer) {
+  v1::TurnTimerRequest request;
+  const std::pair<std::string, std::string> parts = absl::StrSplit(timer.key, absl::MaxSplits('/', 1));
+  request.set_order_id(parts.first);
+  request.set_timer(parts.second);
+  return request;
+}
+
 }  // namespace
 
 void Define(host::Definitions* definitions) {
   partition::ServiceDefinition service;
   service.id = ServiceId::kCheckout;
   service.fold_version = kStateFoldVersion;
-  service.aggregates = {partition::FoldOf(kOrder)};
+  service.aggregates = {partition::FoldOf(kOrder), partition::FoldOf(kNumberSeries)};
   service.mostly_absent_tables.assign(kMostlyAbsentTables.begin(), kMostlyAbsentTables.end());
+  service.mostly_absent_tables.insert(service.mostly_absent_tables.end(), live::kMostlyAbsentTables.begin(),
+                                      live::kMostlyAbsentTables.end());
+  service.mostly_absent_tables.push_back(numbers::kNumbers.id());
+  service.callables.insert(partition::CallableOf<v1::AssignOrderNumberRequest, v1::AssignOrderNumberResponse>(
+      &numbers::Decide, kNumberSeries));
+  service.on_outcome = partition::OutcomesTo<v1::RecordOutcomesRequest, v1::RecordOutcomesResponse>(
+      &OutcomesRequest, &live::Decide, kOrder);
+  service.on_timer =
+      partition::TimerTo<v1::TurnTimerRequest, v1::TurnTimerResponse>(&TimerRequest, &live::Decide, kOrder);
   definitions->services.push_back(std::move(service));
 
   projection::ViewDefinition totals{ServiceId::kCheckout, kTotalsView, kTotalsViewName, kTotalsFoldVersion, {}};
@@ -61,7 +99,8 @@ void Define(host::Definitions* definitions) {
 
   definitions->reactions.push_back(DefineReactions());
 
-  definitions->schemas.AddState(ServiceId::kCheckout, partition::WithRuntimeTables(StateSchema()))
+  definitions->schemas
+      .AddState(ServiceId::kCheckout, partition::WithRuntimeTables(numbers::AddTables(live::AddTables(StateSchema()))))
       .AddView(ServiceId::kCheckout, kTotalsView, kTotalsViewName, TotalsSchema());
 }
 

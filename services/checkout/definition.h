@@ -5,11 +5,13 @@
 #include "halles/checkout/v1/checkout_events.pb.h"
 #include "libs/host/host.h"
 #include "libs/partition/service_definition.h"
+#include "services/checkout/numbers/state.h"
 #include "services/checkout/order/state.h"
 
 namespace halles::checkout {
 
 inline constexpr partition::Aggregate<v1::OrderEvent> kOrder{1, &Evolve};
+inline constexpr partition::Aggregate<v1::NumberSeriesEvent> kNumberSeries{2, &numbers::Evolve};
 
 // Adds checkout to what a host runs.
 void Define(host::Definitions* definitions);

@@ -23,6 +23,7 @@
 #include "libs/telemetry/metrics_server.h"
 #include "services/checkout/cart_service.h"
 #include "services/checkout/definition.h"
+#include "services/checkout/order_service.h"
 #include "services/checkout/service.h"
 #include "services/customer_identity/definition.h"
 #include "services/customer_identity/service.h"
@@ -134,23 +135,26 @@ int Run(const Setup& settings) {
 
   checkout::CheckoutDoor checkout_door(host->get(), &metrics);
   checkout::CartDoor cart_door(host->get(), &metrics);
+  checkout::OrderDoor order_door(host->get(), &metrics);
   customer_identity::CustomerIdentityDoor identity_door(host->get(), watches, &metrics);
   inventory::InventoryDoor inventory_door(host->get(), stock_watches, &metrics);
   mesh::AdminDoor admin_door(host->get(), &metrics);
   const std::vector<std::string> names = {
       std::string(checkout::v1::CheckoutService::service_full_name()),
       std::string(checkout::v1::CartService::service_full_name()),
+      std::string(checkout::v1::OrderService::service_full_name()),
       std::string(customer_identity::v1::CustomerIdentityService::service_full_name()),
       std::string(inventory::v1::InventoryService::service_full_name()),
       std::string(admin::v1::AdminService::service_full_name())};
   rpc::ServerOptions server_options;
   server_options.listen = *listen;
   absl::StatusOr<std::unique_ptr<rpc::Server>> server = rpc::Server::Start(
-      server_options, {&checkout_door, &cart_door, &identity_door, &inventory_door, &admin_door}, names);
+      server_options, {&checkout_door, &cart_door, &order_door, &identity_door, &inventory_door, &admin_door}, names);
   if (!server.ok()) return Fail("cannot start: --listen", server.status());
   (*server)->OnDrain([&] {
     checkout_door.door().EndStreams();
     cart_door.door().EndStreams();
+    order_door.door().EndStreams();
     identity_door.door().EndStreams();
     inventory_door.door().EndStreams();
     admin_door.door().EndStreams();

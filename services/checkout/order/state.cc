@@ -11,6 +11,7 @@
 #include "libs/base/money.h"
 #include "libs/base/status.h"
 #include "services/checkout/broken.h"
+#include "services/checkout/live/state.h"
 #include "services/checkout/order/record.h"
 
 namespace halles::checkout {
@@ -145,6 +146,7 @@ absl::Status Evolve(store::Rows& state, const v1::OrderEvent& event, const parti
     case v1::OrderEvent::kExchangeStarted:
     case v1::OrderEvent::kExchangeCommitted:
     case v1::OrderEvent::kExchangeRejected:
+      return live::Evolve(state, event, context);
     case v1::OrderEvent::EVENT_NOT_SET:
       break;
   }

@@ -1,0 +1,53 @@
+// What checkout knows of the numbers of a structure: gapless, one per document.
+#ifndef HALLES_SERVICES_CHECKOUT_NUMBERS_STATE_H_
+#define HALLES_SERVICES_CHECKOUT_NUMBERS_STATE_H_
+
+#include <array>
+#include <string>
+#include <tuple>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "halles/checkout/v1/checkout_events.pb.h"
+#include "libs/base/ids.h"
+#include "libs/partition/domain.h"
+#include "libs/store/rows.h"
+#include "libs/store/table.h"
+#include "services/checkout/rows.pb.h"
+
+namespace halles::checkout::numbers {
+
+// A series lives in the slot of its key, "numbers/<structure>". Invariants, which Evolve refuses to break:
+//   1. The numbers of a structure are 1, 2, 3 and so on, without a gap.
+//   2. A document has one number, for ever.
+
+struct SeriesKey {
+  StructureId structure;
+  static constexpr std::array kFieldNames = {"structure"};
+  auto Fields() const { return std::tie(structure); }
+  auto Fields() { return std::tie(structure); }
+};
+
+struct DocumentKey {
+  StructureId structure;
+  std::string document;
+  static constexpr std::array kFieldNames = {"structure", "document"};
+  auto Fields() const { return std::tie(structure, document); }
+  auto Fields() { return std::tie(structure, document); }
+};
+
+inline constexpr store::Table<SeriesKey, rows::NumberSeriesRow> kSeries(24, "number_series");
+inline constexpr store::Table<DocumentKey, rows::NumberRow> kNumbers(25, "numbers");
+
+inline store::Schema AddTables(store::Schema schema) { return schema.Add(kSeries).Add(kNumbers); }
+
+// The key of a structure's series, and the structure of such a key.
+std::string SeriesOf(absl::string_view structure_id);
+StructureId StructureOf(absl::string_view series);
+
+// Folds one fact. DATA_LOSS when it breaks an invariant.
+absl::Status Evolve(store::Rows& state, const v1::NumberSeriesEvent& event, const partition::FactContext& context);
+
+}  // namespace halles::checkout::numbers
+
+#endif  // HALLES_SERVICES_CHECKOUT_NUMBERS_STATE_H_

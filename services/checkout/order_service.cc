@@ -1,0 +1,176 @@
+// The methods of orders: check, name the order, submit or read.
+#include "services/checkout/order_service.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "libs/base/status.h"
+#include "libs/host/calls.h"
+#include "services/checkout/definition.h"
+#include "services/checkout/live/checks.h"
+#include "services/checkout/live/commands.h"
+#include "services/checkout/live/queries.h"
+#include "services/checkout/order/record.h"
+
+namespace halles::checkout {
+namespace {
+
+const std::string& OrderOf(const v1::PlaceOrderRequest& request) { return request.cart_id(); }
+template <typename Request>
+const std::string& OrderOf(const Request& request) {
+  return request.order_id();
+}
+
+// Sends a command to the slot of its order.
+template <typename Response, typename Request, typename Reply>
+absl::Status Send(host::Host& host, const Request& request, const rpc::Call& call, Reply reply) {
+  RETURN_IF_ERROR(live::Validate(request));
+  host::Submit<Response>(host, ServiceId::kCheckout, OrderOf(request), request, &live::Decide, kOrder, call, reply);
+  return absl::OkStatus();
+}
+
+// The same, and answers with how what it began has ended, as far as that is known by the deadline.
+template <typename Response, typename Request, typename Reply>
+absl::Status SendAndWait(host::Host& host, const Request& request, const rpc::Call& call, Reply reply) {
+  return Send<Response>(host, request, call,
+                        [&host, request, deadline = call.deadline, reply](const absl::StatusOr<Response>& begun) {
+                          if (!begun.ok()) {
+                            reply(begun.status());
+                            return;
+                          }
+                          host::ReadStateWhen<Response>(
+                              host, ServiceId::kCheckout, OrderOf(request), begun->consistency_token(), deadline,
+                              [request](const store::RowReader& state, SlotId slot,
+                                        std::string token) -> absl::StatusOr<std::optional<Response>> {
+                                ASSIGN_OR_RETURN(std::optional<Response> ended, live::OutcomeOf(state, slot, request));
+                                if (ended.has_value()) ended->set_consistency_token(std::move(token));
+                                return ended;
+                              },
+                              reply);
+                        });
+}
+
+}  // namespace
+
+OrderDoor::OrderDoor(host::Host* host, telemetry::Metrics* metrics)
+    : host_(*host), door_(v1::OrderService::service_full_name(), metrics) {}
+
+grpc::ServerUnaryReactor* OrderDoor::PlaceOrder(grpc::CallbackServerContext* context,
+                                                const v1::PlaceOrderRequest* request,
+                                                v1::PlaceOrderResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return SendAndWait<v1::PlaceOrderResponse>(host_, asked, call, reply);
+  });
+}
+
+grpc::ServerUnaryReactor* OrderDoor::CancelOrder(grpc::CallbackServerContext* context,
+                                                 const v1::CancelOrderRequest* request,
+                                                 v1::CancelOrderResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return Send<v1::CancelOrderResponse>(host_, asked, call, reply);
+  });
+}
+
+grpc::ServerUnaryReactor* OrderDoor::ReturnLines(grpc::CallbackServerContext* context,
+                                                 const v1::ReturnLinesRequest* request,
+                                                 v1::ReturnLinesResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return Send<v1::ReturnLinesResponse>(host_, asked, call, reply);
+  });
+}
+
+grpc::ServerUnaryReactor* OrderDoor::ExchangeLines(grpc::CallbackServerContext* context,
+                                                   const v1::ExchangeLinesRequest* request,
+                                                   v1::ExchangeLinesResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return SendAndWait<v1::ExchangeLinesResponse>(host_, asked, call, reply);
+  });
+}
+
+grpc::ServerUnaryReactor* OrderDoor::PrepareFulfilment(grpc::CallbackServerContext* context,
+                                                       const v1::PrepareFulfilmentRequest* request,
+                                                       v1::PrepareFulfilmentResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return Send<v1::PrepareFulfilmentResponse>(host_, asked, call, reply);
+  });
+}
+
+grpc::ServerUnaryReactor* OrderDoor::ReadyFulfilment(grpc::CallbackServerContext* context,
+                                                     const v1::ReadyFulfilmentRequest* request,
+                                                     v1::ReadyFulfilmentResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return Send<v1::ReadyFulfilmentResponse>(host_, asked, call, reply);
+  });
+}
+
+grpc::ServerUnaryReactor* OrderDoor::CollectFulfilment(grpc::CallbackServerContext* context,
+                                                       const v1::CollectFulfilmentRequest* request,
+                                                       v1::CollectFulfilmentResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return Send<v1::CollectFulfilmentResponse>(host_, asked, call, reply);
+  });
+}
+
+grpc::ServerUnaryReactor* OrderDoor::ShipFulfilment(grpc::CallbackServerContext* context,
+                                                    const v1::ShipFulfilmentRequest* request,
+                                                    v1::ShipFulfilmentResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return Send<v1::ShipFulfilmentResponse>(host_, asked, call, reply);
+  });
+}
+
+grpc::ServerUnaryReactor* OrderDoor::CompleteFulfilment(grpc::CallbackServerContext* context,
+                                                        const v1::CompleteFulfilmentRequest* request,
+                                                        v1::CompleteFulfilmentResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return Send<v1::CompleteFulfilmentResponse>(host_, asked, call, reply);
+  });
+}
+
+grpc::ServerUnaryReactor* OrderDoor::DelayFulfilment(grpc::CallbackServerContext* context,
+                                                     const v1::DelayFulfilmentRequest* request,
+                                                     v1::DelayFulfilmentResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return Send<v1::DelayFulfilmentResponse>(host_, asked, call, reply);
+  });
+}
+
+grpc::ServerUnaryReactor* OrderDoor::CancelFulfilment(grpc::CallbackServerContext* context,
+                                                      const v1::CancelFulfilmentRequest* request,
+                                                      v1::CancelFulfilmentResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return Send<v1::CancelFulfilmentResponse>(host_, asked, call, reply);
+  });
+}
+
+grpc::ServerUnaryReactor* OrderDoor::RerouteFulfilment(grpc::CallbackServerContext* context,
+                                                       const v1::RerouteFulfilmentRequest* request,
+                                                       v1::RerouteFulfilmentResponse* response) {
+  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    return SendAndWait<v1::RerouteFulfilmentResponse>(host_, asked, call, reply);
+  });
+}
+
+grpc::ServerUnaryReactor* OrderDoor::GetLiveOrder(grpc::CallbackServerContext* context,
+                                                  const v1::GetLiveOrderRequest* request,
+                                                  v1::GetLiveOrderResponse* response) {
+  return door_.Query(context, request, response,
+                     [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
+                       RETURN_IF_ERROR(CheckText("order_id", asked.order_id(), 1, kStructureCharactersMax));
+                       const OrderId order = OrderId::FromString(asked.order_id());
+                       host::ReadState<v1::GetLiveOrderResponse>(
+                           host_, ServiceId::kCheckout, order.ToString(), asked.consistency_token(), call.deadline,
+                           [order](const store::RowReader& state, SlotId slot,
+                                   std::string token) -> absl::StatusOr<v1::GetLiveOrderResponse> {
+                             v1::GetLiveOrderResponse found;
+                             ASSIGN_OR_RETURN(*found.mutable_order(), live::FindLiveOrder(state, slot, order));
+                             found.set_consistency_token(std::move(token));
+                             return found;
+                           },
+                           reply);
+                       return absl::OkStatus();
+                     });
+}
+
+}  // namespace halles::checkout
