@@ -1,0 +1,233 @@
+// Random merges of three carts over messages that are lost, doubled and late: no line is ever lost or doubled.
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "libs/base/random.h"
+#include "libs/store/memory_rows.h"
+#include "services/checkout/cart/test_builders.h"
+
+namespace halles::checkout {
+namespace {
+
+constexpr int kSteps = 400;
+constexpr uint64_t kSeeds = 150;
+
+// What one cart says to another, as the log remembers it.
+struct Message {
+  v1::OrderEvent event;
+  std::string cart_id;
+};
+
+// Three carts, each in a slot of its own, and the messages between them. A line is known by its SKU, which no other has.
+class Carts {
+ public:
+  explicit Carts(uint64_t seed) : random_(seed) {}
+
+  void Step() {
+    const std::string cart_id = Any();
+    switch (Below(12)) {
+      case 0:
+      case 1:
+      case 2:
+        return AddLine(cart_id);
+      case 3:
+        return ChangeLine(cart_id);
+      case 4:
+      case 5:
+        return static_cast<void>(Try(cart_id, MergeInto(cart_id, Other(cart_id))));
+      case 6:
+      case 7:
+        return static_cast<void>(Try(cart_id, UndoMerge(cart_id, Other(cart_id))));
+      case 8:
+        return Checkout(cart_id);
+      default:
+        if (!waiting_.empty()) Deliver(Below(waiting_.size()), Below(3));
+        return;
+    }
+  }
+
+  // Lets everything arrive, then once more whatever was ever said, in any order.
+  void Quiet() {
+    while (!waiting_.empty()) Deliver(Below(waiting_.size()), 0);
+    const std::string before = ToString();
+    for (size_t i = 0; i < said_.size(); ++i) Arrive(said_[Below(said_.size())]);
+    for (const Message& message : said_) Arrive(message);
+    EXPECT_EQ(ToString(), before) << "a late message changed something";
+    while (!waiting_.empty()) Deliver(Below(waiting_.size()), 0);
+    EXPECT_EQ(ToString(), before) << "a late message changed something";
+  }
+
+  // Each line that was added and not taken out is in one cart, with the units that it has last.
+  void ExpectNothingIsLost() {
+    std::map<std::string, int64_t> found;
+    for (const std::string& cart_id : kIds) {
+      const rows::CartRow row = CartIn(rows_[cart_id], cart_id);
+      int64_t total = 0;
+      int lines = 0;
+      for (const rows::CartLineRow& line : LinesOf(cart_id)) {
+        EXPECT_EQ(found.count(line.line().sku()), 0u) << line.line().sku() << " is in two carts";
+        found[line.line().sku()] = line.line().units();
+        total += line.amount_minor_units();
+        ++lines;
+      }
+      EXPECT_EQ(row.lines(), lines);
+      EXPECT_EQ(row.total_minor_units(), total);
+      EXPECT_NE(row.state(), v1::CART_STATE_MERGING) << "a merge never ended";
+    }
+    EXPECT_EQ(found, expected_);
+  }
+
+  int merged() const { return merged_; }
+  int declined() const { return declined_; }
+  int undone() const { return undone_; }
+
+ private:
+  static inline const std::vector<std::string> kIds = {"a", "b", "c"};
+
+  size_t Below(size_t bound) { return random_.Uniform(bound); }
+  std::string Any() { return kIds[Below(kIds.size())]; }
+  std::string Other(const std::string& cart_id) {
+    for (;;) {
+      if (std::string other = Any(); other != cart_id) return other;
+    }
+  }
+  std::vector<rows::CartLineRow> LinesOf(const std::string& cart_id) {
+    return cart::LinesOf(rows_[cart_id], OrderId::FromString(cart_id));
+  }
+
+  template <class Command>
+  bool Try(const std::string& cart_id, const Command& command) {
+    partition::CommandContext context;
+    context.now = 1'700'000'000'000'000 + position_;
+    const auto decision = Decide(rows_[cart_id], command, context);
+    if (!decision.ok()) return false;
+    EXPECT_TRUE(Record(cart_id, decision->facts).ok());
+    return true;
+  }
+
+  absl::Status Record(const std::string& cart_id, const std::vector<partition::Fact<v1::OrderEvent>>& facts) {
+    partition::FactContext context = Next(cart_id);
+    for (const partition::Fact<v1::OrderEvent>& fact : facts) {
+      RETURN_IF_ERROR(Evolve(rows_[cart_id], fact.event, context));
+      ++context.index;
+      if (fact.event.has_cart_given() || fact.event.has_cart_taken() || fact.event.has_cart_declined() ||
+          fact.event.has_cart_merge_undone()) {
+        waiting_.push_back({fact.event, cart_id});
+        said_.push_back({fact.event, cart_id});
+      }
+      merged_ += fact.event.has_cart_merged() ? 1 : 0;
+      declined_ += fact.event.has_cart_declined() ? 1 : 0;
+      undone_ += fact.event.has_cart_merge_undone() ? 1 : 0;
+    }
+    return rows_[cart_id].status();
+  }
+
+  partition::FactContext Next(const std::string& cart_id) {
+    partition::FactContext context;
+    context.slot = kSlot;
+    context.position = position_++;
+    context.logical_time = 1'700'000'000'000'000 + static_cast<UnixMicros>(position_);
+    context.aggregate_id = cart_id;
+    return context;
+  }
+
+  void AddLine(const std::string& cart_id) {
+    // Few line ids, so that those of different carts collide.
+    const std::string sku = absl::StrCat("sku", ++added_);
+    const int64_t units = 1 + static_cast<int64_t>(Below(9));
+    if (Try(cart_id, Add(cart_id, {CartLineOf(absl::StrCat(Below(8)), units, "1.25", sku)}))) expected_[sku] = units;
+  }
+
+  void ChangeLine(const std::string& cart_id) {
+    const std::vector<rows::CartLineRow> lines = LinesOf(cart_id);
+    if (lines.empty()) return;
+    const v1::CartLine line = lines[Below(lines.size())].line();
+    const auto units = static_cast<int64_t>(Below(4));
+    if (!Try(cart_id, Change(cart_id, line.line_id(), units))) return;
+    if (units == 0) {
+      expected_.erase(line.sku());
+    } else {
+      expected_[line.sku()] = units;
+    }
+  }
+
+  // A cart in checkout declines; it comes back as it was.
+  void Checkout(const std::string& cart_id) {
+    const rows::CartRow row = CartIn(rows_[cart_id], cart_id);
+    const OrderId cart = OrderId::FromString(cart_id);
+    if (row.state() == v1::CART_STATE_OPEN) {
+      EXPECT_TRUE(cart::BeginCheckout(rows_[cart_id], cart, row.attempts() + 1, Next(cart_id)).ok());
+    } else if (row.state() == v1::CART_STATE_IN_CHECKOUT) {
+      EXPECT_TRUE(cart::EndCheckout(rows_[cart_id], cart, {}, Next(cart_id)).ok());
+    }
+  }
+
+  // A message arrives and is over (0), arrives and will come again (1), or gets lost and will be tried again (2).
+  void Deliver(size_t index, size_t fate) {
+    const Message message = waiting_[index];
+    if (fate == 0) waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(index));
+    if (fate != 2) Arrive(message);
+  }
+
+  void Arrive(const Message& message) {
+    partition::FactContext context;
+    context.aggregate_id = message.cart_id;
+    for (const v1::TakeCartRequest& request : TakeCarts(message.event, context)) {
+      EXPECT_TRUE(Try(request.cart_id(), request));
+    }
+    for (const v1::SettleMergeRequest& request : SettleMerges(message.event, context)) {
+      EXPECT_TRUE(Try(request.cart_id(), request));
+    }
+  }
+
+  std::string ToString() {
+    std::string text;
+    for (const std::string& cart_id : kIds) {
+      const rows::CartRow row = CartIn(rows_[cart_id], cart_id);
+      absl::StrAppend(&text, cart_id, " ", v1::CartState_Name(row.state()), " ", row.version(), ": ",
+                      LinesIn(rows_[cart_id], cart_id), "\n");
+    }
+    return text;
+  }
+
+  SeededRandom random_;
+  std::map<std::string, store::MemoryRows> rows_;
+  std::vector<Message> waiting_;
+  std::vector<Message> said_;
+  std::map<std::string, int64_t> expected_;
+  Position position_ = 1;
+  int added_ = 0;
+  int merged_ = 0;
+  int declined_ = 0;
+  int undone_ = 0;
+};
+
+TEST(MergedCarts, LoseNoLineWhateverHappensToTheirMessages) {
+  int merged = 0;
+  int declined = 0;
+  int undone = 0;
+  for (uint64_t seed = 1; seed <= kSeeds && !::testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    Carts carts(seed);
+    for (int step = 0; step < kSteps; ++step) {
+      carts.Step();
+      if (step % 50 != 49) continue;
+      carts.Quiet();
+      carts.ExpectNothingIsLost();
+    }
+    merged += carts.merged();
+    declined += carts.declined();
+    undone += carts.undone();
+  }
+  // The walks are worth something only when they see all that can happen.
+  EXPECT_GT(merged, 400);
+  EXPECT_GT(declined, 200);
+  EXPECT_GT(undone, 300);
+}
+
+}  // namespace
+}  // namespace halles::checkout
