@@ -11,7 +11,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "libs/base/status.h"
-#include "libs/partition/fold.h"
 #include "libs/partition/runtime_tables.h"
 
 namespace halles::projection {
@@ -271,19 +270,17 @@ absl::Status Reactor::Submit(Source& source, const SourceBatch& record, size_t* 
   std::vector<Due> reactions;
   uint32_t index = 0;
   const absl::Span<const ReactionDefinition> parts = definition_.Parts();
-  for (int i = 0; i < record.batch.events_size(); ++i) {
-    const log::v1::Event& event = record.batch.events(i);
+  for (size_t i = 0; i < record.events.size(); ++i) {
+    const SourceEvent& event = record.events[i];
     for (size_t p = 0; p < parts.size(); ++p) {
       const ReactionDefinition& part = parts[p];
-      if (event.type() != part.type) continue;
+      if (event.type != part.type) continue;
       if (!part.fields.empty() &&
-          std::find(part.fields.begin(), part.fields.end(), FirstFieldOf(event.payload())) == part.fields.end()) {
+          std::find(part.fields.begin(), part.fields.end(), FirstFieldOf(event.payload)) == part.fields.end()) {
         continue;
       }
       std::vector<Reaction> made;
-      const absl::Status reacted =
-          part.react(event.payload(),
-                     partition::ContextOf(source.slot, record.position, record.logical_time, record.batch, i), &made);
+      const absl::Status reacted = part.react(event.payload, record.ContextOf(source.slot, i), &made);
       if (!reacted.ok()) {
         return WithContext(reacted, EventRef{source.slot, record.position, static_cast<uint32_t>(i)}.ToString());
       }
@@ -314,12 +311,11 @@ absl::Status Reactor::Submit(Source& source, const SourceBatch& record, size_t* 
           }
           mailbox->dirty.Add(slot);
         });
-    command->envelope.tenant = record.batch.tenant();
+    command->envelope.tenant = std::string(record.tenant);
     command->envelope.internal = true;
     command->envelope.line = flight.line;
     command->envelope.cause = CauseOf(source.slot, record.position, number, record.before);
-    runtime_->Submit(runtime_->SlotFor(definition_.service, record.batch.tenant(), reaction.aggregate_key),
-                     std::move(command));
+    runtime_->Submit(runtime_->SlotFor(definition_.service, record.tenant, reaction.aggregate_key), std::move(command));
   }
   return absl::OkStatus();
 }

@@ -3,6 +3,17 @@
 
 namespace halles::projection {
 
+partition::FactContext SourceBatch::ContextOf(SlotId slot, size_t index) const {
+  const SourceEvent& event = events[index];
+  return {.slot = slot,
+          .position = position,
+          .index = static_cast<uint32_t>(index),
+          .logical_time = logical_time,
+          .effective_time = event.effective_time == 0 ? logical_time : event.effective_time,
+          .aggregate_id = event.aggregate_id,
+          .tenant = tenant};
+}
+
 void RecordShare::Take(SlotId slot, const eventlog::Cursor& cursor, size_t records_max, Position until,
                        SourceBatches* out) {
   Stripe& stripe = StripeOf(slot);
@@ -29,9 +40,9 @@ void RecordShare::Offer(SlotId slot, const SourceBatches& records) {
     if (!newest.records.empty() && record->position <= newest.records.back()->position) continue;
     if (!newest.records.empty() && record->before != newest.records.back()->after) newest = Newest();
     newest.records.push_back(record);
-    newest.bytes += record->bytes;
+    newest.bytes += record->bytes.size();
     while (newest.records.size() > kRecordsMax || (newest.bytes > kBytesMax && newest.records.size() > 1)) {
-      newest.bytes -= newest.records.front()->bytes;
+      newest.bytes -= newest.records.front()->bytes.size();
       newest.records.pop_front();
     }
   }

@@ -4,29 +4,49 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "halles/log/v1/envelope.pb.h"
+#include "absl/strings/string_view.h"
 #include "libs/base/clock.h"
 #include "libs/base/mutex.h"
 #include "libs/base/slot.h"
 #include "libs/eventlog/adjudicator.h"
+#include "libs/partition/domain.h"
 
 namespace halles::projection {
 
-// A record that was judged.
+// An event of a record, pointing into it.
+struct SourceEvent {
+  uint32_t type = 0;
+  absl::string_view aggregate_id;
+  absl::string_view payload;
+  UnixMicros effective_time = 0;  // 0: the logical time of the record
+};
+
+// A record that was judged. What followers need of it is found in its bytes, without a message in between.
 struct SourceBatch {
   Position position = 0;
   UnixMicros logical_time = 0;
-  log::v1::Batch batch;  // empty unless it is an accepted BATCH
+  bool accepted = false;  // it is an accepted BATCH; else it has nothing of what follows
+  absl::string_view tenant;
+  std::vector<SourceEvent> events;
+  absl::string_view body;  // a serialised halles.log.v1.RecordBody with a batch
   eventlog::Cursor before;
   eventlog::Cursor after;
-  bool accepted = false;  // it is an accepted BATCH
-  size_t bytes = 0;
+  std::string bytes;  // of the whole record; what is above points into them
+
+  SourceBatch() = default;
+  SourceBatch(const SourceBatch&) = delete;
+  SourceBatch& operator=(const SourceBatch&) = delete;
+
+  // Where its event of this index stands in the slot.
+  partition::FactContext ContextOf(SlotId slot, size_t index) const;
 };
 // Shared by the followers that have it still to do.
 using SourceBatches = std::vector<std::shared_ptr<const SourceBatch>>;

@@ -28,7 +28,7 @@ SourceBatches Records(Position from, Position to, UnixMicros lineage = 1, size_t
     record->position = position;
     record->before = At(position, lineage);
     record->after = At(position + 1, lineage);
-    record->bytes = bytes;
+    record->bytes = std::string(bytes, 'x');
     records.push_back(std::move(record));
   }
   return records;

@@ -56,13 +56,18 @@ class Replayer {
       RunOn(executor_, [&] {
         for (const auto& shared : batches) {
           const SourceBatch& record = *shared;
-          status = partition::FoldBatch(service, slot, record.position, record.logical_time, record.batch,
-                                        rows->BeginApply(record.position));
+          log::v1::RecordBody body;
+          store::Rows& writer = rows->BeginApply(record.position);
+          if (body.ParseFromArray(record.body.data(), static_cast<int>(record.body.size()))) {
+            status = partition::FoldBatch(service, slot, record.position, record.logical_time, body.batch(), writer);
+          } else {
+            status = absl::DataLossError("the body does not parse");
+          }
           if (!status.ok()) {
             rows->AbandonRecord();
             return;
           }
-          result_.events += static_cast<uint64_t>(record.batch.events_size());
+          result_.events += record.events.size();
         }
         folded = reader.cursor();
         rows->NoteAdvance();
@@ -99,13 +104,11 @@ class Replayer {
         for (const auto& shared : batches) {
           const SourceBatch& record = *shared;
           store::Rows& writer = batch.BeginRecord(slot, record.position);
-          for (int i = 0; i < record.batch.events_size(); ++i) {
-            const log::v1::Event& event = record.batch.events(i);
-            const SourceProjection* projection = view.Find(slot.service, event.type());
+          for (size_t i = 0; i < record.events.size(); ++i) {
+            const SourceEvent& event = record.events[i];
+            const SourceProjection* projection = view.Find(slot.service, event.type);
             if (projection == nullptr) continue;
-            absl::Status projected = projection->project(
-                writer, event.payload(),
-                partition::ContextOf(slot, record.position, record.logical_time, record.batch, i), nullptr);
+            absl::Status projected = projection->project(writer, event.payload, record.ContextOf(slot, i), nullptr);
             projected.Update(batch.status());
             if (!projected.ok()) {
               batch.AbandonRecord();

@@ -10,7 +10,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
-#include "libs/partition/fold.h"
 
 namespace halles::projection {
 namespace {
@@ -112,13 +111,12 @@ absl::Status ViewFollower::Project(Source& source, const SourceBatches& batches,
   for (const std::shared_ptr<const SourceBatch>& shared : batches) {
     const SourceBatch& record = *shared;
     store::Rows& rows = batch.BeginRecord(slot, record.position);
-    for (int i = 0; i < record.batch.events_size(); ++i) {
-      const log::v1::Event& event = record.batch.events(i);
-      const SourceProjection* projection = definition_.Find(slot.service, event.type());
+    for (size_t i = 0; i < record.events.size(); ++i) {
+      const SourceEvent& event = record.events[i];
+      const SourceProjection* projection = definition_.Find(slot.service, event.type);
       if (projection == nullptr) continue;
-      const absl::Status projected = projection->project(
-          rows, event.payload(), partition::ContextOf(slot, record.position, record.logical_time, record.batch, i),
-          touched_ ? topics : nullptr);
+      const absl::Status projected =
+          projection->project(rows, event.payload, record.ContextOf(slot, i), touched_ ? topics : nullptr);
       if (!projected.ok() || !batch.status().ok()) {
         batch.AbandonRecord();
         batch.SetCursor(slot, {eventlog::EncodeCursor(*good), good->next});
