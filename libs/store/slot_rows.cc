@@ -26,9 +26,11 @@ SlotRows::~SlotRows() {
 std::optional<Row> SlotRows::View::Get(absl::string_view key) const {
   const std::array<const Layer*, 2> layers = {&*owner_->confirmed_,
                                               owner_->frozen_ == nullptr ? nullptr : &owner_->frozen_->layer};
-  const BaseRows* const base = owner_->filter_.MayContain(key) ? owner_->base_.get() : nullptr;
-  return GetMerged(in_flight_ ? &owner_->in_flight_ : nullptr,
-                   absl::MakeConstSpan(layers.data(), owner_->frozen_ == nullptr ? 1 : 2), base, key, &status_);
+  // What is not in the filter is in flight or nowhere: whatever was confirmed is in it.
+  const bool may_be_confirmed = owner_->filter_.MayContain(key);
+  const size_t below = may_be_confirmed ? (owner_->frozen_ == nullptr ? 1 : 2) : 0;
+  return GetMerged(in_flight_ ? &owner_->in_flight_ : nullptr, absl::MakeConstSpan(layers.data(), below),
+                   may_be_confirmed ? owner_->base_.get() : nullptr, key, &status_);
 }
 
 void SlotRows::View::Scan(absl::string_view prefix, absl::string_view start, Visit visit) const {
