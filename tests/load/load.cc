@@ -18,6 +18,7 @@
 #include "halles/admin/v1/admin_service.grpc.pb.h"
 #include "halles/checkout/v1/checkout_service.grpc.pb.h"
 #include "halles/customer_identity/v1/customer_identity_service.grpc.pb.h"
+#include "halles/inventory/v1/inventory_service.grpc.pb.h"
 #include "rocksdb/db.h"
 #include "rocksdb/options.h"
 #include "tests/load/echo.grpc.pb.h"
@@ -29,6 +30,8 @@ namespace {
 constexpr int kRounds = 3;
 constexpr int kLines = 3;
 constexpr int kCustomers = 2000;
+constexpr int kSkus = 2000;
+constexpr int64_t kStockUnits = 1'000'000'000;
 constexpr int kParseEvents = 200'000;
 
 std::string ExternalId(uint64_t run, uint64_t n) { return absl::StrCat(run, "-", n); }
@@ -58,6 +61,21 @@ checkout::v1::ImportOrderRequest Order(uint64_t run, uint64_t n) {
   return request;
 }
 
+std::string Sku(uint64_t n) { return absl::StrCat("load-sku-", n % kSkus); }
+
+// What the saga of an order asks of one SKU.
+inventory::v1::ReserveStockRequest Reserve(uint64_t run, uint64_t n) {
+  inventory::v1::ReserveStockRequest request;
+  request.set_request_id(absl::StrCat("load/", run, "-", n));
+  request.set_sku(Sku(n * 7));
+  request.set_hold_id(absl::StrCat(run, "-", n));
+  request.add_lines()->set_units(1);
+  request.add_candidate_location_ids("warehouse-1");
+  request.set_purpose(inventory::v1::HOLD_PURPOSE_CHECKOUT);
+  request.mutable_owner()->set_ref(absl::StrCat("order/", run, "-", n));
+  return request;
+}
+
 class EchoDoor final : public v1::EchoService::CallbackService {
  public:
   grpc::ServerUnaryReactor* Echo(grpc::CallbackServerContext* context, const checkout::v1::ImportOrderRequest* request,
@@ -66,6 +84,25 @@ class EchoDoor final : public v1::EchoService::CallbackService {
     response->set_order_id("ord-00000000000000000000000000");
     response->mutable_net()->set_currency_code("EUR");
     response->mutable_net()->set_minor_units(static_cast<int64_t>(request->order().lines_size()) * 1299);
+    response->set_consistency_token(std::string(60, 'A'));
+    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+    reactor->Finish(grpc::Status::OK);
+    return reactor;
+  }
+
+  grpc::ServerUnaryReactor* EchoReserve(grpc::CallbackServerContext* context,
+                                        const inventory::v1::ReserveStockRequest* request,
+                                        inventory::v1::ReserveStockResponse* response) override {
+    inventory::v1::Hold& hold = *response->mutable_hold();
+    hold.set_hold_id(request->hold_id());
+    hold.set_sku(request->sku());
+    hold.set_state(inventory::v1::HOLD_STATE_HELD);
+    hold.set_purpose(request->purpose());
+    *hold.mutable_owner() = request->owner();
+    inventory::v1::Allocation& allocation = *hold.add_allocations();
+    allocation.set_location_id(request->candidate_location_ids(0));
+    allocation.set_units(request->lines(0).units());
+    *response->add_line_plans()->add_allocations() = allocation;
     response->set_consistency_token(std::string(60, 'A'));
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(grpc::Status::OK);
@@ -86,21 +123,21 @@ int ServeEcho() {
   return 0;
 }
 
-// Both services are called by the same code: only the stub differs.
-template <typename Stub, typename Start>
-Run Measure(const std::string& target, int channels, int in_flight, absl::Duration duration, uint64_t run,
-            Start start) {
+// Sends the requests that `make(n)` gives by `start(stub, context, request, response, done)`.
+template <typename Stub, typename Request, typename Response, typename Start>
+Run Measure(const std::string& target, int channels, int in_flight, absl::Duration duration,
+            const std::function<Request(uint64_t n)>& make, Start start) {
   std::vector<std::unique_ptr<Stub>> stubs;
   for (const auto& channel : Channels(target, channels)) stubs.push_back(std::make_unique<Stub>(channel));
   struct Pending {
     grpc::ClientContext context;
-    checkout::v1::ImportOrderRequest request;
-    checkout::v1::ImportOrderResponse response;
+    Request request;
+    Response response;
   };
   return std::make_shared<Load>(in_flight, stubs.size(), duration, 0,
                                 [&](uint64_t n, size_t channel, Load::Done done) {
                                   auto pending = std::make_shared<Pending>();
-                                  pending->request = Order(run, n);
+                                  pending->request = make(n);
                                   start(
                                       *stubs[channel], &pending->context, &pending->request, &pending->response,
                                       [pending, done = std::move(done)](const grpc::Status& status) { done(status); });
@@ -108,19 +145,61 @@ Run Measure(const std::string& target, int channels, int in_flight, absl::Durati
       ->Measure();
 }
 
+uint64_t NewRun() { return static_cast<uint64_t>(absl::GetCurrentTimeNanos()); }
+
+using checkout::v1::CheckoutService;
+using checkout::v1::ImportOrderRequest;
+using checkout::v1::ImportOrderResponse;
+using inventory::v1::InventoryService;
+using inventory::v1::ReserveStockRequest;
+using inventory::v1::ReserveStockResponse;
+
 Run MeasureEcho(const std::string& target, int channels, int in_flight, absl::Duration duration) {
-  return Measure<v1::EchoService::Stub>(target, channels, in_flight, duration, 0,
-                                        [](auto& stub, auto* context, auto* request, auto* response, auto done) {
-                                          stub.async()->Echo(context, request, response, std::move(done));
-                                        });
+  return Measure<v1::EchoService::Stub, ImportOrderRequest, ImportOrderResponse>(
+      target, channels, in_flight, duration, [](uint64_t n) { return Order(0, n); },
+      [](auto& stub, auto* context, auto* request, auto* response, auto done) {
+        stub.async()->Echo(context, request, response, std::move(done));
+      });
 }
 
 Run MeasureImport(const std::string& target, int channels, int in_flight, absl::Duration duration) {
-  return Measure<checkout::v1::CheckoutService::Stub>(
-      target, channels, in_flight, duration, static_cast<uint64_t>(absl::GetCurrentTimeNanos()),
+  return Measure<CheckoutService::Stub, ImportOrderRequest, ImportOrderResponse>(
+      target, channels, in_flight, duration, [run = NewRun()](uint64_t n) { return Order(run, n); },
       [](auto& stub, auto* context, auto* request, auto* response, auto done) {
         stub.async()->ImportOrder(context, request, response, std::move(done));
       });
+}
+
+Run MeasureReserveEcho(const std::string& target, int channels, int in_flight, absl::Duration duration) {
+  return Measure<v1::EchoService::Stub, ReserveStockRequest, ReserveStockResponse>(
+      target, channels, in_flight, duration, [run = NewRun()](uint64_t n) { return Reserve(run, n); },
+      [](auto& stub, auto* context, auto* request, auto* response, auto done) {
+        stub.async()->EchoReserve(context, request, response, std::move(done));
+      });
+}
+
+Run MeasureReserve(const std::string& target, int channels, int in_flight, absl::Duration duration) {
+  return Measure<InventoryService::Stub, ReserveStockRequest, ReserveStockResponse>(
+      target, channels, in_flight, duration, [run = NewRun()](uint64_t n) { return Reserve(run, n); },
+      [](auto& stub, auto* context, auto* request, auto* response, auto done) {
+        stub.async()->ReserveStock(context, request, response, std::move(done));
+      });
+}
+
+// Puts plenty of every SKU into the warehouse.
+grpc::Status ReceiveStock(const std::string& target) {
+  InventoryService::Stub stub(Channels(target, 1)[0]);
+  for (int i = 0; i < kSkus; ++i) {
+    inventory::v1::ReceiveStockRequest request;
+    request.set_sku(Sku(static_cast<uint64_t>(i)));
+    request.set_request_id(absl::StrCat("load/receive/", request.sku()));
+    request.set_location_id("warehouse-1");
+    request.set_units(kStockUnits);
+    grpc::ClientContext context;
+    inventory::v1::ReceiveStockResponse response;
+    if (grpc::Status status = stub.ReceiveStock(&context, request, &response); !status.ok()) return status;
+  }
+  return grpc::Status::OK;
 }
 
 // p99 of a 4 KiB write and fdatasync into zero-filled space, nothing else going on.
@@ -291,20 +370,30 @@ int Measure(const std::string& echo, const std::string& halles, const std::strin
     failed += run.failed;
     if (run.failed > 0) std::cerr << run.failed << " calls failed, such as: " << run.first_error << "\n";
   };
-  for (int channels : {1, 4}) {
-    std::vector<double> echoed, imported, ratios;
+  // Each durable run follows the echo that it is compared with.
+  const auto compare = [&](absl::string_view what, int channels, auto reference_of, auto durable_of) {
+    std::vector<double> echoed, done, ratios;
     for (int round = 0; round < kRounds; ++round) {
-      const Run reference = MeasureEcho(echo, channels, 256, duration);
-      const Run durable = MeasureImport(halles, channels, 256, duration);
+      const Run reference = reference_of(echo, channels, 256, duration);
+      const Run durable = durable_of(halles, channels, 256, duration);
       note(reference);
       note(durable);
       echoed.push_back(reference.PerSecond());
-      imported.push_back(durable.PerSecond());
+      done.push_back(durable.PerSecond());
       ratios.push_back(durable.PerSecond() / std::max(1.0, reference.PerSecond()));
     }
-    if (channels == 1) top = Median(imported);
-    absl::StrAppendFormat(&out, ",\"echo_256_%d\":%.0f,\"import_256_%d\":%.0f,\"ratio_256_%d\":%.3f", channels,
-                          Median(echoed), channels, Median(imported), channels, Median(ratios));
+    absl::StrAppendFormat(&out, ",\"%s_echo_256_%d\":%.0f,\"%s_256_%d\":%.0f,\"%s_ratio_256_%d\":%.3f", what, channels,
+                          Median(echoed), what, channels, Median(done), what, channels, Median(ratios));
+    return Median(done);
+  };
+  if (const grpc::Status received = ReceiveStock(halles); !received.ok()) {
+    std::cerr << "no stock came in: " << received.error_message() << "\n";
+    return 1;
+  }
+  for (int channels : {1, 4}) {
+    compare("reserve", channels, MeasureReserveEcho, MeasureReserve);
+    const double imported = compare("import", channels, MeasureEcho, MeasureImport);
+    if (channels == 1) top = imported;
   }
   int64_t sync_p50 = 0;
   const int64_t sync_p99 = IdleSyncP99(dir, &sync_p50);
