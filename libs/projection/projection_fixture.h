@@ -89,6 +89,17 @@ inline ReactionDefinition Reacts(std::vector<AddRequest> (*react)(const CounterE
       &partition::counter::Decide, partition::counter::kCounter, single_target);
 }
 
+// One definition of the two: a copy to "left" and one to "right", each from its own reaction.
+inline ReactionDefinition ReactsInTwoWays() {
+  const auto to_left = +[](const CounterEvent& event, const partition::FactContext&) {
+    return std::vector<AddRequest>{Copy("left", event.amount())};
+  };
+  const auto to_right = +[](const CounterEvent& event, const partition::FactContext&) {
+    return std::vector<AddRequest>{Copy("right", event.amount()), Copy("right", event.amount())};
+  };
+  return MergeReactions("both", {Reacts(to_left), Reacts(to_right)});
+}
+
 }  // namespace halles::projection
 
 #endif  // HALLES_LIBS_PROJECTION_PROJECTION_FIXTURE_H_

@@ -110,6 +110,7 @@ using ReactorRestarts = ReactorTest;
 using FailedReaction = ReactorTest;
 using RefusedReaction = ReactorTest;
 using ReactionProgress = ReactorTest;
+using MergedReactions = ReactorTest;
 
 TEST_F(ReactorRuns, ReactsToEachEventOnce) {
   React();
@@ -210,6 +211,69 @@ TEST_F(ReactorRestarts, ReactExactlyOnceInSeveralSlotsFromEveryPoint) {
     Kill();
     StartServices();
   }
+}
+
+TEST_F(MergedReactions, AreAllMadeAndEachOnce) {
+  React(ReactsInTwoWays());
+  AddSome(4, 3);
+  Settle();
+  EXPECT_EQ(Target("left").additions(), 4u);
+  EXPECT_EQ(Target("right").additions(), 8u);
+}
+
+TEST_F(MergedReactions, ReactExactlyOnceFromEveryPoint) {
+  constexpr int kEvents = 3;
+  for (int landed = 0; landed <= 3 * kEvents; ++landed) {
+    SCOPED_TRACE(absl::StrCat(landed, " landed"));
+    const CounterRow left = Target("left");
+    const CounterRow right = Target("right");
+    AddSome(kEvents);
+    React(ReactsInTwoWays());
+    Until([&] { return Reactions().size() == 3 * kEvents; });
+    for (int i = 0; i < landed; ++i) Deliver(Reactions().front());
+    Kill();
+    StartServices();
+    React(ReactsInTwoWays());
+    Settle();
+    EXPECT_EQ(Target("left").additions(), left.additions() + kEvents);
+    EXPECT_EQ(Target("right").additions(), right.additions() + 2 * kEvents);
+    Kill();
+    StartServices();
+  }
+}
+
+TEST_F(MergedReactions, KeepTheirOwnTypesAndFields) {
+  ReactionDefinition other_type = Reacts(&ReactOnce);
+  other_type.type = 2;
+  ReactionDefinition other_field = Reacts(&ReactOnce);
+  other_field.fields = {CounterEvent::kPaddingFieldNumber};
+  ReactionDefinition own = Reacts(&ReactOnce);
+  own.fields = {CounterEvent::kCounterFieldNumber};
+  React(MergeReactions("three", {other_type, other_field, own}));
+  AddSome(2);
+  Settle();
+  EXPECT_EQ(Target().additions(), 2u);
+}
+
+// Two parts whose requests have the same bytes: what the one has recorded says nothing of the other.
+TEST_F(MergedReactions, AreToldApartWhereOnceIsEnough) {
+  ReactionDefinition once = Reacts(&ReactOnce);
+  once.once_is_enough = true;
+  React(MergeReactions("two", {once, once}));
+  AddSome(1);
+  Settle();
+  EXPECT_EQ(Target().additions(), 2u);
+  AddSome(1);
+  Settle();
+  EXPECT_EQ(Target().additions(), 2u) << "the same again";
+}
+
+TEST(MergeReactions, TakesOnlyReactionsOfOneServiceToOneSource) {
+  ReactionDefinition other = Reacts(&ReactOnce);
+  other.source = kTarget;
+  EXPECT_DEATH(MergeReactions("x", {Reacts(&ReactOnce), other}), "several sources");
+  EXPECT_DEATH(MergeReactions("x", {Reacts(&ReactOnce), Reacts(&ReactOnce, "all")}), "several targets");
+  EXPECT_DEATH(MergeReactions("x", {}), "nothing to merge");
 }
 
 TEST_F(FailedReaction, IsTriedAgainWithAllBehindIt) {
