@@ -6,6 +6,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -170,6 +171,18 @@ using ForeignParts = HostTest;
 using Verification = HostTest;
 using Rebuilding = HostTest;
 using ReadOfAView = HostTest;
+using ReadOfAStateOnceItIsSettled = HostTest;
+
+// Two reactions to one source that nobody merged.
+class ReactionsThatAreNotMerged : public HostTest {
+ protected:
+  void SetUp() override {}
+  Definitions Parts() override {
+    Definitions definitions = Toy();
+    definitions.reactions.push_back(projection::Reacts(&projection::ReactThrice));
+    return definitions;
+  }
+};
 
 TEST_F(Reopen, KeepsFactsAnswersAndDigests) {
   AddSome(50);
@@ -484,6 +497,60 @@ TEST_F(ReadBehindAReaction, SeesWhatTheTokenLedTo) {
   gate_->Notify();
   ASSERT_TRUE(behind->status().ok()) << behind->status();
   EXPECT_EQ(behind->value(), 5);
+}
+
+// Answers with the counter's value once it has come to `value`.
+ReplyPtr WhenItStandsAt(Host& host, const std::string& counter, int64_t value, absl::Time deadline) {
+  auto reply = std::make_shared<Reply>();
+  ReadStateWhen<AddResponse>(
+      host, kSource, counter, "", deadline,
+      [=](const store::RowReader& rows, SlotId,
+          const std::string& token) -> absl::StatusOr<std::optional<AddResponse>> {
+        const CounterRow row = partition::counter::kCounters.Get(rows, {counter}).value_or(CounterRow());
+        if (row.value() > value) return absl::FailedPreconditionError("it is past that");
+        if (row.value() < value) return std::nullopt;
+        AddResponse response;
+        response.set_value(row.value());
+        response.set_consistency_token(token);
+        return response;
+      },
+      [reply](absl::StatusOr<AddResponse> response) { reply->Set(std::move(response), {}); });
+  return reply;
+}
+
+TEST_F(ReadOfAStateOnceItIsSettled, WaitsForTheFactsOfTheAggregate) {
+  const ReplyPtr reply = WhenItStandsAt(*host_, "s", 3, absl::Now() + kPatience);
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(Submit(partition::Add(absl::StrCat("s", i), 1, "s"))->status().ok());
+  EXPECT_FALSE(reply->done());
+  ASSERT_TRUE(Submit(partition::Add("s2", 1, "s"))->status().ok());
+  EXPECT_EQ(reply->value(), 3);
+}
+
+TEST_F(ReadOfAStateOnceItIsSettled, AnswersAtOnceWhenItIs) {
+  ASSERT_TRUE(Submit(partition::Add("s", 3, "s"))->status().ok());
+  EXPECT_EQ(WhenItStandsAt(*host_, "s", 3, absl::Now() + kPatience)->value(), 3);
+}
+
+TEST_F(ReadOfAStateOnceItIsSettled, AnswersWithAnErrorOfTheRead) {
+  ASSERT_TRUE(Submit(partition::Add("s", 4, "s"))->status().ok());
+  EXPECT_EQ(WhenItStandsAt(*host_, "s", 3, absl::Now() + kPatience)->status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(ReadOfAStateOnceItIsSettled, EndsAtItsDeadline) {
+  const ReplyPtr reply = WhenItStandsAt(*host_, "s", 3, absl::Now() + absl::Milliseconds(30));
+  EXPECT_EQ(reply->reason(), "NOT_SETTLED");
+}
+
+TEST_F(ReadOfAStateOnceItIsSettled, EndsWithTheProcess) {
+  const ReplyPtr reply = WhenItStandsAt(*host_, "s", 3, absl::InfiniteFuture());
+  Close();
+  EXPECT_EQ(reply->status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(ReactionsThatAreNotMerged, AreRefused) {
+  EXPECT_EQ(ReasonOf(TryOpen()), "REACTIONS_NOT_MERGED");
+  EXPECT_FALSE(fs::exists(data_dir() + "/log")) << "and nothing is begun";
 }
 
 }  // namespace
