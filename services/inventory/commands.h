@@ -65,6 +65,13 @@ StockDecision<v1::CancelReservationResponse> Decide(const store::RowReader& stat
 StockDecision<v1::ExpireHoldResponse> Decide(const store::RowReader& state, const v1::ExpireHoldRequest& request,
                                              const partition::CommandContext& context);
 
+// What orders ask (order_facts.cc) ------------------------------------------------------------------------------------
+
+// Of a reaction (reactions.h): what does not fit is a StockContradicted, never a refusal.
+StockDecision<v1::ApplyOrderFactResponse> Decide(const store::RowReader& state,
+                                                 const v1::ApplyOrderFactRequest& request,
+                                                 const partition::CommandContext& context);
+
 }  // namespace halles::inventory
 
 #endif  // HALLES_SERVICES_INVENTORY_COMMANDS_H_

@@ -5,16 +5,19 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "halles/checkout/v1/checkout_events.pb.h"
 #include "libs/partition/callable.h"
 #include "libs/partition/runtime_tables.h"
 #include "services/inventory/commands.h"
 #include "services/inventory/projection.h"
+#include "services/inventory/reactions.h"
 
 namespace halles::inventory {
 namespace {
 
 constexpr uint32_t kStateFoldVersion = 1;
 constexpr uint32_t kStockFoldVersion = 1;
+constexpr uint32_t kOrderEventType = 1;  // of checkout, see checkout_events.proto
 
 template <typename Request, typename Response>
 void AddCallable(partition::ServiceDefinition* service) {
@@ -65,6 +68,12 @@ void Define(host::Definitions* definitions) {
   projection::ViewDefinition stock{ServiceId::kInventory, kStockView, kStockViewName, kStockFoldVersion, {}};
   stock.sources = {StockProjection()};
   definitions->views.push_back(std::move(stock));
+
+  definitions->reactions.push_back(
+      projection::ReactionOf<checkout::v1::OrderEvent, v1::ApplyOrderFactRequest, v1::ApplyOrderFactResponse>(
+          "stock-follows", ServiceId::kInventory, ServiceId::kCheckout, kOrderEventType, &React,
+          [](const v1::ApplyOrderFactRequest& request) { return request.sku(); }, &Decide, kStockItem));
+  definitions->reactions.back().fields = ReactedFields();
 
   definitions->schemas.AddState(ServiceId::kInventory, partition::WithRuntimeTables(StateSchema()))
       .AddView(ServiceId::kInventory, kStockView, kStockViewName, StockSchema());

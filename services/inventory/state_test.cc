@@ -1,0 +1,123 @@
+// Tests of the fold over stock: what it keeps, and which events it cannot evolve.
+#include "services/inventory/state.h"
+
+#include <string>
+
+#include "gtest/gtest.h"
+#include "libs/base/status.h"
+#include "services/inventory/test_builders.h"
+
+namespace halles::inventory {
+namespace {
+
+const UnitsList kThreeAtA = {{"A", 3}};
+
+// Stops at `event`, which says so.
+void ExpectCannotBeEvolved(GivenStock given, const v1::StockEvent& event) {
+  const absl::Status status = given.TryEvolve({{kSku, event}});
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status << "\n" << event.DebugString();
+  EXPECT_EQ(ReasonOf(status), "EVENT_CANNOT_BE_EVOLVED");
+}
+
+TEST(Evolve, KeepsASkuApartFromOthers) {
+  GivenStock given = Given({Received("A", 3)});
+  ASSERT_TRUE(given.TryEvolve({{"other", Received("A", 4)}}).ok());
+  EXPECT_EQ(LevelIn(given.rows(), "A").on_hand(), 3);
+}
+
+TEST(Evolve, KeepsEndedHoldsOutOfTheWay) {
+  const GivenStock given = Given({Received("A", 9), Held("h", kThreeAtA), Released("h", kThreeAtA)});
+  const HoldKey key{Sku::FromString(kSku), "h"};
+  EXPECT_FALSE(kHolds.Contains(given.rows(), key));
+  EXPECT_EQ(kEnded.Get(given.rows(), key)->state(), v1::HOLD_STATE_RELEASED);
+  EXPECT_EQ(HoldOf(key, *FindHold(given.rows(), key)).owner().ref(), "order/o");
+}
+
+TEST(Evolve, KeepsWhatAHoldHasInOrderOfTheLocation) {
+  const GivenStock given = Given({Received("A", 9), Received("B", 9), Received("C", 9), Held("h", {{"A", 1}, {"C", 1}}),
+                                  Moved("h", {{"A", 1}}, {{"B", 1}})});
+  EXPECT_EQ(ListOf(HoldIn(given.rows(), "h").allocations()), (UnitsList{{"B", 1}, {"C", 1}}));
+}
+
+TEST(Evolve, StopsAtAnEventThatItDoesNotKnow) {
+  GivenStock given = Given();
+  const absl::Status status = given.TryEvolve({{kSku, v1::StockEvent()}});
+  EXPECT_EQ(ReasonOf(status), "EVENT_CANNOT_BE_EVOLVED");
+  EXPECT_EQ(MetadataOf(status, "event"), "inventory/17@0#0");
+}
+
+TEST(Evolve, StopsAtNumbersThatCannotBe) {
+  ExpectCannotBeEvolved(Given({Received("A", kUnitsMax)}), Received("A", 1));
+  ExpectCannotBeEvolved(Given({Received("A", 2)}), Sent("t", "A", "B", 3));
+  ExpectCannotBeEvolved(Given({Received("A", 2)}), Counted("A", 1, 3));
+  ExpectCannotBeEvolved(Given(), Backordered("A", -1));
+}
+
+TEST(Evolve, StopsAtAPromiseBeyondWhatIsThere) {
+  ExpectCannotBeEvolved(Given({Received("A", 2)}), Held("h", kThreeAtA));
+  ExpectCannotBeEvolved(Given({Received("A", 3), Held("h", kThreeAtA)}), Moved("h", kThreeAtA, {{"B", 3}}));
+  ExpectCannotBeEvolved(Given({Received("A", 3), Held("h", kThreeAtA)}), Sent("t", "A", "B", 1));
+  ExpectCannotBeEvolved(Given({Received("A", 1), Backordered("A", 2), Held("h", kThreeAtA)}), Backordered("A", 1, 2));
+}
+
+TEST(Evolve, StopsAtAHoldThatComesTwice) {
+  ExpectCannotBeEvolved(Given({Received("A", 9), Held("h", kThreeAtA)}), Held("h", kThreeAtA));
+  ExpectCannotBeEvolved(Given({Received("A", 9), Held("h", kThreeAtA), Released("h", kThreeAtA)}),
+                        Held("h", kThreeAtA));
+  ExpectCannotBeEvolved(Given({Received("A", 9), Cancelled("h", "do-h")}), Held("h", kThreeAtA));
+}
+
+TEST(Evolve, StopsAtWhatDoesNotFitTheHold) {
+  const GivenStock held = Given({Received("A", 9), Held("h", kThreeAtA), Held("g", {{"A", 6}})});
+  ExpectCannotBeEvolved(held, Committed("x", kThreeAtA));
+  ExpectCannotBeEvolved(held, Committed("h", {{"A", 2}}));
+  ExpectCannotBeEvolved(held, Released("h", {{"A", 4}}));
+  ExpectCannotBeEvolved(held, Released("h", {{"A", 2}}, /*ended=*/true));
+  ExpectCannotBeEvolved(held, Released("h", kThreeAtA, /*ended=*/false));
+  ExpectCannotBeEvolved(held, Expired("h", {{"A", 2}}));
+  ExpectCannotBeEvolved(held, Cancelled("h", "do-h", {{"A", 2}}));
+  ExpectCannotBeEvolved(held, Sent("t", "A", "B", 4, "h"));
+  v1::StockEvent replacing = Held("r", kThreeAtA);
+  replacing.mutable_stock_held()->set_replaced_hold_id("h");
+  *replacing.mutable_stock_held()->mutable_replaced_allocations() = At({{"A", 4}});
+  ExpectCannotBeEvolved(held, replacing);
+  const GivenStock sold =
+      Given({Received("A", 9), Held("h", kThreeAtA), Committed("h", kThreeAtA), Held("g", {{"A", 6}})});
+  ExpectCannotBeEvolved(sold, Expired("h", kThreeAtA));
+  ExpectCannotBeEvolved(sold, Committed("h", kThreeAtA));
+  ExpectCannotBeEvolved(sold, Released("h", kThreeAtA));
+  ExpectCannotBeEvolved(sold, Shipped("h", {{"A", 4}}));
+  ExpectCannotBeEvolved(sold, Shipped("h", {{"A", 1}}, /*ended=*/true));
+}
+
+TEST(Evolve, StopsAtACancellationThatComesTwice) {
+  ExpectCannotBeEvolved(Given({Cancelled("h", "do-h")}), Cancelled("h", "do-h"));
+}
+
+TEST(Evolve, StopsAtATransferThatDoesNotFit) {
+  const GivenStock sent = Given({Received("A", 9), Sent("t", "A", "B", 2)});
+  ExpectCannotBeEvolved(sent, Sent("t", "A", "B", 2));
+  v1::StockEvent arrived;
+  arrived.mutable_transfer_received()->set_transfer_id("t");
+  arrived.mutable_transfer_received()->set_units(3);
+  arrived.mutable_transfer_received()->set_to_location_id("B");
+  ExpectCannotBeEvolved(sent, arrived);
+  arrived.mutable_transfer_received()->set_units(1);
+  arrived.mutable_transfer_received()->set_to_location_id("C");
+  ExpectCannotBeEvolved(sent, arrived);
+}
+
+TEST(TimerKeyOf, NamesTheHoldAgain) {
+  const HoldKey key{Sku::FromString("boot"), std::string("h\0x", 3)};
+  ASSERT_TRUE(HoldOfTimer(TimerKeyOf(key)).has_value());
+  EXPECT_EQ(HoldOfTimer(TimerKeyOf(key))->hold, key.hold);
+  EXPECT_FALSE(HoldOfTimer("another").has_value());
+}
+
+TEST(StateSchema, NamesItsRows) {
+  EXPECT_EQ(StateSchema().Describe(kLevels.Encode({Sku::FromString("boot"), StructureId::FromString("A")})),
+            "levels sku=boot location=A");
+}
+
+}  // namespace
+}  // namespace halles::inventory
