@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A small client in Python, as an API user would write it: import, retry, read with a token, read an ErrorInfo.
+"""A small client in Python, as an API user would write it: import, retry, read with a token, read an ErrorInfo, sell.
 
 Needs Debian's python3-grpcio and python3-protobuf, protoc and grpc_python_plugin. Generates the stubs into a folder of its
 own and exits non-zero when anything is not as proto/README.md says.
@@ -91,9 +91,12 @@ class Client:
     def __init__(self, channel, run):
         # Generated above, so they can be imported only now.
         from google.rpc import error_details_pb2, status_pb2
+        from halles.checkout.v1 import cart_events_pb2, cart_service_pb2, cart_service_pb2_grpc
         from halles.checkout.v1 import checkout_service_pb2, checkout_service_pb2_grpc, record_pb2
+        from halles.checkout.v1 import live_events_pb2, order_service_pb2, order_service_pb2_grpc
         from halles.common.v1 import common_pb2
         from halles.customer_identity.v1 import customer_identity_service_pb2, customer_identity_service_pb2_grpc
+        from halles.inventory.v1 import inventory_service_pb2, inventory_service_pb2_grpc
 
         self.details = error_details_pb2
         self.status = status_pb2
@@ -101,6 +104,14 @@ class Client:
         self.checkout = checkout_service_pb2
         self.common = common_pb2
         self.identity = customer_identity_service_pb2
+        self.cart_events = cart_events_pb2
+        self.carts = cart_service_pb2
+        self.live = live_events_pb2
+        self.orders = order_service_pb2
+        self.stock = inventory_service_pb2
+        self.cart_stub = cart_service_pb2_grpc.CartServiceStub(channel)
+        self.order_stub = order_service_pb2_grpc.OrderServiceStub(channel)
+        self.stock_stub = inventory_service_pb2_grpc.InventoryServiceStub(channel)
         self.checkout_grpc = checkout_service_pb2_grpc
         self.checkout_stub = checkout_service_pb2_grpc.CheckoutServiceStub(channel)
         self.identity_stub = customer_identity_service_pb2_grpc.CustomerIdentityServiceStub(channel)
@@ -222,6 +233,75 @@ class Client:
         # Each once, on whatever page.
         assert sorted(seen) == [f"{self.run}-{number}" for number in range(1, 6)], seen
 
+    def available(self, sku):
+        """What may be sold of a SKU, at the moment of the call."""
+        request = self.stock.GetAvailabilityRequest(sku=sku, read_mode=self.stock.READ_MODE_LINEARIZABLE)
+        levels = self.stock_stub.GetAvailability(request, timeout=TIMEOUT_S).levels
+        return sum(level.available_units for level in levels)
+
+    def fill_cart(self, cart_id, sku, units):
+        """The first two calls of a storefront: add to cart, say where to."""
+        origin = self.cart_events.Origin(channel=self.common.CHANNEL_WEB, structure_id="python-shop")
+        adding = self.carts.AddCartLinesRequest(
+            request_id=f"{cart_id}/add/1", cart_id=cart_id, origin=origin, currency_code="EUR"
+        )
+        line = adding.lines.add(line_id="1", sku=sku, units=units)
+        line.unit_price.CopyFrom(self.common.Decimal(unscaled=1990, scale=2))
+        added = self.cart_stub.AddCartLines(adding, timeout=TIMEOUT_S)
+        assert added.total.minor_units == units * 1990, added
+        sending = self.carts.SetCartDeliveryRequest(request_id=f"{cart_id}/delivery/1", cart_id=cart_id)
+        sending.delivery.shipment.address_token = "vault/1"
+        sending.delivery.shipment.source_location_ids.append("python-warehouse")
+        sending.identifiers.add(type=self.common.IDENTIFIER_TYPE_EMAIL, value=f"{self.run}@example.com")
+        self.cart_stub.SetCartDelivery(sending, timeout=TIMEOUT_S)
+        return added.total
+
+    def placing(self, cart_id, attempt, total):
+        """The third call."""
+        return self.orders.PlaceOrderRequest(
+            request_id=f"{cart_id}/place/{attempt}", cart_id=cart_id, expected_total=total
+        )
+
+    def sells_in_three_calls(self):
+        sku, cart_id = f"cup-{self.run}", f"py-{self.run}-1"
+        self.stock_stub.ReceiveStock(
+            self.stock.ReceiveStockRequest(
+                request_id=f"{sku}/receive", sku=sku, location_id="python-warehouse", units=5
+            ),
+            timeout=TIMEOUT_S,
+        )
+        total = self.fill_cart(cart_id, sku, 2)
+        placed = self.order_stub.PlaceOrder(self.placing(cart_id, 1, total), timeout=TIMEOUT_S)
+        assert placed.order.order_id == cart_id and placed.order.number > 0, placed
+        assert placed.order.state == self.live.ORDER_STATE_CONFIRMED, placed
+        assert self.available(sku) == 3
+        # One cart is one order, whoever asks how often.
+        again = self.order_stub.PlaceOrder(self.placing(cart_id, "again", total), timeout=TIMEOUT_S)
+        assert again.order.number == placed.order.number, again
+        assert self.available(sku) == 3
+
+    def is_told_what_cannot_be_sold(self):
+        sku, cart_id = f"cup-{self.run}", f"py-{self.run}-2"
+        total = self.fill_cart(cart_id, sku, 4)
+        self.refused(
+            self.order_stub.PlaceOrder,
+            self.placing(cart_id, 1, total),
+            grpc.StatusCode.FAILED_PRECONDITION,
+            "PLACEMENT_REJECTED",
+        )
+        cart = self.cart_stub.GetCart(self.carts.GetCartRequest(cart_id=cart_id), timeout=TIMEOUT_S).cart
+        assert cart.state == self.cart_events.CART_STATE_OPEN, cart
+        (problem,) = cart.problems
+        assert problem.kind == self.live.PROBLEM_KIND_INSUFFICIENT_STOCK, problem
+        assert (problem.line_id, problem.asked_units, problem.available_units) == ("1", 4, 3), problem
+        fewer = self.carts.ChangeCartLineRequest(
+            request_id=f"{cart_id}/change/1", cart_id=cart_id, origin=cart.origin, line_id="1", units=3
+        )
+        total = self.cart_stub.ChangeCartLine(fewer, timeout=TIMEOUT_S).total
+        placed = self.order_stub.PlaceOrder(self.placing(cart_id, 2, total), timeout=TIMEOUT_S)
+        assert placed.order.state == self.live.ORDER_STATE_CONFIRMED, placed
+        assert self.available(sku) == 0
+
     def retries_as_the_service_config_says(self, target):
         """Through a door that fails twice: the config retries, and the request id makes that safe."""
         flaky = FlakyDoor(grpc.insecure_channel(target), failures=2)
@@ -254,6 +334,8 @@ def main():
             (client.repeats_get_the_first_answer, ()),
             (client.reads_reasons, ()),
             (client.pages_through_a_timeline, ()),
+            (client.sells_in_three_calls, ()),
+            (client.is_told_what_cannot_be_sold, ()),
             (client.retries_as_the_service_config_says, (arguments.target,)),
         ]
         failed = 0
