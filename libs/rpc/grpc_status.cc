@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "google/rpc/status.pb.h"
 #include "libs/base/status.h"
@@ -12,6 +13,8 @@ namespace halles::rpc {
 namespace {
 
 constexpr absl::string_view kPayloads[] = {kErrorInfoUrl, kBadRequestUrl, kRetryInfoUrl};
+// Messages of the contract are details too.
+constexpr absl::string_view kOwnPayloads = "type.googleapis.com/halles.";
 
 // At most `bytes_max` bytes of `text` that do not end within a character of UTF-8.
 std::string Cut(absl::string_view text, size_t bytes_max) {
@@ -32,6 +35,12 @@ std::string Details(const absl::Status& status, const std::string& message) {
     any->set_type_url(std::string(url));
     any->set_value(std::string(*payload));
   }
+  status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
+    if (!absl::StartsWith(url, kOwnPayloads)) return;
+    auto* any = details.add_details();
+    any->set_type_url(std::string(url));
+    any->set_value(std::string(payload));
+  });
   return details.details().empty() ? std::string() : details.SerializeAsString();
 }
 
@@ -58,6 +67,7 @@ absl::Status FromGrpc(const grpc::Status& status) {
       for (const absl::string_view url : kPayloads) {
         if (any.type_url() == url) result.SetPayload(url, absl::Cord(any.value()));
       }
+      if (absl::StartsWith(any.type_url(), kOwnPayloads)) result.SetPayload(any.type_url(), absl::Cord(any.value()));
     }
   }
   return result;

@@ -1,6 +1,7 @@
 // Lists the parts of checkout.
 #include "services/checkout/definition.h"
 
+#include <algorithm>
 #include <array>
 #include <functional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "services/checkout/cart/commands.h"
 #include "services/checkout/live/commands.h"
 #include "services/checkout/live/state.h"
+#include "services/checkout/live/work.h"
 #include "services/checkout/numbers/commands.h"
 #include "services/checkout/numbers/state.h"
 #include "services/checkout/order/commands.h"
@@ -23,8 +25,9 @@
 namespace halles::checkout {
 namespace {
 
-constexpr uint32_t kStateFoldVersion = 1;
-constexpr uint32_t kTotalsFoldVersion = 1;
+constexpr uint32_t kStateFoldVersion = 2;
+constexpr uint32_t kTotalsFoldVersion = 2;
+constexpr uint32_t kWorkFoldVersion = 1;
 
 // A reaction of checkout to its own facts, asked for those in `fields` only.
 template <typename Response, typename Request, size_t kFields>
@@ -50,6 +53,30 @@ projection::ReactionDefinition DefineReactions() {
        OwnReaction<v1::SettleMergeResponse, v1::SettleMergeRequest>(
            "merges", kSettleMergesFields, &SettleMerges,
            [](const v1::SettleMergeRequest& request) { return request.cart_id(); })});
+}
+
+// The same projection, asked for events that begin with a field that `wants`; others are not even parsed.
+template <typename Wants>
+projection::SourceProjection Only(projection::SourceProjection projection, const Wants& wants) {
+  projection.project = [project = std::move(projection.project), wants](
+                           store::Rows& rows, absl::string_view payload, const partition::FactContext& context,
+                           std::vector<std::string>* topics) -> absl::Status {
+    return wants(projection::FirstFieldOf(payload)) ? project(rows, payload, context, topics) : absl::OkStatus();
+  };
+  return projection;
+}
+
+projection::ViewDefinition DefineWork() {
+  projection::ViewDefinition work{ServiceId::kCheckout, live::kWorkView, live::kWorkViewName, kWorkFoldVersion, {}};
+  work.sources = {Only(projection::ProjectionOf<v1::OrderEvent>(ServiceId::kCheckout, kOrder.type, &live::ProjectWork),
+                       [](int field) { return field >= live::kWorkFieldsFrom; }),
+                  Only(projection::ProjectionOf<inventory::v1::StockEvent>(ServiceId::kInventory, live::kStockEventType,
+                                                                           &live::ProjectStock),
+                       [](int field) {
+                         return std::find(live::kStockFields.begin(), live::kStockFields.end(), field) !=
+                                live::kStockFields.end();
+                       })};
+  return work;
 }
 
 v1::RecordOutcomesRequest OutcomesRequest(std::vector<partition::CallOutcome> outcomes) {
@@ -96,12 +123,14 @@ void Define(host::Definitions* definitions) {
   projection::ViewDefinition totals{ServiceId::kCheckout, kTotalsView, kTotalsViewName, kTotalsFoldVersion, {}};
   totals.sources = {projection::ProjectionOf<v1::OrderEvent>(ServiceId::kCheckout, kOrder.type, &Project)};
   definitions->views.push_back(std::move(totals));
+  definitions->views.push_back(DefineWork());
 
   definitions->reactions.push_back(DefineReactions());
 
   definitions->schemas
       .AddState(ServiceId::kCheckout, partition::WithRuntimeTables(numbers::AddTables(live::AddTables(StateSchema()))))
-      .AddView(ServiceId::kCheckout, kTotalsView, kTotalsViewName, TotalsSchema());
+      .AddView(ServiceId::kCheckout, kTotalsView, kTotalsViewName, TotalsSchema())
+      .AddView(ServiceId::kCheckout, live::kWorkView, live::kWorkViewName, live::WorkSchema());
 }
 
 }  // namespace halles::checkout

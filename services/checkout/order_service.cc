@@ -11,6 +11,7 @@
 #include "services/checkout/live/checks.h"
 #include "services/checkout/live/commands.h"
 #include "services/checkout/live/queries.h"
+#include "services/checkout/live/work.h"
 #include "services/checkout/order/record.h"
 
 namespace halles::checkout {
@@ -171,6 +172,17 @@ grpc::ServerUnaryReactor* OrderDoor::GetLiveOrder(grpc::CallbackServerContext* c
                            reply);
                        return absl::OkStatus();
                      });
+}
+
+grpc::ServerUnaryReactor* OrderDoor::ListWorkQueue(grpc::CallbackServerContext* context,
+                                                   const v1::ListWorkQueueRequest* request,
+                                                   v1::ListWorkQueueResponse* response) {
+  return door_.Query(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
+    host::AnswerFromView<v1::ListWorkQueueResponse>(
+        host_, ServiceId::kCheckout, live::kWorkView, asked.consistency_token(), call.deadline,
+        [asked, now = host_.clock().Wall()](const store::RowReader& view) { return live::QueryWork(view, asked, now); },
+        reply);
+  });
 }
 
 }  // namespace halles::checkout

@@ -50,6 +50,8 @@ class OrderDoor final : public v1::OrderService::CallbackService {
                                               v1::RerouteFulfilmentResponse* response) override;
   grpc::ServerUnaryReactor* GetLiveOrder(grpc::CallbackServerContext* context, const v1::GetLiveOrderRequest* request,
                                          v1::GetLiveOrderResponse* response) override;
+  grpc::ServerUnaryReactor* ListWorkQueue(grpc::CallbackServerContext* context, const v1::ListWorkQueueRequest* request,
+                                          v1::ListWorkQueueResponse* response) override;
 
   rpc::Door& door() { return door_; }
 

@@ -55,14 +55,14 @@ void CountKind(v1::LineKind kind, rows::TotalsRow* row) {
   }
 }
 
+// What a record counts as. A correction takes sums back, or is part of an exchange, and counts as neither.
+enum class Counts { kOrder, kReturn, kCorrection };
+
 // What one record adds.
-rows::TotalsRow TotalsOf(const v1::SaleRecord& sale, bool is_return) {
+rows::TotalsRow TotalsOf(const v1::SaleRecord& sale, Counts counts) {
   rows::TotalsRow totals;
-  if (is_return) {
-    totals.set_returns(1);
-  } else {
-    totals.set_orders(1);
-  }
+  if (counts == Counts::kReturn) totals.set_returns(1);
+  if (counts == Counts::kOrder) totals.set_orders(1);
   totals.set_lines(sale.lines_size());
   for (const v1::OrderLine& line : sale.lines()) {
     CountKind(line.kind(), &totals);
@@ -116,10 +116,10 @@ bool Add(store::Rows& view, const Table& table, const Key& key, const rows::Tota
   return is_new;
 }
 
-void ProjectSale(store::Rows& view, const v1::SaleRecord& sale, bool is_return, const partition::FactContext& context) {
+void ProjectSale(store::Rows& view, const v1::SaleRecord& sale, Counts counts, const partition::FactContext& context) {
   const uint32_t month = MonthOf(sale.recorded_time());
   const StructureId structure = StructureId::FromString(sale.structure_id());
-  const rows::TotalsRow totals = TotalsOf(sale, is_return);
+  const rows::TotalsRow totals = TotalsOf(sale, counts);
   Add(view, kTotalsByMonth, MonthKey{sale.currency_code(), sale.channel(), month, context.slot}, totals);
   const TotalsKey key{sale.currency_code(), sale.channel(), structure, month, context.slot};
   if (!Add(view, kTotals, key, totals)) return;
@@ -135,14 +135,30 @@ void ProjectSale(store::Rows& view, const v1::SaleRecord& sale, bool is_return, 
 absl::Status Project(store::Rows& view, const v1::OrderEvent& event, const partition::FactContext& context) {
   switch (event.event_case()) {
     case v1::OrderEvent::kOrderImported:
-      ProjectSale(view, event.order_imported().sale(), /*is_return=*/false, context);
+      ProjectSale(view, event.order_imported().sale(), Counts::kOrder, context);
       return absl::OkStatus();
     case v1::OrderEvent::kReturnImported:
-      ProjectSale(view, event.return_imported().sale(), /*is_return=*/true, context);
+      ProjectSale(view, event.return_imported().sale(), Counts::kReturn, context);
       return absl::OkStatus();
     case v1::OrderEvent::kReturnAwaited:
     case v1::OrderEvent::kReturnLinked:
       return absl::OkStatus();  // the return is counted where it was recorded
+    case v1::OrderEvent::kOrderConfirmed:
+      ProjectSale(view, event.order_confirmed().sale(), Counts::kOrder, context);
+      return absl::OkStatus();
+    case v1::OrderEvent::kOrderCancelled:
+      ProjectSale(view, event.order_cancelled().reversal(), Counts::kCorrection, context);
+      return absl::OkStatus();
+    case v1::OrderEvent::kFulfilmentEnded:
+      ProjectSale(view, event.fulfilment_ended().reversal(), Counts::kCorrection, context);
+      return absl::OkStatus();
+    case v1::OrderEvent::kGoodsReturned:
+      ProjectSale(view, event.goods_returned().sale(), Counts::kReturn, context);
+      return absl::OkStatus();
+    case v1::OrderEvent::kExchangeCommitted:
+      ProjectSale(view, event.exchange_committed().returned().sale(), Counts::kCorrection, context);
+      ProjectSale(view, event.exchange_committed().sale(), Counts::kCorrection, context);
+      return absl::OkStatus();
     case v1::OrderEvent::kCartOpened:
     case v1::OrderEvent::kCartLinesAdded:
     case v1::OrderEvent::kCartLineChanged:
@@ -157,20 +173,16 @@ absl::Status Project(store::Rows& view, const v1::OrderEvent& event, const parti
     case v1::OrderEvent::kCartAbandoned:
     case v1::OrderEvent::kCheckoutStarted:
     case v1::OrderEvent::kSagaAdvanced:
-    case v1::OrderEvent::kOrderConfirmed:
     case v1::OrderEvent::kOrderRejected:
-    case v1::OrderEvent::kOrderCancelled:
     case v1::OrderEvent::kFulfilmentAdvanced:
     case v1::OrderEvent::kFulfilmentHandedOver:
     case v1::OrderEvent::kFulfilmentDelayed:
-    case v1::OrderEvent::kFulfilmentEnded:
     case v1::OrderEvent::kRerouteStarted:
     case v1::OrderEvent::kFulfilmentRerouted:
     case v1::OrderEvent::kRerouteRefused:
-    case v1::OrderEvent::kGoodsReturned:
     case v1::OrderEvent::kExchangeStarted:
-    case v1::OrderEvent::kExchangeCommitted:
     case v1::OrderEvent::kExchangeRejected:
+      return absl::OkStatus();  // nothing was sold or taken back
     case v1::OrderEvent::EVENT_NOT_SET:
       break;
   }
