@@ -2,9 +2,11 @@
 #include "services/hallesctl/client.h"
 
 #include <map>
+#include <random>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "google/rpc/error_details.pb.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
@@ -63,6 +65,9 @@ Client::Client(std::shared_ptr<grpc::Channel> channel_in, std::string target_in,
       timeout(timeout_in),
       channel(std::move(channel_in)),
       checkout(checkout::v1::CheckoutService::NewStub(channel)),
+      carts(checkout::v1::CartService::NewStub(channel)),
+      orders(checkout::v1::OrderService::NewStub(channel)),
+      inventory(inventory::v1::InventoryService::NewStub(channel)),
       customers(customer_identity::v1::CustomerIdentityService::NewStub(channel)),
       admin(admin::v1::AdminService::NewStub(channel)) {}
 
@@ -70,6 +75,29 @@ absl::Status Client::ErrorOf(const grpc::Status& status) const {
   const absl::Status error = rpc::FromGrpc(status);
   const bool nobody = error.code() == absl::StatusCode::kUnavailable && ReasonOf(error).empty();
   return nobody ? WithContext(error, absl::StrCat("nobody answers at ", target)) : error;
+}
+
+bool IsWorthAnotherTry(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kDeadlineExceeded:
+      return true;
+    case absl::StatusCode::kResourceExhausted:
+      // Without a reason it is the transport's: a message too large, which stays so.
+      return !ReasonOf(status).empty() || RetryAfterOf(status).has_value();
+    case absl::StatusCode::kCancelled:
+    case absl::StatusCode::kUnknown:
+      // The connection broke while the answer was under way.
+      return ReasonOf(status).empty();
+    default:
+      return false;
+  }
+}
+
+std::string NewRequestId() {
+  std::random_device random;
+  return absl::StrFormat("hallesctl/%08x%08x%08x", random(), random(), random());
 }
 
 std::string ErrorText(const absl::Status& status) {

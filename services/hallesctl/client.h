@@ -12,8 +12,11 @@
 #include "grpcpp/channel.h"
 #include "grpcpp/client_context.h"
 #include "halles/admin/v1/admin_service.grpc.pb.h"
+#include "halles/checkout/v1/cart_service.grpc.pb.h"
 #include "halles/checkout/v1/checkout_service.grpc.pb.h"
+#include "halles/checkout/v1/order_service.grpc.pb.h"
 #include "halles/customer_identity/v1/customer_identity_service.grpc.pb.h"
+#include "halles/inventory/v1/inventory_service.grpc.pb.h"
 
 namespace halles::hallesctl {
 
@@ -48,9 +51,18 @@ class Client {
   const absl::Duration timeout;
   const std::shared_ptr<grpc::Channel> channel;
   const std::unique_ptr<checkout::v1::CheckoutService::Stub> checkout;
+  const std::unique_ptr<checkout::v1::CartService::Stub> carts;
+  const std::unique_ptr<checkout::v1::OrderService::Stub> orders;
+  const std::unique_ptr<inventory::v1::InventoryService::Stub> inventory;
   const std::unique_ptr<customer_identity::v1::CustomerIdentityService::Stub> customers;
   const std::unique_ptr<admin::v1::AdminService::Stub> admin;
 };
+
+// Worth sending again under the same request id: nobody said no.
+bool IsWorthAnotherTry(const absl::Status& status);
+
+// An id that no other request has.
+std::string NewRequestId();
 
 // The error for people: code, reason, fields, what else is known, and what to do about it. Ends with a line end.
 std::string ErrorText(const absl::Status& status);

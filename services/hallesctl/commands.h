@@ -3,6 +3,7 @@
 #define HALLES_SERVICES_HALLESCTL_COMMANDS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -64,12 +65,43 @@ struct TotalsCommand {
   absl::StatusOr<int> Run(const Session& session) const;
 };
 
-// order ID
+// order ID, order work and what can be done with an order
 struct OrderCommand {
-  std::string id, token;
+  std::string what, id, token, request;
+  int64_t version = 0;
+  std::string kind, location, fulfilment, to, cause, tracking, promised;
+  std::string channel = "shop", structure, device, return_id, lines, reason, exchange_id, give;
+  bool unusable = false;
 
   void Register(Options& options);
   absl::StatusOr<int> Run(const Session& session) const;
+
+ private:
+  absl::StatusOr<int> Show(const Session& session, const std::string& order) const;
+  absl::StatusOr<int> Work(const Session& session) const;
+  // What changes an order; nothing when `what` is no such thing.
+  std::optional<absl::StatusOr<int>> Change(const Session& session) const;
+  absl::StatusOr<int> Return(const Session& session) const;
+  absl::StatusOr<int> Exchange(const Session& session) const;
+  absl::StatusOr<checkout::v1::Origin> ToOrigin() const;
+};
+
+// stock SKU, stock list, stock explain and what can be done with stock
+struct StockCommand {
+  std::string what, sku, location, prefix, token, request;
+  std::string hold, to, order, owner, purpose = "dated_pickup", reason, note, reference, transfer;
+  int64_t units = 0, expected = -1, unusable = 0, lost = 0, expires_in = 0;
+  bool split = false;
+
+  void Register(Options& options);
+  absl::StatusOr<int> Run(const Session& session) const;
+
+ private:
+  absl::StatusOr<int> Show(const Session& session, const std::string& shown) const;
+  absl::StatusOr<int> List(const Session& session) const;
+  absl::StatusOr<int> Explain(const Session& session) const;
+  absl::StatusOr<int> ShowHold(const Session& session) const;
+  absl::StatusOr<int> Reserve(const Session& session) const;
 };
 
 // status

@@ -27,6 +27,7 @@ int Main(int argc, const char* const* argv) {
   CustomerCommand customer;
   TotalsCommand totals;
   OrderCommand order;
+  StockCommand stock;
   StatusCommand status;
   TailCommand tail;
   ExplainCommand explain;
@@ -47,6 +48,7 @@ int Main(int argc, const char* const* argv) {
   customer.Register(options);
   totals.Register(options);
   order.Register(options);
+  stock.Register(options);
   status.Register(options);
   tail.Register(options);
   explain.Register(options);
@@ -72,6 +74,7 @@ int Main(int argc, const char* const* argv) {
   if (name == "customer") exit = customer.Run(session);
   if (name == "totals") exit = totals.Run(session);
   if (name == "order") exit = order.Run(session);
+  if (name == "stock") exit = stock.Run(session);
   if (name == "status") exit = status.Run(session);
   if (name == "tail") exit = tail.Run(session);
   if (name == "explain") exit = explain.Run(session);

@@ -1,12 +1,14 @@
 // Prints messages.
 #include "services/hallesctl/print.h"
 
-#include "absl/strings/ascii.h"
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/strip.h"
-#include "absl/time/time.h"
+#include "absl/strings/str_replace.h"
 #include "services/hallesctl/table.h"
 
 namespace halles::hallesctl {
@@ -65,16 +67,56 @@ std::string MomentText(const customer_identity::v1::Moment& moment) {
   return absl::StrCat(TimeText(moment.time().seconds()), "  ", moment.event());
 }
 
+// What goes on for a customer; "" when there is nothing of the kind.
+std::string CartsText(const CustomerView& view, int width) {
+  if (view.carts().empty()) return "";
+  Table table({{"cart", false, true}, {"state"}, {"channel"}, {"lines", true}, {"total", true}, {"event"}});
+  for (const auto& cart : view.carts()) {
+    table.Add({cart.cart_id(), WordOf(cart.state()), ChannelText(cart.channel()), Thousands(cart.lines()),
+               AmountText(cart.total()), cart.event()});
+  }
+  return table.Render(width);
+}
+
+std::string LiveOrdersText(const CustomerView& view, int width) {
+  if (view.live_orders().empty()) return "";
+  Table table({{"order", false, true},
+               {"number", true, false, 1},
+               {"state"},
+               {"total", true},
+               {"fulfilment"},
+               {"location", false, true},
+               {"late because", false, true, 2},
+               {"event"}});
+  for (const auto& order : view.live_orders()) {
+    std::vector<std::string> row = {order.order_id(), Thousands(order.number()), WordOf(order.state()),
+                                    AmountText(order.total())};
+    if (order.fulfilments().empty()) row.insert(row.end(), {"", "", "", order.event()});
+    for (const auto& fulfilment : order.fulfilments()) {
+      row.resize(4);  // the order stands on its first line alone
+      row.insert(row.end(),
+                 {WordOf(fulfilment.state()), fulfilment.location_id(), fulfilment.delay_cause(), fulfilment.event()});
+      table.Add(std::exchange(row, {"", "", "", ""}));
+    }
+    if (order.fulfilments().empty()) table.Add(std::move(row));
+  }
+  return table.Render(width);
+}
+
+std::string HoldsText(const CustomerView& view, int width) {
+  if (view.holds().empty()) return "";
+  Table table({{"held sku", false, true}, {"units", true}, {"location", false, true}, {"for"}, {"until"}, {"event"}});
+  for (const auto& hold : view.holds()) {
+    std::vector<std::string> locations;
+    for (const auto& allocation : hold.allocations()) locations.push_back(allocation.location_id());
+    table.Add({hold.sku(), Thousands(hold.units()), absl::StrJoin(locations, ", "),
+               absl::StrReplaceAll(WordOf(hold.purpose()), {{"_", " "}}),
+               hold.has_expire_time() ? TimeText(hold.expire_time().seconds()) : "", hold.event()});
+  }
+  return table.Render(width);
+}
+
 }  // namespace
-
-std::string TimeJson(const google::protobuf::Timestamp& time) {
-  const absl::Time at = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", at, absl::UTCTimeZone());
-}
-
-std::string EnumWord(absl::string_view value_name, absl::string_view prefix) {
-  return absl::AsciiStrToLower(absl::StripPrefix(value_name, prefix));
-}
 
 std::string IdentifierText(const common::v1::Identifier& identifier) {
   return absl::StrCat(EnumWord(common::v1::IdentifierType_Name(identifier.type()), "IDENTIFIER_TYPE_"), " ",
@@ -113,6 +155,15 @@ void WriteView(const CustomerView& view, JsonWriter* json) {
     json->Key("last_purchase");
     WriteMoment(view.last_purchase(), json);
   }
+  json->Field("exchanges", view.exchanges()).Field("cancellations", view.cancellations());
+  const auto write_all = [json](absl::string_view key, const auto& messages) {
+    json->Key(key).BeginArray();
+    for (const auto& message : messages) WriteMessage(message, json);
+    json->EndArray();
+  };
+  write_all("carts", view.carts());
+  write_all("live_orders", view.live_orders());
+  write_all("holds", view.holds());
   json->EndObject();
 }
 
@@ -122,9 +173,12 @@ void WriteEntry(const TimelineEntry& entry, JsonWriter* json) {
   json->Field("time", TimeJson(entry.time())).Field("channel", ChannelText(entry.channel()));
   json->Field("structure", entry.structure_id()).Key("external");
   WriteExternal(entry.external(), json);
-  json->Field("id", entry.id()).Key("net");
-  WriteMoney(entry.net(), json);
-  json->Field("lines", entry.lines()).Field("event", entry.event()).EndObject();
+  json->Field("id", entry.id());
+  if (entry.has_net()) {
+    json->Key("net");
+    WriteMoney(entry.net(), json);
+  }
+  json->Field("lines", entry.lines()).Field("detail", entry.detail()).Field("event", entry.event()).EndObject();
 }
 
 void WriteOrder(const checkout::v1::Order& order, JsonWriter* json) {
@@ -222,22 +276,35 @@ std::string ViewText(const CustomerView& view, int width) {
     table.Add({ChannelText(place.channel()), place.structure_id(), Thousands(place.orders()),
                Thousands(place.returns()), AmountsText(place.net())});
   }
-  return absl::StrCat(text, "\n", table.Render(width));
+  absl::StrAppend(&text, "\n", table.Render(width));
+  for (const std::string& live : {CartsText(view, width), LiveOrdersText(view, width), HoldsText(view, width)}) {
+    if (!live.empty()) absl::StrAppend(&text, "\n", live);
+  }
+  return text;
 }
 
 std::string TimelineText(const google::protobuf::RepeatedPtrField<TimelineEntry>& entries, int width) {
-  Table table({{"time"},
-               {"what", false, false, 1},
-               {"channel", false, false, 2},
-               {"structure", false, true},
-               {"lines", true, false, 3},
-               {"net", true},
-               {"event"}});
+  std::vector<Column> columns = {{"time"},
+                                 {"what", false, false, 1},
+                                 {"channel", false, false, 2},
+                                 {"structure", false, true},
+                                 {"lines", true, false, 3},
+                                 {"net", true},
+                                 {"event"}};
+  const bool detailed =
+      std::any_of(entries.begin(), entries.end(), [](const TimelineEntry& entry) { return !entry.detail().empty(); });
+  if (detailed) columns.insert(columns.end() - 1, {"detail", false, true, 4});
+  Table table(std::move(columns));
   for (const TimelineEntry& entry : entries) {
-    table.Add({TimeText(entry.time().seconds()),
-               EnumWord(customer_identity::v1::TimelineKind_Name(entry.kind()), "TIMELINE_KIND_"),
-               ChannelText(entry.channel()), entry.structure_id(), Thousands(entry.lines()), AmountText(entry.net()),
-               entry.event()});
+    std::vector<std::string> row = {TimeText(entry.time().seconds()),
+                                    absl::StrReplaceAll(WordOf(entry.kind()), {{"_", " "}}),
+                                    ChannelText(entry.channel()),
+                                    entry.structure_id(),
+                                    entry.lines() == 0 ? "" : Thousands(entry.lines()),
+                                    entry.has_net() ? AmountText(entry.net()) : ""};
+    if (detailed) row.push_back(entry.detail());
+    row.push_back(entry.event());
+    table.Add(std::move(row));
   }
   return table.Render(width);
 }

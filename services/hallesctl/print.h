@@ -6,11 +6,11 @@
 
 #include "absl/strings/string_view.h"
 #include "google/protobuf/repeated_ptr_field.h"
-#include "google/protobuf/timestamp.pb.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
 #include "halles/customer_identity/v1/customer_identity_service.pb.h"
 #include "halles/log/v1/envelope.pb.h"
 #include "services/hallesctl/json.h"
+#include "services/hallesctl/message_json.h"
 
 namespace halles::hallesctl {
 
@@ -27,11 +27,6 @@ std::string TimelineText(const google::protobuf::RepeatedPtrField<customer_ident
                          int width);
 std::string OrderText(const checkout::v1::Order& order, int width);
 
-// "2017-01-01T11:53:26Z".
-std::string TimeJson(const google::protobuf::Timestamp& time);
-// "external_id" for IDENTIFIER_TYPE_EXTERNAL_ID, "sale" for LINE_KIND_SALE, "claim" for RECORD_KIND_CLAIM and so on: the
-// name of an enum's value without what its prefix says.
-std::string EnumWord(absl::string_view value_name, absl::string_view prefix);
 // "external_id uci 1f0c9a…": identifiers are shown as what they are stored as.
 std::string IdentifierText(const common::v1::Identifier& identifier);
 

@@ -1,4 +1,4 @@
-// totals and order: what checkout has recorded.
+// totals: sums over what checkout has recorded.
 #include <map>
 #include <vector>
 
@@ -14,12 +14,9 @@ namespace halles::hallesctl {
 namespace {
 
 using checkout::v1::CheckoutService;
-using checkout::v1::GetOrderRequest;
 using checkout::v1::GetTotalsRequest;
 using checkout::v1::GetTotalsResponse;
 using checkout::v1::TotalsRow;
-
-constexpr absl::string_view kOrderIdPrefix = "ord-";
 
 }  // namespace
 
@@ -103,42 +100,6 @@ absl::StatusOr<int> TotalsCommand::Run(const Session& session) const {
     table.Add(std::move(cells));
   }
   session.out << table.Render(session.out_width);
-  return kExitOk;
-}
-
-absl::StatusOr<GetOrderRequest> NameOrder(const std::string& text) {
-  GetOrderRequest request;
-  const size_t colon = text.find(':');
-  if (colon != std::string::npos && colon > 0 && colon + 1 < text.size()) {
-    request.mutable_external()->set_source(text.substr(0, colon));
-    request.mutable_external()->set_external_id(text.substr(colon + 1));
-  } else if (absl::StartsWith(text, kOrderIdPrefix)) {
-    request.set_order_id(text);
-  } else {
-    return UsageError(absl::StrCat("\"", text, "\" names no order: give its id (", kOrderIdPrefix,
-                                   "...) or SOURCE:ID, such as uci:536365"));
-  }
-  return request;
-}
-
-void OrderCommand::Register(Options& options) {
-  Settings& settings = options.Command("order", "Shows one order with its returns");
-  settings.Argument("ID", "Order id, or SOURCE:ID as the source knows it", &id);
-  settings.Text("token", "Consistency token that the answer must have reached", &token);
-}
-
-absl::StatusOr<int> OrderCommand::Run(const Session& session) const {
-  ASSIGN_OR_RETURN(GetOrderRequest request, NameOrder(id));
-  request.set_consistency_token(token);
-  ASSIGN_OR_RETURN(const auto answer,
-                   session.client.Call(&CheckoutService::Stub::GetOrder, *session.client.checkout, request));
-  if (session.json) {
-    JsonWriter json;
-    WriteOrder(answer.order(), &json);
-    session.out << json.text() << "\n";
-  } else {
-    session.out << OrderText(answer.order(), session.out_width);
-  }
   return kExitOk;
 }
 

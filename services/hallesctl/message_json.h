@@ -1,0 +1,34 @@
+// Any message of the contract as JSON, field by field under the names of the contract.
+#ifndef HALLES_SERVICES_HALLESCTL_MESSAGE_JSON_H_
+#define HALLES_SERVICES_HALLESCTL_MESSAGE_JSON_H_
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "google/protobuf/generated_enum_reflection.h"
+#include "google/protobuf/message.h"
+#include "google/protobuf/timestamp.pb.h"
+#include "services/hallesctl/json.h"
+
+namespace halles::hallesctl {
+
+// "2017-01-01T11:53:26Z".
+std::string TimeJson(const google::protobuf::Timestamp& time);
+// "external_id" for IDENTIFIER_TYPE_EXTERNAL_ID, "sale" for LINE_KIND_SALE, "claim" for RECORD_KIND_CLAIM and so on: the
+// name of an enum's value without what its prefix says.
+std::string EnumWord(absl::string_view value_name, absl::string_view prefix);
+// The same of a value, whose prefix is the name of its enum; "" for the zero that says nothing.
+std::string EnumWord(const google::protobuf::EnumValueDescriptor* value);
+template <typename Enum>
+std::string WordOf(Enum value) {
+  return EnumWord(google::protobuf::GetEnumDescriptor<Enum>()->FindValueByNumber(static_cast<int>(value)));
+}
+
+// Every field in the order of the contract: whole numbers as numbers, enums as words, times as text, bytes in hexadecimal
+// digits, money with its decimal string as everywhere, exact decimals as text. Messages that are absent are left out;
+// what is empty or zero is not.
+void WriteMessage(const google::protobuf::Message& message, JsonWriter* json);
+
+}  // namespace halles::hallesctl
+
+#endif  // HALLES_SERVICES_HALLESCTL_MESSAGE_JSON_H_

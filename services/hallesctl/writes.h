@@ -1,0 +1,30 @@
+// Commands that an operator sends: each has a request id, and can be sent again under it.
+#ifndef HALLES_SERVICES_HALLESCTL_WRITES_H_
+#define HALLES_SERVICES_HALLESCTL_WRITES_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "services/hallesctl/client.h"
+#include "services/hallesctl/session.h"
+
+namespace halles::hallesctl {
+
+// Sends `request` under `request_id`, or a new one when that is empty. When nobody knows whether it was done, says how to
+// ask for the same again.
+template <typename Stub, typename Request, typename Response>
+absl::StatusOr<Response> Write(const Session& session, const std::string& request_id,
+                               grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                               Stub& stub, Request request) {
+  request.set_request_id(request_id.empty() ? NewRequestId() : request_id);
+  absl::StatusOr<Response> response = session.client.Call(method, stub, request);
+  if (!response.ok() && IsWorthAnotherTry(response.status())) {
+    session.err << "it may have been done or not; the same again, done once: --request " << request.request_id()
+                << "\n";
+  }
+  return response;
+}
+
+}  // namespace halles::hallesctl
+
+#endif  // HALLES_SERVICES_HALLESCTL_WRITES_H_
