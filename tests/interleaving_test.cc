@@ -4,6 +4,8 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -37,8 +39,8 @@ namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(30);
 constexpr uint64_t kWorldSeed = 20;
-constexpr int kSales = 100;
-constexpr int kVisits = 160;
+constexpr int kSales = 150;
+constexpr int kVisits = 240;
 constexpr int kInterleavings = 100;
 
 using Digests = std::map<store::FoldId, store::FoldMeta>;
@@ -52,6 +54,9 @@ host::Definitions Services() {
   inventory::Define(&definitions);
   return definitions;
 }
+
+// What there is in the logs, by the name of its field; and how much of it names a customer.
+std::map<std::string, int> KindsOf(const Records& records);
 
 eventlog::LogIdentity Identity() { return {.install = store::Install(5), .slots_per_service = 4}; }
 
@@ -141,6 +146,11 @@ class Shop {
       Visit(absl::StrCat("cart-", random_.Uniform(kCarts)));
     }
     clock_.Advance(int64_t{3600} * 1'000'000);  // whatever is held still expires
+    const absl::Time deadline = absl::Now() + kPatience;
+    while (KindsOf(Recorded())["hold_expired"] < 3) {
+      ASSERT_LT(absl::Now(), deadline) << "no hold expires";
+      std::this_thread::yield();
+    }
     AwaitReactions();
   }
 
@@ -439,7 +449,6 @@ Digests Interleaved(const Records& records, uint64_t seed) {
   return views.Stored();
 }
 
-// What there is in the logs, by name.
 std::map<std::string, int> KindsOf(const Records& records) {
   std::map<std::string, int> kinds;
   eventlog::MemoryLog log(Identity());

@@ -272,6 +272,7 @@ class OrderFold {
     if (reversal != nullptr) {
       fact.set_structure_id(reversal->structure_id());
       *fact.mutable_net() = reversal->net();
+      fact.set_lines(static_cast<uint32_t>(reversal->lines_size()));
     }
     RETURN_IF_ERROR(filing_.Change(row_->customer()));
     return filing_.Fact(row_->customer(), std::move(fact));
@@ -331,6 +332,7 @@ absl::Status ProjectCancelled(const checkout::v1::OrderCancelled& cancelled, Fil
   fact.set_id(order.id());
   fact.set_detail(cancelled.cause());
   if (cancelled.reversal().has_net()) *fact.mutable_net() = cancelled.reversal().net();
+  fact.set_lines(static_cast<uint32_t>(cancelled.reversal().lines_size()));
   RETURN_IF_ERROR(filing->Change(order.row().customer()));
   return filing->Fact(order.row().customer(), std::move(fact));
 }

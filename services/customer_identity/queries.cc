@@ -129,10 +129,11 @@ class ViewBuilder {
       ++place.orders;
       if (!last_.has_value() || Place{key} < Place{last_->key}) last_ = entry;
       if (!first_.has_value() || Place{first_->key} < Place{key}) first_ = std::move(entry);
-    } else if (row.kind() == v1::TIMELINE_KIND_RETURN || row.kind() == v1::TIMELINE_KIND_EXCHANGE) {
+    } else if (row.kind() == v1::TIMELINE_KIND_RETURN) {
       ++returns_;
       ++place.returns;
-      exchanges_ += row.kind() == v1::TIMELINE_KIND_EXCHANGE ? 1 : 0;
+    } else if (row.kind() == v1::TIMELINE_KIND_EXCHANGE) {
+      ++exchanges_;
     } else {
       ++cancellations_;
     }
