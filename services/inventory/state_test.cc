@@ -1,7 +1,10 @@
 // Tests of the fold over stock: what it keeps, and which events it cannot evolve.
 #include "services/inventory/state.h"
 
+#include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "libs/base/status.h"
@@ -105,6 +108,90 @@ TEST(Evolve, StopsAtATransferThatDoesNotFit) {
   arrived.mutable_transfer_received()->set_units(1);
   arrived.mutable_transfer_received()->set_to_location_id("C");
   ExpectCannotBeEvolved(sent, arrived);
+}
+
+// Counts the rows that are read and written through it.
+class CountingRows final : public store::Rows {
+ public:
+  explicit CountingRows(store::Rows* rows) : rows_(*rows) {}
+  std::optional<store::Row> Get(absl::string_view key) const override {
+    ++touched_;
+    return rows_.Get(key);
+  }
+  void Scan(absl::string_view prefix, absl::string_view start, Visit visit) const override {
+    rows_.Scan(prefix, start, [&](absl::string_view key, const store::Row& row) {
+      ++touched_;
+      return visit(key, row);
+    });
+  }
+  absl::Status status() const override { return rows_.status(); }
+  void Fail(absl::Status status) const override { rows_.Fail(std::move(status)); }
+  void Put(absl::string_view key, std::string value) override {
+    ++touched_;
+    rows_.Put(key, std::move(value));
+  }
+  void Delete(absl::string_view key) override {
+    ++touched_;
+    rows_.Delete(key);
+  }
+
+  // Decides and evolves; the rows that it took.
+  template <class Command>
+  int Cost(const Command& command) {
+    touched_ = 0;
+    partition::CommandContext context;
+    context.now = kNow;
+    const auto decision = Decide(*this, command, context);
+    EXPECT_TRUE(decision.ok()) << decision.status();
+    partition::FactContext at;
+    at.aggregate_id = kSku;
+    for (const auto& fact : decision->facts) EXPECT_TRUE(Evolve(*this, fact.event, at).ok());
+    return touched_;
+  }
+
+ private:
+  store::Rows& rows_;
+  mutable int touched_ = 0;
+};
+
+// What a life of holds costs in a SKU that has `holds` others.
+std::vector<int> CostsBeside(int holds) {
+  store::MemoryRows memory;
+  CountingRows rows(&memory);
+  rows.Cost(Receive("A", 1'000'000));
+  rows.Cost(Receive("B", 10));
+  for (int i = 0; i < holds; ++i) rows.Cost(Until(kHour, Reserve("other-" + std::to_string(i), {1}, {"A"})));
+  for (int i = 0; i < holds; ++i) rows.Cost(Release("other-" + std::to_string(i), {}));
+  for (int i = 0; i < holds; ++i) rows.Cost(Until(kHour, Reserve("live-" + std::to_string(i), {1}, {"A"})));
+  std::vector<int> costs = {rows.Cost(Until(kHour, Reserve("h", {1, 1}, {"A", "B"}))),
+                            rows.Cost(Extend("h", 2 * kHour)),
+                            rows.Cost(Move("h", "A", {"B"})),
+                            rows.Cost(Commit("h")),
+                            rows.Cost(Ship("h", {{"B", 1}})),
+                            rows.Cost(Release("h")),
+                            rows.Cost(Reserve("c", {1}, {"A"})),
+                            rows.Cost(Cancel("c")),
+                            rows.Cost(Cancel("never")),
+                            rows.Cost(Count("A", 900'000)),
+                            rows.Cost(Send("t", "A", "B", 1)),
+                            rows.Cost(Arrive("t", 1))};
+  return costs;
+}
+
+TEST(Decide, CostsTheSameHoweverManyHoldsThereAre) {
+  const std::vector<int> costs = CostsBeside(0);
+  EXPECT_EQ(CostsBeside(2000), costs);
+  EXPECT_LE(*std::max_element(costs.begin(), costs.end()), 16);
+}
+
+TEST(ReserveStock, WritesItsLevelItsHoldAndItsTimer) {
+  store::MemoryRows memory;
+  CountingRows rows(&memory);
+  rows.Cost(Receive("A", 3));
+  const size_t before = memory.size();
+  // Asks for the hold, its end, the cancelled request and the level, and once more to evolve.
+  EXPECT_EQ(rows.Cost(Until(kHour, Reserve("h", {3}, {"A"}))), 4 + 3 + 3);
+  EXPECT_EQ(memory.size() - before, 2u);  // the level was there
 }
 
 TEST(TimerKeyOf, NamesTheHoldAgain) {
