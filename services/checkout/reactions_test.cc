@@ -42,5 +42,49 @@ TEST(LinkReturns, LeavesEverythingElseAlone) {
   EXPECT_TRUE(LinkReturns(v1::OrderEvent(), Context()).empty());
 }
 
+partition::FactContext OfCart(absl::string_view cart_id) {
+  partition::FactContext context;
+  context.aggregate_id = cart_id;
+  return context;
+}
+
+TEST(TakeCarts, HandsOverWhatACartGives) {
+  v1::OrderEvent event;
+  event.mutable_cart_given()->set_into_cart_id("account");
+  event.mutable_cart_given()->set_merge(3);
+  event.mutable_cart_given()->add_lines()->set_line_id("1");
+  const auto requests = TakeCarts(event, OfCart("guest"));
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(requests[0].cart_id(), "account");
+  EXPECT_EQ(requests[0].from_cart_id(), "guest");
+  EXPECT_EQ(requests[0].given().DebugString(), event.cart_given().DebugString());
+  EXPECT_TRUE(SettleMerges(event, OfCart("guest")).empty());
+}
+
+TEST(SettleMerges, TellsTheCartThatGaveItsLines) {
+  v1::OrderEvent taken;
+  taken.mutable_cart_taken()->set_from_cart_id("guest");
+  taken.mutable_cart_taken()->set_merge(3);
+  v1::OrderEvent declined;
+  declined.mutable_cart_declined()->set_from_cart_id("guest");
+  declined.mutable_cart_declined()->set_merge(3);
+  v1::OrderEvent undone;
+  undone.mutable_cart_merge_undone()->set_from_cart_id("guest");
+  undone.mutable_cart_merge_undone()->set_merge(3);
+  undone.mutable_cart_merge_undone()->add_lines()->set_line_id("1");
+  for (const v1::OrderEvent& event : {taken, declined, undone}) {
+    const auto requests = SettleMerges(event, OfCart("account"));
+    ASSERT_EQ(requests.size(), 1u);
+    EXPECT_EQ(requests[0].cart_id(), "guest");
+    EXPECT_EQ(requests[0].into_cart_id(), "account");
+    EXPECT_TRUE(TakeCarts(event, OfCart("account")).empty());
+  }
+  EXPECT_EQ(SettleMerges(taken, OfCart("account"))[0].merged().merge(), 3);
+  EXPECT_FALSE(SettleMerges(declined, OfCart("account"))[0].reopened().replaces_lines());
+  const v1::SettleMergeRequest back = SettleMerges(undone, OfCart("account"))[0];
+  EXPECT_TRUE(back.reopened().replaces_lines());
+  EXPECT_EQ(back.reopened().lines_size(), 1);
+}
+
 }  // namespace
 }  // namespace halles::checkout

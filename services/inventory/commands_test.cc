@@ -118,6 +118,11 @@ TEST(ReserveStock, IsRefusedInPlaceOfAHoldOfSomebodyElse) {
   Given({Received("A", 9), HeldFor(v1::HOLD_PURPOSE_CART, "cart/x", "cart", kThreeAtA)})
       .When(Replacing("cart", Reserve("h", {3}, {"A"})))
       .ThenRejected(v1::REJECT_REASON_HOLD_NOT_OWNED);
+  v1::ReserveStockRequest merged = Replacing("cart", Reserve("h", {3}, {"A"}));
+  merged.set_replaces_owner_id("y");
+  Given({Received("A", 9), HeldFor(v1::HOLD_PURPOSE_CART, "cart/x", "cart", kThreeAtA)})
+      .When(merged)
+      .ThenRejected(v1::REJECT_REASON_HOLD_NOT_OWNED);
   Given({Received("A", 9), HeldFor(v1::HOLD_PURPOSE_OFFLINE_ALLOTMENT, "till/o", "till", kThreeAtA)})
       .When(Replacing("till", Reserve("h", {3}, {"A"})))
       .ThenRejected(v1::REJECT_REASON_HOLD_NOT_OWNED);

@@ -130,7 +130,8 @@ bool MayReplace(const v1::ReserveStockRequest& request, const rows::HoldRow& rep
   const bool of_shopping = replaced.purpose() == v1::HOLD_PURPOSE_CART ||
                            replaced.purpose() == v1::HOLD_PURPOSE_DATED_PICKUP ||
                            replaced.purpose() == v1::HOLD_PURPOSE_APPOINTMENT;
-  const absl::string_view id = IdBehindKind(request.owner().ref());
+  const absl::string_view named = request.replaces_owner_id();
+  const absl::string_view id = named.empty() ? IdBehindKind(request.owner().ref()) : named;
   return of_shopping && request.purpose() == v1::HOLD_PURPOSE_CHECKOUT && !id.empty() &&
          id == IdBehindKind(replaced.owner().ref());
 }

@@ -56,6 +56,14 @@ TEST(ReserveStock, CountsWhatItReplacesAsFree) {
   EXPECT_EQ(HoldIn(after.rows(), "cart").state(), v1::HOLD_STATE_RELEASED);
 }
 
+TEST(ReserveStock, ReplacesTheHoldOfACartThatWasMerged) {
+  v1::ReserveStockRequest request = Replacing("guest", Reserve("h", {3}, {"A"}));
+  request.set_replaces_owner_id("g");
+  GivenStock given = Given({Received("A", 3), HeldFor(v1::HOLD_PURPOSE_CART, "cart/g", "guest", {{"A", 2}})});
+  given.Record(request);
+  EXPECT_EQ(HoldIn(given.rows(), "guest").state(), v1::HOLD_STATE_RELEASED);
+}
+
 TEST(ReserveStock, GoesOnWithoutAReplacedHoldThatHasEnded) {
   const GivenStock given = Given({Received("A", 3), HeldUntil(-1, "cart", {{"A", 2}}), Expired("cart", {{"A", 2}})});
   given.When(Replacing("cart", Reserve("h", {3}, {"A"}))).ThenEvents({Held("h", kThreeAtA)});

@@ -153,6 +153,7 @@ absl::Status Validate(const v1::ReserveStockRequest& request) {
     return InvalidField("expire_time", "must be given unless the hold is for CHECKOUT or TRANSFER");
   }
   if (request.replaces_hold_id() == request.hold_id()) return InvalidField("replaces_hold_id", "must be another hold");
+  RETURN_IF_ERROR(CheckText("replaces_owner_id", request.replaces_owner_id(), 0, kOwnerCharactersMax));
   return CheckText("replaces_hold_id", request.replaces_hold_id(), 0, kHoldIdCharactersMax);
 }
 

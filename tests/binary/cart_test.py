@@ -5,6 +5,7 @@ import concurrent.futures
 import pathlib
 import signal
 import tempfile
+import time
 import unittest
 import uuid
 
@@ -13,6 +14,12 @@ import mesh
 from halles.checkout.v1 import cart_events_pb2 as carts
 from halles.checkout.v1 import cart_service_pb2 as cart_service
 from halles.checkout.v1 import cart_service_pb2_grpc as cart_grpc
+from halles.checkout.v1 import live_events_pb2 as live
+from halles.checkout.v1 import order_service_pb2 as order_service
+from halles.checkout.v1 import order_service_pb2_grpc as order_grpc
+from halles.inventory.v1 import inventory_events_pb2 as stock_events
+from halles.inventory.v1 import inventory_service_pb2 as inventory
+from halles.inventory.v1 import inventory_service_pb2_grpc as inventory_grpc
 
 DEVICES = 8
 LINES_EACH = 8
@@ -36,6 +43,8 @@ class Carts(unittest.TestCase):
     def start(self):
         self.running = mesh.Mesh(self.data).serve()
         self.stub = cart_grpc.CartServiceStub(self.running.channel)
+        self.orders = order_grpc.OrderServiceStub(self.running.channel)
+        self.stock = inventory_grpc.InventoryServiceStub(self.running.channel)
 
     def call(self, method, request):
         return getattr(self.stub, method)(request, timeout=mesh.PATIENCE_S)
@@ -119,6 +128,43 @@ class Carts(unittest.TestCase):
         self.assertEqual(undone.lines, 1)
         self.assertEqual(self.lines(self.guest, undone.consistency_token), {"1": 3})
         self.assertEqual(self.lines(self.account, undone.consistency_token), {"1": 2})
+
+    def test_what_a_guest_held_is_sold_to_her_account(self):
+        """Found on the phone, kept, signed in at another device, ordered there: the hold survives."""
+        sku = f"boot-{new_id()}"
+        self.stock.ReceiveStock(
+            inventory.ReceiveStockRequest(request_id=new_id(), sku=sku, location_id="lyon", units=2),
+            timeout=mesh.PATIENCE_S,
+        )
+        holding = inventory.ReserveStockRequest(
+            request_id=new_id(),
+            sku=sku,
+            hold_id=new_id(),
+            lines=[inventory.ReserveLine(units=2)],
+            candidate_location_ids=["lyon"],
+            purpose=stock_events.HOLD_PURPOSE_CART,
+            owner=stock_events.HoldOwner(ref=f"cart/{self.guest}"),
+        )
+        holding.expire_time.FromSeconds(int(time.time()) + 3600)
+        self.stock.ReserveStock(holding, timeout=mesh.PATIENCE_S)
+        adding = self.adding(self.guest, "1", units=2)
+        adding.lines[0].sku = sku
+        adding.lines[0].hold_id = holding.hold_id
+        self.call("AddCartLines", adding)
+        self.call("MergeCarts", self.merging(self.guest, self.account))
+        delivery = carts.Delivery(pickup=carts.Pickup(location_id="lyon"))
+        self.call(
+            "SetCartDelivery",
+            cart_service.SetCartDeliveryRequest(request_id=new_id(), cart_id=self.account, delivery=delivery),
+        )
+        placed = self.orders.PlaceOrder(
+            order_service.PlaceOrderRequest(request_id=new_id(), cart_id=self.account), timeout=mesh.PATIENCE_S
+        )
+        self.assertEqual(placed.order.state, live.ORDER_STATE_CONFIRMED)
+        asked = inventory.GetHoldRequest(sku=sku, hold_id=holding.hold_id)
+        self.assertEqual(
+            self.stock.GetHold(asked, timeout=mesh.PATIENCE_S).hold.state, stock_events.HOLD_STATE_RELEASED
+        )
 
     def test_a_cart_that_cannot_take_declines(self):
         self.add(self.guest, "1")

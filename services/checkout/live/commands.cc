@@ -53,6 +53,8 @@ PricedLines PricedLinesOf(const std::vector<rows::CartLineRow>& lines, absl::str
     *line.mutable_amount() = MoneyOf(currency_code, from.amount_minor_units());
     line.set_description(from.line().description());
     line.set_hold_id(from.line().hold_id());
+    const bool held_elsewhere = !line.hold_id().empty() && from.line().origins_size() > 0;
+    if (held_elsewhere) line.set_hold_cart_id(from.line().origins(0).cart_id());
   }
   return priced;
 }
@@ -162,8 +164,9 @@ Decided<v1::PlaceOrderResponse> Decide(const State& state, const v1::PlaceOrderR
 
   const uint32_t attempt = cart->attempts() + 1;
   const v1::Origin& origin = request.has_origin() ? request.origin() : cart->origin();
+  const std::vector<rows::CartLineRow> lines = cart::LinesOf(state, order);
   absl::StatusOr<v1::PriceSnapshot> snapshot =
-      SnapshotOf(PricedLinesOf(cart::LinesOf(state, order), cart->currency_code()), cart->currency_code());
+      SnapshotOf(PricedLinesOf(lines, cart->currency_code()), cart->currency_code());
   if (!snapshot.ok()) return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW, snapshot.status().message());
   Undertaking undertaking;
   undertaking.saga_id = absl::StrCat(request.cart_id(), "/", attempt);
@@ -172,6 +175,10 @@ Decided<v1::PlaceOrderResponse> Decide(const State& state, const v1::PlaceOrderR
   undertaking.structure_id = origin.structure_id();
   undertaking.delivery = cart->delivery();
   if (cart->identifiers_size() > 0) undertaking.customer = &cart->identifiers(0);
+  for (const rows::CartLineRow& line : lines) {
+    if (line.line().hold_id().empty() || line.line().origins().empty()) continue;
+    undertaking.carts_of_holds[line.line().hold_id()] = line.line().origins(0).cart_id();
+  }
   std::optional<saga::v1::Plan> plan = PlanOrder(undertaking, snapshot->lines());
   if (!plan.has_value()) {
     AddProblem(v1::PROBLEM_KIND_TOO_LARGE, "the order has too many SKUs and locations: split it", &problems);
@@ -186,7 +193,7 @@ Decided<v1::PlaceOrderResponse> Decide(const State& state, const v1::PlaceOrderR
   *started.mutable_delivery() = cart->delivery();
   *started.mutable_origin() = origin;
   *started.mutable_identifiers() = cart->identifiers();
-  saga::Advance advance = saga::Begin(*std::move(plan), context.now);
+  saga::Advance advance = saga::Begin(*std::move(plan), context.now, kSagaOptions);
   partition::Fact<v1::OrderEvent>& intent = decision.facts.emplace_back();
   intent.aggregate_id = order.ToString();
   *intent.event.mutable_saga_advanced() = std::move(advance.event);
@@ -304,7 +311,7 @@ Decided<v1::RerouteFulfilmentResponse> Decide(const State& state, const v1::Rero
   started.set_reroute(reroute);
   started.set_fulfilment_id(request.fulfilment_id());
   started.set_to_location_id(request.to_location_id());
-  saga::Advance advance = saga::Begin(*std::move(plan), context.now);
+  saga::Advance advance = saga::Begin(*std::move(plan), context.now, kSagaOptions);
   partition::Fact<v1::OrderEvent>& intent = decision.facts.emplace_back();
   intent.aggregate_id = subject.order.ToString();
   *intent.event.mutable_saga_advanced() = std::move(advance.event);
