@@ -53,8 +53,6 @@ PricedLines PricedLinesOf(const std::vector<rows::CartLineRow>& lines, absl::str
     *line.mutable_amount() = MoneyOf(currency_code, from.amount_minor_units());
     line.set_description(from.line().description());
     line.set_hold_id(from.line().hold_id());
-    const bool held_elsewhere = !line.hold_id().empty() && from.line().origins_size() > 0;
-    if (held_elsewhere) line.set_hold_cart_id(from.line().origins(0).cart_id());
   }
   return priced;
 }

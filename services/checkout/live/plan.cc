@@ -26,7 +26,6 @@ constexpr absl::string_view kNumberStep = "number";
 struct Group {
   std::string sku;
   std::string replaces;                 // hold that the cart had; empty: none
-  std::string held_for;                 // cart that it was held for, when it is another one
   std::vector<std::vector<int>> parts;  // indexes of lines
 };
 
@@ -50,12 +49,12 @@ std::vector<Group> GroupsOf(const PricedLines& lines) {
   // Holds first, so that a line without one finds the first hold of its SKU.
   for (const v1::PricedLine& line : lines) {
     if (!line.hold_id().empty() && find(line.sku(), &line.hold_id()) == nullptr) {
-      groups.push_back({line.sku(), line.hold_id(), line.hold_cart_id(), {}});
+      groups.push_back({line.sku(), line.hold_id(), {}});
     }
   }
   for (int i = 0; i < lines.size(); ++i) {
     Group* group = find(lines[i].sku(), lines[i].hold_id().empty() ? nullptr : &lines[i].hold_id());
-    if (group == nullptr) group = &groups.emplace_back(Group{lines[i].sku(), "", "", {}});
+    if (group == nullptr) group = &groups.emplace_back(Group{lines[i].sku(), "", {}});
     AddLine(i, group);
   }
   std::stable_sort(groups.begin(), groups.end(),
@@ -117,7 +116,6 @@ void AddReserveStep(const Undertaking& undertaking, const PricedLines& lines, co
   request.set_replaces_hold_id(group.replaces);
   const auto cart = undertaking.carts_of_holds.find(group.replaces);
   if (cart != undertaking.carts_of_holds.end()) request.set_replaces_owner_id(cart->second);
-  request.set_replaces_owner_id(group.held_for);
 
   stock::CancelReservationRequest cancel;
   cancel.set_request_id(saga::CancelRequestId(undertaking.saga_id, name));

@@ -3,6 +3,7 @@
 #define HALLES_SERVICES_CHECKOUT_LIVE_PLAN_H_
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "halles/checkout/v1/live_events.pb.h"
 #include "halles/common/v1/common.pb.h"
 #include "halles/saga/v1/saga.pb.h"
+#include "libs/saga/saga.h"
 #include "services/checkout/rows.pb.h"
 
 namespace halles::checkout::live {
@@ -30,8 +32,13 @@ struct Undertaking {
   std::string document_id;   // that gets the number
   std::string structure_id;  // whose number it gets
   v1::Delivery delivery;
-  const common::v1::Identifier* customer = nullptr;  // null: nobody
+  const common::v1::Identifier* customer = nullptr;   // null: nobody
+  std::map<std::string, std::string> carts_of_holds;  // of lines that came from another cart: whose hold it is
 };
+
+// Calls within a process are sent once; between processes a copy may be made. A refused step is therefore undone too: a
+// copy of it that comes later must not find stock that was not there before.
+inline constexpr saga::Options kSagaOptions{saga::kGiveUpMicros, /*sends_may_double=*/true};
 
 // Stage 0 holds stock, one step per SKU with all its lines judged together; stage 1, the pivot, gives the number. Where
 // lines of one SKU brought several holds along from the cart, each hold is replaced by a step of its own: its units are

@@ -299,7 +299,7 @@ Decided<v1::ExchangeLinesResponse> Decide(const State& state, const v1::Exchange
   *started.mutable_snapshot() = *std::move(snapshot);
   *started.mutable_delivery() = request.delivery();
   *started.mutable_origin() = request.origin();
-  saga::Advance advance = saga::Begin(*std::move(plan), context.now);
+  saga::Advance advance = saga::Begin(*std::move(plan), context.now, kSagaOptions);
   partition::Fact<v1::OrderEvent>& intent = decision.facts.emplace_back();
   intent.aggregate_id = subject.order.ToString();
   *intent.event.mutable_saga_advanced() = std::move(advance.event);
