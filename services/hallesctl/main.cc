@@ -11,6 +11,7 @@
 #include "libs/base/status.h"
 #include "services/hallesctl/client.h"
 #include "services/hallesctl/commands.h"
+#include "services/hallesctl/race_command.h"
 #include "services/hallesctl/session.h"
 #include "services/hallesctl/table.h"
 
@@ -28,6 +29,7 @@ int Main(int argc, const char* const* argv) {
   TotalsCommand totals;
   OrderCommand order;
   StockCommand stock;
+  RaceCommand race;
   StatusCommand status;
   TailCommand tail;
   ExplainCommand explain;
@@ -49,6 +51,7 @@ int Main(int argc, const char* const* argv) {
   totals.Register(options);
   order.Register(options);
   stock.Register(options);
+  race.Register(options);
   status.Register(options);
   tail.Register(options);
   explain.Register(options);
@@ -75,6 +78,7 @@ int Main(int argc, const char* const* argv) {
   if (name == "totals") exit = totals.Run(session);
   if (name == "order") exit = order.Run(session);
   if (name == "stock") exit = stock.Run(session);
+  if (name == "race") exit = race.Run(session);
   if (name == "status") exit = status.Run(session);
   if (name == "tail") exit = tail.Run(session);
   if (name == "explain") exit = explain.Run(session);

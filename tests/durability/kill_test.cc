@@ -4,7 +4,6 @@
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <stdlib.h>
 
 #include <cstdio>
 #include <filesystem>
@@ -16,7 +15,6 @@
 #include <thread>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -25,6 +23,7 @@
 #include "halles/checkout/v1/checkout_service.grpc.pb.h"
 #include "halles/customer_identity/v1/customer_identity_service.grpc.pb.h"
 #include "tests/durability/import_load.h"
+#include "tests/durability/mesh.h"
 #include "tests/durability/process.h"
 
 namespace halles::durability {
@@ -36,78 +35,6 @@ constexpr uint64_t kDefaultSeed = 20240607;
 constexpr uint64_t kDefaultKills = 30;
 constexpr uint64_t kAcknowledgementsMax = 500;  // between two kills
 constexpr size_t kInFlightAtLeast = 64;
-constexpr absl::Duration kPatience = absl::Seconds(60);
-
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* text = getenv(name);
-  uint64_t value = 0;
-  return text != nullptr && absl::SimpleAtoi(text, &value) ? value : otherwise;
-}
-
-std::string Folder(const char* name) {
-  const char* folder = getenv(name);
-  return folder == nullptr ? "." : folder;
-}
-
-absl::Time Soon() { return absl::Now() + kPatience; }
-
-// A mesh that is started again and again on one folder and one port.
-class Mesh {
- public:
-  Mesh() {
-    std::string path = std::filesystem::temp_directory_path() / "halles-kill-XXXXXX";
-    folder_ = mkdtemp(path.data());
-    address_ = absl::StrCat("127.0.0.1:", FreePort());
-  }
-  ~Mesh() {
-    process_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-
-  void Start() {
-    process_ = std::make_unique<Process>(
-        std::vector<std::string>{Folder("HALLES_BIN") + "/halles", "--data-dir", folder_ + "/data", "--listen",
-                                 address_, "--metrics", "127.0.0.1:0", "--slots", "8", "--executors", "2"},
-        Process::Read::kErrors);
-    ASSERT_FALSE(process_->ReadLineWith("\"serving\"", Soon()).empty()) << process_->seen();
-    // A channel of its own, so that no backoff of the life before delays it.
-    grpc::ChannelArguments arguments;
-    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-    arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-    channel_ = grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments);
-    ASSERT_TRUE(channel_->WaitForConnected(absl::ToChronoTime(Soon())));
-  }
-
-  void Kill() const { process_->Signal(SIGKILL); }
-  int AwaitEnd() { return process_->Wait(Soon()); }
-  int Terminate() {
-    process_->Signal(SIGTERM);
-    return AwaitEnd();
-  }
-
-  const std::string& address() const { return address_; }
-  const std::string& folder() const { return folder_; }
-  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
-
-  // Once every view has seen every record.
-  GetStatusResponse CaughtUp() const {
-    const auto stub = admin::v1::AdminService::NewStub(channel_);
-    GetStatusResponse status;
-    for (const absl::Time deadline = Soon(); absl::Now() < deadline;) {
-      grpc::ClientContext context;
-      context.set_deadline(absl::ToChronoTime(deadline));
-      if (stub->GetStatus(&context, {}, &status).ok() && status.caught_up()) return status;
-    }
-    ADD_FAILURE() << "the views never caught up: " << status.ShortDebugString();
-    return status;
-  }
-
- private:
-  std::string folder_;
-  std::string address_;
-  std::unique_ptr<Process> process_;
-  std::shared_ptr<grpc::Channel> channel_;
-};
 
 // "checkout/3" and "customer_identity/customers of checkout/3" with their digests, and positions when asked.
 std::map<std::string, std::string> DigestsOf(const GetStatusResponse& status, bool positions) {

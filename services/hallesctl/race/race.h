@@ -1,0 +1,64 @@
+// Lets many buyers ask for the same few units at once, and tells who got them.
+#ifndef HALLES_SERVICES_HALLESCTL_RACE_RACE_H_
+#define HALLES_SERVICES_HALLESCTL_RACE_RACE_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "grpcpp/channel.h"
+#include "halles/inventory/v1/inventory_service.pb.h"
+
+namespace halles::hallesctl {
+
+struct RaceOptions {
+  std::string sku;
+  std::string location_id = "race";
+  int64_t units = 10;  // brought in before the race; 0: what is there
+  int64_t buyers = 50;
+  // A request of buyer n is sent 1 + n % copies_max times at once, each time over another connection.
+  int copies_max = 1;
+  absl::Duration think = absl::ZeroDuration();      // from the hold until it is made a sale
+  absl::Duration hold_for = absl::Minutes(15);      // until a hold ends that is made no sale
+  absl::Duration call_timeout = absl::Seconds(10);  // of one attempt
+  absl::Duration retry_for = absl::Seconds(60);     // from the release until who has no answer gives up
+  absl::Duration backoff_min = absl::Milliseconds(20);
+  absl::Duration backoff_max = absl::Milliseconds(500);
+};
+
+// Who watches. On a thread of gRPC, so it must not block.
+struct RaceObserver {
+  // All requests are on their way.
+  std::function<void()> released = [] {};
+  // So many calls have their last answer, so many of them got a hold.
+  std::function<void(int64_t answered, int64_t held)> answered = [](int64_t, int64_t) {};
+};
+
+struct RaceResult {
+  int64_t won = 0;         // buyers with a sale
+  int64_t refused = 0;     // buyers who were told that there is not enough
+  int64_t unanswered = 0;  // buyers who gave up, so that nobody knows
+  int64_t in_flight_max = 0;
+  int64_t calls = 0;
+  int64_t retries = 0;  // of these, calls of a request that had no answer
+  int64_t copies = 0;   // answers of accepted requests that were compared with the first one
+  // Answers that must not be: copies of an accepted request that differ, refusals of another reason. The first 20.
+  std::vector<std::string> faults;
+  std::vector<std::string> winners;  // their holds, sorted
+  inventory::v1::StockLevel level;   // after the race
+  absl::Duration took;               // from the release to the last answer
+};
+
+// Brings the units in, releases all buyers at once over the channels (at least one), each of which has a thread that sends
+// for it. A buyer asks for one unit, and who gets it makes it a sale. What has no answer is sent again under the same request
+// id, so a race lives through a restart of the other side. UNAVAILABLE when the mesh cannot be reached before the race.
+absl::StatusOr<RaceResult> RunRace(const RaceOptions& options, std::vector<std::shared_ptr<grpc::Channel>> channels,
+                                   const RaceObserver& observer);
+
+}  // namespace halles::hallesctl
+
+#endif  // HALLES_SERVICES_HALLESCTL_RACE_RACE_H_
