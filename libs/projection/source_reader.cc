@@ -106,6 +106,8 @@ absl::StatusOr<size_t> SourceReader::Read(size_t records_max, Position until, So
   if (share_ != nullptr) share_->Take(slot_, cursor_, records_max, until, &judged_);
   absl::Status status;
   if (judged_.empty()) {
+    // Whoever asks until there is no more does not pay for a reader to learn so.
+    if (const absl::StatusOr<Position> end = log_->End(slot_); end.ok() && *end == cursor_.next) return 0;
     status = ReadLog(records_max, until, &judged_);
     if (share_ != nullptr) share_->Offer(slot_, judged_);
   } else {
