@@ -438,12 +438,12 @@ Digests Interleaved(const Records& records, uint64_t seed) {
     const size_t pick = random.Uniform(open.size());
     const SlotId slot = open[pick];
     const std::vector<std::string>& bytes = records.at(slot);
-    for (uint64_t run = 1 + random.Uniform(12); run > 0 && next[slot] < bytes.size(); --run) {
+    for (uint64_t run = 1 + random.Uniform(30); run > 0 && next[slot] < bytes.size(); --run) {
       views.Append(slot, bytes[next[slot]++]);
     }
     if (next[slot] == bytes.size()) open.erase(open.begin() + static_cast<std::ptrdiff_t>(pick));
-    if (random.Uniform(3) == 0) views.Await();
-    if (random.Uniform(40) == 0) views.Restart(/*flush=*/random.Uniform(2) == 0);
+    if (random.Uniform(4) == 0) views.Await();
+    if (random.Uniform(30) == 0) views.Restart(/*flush=*/random.Uniform(2) == 0);
   }
   views.Await();
   return views.Stored();
