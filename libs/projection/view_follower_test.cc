@@ -19,11 +19,13 @@ class ViewTest : public partition::RuntimeTest {
   ~ViewTest() override { view_.reset(); }
 
   void Follow(ViewDefinition definition = Sums()) {
-    auto view = ViewFollower::Start(std::move(definition), log_.get(), store_.get(),
-                                    [this](const std::vector<std::string>& topics) {
-                                      MutexLock lock(&mutex_);
-                                      touched_.insert(touched_.end(), topics.begin(), topics.end());
-                                    });
+    auto view = ViewFollower::Start(
+        std::move(definition), log_.get(), store_.get(),
+        [this](const std::vector<std::string>& topics) {
+          MutexLock lock(&mutex_);
+          touched_.insert(touched_.end(), topics.begin(), topics.end());
+        },
+        &share_);
     ASSERT_TRUE(view.ok()) << view.status();
     view_ = *std::move(view);
   }
@@ -66,6 +68,7 @@ class ViewTest : public partition::RuntimeTest {
     return stopped;
   }
 
+  RecordShare share_;
   std::unique_ptr<ViewFollower> view_;
   Mutex mutex_;
   std::vector<std::string> touched_;
@@ -99,6 +102,16 @@ TEST_F(View, NamesTheEventBehindEachRow) {
   ASSERT_TRUE(AwaitEnd().ok());
   const store::ViewRows::Query rows(&view_->rows());
   EXPECT_EQ(kSums.Find(rows, {"c", kFirstSlot})->position, End() - 1);
+}
+
+TEST_F(View, GoesOnBehindWhatOthersShared) {
+  AddAll(0, 10);
+  SourceReader other(log_.get(), kFirstSlot, eventlog::GenesisCursor(log_->identity(), kFirstSlot), &share_);
+  SourceBatches records;
+  ASSERT_TRUE(other.Read(4, 1'000, &records).ok());
+  Follow();
+  ASSERT_TRUE(AwaitEnd().ok()) << "the slot does not grow any more";
+  EXPECT_EQ(Sum().additions(), 10u);
 }
 
 TEST_F(View, GoesOnMidwayAfterARestart) {
