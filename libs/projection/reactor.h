@@ -43,8 +43,8 @@ inline constexpr size_t kRecordedRequestsMax = 65'536;
 // highest, so that a reaction submitted again does nothing. A refused reaction is a record without events. A reaction that
 // failed (overload, a lost record, a restart) is submitted again from the first that is not known to be recorded.
 // Thread safety: all methods may be called from any thread.
-// Lifetime: log, runtime and share outlive it, and the runtime's executors are stopped, or everything was answered, before it
-// is destroyed.
+// Lifetime: log, runtime and share outlive it, and the runtime's executors are stopped, or everything was answered, before
+// it is destroyed.
 class Reactor {
  public:
   // Reads where the reactions stand from the runtime's slots, which must have settled.

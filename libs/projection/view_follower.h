@@ -29,7 +29,8 @@ inline constexpr size_t kProjectBatchRecords = 128;
 
 // A source that cannot be read or projected stops alone and says why; the others go on.
 // Thread safety: all methods may be called from any thread.
-// Lifetime: log, store and share outlive it; the share may be null. The destructor joins the thread and answers who waits with UNAVAILABLE.
+// Lifetime: log, store and share outlive it; the share may be null. The destructor joins the thread and answers who waits
+// with UNAVAILABLE.
 class ViewFollower {
  public:
   // Told after each batch what the events touched. On the view's thread; must not block.
