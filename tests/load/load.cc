@@ -16,7 +16,9 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "halles/admin/v1/admin_service.grpc.pb.h"
+#include "halles/checkout/v1/cart_service.grpc.pb.h"
 #include "halles/checkout/v1/checkout_service.grpc.pb.h"
+#include "halles/checkout/v1/order_service.grpc.pb.h"
 #include "halles/customer_identity/v1/customer_identity_service.grpc.pb.h"
 #include "halles/inventory/v1/inventory_service.grpc.pb.h"
 #include "rocksdb/db.h"
@@ -30,6 +32,7 @@ namespace {
 constexpr int kRounds = 3;
 constexpr int kLines = 3;
 constexpr int kCustomers = 2000;
+constexpr int kOrdersInFlight = 64;
 constexpr int kSkus = 2000;
 constexpr int64_t kStockUnits = 1'000'000'000;
 constexpr int kParseEvents = 200'000;
@@ -200,6 +203,75 @@ grpc::Status ReceiveStock(const std::string& target) {
     if (grpc::Status status = stub.ReceiveStock(&context, request, &response); !status.ok()) return status;
   }
   return grpc::Status::OK;
+}
+
+// What a storefront sends for one order of two SKUs, one call after the other.
+struct Purchase {
+  checkout::v1::AddCartLinesRequest add;
+  checkout::v1::AddCartLinesResponse added;
+  checkout::v1::SetCartDeliveryRequest deliver;
+  checkout::v1::SetCartDeliveryResponse delivered;
+  checkout::v1::PlaceOrderRequest place;
+  checkout::v1::PlaceOrderResponse placed;
+  grpc::ClientContext adding, delivering, placing;
+
+  Purchase(uint64_t run, uint64_t n) {
+    const std::string cart = absl::StrCat("load-", run, "-", n);
+    add.set_request_id(absl::StrCat(cart, "/add"));
+    add.set_cart_id(cart);
+    add.mutable_origin()->set_channel(common::v1::CHANNEL_WEB);
+    add.mutable_origin()->set_structure_id(absl::StrCat("store-", n % 50));
+    add.set_currency_code("EUR");
+    for (uint64_t i = 0; i < 2; ++i) {
+      checkout::v1::CartLine& line = *add.add_lines();
+      line.set_line_id(absl::StrCat(i + 1));
+      line.set_sku(Sku(n * 7 + i * 911));
+      line.set_units(1);
+      line.mutable_unit_price()->set_unscaled(1299);
+      line.mutable_unit_price()->set_scale(2);
+    }
+    deliver.set_request_id(absl::StrCat(cart, "/deliver"));
+    deliver.set_cart_id(cart);
+    deliver.mutable_delivery()->mutable_pickup()->set_location_id("warehouse-1");
+    place.set_request_id(absl::StrCat(cart, "/place"));
+    place.set_cart_id(cart);
+  }
+};
+
+Run MeasureOrders(const std::string& target, int in_flight, absl::Duration duration) {
+  const auto channel = Channels(target, 1)[0];
+  checkout::v1::CartService::Stub carts(channel);
+  checkout::v1::OrderService::Stub orders(channel);
+  return std::make_shared<Load>(
+             in_flight, 1, duration, 0,
+             [&, run = NewRun()](uint64_t n, size_t, Load::Done done) {
+               auto bought = std::make_shared<Purchase>(run, n);
+               const auto place = [&orders, bought, done](const grpc::Status& status) {
+                 if (!status.ok()) return done(status);
+                 orders.async()->PlaceOrder(&bought->placing, &bought->place, &bought->placed,
+                                            [bought, done](const grpc::Status& placed) { done(placed); });
+               };
+               const auto deliver = [&carts, bought, done, place](const grpc::Status& status) {
+                 if (!status.ok()) return done(status);
+                 carts.async()->SetCartDelivery(&bought->delivering, &bought->deliver, &bought->delivered, place);
+               };
+               carts.async()->AddCartLines(&bought->adding, &bought->add, &bought->added, deliver);
+             })
+      ->Measure();
+}
+
+// Records in all logs, once every view and every reaction has seen them all; 0 when that cannot be learnt.
+uint64_t Records(const std::string& target) {
+  admin::v1::AdminService::Stub admin(Channels(target, 1)[0]);
+  const absl::Time give_up = absl::Now() + absl::Minutes(1);
+  admin::v1::GetStatusResponse status;
+  do {
+    grpc::ClientContext context;
+    if (absl::Now() > give_up || !admin.GetStatus(&context, {}, &status).ok()) return 0;
+  } while (!status.caught_up());
+  uint64_t records = 0;
+  for (const admin::v1::SlotStatus& slot : status.slots()) records += slot.position();
+  return records;
 }
 
 // p99 of a 4 KiB write and fdatasync into zero-filled space, nothing else going on.
@@ -395,6 +467,13 @@ int Measure(const std::string& echo, const std::string& halles, const std::strin
     const double imported = compare("import", channels, MeasureEcho, MeasureImport);
     if (channels == 1) top = imported;
   }
+  const uint64_t records_before = Records(halles);
+  const Run orders = MeasureOrders(halles, kOrdersInFlight, duration);
+  note(orders);
+  absl::StrAppendFormat(
+      &out, ",\"orders_per_s\":%.0f,\"order_p50_us\":%d,\"order_p99_us\":%d,\"records_per_order\":%.2f",
+      orders.PerSecond(), orders.Percentile(0.5), orders.Percentile(0.99),
+      static_cast<double>(Records(halles) - records_before) / static_cast<double>(std::max<uint64_t>(1, orders.done)));
   int64_t sync_p50 = 0;
   const int64_t sync_p99 = IdleSyncP99(dir, &sync_p50);
   std::vector<int64_t> echo_p99, import_p99, import_p50;
