@@ -38,7 +38,7 @@ class Wire : public CallSink {
       done = [](const absl::StatusOr<std::string>&) {};
     }
     if (doubles) runtime->Call(call, from, done);
-    runtime->Call(std::move(call), from, std::move(done));
+    runtime->Call(call, from, done);
   }
   void Submit(ServiceId service, absl::string_view aggregate_key, std::unique_ptr<Command> command) override {
     Runtime* runtime = runtime_.load();

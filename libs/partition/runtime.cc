@@ -38,7 +38,7 @@ class Runtime::OwnCalls : public CallSink {
  public:
   explicit OwnCalls(Runtime* runtime) : runtime_(runtime) {}
   void Call(OutgoingCall call, const Command::Envelope& from, CallDone done) override {
-    runtime_->Call(std::move(call), from, std::move(done));
+    runtime_->Call(call, from, done);
   }
   void Submit(ServiceId service, absl::string_view aggregate_key, std::unique_ptr<Command> command) override {
     const SlotId slot = runtime_->SlotFor(service, command->envelope.tenant, aggregate_key);
@@ -135,7 +135,7 @@ void Runtime::Watch(SlotId slot, std::string aggregate_id, Position min_position
   watch(Failure(absl::StatusCode::kUnavailable, "NOT_OWNER", absl::StrCat(slot.ToString(), " is not served here")), 0);
 }
 
-void Runtime::Call(OutgoingCall call, const Command::Envelope& from, CallDone done) {
+void Runtime::Call(const OutgoingCall& call, const Command::Envelope& from, const CallDone& done) {
   const auto service = std::find_if(options_.services.begin(), options_.services.end(),
                                     [&](const ServiceDefinition& each) { return each.id == call.service; });
   const Callable* callable = nullptr;

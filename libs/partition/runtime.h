@@ -64,7 +64,7 @@ class Runtime {
   void Watch(SlotId slot, std::string aggregate_id, Position min_position, absl::Time deadline, SlotWatch watch);
 
   // Sends the call to the slot of its aggregate. UNIMPLEMENTED (NOT_CALLABLE) when no service here takes it.
-  void Call(OutgoingCall call, const Command::Envelope& from, CallDone done);
+  void Call(const OutgoingCall& call, const Command::Envelope& from, const CallDone& done);
 
   // First position of the slot that is not confirmed yet; 0 for a slot that is not ours.
   Position confirmed(SlotId slot) const;
