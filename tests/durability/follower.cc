@@ -29,6 +29,7 @@
 #include "libs/store/memory_rows.h"
 #include "services/checkout/definition.h"
 #include "services/customer_identity/definition.h"
+#include "services/inventory/definition.h"
 
 namespace halles::durability {
 namespace {
@@ -179,6 +180,7 @@ int Run(const std::string& target) {
   host::Definitions definitions;
   checkout::Define(&definitions);
   customer_identity::Define(&definitions);
+  inventory::Define(&definitions);
 
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 20);

@@ -130,6 +130,9 @@ class Buyer {
     const grpc::Status status = Send(sent, &answer);
     if (status.ok() || status.error_code() == grpc::StatusCode::FAILED_PRECONDITION) {
       answer.refused = !status.ok();
+      // Most holds that are none are left alone.
+      if (answer.refused && sent.ask.verb == Verb::kReserve && random_() % 16 != 0)
+        std::erase(mine_[sent.sku], sent.ask.hold);
       world_.history.Answer(sent.operation, answer);
       world_.commands.fetch_add(1, std::memory_order_relaxed);
       return;

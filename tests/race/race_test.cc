@@ -208,5 +208,24 @@ TEST(Race, KeepsItsPromisesWhenItIsKilledBetweenHoldAndSale) {
   ExpectTenSold(mesh, options, result);
 }
 
+TEST(Race, IsRunByTheOperator) {
+  Mesh mesh;
+  ASSERT_NO_FATAL_FAILURE(mesh.Start());
+  const auto race = [&mesh](const std::vector<std::string>& flags) {
+    std::vector<std::string> command = {
+        durability::Folder("HALLES_BIN") + "/hallesctl", "--target", mesh.address(), "--output", "json", "race"};
+    command.insert(command.end(), flags.begin(), flags.end());
+    durability::Process process(command, durability::Process::Read::kOutput);
+    std::string json = process.ReadLineWith("won", Soon());
+    EXPECT_EQ(process.Wait(Soon()), 0) << process.seen();
+    return json;
+  };
+  const std::string many = race({"--buyers", "200", "--units", "10", "--copies", "3"});
+  EXPECT_NE(many.find("\"won\":10,\"refused\":190,\"unanswered\":0,\"in_flight_max\":"), std::string::npos) << many;
+  EXPECT_NE(many.find("\"on_hand\":10,\"held\":0,\"committed\":10"), std::string::npos) << many;
+  const std::string few = race({"--buyers", "3", "--units", "10"});
+  EXPECT_NE(few.find("\"won\":3,\"refused\":0,"), std::string::npos) << few;
+}
+
 }  // namespace
 }  // namespace halles::race
