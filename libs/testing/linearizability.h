@@ -39,9 +39,9 @@ template <class Input, class Output>
 class History {
  public:
   // Before the operation is sent; the result names it.
-  size_t Invoke(int client, std::string key, Input input) {
+  size_t Invoke(int client, const std::string& key, Input input) {
     MutexLock lock(&mutex_);
-    operations_.push_back({.client = client, .key = std::move(key), .input = std::move(input), .invoked = clock_++});
+    operations_.push_back({.client = client, .key = key, .input = std::move(input), .invoked = clock_++});
     return operations_.size() - 1;
   }
   // After its answer came, at most once. An operation without an answer has an unknown outcome.

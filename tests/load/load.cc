@@ -244,7 +244,7 @@ Run MeasureOrders(const std::string& target, int in_flight, absl::Duration durat
   checkout::v1::OrderService::Stub orders(channel);
   return std::make_shared<Load>(
              in_flight, 1, duration, 0,
-             [&, run = NewRun()](uint64_t n, size_t, Load::Done done) {
+             [&, run = NewRun()](uint64_t n, size_t, const Load::Done& done) {
                auto bought = std::make_shared<Purchase>(run, n);
                const auto place = [&orders, bought, done](const grpc::Status& status) {
                  if (!status.ok()) return done(status);

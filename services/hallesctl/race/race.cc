@@ -140,7 +140,7 @@ class Race {
     for (size_t connection = 0; connection < stubs_.size(); ++connection) {
       threads.emplace_back([this, connection, &gate] {
         gate.arrive_and_wait();
-        for (size_t buyer = 0; buyer < buyers_.size(); ++buyer) {
+        for (size_t buyer = 0; buyer < static_cast<size_t>(options_.buyers); ++buyer) {
           for (int copy = 0; copy < CopiesOf(buyer); ++copy) {
             if (ConnectionOf(buyer, copy) == connection) Send({buyer, copy, options_.backoff_min, false}, false);
           }
@@ -297,7 +297,8 @@ class Race {
 
 }  // namespace
 
-absl::StatusOr<RaceResult> RunRace(const RaceOptions& options, std::vector<std::shared_ptr<grpc::Channel>> channels,
+absl::StatusOr<RaceResult> RunRace(const RaceOptions& options,
+                                   const std::vector<std::shared_ptr<grpc::Channel>>& channels,
                                    const RaceObserver& observer) {
   const absl::Time deadline = absl::Now() + options.retry_for;
   for (const auto& channel : channels) {

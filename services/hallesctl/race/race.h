@@ -56,7 +56,8 @@ struct RaceResult {
 // Brings the units in, releases all buyers at once over the channels (at least one), each of which has a thread that sends
 // for it. A buyer asks for one unit, and who gets it makes it a sale. What has no answer is sent again under the same
 // request id, so a race lives through a restart of the other side. UNAVAILABLE when nobody answers before the race.
-absl::StatusOr<RaceResult> RunRace(const RaceOptions& options, std::vector<std::shared_ptr<grpc::Channel>> channels,
+absl::StatusOr<RaceResult> RunRace(const RaceOptions& options,
+                                   const std::vector<std::shared_ptr<grpc::Channel>>& channels,
                                    const RaceObserver& observer);
 
 }  // namespace halles::hallesctl
