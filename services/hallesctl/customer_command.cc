@@ -181,7 +181,11 @@ absl::StatusOr<int> CustomerCommand::Watch(const Session& session, const Custome
     } else if (update.has_snapshot()) {
       session.out << ViewText(update.snapshot(), session.out_width) << std::endl;
     } else {
-      session.out << TimelineText(update.change().entries(), session.out_width);
+      if (update.change().entries().empty()) {
+        session.out << LiveText(update.change().view(), session.out_width);
+      } else {
+        session.out << TimelineText(update.change().entries(), session.out_width);
+      }
       for (const auto& amount : update.change().view().net()) {
         session.out << "net " << AmountText(amount.money()) << " from " << Thousands(amount.event_count()) << " events"
                     << std::endl;

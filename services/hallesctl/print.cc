@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "services/hallesctl/table.h"
 
 namespace halles::hallesctl {
@@ -65,6 +66,11 @@ std::string AmountsText(const google::protobuf::RepeatedPtrField<Amount>& amount
 
 std::string MomentText(const customer_identity::v1::Moment& moment) {
   return absl::StrCat(TimeText(moment.time().seconds()), "  ", moment.event());
+}
+
+// "order", "ready", "hold placed": what a location does for an order goes without saying so.
+std::string KindText(customer_identity::v1::TimelineKind kind) {
+  return absl::StrReplaceAll(absl::StripPrefix(WordOf(kind), "fulfilment_"), {{"_", " "}});
 }
 
 // What goes on for a customer; "" when there is nothing of the kind.
@@ -261,7 +267,10 @@ std::string ViewText(const CustomerView& view, int width) {
     absl::StrAppend(&text, "Shares     ", IdentifierText(identifier), "\n");
   }
   absl::StrAppend(&text, "Orders     ", Thousands(view.orders()), " with ", Thousands(view.lines()), " lines, returns ",
-                  Thousands(view.returns()), "\n");
+                  Thousands(view.returns()));
+  if (view.exchanges() > 0) absl::StrAppend(&text, ", exchanges ", Thousands(view.exchanges()));
+  if (view.cancellations() > 0) absl::StrAppend(&text, ", cancelled ", Thousands(view.cancellations()));
+  absl::StrAppend(&text, "\n");
   for (const Amount& amount : view.net()) {
     absl::StrAppend(&text, "Net        ", AmountText(amount.money()), " from ", Thousands(amount.event_count()),
                     " events");
@@ -276,28 +285,30 @@ std::string ViewText(const CustomerView& view, int width) {
     table.Add({ChannelText(place.channel()), place.structure_id(), Thousands(place.orders()),
                Thousands(place.returns()), AmountsText(place.net())});
   }
-  absl::StrAppend(&text, "\n", table.Render(width));
-  for (const std::string& live : {CartsText(view, width), LiveOrdersText(view, width), HoldsText(view, width)}) {
-    if (!live.empty()) absl::StrAppend(&text, "\n", live);
+  if (!table.empty()) absl::StrAppend(&text, "\n", table.Render(width));
+  const std::string live = LiveText(view, width);
+  return live.empty() ? text : absl::StrCat(text, "\n", live);
+}
+
+std::string LiveText(const CustomerView& view, int width) {
+  std::vector<std::string> tables;
+  for (std::string& table : std::vector{CartsText(view, width), LiveOrdersText(view, width), HoldsText(view, width)}) {
+    if (!table.empty()) tables.push_back(std::move(table));
   }
-  return text;
+  return absl::StrJoin(tables, "\n");
 }
 
 std::string TimelineText(const google::protobuf::RepeatedPtrField<TimelineEntry>& entries, int width) {
-  std::vector<Column> columns = {{"time"},
-                                 {"what", false, false, 1},
-                                 {"channel", false, false, 2},
-                                 {"structure", false, true},
-                                 {"lines", true, false, 3},
-                                 {"net", true},
-                                 {"event"}};
+  std::vector<Column> columns = {
+      {"time"},      {"what"}, {"channel", false, false, 1}, {"structure", false, true}, {"lines", true, false, 2},
+      {"net", true}, {"event"}};
   const bool detailed =
       std::any_of(entries.begin(), entries.end(), [](const TimelineEntry& entry) { return !entry.detail().empty(); });
-  if (detailed) columns.insert(columns.end() - 1, {"detail", false, true, 4});
+  if (detailed) columns.insert(columns.end() - 1, {"detail", false, true, 3});
   Table table(std::move(columns));
   for (const TimelineEntry& entry : entries) {
     std::vector<std::string> row = {TimeText(entry.time().seconds()),
-                                    absl::StrReplaceAll(WordOf(entry.kind()), {{"_", " "}}),
+                                    KindText(entry.kind()),
                                     ChannelText(entry.channel()),
                                     entry.structure_id(),
                                     entry.lines() == 0 ? "" : Thousands(entry.lines()),

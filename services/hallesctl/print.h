@@ -23,6 +23,8 @@ void WriteTotalsRow(const checkout::v1::TotalsRow& row, JsonWriter* json);
 void WriteHeader(const log::v1::RecordHeader& header, JsonWriter* json);
 
 std::string ViewText(const customer_identity::v1::CustomerView& view, int width);
+// Her carts, live orders and holds; "" without any.
+std::string LiveText(const customer_identity::v1::CustomerView& view, int width);
 std::string TimelineText(const google::protobuf::RepeatedPtrField<customer_identity::v1::TimelineEntry>& entries,
                          int width);
 std::string OrderText(const checkout::v1::Order& order, int width);
