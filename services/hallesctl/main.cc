@@ -13,6 +13,7 @@
 #include "services/hallesctl/commands.h"
 #include "services/hallesctl/race_command.h"
 #include "services/hallesctl/session.h"
+#include "services/hallesctl/story_command.h"
 #include "services/hallesctl/table.h"
 
 namespace halles::hallesctl {
@@ -29,6 +30,7 @@ int Main(int argc, const char* const* argv) {
   TotalsCommand totals;
   OrderCommand order;
   StockCommand stock;
+  StoryCommand story;
   RaceCommand race;
   StatusCommand status;
   TailCommand tail;
@@ -51,6 +53,7 @@ int Main(int argc, const char* const* argv) {
   totals.Register(options);
   order.Register(options);
   stock.Register(options);
+  story.Register(options);
   race.Register(options);
   status.Register(options);
   tail.Register(options);
@@ -78,6 +81,7 @@ int Main(int argc, const char* const* argv) {
   if (name == "totals") exit = totals.Run(session);
   if (name == "order") exit = order.Run(session);
   if (name == "stock") exit = stock.Run(session);
+  if (name == "story") exit = story.Run(session);
   if (name == "race") exit = race.Run(session);
   if (name == "status") exit = status.Run(session);
   if (name == "tail") exit = tail.Run(session);

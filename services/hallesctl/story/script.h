@@ -1,0 +1,156 @@
+// The words of which stories are made: call, expect, await, show. Each is a step that tells what it changed.
+#ifndef HALLES_SERVICES_HALLESCTL_STORY_SCRIPT_H_
+#define HALLES_SERVICES_HALLESCTL_STORY_SCRIPT_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "services/hallesctl/client.h"
+
+namespace halles::hallesctl {
+
+// A number that is another one after a step.
+struct Change {
+  std::string what;
+  int64_t before = 0;
+  int64_t after = 0;
+};
+
+struct Step {
+  std::string says;    // what happens, in the shop's words
+  std::string call;    // method that was called; empty for what is no call
+  std::string answer;  // of a call: "OK", or the reason why not
+  std::vector<Change> changed;
+  bool asserts = false;   // `got` was compared with `want`
+  std::string got, want;  // of a comparison
+  bool holds = true;      // false for the step at which the story fails
+};
+
+// Sends a request until somebody says yes or no: what got no answer is sent again under the same request id. Any thread.
+template <typename Stub, typename Request, typename Response>
+absl::StatusOr<Response> Insist(Client& client,
+                                grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                                Stub& stub, const Request& request);
+
+// Plays a story. After the first step that fails, nothing is called any more and every answer is empty, so that a story
+// reads from top to bottom without a question after each line.
+// Thread safety: one thread. Lifetime: the client outlives it.
+class Script {
+ public:
+  using Observer = std::function<void(const Step&)>;
+
+  // `seed` makes the names of a run its own. The observer sees each step when it is over.
+  Script(Client& client, std::string name, std::string seed, Observer observer);
+
+  // "shoes-42-7f3a": a name of this run.
+  std::string Own(absl::string_view name) const;
+  // A request id that a repeated run with the same seed gives again.
+  std::string NextRequestId();
+
+  // Tells from now on when a number of this SKU's stock changes.
+  void Watch(const std::string& sku);
+
+  void Show(absl::string_view says);
+
+  // A call that must succeed.
+  template <typename Stub, typename Request, typename Response>
+  Response Call(absl::string_view says, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                Stub& stub, Request request) {
+    if (failed()) return {};
+    const absl::StatusOr<Response> answer = Send(method, stub, &request);
+    Called(says, Request::descriptor()->name(), answer.status(), "");
+    return answer.ok() ? *answer : Response();
+  }
+
+  // A call that must be refused for this reason; what the refusal says else is in refusal().
+  template <typename Stub, typename Request, typename Response>
+  void CallRefused(absl::string_view says, absl::string_view reason,
+                   grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*), Stub& stub,
+                   Request request) {
+    if (failed()) return;
+    refusal_ = Send(method, stub, &request).status();
+    Called(says, Request::descriptor()->name(), refusal_, reason);
+  }
+
+  // A question; no step of its own.
+  template <typename Stub, typename Request, typename Response>
+  Response Ask(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*), Stub& stub,
+               const Request& request) {
+    if (failed()) return {};
+    const absl::StatusOr<Response> answer = Insist(client_, method, stub, request);
+    if (answer.ok()) return *answer;
+    Called("asks", Request::descriptor()->name(), answer.status(), "");
+    return {};
+  }
+
+  // Must be so now.
+  void Expect(absl::string_view what, int64_t got, int64_t want);
+  void ExpectWord(absl::string_view what, absl::string_view got, absl::string_view want);
+  // Must be so at last: what follows from a log takes its moment.
+  void Await(absl::string_view what, const std::function<int64_t()>& read, int64_t want);
+  // Ends the story here.
+  void Fail(absl::string_view why);
+
+  const absl::Status& refusal() const { return refusal_; }
+  bool failed() const { return !failure_.empty(); }
+  // What failed, as one line; empty when nothing has.
+  const std::string& failure() const { return failure_; }
+  const std::string& name() const { return name_; }
+  const std::string& seed() const { return seed_; }
+  Client& client() { return client_; }
+
+ private:
+  template <typename Stub, typename Request, typename Response>
+  absl::StatusOr<Response> Send(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                                Stub& stub, Request* request) {
+    if constexpr (requires { request->set_request_id(""); }) {
+      if (request->request_id().empty()) request->set_request_id(NextRequestId());
+    }
+    return Insist(client_, method, stub, *request);
+  }
+
+  // Notes a call with what it changed; fails unless it was answered as it must be.
+  void Called(absl::string_view says, const std::string& request_name, const absl::Status& status,
+              absl::string_view refusal);
+  void Compared(absl::string_view what, std::string got, std::string want);
+  void Note(Step step);
+  // What the numbers of the watched SKUs are now, and which of them changed.
+  std::vector<Change> Look();
+
+  Client& client_;
+  const std::string name_;
+  const std::string seed_;
+  const Observer observer_;
+  std::set<std::string> watched_;
+  std::map<std::string, int64_t> numbers_;  // by what they are called
+  int requests_ = 0;
+  absl::Status refusal_;
+  std::string failure_;
+};
+
+// Pause before what got no answer is sent again, and between two looks at what is awaited.
+inline constexpr absl::Duration kStoryPause = absl::Milliseconds(20);
+
+template <typename Stub, typename Request, typename Response>
+absl::StatusOr<Response> Insist(Client& client,
+                                grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                                Stub& stub, const Request& request) {
+  const absl::Time give_up = absl::Now() + client.timeout;
+  while (true) {
+    absl::StatusOr<Response> answer = client.Call(method, stub, request);
+    if (answer.ok() || !IsWorthAnotherTry(answer.status()) || absl::Now() > give_up) return answer;
+    absl::SleepFor(kStoryPause);
+  }
+}
+
+}  // namespace halles::hallesctl
+
+#endif  // HALLES_SERVICES_HALLESCTL_STORY_SCRIPT_H_
