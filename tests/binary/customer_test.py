@@ -1,0 +1,164 @@
+#!/usr/bin/python3
+"""One customer through the real halles: past and present in one view, watched, and made again from the log."""
+
+import pathlib
+import shutil
+import signal
+import tempfile
+import time
+import unittest
+
+import mesh
+from halles.checkout.v1 import cart_events_pb2 as carts
+from halles.checkout.v1 import cart_service_pb2 as cart_service
+from halles.checkout.v1 import cart_service_pb2_grpc as cart_grpc
+from halles.checkout.v1 import live_events_pb2 as live
+from halles.checkout.v1 import order_service_pb2 as order_service
+from halles.checkout.v1 import order_service_pb2_grpc as order_grpc
+from halles.inventory.v1 import inventory_events_pb2 as stock_events
+from halles.inventory.v1 import inventory_service_pb2 as inventory
+from halles.inventory.v1 import inventory_service_pb2_grpc as inventory_grpc
+
+PHONE = mesh.common.Identifier(type=mesh.common.IDENTIFIER_TYPE_PHONE, value="+33612345678")
+NUMBER = mesh.named("ann").identifier
+WEB = carts.Origin(channel=mesh.common.CHANNEL_WEB, structure_id="web")
+THIRD_SHOP = carts.Origin(channel=mesh.common.CHANNEL_SHOP, structure_id="shop-3", device_id="till-1")
+PATIENCE = {"timeout": mesh.PATIENCE_S}
+
+
+class Customer(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="halles-customer-")
+        self.data = pathlib.Path(self.folder.name) / "data"
+        self.start()
+        self.requests = 0
+
+    def tearDown(self):
+        self.running.end()
+        self.folder.cleanup()
+
+    def start(self):
+        self.running = mesh.Mesh(self.data).serve()
+        self.carts = cart_grpc.CartServiceStub(self.running.channel)
+        self.orders = order_grpc.OrderServiceStub(self.running.channel)
+        self.stock = inventory_grpc.InventoryServiceStub(self.running.channel)
+
+    def send(self, method, request):
+        """Calls with a request id of its own."""
+        self.requests += 1
+        request.request_id = f"customer-test/{self.requests}"
+        return method(request, **PATIENCE)
+
+    def view(self, token="", who=PHONE):
+        request = mesh.identity.GetCustomerViewRequest(consistency_token=token, include_events=True)
+        request.customer.identifier.CopyFrom(who)
+        return self.running.identity.GetCustomerView(request, **PATIENCE).view
+
+    def timeline(self, token=""):
+        request = mesh.identity.ListTimelineRequest(consistency_token=token)
+        request.customer.identifier.CopyFrom(PHONE)
+        entries = self.running.identity.ListTimeline(request, **PATIENCE).entries
+        return [mesh.identity.TimelineKind.Name(entry.kind)[len("TIMELINE_KIND_"):] for entry in entries]
+
+    def fill_cart(self):
+        """Ann, known by her number so far, puts two boots into a cart and gives her phone number."""
+        self.send(self.stock.ReceiveStock, inventory.ReceiveStockRequest(sku="boot", location_id="shop-2", units=9))
+        request = cart_service.AddCartLinesRequest(
+            cart_id="ann-1", origin=WEB, currency_code="EUR", identifiers=[NUMBER, PHONE]
+        )
+        request.lines.add(line_id="l1", sku="boot", units=2, unit_price=mesh.decimal(1990, 2))
+        return self.send(self.carts.AddCartLines, request)
+
+    def place(self):
+        delivery = carts.Delivery(pickup=carts.Pickup(location_id="shop-2"))
+        self.send(self.carts.SetCartDelivery, cart_service.SetCartDeliveryRequest(cart_id="ann-1", delivery=delivery))
+        return self.send(self.orders.PlaceOrder, order_service.PlaceOrderRequest(cart_id="ann-1"))
+
+    def test_past_and_present_stand_in_one_view(self):
+        imported = self.running.import_order(mesh.order(1, lines=2, customer="ann"))
+        added = self.fill_cart()
+        # The token waits for the phone number to be linked with the number that the import named.
+        view = self.view(added.consistency_token)
+        self.assertEqual((view.orders, view.net[0].money.minor_units), (1, 2 * 3980))
+        found = [(cart.cart_id, cart.version, cart.total.minor_units) for cart in view.carts]
+        self.assertEqual(found, [("ann-1", 1, 3980)])
+
+        held = inventory.ReserveStockRequest(sku="boot", hold_id="h1", candidate_location_ids=["shop-2"],
+                                             purpose=stock_events.HOLD_PURPOSE_DATED_PICKUP)
+        held.lines.add(units=1)
+        held.owner.ref = "pickup/1"
+        held.owner.customer.CopyFrom(PHONE)
+        held.expire_time.FromSeconds(int(time.time()) + 86400)
+        view = self.view(self.send(self.stock.ReserveStock, held).consistency_token)
+        self.assertEqual([(hold.sku, hold.units, hold.allocations[0].location_id) for hold in view.holds],
+                         [("boot", 1, "shop-2")])
+
+        placed = self.place()
+        view = self.view(placed.consistency_token)
+        self.assertEqual((view.orders, view.net[0].money.minor_units), (2, 3 * 3980))
+        self.assertFalse(view.carts)
+        self.assertEqual(view.live_orders[0].number, placed.order.number)
+        for method, request in (
+            (self.orders.PrepareFulfilment, order_service.PrepareFulfilmentRequest),
+            (self.orders.ReadyFulfilment, order_service.ReadyFulfilmentRequest),
+            (self.orders.CollectFulfilment, order_service.CollectFulfilmentRequest),
+        ):
+            moved = self.send(method, request(order_id="ann-1", fulfilment_id="f1"))
+        view = self.view(moved.consistency_token)
+        self.assertEqual(view.live_orders[0].state, live.ORDER_STATE_COMPLETED)
+        self.assertEqual(view.live_orders[0].fulfilments[0].location_id, "shop-2")
+
+        # A line of the imported sale comes back in a shop that never saw it.
+        back = order_service.ReturnLinesRequest(order_id=imported.order_id, return_id="r1", origin=THIRD_SHOP)
+        back.lines.add(line_id="1", sku="SKU-0", units=1, disposition=live.DISPOSITION_RESTOCK)
+        returned = self.send(self.orders.ReturnLines, back)
+        view = self.view(returned.consistency_token)
+        self.assertEqual((view.returns, returned.net.minor_units), (1, -1990))
+        self.assertEqual(view.net[0].money.minor_units, 3 * 3980 - 1990)
+        self.assertIn("shop-3", view.structures)
+        self.assertEqual(self.timeline(returned.consistency_token), [
+            "RETURN", "FULFILMENT_COLLECTED", "FULFILMENT_READY", "FULFILMENT_PREPARED", "ORDER", "HOLD_PLACED",
+            "CART_OPENED", "ORDER"])
+        code, explained = self.running.ctl("explain", "customer", "--phone", PHONE.value)
+        self.assertEqual((code, explained["agrees"]), (0, True))
+
+        # All of it is in the log.
+        self.running.settled()
+        before = self.view()
+        self.running.end(signal.SIGKILL)
+        shutil.rmtree(self.data / "state")
+        self.start()
+        self.running.settled()
+        self.assertEqual(self.view(), before)
+        code, proof = self.running.ctl("verify")
+        self.assertEqual((code, proof["equal"]), (0, True))
+
+    def test_a_watcher_sees_what_is_lived(self):
+        self.running.import_order(mesh.order(1, customer="ann"))
+        token = self.fill_cart().consistency_token
+        self.view(token)
+        request = mesh.identity.WatchCustomerRequest()
+        request.customer.identifier.CopyFrom(PHONE)
+        stream = self.running.identity.WatchCustomer(request, **PATIENCE)
+        self.assertEqual(next(stream).snapshot.carts[0].cart_id, "ann-1")
+        self.place()
+        kinds, view = [], None
+        while mesh.identity.TIMELINE_KIND_ORDER not in kinds:
+            change = next(stream).change
+            kinds += [entry.kind for entry in change.entries]
+            view = change.view
+        self.assertEqual(view.live_orders[0].order_id, "ann-1")
+        self.assertFalse(view.carts)
+        # A line more in another cart is no entry of the timeline, and is told.
+        again = cart_service.AddCartLinesRequest(cart_id="ann-2", origin=WEB, currency_code="EUR", identifiers=[PHONE])
+        again.lines.add(line_id="l1", sku="boot", units=1, unit_price=mesh.decimal(1990, 2))
+        self.send(self.carts.AddCartLines, again)
+        again.lines[0].line_id = "l2"
+        self.send(self.carts.AddCartLines, again)
+        while not (view.carts and view.carts[0].lines == 2):
+            view = next(stream).change.view
+        stream.cancel()
+
+
+if __name__ == "__main__":
+    unittest.main()
