@@ -54,6 +54,7 @@ class Outcome {
   const absl::Status& status() const { return decision_.status(); }
   const Response& response() const { return decision_->response; }
   const std::vector<partition::Fact<Event>>& facts() const { return decision_->facts; }
+  const std::vector<partition::OutgoingCall>& calls() const { return decision_->calls; }
 
  private:
   absl::StatusOr<partition::Decision<Response, Event>> decision_;
@@ -115,7 +116,11 @@ class Given {
     return rows_.status();
   }
 
+  // Logical time goes on.
+  void Wait(int64_t micros) { now_ += micros; }
+
   const store::MemoryRows& rows() const { return rows_; }
+  UnixMicros now() const { return now_; }
   SlotId slot() const { return slot_; }
   Position next_position() const { return next_; }
 

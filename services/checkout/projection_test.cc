@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "libs/base/random.h"
 #include "libs/base/status.h"
+#include "services/checkout/live/test_builders.h"
 #include "services/checkout/test_builders.h"
 
 namespace halles::checkout {
@@ -89,6 +90,55 @@ TEST(Project, TakesReturnsOffTheNet) {
       {OrderImported(Record("1", {Sold("a", "2", "1")})), ReturnImported(Record("C1", {Back("a", "1", "1")}))});
   EXPECT_EQ(given.At("uci-online", 201012).returns(), 1);
   EXPECT_EQ(ValueOf(given.At("uci-online", 201012).net()), 100);
+}
+
+// The totals of an order that is placed here, after these commands.
+template <class... Commands>
+rows::TotalsRow TotalsAfter(live::GivenLive given, const Commands&... commands) {
+  std::vector<v1::OrderEvent> events;
+  const auto record = [&](const auto& command) {
+    const auto outcome = given.Record(command);
+    for (const auto& fact : outcome.facts()) events.push_back(fact.event);
+  };
+  (record(commands), ...);
+  const GivenTotals totals(events);
+  rows::TotalsRow sum;
+  kTotals.ForEach(totals.rows(), [&](const TotalsKey&, const rows::TotalsRow& row, Position) {
+    sum.set_orders(sum.orders() + row.orders());
+    sum.set_returns(sum.returns() + row.returns());
+    sum.set_adjustment_lines(sum.adjustment_lines() + row.adjustment_lines());
+    AddTo(ValueOf(row.net()), sum.mutable_net());
+    return true;
+  });
+  return sum;
+}
+
+TEST(Project, CountsAnOrderThatIsPlacedHereOnceItIsConfirmed) {
+  live::GivenLive given({CartLineOf("a", 3, "3.333")}, live::ShipFrom({"paris"}));
+  std::vector<v1::OrderEvent> events;
+  const auto begun = given.Record(live::Place());
+  for (const auto& fact : begun.facts()) events.push_back(fact.event);
+  EXPECT_EQ(GivenTotals(events).rows().size(), 0u);
+  const saga::v1::Saga saga = given.Saga();
+  for (int step = 0; step < 2; ++step) {
+    const auto outcome = given.Succeed("c-1/1/" + saga.plan().steps(step).name(),
+                                       live::GivenLive::ResponseTo(saga.plan().steps(step), 1));
+    for (const auto& fact : outcome.facts()) events.push_back(fact.event);
+  }
+  const rows::TotalsRow row = GivenTotals(events).At("web", 202311);
+  EXPECT_EQ(row.orders(), 1);
+  EXPECT_EQ(ValueOf(row.net()), 1000);
+}
+
+TEST(Project, TakesLiveReturnsAndCancelledGoodsOffTheNet) {
+  const rows::TotalsRow returned =
+      TotalsAfter(live::HandedOver(), live::TakeBack("r1", {live::BackOf("a", 1), live::BackOf("b", 1)}));
+  EXPECT_EQ(returned.returns(), 1);
+  EXPECT_EQ(ValueOf(returned.net()), -833);
+  const rows::TotalsRow cancelled = TotalsAfter(live::Placed(), live::Of<v1::CancelOrderRequest>());
+  EXPECT_EQ(cancelled.orders(), 0);
+  EXPECT_EQ(cancelled.adjustment_lines(), 2);
+  EXPECT_EQ(ValueOf(cancelled.net()), -1500);
 }
 
 TEST(Project, SplitsMonthsAtMidnightUtc) {

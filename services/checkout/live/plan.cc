@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -353,9 +354,10 @@ std::vector<v1::Problem> ProblemsOf(const saga::v1::Saga& saga, const PricedLine
 
 std::vector<v1::Problem> RerouteProblemsOf(const saga::v1::Saga& saga, const v1::Fulfilment& fulfilment) {
   std::vector<v1::Problem> problems;
+  const bool refused = std::any_of(saga.steps().begin(), saga.steps().end(),
+                                   [](const saga::v1::SagaStep& step) { return !step.refusal().empty(); });
   for (int i = 0; i < saga.steps_size(); ++i) {
-    const bool refused = !saga.steps(i).refusal().empty();
-    if (!refused && !NeverAnswered(saga.steps(i))) continue;
+    if (refused ? saga.steps(i).refusal().empty() : !NeverAnswered(saga.steps(i))) continue;
     const absl::Status refusal = refused ? saga::DecodeRefusal(saga.steps(i).refusal()) : absl::OkStatus();
     const std::string& sku = saga.plan().steps(i).aggregate_key();
     const bool short_of = ReasonOf(refusal) == "INSUFFICIENT_STOCK";

@@ -1,0 +1,319 @@
+// Tests of the rules of orders that are placed here: every refusal in the order of the enum, then what is recorded.
+#include "services/checkout/live/commands.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "services/checkout/live/queries.h"
+#include "services/checkout/live/test_builders.h"
+
+namespace halles::checkout::live {
+namespace {
+
+const std::string kMost = "9223372036854775807";
+
+template <class Request>
+Request At(int64_t version, Request request) {
+  request.set_expected_version(version);
+  return request;
+}
+
+v1::CancelOrderRequest CancelOrder() { return Of<v1::CancelOrderRequest>(); }
+v1::PrepareFulfilmentRequest Prepare(const std::string& id) { return OfFulfilment<v1::PrepareFulfilmentRequest>(id); }
+v1::ReadyFulfilmentRequest Ready(const std::string& id) { return OfFulfilment<v1::ReadyFulfilmentRequest>(id); }
+v1::CollectFulfilmentRequest Collect(const std::string& id) { return OfFulfilment<v1::CollectFulfilmentRequest>(id); }
+v1::ShipFulfilmentRequest Ship(const std::string& id) { return OfFulfilment<v1::ShipFulfilmentRequest>(id); }
+v1::CompleteFulfilmentRequest Complete(const std::string& id) {
+  return OfFulfilment<v1::CompleteFulfilmentRequest>(id);
+}
+v1::CancelFulfilmentRequest CancelPart(const std::string& id) { return OfFulfilment<v1::CancelFulfilmentRequest>(id); }
+v1::DelayFulfilmentRequest Delay(const std::string& id, const std::string& cause) {
+  v1::DelayFulfilmentRequest request = OfFulfilment<v1::DelayFulfilmentRequest>(id);
+  request.set_cause(cause);
+  return request;
+}
+
+TEST(Orders, AreRefusedWhenMalformed) {
+  const GivenLive given = Placed();
+  given.When(v1::PlaceOrderRequest()).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  given.When(v1::CancelOrderRequest()).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  given.When(Prepare("")).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  given.When(Ready("")).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  given.When(Collect("")).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  given.When(Complete("")).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  given.When(Delay("f1", "")).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  given.When(MoveTo("f1", "")).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  v1::ShipFulfilmentRequest ship = Ship("f1");
+  ship.set_tracking_reference(std::string(65, 't'));
+  given.When(ship).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  v1::CancelFulfilmentRequest cancel = CancelPart("f1");
+  cancel.set_cause(std::string(201, 'c'));
+  given.When(cancel).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+}
+
+TEST(Returns, AreRefusedWhenMalformedAndNameTheField) {
+  const GivenLive given = HandedOver();
+  given.When(TakeBack("r1", {})).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  v1::ReturnedLine line = BackOf("a", 1);
+  line.clear_disposition();
+  const auto outcome = given.When(TakeBack("r1", {line}));
+  outcome.ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  EXPECT_EQ(outcome.Metadata("field"), "lines[0].disposition");
+  v1::ExchangeLinesRequest swap = Swap("x1", BackOf("a", 1), "n", "1.00");
+  *swap.add_new_lines() = swap.new_lines(0);
+  given.When(swap).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  swap.mutable_new_lines()->RemoveLast();
+  swap.clear_delivery();
+  given.When(swap).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+}
+
+TEST(ExchangeLines, IsRefusedWhenAnAmountOverflows) {
+  v1::ExchangeLinesRequest swap = Swap("x1", BackOf("a", 1), "n", kMost);
+  swap.mutable_new_lines(0)->set_units(1000);
+  HandedOver().When(swap).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+}
+
+TEST(PlaceOrder, IsRefusedWithoutACart) { GivenLive().When(Place()).ThenRejected(v1::REJECT_REASON_CART_UNKNOWN); }
+
+TEST(PlaceOrder, IsRefusedWhenTheCartIsGivenAway) {
+  GivenLive given({CartLineOf("a")}, ShipFrom({"paris"}));
+  given.Record(MergeInto(kOrderId, "c-2"));
+  given.When(Place()).ThenRejected(v1::REJECT_REASON_CART_NOT_OPEN);
+}
+
+TEST(Orders, AreRefusedWhenUnknown) {
+  const GivenLive given({CartLineOf("a")}, ShipFrom({"paris"}));
+  given.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_UNKNOWN);
+  given.When(Prepare("f1")).ThenRejected(v1::REJECT_REASON_ORDER_UNKNOWN);
+  given.When(MoveTo("f1", "lyon")).ThenRejected(v1::REJECT_REASON_ORDER_UNKNOWN);
+  given.When(TakeBack("r1", {BackOf("a", 1)})).ThenRejected(v1::REJECT_REASON_ORDER_UNKNOWN);
+  given.When(Swap("x1", BackOf("a", 1), "n", "1.00")).ThenRejected(v1::REJECT_REASON_ORDER_UNKNOWN);
+}
+
+TEST(Orders, AreRefusedUnlessConfirmed) {
+  GivenLive placing({CartLineOf("a")}, ShipFrom({"paris"}));
+  placing.Record(Place());
+  placing.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_NOT_CONFIRMED);
+  GivenLive cancelled = Placed();
+  cancelled.Record(CancelOrder());
+  cancelled.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_NOT_CONFIRMED);
+  cancelled.When(Ship("f1")).ThenRejected(v1::REJECT_REASON_ORDER_NOT_CONFIRMED);
+  cancelled.When(TakeBack("r1", {BackOf("a", 1)})).ThenRejected(v1::REJECT_REASON_ORDER_NOT_CONFIRMED);
+}
+
+TEST(Orders, AreRefusedInAnotherVersion) {
+  GivenLive given = Placed();
+  const int64_t version = given.Cart().version();
+  given.When(At(version - 1, CancelOrder())).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
+  given.When(At(version + 1, Ship("f1"))).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
+  given.When(At(version - 1, MoveTo("f1", "lyon"))).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
+  EXPECT_EQ(given.Record(At(version, Ship("f1"))).response().version(), version + 1);
+  EXPECT_EQ(given.Cart().version(), version + 1);
+  GivenLive open({CartLineOf("a")}, ShipFrom({"paris"}));
+  open.When(At(1, Place())).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
+}
+
+TEST(Orders, AreRefusedWhileAnExchangeOrARerouteIsUnderWay) {
+  GivenLive moving = Placed();
+  moving.Record(MoveTo("f1", "lyon"));
+  moving.When(Ship("f1")).ThenRejected(v1::REJECT_REASON_ORDER_BUSY);
+  moving.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_BUSY);
+  moving.When(MoveTo("f1", "lyon")).ThenRejected(v1::REJECT_REASON_ORDER_BUSY);
+  GivenLive exchanging = HandedOver();
+  exchanging.Record(Swap("x1", BackOf("a", 1), "n", "1.00"));
+  exchanging.When(Swap("x2", BackOf("a", 1), "m", "1.00")).ThenRejected(v1::REJECT_REASON_ORDER_BUSY);
+}
+
+TEST(ExchangeLines, IsRefusedWhenTheLineExists) {
+  HandedOver().When(Swap("x1", BackOf("a", 1), "b", "1.00")).ThenRejected(v1::REJECT_REASON_LINE_EXISTS);
+}
+
+TEST(Returns, AreRefusedWithoutTheLine) {
+  const GivenLive given = HandedOver();
+  given.When(TakeBack("r1", {BackOf("z", 1)})).ThenRejected(v1::REJECT_REASON_LINE_UNKNOWN);
+  given.When(Swap("x1", BackOf("z", 1), "n", "1.00")).ThenRejected(v1::REJECT_REASON_LINE_UNKNOWN);
+  v1::ReturnedLine other = BackOf("a", 1);
+  other.set_sku("hat");
+  given.When(TakeBack("r1", {other})).ThenRejected(v1::REJECT_REASON_LINE_UNKNOWN);
+}
+
+TEST(PlaceOrder, IsRejectedWithAProblemForEachFault) {
+  GivenLive given;
+  given.Record(Add(kOrderId, {CartLineOf("a")}));
+  given.Record(Change(kOrderId, "a", 0));
+  v1::PlaceOrderRequest request = Place();
+  *request.mutable_expected_total() = Pence(255);
+  const auto outcome = given.When(request);
+  outcome.ThenRejected(v1::REJECT_REASON_PLACEMENT_REJECTED);
+  EXPECT_EQ(outcome.Metadata("problems"), "3");
+  v1::OrderProblems problems;
+  const auto payload = outcome.status().GetPayload("type.googleapis.com/halles.checkout.v1.OrderProblems");
+  ASSERT_TRUE(payload.has_value());
+  ASSERT_TRUE(problems.ParseFromString(std::string(*payload)));
+  ASSERT_EQ(problems.problems_size(), 3);
+  EXPECT_EQ(problems.problems(0).kind(), v1::PROBLEM_KIND_TOTAL_CHANGED);
+  EXPECT_EQ(problems.problems(1).kind(), v1::PROBLEM_KIND_DELIVERY_MISSING);
+  EXPECT_EQ(problems.problems(2).kind(), v1::PROBLEM_KIND_CART_EMPTY);
+}
+
+TEST(PlaceOrder, IsRejectedWithMoreSkusThanOneSagaCanHold) {
+  std::vector<v1::CartLine> lines;
+  GivenLive given({CartLineOf("first")}, ShipFrom({"paris"}));
+  for (int i = 0; i < 127; ++i) {
+    given.Record(Add(kOrderId, {CartLineOf(absl::StrCat("l", i), 1, "1.00", absl::StrCat("sku-", i))}));
+  }
+  given.When(Place()).ThenRejected(v1::REJECT_REASON_PLACEMENT_REJECTED);
+  given.Record(Change(kOrderId, "first", 0));
+  EXPECT_EQ(given.When(Place()).calls().size(), 127u);
+}
+
+TEST(CancelOrder, IsRefusedOnceGoodsWereHandedOver) {
+  HandedOver().When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_HANDED_OVER);
+  GivenLive shipped = Placed();
+  shipped.Record(Ship("f1"));
+  shipped.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_HANDED_OVER);
+}
+
+TEST(Fulfilments, AreRefusedWhenUnknown) {
+  const GivenLive given = Placed();
+  given.When(Prepare("f2")).ThenRejected(v1::REJECT_REASON_FULFILMENT_UNKNOWN);
+  given.When(MoveTo("f2", "lyon")).ThenRejected(v1::REJECT_REASON_FULFILMENT_UNKNOWN);
+}
+
+TEST(Fulfilments, AreRefusedWhereTheirStateForbidsIt) {
+  const GivenLive given = Placed();
+  const auto outcome = given.When(Collect("f1"));
+  outcome.ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
+  EXPECT_EQ(outcome.Metadata("state"), "FULFILMENT_STATE_RESERVED");
+  given.When(Ready("f1")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
+  given.When(Complete("f1")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
+  const GivenLive done = HandedOver();
+  done.When(Prepare("f1")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
+  done.When(CancelPart("f1")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
+  done.When(Delay("f1", "snow")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
+  done.When(MoveTo("f1", "lyon")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
+}
+
+TEST(RerouteFulfilment, IsRejectedWhenTheOtherLocationHasNotEnough) {
+  GivenLive given = Placed();
+  given.Record(MoveTo("f1", "lyon"));
+  given.Refuse("c-1/r1/s1", Insufficient("0", "0"));
+  given.AnswerAll();
+  EXPECT_EQ(given.Fulfilment("f1").fulfilment().location_id(), "paris");
+  const auto outcome = OutcomeOf(given.rows(), kSlot, MoveTo("f1", "lyon"));
+  EXPECT_EQ(v1::REJECT_REASON_REROUTE_REJECTED, 26);
+  EXPECT_EQ(ReasonOf(outcome.status()), "REROUTE_REJECTED");
+  ASSERT_EQ(given.Order().reroute_refused().problems_size(), 1);
+  EXPECT_EQ(given.Order().reroute_refused().problems(0).line_id(), "b");
+}
+
+TEST(Returns, AreRefusedUnderAnIdThatIsTaken) {
+  GivenLive given = HandedOver();
+  given.Record(TakeBack("r1", {BackOf("a", 1)}));
+  given.When(TakeBack("r1", {BackOf("a", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
+  given.When(Swap("r1", BackOf("a", 1), "n", "1.00")).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
+}
+
+TEST(Returns, AreRefusedBeforeTheGoodsWereHandedOver) {
+  const GivenLive given = Placed();
+  given.When(TakeBack("r1", {BackOf("a", 1)})).ThenRejected(v1::REJECT_REASON_NOT_HANDED_OVER);
+  given.When(Swap("x1", BackOf("a", 1), "n", "1.00")).ThenRejected(v1::REJECT_REASON_NOT_HANDED_OVER);
+}
+
+TEST(Returns, AreRefusedBeyondWhatWasBought) {
+  GivenLive given = HandedOver();
+  given.When(TakeBack("r1", {BackOf("a", 4)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
+  given.When(TakeBack("r1", {BackOf("a", 2), BackOf("a", 2)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
+  given.Record(TakeBack("r1", {BackOf("a", 2)}));
+  const auto outcome = given.When(TakeBack("r2", {BackOf("a", 2)}));
+  outcome.ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
+  EXPECT_EQ(outcome.Metadata("returnable_units"), "1");
+}
+
+TEST(ExchangeLines, IsRejectedWhenStockRefusesAndChangesNothing) {
+  GivenLive given = HandedOver();
+  const v1::ExchangeLinesRequest swap = Swap("x1", BackOf("a", 1), "n", "12.00");
+  given.Record(swap);
+  EXPECT_FALSE(OutcomeOf(given.rows(), kSlot, swap)->has_value());
+  given.Refuse("c-1/x1/s0", Insufficient("0", "0"));
+  given.AnswerAll();
+  EXPECT_EQ(v1::REJECT_REASON_EXCHANGE_REJECTED, 30);
+  EXPECT_EQ(ReasonOf(OutcomeOf(given.rows(), kSlot, swap).status()), "EXCHANGE_REJECTED");
+  EXPECT_EQ(given.LineOf("a").returned_units(), 0);
+  EXPECT_EQ(given.Order().lines_size(), 2);
+  given.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_HANDED_OVER);
+}
+
+TEST(CancelOrder, FreesEveryFulfilmentAndTakesTheSaleBack) {
+  GivenLive given = Placed(ShipFrom({"paris", "lyon"}));
+  const auto outcome = given.Record(CancelOrder());
+  const v1::OrderCancelled& cancelled = outcome.facts().at(0).event.order_cancelled();
+  ASSERT_EQ(cancelled.fulfilments_size(), 1);
+  EXPECT_EQ(cancelled.reversal().net().minor_units(), -1500);
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CANCELLED);
+  EXPECT_EQ(given.LineOf("a").cancelled_units(), 3);
+}
+
+TEST(Fulfilments, MakeAnOrderCompleteWhenAllAreOver) {
+  GivenLive given = Placed();
+  given.Record(Prepare("f1"));
+  given.Record(Ship("f1"));
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CONFIRMED);
+  given.Record(Complete("f1"));
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_COMPLETED);
+  EXPECT_EQ(given.LineOf("a").handed_over_units(), 3);
+}
+
+TEST(Fulfilments, MakeAnOrderCancelledWhenAllEndWithoutGoods) {
+  GivenLive given = Placed();
+  given.Record(CancelPart("f1"));
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CANCELLED);
+}
+
+TEST(DelayFulfilment, SaysWhyAndWhenInstead) {
+  GivenLive given = Placed();
+  v1::DelayFulfilmentRequest request = Delay("f1", "snow");
+  *request.mutable_promised_time() = Day(2030, 1, 2);
+  given.Record(request);
+  EXPECT_EQ(given.Fulfilment("f1").delay_cause(), "snow");
+  EXPECT_EQ(given.Fulfilment("f1").promised_time().seconds(), Day(2030, 1, 2).seconds());
+}
+
+TEST(ReadyFulfilment, ExpiresWhenNobodyCollectsInTime) {
+  GivenLive given = Placed(PickUp("paris"));
+  given.Record(Ready("f1"));
+  given.Wait(kCollectWithinSeconds * 1'000'000 - 1);
+  given.Turn("pickup/f1").ThenNothing();
+  given.Wait(1);
+  const auto outcome = given.Turn("pickup/f1");
+  EXPECT_EQ(outcome.facts().at(0).event.fulfilment_ended().state(), v1::FULFILMENT_STATE_EXPIRED);
+  EXPECT_EQ(outcome.facts().at(0).event.fulfilment_ended().reversal().net().minor_units(), -1500);
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CANCELLED);
+  given.Turn("pickup/f1").ThenNothing();
+}
+
+TEST(ReadyFulfilment, DoesNotExpireOnceCollected) {
+  GivenLive given = Placed(PickUp("paris"));
+  given.Record(Ready("f1"));
+  given.Record(Collect("f1"));
+  given.Wait(kCollectWithinSeconds * 2'000'000);
+  given.Turn("pickup/f1").ThenNothing();
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_COMPLETED);
+}
+
+TEST(RerouteFulfilment, MovesEveryHoldAndBeginsAnew) {
+  GivenLive given = Placed(PickUp("paris"));
+  given.Record(Ready("f1"));
+  EXPECT_EQ(given.Record(MoveTo("f1", "lyon")).calls().size(), 2u);
+  given.AnswerAll();
+  EXPECT_EQ(given.Fulfilment("f1").fulfilment().location_id(), "lyon");
+  EXPECT_EQ(given.Fulfilment("f1").fulfilment().delivery().pickup().location_id(), "lyon");
+  EXPECT_EQ(given.Fulfilment("f1").state(), v1::FULFILMENT_STATE_RESERVED);
+  EXPECT_TRUE(OutcomeOf(given.rows(), kSlot, MoveTo("f1", "lyon"))->has_value());
+  given.When(MoveTo("f1", "lyon")).ThenNothing();
+  given.Turn("pickup/f1").ThenNothing();
+}
+
+}  // namespace
+}  // namespace halles::checkout::live
