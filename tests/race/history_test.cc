@@ -20,6 +20,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "halles/inventory/v1/inventory_service.grpc.pb.h"
+#include "libs/base/mutex.h"
 #include "tests/durability/mesh.h"
 #include "tests/race/stock_model.h"
 
@@ -36,7 +37,7 @@ using Verb = StockAsk::Verb;
 constexpr uint64_t kDefaultSeed = 20240607;
 constexpr int kClients = 10;
 constexpr int kLives = 4;                   // of the process; all but the last end with SIGKILL
-constexpr int64_t kCommandsPerLife = 2500;  // of all clients
+constexpr int64_t kCommandsPerLife = 1500;  // of all clients
 constexpr int kLocations = 3;
 constexpr int64_t kUnits = 20;  // at each location
 const std::vector<std::string>& Skus() {
@@ -50,9 +51,12 @@ std::string LocationOf(uint8_t location) { return absl::StrCat("shop-", static_c
 struct World {
   Mesh mesh;
   StockHistory history;
-  std::atomic<int64_t> commands{0};               // answered in this life; relaxed: a count
-  std::atomic<bool> over{false};                  // relaxed: the life has ended for whoever sees it
-  std::map<std::string, std::atomic<int>> holds;  // numbers given, by SKU; the map itself is immutable
+  // The life has ended for whoever sees it; relaxed: nothing else is said by it.
+  std::atomic<bool> over{false};
+  Mutex mutex;
+  int64_t commands ABSL_GUARDED_BY(mutex) = 0;      // answered in this life
+  bool interrupted ABSL_GUARDED_BY(mutex) = false;  // somebody was told that nobody is there
+  std::map<std::string, std::atomic<int>> holds;    // numbers given, by SKU; the map itself is immutable
 };
 
 // A client with a connection of its own: one command at a time. Some commands whose outcome it does not know it sends again
@@ -63,9 +67,12 @@ class Buyer {
       : world_(*world),
         number_(number),
         random_(seed + static_cast<uint64_t>(number)),
-        stub_(InventoryService::NewStub(world->mesh.NewChannel())) {}
+        channel_(world->mesh.NewChannel()),
+        stub_(InventoryService::NewStub(channel_)) {}
 
   void LiveUntilItIsOver() {
+    // It may have noticed too well that the life before had ended.
+    EXPECT_TRUE(channel_->WaitForConnected(absl::ToChronoTime(Soon())));
     FinishWhatWasUnknown();
     while (!world_.over.load(std::memory_order_relaxed)) Step();
   }
@@ -134,7 +141,8 @@ class Buyer {
       if (answer.refused && sent.ask.verb == Verb::kReserve && random_() % 16 != 0)
         std::erase(mine_[sent.sku], sent.ask.hold);
       world_.history.Answer(sent.operation, answer);
-      world_.commands.fetch_add(1, std::memory_order_relaxed);
+      MutexLock lock(&world_.mutex);
+      ++world_.commands;
       return;
     }
     // Nobody knows. A read that nobody saw says nothing.
@@ -144,6 +152,8 @@ class Buyer {
     if (sent.ask.verb != Verb::kRead && random_() % 2 == 0) unknown_ = sent;
     // The process has ended: its next life begins when everybody has noticed.
     world_.over.store(true, std::memory_order_relaxed);
+    MutexLock lock(&world_.mutex);
+    world_.interrupted = true;
   }
 
   template <typename Request, typename Response>
@@ -248,6 +258,7 @@ class Buyer {
   World& world_;
   const int number_;
   std::mt19937_64 random_;
+  const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<InventoryService::Stub> stub_;
   std::map<std::string, std::vector<uint16_t>> mine_;
   std::map<std::string, std::string> token_;
@@ -285,14 +296,21 @@ TEST(History, OfHotSkusThroughKillsIsLinearizable) {
       for (int i = 0; i < kClients; ++i) buyers.push_back(std::make_unique<Buyer>(&world, i, seed));
     }
     world.over = false;
-    world.commands = 0;
+    {
+      MutexLock lock(&world.mutex);
+      world.commands = 0;
+      world.interrupted = false;
+    }
     std::vector<std::thread> threads;
     for (const auto& buyer : buyers) threads.emplace_back([&buyer] { buyer->LiveUntilItIsOver(); });
-    for (const absl::Time deadline = Soon(); world.commands < kCommandsPerLife && !world.over;) {
-      std::this_thread::yield();
-      ASSERT_LT(absl::Now(), deadline) << "nothing goes on";
+    {
+      MutexLock lock(&world.mutex);
+      const auto enough = [&world]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+        return world.commands >= kCommandsPerLife || world.interrupted;
+      };
+      EXPECT_TRUE(world.mutex.AwaitWithTimeout(enough, Soon() - absl::Now())) << "nothing goes on";
+      EXPECT_FALSE(world.interrupted) << "somebody was told that nobody is there";
     }
-    EXPECT_GE(world.commands, kCommandsPerLife) << "somebody was told that nobody is there";
     if (life + 1 < kLives) {
       world.mesh.Kill();
       EXPECT_EQ(world.mesh.AwaitEnd(), -SIGKILL);

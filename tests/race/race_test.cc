@@ -167,7 +167,7 @@ TEST(Race, SellsTenUnitsTenTimesToFiveThousandBuyersThroughAKill) {
   options.copies_max = 5;
   BringIn(mesh, options.sku);
   // All units lie in carts that nobody comes back to, also over a restart: they are free again once their time is over.
-  for (int i = 0; i < kUnits; ++i) TakeAndLeave(mesh, options.sku, i, absl::Seconds(2));
+  for (int i = 0; i < kUnits; ++i) TakeAndLeave(mesh, options.sku, i, absl::Seconds(5));
   EXPECT_EQ(LevelOf(mesh, options.sku).held_units(), kUnits);
   mesh.Kill();
   ASSERT_EQ(mesh.AwaitEnd(), -SIGKILL);
