@@ -21,6 +21,15 @@ TEST(ToGrpc, KeepsCodeMessageAndEveryPayload) {
   EXPECT_TRUE(FromGrpc(ToGrpc(InvalidField("a.b", "is bad"))).GetPayload(kBadRequestUrl).has_value());
 }
 
+TEST(ToGrpc, KeepsMessagesOfTheContract) {
+  constexpr absl::string_view kUrl = "type.googleapis.com/halles.checkout.v1.OrderProblems";
+  absl::Status status = InvalidField("a.b", "is bad");
+  status.SetPayload(kUrl, absl::Cord("problems"));
+  const absl::Status there_and_back = FromGrpc(ToGrpc(status));
+  ASSERT_TRUE(there_and_back.GetPayload(kUrl).has_value());
+  EXPECT_EQ(std::string(*there_and_back.GetPayload(kUrl)), "problems");
+}
+
 TEST(ToGrpc, IsReadableAsGoogleRpcStatus) {
   google::rpc::Status details;
   ASSERT_TRUE(details.ParseFromString(ToGrpc(InvalidField("a.b", "is bad")).error_details()));
