@@ -342,7 +342,7 @@ class Shop {
       TokenPositions ends = Ends();
       for (const auto& reactor : reactors_) {
         const auto told = std::make_shared<Told>();
-        reactor->WhenReached(ends, absl::Now() + kPatience, [told](absl::Status status) { told->Tell(status); });
+        reactor->WhenReached(ends, absl::Now() + kPatience, [told](const absl::Status& status) { told->Tell(status); });
         EXPECT_TRUE(told->Await().ok());
       }
       grown = Ends() != ends;
@@ -380,7 +380,7 @@ class Views {
       TokenPositions ends;
       for (const auto& [slot, unused] : follower->positions()) ends[slot] = log_.End(slot).value();
       const auto told = std::make_shared<Told>();
-      follower->WhenReached(ends, absl::Now() + kPatience, [told](absl::Status status) { told->Tell(status); });
+      follower->WhenReached(ends, absl::Now() + kPatience, [told](const absl::Status& status) { told->Tell(status); });
       EXPECT_TRUE(told->Await().ok()) << follower->definition().FullName();
     }
   }

@@ -65,9 +65,7 @@ class AmountSum {
   void Add(const FactKey& key, const rows::FactRow& row, const EventRef& event, bool keep_events) {
     sum_ += row.net().minor_units();
     ++count_;
-    if (keep_events) {
-      events_.emplace_back(Place{key}, event);
-    } else if (events_.empty()) {
+    if (keep_events || events_.empty()) {
       events_.emplace_back(Place{key}, event);
     } else if (Place{key} < events_[0].first) {
       events_[0] = {Place{key}, event};
