@@ -24,8 +24,8 @@ PricedLines PricedLinesOf(const rows::LiveOrderRow& row) {
 }
 
 template <class Problems>
-void SetProblems(std::vector<v1::Problem> problems, Problems* message) {
-  for (v1::Problem& problem : problems) *message->add_problems() = std::move(problem);
+void SetProblems(const std::vector<v1::Problem>& problems, Problems* message) {
+  for (const v1::Problem& problem : problems) *message->add_problems() = problem;
 }
 
 void EndPlacement(const OrderId& order, const rows::LiveOrderRow& row, const saga::v1::Saga& saga, bool completed,
