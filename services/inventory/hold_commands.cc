@@ -153,6 +153,33 @@ absl::StatusOr<std::optional<rows::HoldRow>> ReplacedHold(const store::RowReader
   return row;
 }
 
+// Holds again what a cancelled hold had taken the place of, unless its time is over or its units are gone: a reservation
+// that is undone leaves nothing behind, the customer's own hold included.
+void RestoreReplaced(const store::RowReader& state, const Sku& sku, const rows::HoldRow& cancelled,
+                     const partition::CommandContext& context,
+                     Decision<v1::CancelReservationResponse, v1::StockEvent>* decision) {
+  if (cancelled.replaced_hold_id().empty() || cancelled.state() != v1::HOLD_STATE_HELD) return;
+  const std::optional<rows::HoldRow> replaced = kEnded.Get(state, {sku, cancelled.replaced_hold_id()});
+  if (!replaced.has_value() || replaced->state() != v1::HOLD_STATE_RELEASED) return;
+  if (replaced->expire_us() != 0 && replaced->expire_us() <= context.now) return;
+  std::map<std::string, int64_t> given_back;
+  for (const v1::Allocation& allocation : cancelled.allocations()) {
+    given_back[allocation.location_id()] += allocation.units();
+  }
+  for (const v1::Allocation& wanted : cancelled.replaced_allocations()) {
+    const int64_t free = FreeUnits(LevelAt(state, sku, wanted.location_id())) + given_back[wanted.location_id()];
+    if (free < wanted.units()) return;
+  }
+  v1::StockHeld& held = *AddFact(sku.ToString(), decision).mutable_stock_held();
+  held.set_hold_id(cancelled.replaced_hold_id());
+  *held.mutable_allocations() = cancelled.replaced_allocations();
+  held.set_purpose(replaced->purpose());
+  *held.mutable_owner() = replaced->owner();
+  if (replaced->expire_us() != 0) *held.mutable_expire_time() = TimestampOf(replaced->expire_us());
+  held.set_request_id(replaced->request_id());
+  held.set_restored(true);
+}
+
 template <typename Fact>
 void NameCustomer(const rows::HoldRow& row, Fact* fact) {
   if (row.owner().has_customer()) *fact->mutable_customer() = row.owner().customer();
@@ -412,7 +439,7 @@ StockDecision<v1::ShipStockResponse> Decide(const store::RowReader& state, const
 
 StockDecision<v1::CancelReservationResponse> Decide(const store::RowReader& state,
                                                     const v1::CancelReservationRequest& request,
-                                                    const partition::CommandContext&) {
+                                                    const partition::CommandContext& context) {
   RETURN_IF_ERROR(CheckShape(request));
   const HoldKey key{Sku::FromString(request.sku()), request.hold_id()};
   Decision<v1::CancelReservationResponse, v1::StockEvent> decision;
@@ -428,6 +455,7 @@ StockDecision<v1::CancelReservationResponse> Decide(const store::RowReader& stat
     NameCustomer(*row, &cancelled);
   }
   decision.response.set_released(cancelled.released());
+  if (cancelled.released()) RestoreReplaced(state, key.sku, *row, context, &decision);
   return decision;
 }
 

@@ -245,6 +245,40 @@ TEST(CancelReservation, LeavesTheHoldOfAnotherRequestAlone) {
   EXPECT_EQ(HoldIn(given.rows(), "h").state(), v1::HOLD_STATE_HELD);
 }
 
+TEST(CancelReservation, HoldsAgainWhatItHadReplaced) {
+  GivenStock given = Given({Received("A", 2), Received("B", 5)});
+  given.Record(Until(60, Reserve("cart", {2}, {"A"})));
+  given.Record(Replacing("cart", Reserve("order", {3}, {"B"})));
+  EXPECT_EQ(LevelIn(given.rows(), "A").held(), 0);
+  given.Record(Cancel("order"));
+  EXPECT_EQ(LevelIn(given.rows(), "A").held(), 2);
+  EXPECT_EQ(LevelIn(given.rows(), "B").held(), 0);
+  EXPECT_EQ(HoldIn(given.rows(), "cart").state(), v1::HOLD_STATE_HELD);
+  EXPECT_EQ(HoldIn(given.rows(), "order").state(), v1::HOLD_STATE_CANCELLED);
+  given.Record(Replacing("cart", Reserve("order-2", {2}, {"A"})));
+  EXPECT_EQ(LevelIn(given.rows(), "A").held(), 2);
+}
+
+TEST(CancelReservation, LeavesAReplacedHoldEndedWhoseUnitsAreGone) {
+  GivenStock given = Given({Received("A", 2), Received("B", 5)});
+  given.Record(Until(60, Reserve("cart", {2}, {"A"})));
+  given.Record(Replacing("cart", Reserve("order", {3}, {"B"})));
+  given.Record(Reserve("another", {1}, {"A"}));
+  given.Record(Cancel("order"));
+  EXPECT_EQ(LevelIn(given.rows(), "A").held(), 1);
+  EXPECT_EQ(HoldIn(given.rows(), "cart").state(), v1::HOLD_STATE_RELEASED);
+}
+
+TEST(CancelReservation, LeavesAReplacedHoldEndedWhoseTimeIsOver) {
+  GivenStock given = Given({Received("A", 2)});
+  given.Record(Until(60, Reserve("cart", {2}, {"A"})));
+  given.Record(Replacing("cart", Reserve("order", {2}, {"A"})));
+  given.Wait(60'000'000);
+  given.Record(Cancel("order"));
+  EXPECT_EQ(LevelIn(given.rows(), "A").held(), 0);
+  EXPECT_EQ(HoldIn(given.rows(), "cart").state(), v1::HOLD_STATE_RELEASED);
+}
+
 TEST(Decide, NamesTheCustomerOfAHoldWheneverItChanges) {
   v1::ReserveStockRequest request = Reserve("h", {3}, {"A"});
   *request.mutable_owner()->mutable_customer() = Customer('c');

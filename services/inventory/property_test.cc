@@ -299,6 +299,20 @@ TEST(AnySequence, LeavesEveryNumberAsItWasWhenAHoldIsUndone) {
   }));
 }
 
+TEST(AnySequence, LeavesEveryNumberAsItWasWhenAReplacementIsUndone) {
+  EXPECT_TRUE(rc::check("an order takes the place of its cart's hold and is cancelled", [] {
+    World world = AnyWorld();
+    const int64_t units = *rc::gen::inRange(1, 5);
+    RC_PRE(world.Do(Until(kHour, Reserve("replaced", {units}, {"A", "B"}))));
+    const std::vector<std::string> before = world.Levels();
+    const int64_t ordered = *rc::gen::inRange(1, 9);
+    RC_PRE(world.Do(Replacing("replaced", ReserveSplit("undone", {ordered}, {"B", "C", "A"}))));
+    RC_ASSERT(world.Do(Cancel("undone")));
+    RC_ASSERT(world.Levels() == before);
+    RC_ASSERT(world.Do(Release("replaced")));
+  }));
+}
+
 TEST(AnySequence, LeavesEveryNumberAsItWasWhenAMoveIsTakenBack) {
   EXPECT_TRUE(rc::check("move and take back, move and move back", [] {
     World world = AnyWorld();

@@ -62,6 +62,8 @@ void End(v1::HoldState state, rows::HoldRow* row) {
   row->set_state(state);
   row->clear_allocations();
   row->clear_moves();
+  row->clear_replaced_hold_id();
+  row->clear_replaced_allocations();
 }
 
 // Puts the hold where it belongs, and its timer.
@@ -78,7 +80,15 @@ void PutHold(store::Rows& state, const HoldKey& key, UnixMicros due_before, cons
 absl::Status EvolveHeld(store::Rows& state, const Sku& sku, const v1::StockHeld& held,
                         const partition::FactContext& context) {
   const HoldKey key{sku, held.hold_id()};
-  if (FindHold(state, key).has_value()) return Broken(context, "the hold is recorded already");
+  const std::optional<rows::HoldRow> known = FindHold(state, key);
+  if (held.restored()) {
+    if (!known.has_value() || known->state() != v1::HOLD_STATE_RELEASED || known->request_id() != held.request_id()) {
+      return Broken(context, "the hold that comes back was never replaced");
+    }
+    kEnded.Delete(state, key);
+  } else if (known.has_value()) {
+    return Broken(context, "the hold is recorded already");
+  }
   if (!held.replaced_hold_id().empty()) {
     const HoldKey replaced{sku, held.replaced_hold_id()};
     std::optional<rows::HoldRow> row = kHolds.Get(state, replaced);
@@ -213,6 +223,8 @@ rows::HoldRow NewHold(const v1::StockHeld& held, Position position) {
   if (held.has_expire_time()) row.set_expire_us(MicrosOf(held.expire_time()));
   row.set_request_id(held.request_id());
   row.set_held_at(position);
+  row.set_replaced_hold_id(held.replaced_hold_id());
+  *row.mutable_replaced_allocations() = held.replaced_allocations();
   return row;
 }
 
