@@ -175,14 +175,18 @@ def show_view(mesh, household):
         say(line)
 
 
-def grow_the_view(mesh, folder, household, currency):
-    """Three facts from three channels; for each the time from its answer to the view that shows it."""
+def generate_stubs(folder):
+    """Makes the messages and stubs of the contract importable."""
     sys.path.insert(0, str(ROOT / "tests" / "clients" / "python"))
     import run_client  # pylint: disable=import-outside-toplevel
 
     stubs = folder / "stubs"
     stubs.mkdir()
     run_client.generate(ROOT / "build" / "third_party" / "googleapis", str(stubs))
+
+
+def grow_the_view(mesh, household, currency):
+    """Three facts from three channels; for each the time from its answer to the view that shows it."""
     # pylint: disable=import-outside-toplevel
     import grpc
     from halles.checkout.v1 import record_pb2 as record
@@ -248,6 +252,154 @@ def grow_the_view(mesh, folder, household, currency):
         raise Failed("her view does not hold the three orders exactly once")
     channels = {place["channel"] for place in after["customer"]["places"]}
     say(f"one view over {len(channels)} channels: {', '.join(sorted(channels))}")
+
+
+def live_chapter(mesh, household, currency):
+    """She buys on the web what only another shop has, and returns a line in a third one."""
+    # pylint: disable=import-outside-toplevel
+    import grpc
+    from halles.checkout.v1 import cart_events_pb2 as carts
+    from halles.checkout.v1 import cart_service_pb2 as cart
+    from halles.checkout.v1 import cart_service_pb2_grpc as cart_grpc
+    from halles.checkout.v1 import live_events_pb2 as live
+    from halles.checkout.v1 import order_service_pb2 as orders
+    from halles.checkout.v1 import order_service_pb2_grpc as orders_grpc
+    from halles.common.v1 import common_pb2 as common
+    from halles.inventory.v1 import inventory_service_pb2 as inventory
+    from halles.inventory.v1 import inventory_service_pb2_grpc as inventory_grpc
+    # pylint: enable=import-outside-toplevel
+
+    channel = grpc.insecure_channel(mesh.target)
+    stock = inventory_grpc.InventoryServiceStub(channel)
+    who = common.Identifier(type=common.IDENTIFIER_TYPE_EXTERNAL_ID, issuer=SOURCE, value=household)
+    before = mesh.ask("customer", "--external", external(household), "--timeline", 1)["customer"]
+    visited = before["structures"]
+    liked = sorted((place for place in before["places"] if place["channel"] == "shop"), key=lambda place: -place["orders"])
+    shops = sorted({row["structure"] for row in mesh.ask("totals", "--by", "structure")["rows"]} - set(visited))
+    near, third = [place["structure"] for place in liked][:2] if len(liked) > 1 else ["shop-near", "shop-third"]
+    far = shops[0] if shops else "shop-far-away"
+    boots, socks = "DEMO-BOOTS-42", "DEMO-SOCKS"
+    for sku, units in [(boots, 1), (socks, 5)]:
+        stock.ReceiveStock(inventory.ReceiveStockRequest(
+            request_id=f"demo/receive/{sku}", sku=sku, location_id=far, units=units, reference="demo delivery"),
+            timeout=DEADLINE_S)
+
+    def level(sku, location):
+        answer = stock.GetAvailability(inventory.GetAvailabilityRequest(
+            sku=sku, location_ids=[location], read_mode=inventory.READ_MODE_LINEARIZABLE), timeout=DEADLINE_S)
+        return answer.levels[0] if answer.levels else inventory.StockLevel(location_id=location)
+
+    say(f"boots: {level(boots, near).available_units} in shop {near}, {level(boots, far).available_units} in shop {far}, "
+        "where she has never been")
+
+    carting = cart_grpc.CartServiceStub(channel)
+    ordering = orders_grpc.OrderServiceStub(channel)
+    web = carts.Origin(channel=common.CHANNEL_WEB, structure_id="web")
+    begun = time.perf_counter()
+    carting.AddCartLines(cart.AddCartLinesRequest(
+        request_id="demo/cart", cart_id="demo-cart", origin=web, currency_code=currency, identifiers=[who],
+        lines=[carts.CartLine(line_id="1", sku=boots, units=1, unit_price=common.Decimal(unscaled=12900, scale=2)),
+               carts.CartLine(line_id="2", sku=socks, units=2, unit_price=common.Decimal(unscaled=790, scale=2))]),
+        timeout=DEADLINE_S)
+    carting.SetCartDelivery(cart.SetCartDeliveryRequest(
+        request_id="demo/delivery", cart_id="demo-cart", delivery=carts.Delivery(shipment=carts.Shipment(
+            address_token="vault-4711", source_location_ids=[near, far]))), timeout=DEADLINE_S)
+    order = ordering.PlaceOrder(orders.PlaceOrderRequest(request_id="demo/place", cart_id="demo-cart"),
+                                timeout=DEADLINE_S).order
+    took = time.perf_counter() - begun
+    sources = {each.fulfilment.location_id for each in order.fulfilments}
+    say(f"add to cart, set address, place order: order {order.number} of the web shop over "
+        f"{money(order.total.minor_units)} {currency} in {1000 * took:.1f} ms, sent from shop {', '.join(sources)}")
+    for each in order.fulfilments:
+        ordering.PrepareFulfilment(orders.PrepareFulfilmentRequest(
+            request_id=f"demo/prepare/{each.fulfilment.fulfilment_id}", order_id=order.order_id,
+            fulfilment_id=each.fulfilment.fulfilment_id), timeout=DEADLINE_S)
+        ordering.ShipFulfilment(orders.ShipFulfilmentRequest(
+            request_id=f"demo/ship/{each.fulfilment.fulfilment_id}", order_id=order.order_id,
+            fulfilment_id=each.fulfilment.fulfilment_id, tracking_reference="PARCEL-1"), timeout=DEADLINE_S)
+    returned = ordering.ReturnLines(orders.ReturnLinesRequest(
+        request_id="demo/return", order_id=order.order_id, return_id="r1",
+        origin=carts.Origin(channel=common.CHANNEL_SHOP, structure_id=third, device_id="till-1"),
+        lines=[live.ReturnedLine(line_id="2", units=1, disposition=live.DISPOSITION_RESTOCK, reason="too small")]),
+        timeout=DEADLINE_S)
+    say(f"shipped; one pair of socks comes back in shop {third}: {money(returned.net.minor_units)} {currency}")
+
+    table = Comparison()
+    say(paint("2", f"{'':<44} {'from the mesh':>16} {'must be':>16}"))
+    table.row("the order is sent from the shop that has it", sorted(sources), [far], ",".join)
+
+    def settled(what, ask, want):
+        """Stock follows the order's log: waits until it has, then compares."""
+        begun_waiting = time.monotonic()
+        while (got := ask()) != want and time.monotonic() - begun_waiting < DEADLINE_S / 4:
+            time.sleep(0.005)
+        table.row(what, got, want)
+
+    settled(f"boots on hand in shop {far}", lambda: level(boots, far).on_hand_units, 0)
+    settled(f"socks on hand in shop {far}", lambda: level(socks, far).on_hand_units, 3)
+    settled(f"socks on hand in shop {third}, where they came back", lambda: level(socks, third).on_hand_units, 1)
+    settled("units held or committed anywhere", lambda: sum(
+        each.held_units + each.committed_units for sku in (boots, socks) for each in stock.GetAvailability(
+            inventory.GetAvailabilityRequest(sku=sku), timeout=DEADLINE_S).levels), 0)
+    view = mesh.ask("customer", "--external", external(household), "--timeline", 5, "--token", returned.consistency_token)
+    after = view["customer"]
+    table.row("orders in her view", after["orders"], before["orders"] + 1)
+    table.row("returns in her view", after["returns"], before["returns"] + 1)
+    table.row(f"net in her view, {currency}", net_of(after),
+              net_of(before) + order.total.minor_units + returned.net.minor_units, money)
+    table.check()
+    channel.close()
+    show_view(mesh, household)
+
+
+def race_for_the_last(mesh):
+    """50 buyers race for 10 units; then a larger race is killed in the middle. The count holds."""
+    race = mesh.ask("race", "--buyers", 50, "--units", 10)
+    table = Comparison()
+    say(paint("2", f"{'':<44} {'from the mesh':>16} {'must be':>16}"))
+    table.row("50 buyers, 10 units: winners", race["won"], 10)
+    table.row("refused", race["refused"], 40)
+    say(f"up to {race['in_flight_max']} requests in flight at once")
+    for attempt in range(1, 11):
+        sku = f"DEMO-RACE-{attempt}"
+        running = subprocess.Popen(mesh.command("race", "--buyers", 5000, "--units", 10, "--sku", sku),
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        begun = time.monotonic()
+        while taken(mesh, sku) == 0 and running.poll() is None and time.monotonic() - begun < DEADLINE_S:
+            pass
+        in_the_middle = running.poll() is None
+        mesh.kill()
+        _, seconds = mesh.start()
+        out, _ = running.communicate(timeout=DEADLINE_S)
+        if running.returncode != 0:
+            raise Failed(f"the race ended with {running.returncode}: {out}")
+        if in_the_middle:
+            break
+    else:
+        raise Failed("no race could be killed before its end")
+    race = json.loads(out)
+    say(f"a race of 5,000 buyers, killed with -9 in the middle, started again in {1000 * seconds:,.0f} ms; it went on")
+    table.row("5,000 buyers, 10 units, one kill: winners", race["won"], 10)
+    table.row("refused", race["refused"], 4990)
+    table.row("units sold, as the stock says", taken(mesh, sku), 10)
+    table.check()
+    return sku
+
+
+def taken(mesh, sku):
+    """Units of the SKU that are held or sold."""
+    return sum(each["held_units"] + each["committed_units"] for each in mesh.ask("stock", sku)["levels"])
+
+
+def explain_stock(mesh, sku):
+    """The events behind a stock number, in the operator's words."""
+    done = subprocess.run([str(BIN / "hallesctl"), "--target", mesh.target, "stock", "explain", sku],
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failed(done.stderr)
+    lines = done.stdout.rstrip().splitlines()
+    for line in lines[:6] + (["..."] if len(lines) > 10 else []) + lines[6:][-4:]:
+        say(line)
 
 
 def kill_in_the_middle(mesh, folder):
@@ -319,6 +471,7 @@ def run(options, folder):
     truth = json.loads(pathlib.Path(options.truth).read_text(encoding="utf-8"))
     mesh = Mesh(folder, options.port)
     try:
+        generate_stubs(folder)
         step("One process, one log")
         serving, seconds = mesh.start()
         say(f"halles {serving['version']} serves at {mesh.target} after {1000 * seconds:,.0f} ms; an answer means fsync")
@@ -340,7 +493,16 @@ def run(options, folder):
         show_view(mesh, household)
 
         step("Her next three orders: web, app, phone")
-        grow_the_view(mesh, folder, household, truth["currency"])
+        grow_the_view(mesh, household, truth["currency"])
+
+        step("She buys on the web what only another shop has")
+        live_chapter(mesh, household, truth["currency"])
+
+        step("Many want the last ones")
+        raced = race_for_the_last(mesh)
+
+        step("Why is this the number?")
+        explain_stock(mesh, raced)
 
         step("kill -9 in the middle of another import")
         kill_in_the_middle(mesh, folder)
