@@ -51,7 +51,7 @@ class GivenWork {
   }
 
   // "LATE f1: cause" for each item, one per line, `later` microseconds from now.
-  std::string List(int64_t later = 0, v1::ListWorkQueueRequest request = {}) const {
+  std::string List(int64_t later = 0, const v1::ListWorkQueueRequest& request = {}) const {
     std::string text;
     const auto page = QueryWork(view_, request, live_.now() + later);
     EXPECT_TRUE(page.ok()) << page.status();
