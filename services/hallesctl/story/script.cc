@@ -62,7 +62,7 @@ void Script::Compared(absl::string_view what, std::string got, std::string want)
       .says = std::string(what), .changed = Look(), .asserts = true, .got = std::move(got), .want = std::move(want)};
   step.holds = step.got == step.want;
   if (!step.holds && !failed()) failure_ = absl::StrCat(what, ": ", step.got, " instead of ", step.want);
-  Note(std::move(step));
+  Note(step);
 }
 
 void Script::Called(absl::string_view says, const std::string& request_name, const absl::Status& status,
@@ -78,10 +78,10 @@ void Script::Called(absl::string_view says, const std::string& request_name, con
                             refusal.empty() ? "OK" : refusal);
     if (!status.ok()) absl::StrAppend(&failure_, ": ", status.message());
   }
-  Note(std::move(step));
+  Note(step);
 }
 
-void Script::Note(Step step) { observer_(step); }
+void Script::Note(const Step& step) { observer_(step); }
 
 std::vector<Change> Script::Look() {
   std::vector<Change> changed;

@@ -121,7 +121,7 @@ class Script {
   void Called(absl::string_view says, const std::string& request_name, const absl::Status& status,
               absl::string_view refusal);
   void Compared(absl::string_view what, std::string got, std::string want);
-  void Note(Step step);
+  void Note(const Step& step);
   // What the numbers of the watched SKUs are now, and which of them changed.
   std::vector<Change> Look();
 
