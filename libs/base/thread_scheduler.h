@@ -1,0 +1,28 @@
+// Queues with a thread each: how a process runs its tasks.
+#ifndef HALLES_LIBS_BASE_THREAD_SCHEDULER_H_
+#define HALLES_LIBS_BASE_THREAD_SCHEDULER_H_
+
+#include <memory>
+#include <string>
+
+#include "libs/base/scheduler.h"
+
+namespace halles {
+
+// Each queue has a thread of its own, which sleeps until there is a task or a delay has passed. Tasks are taken in
+// batches: one lock and at most one wake-up for all that were posted meanwhile.
+// Lifetime: the clock outlives it. Destroying a queue joins its thread.
+class ThreadScheduler : public Scheduler {
+ public:
+  explicit ThreadScheduler(const Clock& clock) : clock_(clock) {}
+
+  std::unique_ptr<TaskQueue> NewQueue(std::string name, QueuePriority priority = QueuePriority::kNormal) override;
+  const Clock& clock() const override { return clock_; }
+
+ private:
+  const Clock& clock_;
+};
+
+}  // namespace halles
+
+#endif  // HALLES_LIBS_BASE_THREAD_SCHEDULER_H_
