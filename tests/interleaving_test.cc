@@ -26,8 +26,8 @@
 #include "libs/store/store.h"
 #include "libs/store/store_test_util.h"
 #include "services/checkout/definition.h"
-#include "services/checkout/live/commands.h"
-#include "services/checkout/live/state.h"
+#include "services/checkout/order/commands.h"
+#include "services/checkout/order/state.h"
 #include "services/checkout/test_builders.h"
 #include "services/customer_identity/definition.h"
 #include "services/customer_identity/projection.h"
@@ -293,7 +293,7 @@ class Shop {
     runtime_->Query(runtime_->SlotFor(ServiceId::kCheckout, "", order), 0, absl::Now() + kPatience,
                     [told, row, order](absl::StatusOr<const store::RowReader*> rows, Position) {
                       if (rows.ok()) {
-                        const auto found = checkout::live::kLiveOrders.Get(**rows, {OrderId::FromString(order)});
+                        const auto found = checkout::order::kLiveOrders.Get(**rows, {OrderId::FromString(order)});
                         if (found.has_value()) *row = *found;
                       }
                       told->Tell(rows.status());
@@ -310,7 +310,7 @@ class Shop {
   }
   template <typename Response, typename Request>
   void Live(const std::string& key, Request request) {
-    Submit<Response, checkout::v1::OrderEvent>(ServiceId::kCheckout, key, std::move(request), &checkout::live::Decide,
+    Submit<Response, checkout::v1::OrderEvent>(ServiceId::kCheckout, key, std::move(request), &checkout::order::Decide,
                                                checkout::kOrder);
   }
   template <typename Response, typename Request>

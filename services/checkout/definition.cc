@@ -13,12 +13,12 @@
 #include "libs/partition/runtime_tables.h"
 #include "libs/saga/saga.h"
 #include "services/checkout/cart/commands.h"
-#include "services/checkout/live/commands.h"
-#include "services/checkout/live/state.h"
-#include "services/checkout/live/work.h"
+#include "services/checkout/imports/commands.h"
 #include "services/checkout/numbers/commands.h"
 #include "services/checkout/numbers/state.h"
 #include "services/checkout/order/commands.h"
+#include "services/checkout/order/state.h"
+#include "services/checkout/order/work.h"
 #include "services/checkout/projection.h"
 #include "services/checkout/reactions.h"
 
@@ -67,14 +67,14 @@ projection::SourceProjection Only(projection::SourceProjection projection, const
 }
 
 projection::ViewDefinition DefineWork() {
-  projection::ViewDefinition work{ServiceId::kCheckout, live::kWorkView, live::kWorkViewName, kWorkFoldVersion, {}};
-  work.sources = {Only(projection::ProjectionOf<v1::OrderEvent>(ServiceId::kCheckout, kOrder.type, &live::ProjectWork),
-                       [](int field) { return field >= live::kWorkFieldsFrom; }),
-                  Only(projection::ProjectionOf<inventory::v1::StockEvent>(ServiceId::kInventory, live::kStockEventType,
-                                                                           &live::ProjectStock),
+  projection::ViewDefinition work{ServiceId::kCheckout, order::kWorkView, order::kWorkViewName, kWorkFoldVersion, {}};
+  work.sources = {Only(projection::ProjectionOf<v1::OrderEvent>(ServiceId::kCheckout, kOrder.type, &order::ProjectWork),
+                       [](int field) { return field >= order::kWorkFieldsFrom; }),
+                  Only(projection::ProjectionOf<inventory::v1::StockEvent>(
+                           ServiceId::kInventory, order::kStockEventType, &order::ProjectStock),
                        [](int field) {
-                         return std::find(live::kStockFields.begin(), live::kStockFields.end(), field) !=
-                                live::kStockFields.end();
+                         return std::find(order::kStockFields.begin(), order::kStockFields.end(), field) !=
+                                order::kStockFields.end();
                        })};
   return work;
 }
@@ -109,15 +109,15 @@ void Define(host::Definitions* definitions) {
   service.fold_version = kStateFoldVersion;
   service.aggregates = {partition::FoldOf(kOrder), partition::FoldOf(kNumberSeries)};
   service.mostly_absent_tables.assign(kMostlyAbsentTables.begin(), kMostlyAbsentTables.end());
-  service.mostly_absent_tables.insert(service.mostly_absent_tables.end(), live::kMostlyAbsentTables.begin(),
-                                      live::kMostlyAbsentTables.end());
+  service.mostly_absent_tables.insert(service.mostly_absent_tables.end(), order::kMostlyAbsentTables.begin(),
+                                      order::kMostlyAbsentTables.end());
   service.mostly_absent_tables.push_back(numbers::kNumbers.id());
   service.callables.insert(partition::CallableOf<v1::AssignOrderNumberRequest, v1::AssignOrderNumberResponse>(
       &numbers::Decide, kNumberSeries));
   service.on_outcome = partition::OutcomesTo<v1::RecordOutcomesRequest, v1::RecordOutcomesResponse>(
-      &OutcomesRequest, &live::Decide, kOrder);
+      &OutcomesRequest, &order::Decide, kOrder);
   service.on_timer =
-      partition::TimerTo<v1::TurnTimerRequest, v1::TurnTimerResponse>(&TimerRequest, &live::Decide, kOrder);
+      partition::TimerTo<v1::TurnTimerRequest, v1::TurnTimerResponse>(&TimerRequest, &order::Decide, kOrder);
   definitions->services.push_back(std::move(service));
 
   projection::ViewDefinition totals{ServiceId::kCheckout, kTotalsView, kTotalsViewName, kTotalsFoldVersion, {}};
@@ -128,9 +128,9 @@ void Define(host::Definitions* definitions) {
   definitions->reactions.push_back(DefineReactions());
 
   definitions->schemas
-      .AddState(ServiceId::kCheckout, partition::WithRuntimeTables(numbers::AddTables(live::AddTables(StateSchema()))))
+      .AddState(ServiceId::kCheckout, partition::WithRuntimeTables(numbers::AddTables(order::AddTables(StateSchema()))))
       .AddView(ServiceId::kCheckout, kTotalsView, kTotalsViewName, TotalsSchema())
-      .AddView(ServiceId::kCheckout, live::kWorkView, live::kWorkViewName, live::WorkSchema());
+      .AddView(ServiceId::kCheckout, order::kWorkView, order::kWorkViewName, order::WorkSchema());
 }
 
 }  // namespace halles::checkout

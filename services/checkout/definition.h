@@ -5,8 +5,8 @@
 #include "halles/checkout/v1/checkout_events.pb.h"
 #include "libs/host/host.h"
 #include "libs/partition/service_definition.h"
+#include "services/checkout/imports/state.h"
 #include "services/checkout/numbers/state.h"
-#include "services/checkout/order/state.h"
 
 namespace halles::checkout {
 

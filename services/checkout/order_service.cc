@@ -8,11 +8,11 @@
 #include "libs/base/status.h"
 #include "libs/host/calls.h"
 #include "services/checkout/definition.h"
-#include "services/checkout/live/checks.h"
-#include "services/checkout/live/commands.h"
-#include "services/checkout/live/queries.h"
-#include "services/checkout/live/work.h"
-#include "services/checkout/order/record.h"
+#include "services/checkout/imports/record.h"
+#include "services/checkout/order/checks.h"
+#include "services/checkout/order/commands.h"
+#include "services/checkout/order/queries.h"
+#include "services/checkout/order/work.h"
 
 namespace halles::checkout {
 namespace {
@@ -26,8 +26,8 @@ const std::string& OrderOf(const Request& request) {
 // Sends a command to the slot of its order.
 template <typename Response, typename Request, typename Reply>
 absl::Status Send(host::Host& host, const Request& request, const rpc::Call& call, Reply reply) {
-  RETURN_IF_ERROR(live::Validate(request));
-  host::Submit<Response>(host, ServiceId::kCheckout, OrderOf(request), request, &live::Decide, kOrder, call, reply);
+  RETURN_IF_ERROR(order::Validate(request));
+  host::Submit<Response>(host, ServiceId::kCheckout, OrderOf(request), request, &order::Decide, kOrder, call, reply);
   return absl::OkStatus();
 }
 
@@ -44,7 +44,7 @@ absl::Status SendAndWait(host::Host& host, const Request& request, const rpc::Ca
                               host, ServiceId::kCheckout, OrderOf(request), begun->consistency_token(), deadline,
                               [request](const store::RowReader& state, SlotId slot,
                                         std::string token) -> absl::StatusOr<std::optional<Response>> {
-                                ASSIGN_OR_RETURN(std::optional<Response> ended, live::OutcomeOf(state, slot, request));
+                                ASSIGN_OR_RETURN(std::optional<Response> ended, order::OutcomeOf(state, slot, request));
                                 if (ended.has_value()) ended->set_consistency_token(std::move(token));
                                 return ended;
                               },
@@ -165,7 +165,7 @@ grpc::ServerUnaryReactor* OrderDoor::GetLiveOrder(grpc::CallbackServerContext* c
                            [order](const store::RowReader& state, SlotId slot,
                                    std::string token) -> absl::StatusOr<v1::GetLiveOrderResponse> {
                              v1::GetLiveOrderResponse found;
-                             ASSIGN_OR_RETURN(*found.mutable_order(), live::FindLiveOrder(state, slot, order));
+                             ASSIGN_OR_RETURN(*found.mutable_order(), order::FindLiveOrder(state, slot, order));
                              found.set_consistency_token(std::move(token));
                              return found;
                            },
@@ -179,8 +179,10 @@ grpc::ServerUnaryReactor* OrderDoor::ListWorkQueue(grpc::CallbackServerContext* 
                                                    v1::ListWorkQueueResponse* response) {
   return door_.Query(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
     host::AnswerFromView<v1::ListWorkQueueResponse>(
-        host_, ServiceId::kCheckout, live::kWorkView, asked.consistency_token(), call.deadline,
-        [asked, now = host_.clock().Wall()](const store::RowReader& view) { return live::QueryWork(view, asked, now); },
+        host_, ServiceId::kCheckout, order::kWorkView, asked.consistency_token(), call.deadline,
+        [asked, now = host_.clock().Wall()](const store::RowReader& view) {
+          return order::QueryWork(view, asked, now);
+        },
         reply);
   });
 }

@@ -8,7 +8,7 @@
 #include "gtest/gtest.h"
 #include "libs/base/random.h"
 #include "libs/base/status.h"
-#include "services/checkout/live/test_builders.h"
+#include "services/checkout/order/test_builders.h"
 #include "services/checkout/test_builders.h"
 
 namespace halles::checkout {
@@ -94,7 +94,7 @@ TEST(Project, TakesReturnsOffTheNet) {
 
 // The totals of an order that is placed here, after these commands.
 template <class... Commands>
-rows::TotalsRow TotalsAfter(live::GivenLive given, const Commands&... commands) {
+rows::TotalsRow TotalsAfter(order::GivenLive given, const Commands&... commands) {
   std::vector<v1::OrderEvent> events;
   const auto record = [&](const auto& command) {
     const auto outcome = given.Record(command);
@@ -114,15 +114,15 @@ rows::TotalsRow TotalsAfter(live::GivenLive given, const Commands&... commands) 
 }
 
 TEST(Project, CountsAnOrderThatIsPlacedHereOnceItIsConfirmed) {
-  live::GivenLive given({CartLineOf("a", 3, "3.333")}, live::ShipFrom({"paris"}));
+  order::GivenLive given({CartLineOf("a", 3, "3.333")}, order::ShipFrom({"paris"}));
   std::vector<v1::OrderEvent> events;
-  const auto begun = given.Record(live::Place());
+  const auto begun = given.Record(order::Place());
   for (const auto& fact : begun.facts()) events.push_back(fact.event);
   EXPECT_EQ(GivenTotals(events).rows().size(), 0u);
   const saga::v1::Saga saga = given.Saga();
   for (int step = 0; step < 2; ++step) {
     const auto outcome = given.Succeed("c-1/1/" + saga.plan().steps(step).name(),
-                                       live::GivenLive::ResponseTo(saga.plan().steps(step), 1));
+                                       order::GivenLive::ResponseTo(saga.plan().steps(step), 1));
     for (const auto& fact : outcome.facts()) events.push_back(fact.event);
   }
   const rows::TotalsRow row = GivenTotals(events).At("web", 202311);
@@ -132,10 +132,10 @@ TEST(Project, CountsAnOrderThatIsPlacedHereOnceItIsConfirmed) {
 
 TEST(Project, TakesLiveReturnsAndCancelledGoodsOffTheNet) {
   const rows::TotalsRow returned =
-      TotalsAfter(live::HandedOver(), live::TakeBack("r1", {live::BackOf("a", 1), live::BackOf("b", 1)}));
+      TotalsAfter(order::HandedOver(), order::TakeBack("r1", {order::BackOf("a", 1), order::BackOf("b", 1)}));
   EXPECT_EQ(returned.returns(), 1);
   EXPECT_EQ(ValueOf(returned.net()), -833);
-  const rows::TotalsRow cancelled = TotalsAfter(live::Placed(), live::Of<v1::CancelOrderRequest>());
+  const rows::TotalsRow cancelled = TotalsAfter(order::Placed(), order::Of<v1::CancelOrderRequest>());
   EXPECT_EQ(cancelled.orders(), 0);
   EXPECT_EQ(cancelled.adjustment_lines(), 2);
   EXPECT_EQ(ValueOf(cancelled.net()), -1500);

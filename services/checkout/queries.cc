@@ -17,9 +17,9 @@
 #include "absl/strings/str_format.h"
 #include "libs/base/page_token.h"
 #include "libs/base/status.h"
-#include "services/checkout/order/ids.h"
-#include "services/checkout/order/record.h"
-#include "services/checkout/order/state.h"
+#include "services/checkout/imports/ids.h"
+#include "services/checkout/imports/record.h"
+#include "services/checkout/imports/state.h"
 #include "services/checkout/projection.h"
 
 namespace halles::checkout {

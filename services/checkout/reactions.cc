@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "services/checkout/order/ids.h"
-#include "services/checkout/order/record.h"
+#include "services/checkout/imports/ids.h"
+#include "services/checkout/imports/record.h"
 
 namespace halles::checkout {
 

@@ -8,9 +8,9 @@
 #include "libs/base/status.h"
 #include "libs/host/calls.h"
 #include "services/checkout/definition.h"
-#include "services/checkout/order/commands.h"
-#include "services/checkout/order/ids.h"
-#include "services/checkout/order/record.h"
+#include "services/checkout/imports/commands.h"
+#include "services/checkout/imports/ids.h"
+#include "services/checkout/imports/record.h"
 #include "services/checkout/projection.h"
 #include "services/checkout/queries.h"
 

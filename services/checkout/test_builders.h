@@ -13,10 +13,10 @@
 #include "libs/base/money.h"
 #include "libs/testing/given_when_then.h"
 #include "services/checkout/cart/commands.h"
-#include "services/checkout/order/commands.h"
-#include "services/checkout/order/ids.h"
-#include "services/checkout/order/record.h"
-#include "services/checkout/order/state.h"
+#include "services/checkout/imports/commands.h"
+#include "services/checkout/imports/ids.h"
+#include "services/checkout/imports/record.h"
+#include "services/checkout/imports/state.h"
 #include "services/checkout/reactions.h"
 
 namespace halles::checkout {

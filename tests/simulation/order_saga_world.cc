@@ -14,10 +14,10 @@
 #include "libs/saga/saga.h"
 #include "services/checkout/cart/commands.h"
 #include "services/checkout/cart/state.h"
-#include "services/checkout/live/commands.h"
-#include "services/checkout/live/state.h"
+#include "services/checkout/imports/state.h"
 #include "services/checkout/numbers/commands.h"
 #include "services/checkout/numbers/state.h"
+#include "services/checkout/order/commands.h"
 #include "services/checkout/order/state.h"
 #include "services/inventory/commands.h"
 #include "services/inventory/reactions.h"
@@ -67,13 +67,13 @@ std::string Forgetful(const std::string& key, const std::string& value) {
     row.clear_abandon_us();
     return row.SerializeAsString();
   }
-  if (absl::StartsWith(key, checkout::live::kLiveOrders.Prefix())) {
+  if (absl::StartsWith(key, checkout::order::kLiveOrders.Prefix())) {
     checkout::rows::LiveOrderRow row;
     row.ParseFromString(value);
     row.clear_confirm_us();
     return row.SerializeAsString();
   }
-  if (absl::StartsWith(key, checkout::live::kSagas.Prefix())) {
+  if (absl::StartsWith(key, checkout::order::kSagas.Prefix())) {
     saga::v1::Saga row;
     row.ParseFromString(value);
     row.clear_plan();
@@ -98,8 +98,8 @@ void World::Command(const Request& request) {
   partition::CommandContext context;
   context.now = now_;
   const auto decision = [&] {
-    if constexpr (requires { checkout::live::Decide(checkout_, request, context); }) {
-      return checkout::live::Decide(checkout_, request, context);
+    if constexpr (requires { checkout::order::Decide(checkout_, request, context); }) {
+      return checkout::order::Decide(checkout_, request, context);
     } else {
       return checkout::Decide(checkout_, request, context);
     }
@@ -247,7 +247,7 @@ void World::Deliver(size_t index) {
 }
 
 int64_t World::SagaDue() const {
-  const auto saga = checkout::live::kSagas.Get(checkout_, {OrderId::FromString(kOrder)});
+  const auto saga = checkout::order::kSagas.Get(checkout_, {OrderId::FromString(kOrder)});
   return saga.has_value() ? saga::NextDue(*saga) : 0;
 }
 
@@ -255,7 +255,7 @@ void World::Turn() {
   now_ = std::max(now_, SagaDue());
   shop::TurnTimerRequest request;
   request.set_order_id(kOrder);
-  request.set_timer(std::string(checkout::live::kSagaTimer));
+  request.set_timer(std::string(checkout::order::kSagaTimer));
   Command(request);
 }
 
@@ -384,14 +384,14 @@ void World::Finish() {
 }
 
 bool World::confirmed() const {
-  const auto order = checkout::live::kLiveOrders.Get(checkout_, {OrderId::FromString(kOrder)});
+  const auto order = checkout::order::kLiveOrders.Get(checkout_, {OrderId::FromString(kOrder)});
   return order.has_value() && order->state() == shop::ORDER_STATE_CONFIRMED;
 }
 
 std::string World::Fault() const {
   if (!fault_.empty()) return fault_;
   const auto cart = checkout::cart::Find(checkout_, OrderId::FromString(kOrder));
-  const auto order = checkout::live::kLiveOrders.Get(checkout_, {OrderId::FromString(kOrder)});
+  const auto order = checkout::order::kLiveOrders.Get(checkout_, {OrderId::FromString(kOrder)});
   if (!cart.has_value() || !order.has_value()) return "there is no cart or no order";
   for (size_t i = 0; i < scenario_.stock.size(); ++i) {
     const auto level = inventory::kLevels.Get(stock_, {Sku::FromString(SkuName(i)), StructureId::FromString(kPlace)})

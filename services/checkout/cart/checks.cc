@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/identifiers/identifier.h"
 #include "services/checkout/cart/state.h"
-#include "services/checkout/order/record.h"
+#include "services/checkout/imports/record.h"
 
 namespace halles::checkout {
 namespace {

@@ -13,7 +13,7 @@
 #include "libs/base/status.h"
 #include "services/checkout/cart/checks.h"
 #include "services/checkout/cart/state.h"
-#include "services/checkout/order/record.h"
+#include "services/checkout/imports/record.h"
 
 namespace halles::checkout {
 namespace {

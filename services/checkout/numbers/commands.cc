@@ -5,8 +5,8 @@
 
 #include "halles/checkout/v1/checkout_service.pb.h"
 #include "libs/base/status.h"
+#include "services/checkout/imports/record.h"
 #include "services/checkout/numbers/state.h"
-#include "services/checkout/order/record.h"
 
 namespace halles::checkout::numbers {
 namespace {

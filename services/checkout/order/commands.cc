@@ -1,226 +1,335 @@
-// Decides on imports of orders and returns, and on links between them.
+// Decides on placing, cancelling and fulfilling orders.
 #include "services/checkout/order/commands.h"
 
 #include <map>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
-#include "libs/base/ids.h"
-#include "libs/base/money.h"
-#include "libs/base/status.h"
-#include "services/checkout/order/ids.h"
-#include "services/checkout/order/record.h"
-#include "services/checkout/order/state.h"
+#include "libs/saga/saga.h"
+#include "services/checkout/order/amounts.h"
+#include "services/checkout/order/plan.h"
+#include "services/checkout/order/subject.h"
 
-namespace halles::checkout {
+namespace halles::checkout::order {
 namespace {
 
-using partition::Decision;
-using partition::Fact;
+using Problems = google::protobuf::RepeatedPtrField<v1::Problem>;
 
-constexpr size_t kIdBytesMax = 64;
-// What a link adds to the return that it holds: the customer, and lengths.
-constexpr size_t kLinkOverheadBytes = 512;
+constexpr absl::string_view kProblemsUrl = "type.googleapis.com/halles.checkout.v1.OrderProblems";
 
-// The same finding as a refusal with a reason of its own.
-absl::Status Refused(v1::RejectReason reason, const absl::Status& finding) {
-  if (finding.ok()) return finding;
-  return Reject(reason, finding.message(), {{"field", MetadataOf(finding, "field")}});
+void AddProblem(v1::ProblemKind kind, absl::string_view message, Problems* problems) {
+  v1::Problem& problem = *problems->Add();
+  problem.set_kind(kind);
+  problem.set_message(std::string(message));
 }
 
-absl::Status CheckRecord(absl::string_view field, const v1::ImportRecord& record) {
-  RETURN_IF_ERROR(Refused(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR, CheckNothingInClear(field, record)));
-  return Refused(v1::REJECT_REASON_MALFORMED_COMMAND, CheckShape(field, record));
+// What keeps the cart from being placed, before stock is asked.
+Problems ProblemsOf(const rows::CartRow& cart, const v1::PlaceOrderRequest& request) {
+  Problems problems;
+  if (request.has_expected_total() && (request.expected_total().minor_units() != cart.total_minor_units() ||
+                                       request.expected_total().currency_code() != cart.currency_code())) {
+    AddProblem(
+        v1::PROBLEM_KIND_TOTAL_CHANGED,
+        absl::StrCat("the total is ", cart.total_minor_units(), " minor units of ", cart.currency_code(), ", not ",
+                     request.expected_total().minor_units(), " of ", request.expected_total().currency_code()),
+        &problems);
+  }
+  if (cart.delivery().kind_case() == v1::Delivery::KIND_NOT_SET) {
+    AddProblem(v1::PROBLEM_KIND_DELIVERY_MISSING, "say how the goods reach the customer", &problems);
+  }
+  if (cart.lines() == 0) AddProblem(v1::PROBLEM_KIND_CART_EMPTY, "the cart has no lines", &problems);
+  return problems;
 }
 
-absl::Status Reused(absl::string_view what, absl::string_view id_key, const std::string& id,
-                    const v1::ExternalRef& external) {
-  return Reject(v1::REJECT_REASON_EXTERNAL_ID_REUSED,
-                absl::StrCat("the ", what, " ", external.external_id(), " of ", external.source(),
-                             " is recorded already, with other content"),
-                {{std::string(id_key), id}, {"source", external.source()}, {"external_id", external.external_id()}});
+PricedLines PricedLinesOf(const std::vector<rows::CartLineRow>& lines, absl::string_view currency_code) {
+  PricedLines priced;
+  for (const rows::CartLineRow& from : lines) {
+    v1::PricedLine& line = *priced.Add();
+    line.set_line_id(from.line().line_id());
+    line.set_sku(from.line().sku());
+    line.set_units(from.line().units());
+    *line.mutable_unit_price() = from.line().unit_price();
+    *line.mutable_amount() = MoneyOf(currency_code, from.amount_minor_units());
+    line.set_description(from.line().description());
+    line.set_hold_id(from.line().hold_id());
+  }
+  return priced;
 }
 
-// Counts what comes back to one order against what it sold.
-class ExcessCounter {
- public:
-  // `state` holds what came back so far.
-  ExcessCounter(const store::RowReader& state, OrderId order, const v1::SaleRecord& sale)
-      : state_(state), order_(std::move(order)) {
-    for (const v1::OrderLine& line : sale.lines()) {
-      if (line.kind() != v1::LINE_KIND_SALE) continue;
-      // 2,000 quantities of 64 bits add up exactly.
-      Decimal& left = left_[line.sku()];
-      const absl::StatusOr<Decimal> sum = left.Add(ExactOf(line.quantity()).value_or(Decimal()));
-      left = sum.value_or(left);
+// Takes fulfilments off the books: the value of their lines, in the order of the fulfilments.
+v1::SaleRecord ReversalOf(const Subject& subject, const std::vector<const v1::Fulfilment*>& fulfilments,
+                          UnixMicros now) {
+  const rows::LiveOrderRow& row = subject.row;
+  v1::SaleRecord reversal =
+      DocumentOf(subject.order.ToString(), row.origin(), row.currency_code(), row.identifiers(), now);
+  std::map<std::string, int64_t> gone;  // by line, in this very document
+  for (const v1::Fulfilment* fulfilment : fulfilments) {
+    for (const v1::FulfilmentLine& part : fulfilment->lines()) {
+      const v1::LiveLine* line = FindLine(row, part.line_id());
+      if (line == nullptr) continue;
+      const SoldLine sold = SoldLineOf(*line);
+      const int64_t amount = PartOf(sold.amount, sold.all, sold.scale, sold.gone + gone[part.line_id()], part.units());
+      gone[part.line_id()] += part.units();
+      AddTakenOff(v1::LINE_KIND_ADJUSTMENT, part.sku(), line->line().description(), &line->line().unit_price(),
+                  part.units(), amount, &reversal);
     }
   }
-
-  // Takes a return into account; true when more of one of its SKUs came back than was sold.
-  absl::StatusOr<bool> Add(const v1::LinkedReturn& linked_return) {
-    bool excess = false;
-    for (const v1::ReturnedItem& item : linked_return.items()) {
-      ASSIGN_OR_RETURN(const Decimal quantity, ExactOf(item.quantity()));
-      if (counted_.find(item.sku()) == counted_.end()) {
-        const auto before = kReturned.Get(state_, {order_, Sku::FromString(item.sku())});
-        ASSIGN_OR_RETURN(counted_[item.sku()], Decimal::Parse(before.has_value() ? before->quantity() : "0"));
-      }
-      Decimal& returned = counted_[item.sku()];
-      ASSIGN_OR_RETURN(returned, returned.Add(quantity));
-      if (Decimal::Compare(returned, left_[item.sku()]) > 0) excess = true;
-    }
-    return excess;
-  }
-
- private:
-  const store::RowReader& state_;
-  OrderId order_;
-  std::map<std::string, Decimal> left_;
-  std::map<std::string, Decimal> counted_;
-};
-
-absl::StatusOr<Fact<v1::OrderEvent>> Link(const OrderId& order, const v1::SaleRecord& sale,
-                                          const v1::LinkedReturn& linked_return, ExcessCounter& counter) {
-  const absl::StatusOr<bool> excess = counter.Add(linked_return);
-  if (!excess.ok()) {
-    return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW, excess.status().message(),
-                  {{"field", "linked_return.items"}, {"order_id", order.ToString()}});
-  }
-  Fact<v1::OrderEvent> fact{order.ToString(), {}, MicrosOf(linked_return.recorded_time())};
-  v1::ReturnLinked& linked = *fact.event.mutable_return_linked();
-  *linked.mutable_linked_return() = linked_return;
-  linked.set_excess(*excess);
-  if (!linked_return.names_customer() && sale.identifiers_size() > 0) *linked.mutable_customer() = sale.identifiers(0);
-  return fact;
+  return reversal;
 }
 
-absl::Status CheckLink(const v1::LinkReturnRequest& request) {
-  const v1::LinkedReturn& linked_return = request.linked_return();
-  RETURN_IF_ERROR(CheckText("order_id", request.order_id(), 1, kIdBytesMax));
-  RETURN_IF_ERROR(CheckText("linked_return.return_id", linked_return.return_id(), 1, kIdBytesMax));
-  RETURN_IF_ERROR(CheckExternalRef("linked_return.external", linked_return.external()));
-  RETURN_IF_ERROR(CheckRecordedTime("linked_return.recorded_time", linked_return.recorded_time()));
-  if (linked_return.items_size() > kLinesMax) return InvalidField("linked_return.items", "takes at most 2,000 entries");
-  for (int i = 0; i < linked_return.items_size(); ++i) {
-    const std::string field = absl::StrCat("linked_return.items[", i, "]");
-    const v1::ReturnedItem& item = linked_return.items(i);
-    RETURN_IF_ERROR(CheckText(absl::StrCat(field, ".sku"), item.sku(), 1, kSkuCharactersMax));
-    if (item.quantity().scale() > kScaleMax) {
-      return InvalidField(absl::StrCat(field, ".quantity.scale"), "must be 0 to 9");
-    }
-    if (item.quantity().unscaled() <= 0) return InvalidField(absl::StrCat(field, ".quantity"), "must be positive");
-    if (i > 0 && linked_return.items(i - 1).sku() >= item.sku()) {
-      return InvalidField(absl::StrCat(field, ".sku"), "must come once, in order");
-    }
-  }
-  return absl::OkStatus();
+// Checks what all commands about a fulfilment ask, then lets `record(subject, moved, decision)` add the fact.
+template <class Response, class Request, class Record>
+Decided<Response> DecideMove(const State& state, const Request& request, Move move, const Record& record) {
+  RETURN_IF_ERROR(Malformed(Validate(request)));
+  ASSIGN_OR_RETURN(const Subject subject, FindSubject(state, request));
+  RETURN_IF_ERROR(CheckNotBusy(subject.row));
+  ASSIGN_OR_RETURN(const Moved moved, CheckMove(subject.row, request.fulfilment_id(), move));
+  partition::Decision<Response, v1::OrderEvent> decision;
+  decision.response.set_version(subject.next_version);
+  partition::Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
+  fact.aggregate_id = subject.order.ToString();
+  record(subject, moved, &fact.event, &decision.response);
+  return decision;
+}
+
+// The same for those that only move it on.
+template <class Response, class Request>
+Decided<Response> DecideAdvance(const State& state, const Request& request, Move move) {
+  return DecideMove<Response>(state, request, move,
+                              [](const Subject&, const Moved& moved, v1::OrderEvent* event, Response*) {
+                                v1::FulfilmentAdvanced& advanced = *event->mutable_fulfilment_advanced();
+                                advanced.set_fulfilment_id(moved.fulfilment->fulfilment().fulfilment_id());
+                                advanced.set_state(moved.after);
+                              });
+}
+
+void HandOver(const Moved& moved, const std::string& tracking_reference, v1::OrderEvent* event) {
+  v1::FulfilmentHandedOver& handed_over = *event->mutable_fulfilment_handed_over();
+  *handed_over.mutable_fulfilment() = moved.fulfilment->fulfilment();
+  handed_over.set_state(moved.after);
+  handed_over.set_tracking_reference(tracking_reference);
+}
+
+// A pickup says until when, unless that has passed by the time the goods are ready.
+google::protobuf::Timestamp CollectBy(const v1::Delivery& delivery, UnixMicros now) {
+  const v1::Pickup& pickup = delivery.pickup();
+  if (pickup.has_collect_by_time() && MicrosOf(pickup.collect_by_time()) > now) return pickup.collect_by_time();
+  return TimeOf(now + kCollectWithinSeconds * 1'000'000);
+}
+
+void End(const Subject& subject, const v1::Fulfilment& fulfilment, v1::FulfilmentState after, absl::string_view cause,
+         UnixMicros now, v1::OrderEvent* event) {
+  v1::FulfilmentEnded& ended = *event->mutable_fulfilment_ended();
+  *ended.mutable_fulfilment() = fulfilment;
+  ended.set_state(after);
+  ended.set_cause(std::string(cause));
+  *ended.mutable_reversal() = ReversalOf(subject, {&fulfilment}, now);
 }
 
 }  // namespace
 
-absl::StatusOr<Decision<v1::ImportOrderResponse, v1::OrderEvent>> Decide(const store::RowReader& state,
-                                                                         const v1::ImportOrderRequest& request,
-                                                                         const partition::CommandContext& context) {
-  RETURN_IF_ERROR(CheckRecord("order", request.order()));
-  absl::StatusOr<v1::SaleRecord> sale = BuildSale("order", request.order());
-  if (!sale.ok()) return Refused(v1::REJECT_REASON_AMOUNT_OVERFLOW, sale.status());
-  const OrderId order = OrderIdOf(context.tenant, sale->external());
-  std::string content_hash = ContentHash(*sale, nullptr);
+absl::Status RejectWith(v1::RejectReason reason, absl::string_view message, const Problems& problems) {
+  std::string text(message);
+  for (const v1::Problem& problem : problems) absl::StrAppend(&text, "; ", problem.message());
+  absl::Status status = Reject(reason, text, {{"problems", absl::StrCat(problems.size())}});
+  v1::OrderProblems details;
+  *details.mutable_problems() = problems;
+  status.SetPayload(kProblemsUrl, absl::Cord(details.SerializeAsString()));
+  return status;
+}
 
-  Decision<v1::ImportOrderResponse, v1::OrderEvent> decision;
-  decision.response.set_order_id(order.ToString());
-  *decision.response.mutable_net() = sale->net();
-  if (const std::optional<v1::OrderImported> recorded = kOrders.Get(state, {order}); recorded.has_value()) {
-    if (recorded->content_hash() != content_hash)
-      return Reused("order", "order_id", order.ToString(), sale->external());
-    return decision;
+Decided<v1::PlaceOrderResponse> Decide(const State& state, const v1::PlaceOrderRequest& request,
+                                       const Context& context) {
+  RETURN_IF_ERROR(Malformed(Validate(request)));
+  const OrderId order = OrderId::FromString(request.cart_id());
+  const std::optional<rows::CartRow> cart = cart::Find(state, order);
+  if (!cart.has_value()) {
+    return Reject(v1::REJECT_REASON_CART_UNKNOWN, absl::StrCat("no cart ", request.cart_id(), " is known"),
+                  {{"cart_id", request.cart_id()}});
+  }
+  partition::Decision<v1::PlaceOrderResponse, v1::OrderEvent> decision;
+  if (cart->state() == v1::CART_STATE_IN_CHECKOUT || cart->state() == v1::CART_STATE_ORDERED) return decision;
+  if (cart->state() != v1::CART_STATE_OPEN) {
+    const std::string is = v1::CartState_Name(cart->state());
+    return Reject(v1::REJECT_REASON_CART_NOT_OPEN, absl::StrCat("the cart is ", is), {{"state", is}});
+  }
+  RETURN_IF_ERROR(CheckVersion(request, cart->version()));
+  Problems problems = ProblemsOf(*cart, request);
+  if (!problems.empty()) {
+    return RejectWith(v1::REJECT_REASON_PLACEMENT_REJECTED, "the order cannot be placed", problems);
   }
 
-  const rows::AwaitedRow waiting = kAwaited.Get(state, {order}).value_or(rows::AwaitedRow());
-  std::vector<Fact<v1::OrderEvent>> links;
-  ExcessCounter counter(state, order, *sale);
-  for (const v1::LinkedReturn& linked_return : waiting.returns()) {
-    ASSIGN_OR_RETURN(Fact<v1::OrderEvent> link, Link(order, *sale, linked_return, counter));
-    links.push_back(std::move(link));
+  const uint32_t attempt = cart->attempts() + 1;
+  const v1::Origin& origin = request.has_origin() ? request.origin() : cart->origin();
+  const std::vector<rows::CartLineRow> lines = cart::LinesOf(state, order);
+  absl::StatusOr<v1::PriceSnapshot> snapshot =
+      SnapshotOf(PricedLinesOf(lines, cart->currency_code()), cart->currency_code());
+  if (!snapshot.ok()) return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW, snapshot.status().message());
+  Undertaking undertaking;
+  undertaking.saga_id = absl::StrCat(request.cart_id(), "/", attempt);
+  undertaking.order_id = request.cart_id();
+  undertaking.document_id = request.cart_id();
+  undertaking.structure_id = origin.structure_id();
+  undertaking.delivery = cart->delivery();
+  if (cart->identifiers_size() > 0) undertaking.customer = &cart->identifiers(0);
+  for (const rows::CartLineRow& line : lines) {
+    if (line.line().hold_id().empty() || line.line().origins().empty()) continue;
+    undertaking.carts_of_holds[line.line().hold_id()] = line.line().origins(0).cart_id();
+  }
+  std::optional<saga::v1::Plan> plan = PlanOrder(undertaking, snapshot->lines());
+  if (!plan.has_value()) {
+    AddProblem(v1::PROBLEM_KIND_TOO_LARGE, "the order has too many SKUs and locations: split it", &problems);
+    return RejectWith(v1::REJECT_REASON_PLACEMENT_REJECTED, "the order cannot be placed", problems);
   }
 
-  Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
+  partition::Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
   fact.aggregate_id = order.ToString();
-  fact.effective_time = MicrosOf(sale->recorded_time());
-  v1::OrderImported& imported = *fact.event.mutable_order_imported();
-  *imported.mutable_sale() = *std::move(sale);
-  imported.set_content_hash(std::move(content_hash));
-  for (Fact<v1::OrderEvent>& link : links) decision.facts.push_back(std::move(link));
+  v1::CheckoutStarted& started = *fact.event.mutable_checkout_started();
+  started.set_attempt(attempt);
+  *started.mutable_snapshot() = *std::move(snapshot);
+  *started.mutable_delivery() = cart->delivery();
+  *started.mutable_origin() = origin;
+  *started.mutable_identifiers() = cart->identifiers();
+  saga::Advance advance = saga::Begin(*std::move(plan), context.now, kSagaOptions);
+  partition::Fact<v1::OrderEvent>& intent = decision.facts.emplace_back();
+  intent.aggregate_id = order.ToString();
+  *intent.event.mutable_saga_advanced() = std::move(advance.event);
+  decision.calls = std::move(advance.calls);
   return decision;
 }
 
-absl::StatusOr<Decision<v1::ImportReturnResponse, v1::OrderEvent>> Decide(const store::RowReader& state,
-                                                                          const v1::ImportReturnRequest& request,
-                                                                          const partition::CommandContext& context) {
-  RETURN_IF_ERROR(
-      Refused(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR, CheckNothingInClear("return_record", request.return_record())));
-  if (request.has_original()) {
-    RETURN_IF_ERROR(Refused(v1::REJECT_REASON_MALFORMED_COMMAND, CheckExternalRef("original", request.original())));
-  }
-  RETURN_IF_ERROR(CheckRecord("return_record", request.return_record()));
-  RETURN_IF_ERROR(Refused(v1::REJECT_REASON_AMOUNT_OVERFLOW,
-                          CheckAmounts("return_record", request.return_record(), RecordUse::kReturn)));
-  ASSIGN_OR_RETURN(v1::SaleRecord sale, BuildSale("return_record", request.return_record()));
-  const ReturnId return_id = ReturnIdOf(context.tenant, sale.external());
-  std::string content_hash = ContentHash(sale, request.has_original() ? &request.original() : nullptr);
-
-  Decision<v1::ImportReturnResponse, v1::OrderEvent> decision;
-  decision.response.set_return_id(return_id.ToString());
-  *decision.response.mutable_net() = sale.net();
-  if (const std::optional<v1::ReturnImported> recorded = kReturns.Get(state, {return_id}); recorded.has_value()) {
-    if (recorded->content_hash() != content_hash) {
-      return Reused("return", "return_id", return_id.ToString(), sale.external());
+Decided<v1::CancelOrderResponse> Decide(const State& state, const v1::CancelOrderRequest& request,
+                                        const Context& context) {
+  RETURN_IF_ERROR(Malformed(Validate(request)));
+  ASSIGN_OR_RETURN(const Subject subject, FindSubject(state, request));
+  RETURN_IF_ERROR(CheckNotBusy(subject.row));
+  std::vector<const v1::Fulfilment*> open;
+  for (const v1::LiveFulfilment& fulfilment : subject.row.fulfilments()) {
+    if (IsOpen(fulfilment.state())) {
+      open.push_back(&fulfilment.fulfilment());
+    } else if (fulfilment.state() == v1::FULFILMENT_STATE_SHIPPED || IsDone(fulfilment.state())) {
+      return Reject(v1::REJECT_REASON_ORDER_HANDED_OVER,
+                    absl::StrCat("fulfilment ", fulfilment.fulfilment().fulfilment_id(),
+                                 " was handed over: cancel the others, and take it back"),
+                    {{"fulfilment_id", fulfilment.fulfilment().fulfilment_id()}});
     }
-    return decision;
   }
-
-  Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
-  fact.aggregate_id = return_id.ToString();
-  fact.effective_time = MicrosOf(sale.recorded_time());
-  v1::ReturnImported& imported = *fact.event.mutable_return_imported();
-  *imported.mutable_sale() = std::move(sale);
-  if (request.has_original()) *imported.mutable_original() = request.original();
-  imported.set_content_hash(std::move(content_hash));
+  partition::Decision<v1::CancelOrderResponse, v1::OrderEvent> decision;
+  decision.response.set_version(subject.next_version);
+  partition::Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
+  fact.aggregate_id = subject.order.ToString();
+  v1::OrderCancelled& cancelled = *fact.event.mutable_order_cancelled();
+  cancelled.set_cause(request.cause());
+  for (const v1::Fulfilment* fulfilment : open) *cancelled.add_fulfilments() = *fulfilment;
+  *cancelled.mutable_reversal() = ReversalOf(subject, open, context.now);
   return decision;
 }
 
-absl::StatusOr<Decision<v1::LinkReturnResponse, v1::OrderEvent>> Decide(const store::RowReader& state,
-                                                                        const v1::LinkReturnRequest& request,
-                                                                        const partition::CommandContext&) {
-  RETURN_IF_ERROR(Refused(v1::REJECT_REASON_MALFORMED_COMMAND, CheckLink(request)));
-  const OrderId order = OrderId::FromString(request.order_id());
-  const v1::LinkedReturn& linked_return = request.linked_return();
-  Decision<v1::LinkReturnResponse, v1::OrderEvent> decision;
+Decided<v1::PrepareFulfilmentResponse> Decide(const State& state, const v1::PrepareFulfilmentRequest& request,
+                                              const Context&) {
+  return DecideAdvance<v1::PrepareFulfilmentResponse>(state, request, Move::kPrepare);
+}
 
-  if (const std::optional<v1::OrderImported> recorded = kOrders.Get(state, {order}); recorded.has_value()) {
-    if (kLinks.Contains(state, {order, ReturnId::FromString(linked_return.return_id())})) return decision;
-    ExcessCounter counter(state, order, recorded->sale());
-    ASSIGN_OR_RETURN(Fact<v1::OrderEvent> link, Link(order, recorded->sale(), linked_return, counter));
-    decision.facts.push_back(std::move(link));
-    return decision;
-  }
+Decided<v1::ReadyFulfilmentResponse> Decide(const State& state, const v1::ReadyFulfilmentRequest& request,
+                                            const Context& context) {
+  return DecideMove<v1::ReadyFulfilmentResponse>(
+      state, request, Move::kReady,
+      [&](const Subject&, const Moved& moved, v1::OrderEvent* event, v1::ReadyFulfilmentResponse* response) {
+        v1::FulfilmentAdvanced& advanced = *event->mutable_fulfilment_advanced();
+        advanced.set_fulfilment_id(request.fulfilment_id());
+        advanced.set_state(moved.after);
+        *advanced.mutable_collect_by_time() = CollectBy(moved.fulfilment->fulfilment().delivery(), context.now);
+        *response->mutable_collect_by_time() = advanced.collect_by_time();
+      });
+}
 
-  const rows::AwaitedRow waiting = kAwaited.Get(state, {order}).value_or(rows::AwaitedRow());
-  if (Awaits(waiting, linked_return.return_id())) return decision;
-  const size_t bytes = waiting.ByteSizeLong() + linked_return.ByteSizeLong() +
-                       kLinkOverheadBytes * static_cast<size_t>(waiting.returns_size() + 1);
-  if (bytes > kAwaitedBytesMax) {
-    return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, "more returns wait for this order than its record could link",
-                  {{"field", "linked_return"}, {"order_id", order.ToString()}});
+Decided<v1::CollectFulfilmentResponse> Decide(const State& state, const v1::CollectFulfilmentRequest& request,
+                                              const Context&) {
+  return DecideMove<v1::CollectFulfilmentResponse>(state, request, Move::kCollect,
+                                                   [](const Subject&, const Moved& moved, v1::OrderEvent* event,
+                                                      v1::CollectFulfilmentResponse*) { HandOver(moved, "", event); });
+}
+
+Decided<v1::ShipFulfilmentResponse> Decide(const State& state, const v1::ShipFulfilmentRequest& request,
+                                           const Context&) {
+  return DecideMove<v1::ShipFulfilmentResponse>(
+      state, request, Move::kShip,
+      [&](const Subject&, const Moved& moved, v1::OrderEvent* event, v1::ShipFulfilmentResponse*) {
+        HandOver(moved, request.tracking_reference(), event);
+      });
+}
+
+Decided<v1::CompleteFulfilmentResponse> Decide(const State& state, const v1::CompleteFulfilmentRequest& request,
+                                               const Context&) {
+  return DecideAdvance<v1::CompleteFulfilmentResponse>(state, request, Move::kComplete);
+}
+
+Decided<v1::DelayFulfilmentResponse> Decide(const State& state, const v1::DelayFulfilmentRequest& request,
+                                            const Context&) {
+  return DecideMove<v1::DelayFulfilmentResponse>(
+      state, request, Move::kDelay,
+      [&](const Subject&, const Moved&, v1::OrderEvent* event, v1::DelayFulfilmentResponse*) {
+        v1::FulfilmentDelayed& delayed = *event->mutable_fulfilment_delayed();
+        delayed.set_fulfilment_id(request.fulfilment_id());
+        delayed.set_cause(request.cause());
+        if (request.has_promised_time()) *delayed.mutable_promised_time() = request.promised_time();
+      });
+}
+
+Decided<v1::CancelFulfilmentResponse> Decide(const State& state, const v1::CancelFulfilmentRequest& request,
+                                             const Context& context) {
+  return DecideMove<v1::CancelFulfilmentResponse>(
+      state, request, Move::kCancel,
+      [&](const Subject& subject, const Moved& moved, v1::OrderEvent* event, v1::CancelFulfilmentResponse*) {
+        End(subject, moved.fulfilment->fulfilment(), moved.after, request.cause(), context.now, event);
+      });
+}
+
+Decided<v1::RerouteFulfilmentResponse> Decide(const State& state, const v1::RerouteFulfilmentRequest& request,
+                                              const Context& context) {
+  RETURN_IF_ERROR(Malformed(Validate(request)));
+  ASSIGN_OR_RETURN(const Subject subject, FindSubject(state, request));
+  RETURN_IF_ERROR(CheckNotBusy(subject.row));
+  ASSIGN_OR_RETURN(const Moved moved, CheckMove(subject.row, request.fulfilment_id(), Move::kReroute));
+  partition::Decision<v1::RerouteFulfilmentResponse, v1::OrderEvent> decision;
+  const v1::Fulfilment& fulfilment = moved.fulfilment->fulfilment();
+  if (fulfilment.location_id() == request.to_location_id()) return decision;  // it is there
+  const uint32_t reroute = subject.row.undertakings() + 1;
+  const std::string saga_id = absl::StrCat(request.order_id(), "/r", reroute);
+  std::optional<saga::v1::Plan> plan = PlanReroute(saga_id, request.order_id(), fulfilment, request.to_location_id());
+  if (!plan.has_value()) {
+    Problems problems;
+    AddProblem(v1::PROBLEM_KIND_TOO_LARGE, "the fulfilment has too many SKUs to be moved as one", &problems);
+    return RejectWith(v1::REJECT_REASON_REROUTE_REJECTED, "the fulfilment cannot be moved", problems);
   }
-  Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
+  partition::Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
+  fact.aggregate_id = subject.order.ToString();
+  v1::RerouteStarted& started = *fact.event.mutable_reroute_started();
+  started.set_reroute(reroute);
+  started.set_fulfilment_id(request.fulfilment_id());
+  started.set_to_location_id(request.to_location_id());
+  saga::Advance advance = saga::Begin(*std::move(plan), context.now, kSagaOptions);
+  partition::Fact<v1::OrderEvent>& intent = decision.facts.emplace_back();
+  intent.aggregate_id = subject.order.ToString();
+  *intent.event.mutable_saga_advanced() = std::move(advance.event);
+  decision.calls = std::move(advance.calls);
+  return decision;
+}
+
+Decided<v1::TurnTimerResponse> DecideExpiry(const State& state, const OrderId& order, const std::string& fulfilment_id,
+                                            const Context& context) {
+  partition::Decision<v1::TurnTimerResponse, v1::OrderEvent> decision;
+  std::optional<rows::LiveOrderRow> row = kLiveOrders.Get(state, {order});
+  if (!row.has_value() || !IsCertain(row->state())) return decision;
+  const absl::StatusOr<Moved> moved = CheckMove(*row, fulfilment_id, Move::kExpire);
+  if (!moved.ok() || MicrosOf(moved->fulfilment->collect_by_time()) > context.now) return decision;
+  const v1::Fulfilment fulfilment = moved->fulfilment->fulfilment();
+  const Subject subject{order, *std::move(row), 0};
+  partition::Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
   fact.aggregate_id = order.ToString();
-  fact.effective_time = MicrosOf(linked_return.recorded_time());
-  *fact.event.mutable_return_awaited()->mutable_linked_return() = linked_return;
+  End(subject, fulfilment, moved->after, "not collected in time", context.now, &fact.event);
   return decision;
 }
 
-}  // namespace halles::checkout
+}  // namespace halles::checkout::order

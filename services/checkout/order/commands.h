@@ -1,34 +1,84 @@
-// The rules of orders and returns.
+// The rules of orders that are placed here.
 #ifndef HALLES_SERVICES_CHECKOUT_ORDER_COMMANDS_H_
 #define HALLES_SERVICES_CHECKOUT_ORDER_COMMANDS_H_
 
+#include <string>
+
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "google/protobuf/repeated_ptr_field.h"
 #include "halles/checkout/v1/checkout_events.pb.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
+#include "halles/checkout/v1/order_service.pb.h"
+#include "libs/base/ids.h"
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"
 
-namespace halles::checkout {
+namespace halles::checkout::order {
 
-// Returns that wait for one order may have this many bytes in all: they are linked in the record that holds the order,
-// and the log takes no larger one. A return beyond it stays recorded and unlinked, its link is refused.
-inline constexpr size_t kAwaitedBytesMax = size_t{176} << 10;
+// Goods that wait to be collected wait this long, unless the pickup says until when.
+inline constexpr int64_t kCollectWithinSeconds = int64_t{7} * 24 * 60 * 60;
 
 // Each is total: whatever is wrong with the command is a refusal. Checks stand in the order of RejectReason.
+template <class Response>
+using Decided = absl::StatusOr<partition::Decision<Response, v1::OrderEvent>>;
+using State = store::RowReader;
+using Context = partition::CommandContext;
 
-// Records an order and links the returns that waited for it, oldest first. The same order again answers the same and
-// records nothing.
-absl::StatusOr<partition::Decision<v1::ImportOrderResponse, v1::OrderEvent>> Decide(
-    const store::RowReader& state, const v1::ImportOrderRequest& request, const partition::CommandContext& context);
+// Freezes the cart and sends the first stage of its saga. A cart that is in checkout or ordered already decides nothing:
+// it has its order, whoever asks. What became of it is for the door to read.
+Decided<v1::PlaceOrderResponse> Decide(const State& state, const v1::PlaceOrderRequest& request,
+                                       const Context& context);
 
-// Records a return in its own slot. What it names as its order comes to know of it by React.
-absl::StatusOr<partition::Decision<v1::ImportReturnResponse, v1::OrderEvent>> Decide(
-    const store::RowReader& state, const v1::ImportReturnRequest& request, const partition::CommandContext& context);
+// Ends every fulfilment; only as long as none was handed over.
+Decided<v1::CancelOrderResponse> Decide(const State& state, const v1::CancelOrderRequest& request,
+                                        const Context& context);
 
-// Links a return to its order, or lets it wait for it. Repeated, it does nothing.
-absl::StatusOr<partition::Decision<v1::LinkReturnResponse, v1::OrderEvent>> Decide(
-    const store::RowReader& state, const v1::LinkReturnRequest& request, const partition::CommandContext& context);
+// What each of them needs of a fulfilment is in fulfilment.h.
+Decided<v1::PrepareFulfilmentResponse> Decide(const State& state, const v1::PrepareFulfilmentRequest& request,
+                                              const Context& context);
+Decided<v1::ReadyFulfilmentResponse> Decide(const State& state, const v1::ReadyFulfilmentRequest& request,
+                                            const Context& context);
+Decided<v1::CollectFulfilmentResponse> Decide(const State& state, const v1::CollectFulfilmentRequest& request,
+                                              const Context& context);
+Decided<v1::ShipFulfilmentResponse> Decide(const State& state, const v1::ShipFulfilmentRequest& request,
+                                           const Context& context);
+Decided<v1::CompleteFulfilmentResponse> Decide(const State& state, const v1::CompleteFulfilmentRequest& request,
+                                               const Context& context);
+Decided<v1::DelayFulfilmentResponse> Decide(const State& state, const v1::DelayFulfilmentRequest& request,
+                                            const Context& context);
+Decided<v1::CancelFulfilmentResponse> Decide(const State& state, const v1::CancelFulfilmentRequest& request,
+                                             const Context& context);
 
-}  // namespace halles::checkout
+// Sends the moves of all holds; the outcome is for the door to read.
+Decided<v1::RerouteFulfilmentResponse> Decide(const State& state, const v1::RerouteFulfilmentRequest& request,
+                                              const Context& context);
+
+// Takes goods back that were handed over, of an order placed here or imported.
+Decided<v1::ReturnLinesResponse> Decide(const State& state, const v1::ReturnLinesRequest& request,
+                                        const Context& context);
+
+// Holds stock for the new lines; the return is recorded together with them, once the number is there.
+Decided<v1::ExchangeLinesResponse> Decide(const State& state, const v1::ExchangeLinesRequest& request,
+                                          const Context& context);
+
+// Takes what became of calls to the saga, and, when that ends it, says what it means for the order, all in one record.
+// What is late decides nothing.
+Decided<v1::RecordOutcomesResponse> Decide(const State& state, const v1::RecordOutcomesRequest& request,
+                                           const Context& context);
+
+// A timer of the order or its cart has come.
+Decided<v1::TurnTimerResponse> Decide(const State& state, const v1::TurnTimerRequest& request, const Context& context);
+
+// The part of it that ends a fulfilment whose goods nobody collected in time. Not while they are being moved: then there is
+// no timer.
+Decided<v1::TurnTimerResponse> DecideExpiry(const State& state, const OrderId& order, const std::string& fulfilment_id,
+                                            const Context& context);
+
+// A refusal with the problems behind it, as its details.
+absl::Status RejectWith(v1::RejectReason reason, absl::string_view message,
+                        const google::protobuf::RepeatedPtrField<v1::Problem>& problems);
+
+}  // namespace halles::checkout::order
 
 #endif  // HALLES_SERVICES_CHECKOUT_ORDER_COMMANDS_H_

@@ -1,249 +1,319 @@
-// Tests of the rules of orders and returns: every refusal in the order of the enum, then what is recorded.
+// Tests of the rules of orders that are placed here: every refusal in the order of the enum, then what is recorded.
 #include "services/checkout/order/commands.h"
 
-#include <limits>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "services/checkout/test_builders.h"
+#include "services/checkout/order/queries.h"
+#include "services/checkout/order/test_builders.h"
 
-namespace halles::checkout {
+namespace halles::checkout::order {
 namespace {
 
-const std::string kMost = std::to_string(std::numeric_limits<int64_t>::max());
+const std::string kMost = "9223372036854775807";
 
-GivenOrders GivenNothing() { return GivenOrders(kSlot); }
-
-v1::ImportRecord InClear(v1::ImportRecord record) {
-  record.add_identifiers()->set_value("ann@example.com");
-  return record;
+template <class Request>
+Request At(int64_t version, Request request) {
+  request.set_expected_version(version);
+  return request;
 }
 
-v1::ImportRecord From(const common::v1::Identifier& customer, v1::ImportRecord record) {
-  *record.add_identifiers() = customer;
-  return record;
+v1::CancelOrderRequest CancelOrder() { return Of<v1::CancelOrderRequest>(); }
+v1::PrepareFulfilmentRequest Prepare(const std::string& id) { return OfFulfilment<v1::PrepareFulfilmentRequest>(id); }
+v1::ReadyFulfilmentRequest Ready(const std::string& id) { return OfFulfilment<v1::ReadyFulfilmentRequest>(id); }
+v1::CollectFulfilmentRequest Collect(const std::string& id) { return OfFulfilment<v1::CollectFulfilmentRequest>(id); }
+v1::ShipFulfilmentRequest Ship(const std::string& id) { return OfFulfilment<v1::ShipFulfilmentRequest>(id); }
+v1::CompleteFulfilmentRequest Complete(const std::string& id) {
+  return OfFulfilment<v1::CompleteFulfilmentRequest>(id);
+}
+v1::CancelFulfilmentRequest CancelPart(const std::string& id) { return OfFulfilment<v1::CancelFulfilmentRequest>(id); }
+v1::DelayFulfilmentRequest Delay(const std::string& id, const std::string& cause) {
+  v1::DelayFulfilmentRequest request = OfFulfilment<v1::DelayFulfilmentRequest>(id);
+  request.set_cause(cause);
+  return request;
 }
 
-// An order of six, and returns of it that come later and later.
-v1::ImportRecord Six() { return Record("536365", {Sold("85123A", "6")}); }
-v1::LinkReturnRequest LinkOfBack(const std::string& external_id, const std::string& quantity, int minute) {
-  return LinkOf(Record(external_id, {Back("85123A", quantity)}, minute), "536365");
+TEST(Orders, AreRefusedWhenMalformed) {
+  const GivenLive given = Placed();
+  given.When(v1::PlaceOrderRequest()).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  given.When(v1::CancelOrderRequest()).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  given.When(Prepare("")).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  given.When(Ready("")).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  given.When(Collect("")).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  given.When(Complete("")).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  given.When(Delay("f1", "")).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  given.When(MoveTo("f1", "")).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  v1::ShipFulfilmentRequest ship = Ship("f1");
+  ship.set_tracking_reference(std::string(65, 't'));
+  given.When(ship).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  v1::CancelFulfilmentRequest cancel = CancelPart("f1");
+  cancel.set_cause(std::string(201, 'c'));
+  given.When(cancel).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
 }
 
-// The folding of facts of one order, which needs its id.
-GivenOrders GivenOrder(const v1::ImportRecord& record) {
-  GivenOrders given(kSlot);
-  given.Record(Import(record));
-  return given;
-}
-
-TEST(ImportOrder, IsRefusedWithPersonalDataInClear) {
-  GivenNothing().When(Import(InClear(Six()))).ThenRejected(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR);
-}
-
-TEST(ImportReturn, IsRefusedWithPersonalDataInClear) {
-  GivenNothing().When(ImportReturn(InClear(Six()))).ThenRejected(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR);
-}
-
-TEST(ImportOrder, IsRefusedWhenMalformedAndNamesTheField) {
-  const auto outcome = GivenNothing().When(ImportOrder("536365", {Sold("85123A", "-6")}));
+TEST(Returns, AreRefusedWhenMalformedAndNameTheField) {
+  const GivenLive given = HandedOver();
+  given.When(TakeBack("r1", {})).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  v1::ReturnedLine line = BackOf("a", 1);
+  line.clear_disposition();
+  const auto outcome = given.When(TakeBack("r1", {line}));
   outcome.ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
-  EXPECT_EQ(outcome.Metadata("field"), "order.lines[0].quantity");
+  EXPECT_EQ(outcome.Metadata("field"), "lines[0].disposition");
+  v1::ExchangeLinesRequest swap = Swap("x1", BackOf("a", 1), "n", "1.00");
+  *swap.add_new_lines() = swap.new_lines(0);
+  given.When(swap).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  swap.mutable_new_lines()->RemoveLast();
+  swap.clear_delivery();
+  given.When(swap).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
 }
 
-TEST(ImportOrder, IsRefusedWhenEmpty) {
-  GivenNothing().When(v1::ImportOrderRequest()).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+TEST(ExchangeLines, IsRefusedWhenAnAmountOverflows) {
+  v1::ExchangeLinesRequest swap = Swap("x1", BackOf("a", 1), "n", kMost);
+  swap.mutable_new_lines(0)->set_units(1000);
+  HandedOver().When(swap).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
 }
 
-TEST(ImportReturn, IsRefusedWhenMalformed) {
-  GivenNothing().When(v1::ImportReturnRequest()).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
-  v1::ImportReturnRequest request = ImportReturn(Record("C1", {Back("s", "1")}), "536365");
-  request.mutable_original()->clear_external_id();
-  GivenNothing().When(request).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+TEST(PlaceOrder, IsRefusedWithoutACart) { GivenLive().When(Place()).ThenRejected(v1::REJECT_REASON_CART_UNKNOWN); }
+
+TEST(PlaceOrder, IsRefusedWhenTheCartIsGivenAway) {
+  GivenLive given({CartLineOf("a")}, ShipFrom({"paris"}));
+  given.Record(MergeInto(kOrderId, "c-2"));
+  given.When(Place()).ThenRejected(v1::REJECT_REASON_CART_NOT_OPEN);
 }
 
-TEST(LinkReturn, IsRefusedWhenMalformed) {
-  GivenNothing().When(v1::LinkReturnRequest()).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
-  v1::LinkReturnRequest request = LinkOfBack("C1", "1", 1);
-  request.mutable_linked_return()->mutable_items(0)->mutable_quantity()->set_unscaled(0);
-  GivenNothing().When(request).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+TEST(Orders, AreRefusedWhenUnknown) {
+  const GivenLive given({CartLineOf("a")}, ShipFrom({"paris"}));
+  given.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_UNKNOWN);
+  given.When(Prepare("f1")).ThenRejected(v1::REJECT_REASON_ORDER_UNKNOWN);
+  given.When(MoveTo("f1", "lyon")).ThenRejected(v1::REJECT_REASON_ORDER_UNKNOWN);
+  given.When(TakeBack("r1", {BackOf("a", 1)})).ThenRejected(v1::REJECT_REASON_ORDER_UNKNOWN);
+  given.When(Swap("x1", BackOf("a", 1), "n", "1.00")).ThenRejected(v1::REJECT_REASON_ORDER_UNKNOWN);
 }
 
-TEST(LinkReturn, IsRefusedWhenMoreWaitThanOneRecordCanLink) {
-  GivenOrders given(kSlot);
-  const std::string sku(kSkuCharactersMax, 's');
-  int waiting = 0;
-  for (;; ++waiting) {
-    std::vector<v1::ImportLine> lines;
-    for (int i = 0; i < 200; ++i) lines.push_back(Back(sku.substr(3) + std::to_string(100 + i), "1"));
-    const v1::LinkReturnRequest request = LinkOf(Record("C" + std::to_string(waiting), lines), "536365");
-    if (!given.When(request).status().ok()) {
-      given.When(request).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
-      break;
-    }
-    given.Record(request);
+TEST(Orders, AreRefusedUnlessConfirmed) {
+  GivenLive placing({CartLineOf("a")}, ShipFrom({"paris"}));
+  placing.Record(Place());
+  placing.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_NOT_CONFIRMED);
+  GivenLive cancelled = Placed();
+  cancelled.Record(CancelOrder());
+  cancelled.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_NOT_CONFIRMED);
+  cancelled.When(Ship("f1")).ThenRejected(v1::REJECT_REASON_ORDER_NOT_CONFIRMED);
+  cancelled.When(TakeBack("r1", {BackOf("a", 1)})).ThenRejected(v1::REJECT_REASON_ORDER_NOT_CONFIRMED);
+}
+
+TEST(Orders, AreRefusedInAnotherVersion) {
+  GivenLive given = Placed();
+  const int64_t version = given.Cart().version();
+  given.When(At(version - 1, CancelOrder())).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
+  given.When(At(version + 1, Ship("f1"))).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
+  given.When(At(version - 1, MoveTo("f1", "lyon"))).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
+  EXPECT_EQ(given.Record(At(version, Ship("f1"))).response().version(), version + 1);
+  EXPECT_EQ(given.Cart().version(), version + 1);
+  GivenLive open({CartLineOf("a")}, ShipFrom({"paris"}));
+  open.When(At(1, Place())).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
+}
+
+TEST(Orders, AreRefusedWhileAnExchangeOrARerouteIsUnderWay) {
+  GivenLive moving = Placed();
+  moving.Record(MoveTo("f1", "lyon"));
+  moving.When(Ship("f1")).ThenRejected(v1::REJECT_REASON_ORDER_BUSY);
+  moving.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_BUSY);
+  moving.When(MoveTo("f1", "lyon")).ThenRejected(v1::REJECT_REASON_ORDER_BUSY);
+  GivenLive exchanging = HandedOver();
+  exchanging.Record(Swap("x1", BackOf("a", 1), "n", "1.00"));
+  exchanging.When(Swap("x2", BackOf("a", 1), "m", "1.00")).ThenRejected(v1::REJECT_REASON_ORDER_BUSY);
+}
+
+TEST(ExchangeLines, IsRefusedWhenTheLineExists) {
+  HandedOver().When(Swap("x1", BackOf("a", 1), "b", "1.00")).ThenRejected(v1::REJECT_REASON_LINE_EXISTS);
+}
+
+TEST(Returns, AreRefusedWithoutTheLine) {
+  const GivenLive given = HandedOver();
+  given.When(TakeBack("r1", {BackOf("z", 1)})).ThenRejected(v1::REJECT_REASON_LINE_UNKNOWN);
+  given.When(Swap("x1", BackOf("z", 1), "n", "1.00")).ThenRejected(v1::REJECT_REASON_LINE_UNKNOWN);
+  v1::ReturnedLine other = BackOf("a", 1);
+  other.set_sku("hat");
+  given.When(TakeBack("r1", {other})).ThenRejected(v1::REJECT_REASON_LINE_UNKNOWN);
+}
+
+TEST(PlaceOrder, IsRejectedWithAProblemForEachFault) {
+  GivenLive given;
+  given.Record(Add(kOrderId, {CartLineOf("a")}));
+  given.Record(Change(kOrderId, "a", 0));
+  v1::PlaceOrderRequest request = Place();
+  *request.mutable_expected_total() = Pence(255);
+  const auto outcome = given.When(request);
+  outcome.ThenRejected(v1::REJECT_REASON_PLACEMENT_REJECTED);
+  EXPECT_EQ(outcome.Metadata("problems"), "3");
+  v1::OrderProblems problems;
+  const auto payload = outcome.status().GetPayload("type.googleapis.com/halles.checkout.v1.OrderProblems");
+  ASSERT_TRUE(payload.has_value());
+  ASSERT_TRUE(problems.ParseFromString(std::string(*payload)));
+  ASSERT_EQ(problems.problems_size(), 3);
+  EXPECT_EQ(problems.problems(0).kind(), v1::PROBLEM_KIND_TOTAL_CHANGED);
+  EXPECT_EQ(problems.problems(1).kind(), v1::PROBLEM_KIND_DELIVERY_MISSING);
+  EXPECT_EQ(problems.problems(2).kind(), v1::PROBLEM_KIND_CART_EMPTY);
+}
+
+TEST(PlaceOrder, IsRejectedWithMoreSkusThanOneSagaCanHold) {
+  std::vector<v1::CartLine> lines;
+  GivenLive given({CartLineOf("first")}, ShipFrom({"paris"}));
+  for (int i = 0; i < 127; ++i) {
+    given.Record(Add(kOrderId, {CartLineOf(absl::StrCat("l", i), 1, "1.00", absl::StrCat("sku-", i))}));
   }
-  EXPECT_GT(waiting, 5);
-  EXPECT_EQ(given.When(Import(Six())).facts().size(), 1u + waiting);
+  given.When(Place()).ThenRejected(v1::REJECT_REASON_PLACEMENT_REJECTED);
+  given.Record(Change(kOrderId, "first", 0));
+  EXPECT_EQ(given.When(Place()).calls().size(), 127u);
 }
 
-TEST(ImportOrder, IsRefusedWhenAnAmountOverflows) {
-  GivenNothing()
-      .When(ImportOrder("536365", {Sold("85123A", kMost, kMost)}))
-      .ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+TEST(CancelOrder, IsRefusedOnceGoodsWereHandedOver) {
+  HandedOver().When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_HANDED_OVER);
+  GivenLive shipped = Placed();
+  shipped.Record(Ship("f1"));
+  shipped.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_HANDED_OVER);
 }
 
-TEST(ImportReturn, IsRefusedWhenAnAmountOverflows) {
-  GivenNothing()
-      .When(ImportReturn(Record("C1", {Back("s", kMost, "1")})))
-      .ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
-  GivenNothing()
-      .When(ImportReturn(Record("C1", {Back("s", kMost, "0"), Back("s", "1", "0")})))
-      .ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+TEST(Fulfilments, AreRefusedWhenUnknown) {
+  const GivenLive given = Placed();
+  given.When(Prepare("f2")).ThenRejected(v1::REJECT_REASON_FULFILMENT_UNKNOWN);
+  given.When(MoveTo("f2", "lyon")).ThenRejected(v1::REJECT_REASON_FULFILMENT_UNKNOWN);
 }
 
-TEST(ImportOrder, IsRefusedWhenTheExternalIdIsReused) {
-  const auto outcome = GivenOrder(Six()).When(ImportOrder("536365", {Sold("85123A", "7")}));
-  outcome.ThenRejected(v1::REJECT_REASON_EXTERNAL_ID_REUSED);
-  EXPECT_EQ(outcome.Metadata("order_id"), OrderIdOf("", Ref("536365")).ToString());
-  EXPECT_EQ(outcome.Metadata("external_id"), "536365");
-  EXPECT_EQ(outcome.Metadata("source"), "uci");
+TEST(Fulfilments, AreRefusedWhereTheirStateForbidsIt) {
+  const GivenLive given = Placed();
+  const auto outcome = given.When(Collect("f1"));
+  outcome.ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
+  EXPECT_EQ(outcome.Metadata("state"), "FULFILMENT_STATE_RESERVED");
+  given.When(Ready("f1")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
+  given.When(Complete("f1")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
+  const GivenLive done = HandedOver();
+  done.When(Prepare("f1")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
+  done.When(CancelPart("f1")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
+  done.When(Delay("f1", "snow")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
+  done.When(MoveTo("f1", "lyon")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
 }
 
-TEST(ImportReturn, IsRefusedWhenTheExternalIdIsReused) {
-  GivenOrders given(kSlot);
-  given.Record(ImportReturn(Record("C1", {Back("s", "1")}), "536365"));
-  given.When(ImportReturn(Record("C1", {Back("s", "2")}), "536365")).ThenRejected(v1::REJECT_REASON_EXTERNAL_ID_REUSED);
-  given.When(ImportReturn(Record("C1", {Back("s", "1")}), "536366")).ThenRejected(v1::REJECT_REASON_EXTERNAL_ID_REUSED);
+TEST(RerouteFulfilment, IsRejectedWhenTheOtherLocationHasNotEnough) {
+  GivenLive given = Placed();
+  given.Record(MoveTo("f1", "lyon"));
+  given.Refuse("c-1/r1/s1", Insufficient("0", "0"));
+  given.AnswerAll();
+  EXPECT_EQ(given.Fulfilment("f1").fulfilment().location_id(), "paris");
+  const auto outcome = OutcomeOf(given.rows(), kSlot, MoveTo("f1", "lyon"));
+  EXPECT_EQ(v1::REJECT_REASON_REROUTE_REJECTED, 26);
+  EXPECT_EQ(ReasonOf(outcome.status()), "REROUTE_REJECTED");
+  ASSERT_EQ(given.Order().reroute_refused().problems_size(), 1);
+  EXPECT_EQ(given.Order().reroute_refused().problems(0).line_id(), "b");
 }
 
-TEST(ImportOrder, AnswersReasonsInTheOrderOfTheEnum) {
-  v1::ImportRecord record = InClear(Record("536365", {Sold("85123A", kMost, kMost)}));
-  record.clear_structure_id();
-  GivenNothing().When(Import(record)).ThenRejected(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR);
-  record.clear_identifiers();
-  GivenNothing().When(Import(record)).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
-  record.set_structure_id("uci-online");
-  GivenOrder(Six()).When(Import(record)).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+TEST(Returns, AreRefusedUnderAnIdThatIsTaken) {
+  GivenLive given = HandedOver();
+  given.Record(TakeBack("r1", {BackOf("a", 1)}));
+  given.When(TakeBack("r1", {BackOf("a", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
+  given.When(Swap("r1", BackOf("a", 1), "n", "1.00")).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
 }
 
-TEST(ImportOrder, RecordsWhatHappened) {
-  const auto outcome = GivenNothing().When(Import(Six()));
-  outcome.ThenEvents({OrderImported(Six())});
-  EXPECT_EQ(outcome.facts()[0].aggregate_id, outcome.response().order_id());
-  EXPECT_EQ(outcome.facts()[0].effective_time, MicrosOf(Minute(0)));
-  EXPECT_EQ(outcome.response().net().minor_units(), 1530);
+TEST(Returns, AreRefusedBeforeTheGoodsWereHandedOver) {
+  const GivenLive given = Placed();
+  given.When(TakeBack("r1", {BackOf("a", 1)})).ThenRejected(v1::REJECT_REASON_NOT_HANDED_OVER);
+  given.When(Swap("x1", BackOf("a", 1), "n", "1.00")).ThenRejected(v1::REJECT_REASON_NOT_HANDED_OVER);
 }
 
-TEST(ImportOrder, AnswersTheSameAgainAndRecordsNothing) {
-  const auto again = GivenOrder(Six()).When(Import(Six()));
-  again.ThenNothing();
-  EXPECT_EQ(again.response().DebugString(), GivenNothing().When(Import(Six())).response().DebugString());
+TEST(Returns, AreRefusedBeyondWhatWasBought) {
+  GivenLive given = HandedOver();
+  given.When(TakeBack("r1", {BackOf("a", 4)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
+  given.When(TakeBack("r1", {BackOf("a", 2), BackOf("a", 2)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
+  given.Record(TakeBack("r1", {BackOf("a", 2)}));
+  const auto outcome = given.When(TakeBack("r2", {BackOf("a", 2)}));
+  outcome.ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
+  EXPECT_EQ(outcome.Metadata("returnable_units"), "1");
 }
 
-TEST(ImportOrder, GivesEachTenantIdsOfItsOwn) {
-  EXPECT_NE(OrderIdOf("a", Ref("536365")), OrderIdOf("b", Ref("536365")));
-  EXPECT_NE(OrderIdOf("", Ref("536365")).ToString(), ReturnIdOf("", Ref("536365")).ToString());
-  EXPECT_EQ(OrderIdOf("", Ref("536365")).ToString().size(), 30u);
+TEST(ExchangeLines, IsRejectedWhenStockRefusesAndChangesNothing) {
+  GivenLive given = HandedOver();
+  const v1::ExchangeLinesRequest swap = Swap("x1", BackOf("a", 1), "n", "12.00");
+  given.Record(swap);
+  EXPECT_FALSE(OutcomeOf(given.rows(), kSlot, swap)->has_value());
+  given.Refuse("c-1/x1/s0", Insufficient("0", "0"));
+  given.AnswerAll();
+  EXPECT_EQ(v1::REJECT_REASON_EXCHANGE_REJECTED, 30);
+  EXPECT_EQ(ReasonOf(OutcomeOf(given.rows(), kSlot, swap).status()), "EXCHANGE_REJECTED");
+  EXPECT_EQ(given.LineOf("a").returned_units(), 0);
+  EXPECT_EQ(given.Order().lines_size(), 2);
+  given.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_HANDED_OVER);
 }
 
-TEST(ImportOrder, LinksWhatWaitedOldestFirst) {
-  GivenOrders given(kSlot);
-  for (const auto& link : {LinkOfBack("C3", "1", 9), LinkOfBack("C2", "1", 5), LinkOfBack("C1", "1", 5)})
-    given.Record(link);
-  given.When(Import(Six()))
-      .ThenEvents({OrderImported(Six()), ReturnLinked(LinkOfBack("C1", "1", 5)), ReturnLinked(LinkOfBack("C2", "1", 5)),
-                   ReturnLinked(LinkOfBack("C3", "1", 9))});
+TEST(CancelOrder, FreesEveryFulfilmentAndTakesTheSaleBack) {
+  GivenLive given = Placed(ShipFrom({"paris", "lyon"}));
+  const auto outcome = given.Record(CancelOrder());
+  const v1::OrderCancelled& cancelled = outcome.facts().at(0).event.order_cancelled();
+  ASSERT_EQ(cancelled.fulfilments_size(), 1);
+  EXPECT_EQ(cancelled.reversal().net().minor_units(), -1500);
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CANCELLED);
+  EXPECT_EQ(given.LineOf("a").cancelled_units(), 3);
 }
 
-TEST(ImportOrder, FlagsWhatCameBackBeyondWhatItSold) {
-  GivenOrders given(kSlot);
-  for (const auto& link : {LinkOfBack("C1", "4", 1), LinkOfBack("C2", "2", 2), LinkOfBack("C3", "1", 3)})
-    given.Record(link);
-  given.When(Import(Six()))
-      .ThenEvents({OrderImported(Six()), ReturnLinked(LinkOfBack("C1", "4", 1)), ReturnLinked(LinkOfBack("C2", "2", 2)),
-                   ReturnLinked(LinkOfBack("C3", "1", 3), /*excess=*/true)});
+TEST(Fulfilments, MakeAnOrderCompleteWhenAllAreOver) {
+  GivenLive given = Placed();
+  given.Record(Prepare("f1"));
+  given.Record(Ship("f1"));
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CONFIRMED);
+  given.Record(Complete("f1"));
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_COMPLETED);
+  EXPECT_EQ(given.LineOf("a").handed_over_units(), 3);
 }
 
-TEST(ImportReturn, RecordsWhatHappened) {
-  const v1::ImportRecord record = Record("C1", {Back("85123A", "1")}, 7);
-  const auto outcome = GivenNothing().When(ImportReturn(record, "536365"));
-  outcome.ThenEvents({ReturnImported(record, "536365")});
-  EXPECT_EQ(outcome.facts()[0].aggregate_id, outcome.response().return_id());
-  EXPECT_EQ(outcome.response().net().minor_units(), -255);
+TEST(Fulfilments, MakeAnOrderCancelledWhenAllEndWithoutGoods) {
+  GivenLive given = Placed();
+  given.Record(CancelPart("f1"));
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CANCELLED);
 }
 
-TEST(ImportReturn, AnswersTheSameAgainAndRecordsNothing) {
-  GivenOrders given(kSlot);
-  given.Record(ImportReturn(Record("C1", {Back("s", "1")}), "536365"));
-  given.When(ImportReturn(Record("C1", {Back("s", "1")}), "536365")).ThenNothing();
+TEST(DelayFulfilment, SaysWhyAndWhenInstead) {
+  GivenLive given = Placed();
+  v1::DelayFulfilmentRequest request = Delay("f1", "snow");
+  *request.mutable_promised_time() = Day(2030, 1, 2);
+  given.Record(request);
+  EXPECT_EQ(given.Fulfilment("f1").delay_cause(), "snow");
+  EXPECT_EQ(given.Fulfilment("f1").promised_time().seconds(), Day(2030, 1, 2).seconds());
 }
 
-TEST(ImportReturn, IsKeptWithoutItsOrder) {
-  const v1::ImportRecord record = Record("C1", {Back("85123A", "1")});
-  GivenNothing().When(ImportReturn(record)).ThenEvents({ReturnImported(record)});
+TEST(ReadyFulfilment, ExpiresWhenNobodyCollectsInTime) {
+  GivenLive given = Placed(PickUp("paris"));
+  given.Record(Ready("f1"));
+  given.Wait(kCollectWithinSeconds * 1'000'000 - 1);
+  given.Turn("pickup/f1").ThenNothing();
+  given.Wait(1);
+  const auto outcome = given.Turn("pickup/f1");
+  EXPECT_EQ(outcome.facts().at(0).event.fulfilment_ended().state(), v1::FULFILMENT_STATE_EXPIRED);
+  EXPECT_EQ(outcome.facts().at(0).event.fulfilment_ended().reversal().net().minor_units(), -1500);
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CANCELLED);
+  given.Turn("pickup/f1").ThenNothing();
 }
 
-TEST(LinkReturn, WaitsForAnOrderThatIsNotRecorded) {
-  GivenNothing().When(LinkOfBack("C1", "1", 1)).ThenEvents({ReturnAwaited(LinkOfBack("C1", "1", 1))});
+TEST(ReadyFulfilment, DoesNotExpireOnceCollected) {
+  GivenLive given = Placed(PickUp("paris"));
+  given.Record(Ready("f1"));
+  given.Record(Collect("f1"));
+  given.Wait(kCollectWithinSeconds * 2'000'000);
+  given.Turn("pickup/f1").ThenNothing();
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_COMPLETED);
 }
 
-TEST(LinkReturn, BringsAReturnToItsOrder) {
-  GivenOrder(Six()).When(LinkOfBack("C1", "6", 1)).ThenEvents({ReturnLinked(LinkOfBack("C1", "6", 1))});
-}
-
-TEST(LinkReturn, RecordsAnExcessAndFlagsIt) {
-  GivenOrders given = GivenOrder(Six());
-  given.Record(LinkOfBack("C1", "5.5", 1));
-  given.When(LinkOfBack("C2", "0.5", 2)).ThenEvents({ReturnLinked(LinkOfBack("C2", "0.5", 2))});
-  given.When(LinkOfBack("C2", "0.51", 2)).ThenEvents({ReturnLinked(LinkOfBack("C2", "0.51", 2), /*excess=*/true)});
-}
-
-TEST(LinkReturn, FlagsWhatTheOrderNeverSold) {
-  const v1::LinkReturnRequest link = LinkOf(Record("C1", {Back("71053", "1")}), "536365");
-  GivenOrder(Six()).When(link).ThenEvents({ReturnLinked(link, /*excess=*/true)});
-}
-
-TEST(LinkReturn, NamesTheCustomerOfTheOrderForAReturnThatNamesNone) {
-  v1::ImportRecord record = From(Phone('p'), From(Customer('b'), Six()));
-  v1::OrderEvent linked = ReturnLinked(LinkOfBack("C1", "1", 1));
-  *linked.mutable_return_linked()->mutable_customer() = Customer('b');
-  GivenOrder(record).When(LinkOfBack("C1", "1", 1)).ThenEvents({linked});
-}
-
-TEST(LinkReturn, LeavesTheCustomerToAReturnThatNamesOne) {
-  const v1::LinkReturnRequest link = LinkOf(From(Customer('c'), Record("C1", {Back("85123A", "1")})), "536365");
-  GivenOrder(From(Customer('b'), Six())).When(link).ThenEvents({ReturnLinked(link)});
-}
-
-TEST(LinkReturn, DoesNothingWhenRepeated) {
-  GivenOrders linked = GivenOrder(Six());
-  linked.Record(LinkOfBack("C1", "1", 1));
-  linked.When(LinkOfBack("C1", "1", 1)).ThenNothing();
-  GivenOrders awaited(kSlot);
-  awaited.Record(LinkOfBack("C1", "1", 1));
-  awaited.When(LinkOfBack("C1", "1", 1)).ThenNothing();
-}
-
-TEST(LinkReturn, ComesToTheSameWhicheverCameFirst) {
-  GivenOrders order_first = GivenOrder(Six());
-  order_first.Record(LinkOfBack("C1", "1", 1));
-  GivenOrders return_first(kSlot);
-  return_first.Record(LinkOfBack("C1", "1", 1));
-  return_first.Record(Import(Six()));
-  EXPECT_EQ(kReturned.Get(order_first.rows(), {OrderIdOf("", Ref("536365")), Sku::FromString("85123A")})->quantity(),
-            "1");
-  EXPECT_EQ(kReturned.Get(return_first.rows(), {OrderIdOf("", Ref("536365")), Sku::FromString("85123A")})->quantity(),
-            "1");
-  EXPECT_FALSE(kAwaited.Contains(return_first.rows(), {OrderIdOf("", Ref("536365"))}));
-}
-
-TEST(Decide, AnswersNothingFromRowsThatCannotBeRead) {
-  store::MemoryRows rows;
-  rows.FailReads(absl::DataLossError("damaged"));
-  Decide(rows, Import(Six()), partition::CommandContext()).IgnoreError();
-  EXPECT_EQ(rows.status().code(), absl::StatusCode::kDataLoss);
+TEST(RerouteFulfilment, MovesEveryHoldAndBeginsAnew) {
+  GivenLive given = Placed(PickUp("paris"));
+  given.Record(Ready("f1"));
+  EXPECT_EQ(given.Record(MoveTo("f1", "lyon")).calls().size(), 2u);
+  given.AnswerAll();
+  EXPECT_EQ(given.Fulfilment("f1").fulfilment().location_id(), "lyon");
+  EXPECT_EQ(given.Fulfilment("f1").fulfilment().delivery().pickup().location_id(), "lyon");
+  EXPECT_EQ(given.Fulfilment("f1").state(), v1::FULFILMENT_STATE_RESERVED);
+  EXPECT_TRUE(OutcomeOf(given.rows(), kSlot, MoveTo("f1", "lyon"))->has_value());
+  given.When(MoveTo("f1", "lyon")).ThenNothing();
+  given.Turn("pickup/f1").ThenNothing();
 }
 
 }  // namespace
-}  // namespace halles::checkout
+}  // namespace halles::checkout::order

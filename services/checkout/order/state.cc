@@ -1,122 +1,512 @@
-// Folds facts about orders and returns.
+// Folds facts about orders that are placed here.
 #include "services/checkout/order/state.h"
 
 #include <algorithm>
-#include <optional>
-#include <tuple>
+#include <map>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/money.h"
 #include "libs/base/status.h"
+#include "libs/partition/timers.h"
+#include "libs/saga/saga.h"
 #include "services/checkout/broken.h"
-#include "services/checkout/live/state.h"
-#include "services/checkout/order/record.h"
+#include "services/checkout/cart/state.h"
+#include "services/checkout/imports/record.h"
+#include "services/checkout/imports/state.h"
+#include "services/checkout/order/amounts.h"
+#include "services/checkout/order/fulfilment.h"
 
-namespace halles::checkout {
+namespace halles::checkout::order {
 namespace {
 
-absl::Status EvolveOrder(store::Rows& state, const v1::OrderImported& imported, const partition::FactContext& context) {
-  const OrderKey key{OrderId::FromString(context.aggregate_id)};
-  if (context.index != 0) return Broken(context, "an order must be the first event of its record");
-  if (kOrders.Contains(state, key)) return Broken(context, "the order is recorded already");
-  kOrders.Put(state, key, imported);
-  return absl::OkStatus();
-}
+// The order of a fact, with what is wrong when there is none.
+class Order {
+ public:
+  Order(store::Rows& state, const partition::FactContext& context)
+      : state_(state), context_(context), id_(OrderId::FromString(context.aggregate_id)) {
+    std::optional<rows::LiveOrderRow> row = kLiveOrders.Get(state, {id_});
+    found_ = row.has_value();
+    if (found_) row_ = *std::move(row);
+  }
 
-absl::Status EvolveReturn(store::Rows& state, const v1::ReturnImported& imported,
-                          const partition::FactContext& context) {
-  const ReturnKey key{ReturnId::FromString(context.aggregate_id)};
-  if (context.index != 0) return Broken(context, "a return must be the first event of its record");
-  if (kReturns.Contains(state, key)) return Broken(context, "the return is recorded already");
-  kReturns.Put(state, key, imported);
-  return absl::OkStatus();
-}
+  const OrderId& id() const { return id_; }
+  bool found() const { return found_; }
+  rows::LiveOrderRow& row() { return row_; }
 
-// The order in which waiting returns are linked.
-bool Before(const v1::LinkedReturn& a, const v1::LinkedReturn& b) {
-  const auto rank = [](const v1::LinkedReturn& r) {
-    return std::make_tuple(r.recorded_time().seconds(), r.recorded_time().nanos(), r.external().external_id(),
-                           r.external().source());
-  };
-  return rank(a) < rank(b);
-}
+  absl::Status Broken(absl::string_view why) const { return checkout::Broken(context_, why); }
 
-absl::Status EvolveAwaited(store::Rows& state, const v1::ReturnAwaited& awaited,
+  absl::Status CheckState(v1::OrderState wanted) const {
+    if (found_ && row_.state() == wanted) return absl::OkStatus();
+    return Broken(absl::StrCat("the order is not ", v1::OrderState_Name(wanted)));
+  }
+  absl::Status CheckCertain() const {
+    return found_ && IsCertain(row_.state()) ? absl::OkStatus() : Broken("the order is not confirmed");
+  }
+  absl::Status CheckIdle() const {
+    return row_.pending_case() == rows::LiveOrderRow::PENDING_NOT_SET ? absl::OkStatus()
+                                                                      : Broken("the order is being changed");
+  }
+
+  // The fulfilment of that id in a state that allows `move`, and the state after it.
+  absl::Status Find(absl::string_view fulfilment_id, Move move, v1::LiveFulfilment** fulfilment,
+                    v1::FulfilmentState* after) {
+    *fulfilment = FindFulfilment(&row_, fulfilment_id);
+    if (*fulfilment == nullptr) return Broken("the order has no such fulfilment");
+    const auto allowed = After(move, (*fulfilment)->fulfilment().delivery(), (*fulfilment)->state());
+    if (!allowed.has_value()) return Broken(absl::StrCat("the fulfilment's state forbids to ", NameOf(move), " it"));
+    *after = *allowed;
+    return absl::OkStatus();
+  }
+
+  void SetPickupTimer(const v1::LiveFulfilment& fulfilment) {
+    if (fulfilment.state() != v1::FULFILMENT_STATE_READY || !fulfilment.has_collect_by_time()) return;
+    partition::SetTimer(state_, MicrosOf(fulfilment.collect_by_time()), TimerKeyOf(fulfilment));
+  }
+  void ClearPickupTimer(const v1::LiveFulfilment& fulfilment) {
+    if (fulfilment.state() != v1::FULFILMENT_STATE_READY || !fulfilment.has_collect_by_time()) return;
+    partition::ClearTimer(state_, MicrosOf(fulfilment.collect_by_time()), TimerKeyOf(fulfilment));
+  }
+
+  // Takes the units of a fulfilment over to what its lines count as cancelled or handed over.
+  absl::Status Count(const v1::Fulfilment& fulfilment, bool handed_over) {
+    for (const v1::FulfilmentLine& part : fulfilment.lines()) {
+      v1::LiveLine* line = FindLine(&row_, part.line_id());
+      if (line == nullptr) return Broken("the order has no such line");
+      if (handed_over) {
+        line->set_handed_over_units(line->handed_over_units() + part.units());
+      } else {
+        line->set_cancelled_units(line->cancelled_units() + part.units());
+      }
+      if (line->handed_over_units() + line->cancelled_units() > line->line().units()) {
+        return Broken("more would be handed over or cancelled than was bought");
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Return(const google::protobuf::RepeatedPtrField<v1::ReturnedLine>& lines) {
+    for (const v1::ReturnedLine& part : lines) {
+      v1::LiveLine* line = FindLine(&row_, part.line_id());
+      if (line == nullptr) return Broken("the order has no such line");
+      line->set_returned_units(line->returned_units() + part.units());
+      if (line->returned_units() > line->handed_over_units())
+        return Broken("more would come back than was handed over");
+    }
+    return absl::OkStatus();
+  }
+
+  // Adds lines and fulfilments that stock is held for.
+  void Add(const google::protobuf::RepeatedPtrField<v1::Fulfilment>& fulfilments) {
+    for (const v1::Fulfilment& planned : fulfilments) {
+      v1::LiveFulfilment& fulfilment = *row_.add_fulfilments();
+      *fulfilment.mutable_fulfilment() = planned;
+      fulfilment.set_state(v1::FULFILMENT_STATE_RESERVED);
+      if (planned.delivery().shipment().has_promised_time()) {
+        *fulfilment.mutable_promised_time() = planned.delivery().shipment().promised_time();
+      }
+    }
+  }
+  void AddLines(const v1::PriceSnapshot& snapshot, absl::string_view exchange_id) {
+    for (const v1::PricedLine& priced : snapshot.lines()) {
+      v1::LiveLine& line = *row_.add_lines();
+      *line.mutable_line() = priced;
+      line.set_exchange_id(std::string(exchange_id));
+    }
+  }
+
+  // What the order is once its fulfilments are what they are now.
+  void Settle() {
+    bool over = true;
+    bool done = false;
+    for (const v1::LiveFulfilment& fulfilment : row_.fulfilments()) {
+      over = over && IsOver(fulfilment.state());
+      done = done || IsDone(fulfilment.state());
+    }
+    row_.set_state(!over ? v1::ORDER_STATE_CONFIRMED : done ? v1::ORDER_STATE_COMPLETED : v1::ORDER_STATE_CANCELLED);
+  }
+
+  // Writes the order and counts the version.
+  absl::Status Put() {
+    RETURN_IF_ERROR(cart::BumpVersion(state_, id_, context_));
+    PutUncounted();
+    return absl::OkStatus();
+  }
+  void PutUncounted() { kLiveOrders.Put(state_, {id_}, row_); }
+
+ private:
+  std::string TimerKeyOf(const v1::LiveFulfilment& fulfilment) const {
+    return cart::TimerKey(id_, absl::StrCat(kPickupTimerPrefix, fulfilment.fulfilment().fulfilment_id()));
+  }
+
+  store::Rows& state_;
+  const partition::FactContext& context_;
+  OrderId id_;
+  rows::LiveOrderRow row_;
+  bool found_ = false;
+};
+
+absl::Status EvolveStarted(store::Rows& state, const v1::CheckoutStarted& started,
                            const partition::FactContext& context) {
-  const OrderKey key{OrderId::FromString(context.aggregate_id)};
-  if (kOrders.Contains(state, key)) return Broken(context, "the order that is awaited is recorded");
-  rows::AwaitedRow row = kAwaited.Get(state, key).value_or(rows::AwaitedRow());
-  if (Awaits(row, awaited.linked_return().return_id())) return Broken(context, "the return waits already");
-  *row.add_returns() = awaited.linked_return();
-  std::sort(row.mutable_returns()->begin(), row.mutable_returns()->end(), Before);
-  kAwaited.Put(state, key, row);
+  Order order(state, context);
+  if (order.found() && order.row().state() != v1::ORDER_STATE_REJECTED) {
+    return order.Broken("the order is being placed or is placed");
+  }
+  RETURN_IF_ERROR(cart::BeginCheckout(state, order.id(), started.attempt(), context));
+  rows::LiveOrderRow& row = order.row();
+  row.Clear();
+  row.set_state(v1::ORDER_STATE_PLACING);
+  *row.mutable_origin() = started.origin();
+  *row.mutable_delivery() = started.delivery();
+  row.set_currency_code(started.snapshot().total().currency_code());
+  order.AddLines(started.snapshot(), "");
+  *row.mutable_total() = started.snapshot().total();
+  row.set_snapshot_hash(started.snapshot().hash());
+  *row.mutable_identifiers() = started.identifiers();
+  row.set_attempt(started.attempt());
+  order.PutUncounted();
   return absl::OkStatus();
 }
 
-// Takes the return out of those that wait, if it is there.
-void StopAwaiting(store::Rows& state, const OrderKey& key, absl::string_view return_id) {
-  std::optional<rows::AwaitedRow> row = kAwaited.Get(state, key);
-  if (!row.has_value() || !Awaits(*row, return_id)) return;
-  auto* returns = row->mutable_returns();
-  returns->erase(std::remove_if(returns->begin(), returns->end(),
-                                [&](const v1::LinkedReturn& waiting) { return waiting.return_id() == return_id; }),
-                 returns->end());
-  if (returns->empty()) {
-    kAwaited.Delete(state, key);
+absl::Status EvolveSaga(store::Rows& state, const saga::v1::SagaAdvanced& advanced,
+                        const partition::FactContext& context) {
+  const LiveOrderKey key{OrderId::FromString(context.aggregate_id)};
+  std::optional<saga::v1::Saga> found = kSagas.Get(state, key);
+  if (found.has_value() == advanced.has_plan()) {
+    return Broken(context, found.has_value() ? "another saga of the order runs" : "the saga does not run");
+  }
+  saga::v1::Saga saga = found.has_value() ? *std::move(found) : saga::v1::Saga();
+  const UnixMicros due_before = saga::NextDue(saga);
+  if (const absl::Status applied = saga::Apply(&saga, advanced, context.logical_time); !applied.ok()) {
+    return Broken(context, applied.message());
+  }
+  if (saga::Ended(saga)) {
+    kSagas.Delete(state, key);
   } else {
-    kAwaited.Put(state, key, *row);
+    kSagas.Put(state, key, saga);
   }
+  partition::MoveTimer(state, due_before, saga::NextDue(saga), cart::TimerKey(key.order, kSagaTimer));
+  return absl::OkStatus();
 }
 
-absl::Status EvolveLinked(store::Rows& state, const v1::ReturnLinked& linked, const partition::FactContext& context) {
-  const OrderId order = OrderId::FromString(context.aggregate_id);
-  const LinkKey key{order, ReturnId::FromString(linked.linked_return().return_id())};
-  if (!kOrders.Contains(state, {order})) return Broken(context, "the order of the link is not recorded");
-  if (kLinks.Contains(state, key)) return Broken(context, "the return is linked already");
-
-  std::vector<std::pair<ReturnedKey, Decimal>> sums;
-  for (const v1::ReturnedItem& item : linked.linked_return().items()) {
-    ReturnedKey returned_key{order, Sku::FromString(item.sku())};
-    const std::optional<rows::ReturnedRow> before = kReturned.Get(state, returned_key);
-    const absl::StatusOr<Decimal> quantity = ExactOf(item.quantity());
-    if (!quantity.ok()) return Broken(context, quantity.status().message());
-    ASSIGN_OR_RETURN(const Decimal so_far, Decimal::Parse(before.has_value() ? before->quantity() : "0"));
-    const absl::StatusOr<Decimal> sum = so_far.Add(*quantity);
-    if (!sum.ok()) return Broken(context, sum.status().message());
-    sums.emplace_back(std::move(returned_key), *sum);
-  }
-  for (const auto& [returned_key, sum] : sums) {
-    rows::ReturnedRow row;
-    row.set_quantity(sum.ToString());
-    kReturned.Put(state, returned_key, row);
-  }
-  StopAwaiting(state, {order}, linked.linked_return().return_id());
-  rows::LinkRow row;
-  *row.mutable_link() = linked;
-  row.set_event_index(context.index);
-  kLinks.Put(state, key, row);
+absl::Status EvolveConfirmed(store::Rows& state, const v1::OrderConfirmed& confirmed,
+                             const partition::FactContext& context) {
+  Order order(state, context);
+  RETURN_IF_ERROR(order.CheckState(v1::ORDER_STATE_PLACING));
+  RETURN_IF_ERROR(cart::BecomeOrder(state, order.id(), context));
+  rows::LiveOrderRow& row = order.row();
+  row.set_state(v1::ORDER_STATE_CONFIRMED);
+  row.set_number(confirmed.number());
+  row.set_confirm_us(context.logical_time);
+  order.Add(confirmed.fulfilments());
+  order.PutUncounted();
   return absl::OkStatus();
+}
+
+absl::Status EvolveRejected(store::Rows& state, const v1::OrderRejected& rejected,
+                            const partition::FactContext& context) {
+  Order order(state, context);
+  RETURN_IF_ERROR(order.CheckState(v1::ORDER_STATE_PLACING));
+  RETURN_IF_ERROR(cart::EndCheckout(state, order.id(), rejected.problems(), context));
+  order.row().set_state(v1::ORDER_STATE_REJECTED);
+  *order.row().mutable_problems() = rejected.problems();
+  order.PutUncounted();
+  return absl::OkStatus();
+}
+
+absl::Status EvolveCancelled(store::Rows& state, const v1::OrderCancelled& cancelled,
+                             const partition::FactContext& context) {
+  Order order(state, context);
+  RETURN_IF_ERROR(order.CheckState(v1::ORDER_STATE_CONFIRMED));
+  RETURN_IF_ERROR(order.CheckIdle());
+  for (const v1::Fulfilment& ended : cancelled.fulfilments()) {
+    v1::LiveFulfilment* fulfilment = nullptr;
+    v1::FulfilmentState after;
+    RETURN_IF_ERROR(order.Find(ended.fulfilment_id(), Move::kCancel, &fulfilment, &after));
+    RETURN_IF_ERROR(order.Count(fulfilment->fulfilment(), /*handed_over=*/false));
+    order.ClearPickupTimer(*fulfilment);
+    fulfilment->set_state(after);
+  }
+  order.Settle();
+  RETURN_IF_ERROR(order.CheckState(v1::ORDER_STATE_CANCELLED));
+  return order.Put();
+}
+
+absl::Status EvolveAdvanced(store::Rows& state, const v1::FulfilmentAdvanced& advanced,
+                            const partition::FactContext& context) {
+  Order order(state, context);
+  RETURN_IF_ERROR(order.CheckCertain());
+  const Move move = advanced.state() == v1::FULFILMENT_STATE_PREPARED ? Move::kPrepare
+                    : advanced.state() == v1::FULFILMENT_STATE_READY  ? Move::kReady
+                                                                      : Move::kComplete;
+  v1::LiveFulfilment* fulfilment = nullptr;
+  v1::FulfilmentState after;
+  RETURN_IF_ERROR(order.Find(advanced.fulfilment_id(), move, &fulfilment, &after));
+  if (after != advanced.state()) return order.Broken("the fulfilment does not come to this state");
+  fulfilment->set_state(after);
+  if (advanced.has_collect_by_time()) *fulfilment->mutable_collect_by_time() = advanced.collect_by_time();
+  order.SetPickupTimer(*fulfilment);
+  order.Settle();
+  return order.Put();
+}
+
+absl::Status EvolveHandedOver(store::Rows& state, const v1::FulfilmentHandedOver& handed_over,
+                              const partition::FactContext& context) {
+  Order order(state, context);
+  RETURN_IF_ERROR(order.CheckCertain());
+  v1::LiveFulfilment* fulfilment = nullptr;
+  v1::FulfilmentState after;
+  const Move move = handed_over.state() == v1::FULFILMENT_STATE_COLLECTED ? Move::kCollect : Move::kShip;
+  RETURN_IF_ERROR(order.Find(handed_over.fulfilment().fulfilment_id(), move, &fulfilment, &after));
+  RETURN_IF_ERROR(order.Count(fulfilment->fulfilment(), /*handed_over=*/true));
+  order.ClearPickupTimer(*fulfilment);
+  fulfilment->set_state(after);
+  fulfilment->set_tracking_reference(handed_over.tracking_reference());
+  order.Settle();
+  return order.Put();
+}
+
+absl::Status EvolveDelayed(store::Rows& state, const v1::FulfilmentDelayed& delayed,
+                           const partition::FactContext& context) {
+  Order order(state, context);
+  RETURN_IF_ERROR(order.CheckCertain());
+  v1::LiveFulfilment* fulfilment = nullptr;
+  v1::FulfilmentState after;
+  RETURN_IF_ERROR(order.Find(delayed.fulfilment_id(), Move::kDelay, &fulfilment, &after));
+  fulfilment->set_delay_cause(delayed.cause());
+  fulfilment->clear_promised_time();
+  if (delayed.has_promised_time()) *fulfilment->mutable_promised_time() = delayed.promised_time();
+  return order.Put();
+}
+
+absl::Status EvolveEnded(store::Rows& state, const v1::FulfilmentEnded& ended, const partition::FactContext& context) {
+  Order order(state, context);
+  RETURN_IF_ERROR(order.CheckCertain());
+  v1::LiveFulfilment* fulfilment = nullptr;
+  v1::FulfilmentState after;
+  const Move move = ended.state() == v1::FULFILMENT_STATE_EXPIRED ? Move::kExpire : Move::kCancel;
+  RETURN_IF_ERROR(order.Find(ended.fulfilment().fulfilment_id(), move, &fulfilment, &after));
+  RETURN_IF_ERROR(order.Count(fulfilment->fulfilment(), /*handed_over=*/false));
+  order.ClearPickupTimer(*fulfilment);
+  fulfilment->set_state(after);
+  order.Settle();
+  return order.Put();
+}
+
+absl::Status EvolveRerouteStarted(store::Rows& state, const v1::RerouteStarted& started,
+                                  const partition::FactContext& context) {
+  Order order(state, context);
+  RETURN_IF_ERROR(order.CheckCertain());
+  RETURN_IF_ERROR(order.CheckIdle());
+  v1::LiveFulfilment* fulfilment = nullptr;
+  v1::FulfilmentState after;
+  RETURN_IF_ERROR(order.Find(started.fulfilment_id(), Move::kReroute, &fulfilment, &after));
+  order.ClearPickupTimer(*fulfilment);
+  *order.row().mutable_reroute() = started;
+  order.row().set_undertakings(started.reroute());
+  order.row().clear_reroute_refused();
+  return order.Put();
+}
+
+absl::Status EvolveRerouted(store::Rows& state, const v1::FulfilmentRerouted& rerouted,
+                            const partition::FactContext& context) {
+  Order order(state, context);
+  v1::LiveFulfilment* fulfilment = FindFulfilment(&order.row(), rerouted.fulfilment_id());
+  if (order.row().reroute().fulfilment_id() != rerouted.fulfilment_id() || fulfilment == nullptr) {
+    return order.Broken("the fulfilment is not being moved");
+  }
+  order.row().clear_pending();
+  fulfilment->set_state(v1::FULFILMENT_STATE_RESERVED);
+  fulfilment->clear_collect_by_time();
+  v1::Fulfilment& planned = *fulfilment->mutable_fulfilment();
+  planned.set_location_id(rerouted.to_location_id());
+  if (planned.delivery().has_pickup()) {
+    planned.mutable_delivery()->mutable_pickup()->set_location_id(rerouted.to_location_id());
+  }
+  if (planned.delivery().has_carry_out()) {
+    planned.mutable_delivery()->mutable_carry_out()->set_location_id(rerouted.to_location_id());
+  }
+  return order.Put();
+}
+
+absl::Status EvolveRerouteRefused(store::Rows& state, const v1::RerouteRefused& refused,
+                                  const partition::FactContext& context) {
+  Order order(state, context);
+  v1::LiveFulfilment* fulfilment = FindFulfilment(&order.row(), refused.fulfilment_id());
+  if (order.row().reroute().fulfilment_id() != refused.fulfilment_id() || fulfilment == nullptr) {
+    return order.Broken("the fulfilment is not being moved");
+  }
+  order.row().clear_pending();
+  *order.row().mutable_reroute_refused() = refused;
+  order.SetPickupTimer(*fulfilment);
+  return order.Put();
+}
+
+// What came back of an imported order: counted by line here and by SKU with what was imported.
+absl::Status ReturnImported(store::Rows& state, const OrderId& order, const v1::GoodsReturned& returned,
+                            const partition::FactContext& context) {
+  std::map<std::string, Decimal> by_sku;
+  std::map<std::string, int64_t> by_line;
+  for (const v1::ReturnedLine& part : returned.lines()) {
+    Decimal& sum = by_sku[part.sku()];
+    const absl::StatusOr<Decimal> more = sum.Add(Decimal::FromInt(part.units()));
+    if (!more.ok()) return Broken(context, more.status().message());
+    sum = *more;
+    by_line[part.line_id()] += part.units();
+  }
+  for (auto& [sku, units] : by_sku) {
+    const auto before = kReturned.Get(state, {order, Sku::FromString(sku)});
+    ASSIGN_OR_RETURN(const Decimal so_far, Decimal::Parse(before.has_value() ? before->quantity() : "0"));
+    const absl::StatusOr<Decimal> sum = so_far.Add(units);
+    if (!sum.ok()) return Broken(context, sum.status().message());
+    units = *sum;
+  }
+  for (const auto& [sku, units] : by_sku) {
+    rows::ReturnedRow row;
+    row.set_quantity(units.ToString());
+    kReturned.Put(state, {order, Sku::FromString(sku)}, row);
+  }
+  for (const auto& [line, units] : by_line) {
+    const ReturnedLineKey key{order, LineId::FromString(line)};
+    rows::ReturnedLineRow row = kReturnedLines.Get(state, key).value_or(rows::ReturnedLineRow());
+    row.set_units(row.units() + units);
+    kReturnedLines.Put(state, key, row);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EvolveReturned(store::Rows& state, const v1::GoodsReturned& returned,
+                            const partition::FactContext& context) {
+  Order order(state, context);
+  const LiveReturnKey key{order.id(), ReturnId::FromString(returned.return_id())};
+  if (kLiveReturns.Contains(state, key)) return order.Broken("the return is recorded already");
+  if (order.found()) {
+    RETURN_IF_ERROR(order.CheckCertain());
+    RETURN_IF_ERROR(order.Return(returned.lines()));
+    RETURN_IF_ERROR(order.Put());
+  } else {
+    if (!kOrders.Contains(state, {order.id()})) return order.Broken("there is no such order");
+    RETURN_IF_ERROR(ReturnImported(state, order.id(), returned, context));
+  }
+  rows::LiveReturnRow row;
+  *row.mutable_returned() = returned;
+  row.set_event_index(context.index);
+  kLiveReturns.Put(state, key, row);
+  return absl::OkStatus();
+}
+
+absl::Status EvolveExchangeStarted(store::Rows& state, const v1::ExchangeStarted& started,
+                                   const partition::FactContext& context) {
+  Order order(state, context);
+  RETURN_IF_ERROR(order.CheckCertain());
+  RETURN_IF_ERROR(order.CheckIdle());
+  *order.row().mutable_exchange() = started;
+  order.row().set_undertakings(order.row().undertakings() + 1);
+  order.row().clear_exchange_rejected();
+  return order.Put();
+}
+
+absl::Status EvolveExchanged(store::Rows& state, const v1::ExchangeCommitted& committed,
+                             const partition::FactContext& context) {
+  Order order(state, context);
+  const LiveReturnKey key{order.id(), ReturnId::FromString(committed.exchange_id())};
+  if (order.row().exchange().exchange_id() != committed.exchange_id()) return order.Broken("no such exchange began");
+  if (kLiveReturns.Contains(state, key)) return order.Broken("the exchange is recorded already");
+  RETURN_IF_ERROR(order.Return(committed.returned().lines()));
+  order.row().clear_pending();
+  order.AddLines(committed.snapshot(), committed.exchange_id());
+  order.Add(committed.fulfilments());
+  order.Settle();
+  RETURN_IF_ERROR(order.Put());
+  rows::LiveReturnRow row;
+  *row.mutable_returned() = committed.returned();
+  row.set_event_index(context.index);
+  *row.mutable_difference() = committed.difference();
+  kLiveReturns.Put(state, key, row);
+  return absl::OkStatus();
+}
+
+absl::Status EvolveExchangeRejected(store::Rows& state, const v1::ExchangeRejected& rejected,
+                                    const partition::FactContext& context) {
+  Order order(state, context);
+  if (order.row().exchange().exchange_id() != rejected.exchange_id()) return order.Broken("no such exchange began");
+  order.row().clear_pending();
+  *order.row().mutable_exchange_rejected() = rejected;
+  return order.Put();
 }
 
 }  // namespace
 
-bool Awaits(const rows::AwaitedRow& row, absl::string_view return_id) {
-  return std::any_of(row.returns().begin(), row.returns().end(),
-                     [&](const v1::LinkedReturn& waiting) { return waiting.return_id() == return_id; });
+v1::LiveLine* FindLine(rows::LiveOrderRow* row, absl::string_view line_id) {
+  for (v1::LiveLine& line : *row->mutable_lines()) {
+    if (line.line().line_id() == line_id) return &line;
+  }
+  return nullptr;
+}
+
+const v1::LiveLine* FindLine(const rows::LiveOrderRow& row, absl::string_view line_id) {
+  for (const v1::LiveLine& line : row.lines()) {
+    if (line.line().line_id() == line_id) return &line;
+  }
+  return nullptr;
+}
+
+v1::LiveFulfilment* FindFulfilment(rows::LiveOrderRow* row, absl::string_view fulfilment_id) {
+  for (v1::LiveFulfilment& fulfilment : *row->mutable_fulfilments()) {
+    if (fulfilment.fulfilment().fulfilment_id() == fulfilment_id) return &fulfilment;
+  }
+  return nullptr;
+}
+
+const v1::LiveFulfilment* FindFulfilment(const rows::LiveOrderRow& row, absl::string_view fulfilment_id) {
+  for (const v1::LiveFulfilment& fulfilment : row.fulfilments()) {
+    if (fulfilment.fulfilment().fulfilment_id() == fulfilment_id) return &fulfilment;
+  }
+  return nullptr;
+}
+
+SoldLine SoldLineOf(const v1::LiveLine& line) {
+  return {line.line().amount().minor_units(), line.line().units(), 0, line.cancelled_units() + line.returned_units()};
 }
 
 absl::Status Evolve(store::Rows& state, const v1::OrderEvent& event, const partition::FactContext& context) {
   switch (event.event_case()) {
+    case v1::OrderEvent::kCheckoutStarted:
+      return EvolveStarted(state, event.checkout_started(), context);
+    case v1::OrderEvent::kSagaAdvanced:
+      return EvolveSaga(state, event.saga_advanced(), context);
+    case v1::OrderEvent::kOrderConfirmed:
+      return EvolveConfirmed(state, event.order_confirmed(), context);
+    case v1::OrderEvent::kOrderRejected:
+      return EvolveRejected(state, event.order_rejected(), context);
+    case v1::OrderEvent::kOrderCancelled:
+      return EvolveCancelled(state, event.order_cancelled(), context);
+    case v1::OrderEvent::kFulfilmentAdvanced:
+      return EvolveAdvanced(state, event.fulfilment_advanced(), context);
+    case v1::OrderEvent::kFulfilmentHandedOver:
+      return EvolveHandedOver(state, event.fulfilment_handed_over(), context);
+    case v1::OrderEvent::kFulfilmentDelayed:
+      return EvolveDelayed(state, event.fulfilment_delayed(), context);
+    case v1::OrderEvent::kFulfilmentEnded:
+      return EvolveEnded(state, event.fulfilment_ended(), context);
+    case v1::OrderEvent::kRerouteStarted:
+      return EvolveRerouteStarted(state, event.reroute_started(), context);
+    case v1::OrderEvent::kFulfilmentRerouted:
+      return EvolveRerouted(state, event.fulfilment_rerouted(), context);
+    case v1::OrderEvent::kRerouteRefused:
+      return EvolveRerouteRefused(state, event.reroute_refused(), context);
+    case v1::OrderEvent::kGoodsReturned:
+      return EvolveReturned(state, event.goods_returned(), context);
+    case v1::OrderEvent::kExchangeStarted:
+      return EvolveExchangeStarted(state, event.exchange_started(), context);
+    case v1::OrderEvent::kExchangeCommitted:
+      return EvolveExchanged(state, event.exchange_committed(), context);
+    case v1::OrderEvent::kExchangeRejected:
+      return EvolveExchangeRejected(state, event.exchange_rejected(), context);
     case v1::OrderEvent::kOrderImported:
-      return EvolveOrder(state, event.order_imported(), context);
     case v1::OrderEvent::kReturnImported:
-      return EvolveReturn(state, event.return_imported(), context);
     case v1::OrderEvent::kReturnAwaited:
-      return EvolveAwaited(state, event.return_awaited(), context);
     case v1::OrderEvent::kReturnLinked:
-      return EvolveLinked(state, event.return_linked(), context);
     case v1::OrderEvent::kCartOpened:
     case v1::OrderEvent::kCartLinesAdded:
     case v1::OrderEvent::kCartLineChanged:
@@ -129,28 +519,10 @@ absl::Status Evolve(store::Rows& state, const v1::OrderEvent& event, const parti
     case v1::OrderEvent::kCartMergeUndone:
     case v1::OrderEvent::kCartReopened:
     case v1::OrderEvent::kCartAbandoned:
-      return cart::Evolve(state, event, context);
-    case v1::OrderEvent::kCheckoutStarted:
-    case v1::OrderEvent::kSagaAdvanced:
-    case v1::OrderEvent::kOrderConfirmed:
-    case v1::OrderEvent::kOrderRejected:
-    case v1::OrderEvent::kOrderCancelled:
-    case v1::OrderEvent::kFulfilmentAdvanced:
-    case v1::OrderEvent::kFulfilmentHandedOver:
-    case v1::OrderEvent::kFulfilmentDelayed:
-    case v1::OrderEvent::kFulfilmentEnded:
-    case v1::OrderEvent::kRerouteStarted:
-    case v1::OrderEvent::kFulfilmentRerouted:
-    case v1::OrderEvent::kRerouteRefused:
-    case v1::OrderEvent::kGoodsReturned:
-    case v1::OrderEvent::kExchangeStarted:
-    case v1::OrderEvent::kExchangeCommitted:
-    case v1::OrderEvent::kExchangeRejected:
-      return live::Evolve(state, event, context);
     case v1::OrderEvent::EVENT_NOT_SET:
       break;
   }
-  return Broken(context, "it is no event that this version knows");
+  return Broken(context, "it is no fact about an order that is placed here");
 }
 
-}  // namespace halles::checkout
+}  // namespace halles::checkout::order

@@ -1,46 +1,48 @@
-// What checkout decides on: orders, returns, and which of them belong together.
+// What checkout knows of orders that are placed here: lines, fulfilments, what came back, and the saga under way.
 #ifndef HALLES_SERVICES_CHECKOUT_ORDER_STATE_H_
 #define HALLES_SERVICES_CHECKOUT_ORDER_STATE_H_
 
 #include <array>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <tuple>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/order_service.pb.h"
+#include "halles/saga/v1/saga.pb.h"
 #include "libs/base/ids.h"
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"
 #include "libs/store/table.h"
-#include "services/checkout/cart/state.h"
 #include "services/checkout/rows.pb.h"
 
-namespace halles::checkout {
+namespace halles::checkout::order {
 
-// An order lives in the slot of its id, with everything that came back to it; a return lives in the slot of its own id.
-// Invariants, each of which Evolve refuses to break:
-//   1. An order and a return are recorded once and never changed; each is the first event of its record.
-//   2. A return that names an order is known in the order's slot exactly once: awaited as long as the order is not
-//      recorded, linked from then on.
-//   3. The returned quantity of (order, SKU) is the sum over the order's links.
-//   4. A link is in excess when, with it, more of one of its SKUs came back than the order sold. It is kept all the same.
+// An order lives in the slot of its cart, whose id it has. Invariants, each of which Evolve refuses to break:
+//   1. While an order is being placed its cart is in checkout; once it is confirmed the cart is ordered, for ever.
+//   2. Of each line, cancelled, handed over and the units of fulfilments that are not over are what was bought.
+//   3. Of each line, no more came back than was handed over. Of an imported order no more came back here than was sold.
+//   4. At most one saga of an order runs: it is placed, exchanged, or one of its fulfilments moves. Its row and its timer
+//      "<order>/saga" are there exactly as long.
+//   5. Exactly the fulfilments that wait to be collected have a timer, "<order>/pickup/<fulfilment>", unless they are
+//      being moved.
+//   6. The version of the cart counts every record of the order but those that only say that a saga went on.
 
-struct OrderKey {
+inline constexpr absl::string_view kSagaTimer = "saga";
+inline constexpr absl::string_view kPickupTimerPrefix = "pickup/";
+
+struct LiveOrderKey {
   OrderId order;
   static constexpr std::array kFieldNames = {"order"};
   auto Fields() const { return std::tie(order); }
   auto Fields() { return std::tie(order); }
 };
 
-struct ReturnKey {
-  ReturnId return_id;
-  static constexpr std::array kFieldNames = {"return"};
-  auto Fields() const { return std::tie(return_id); }
-  auto Fields() { return std::tie(return_id); }
-};
-
-struct LinkKey {
+// Returns and exchanges share their ids.
+struct LiveReturnKey {
   OrderId order;
   ReturnId return_id;
   static constexpr std::array kFieldNames = {"order", "return"};
@@ -48,42 +50,51 @@ struct LinkKey {
   auto Fields() { return std::tie(order, return_id); }
 };
 
-struct ReturnedKey {
+struct ReturnedLineKey {
   OrderId order;
-  Sku sku;
-  static constexpr std::array kFieldNames = {"order", "sku"};
-  auto Fields() const { return std::tie(order, sku); }
-  auto Fields() { return std::tie(order, sku); }
+  LineId line;
+  static constexpr std::array kFieldNames = {"order", "line"};
+  auto Fields() const { return std::tie(order, line); }
+  auto Fields() { return std::tie(order, line); }
 };
 
-inline constexpr store::Table<OrderKey, v1::OrderImported> kOrders(1, "orders");
-inline constexpr store::Table<ReturnKey, v1::ReturnImported> kReturns(2, "returns");
-inline constexpr store::Table<OrderKey, rows::AwaitedRow> kAwaited(3, "awaited");
-inline constexpr store::Table<LinkKey, rows::LinkRow> kLinks(4, "links");
-inline constexpr store::Table<ReturnedKey, rows::ReturnedRow> kReturned(5, "returned");
+inline constexpr store::Table<LiveOrderKey, rows::LiveOrderRow> kLiveOrders(20, "live_orders");
+inline constexpr store::Table<LiveOrderKey, saga::v1::Saga> kSagas(21, "sagas");
+inline constexpr store::Table<LiveReturnKey, rows::LiveReturnRow> kLiveReturns(22, "live_returns");
+inline constexpr store::Table<ReturnedLineKey, rows::ReturnedLineRow> kReturnedLines(23, "returned_lines");
 
-inline store::Schema StateSchema() {
-  return store::Schema()
-      .Add(kOrders)
-      .Add(kReturns)
-      .Add(kAwaited)
-      .Add(kLinks)
-      .Add(kReturned)
-      .Add(cart::kCarts)
-      .Add(cart::kCartLines);
+inline store::Schema AddTables(store::Schema schema) {
+  return schema.Add(kLiveOrders).Add(kSagas).Add(kLiveReturns).Add(kReturnedLines);
 }
 
-// Tables that are asked mostly for keys which are not there yet.
-inline constexpr std::array kMostlyAbsentTables = {kOrders.id(), kReturns.id(), kAwaited.id(), cart::kCarts.id(),
-                                                   cart::kCartLines.id()};
+// Tables that are asked mostly for keys which are not there.
+inline constexpr std::array kMostlyAbsentTables = {kLiveOrders.id(), kSagas.id(), kLiveReturns.id(),
+                                                   kReturnedLines.id()};
 
-// True when the return is in the row.
-bool Awaits(const rows::AwaitedRow& row, absl::string_view return_id);
+// It has its number and was not cancelled.
+inline bool IsCertain(v1::OrderState state) {
+  return state == v1::ORDER_STATE_CONFIRMED || state == v1::ORDER_STATE_COMPLETED;
+}
 
-// Folds one fact. The aggregate of OrderImported, ReturnAwaited and ReturnLinked is the order, that of ReturnImported the
-// return. DATA_LOSS, and nothing is written, when the event breaks an invariant or is none that this version knows.
+// The line, or the fulfilment, of that id; null when there is none.
+v1::LiveLine* FindLine(rows::LiveOrderRow* row, absl::string_view line_id);
+const v1::LiveLine* FindLine(const rows::LiveOrderRow& row, absl::string_view line_id);
+v1::LiveFulfilment* FindFulfilment(rows::LiveOrderRow* row, absl::string_view fulfilment_id);
+const v1::LiveFulfilment* FindFulfilment(const rows::LiveOrderRow& row, absl::string_view fulfilment_id);
+
+// What the value of a part of a line is taken from.
+struct SoldLine {
+  int64_t amount = 0;  // of the whole line, in minor units
+  int64_t all = 0;     // its quantity, unscaled
+  uint32_t scale = 0;
+  int64_t gone = 0;  // pieces that were cancelled or came back before
+};
+SoldLine SoldLineOf(const v1::LiveLine& line);
+
+// Folds one fact about an order that is placed here: CheckoutStarted to ExchangeRejected. DATA_LOSS, and nothing is
+// written, when it breaks an invariant.
 absl::Status Evolve(store::Rows& state, const v1::OrderEvent& event, const partition::FactContext& context);
 
-}  // namespace halles::checkout
+}  // namespace halles::checkout::order
 
 #endif  // HALLES_SERVICES_CHECKOUT_ORDER_STATE_H_

@@ -1,0 +1,226 @@
+// Decides on imports of orders and returns, and on links between them.
+#include "services/checkout/imports/commands.h"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/ids.h"
+#include "libs/base/money.h"
+#include "libs/base/status.h"
+#include "services/checkout/imports/ids.h"
+#include "services/checkout/imports/record.h"
+#include "services/checkout/imports/state.h"
+
+namespace halles::checkout {
+namespace {
+
+using partition::Decision;
+using partition::Fact;
+
+constexpr size_t kIdBytesMax = 64;
+// What a link adds to the return that it holds: the customer, and lengths.
+constexpr size_t kLinkOverheadBytes = 512;
+
+// The same finding as a refusal with a reason of its own.
+absl::Status Refused(v1::RejectReason reason, const absl::Status& finding) {
+  if (finding.ok()) return finding;
+  return Reject(reason, finding.message(), {{"field", MetadataOf(finding, "field")}});
+}
+
+absl::Status CheckRecord(absl::string_view field, const v1::ImportRecord& record) {
+  RETURN_IF_ERROR(Refused(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR, CheckNothingInClear(field, record)));
+  return Refused(v1::REJECT_REASON_MALFORMED_COMMAND, CheckShape(field, record));
+}
+
+absl::Status Reused(absl::string_view what, absl::string_view id_key, const std::string& id,
+                    const v1::ExternalRef& external) {
+  return Reject(v1::REJECT_REASON_EXTERNAL_ID_REUSED,
+                absl::StrCat("the ", what, " ", external.external_id(), " of ", external.source(),
+                             " is recorded already, with other content"),
+                {{std::string(id_key), id}, {"source", external.source()}, {"external_id", external.external_id()}});
+}
+
+// Counts what comes back to one order against what it sold.
+class ExcessCounter {
+ public:
+  // `state` holds what came back so far.
+  ExcessCounter(const store::RowReader& state, OrderId order, const v1::SaleRecord& sale)
+      : state_(state), order_(std::move(order)) {
+    for (const v1::OrderLine& line : sale.lines()) {
+      if (line.kind() != v1::LINE_KIND_SALE) continue;
+      // 2,000 quantities of 64 bits add up exactly.
+      Decimal& left = left_[line.sku()];
+      const absl::StatusOr<Decimal> sum = left.Add(ExactOf(line.quantity()).value_or(Decimal()));
+      left = sum.value_or(left);
+    }
+  }
+
+  // Takes a return into account; true when more of one of its SKUs came back than was sold.
+  absl::StatusOr<bool> Add(const v1::LinkedReturn& linked_return) {
+    bool excess = false;
+    for (const v1::ReturnedItem& item : linked_return.items()) {
+      ASSIGN_OR_RETURN(const Decimal quantity, ExactOf(item.quantity()));
+      if (counted_.find(item.sku()) == counted_.end()) {
+        const auto before = kReturned.Get(state_, {order_, Sku::FromString(item.sku())});
+        ASSIGN_OR_RETURN(counted_[item.sku()], Decimal::Parse(before.has_value() ? before->quantity() : "0"));
+      }
+      Decimal& returned = counted_[item.sku()];
+      ASSIGN_OR_RETURN(returned, returned.Add(quantity));
+      if (Decimal::Compare(returned, left_[item.sku()]) > 0) excess = true;
+    }
+    return excess;
+  }
+
+ private:
+  const store::RowReader& state_;
+  OrderId order_;
+  std::map<std::string, Decimal> left_;
+  std::map<std::string, Decimal> counted_;
+};
+
+absl::StatusOr<Fact<v1::OrderEvent>> Link(const OrderId& order, const v1::SaleRecord& sale,
+                                          const v1::LinkedReturn& linked_return, ExcessCounter& counter) {
+  const absl::StatusOr<bool> excess = counter.Add(linked_return);
+  if (!excess.ok()) {
+    return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW, excess.status().message(),
+                  {{"field", "linked_return.items"}, {"order_id", order.ToString()}});
+  }
+  Fact<v1::OrderEvent> fact{order.ToString(), {}, MicrosOf(linked_return.recorded_time())};
+  v1::ReturnLinked& linked = *fact.event.mutable_return_linked();
+  *linked.mutable_linked_return() = linked_return;
+  linked.set_excess(*excess);
+  if (!linked_return.names_customer() && sale.identifiers_size() > 0) *linked.mutable_customer() = sale.identifiers(0);
+  return fact;
+}
+
+absl::Status CheckLink(const v1::LinkReturnRequest& request) {
+  const v1::LinkedReturn& linked_return = request.linked_return();
+  RETURN_IF_ERROR(CheckText("order_id", request.order_id(), 1, kIdBytesMax));
+  RETURN_IF_ERROR(CheckText("linked_return.return_id", linked_return.return_id(), 1, kIdBytesMax));
+  RETURN_IF_ERROR(CheckExternalRef("linked_return.external", linked_return.external()));
+  RETURN_IF_ERROR(CheckRecordedTime("linked_return.recorded_time", linked_return.recorded_time()));
+  if (linked_return.items_size() > kLinesMax) return InvalidField("linked_return.items", "takes at most 2,000 entries");
+  for (int i = 0; i < linked_return.items_size(); ++i) {
+    const std::string field = absl::StrCat("linked_return.items[", i, "]");
+    const v1::ReturnedItem& item = linked_return.items(i);
+    RETURN_IF_ERROR(CheckText(absl::StrCat(field, ".sku"), item.sku(), 1, kSkuCharactersMax));
+    if (item.quantity().scale() > kScaleMax) {
+      return InvalidField(absl::StrCat(field, ".quantity.scale"), "must be 0 to 9");
+    }
+    if (item.quantity().unscaled() <= 0) return InvalidField(absl::StrCat(field, ".quantity"), "must be positive");
+    if (i > 0 && linked_return.items(i - 1).sku() >= item.sku()) {
+      return InvalidField(absl::StrCat(field, ".sku"), "must come once, in order");
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Decision<v1::ImportOrderResponse, v1::OrderEvent>> Decide(const store::RowReader& state,
+                                                                         const v1::ImportOrderRequest& request,
+                                                                         const partition::CommandContext& context) {
+  RETURN_IF_ERROR(CheckRecord("order", request.order()));
+  absl::StatusOr<v1::SaleRecord> sale = BuildSale("order", request.order());
+  if (!sale.ok()) return Refused(v1::REJECT_REASON_AMOUNT_OVERFLOW, sale.status());
+  const OrderId order = OrderIdOf(context.tenant, sale->external());
+  std::string content_hash = ContentHash(*sale, nullptr);
+
+  Decision<v1::ImportOrderResponse, v1::OrderEvent> decision;
+  decision.response.set_order_id(order.ToString());
+  *decision.response.mutable_net() = sale->net();
+  if (const std::optional<v1::OrderImported> recorded = kOrders.Get(state, {order}); recorded.has_value()) {
+    if (recorded->content_hash() != content_hash)
+      return Reused("order", "order_id", order.ToString(), sale->external());
+    return decision;
+  }
+
+  const rows::AwaitedRow waiting = kAwaited.Get(state, {order}).value_or(rows::AwaitedRow());
+  std::vector<Fact<v1::OrderEvent>> links;
+  ExcessCounter counter(state, order, *sale);
+  for (const v1::LinkedReturn& linked_return : waiting.returns()) {
+    ASSIGN_OR_RETURN(Fact<v1::OrderEvent> link, Link(order, *sale, linked_return, counter));
+    links.push_back(std::move(link));
+  }
+
+  Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
+  fact.aggregate_id = order.ToString();
+  fact.effective_time = MicrosOf(sale->recorded_time());
+  v1::OrderImported& imported = *fact.event.mutable_order_imported();
+  *imported.mutable_sale() = *std::move(sale);
+  imported.set_content_hash(std::move(content_hash));
+  for (Fact<v1::OrderEvent>& link : links) decision.facts.push_back(std::move(link));
+  return decision;
+}
+
+absl::StatusOr<Decision<v1::ImportReturnResponse, v1::OrderEvent>> Decide(const store::RowReader& state,
+                                                                          const v1::ImportReturnRequest& request,
+                                                                          const partition::CommandContext& context) {
+  RETURN_IF_ERROR(
+      Refused(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR, CheckNothingInClear("return_record", request.return_record())));
+  if (request.has_original()) {
+    RETURN_IF_ERROR(Refused(v1::REJECT_REASON_MALFORMED_COMMAND, CheckExternalRef("original", request.original())));
+  }
+  RETURN_IF_ERROR(CheckRecord("return_record", request.return_record()));
+  RETURN_IF_ERROR(Refused(v1::REJECT_REASON_AMOUNT_OVERFLOW,
+                          CheckAmounts("return_record", request.return_record(), RecordUse::kReturn)));
+  ASSIGN_OR_RETURN(v1::SaleRecord sale, BuildSale("return_record", request.return_record()));
+  const ReturnId return_id = ReturnIdOf(context.tenant, sale.external());
+  std::string content_hash = ContentHash(sale, request.has_original() ? &request.original() : nullptr);
+
+  Decision<v1::ImportReturnResponse, v1::OrderEvent> decision;
+  decision.response.set_return_id(return_id.ToString());
+  *decision.response.mutable_net() = sale.net();
+  if (const std::optional<v1::ReturnImported> recorded = kReturns.Get(state, {return_id}); recorded.has_value()) {
+    if (recorded->content_hash() != content_hash) {
+      return Reused("return", "return_id", return_id.ToString(), sale.external());
+    }
+    return decision;
+  }
+
+  Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
+  fact.aggregate_id = return_id.ToString();
+  fact.effective_time = MicrosOf(sale.recorded_time());
+  v1::ReturnImported& imported = *fact.event.mutable_return_imported();
+  *imported.mutable_sale() = std::move(sale);
+  if (request.has_original()) *imported.mutable_original() = request.original();
+  imported.set_content_hash(std::move(content_hash));
+  return decision;
+}
+
+absl::StatusOr<Decision<v1::LinkReturnResponse, v1::OrderEvent>> Decide(const store::RowReader& state,
+                                                                        const v1::LinkReturnRequest& request,
+                                                                        const partition::CommandContext&) {
+  RETURN_IF_ERROR(Refused(v1::REJECT_REASON_MALFORMED_COMMAND, CheckLink(request)));
+  const OrderId order = OrderId::FromString(request.order_id());
+  const v1::LinkedReturn& linked_return = request.linked_return();
+  Decision<v1::LinkReturnResponse, v1::OrderEvent> decision;
+
+  if (const std::optional<v1::OrderImported> recorded = kOrders.Get(state, {order}); recorded.has_value()) {
+    if (kLinks.Contains(state, {order, ReturnId::FromString(linked_return.return_id())})) return decision;
+    ExcessCounter counter(state, order, recorded->sale());
+    ASSIGN_OR_RETURN(Fact<v1::OrderEvent> link, Link(order, recorded->sale(), linked_return, counter));
+    decision.facts.push_back(std::move(link));
+    return decision;
+  }
+
+  const rows::AwaitedRow waiting = kAwaited.Get(state, {order}).value_or(rows::AwaitedRow());
+  if (Awaits(waiting, linked_return.return_id())) return decision;
+  const size_t bytes = waiting.ByteSizeLong() + linked_return.ByteSizeLong() +
+                       kLinkOverheadBytes * static_cast<size_t>(waiting.returns_size() + 1);
+  if (bytes > kAwaitedBytesMax) {
+    return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, "more returns wait for this order than its record could link",
+                  {{"field", "linked_return"}, {"order_id", order.ToString()}});
+  }
+  Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
+  fact.aggregate_id = order.ToString();
+  fact.effective_time = MicrosOf(linked_return.recorded_time());
+  *fact.event.mutable_return_awaited()->mutable_linked_return() = linked_return;
+  return decision;
+}
+
+}  // namespace halles::checkout

@@ -1,0 +1,249 @@
+// Tests of the rules of orders and returns: every refusal in the order of the enum, then what is recorded.
+#include "services/checkout/imports/commands.h"
+
+#include <limits>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "services/checkout/test_builders.h"
+
+namespace halles::checkout {
+namespace {
+
+const std::string kMost = std::to_string(std::numeric_limits<int64_t>::max());
+
+GivenOrders GivenNothing() { return GivenOrders(kSlot); }
+
+v1::ImportRecord InClear(v1::ImportRecord record) {
+  record.add_identifiers()->set_value("ann@example.com");
+  return record;
+}
+
+v1::ImportRecord From(const common::v1::Identifier& customer, v1::ImportRecord record) {
+  *record.add_identifiers() = customer;
+  return record;
+}
+
+// An order of six, and returns of it that come later and later.
+v1::ImportRecord Six() { return Record("536365", {Sold("85123A", "6")}); }
+v1::LinkReturnRequest LinkOfBack(const std::string& external_id, const std::string& quantity, int minute) {
+  return LinkOf(Record(external_id, {Back("85123A", quantity)}, minute), "536365");
+}
+
+// The folding of facts of one order, which needs its id.
+GivenOrders GivenOrder(const v1::ImportRecord& record) {
+  GivenOrders given(kSlot);
+  given.Record(Import(record));
+  return given;
+}
+
+TEST(ImportOrder, IsRefusedWithPersonalDataInClear) {
+  GivenNothing().When(Import(InClear(Six()))).ThenRejected(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR);
+}
+
+TEST(ImportReturn, IsRefusedWithPersonalDataInClear) {
+  GivenNothing().When(ImportReturn(InClear(Six()))).ThenRejected(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR);
+}
+
+TEST(ImportOrder, IsRefusedWhenMalformedAndNamesTheField) {
+  const auto outcome = GivenNothing().When(ImportOrder("536365", {Sold("85123A", "-6")}));
+  outcome.ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  EXPECT_EQ(outcome.Metadata("field"), "order.lines[0].quantity");
+}
+
+TEST(ImportOrder, IsRefusedWhenEmpty) {
+  GivenNothing().When(v1::ImportOrderRequest()).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+}
+
+TEST(ImportReturn, IsRefusedWhenMalformed) {
+  GivenNothing().When(v1::ImportReturnRequest()).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  v1::ImportReturnRequest request = ImportReturn(Record("C1", {Back("s", "1")}), "536365");
+  request.mutable_original()->clear_external_id();
+  GivenNothing().When(request).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+}
+
+TEST(LinkReturn, IsRefusedWhenMalformed) {
+  GivenNothing().When(v1::LinkReturnRequest()).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  v1::LinkReturnRequest request = LinkOfBack("C1", "1", 1);
+  request.mutable_linked_return()->mutable_items(0)->mutable_quantity()->set_unscaled(0);
+  GivenNothing().When(request).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+}
+
+TEST(LinkReturn, IsRefusedWhenMoreWaitThanOneRecordCanLink) {
+  GivenOrders given(kSlot);
+  const std::string sku(kSkuCharactersMax, 's');
+  int waiting = 0;
+  for (;; ++waiting) {
+    std::vector<v1::ImportLine> lines;
+    for (int i = 0; i < 200; ++i) lines.push_back(Back(sku.substr(3) + std::to_string(100 + i), "1"));
+    const v1::LinkReturnRequest request = LinkOf(Record("C" + std::to_string(waiting), lines), "536365");
+    if (!given.When(request).status().ok()) {
+      given.When(request).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+      break;
+    }
+    given.Record(request);
+  }
+  EXPECT_GT(waiting, 5);
+  EXPECT_EQ(given.When(Import(Six())).facts().size(), 1u + waiting);
+}
+
+TEST(ImportOrder, IsRefusedWhenAnAmountOverflows) {
+  GivenNothing()
+      .When(ImportOrder("536365", {Sold("85123A", kMost, kMost)}))
+      .ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+}
+
+TEST(ImportReturn, IsRefusedWhenAnAmountOverflows) {
+  GivenNothing()
+      .When(ImportReturn(Record("C1", {Back("s", kMost, "1")})))
+      .ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+  GivenNothing()
+      .When(ImportReturn(Record("C1", {Back("s", kMost, "0"), Back("s", "1", "0")})))
+      .ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+}
+
+TEST(ImportOrder, IsRefusedWhenTheExternalIdIsReused) {
+  const auto outcome = GivenOrder(Six()).When(ImportOrder("536365", {Sold("85123A", "7")}));
+  outcome.ThenRejected(v1::REJECT_REASON_EXTERNAL_ID_REUSED);
+  EXPECT_EQ(outcome.Metadata("order_id"), OrderIdOf("", Ref("536365")).ToString());
+  EXPECT_EQ(outcome.Metadata("external_id"), "536365");
+  EXPECT_EQ(outcome.Metadata("source"), "uci");
+}
+
+TEST(ImportReturn, IsRefusedWhenTheExternalIdIsReused) {
+  GivenOrders given(kSlot);
+  given.Record(ImportReturn(Record("C1", {Back("s", "1")}), "536365"));
+  given.When(ImportReturn(Record("C1", {Back("s", "2")}), "536365")).ThenRejected(v1::REJECT_REASON_EXTERNAL_ID_REUSED);
+  given.When(ImportReturn(Record("C1", {Back("s", "1")}), "536366")).ThenRejected(v1::REJECT_REASON_EXTERNAL_ID_REUSED);
+}
+
+TEST(ImportOrder, AnswersReasonsInTheOrderOfTheEnum) {
+  v1::ImportRecord record = InClear(Record("536365", {Sold("85123A", kMost, kMost)}));
+  record.clear_structure_id();
+  GivenNothing().When(Import(record)).ThenRejected(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR);
+  record.clear_identifiers();
+  GivenNothing().When(Import(record)).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+  record.set_structure_id("uci-online");
+  GivenOrder(Six()).When(Import(record)).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+}
+
+TEST(ImportOrder, RecordsWhatHappened) {
+  const auto outcome = GivenNothing().When(Import(Six()));
+  outcome.ThenEvents({OrderImported(Six())});
+  EXPECT_EQ(outcome.facts()[0].aggregate_id, outcome.response().order_id());
+  EXPECT_EQ(outcome.facts()[0].effective_time, MicrosOf(Minute(0)));
+  EXPECT_EQ(outcome.response().net().minor_units(), 1530);
+}
+
+TEST(ImportOrder, AnswersTheSameAgainAndRecordsNothing) {
+  const auto again = GivenOrder(Six()).When(Import(Six()));
+  again.ThenNothing();
+  EXPECT_EQ(again.response().DebugString(), GivenNothing().When(Import(Six())).response().DebugString());
+}
+
+TEST(ImportOrder, GivesEachTenantIdsOfItsOwn) {
+  EXPECT_NE(OrderIdOf("a", Ref("536365")), OrderIdOf("b", Ref("536365")));
+  EXPECT_NE(OrderIdOf("", Ref("536365")).ToString(), ReturnIdOf("", Ref("536365")).ToString());
+  EXPECT_EQ(OrderIdOf("", Ref("536365")).ToString().size(), 30u);
+}
+
+TEST(ImportOrder, LinksWhatWaitedOldestFirst) {
+  GivenOrders given(kSlot);
+  for (const auto& link : {LinkOfBack("C3", "1", 9), LinkOfBack("C2", "1", 5), LinkOfBack("C1", "1", 5)})
+    given.Record(link);
+  given.When(Import(Six()))
+      .ThenEvents({OrderImported(Six()), ReturnLinked(LinkOfBack("C1", "1", 5)), ReturnLinked(LinkOfBack("C2", "1", 5)),
+                   ReturnLinked(LinkOfBack("C3", "1", 9))});
+}
+
+TEST(ImportOrder, FlagsWhatCameBackBeyondWhatItSold) {
+  GivenOrders given(kSlot);
+  for (const auto& link : {LinkOfBack("C1", "4", 1), LinkOfBack("C2", "2", 2), LinkOfBack("C3", "1", 3)})
+    given.Record(link);
+  given.When(Import(Six()))
+      .ThenEvents({OrderImported(Six()), ReturnLinked(LinkOfBack("C1", "4", 1)), ReturnLinked(LinkOfBack("C2", "2", 2)),
+                   ReturnLinked(LinkOfBack("C3", "1", 3), /*excess=*/true)});
+}
+
+TEST(ImportReturn, RecordsWhatHappened) {
+  const v1::ImportRecord record = Record("C1", {Back("85123A", "1")}, 7);
+  const auto outcome = GivenNothing().When(ImportReturn(record, "536365"));
+  outcome.ThenEvents({ReturnImported(record, "536365")});
+  EXPECT_EQ(outcome.facts()[0].aggregate_id, outcome.response().return_id());
+  EXPECT_EQ(outcome.response().net().minor_units(), -255);
+}
+
+TEST(ImportReturn, AnswersTheSameAgainAndRecordsNothing) {
+  GivenOrders given(kSlot);
+  given.Record(ImportReturn(Record("C1", {Back("s", "1")}), "536365"));
+  given.When(ImportReturn(Record("C1", {Back("s", "1")}), "536365")).ThenNothing();
+}
+
+TEST(ImportReturn, IsKeptWithoutItsOrder) {
+  const v1::ImportRecord record = Record("C1", {Back("85123A", "1")});
+  GivenNothing().When(ImportReturn(record)).ThenEvents({ReturnImported(record)});
+}
+
+TEST(LinkReturn, WaitsForAnOrderThatIsNotRecorded) {
+  GivenNothing().When(LinkOfBack("C1", "1", 1)).ThenEvents({ReturnAwaited(LinkOfBack("C1", "1", 1))});
+}
+
+TEST(LinkReturn, BringsAReturnToItsOrder) {
+  GivenOrder(Six()).When(LinkOfBack("C1", "6", 1)).ThenEvents({ReturnLinked(LinkOfBack("C1", "6", 1))});
+}
+
+TEST(LinkReturn, RecordsAnExcessAndFlagsIt) {
+  GivenOrders given = GivenOrder(Six());
+  given.Record(LinkOfBack("C1", "5.5", 1));
+  given.When(LinkOfBack("C2", "0.5", 2)).ThenEvents({ReturnLinked(LinkOfBack("C2", "0.5", 2))});
+  given.When(LinkOfBack("C2", "0.51", 2)).ThenEvents({ReturnLinked(LinkOfBack("C2", "0.51", 2), /*excess=*/true)});
+}
+
+TEST(LinkReturn, FlagsWhatTheOrderNeverSold) {
+  const v1::LinkReturnRequest link = LinkOf(Record("C1", {Back("71053", "1")}), "536365");
+  GivenOrder(Six()).When(link).ThenEvents({ReturnLinked(link, /*excess=*/true)});
+}
+
+TEST(LinkReturn, NamesTheCustomerOfTheOrderForAReturnThatNamesNone) {
+  v1::ImportRecord record = From(Phone('p'), From(Customer('b'), Six()));
+  v1::OrderEvent linked = ReturnLinked(LinkOfBack("C1", "1", 1));
+  *linked.mutable_return_linked()->mutable_customer() = Customer('b');
+  GivenOrder(record).When(LinkOfBack("C1", "1", 1)).ThenEvents({linked});
+}
+
+TEST(LinkReturn, LeavesTheCustomerToAReturnThatNamesOne) {
+  const v1::LinkReturnRequest link = LinkOf(From(Customer('c'), Record("C1", {Back("85123A", "1")})), "536365");
+  GivenOrder(From(Customer('b'), Six())).When(link).ThenEvents({ReturnLinked(link)});
+}
+
+TEST(LinkReturn, DoesNothingWhenRepeated) {
+  GivenOrders linked = GivenOrder(Six());
+  linked.Record(LinkOfBack("C1", "1", 1));
+  linked.When(LinkOfBack("C1", "1", 1)).ThenNothing();
+  GivenOrders awaited(kSlot);
+  awaited.Record(LinkOfBack("C1", "1", 1));
+  awaited.When(LinkOfBack("C1", "1", 1)).ThenNothing();
+}
+
+TEST(LinkReturn, ComesToTheSameWhicheverCameFirst) {
+  GivenOrders order_first = GivenOrder(Six());
+  order_first.Record(LinkOfBack("C1", "1", 1));
+  GivenOrders return_first(kSlot);
+  return_first.Record(LinkOfBack("C1", "1", 1));
+  return_first.Record(Import(Six()));
+  EXPECT_EQ(kReturned.Get(order_first.rows(), {OrderIdOf("", Ref("536365")), Sku::FromString("85123A")})->quantity(),
+            "1");
+  EXPECT_EQ(kReturned.Get(return_first.rows(), {OrderIdOf("", Ref("536365")), Sku::FromString("85123A")})->quantity(),
+            "1");
+  EXPECT_FALSE(kAwaited.Contains(return_first.rows(), {OrderIdOf("", Ref("536365"))}));
+}
+
+TEST(Decide, AnswersNothingFromRowsThatCannotBeRead) {
+  store::MemoryRows rows;
+  rows.FailReads(absl::DataLossError("damaged"));
+  Decide(rows, Import(Six()), partition::CommandContext()).IgnoreError();
+  EXPECT_EQ(rows.status().code(), absl::StatusCode::kDataLoss);
+}
+
+}  // namespace
+}  // namespace halles::checkout

@@ -1,0 +1,16 @@
+// Hashes external ids to ids of ours.
+#include "services/checkout/imports/ids.h"
+
+#include "libs/base/opaque_id.h"
+
+namespace halles::checkout {
+
+OrderId OrderIdOf(absl::string_view tenant, const v1::ExternalRef& external) {
+  return OrderId::FromString(OpaqueId("ord-", {tenant, external.source(), external.external_id()}));
+}
+
+ReturnId ReturnIdOf(absl::string_view tenant, const v1::ExternalRef& external) {
+  return ReturnId::FromString(OpaqueId("ret-", {tenant, external.source(), external.external_id()}));
+}
+
+}  // namespace halles::checkout

@@ -1,0 +1,19 @@
+// Ids of orders and returns: made of where they come from, so that whoever knows that knows the id.
+#ifndef HALLES_SERVICES_CHECKOUT_IMPORTS_IDS_H_
+#define HALLES_SERVICES_CHECKOUT_IMPORTS_IDS_H_
+
+#include "absl/strings/string_view.h"
+#include "halles/checkout/v1/checkout_events.pb.h"
+#include "libs/base/ids.h"
+
+namespace halles::checkout {
+
+// "ord-" and 26 digits: the key of the order and of its slot.
+OrderId OrderIdOf(absl::string_view tenant, const v1::ExternalRef& external);
+
+// "ret-" and 26 digits. A return and an order of the same external id are two things.
+ReturnId ReturnIdOf(absl::string_view tenant, const v1::ExternalRef& external);
+
+}  // namespace halles::checkout
+
+#endif  // HALLES_SERVICES_CHECKOUT_IMPORTS_IDS_H_

@@ -1,0 +1,349 @@
+// Checks of records and the arithmetic of their lines.
+#include "services/checkout/imports/record.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/hash.h"
+#include "libs/base/identifiers/identifier.h"
+#include "libs/base/status.h"
+#include "libs/base/text.h"
+#include "libs/store/table.h"
+#include "services/checkout/field_path.h"
+
+namespace halles::checkout {
+namespace {
+
+absl::Status CheckExternalRefAt(const Path& field, const v1::ExternalRef& external) {
+  const bool clean = std::all_of(external.source().begin(), external.source().end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  });
+  if (!clean || external.source().empty() || external.source().size() > kSourceCharactersMax) {
+    return Invalid(Path(field, "source"), "must have 1 to 32 characters of a-z, 0-9, '-' and '_'");
+  }
+  return CheckText(Path(field, "external_id"), external.external_id(), 1, kExternalIdCharactersMax);
+}
+
+absl::Status CheckRecordedTimeAt(const Path& field, const google::protobuf::Timestamp& time) {
+  if (time.seconds() < 0 || time.seconds() > kRecordedSecondsMax || time.nanos() < 0 || time.nanos() > 999'999'999) {
+    return Invalid(field, "must be in the years 1970 to 2199");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckMoney(const Path& field, bool present, const common::v1::Money& money,
+                        absl::string_view currency_code) {
+  if (!present) return Invalid(field, "must be given");
+  if (money.currency_code() != currency_code) {
+    return Invalid(Path(field, "currency_code"), absl::StrCat("must be ", currency_code, " as the record's"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckScale(const Path& field, const common::v1::Decimal& decimal) {
+  if (decimal.scale() > kScaleMax) return Invalid(Path(field, "scale"), "must be 0 to 9");
+  return absl::OkStatus();
+}
+
+absl::Status CheckSigns(const Path& field, const v1::ImportLine& line) {
+  const bool sale = line.kind() == v1::LINE_KIND_SALE;
+  if (!sale && line.kind() != v1::LINE_KIND_RETURN) return absl::OkStatus();
+  const auto wrong = [sale](const common::v1::Decimal& decimal) {
+    return sale ? decimal.unscaled() < 0 : decimal.unscaled() > 0;
+  };
+  const char* rule = sale ? "of a SALE line must not be negative" : "of a RETURN line must not be positive";
+  if (wrong(line.quantity())) return Invalid(Path(field, "quantity"), rule);
+  if (line.unit_price().unscaled() < 0) return Invalid(Path(field, "unit_price"), "must not be negative");
+  if (wrong(line.exact_amount())) return Invalid(Path(field, "exact_amount"), rule);
+  return absl::OkStatus();
+}
+
+absl::Status CheckLine(const Path& field, const v1::ImportLine& line, absl::string_view currency_code) {
+  if (line.kind() == v1::LINE_KIND_UNSPECIFIED || !v1::LineKind_IsValid(line.kind())) {
+    return Invalid(Path(field, "kind"), "must say what the line is");
+  }
+  RETURN_IF_ERROR(CheckText(Path(field, "sku"), line.sku(), 1, kSkuCharactersMax));
+  if (!line.has_quantity()) return Invalid(Path(field, "quantity"), "must be given");
+  RETURN_IF_ERROR(CheckScale(Path(field, "quantity"), line.quantity()));
+  if (!line.has_unit_price() && !line.has_exact_amount()) {
+    return Invalid(Path(field, "unit_price"), "must be given when exact_amount is not");
+  }
+  RETURN_IF_ERROR(CheckScale(Path(field, "unit_price"), line.unit_price()));
+  RETURN_IF_ERROR(CheckScale(Path(field, "exact_amount"), line.exact_amount()));
+  RETURN_IF_ERROR(CheckSigns(field, line));
+  if (line.discounts_size() > kDiscountsMax) return Invalid(Path(field, "discounts"), "takes at most 8 entries");
+  for (int i = 0; i < line.discounts_size(); ++i) {
+    const v1::Discount& discount = line.discounts(i);
+    const Path path(field, "discounts", i);
+    if (discount.kind() == v1::DISCOUNT_KIND_UNSPECIFIED || !v1::DiscountKind_IsValid(discount.kind())) {
+      return Invalid(Path(path, "kind"), "must say why the price was reduced");
+    }
+    RETURN_IF_ERROR(CheckMoney(Path(path, "amount"), discount.has_amount(), discount.amount(), currency_code));
+    if (discount.amount().minor_units() < 0) {
+      return Invalid(Path(path, "amount.minor_units"), "must not be negative");
+    }
+  }
+  return CheckText(Path(field, "description"), line.description(), 0, kDescriptionCharactersMax);
+}
+
+Rounding RoundingOf(common::v1::Rounding rounding) {
+  switch (rounding) {
+    case common::v1::ROUNDING_HALF_EVEN_PER_LINE:
+      return Rounding::kHalfEven;
+    case common::v1::ROUNDING_DOWN_PER_LINE:
+      return Rounding::kDown;
+    case common::v1::ROUNDING_UNSPECIFIED:
+    case common::v1::ROUNDING_HALF_UP_PER_LINE:
+    case common::v1::Rounding_INT_MIN_SENTINEL_DO_NOT_USE_:
+    case common::v1::Rounding_INT_MAX_SENTINEL_DO_NOT_USE_:
+      break;
+  }
+  return Rounding::kHalfUp;
+}
+
+bool FitsInt64(Int128 value) {
+  return value >= std::numeric_limits<int64_t>::min() && value <= std::numeric_limits<int64_t>::max();
+}
+
+// The same number with at most kScaleMax decimals and 64 bits; nullopt when it is not exact there.
+std::optional<common::v1::Decimal> Fitted(const Decimal& decimal) {
+  Int128 unscaled = decimal.unscaled();
+  int scale = decimal.scale();
+  for (; scale > static_cast<int>(kScaleMax); --scale, unscaled /= 10) {
+    if (unscaled % 10 != 0) return std::nullopt;
+  }
+  if (!FitsInt64(unscaled)) return std::nullopt;
+  common::v1::Decimal fitted;
+  fitted.set_unscaled(static_cast<int64_t>(unscaled));
+  fitted.set_scale(static_cast<uint32_t>(scale));
+  return fitted;
+}
+
+struct LineValue {
+  common::v1::Decimal exact;
+  int64_t minor_units;
+};
+
+absl::StatusOr<LineValue> ValueOf(const Path& field, int index, const v1::ImportLine& line, Currency currency,
+                                  Rounding rounding) {
+  LineValue value;
+  if (line.has_exact_amount()) {
+    value.exact = line.exact_amount();
+  } else {
+    ASSIGN_OR_RETURN(const Decimal quantity, ExactOf(line.quantity()));
+    ASSIGN_OR_RETURN(const Decimal price, ExactOf(line.unit_price()));
+    const absl::StatusOr<Decimal> product = quantity.Mul(price);
+    const std::optional<common::v1::Decimal> fitted = product.ok() ? Fitted(*product) : std::nullopt;
+    if (!fitted.has_value()) {
+      return Invalid(Path(Path(field, "lines", index), "unit_price"),
+                     "times quantity is too large, or not exact with 9 decimals: send exact_amount");
+    }
+    value.exact = *fitted;
+  }
+  ASSIGN_OR_RETURN(const Decimal exact, ExactOf(value.exact));
+  const absl::StatusOr<Money> amount = Round(exact, currency, rounding);
+  if (!amount.ok()) {
+    const char* member = line.has_exact_amount() ? "exact_amount" : "unit_price";
+    return Invalid(Path(Path(field, "lines", index), member), "does not fit 64 bits of minor units");
+  }
+  value.minor_units = amount->minor_units();
+  return value;
+}
+
+// Calls `take(index, value)` for each line; the sum of all amounts.
+template <class Take>
+absl::StatusOr<int64_t> AddUpLines(absl::string_view field, const v1::ImportRecord& record, const Take& take) {
+  ASSIGN_OR_RETURN(const Currency currency, Currency::Parse(record.currency_code()));
+  const Rounding rounding = RoundingOf(record.rounding());
+  Int128 net = 0;
+  for (int i = 0; i < record.lines_size(); ++i) {
+    ASSIGN_OR_RETURN(const LineValue value, ValueOf(Path(field), i, record.lines(i), currency, rounding));
+    net += value.minor_units;
+    take(i, value);
+  }
+  if (!FitsInt64(net)) return Invalid(Path(Path(field), "lines"), "add up to more than 64 bits of minor units");
+  return static_cast<int64_t>(net);
+}
+
+// Sums of what lines of kind RETURN brought back, by SKU.
+template <class Lines>
+absl::StatusOr<std::map<std::string, Decimal>> AddUpReturned(const Lines& lines) {
+  std::map<std::string, Decimal> returned;
+  for (const auto& line : lines) {
+    if (line.kind() != v1::LINE_KIND_RETURN || line.quantity().unscaled() == 0) continue;
+    ASSIGN_OR_RETURN(const Decimal quantity, ExactOf(line.quantity()));
+    Decimal& sum = returned[line.sku()];
+    ASSIGN_OR_RETURN(sum, sum.Sub(quantity));
+    if (!FitsInt64(sum.unscaled())) return absl::OutOfRangeError("what came back of a SKU does not fit 64 bits");
+  }
+  return returned;
+}
+
+absl::Status CheckRequestId(const std::string& request_id) {
+  return CheckText("request_id", request_id, 1, kRequestIdCharactersMax);
+}
+
+absl::Status CheckRecord(absl::string_view field, const v1::ImportRecord& record, RecordUse use) {
+  RETURN_IF_ERROR(CheckNothingInClear(field, record));
+  RETURN_IF_ERROR(CheckShape(field, record));
+  return CheckAmounts(field, record, use);
+}
+
+}  // namespace
+
+absl::Status Validate(const v1::ImportOrderRequest& request) {
+  RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  return CheckRecord("order", request.order(), RecordUse::kOrder);
+}
+
+absl::Status Validate(const v1::ImportReturnRequest& request) {
+  RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  if (request.has_original()) RETURN_IF_ERROR(CheckExternalRef("original", request.original()));
+  return CheckRecord("return_record", request.return_record(), RecordUse::kReturn);
+}
+
+absl::Status CheckNothingInClear(absl::string_view field, const v1::ImportRecord& record) {
+  for (int i = 0; i < record.identifiers_size(); ++i) {
+    if (!record.identifiers(i).value().empty()) {
+      return Invalid(Path(Path(Path(field), "identifiers", i), "value"), "is in clear");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckShape(absl::string_view field, const v1::ImportRecord& record) {
+  const Path root(field);
+  RETURN_IF_ERROR(CheckExternalRefAt(Path(root, "external"), record.external()));
+  if (!record.has_recorded_time()) return Invalid(Path(root, "recorded_time"), "must be given");
+  RETURN_IF_ERROR(CheckRecordedTimeAt(Path(root, "recorded_time"), record.recorded_time()));
+  if (record.channel() == common::v1::CHANNEL_UNSPECIFIED || !common::v1::Channel_IsValid(record.channel())) {
+    return Invalid(Path(root, "channel"), "must say where it happened");
+  }
+  RETURN_IF_ERROR(CheckText(Path(root, "structure_id"), record.structure_id(), 1, kStructureCharactersMax));
+  RETURN_IF_ERROR(CheckText(Path(root, "device_id"), record.device_id(), 0, kDeviceCharactersMax));
+  if (!Currency::Parse(record.currency_code()).ok()) {
+    return Invalid(Path(root, "currency_code"), "must be a currency of ISO 4217 such as GBP");
+  }
+  if (!common::v1::Rounding_IsValid(record.rounding())) return Invalid(Path(root, "rounding"), "is no rounding");
+  if (record.identifiers_size() > kIdentifiersMax) {
+    return Invalid(Path(root, "identifiers"), "takes at most 8 entries");
+  }
+  for (int i = 0; i < record.identifiers_size(); ++i) {
+    RETURN_IF_ERROR(CheckSealed(Path(root, "identifiers", i).ToString(), record.identifiers(i)));
+  }
+  if (record.lines_size() < 1 || record.lines_size() > kLinesMax) {
+    return Invalid(Path(root, "lines"), absl::StrCat("takes 1 to 2,000 entries, not ", record.lines_size()));
+  }
+  for (int i = 0; i < record.lines_size(); ++i) {
+    RETURN_IF_ERROR(CheckLine(Path(root, "lines", i), record.lines(i), record.currency_code()));
+  }
+  if (record.tenders_size() > kTendersMax) return Invalid(Path(root, "tenders"), "takes at most 16 entries");
+  for (int i = 0; i < record.tenders_size(); ++i) {
+    const v1::Tender& tender = record.tenders(i);
+    const Path path(root, "tenders", i);
+    if (tender.kind() == v1::TENDER_KIND_UNSPECIFIED || !v1::TenderKind_IsValid(tender.kind())) {
+      return Invalid(Path(path, "kind"), "must say how it was paid");
+    }
+    RETURN_IF_ERROR(CheckMoney(Path(path, "amount"), tender.has_amount(), tender.amount(), record.currency_code()));
+  }
+  if (const size_t bytes = record.ByteSizeLong(); bytes > kRecordBytesMax) {
+    return Invalid(root, absl::StrCat("has ", bytes, " bytes; at most ", kRecordBytesMax, " are taken"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckAmounts(absl::string_view field, const v1::ImportRecord& record, RecordUse use) {
+  RETURN_IF_ERROR(AddUpLines(field, record, [](int, const LineValue&) {}).status());
+  if (use == RecordUse::kReturn && !AddUpReturned(record.lines()).ok()) {
+    return Invalid(Path(Path(field), "lines"), "bring back more of one SKU than 64 bits can count");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckExternalRef(absl::string_view field, const v1::ExternalRef& external) {
+  return CheckExternalRefAt(Path(field), external);
+}
+
+absl::Status CheckRecordedTime(absl::string_view field, const google::protobuf::Timestamp& time) {
+  return CheckRecordedTimeAt(Path(field), time);
+}
+
+absl::Status CheckText(const Path& path, absl::string_view text, size_t characters_min, size_t characters_max) {
+  const std::optional<size_t> length = PrintableLength(text);
+  if (!length.has_value()) return Invalid(path, "must be printable text");
+  if (*length < characters_min || *length > characters_max) {
+    return Invalid(path,
+                   absl::StrCat("must have ", characters_min, " to ", characters_max, " characters, not ", *length));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckText(absl::string_view field, absl::string_view text, size_t characters_min, size_t characters_max) {
+  return CheckText(Path(field), text, characters_min, characters_max);
+}
+
+absl::StatusOr<v1::SaleRecord> BuildSale(absl::string_view field, const v1::ImportRecord& record) {
+  v1::SaleRecord sale;
+  sale.mutable_lines()->Reserve(record.lines_size());
+  const auto add_line = [&](int index, const LineValue& value) {
+    const v1::ImportLine& from = record.lines(index);
+    v1::OrderLine& line = *sale.add_lines();
+    line.set_kind(from.kind());
+    line.set_sku(from.sku());
+    *line.mutable_quantity() = from.quantity();
+    if (from.has_unit_price()) *line.mutable_unit_price() = from.unit_price();
+    *line.mutable_exact_amount() = value.exact;
+    line.mutable_amount()->set_currency_code(record.currency_code());
+    line.mutable_amount()->set_minor_units(value.minor_units);
+    *line.mutable_discounts() = from.discounts();
+    line.set_description(from.description());
+  };
+  ASSIGN_OR_RETURN(const int64_t net, AddUpLines(field, record, add_line));
+  *sale.mutable_external() = record.external();
+  *sale.mutable_recorded_time() = record.recorded_time();
+  sale.set_channel(record.channel());
+  sale.set_structure_id(record.structure_id());
+  sale.set_device_id(record.device_id());
+  sale.set_currency_code(record.currency_code());
+  sale.set_rounding(record.rounding() == common::v1::ROUNDING_UNSPECIFIED ? common::v1::ROUNDING_HALF_UP_PER_LINE
+                                                                          : record.rounding());
+  *sale.mutable_identifiers() = record.identifiers();
+  SortIdentifiers(sale.mutable_identifiers());
+  *sale.mutable_tenders() = record.tenders();
+  sale.mutable_net()->set_currency_code(record.currency_code());
+  sale.mutable_net()->set_minor_units(net);
+  return sale;
+}
+
+std::string ContentHash(const v1::SaleRecord& sale, const v1::ExternalRef* original) {
+  const Hash256 sale_hash = Sha256(store::SerializeRow(sale));
+  const std::string rest = original == nullptr ? std::string() : store::SerializeRow(*original);
+  return std::string(Sha256(sale_hash.view(), rest).view());
+}
+
+absl::StatusOr<std::vector<v1::ReturnedItem>> ReturnedItems(const v1::SaleRecord& sale) {
+  ASSIGN_OR_RETURN(const auto returned, AddUpReturned(sale.lines()));
+  std::vector<v1::ReturnedItem> items;
+  items.reserve(returned.size());
+  for (const auto& [sku, quantity] : returned) {
+    v1::ReturnedItem& item = items.emplace_back();
+    item.set_sku(sku);
+    item.mutable_quantity()->set_unscaled(static_cast<int64_t>(quantity.unscaled()));
+    item.mutable_quantity()->set_scale(static_cast<uint32_t>(quantity.scale()));
+  }
+  return items;
+}
+
+UnixMicros MicrosOf(const google::protobuf::Timestamp& time) {
+  return time.seconds() * 1'000'000 + time.nanos() / 1'000;
+}
+
+absl::StatusOr<Decimal> ExactOf(const common::v1::Decimal& decimal) {
+  if (decimal.scale() > kScaleMax) return absl::OutOfRangeError("a decimal has more than 9 decimals");
+  return Decimal::FromUnscaled(decimal.unscaled(), static_cast<int>(decimal.scale()));
+}
+
+}  // namespace halles::checkout

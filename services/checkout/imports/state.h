@@ -1,0 +1,89 @@
+// What checkout decides on: orders, returns, and which of them belong together.
+#ifndef HALLES_SERVICES_CHECKOUT_IMPORTS_STATE_H_
+#define HALLES_SERVICES_CHECKOUT_IMPORTS_STATE_H_
+
+#include <array>
+#include <string>
+#include <tuple>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "halles/checkout/v1/checkout_events.pb.h"
+#include "libs/base/ids.h"
+#include "libs/partition/domain.h"
+#include "libs/store/rows.h"
+#include "libs/store/table.h"
+#include "services/checkout/cart/state.h"
+#include "services/checkout/rows.pb.h"
+
+namespace halles::checkout {
+
+// An order lives in the slot of its id, with everything that came back to it; a return lives in the slot of its own id.
+// Invariants, each of which Evolve refuses to break:
+//   1. An order and a return are recorded once and never changed; each is the first event of its record.
+//   2. A return that names an order is known in the order's slot exactly once: awaited as long as the order is not
+//      recorded, linked from then on.
+//   3. The returned quantity of (order, SKU) is the sum over the order's links.
+//   4. A link is in excess when, with it, more of one of its SKUs came back than the order sold. It is kept all the same.
+
+struct OrderKey {
+  OrderId order;
+  static constexpr std::array kFieldNames = {"order"};
+  auto Fields() const { return std::tie(order); }
+  auto Fields() { return std::tie(order); }
+};
+
+struct ReturnKey {
+  ReturnId return_id;
+  static constexpr std::array kFieldNames = {"return"};
+  auto Fields() const { return std::tie(return_id); }
+  auto Fields() { return std::tie(return_id); }
+};
+
+struct LinkKey {
+  OrderId order;
+  ReturnId return_id;
+  static constexpr std::array kFieldNames = {"order", "return"};
+  auto Fields() const { return std::tie(order, return_id); }
+  auto Fields() { return std::tie(order, return_id); }
+};
+
+struct ReturnedKey {
+  OrderId order;
+  Sku sku;
+  static constexpr std::array kFieldNames = {"order", "sku"};
+  auto Fields() const { return std::tie(order, sku); }
+  auto Fields() { return std::tie(order, sku); }
+};
+
+inline constexpr store::Table<OrderKey, v1::OrderImported> kOrders(1, "orders");
+inline constexpr store::Table<ReturnKey, v1::ReturnImported> kReturns(2, "returns");
+inline constexpr store::Table<OrderKey, rows::AwaitedRow> kAwaited(3, "awaited");
+inline constexpr store::Table<LinkKey, rows::LinkRow> kLinks(4, "links");
+inline constexpr store::Table<ReturnedKey, rows::ReturnedRow> kReturned(5, "returned");
+
+inline store::Schema StateSchema() {
+  return store::Schema()
+      .Add(kOrders)
+      .Add(kReturns)
+      .Add(kAwaited)
+      .Add(kLinks)
+      .Add(kReturned)
+      .Add(cart::kCarts)
+      .Add(cart::kCartLines);
+}
+
+// Tables that are asked mostly for keys which are not there yet.
+inline constexpr std::array kMostlyAbsentTables = {kOrders.id(), kReturns.id(), kAwaited.id(), cart::kCarts.id(),
+                                                   cart::kCartLines.id()};
+
+// True when the return is in the row.
+bool Awaits(const rows::AwaitedRow& row, absl::string_view return_id);
+
+// Folds one fact. The aggregate of OrderImported, ReturnAwaited and ReturnLinked is the order, that of ReturnImported the
+// return. DATA_LOSS, and nothing is written, when the event breaks an invariant or is none that this version knows.
+absl::Status Evolve(store::Rows& state, const v1::OrderEvent& event, const partition::FactContext& context);
+
+}  // namespace halles::checkout
+
+#endif  // HALLES_SERVICES_CHECKOUT_IMPORTS_STATE_H_

@@ -1,0 +1,95 @@
+// Tests of the fold over orders and returns: what it keeps, and which events it cannot evolve.
+#include "services/checkout/imports/state.h"
+
+#include <string>
+
+#include "gtest/gtest.h"
+#include "libs/base/status.h"
+#include "services/checkout/test_builders.h"
+
+namespace halles::checkout {
+namespace {
+
+const OrderId kOrder = OrderIdOf("", Ref("536365"));
+
+v1::ImportRecord Six() { return Record("536365", {Sold("85123A", "6")}); }
+v1::LinkReturnRequest LinkOfBack(const std::string& external_id, const std::string& quantity) {
+  return LinkOf(Record(external_id, {Back("85123A", quantity)}), "536365");
+}
+partition::Fact<v1::OrderEvent> OfOrder(const v1::OrderEvent& event) { return {kOrder.ToString(), event}; }
+
+void ExpectCannotBeEvolved(const absl::Status& status) {
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+  EXPECT_EQ(ReasonOf(status), "EVENT_CANNOT_BE_EVOLVED");
+}
+
+TEST(Evolve, KeepsAnOrderAsItWasRecorded) {
+  GivenOrders given(kSlot);
+  ASSERT_TRUE(given.TryEvolve({OfOrder(OrderImported(Six()))}).ok());
+  EXPECT_EQ(kOrders.Get(given.rows(), {kOrder})->DebugString(), OrderImported(Six()).order_imported().DebugString());
+  EXPECT_EQ(given.rows().size(), 1u);
+}
+
+TEST(Evolve, SumsWhatCameBackOverAllLinks) {
+  GivenOrders given(kSlot);
+  given.Record(Import(Six()));
+  given.Record(LinkOfBack("C1", "1.5"));
+  given.Record(LinkOfBack("C2", "2.25"));
+  EXPECT_EQ(kReturned.Get(given.rows(), {kOrder, Sku::FromString("85123A")})->quantity(), "3.75");
+}
+
+TEST(Evolve, LetsAReturnWaitInOnePlaceOnly) {
+  GivenOrders given(kSlot);
+  given.Record(LinkOfBack("C1", "1"));
+  given.Record(LinkOfBack("C2", "1"));
+  EXPECT_EQ(kAwaited.Get(given.rows(), {kOrder})->returns_size(), 2);
+  given.Record(Import(Six()));
+  EXPECT_FALSE(kAwaited.Contains(given.rows(), {kOrder}));
+  EXPECT_TRUE(kLinks.Contains(given.rows(), {kOrder, ReturnIdOf("", Ref("C1"))}));
+}
+
+TEST(Evolve, StopsAtAnEventThatItDoesNotKnow) {
+  GivenOrders given(kSlot);
+  const absl::Status status = given.TryEvolve({OfOrder(v1::OrderEvent())});
+  ExpectCannotBeEvolved(status);
+  EXPECT_EQ(MetadataOf(status, "event"), "checkout/17@0#0");
+}
+
+TEST(Evolve, StopsAtAnOrderOrReturnThatComesTwice) {
+  GivenOrders given(kSlot);
+  ASSERT_TRUE(given.TryEvolve({OfOrder(OrderImported(Six()))}).ok());
+  ExpectCannotBeEvolved(given.TryEvolve({OfOrder(OrderImported(Six()))}));
+  const v1::OrderEvent imported = ReturnImported(Record("C1", {Back("s", "1")}));
+  ASSERT_TRUE(given.TryEvolve({{"ret-1", imported}}).ok());
+  ExpectCannotBeEvolved(given.TryEvolve({{"ret-1", imported}}));
+}
+
+TEST(Evolve, StopsAtAnOrderThatDoesNotBeginItsRecord) {
+  GivenOrders given(kSlot);
+  const v1::OrderEvent imported = ReturnImported(Record("C1", {Back("s", "1")}));
+  ExpectCannotBeEvolved(given.TryEvolve({{"ret-1", imported}, OfOrder(OrderImported(Six()))}));
+  ExpectCannotBeEvolved(given.TryEvolve({OfOrder(OrderImported(Six())), {"ret-2", imported}}));
+}
+
+TEST(Evolve, StopsAtALinkWithoutItsOrderOrTwice) {
+  GivenOrders given(kSlot);
+  ExpectCannotBeEvolved(given.TryEvolve({OfOrder(ReturnLinked(LinkOfBack("C1", "1")))}));
+  given.Record(Import(Six()));
+  given.Record(LinkOfBack("C1", "1"));
+  ExpectCannotBeEvolved(given.TryEvolve({OfOrder(ReturnLinked(LinkOfBack("C1", "1")))}));
+}
+
+TEST(Evolve, StopsAtAReturnThatWaitsForARecordedOrderOrTwice) {
+  GivenOrders given(kSlot);
+  given.Record(LinkOfBack("C1", "1"));
+  ExpectCannotBeEvolved(given.TryEvolve({OfOrder(ReturnAwaited(LinkOfBack("C1", "1")))}));
+  given.Record(Import(Six()));
+  ExpectCannotBeEvolved(given.TryEvolve({OfOrder(ReturnAwaited(LinkOfBack("C2", "1")))}));
+}
+
+TEST(StateSchema, NamesItsRows) {
+  EXPECT_EQ(StateSchema().Describe(kOrders.Encode({OrderId::FromString("ord-1")})), "orders order=ord-1");
+}
+
+}  // namespace
+}  // namespace halles::checkout

@@ -1,0 +1,49 @@
+// The money of orders that are placed here: frozen prices, and what part of a line is worth.
+#ifndef HALLES_SERVICES_CHECKOUT_ORDER_AMOUNTS_H_
+#define HALLES_SERVICES_CHECKOUT_ORDER_AMOUNTS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "google/protobuf/repeated_ptr_field.h"
+#include "google/protobuf/timestamp.pb.h"
+#include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/common/v1/common.pb.h"
+#include "libs/base/clock.h"
+
+namespace halles::checkout::order {
+
+common::v1::Money MoneyOf(absl::string_view currency_code, int64_t minor_units);
+
+google::protobuf::Timestamp TimeOf(UnixMicros time);
+
+// Units times price, rounded half up, in minor units; AMOUNT_OVERFLOW when it does not fit.
+absl::StatusOr<int64_t> AmountOf(int64_t units, const common::v1::Decimal& unit_price, absl::string_view currency_code);
+
+// The snapshot of these lines, their amounts set: total and hash. AMOUNT_OVERFLOW when the total does not fit.
+absl::StatusOr<v1::PriceSnapshot> SnapshotOf(google::protobuf::RepeatedPtrField<v1::PricedLine> lines,
+                                             absl::string_view currency_code);
+
+// What `units` of a line are worth after `gone` of its `all` units (unscaled, of scale `scale`) are gone already. All parts
+// of a line add up to its amount exactly, in whichever pieces it goes: each is the difference of two rounded sums. `units`
+// and `gone` are pieces; together they are at most `all`.
+int64_t PartOf(int64_t amount, int64_t all, uint32_t scale, int64_t gone, int64_t units);
+
+// The head of a document: everything but lines and net.
+v1::SaleRecord DocumentOf(absl::string_view document_id, const v1::Origin& origin, absl::string_view currency_code,
+                          const google::protobuf::RepeatedPtrField<common::v1::Identifier>& identifiers,
+                          UnixMicros now);
+
+// Adds the lines of a snapshot as sold. `document` came from DocumentOf.
+void AddSold(const v1::PriceSnapshot& snapshot, v1::SaleRecord* document);
+
+// Adds a line that takes `units` worth `amount`, both positive, off the books: `kind` says why.
+void AddTakenOff(v1::LineKind kind, absl::string_view sku, absl::string_view description,
+                 const common::v1::Decimal* unit_price, int64_t units, int64_t amount, v1::SaleRecord* document);
+
+}  // namespace halles::checkout::order
+
+#endif  // HALLES_SERVICES_CHECKOUT_ORDER_AMOUNTS_H_

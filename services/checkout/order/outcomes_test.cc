@@ -1,0 +1,163 @@
+// Tests of placing an order: from the cart to its number, or back to the cart.
+#include <string>
+
+#include "gtest/gtest.h"
+#include "libs/saga/saga.h"
+#include "services/checkout/order/queries.h"
+#include "services/checkout/order/test_builders.h"
+
+namespace halles::checkout::order {
+namespace {
+
+GivenLive GivenPlacing() {
+  GivenLive given({CartLineOf("a", 3, "3.333", "shoe"), CartLineOf("b", 1, "5.00", "hat")}, ShipFrom({"paris"}));
+  given.Record(Place());
+  return given;
+}
+
+TEST(PlaceOrder, FreezesTheCartAndAsksForEachSkuOnce) {
+  GivenLive given({CartLineOf("a", 3, "3.333", "shoe"), CartLineOf("b", 1, "5.00", "hat"), CartLineOf("c")},
+                  ShipFrom({"paris"}));
+  const auto outcome = given.Record(Place());
+  ASSERT_EQ(outcome.facts().size(), 2u);
+  EXPECT_EQ(outcome.facts()[0].event.checkout_started().snapshot().total().minor_units(), 1755);
+  ASSERT_EQ(outcome.calls().size(), 2u);
+  EXPECT_EQ(outcome.calls()[0].aggregate_key, "shoe");
+  EXPECT_EQ(given.Cart().state(), v1::CART_STATE_IN_CHECKOUT);
+  given.When(Add(kOrderId, {CartLineOf("z")})).ThenRejected(v1::REJECT_REASON_CART_NOT_OPEN);
+}
+
+TEST(PlaceOrder, AnswersWhateverAsksWithTheSameOrder) {
+  GivenLive given = GivenPlacing();
+  given.When(Place()).ThenNothing();
+  EXPECT_FALSE(OutcomeOf(given.rows(), kSlot, Place())->has_value());
+  given.AnswerAll(7);
+  given.When(Place()).ThenNothing();
+  EXPECT_EQ((*OutcomeOf(given.rows(), kSlot, Place()))->order().number(), 7);
+}
+
+TEST(PlaceOrder, GivesTheNumberOnlyOnceAllStockIsHeld) {
+  GivenLive given = GivenPlacing();
+  const saga::v1::Saga saga = given.Saga();
+  EXPECT_TRUE(given.Succeed("c-1/1/s0", GivenLive::ResponseTo(saga.plan().steps(0), 1)).calls().empty());
+  const auto second = given.Succeed("c-1/1/s1", GivenLive::ResponseTo(saga.plan().steps(1), 1));
+  ASSERT_EQ(second.calls().size(), 1u);
+  EXPECT_EQ(second.calls()[0].aggregate_key, "numbers/web");
+  EXPECT_EQ(given.Order().number(), 0);
+}
+
+TEST(PlaceOrder, ConfirmsInTheRecordThatNotesTheNumber) {
+  GivenLive given = Placed(ShipFrom({"paris", "lyon"}));
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CONFIRMED);
+  EXPECT_EQ(given.Cart().state(), v1::CART_STATE_ORDERED);
+  EXPECT_EQ(given.Saga().steps_size(), 0);
+  const v1::LiveFulfilment fulfilment = given.Fulfilment("f1");
+  EXPECT_EQ(fulfilment.fulfilment().location_id(), "paris");
+  ASSERT_EQ(fulfilment.fulfilment().lines_size(), 2);
+  EXPECT_EQ(fulfilment.fulfilment().lines(0).hold_id(), "c-1/1");
+}
+
+TEST(PlaceOrder, RejectsWithWhatStockSaidAndOpensTheCartAgain) {
+  GivenLive given = GivenPlacing();
+  given.Refuse("c-1/1/s0", Insufficient("0", "2"));
+  given.AnswerAll();
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_REJECTED);
+  EXPECT_EQ(given.Cart().state(), v1::CART_STATE_OPEN);
+  ASSERT_EQ(given.Cart().problems_size(), 1);
+  const v1::Problem problem = given.Cart().problems(0);
+  EXPECT_EQ(problem.kind(), v1::PROBLEM_KIND_INSUFFICIENT_STOCK);
+  EXPECT_EQ(problem.line_id(), "a");
+  EXPECT_EQ(problem.asked_units(), 3);
+  EXPECT_EQ(problem.available_units(), 2);
+  EXPECT_EQ(ReasonOf(OutcomeOf(given.rows(), kSlot, Place()).status()), "PLACEMENT_REJECTED");
+}
+
+TEST(PlaceOrder, BeginsAnewAfterARejection) {
+  GivenLive given = GivenPlacing();
+  given.Refuse("c-1/1/s0", Insufficient("0", "2"));
+  given.AnswerAll();
+  given.Record(Change(kOrderId, "a", 2));
+  given.Record(Place());
+  EXPECT_EQ(given.Saga().plan().saga_id(), "c-1/2");
+  given.Refuse("c-1/1/s0", Insufficient("0", "2")).ThenNothing();  // late, of the first attempt
+  given.AnswerAll();
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CONFIRMED);
+  EXPECT_TRUE(given.Order().problems().empty());
+}
+
+TEST(PlaceOrder, GivesUpWhenStockDoesNotAnswer) {
+  GivenLive given = GivenPlacing();
+  given.Succeed("c-1/1/s0", GivenLive::ResponseTo(given.Saga().plan().steps(0), 1));
+  given.Wait(saga::kGiveUpMicros);
+  given.Turn("saga");
+  EXPECT_EQ(given.Saga().state(), saga::v1::SAGA_STATE_BACKWARD);
+  given.AnswerAll();
+  ASSERT_EQ(given.Cart().problems_size(), 1);
+  EXPECT_EQ(given.Cart().problems(0).kind(), v1::PROBLEM_KIND_STOCK_UNREACHABLE);
+  EXPECT_EQ(given.Cart().problems(0).line_id(), "b");
+}
+
+TEST(PlaceOrder, RepeatsWhatHasNoAnswer) {
+  GivenLive given = GivenPlacing();
+  given.Turn("saga").ThenNothing();
+  given.Wait(saga::kFirstRetryMicros);
+  EXPECT_EQ(given.Turn("saga").calls().size(), 2u);
+}
+
+TEST(PlaceOrder, ReplacesEachHoldOfTheCartByAStepOfItsOwn) {
+  std::vector<v1::CartLine> lines = {CartLineOf("a"), CartLineOf("b"), CartLineOf("c")};
+  lines[0].set_hold_id("h1");
+  lines[2].set_hold_id("h2");
+  GivenLive given(lines, ShipFrom({"paris"}));
+  given.Record(Place());
+  const saga::v1::Saga saga = given.Saga();
+  ASSERT_EQ(saga.steps_size(), 3);
+  inventory::v1::ReserveStockRequest first;
+  inventory::v1::ReserveStockRequest second;
+  ASSERT_TRUE(first.ParseFromString(saga.plan().steps(0).request()));
+  ASSERT_TRUE(second.ParseFromString(saga.plan().steps(1).request()));
+  EXPECT_EQ(first.replaces_hold_id(), "h1");
+  EXPECT_EQ(first.lines_size(), 2);
+  EXPECT_EQ(first.hold_id(), "c-1/1");
+  EXPECT_EQ(second.replaces_hold_id(), "h2");
+  EXPECT_EQ(second.lines_size(), 1);
+  EXPECT_EQ(second.hold_id(), "c-1/1/2");
+}
+
+TEST(PlaceOrder, SaysWhichLineLostItsHold) {
+  std::vector<v1::CartLine> lines = {CartLineOf("a"), CartLineOf("b")};
+  lines[1].set_hold_id("h1");
+  GivenLive given(lines, ShipFrom({"paris"}));
+  given.Record(Place());
+  given.Refuse("c-1/1/s0", Reject(inventory::v1::REJECT_REASON_HOLD_UNKNOWN, "there is no such hold"));
+  given.AnswerAll();
+  ASSERT_EQ(given.Cart().problems_size(), 1);
+  EXPECT_EQ(given.Cart().problems(0).kind(), v1::PROBLEM_KIND_HOLD_LOST);
+  EXPECT_EQ(given.Cart().problems(0).line_id(), "b");
+}
+
+TEST(PlaceOrder, SpreadsALineOverSeveralLocations) {
+  GivenLive given({CartLineOf("a", 3), CartLineOf("b", 2)}, ShipFrom({"paris", "lyon"}));
+  given.Record(Place());
+  inventory::v1::ReserveStockResponse response;
+  const auto add = [](inventory::v1::LinePlan* plan, const std::string& location, int64_t units) {
+    inventory::v1::Allocation& allocation = *plan->add_allocations();
+    allocation.set_location_id(location);
+    allocation.set_units(units);
+  };
+  inventory::v1::LinePlan* plan = response.add_line_plans();
+  add(plan, "paris", 2);
+  add(plan, "lyon", 1);
+  add(response.add_line_plans(), "lyon", 2);
+  given.Succeed("c-1/1/s0", response.SerializeAsString());
+  given.AnswerAll();
+  EXPECT_EQ(given.Fulfilment("f1").fulfilment().location_id(), "paris");
+  EXPECT_EQ(given.Fulfilment("f1").fulfilment().lines(0).units(), 2);
+  EXPECT_EQ(given.Fulfilment("f2").fulfilment().location_id(), "lyon");
+  ASSERT_EQ(given.Fulfilment("f2").fulfilment().lines_size(), 2);
+  EXPECT_EQ(given.Fulfilment("f2").fulfilment().lines(0).units(), 1);
+  EXPECT_EQ(given.Fulfilment("f2").fulfilment().lines(1).units(), 2);
+}
+
+}  // namespace
+}  // namespace halles::checkout::order

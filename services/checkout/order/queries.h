@@ -1,0 +1,29 @@
+// What the door of orders answers from state.
+#ifndef HALLES_SERVICES_CHECKOUT_ORDER_QUERIES_H_
+#define HALLES_SERVICES_CHECKOUT_ORDER_QUERIES_H_
+
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "halles/checkout/v1/order_service.pb.h"
+#include "libs/base/ids.h"
+#include "libs/base/slot.h"
+#include "libs/store/rows.h"
+
+namespace halles::checkout::order {
+
+// The order with what came back to it, in the order in which it came. NOT_FOUND with reason ORDER_UNKNOWN.
+absl::StatusOr<v1::LiveOrder> FindLiveOrder(const store::RowReader& state, SlotId slot, const OrderId& order);
+
+// How what a command began has ended: nullopt while it goes on. A refusal has the problems as its details.
+absl::StatusOr<std::optional<v1::PlaceOrderResponse>> OutcomeOf(const store::RowReader& state, SlotId slot,
+                                                                const v1::PlaceOrderRequest& request);
+absl::StatusOr<std::optional<v1::ExchangeLinesResponse>> OutcomeOf(const store::RowReader& state, SlotId slot,
+                                                                   const v1::ExchangeLinesRequest& request);
+absl::StatusOr<std::optional<v1::RerouteFulfilmentResponse>> OutcomeOf(const store::RowReader& state, SlotId slot,
+                                                                       const v1::RerouteFulfilmentRequest& request);
+
+}  // namespace halles::checkout::order
+
+#endif  // HALLES_SERVICES_CHECKOUT_ORDER_QUERIES_H_

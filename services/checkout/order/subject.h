@@ -1,0 +1,91 @@
+// The order that a command is about, and what every command about an order asks of it.
+#ifndef HALLES_SERVICES_CHECKOUT_ORDER_SUBJECT_H_
+#define HALLES_SERVICES_CHECKOUT_ORDER_SUBJECT_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "halles/checkout/v1/checkout_service.pb.h"
+#include "libs/base/ids.h"
+#include "libs/base/status.h"
+#include "services/checkout/cart/checks.h"
+#include "services/checkout/cart/state.h"
+#include "services/checkout/imports/record.h"
+#include "services/checkout/order/checks.h"
+#include "services/checkout/order/fulfilment.h"
+#include "services/checkout/order/state.h"
+
+namespace halles::checkout::order {
+
+struct Subject {
+  OrderId order;
+  rows::LiveOrderRow row;
+  int64_t next_version = 0;  // once the record of the command is folded
+};
+
+// A finding about a field as a refusal.
+inline absl::Status Malformed(const absl::Status& finding) {
+  if (finding.ok()) return finding;
+  return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, finding.message(), {{"field", MetadataOf(finding, "field")}});
+}
+
+inline absl::Status OrderUnknown(const std::string& order_id) {
+  return Reject(v1::REJECT_REASON_ORDER_UNKNOWN, absl::StrCat("no order ", order_id, " is known"),
+                {{"order_id", order_id}});
+}
+
+// The order, confirmed and in the version that the command was made for.
+template <class Request>
+absl::StatusOr<Subject> FindSubject(const store::RowReader& state, const Request& request) {
+  Subject subject{OrderId::FromString(request.order_id()), {}, 0};
+  std::optional<rows::LiveOrderRow> row = kLiveOrders.Get(state, {subject.order});
+  const std::optional<rows::CartRow> cart = row.has_value() ? cart::Find(state, subject.order) : std::nullopt;
+  if (!cart.has_value()) return OrderUnknown(request.order_id());
+  if (!IsCertain(row->state())) {
+    return Reject(v1::REJECT_REASON_ORDER_NOT_CONFIRMED,
+                  absl::StrCat("the order is ", v1::OrderState_Name(row->state())),
+                  {{"state", v1::OrderState_Name(row->state())}});
+  }
+  RETURN_IF_ERROR(CheckVersion(request, cart->version()));
+  subject.row = *std::move(row);
+  subject.next_version = cart::NextVersion(*cart);
+  return subject;
+}
+
+inline absl::Status CheckNotBusy(const rows::LiveOrderRow& row) {
+  if (row.pending_case() == rows::LiveOrderRow::PENDING_NOT_SET) return absl::OkStatus();
+  const bool exchange = row.pending_case() == rows::LiveOrderRow::kExchange;
+  return Reject(v1::REJECT_REASON_ORDER_BUSY,
+                absl::StrCat(exchange ? "an exchange" : "a reroute", " of the order is under way: try again"),
+                {{exchange ? "exchange_id" : "fulfilment_id",
+                  exchange ? row.exchange().exchange_id() : row.reroute().fulfilment_id()}});
+}
+
+// The fulfilment, and its state after `move`.
+struct Moved {
+  const v1::LiveFulfilment* fulfilment;
+  v1::FulfilmentState after;
+};
+inline absl::StatusOr<Moved> CheckMove(const rows::LiveOrderRow& row, const std::string& fulfilment_id, Move move) {
+  const v1::LiveFulfilment* fulfilment = FindFulfilment(row, fulfilment_id);
+  if (fulfilment == nullptr) {
+    return Reject(v1::REJECT_REASON_FULFILMENT_UNKNOWN, absl::StrCat("the order has no fulfilment ", fulfilment_id),
+                  {{"fulfilment_id", fulfilment_id}});
+  }
+  const auto after = After(move, fulfilment->fulfilment().delivery(), fulfilment->state());
+  if (!after.has_value()) {
+    const std::string is = v1::FulfilmentState_Name(fulfilment->state());
+    return Reject(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS,
+                  absl::StrCat("a fulfilment of this kind that is ", is, " does not let itself ", NameOf(move)),
+                  {{"fulfilment_id", fulfilment_id}, {"state", is}, {"move", std::string(NameOf(move))}});
+  }
+  return Moved{fulfilment, *after};
+}
+
+}  // namespace halles::checkout::order
+
+#endif  // HALLES_SERVICES_CHECKOUT_ORDER_SUBJECT_H_

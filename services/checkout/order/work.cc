@@ -1,0 +1,418 @@
+// Notes when parts of orders come to need somebody, and lists those whose time has come.
+#include "services/checkout/order/work.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "libs/base/page_token.h"
+#include "libs/base/status.h"
+#include "libs/store/key_codec.h"
+#include "services/checkout/imports/record.h"
+#include "services/checkout/order/amounts.h"
+
+namespace halles::checkout::order {
+namespace {
+
+constexpr int kPageDefault = 100;
+
+std::string RefOf(const partition::FactContext& context) {
+  return EventRef{context.slot, context.position, context.index}.ToString();
+}
+
+// The order of a fact as the view knows it; written when it is done.
+class Parts {
+ public:
+  Parts(store::Rows& view, const partition::FactContext& context)
+      : view_(view), context_(context), key_{OrderId::FromString(context.aggregate_id)} {
+    row_ = kWorkOrders.Get(view, key_).value_or(rows::WorkOrderRow());
+  }
+
+  rows::WorkPart* Find(absl::string_view fulfilment_id) {
+    for (rows::WorkPart& part : *row_.mutable_parts()) {
+      if (part.fulfilment_id() == fulfilment_id) return &part;
+    }
+    return nullptr;
+  }
+
+  void Add(const v1::Fulfilment& fulfilment) {
+    rows::WorkPart& part = *row_.add_parts();
+    part.set_fulfilment_id(fulfilment.fulfilment_id());
+    part.set_location_id(fulfilment.location_id());
+    for (const v1::FulfilmentLine& line : fulfilment.lines()) {
+      v1::FulfilmentLine& kept = *part.add_lines();
+      kept.set_sku(line.sku());
+      kept.set_hold_id(line.hold_id());
+    }
+    const v1::Shipment& shipment = fulfilment.delivery().shipment();
+    if (shipment.has_promised_time()) Promise(&part, MicrosOf(shipment.promised_time()));
+  }
+
+  void Remove(absl::string_view fulfilment_id) {
+    for (int i = 0; i < row_.parts_size(); ++i) {
+      if (row_.parts(i).fulfilment_id() != fulfilment_id) continue;
+      SetDue(row_.mutable_parts(i), 0, {});
+      row_.mutable_parts()->DeleteSubrange(i, 1);
+      return;
+    }
+  }
+
+  // It is late from `time` on.
+  void Promise(rows::WorkPart* part, UnixMicros time) {
+    SetDue(part, time,
+           WorkOf(v1::WORK_KIND_LATE,
+                  absl::StrCat("promised for ", absl::FormatTime(absl::FromUnixMicros(time), absl::UTCTimeZone())),
+                  part->location_id()));
+  }
+  void Delay(rows::WorkPart* part, const v1::FulfilmentDelayed& delayed) {
+    SetDue(part, context_.logical_time, WorkOf(v1::WORK_KIND_LATE, delayed.cause(), part->location_id()));
+  }
+  // Its saga runs, until it is removed.
+  void Begin(absl::string_view what) {
+    Remove("");
+    SetDue(row_.add_parts(), context_.logical_time + kStuckAfterMicros, WorkOf(v1::WORK_KIND_STUCK, what, ""));
+  }
+  // Why its saga turned back.
+  void Explain(const std::string& cause) {
+    rows::WorkPart* saga = Find("");
+    if (saga == nullptr || cause.empty()) return;
+    const WorkKey key{saga->due_us(), key_.order, ""};
+    rows::WorkRow row = kWork.Get(view_, key).value_or(rows::WorkRow());
+    row.set_cause(absl::StrCat("is being taken back: ", cause));
+    kWork.Put(view_, key, row);
+  }
+  void Move(rows::WorkPart* part, const std::string& to_location_id) {
+    part->set_location_id(to_location_id);
+    if (part->due_us() == 0) return;
+    const WorkKey key{part->due_us(), key_.order, part->fulfilment_id()};
+    rows::WorkRow row = kWork.Get(view_, key).value_or(rows::WorkRow());
+    row.set_location_id(to_location_id);
+    kWork.Put(view_, key, row);
+  }
+
+  void Put() {
+    if (row_.parts().empty()) {
+      kWorkOrders.Delete(view_, key_);
+    } else {
+      kWorkOrders.Put(view_, key_, row_);
+    }
+  }
+
+ private:
+  rows::WorkRow WorkOf(v1::WorkKind kind, absl::string_view cause, const std::string& location_id) const {
+    rows::WorkRow row;
+    row.set_kind(kind);
+    row.set_cause(std::string(cause));
+    row.set_event(RefOf(context_));
+    row.set_location_id(location_id);
+    return row;
+  }
+
+  void SetDue(rows::WorkPart* part, UnixMicros due, const rows::WorkRow& row) {
+    if (part->due_us() != 0) kWork.Delete(view_, {part->due_us(), key_.order, part->fulfilment_id()});
+    part->set_due_us(due);
+    if (due != 0) kWork.Put(view_, {due, key_.order, part->fulfilment_id()}, row);
+  }
+
+  store::Rows& view_;
+  const partition::FactContext& context_;
+  WorkOrderKey key_;
+  rows::WorkOrderRow row_;
+};
+
+// An order is made of the cart's id, then '/': holds of sagas are named so.
+std::string OrderOfHold(absl::string_view hold_id) { return std::string(hold_id.substr(0, hold_id.find('/'))); }
+
+bool IsOfSaga(absl::string_view hold_id) { return hold_id.find('/') != absl::string_view::npos; }
+
+void Break(store::Rows& view, const inventory::v1::PromiseBroken& broken, const partition::FactContext& context) {
+  for (const std::string& hold : broken.hold_ids()) {
+    if (!IsOfSaga(hold)) continue;
+    const WorkOfHoldKey key{Sku::FromString(context.aggregate_id), hold};
+    rows::WorkRow work;
+    work.set_kind(v1::WORK_KIND_CONTRADICTORY);
+    work.set_cause(absl::StrCat("of ", context.aggregate_id, " ", broken.short_units(),
+                                " units fewer are there than were promised"));
+    work.set_event(RefOf(context));
+    work.set_location_id(broken.location_id());
+    kContradictions.Put(view, {context.logical_time, key.sku, hold, StructureId::FromString(broken.location_id())},
+                        work);
+    rows::WorkOfHoldRow row = kWorkOfHolds.Get(view, key).value_or(rows::WorkOfHoldRow());
+    rows::WorkOfHold& entry = *row.add_broken();
+    entry.set_since_us(context.logical_time);
+    entry.set_location_id(broken.location_id());
+    kWorkOfHolds.Put(view, key, row);
+  }
+}
+
+// The hold's goods are not at the location any more; null: they are nowhere.
+void Mend(store::Rows& view, const std::string& hold, const std::string* location_id,
+          const partition::FactContext& context) {
+  const WorkOfHoldKey key{Sku::FromString(context.aggregate_id), hold};
+  std::optional<rows::WorkOfHoldRow> row = kWorkOfHolds.Get(view, key);
+  if (!row.has_value()) return;
+  rows::WorkOfHoldRow left;
+  for (const rows::WorkOfHold& entry : row->broken()) {
+    if (location_id != nullptr && entry.location_id() != *location_id) {
+      *left.add_broken() = entry;
+    } else {
+      kContradictions.Delete(view, {entry.since_us(), key.sku, hold, StructureId::FromString(entry.location_id())});
+    }
+  }
+  if (left.broken().empty()) {
+    kWorkOfHolds.Delete(view, key);
+  } else {
+    kWorkOfHolds.Put(view, key, left);
+  }
+}
+
+void Contradict(store::Rows& view, const inventory::v1::StockContradicted& fact,
+                const partition::FactContext& context) {
+  rows::WorkRow work;
+  work.set_kind(v1::WORK_KIND_CONTRADICTORY);
+  work.set_cause(fact.cause());
+  work.set_event(RefOf(context));
+  work.set_order_id(fact.order_id());
+  kContradictions.Put(
+      view, {context.logical_time, Sku::FromString(context.aggregate_id), fact.hold_id(), StructureId()}, work);
+}
+
+// An item and its place in the list.
+struct Listed {
+  std::string rank;
+  v1::WorkItem item;
+};
+
+template <class Key>
+std::string RankOf(char table, const Key& key) {
+  std::string rank;
+  store::AppendField(key.since_us, &rank);
+  rank.push_back(table);
+  store::AppendKey(key, &rank);
+  return rank;
+}
+
+v1::WorkItem ItemOf(UnixMicros since, const rows::WorkRow& row) {
+  v1::WorkItem item;
+  item.set_kind(row.kind());
+  *item.mutable_since_time() = TimeOf(since);
+  item.set_cause(row.cause());
+  item.set_event(row.event());
+  item.set_location_id(row.location_id());
+  return item;
+}
+
+// Says which fulfilment a contradiction is about; false when it is not to be shown any more.
+bool Locate(const store::RowReader& view, const ContradictionKey& key, const rows::WorkRow& row, UnixMicros now,
+            v1::WorkItem* item) {
+  const bool broken = !key.location.empty();
+  item->set_order_id(row.order_id().empty() ? OrderOfHold(key.hold) : row.order_id());
+  const auto order = kWorkOrders.Get(view, {OrderId::FromString(item->order_id())});
+  if (order.has_value()) {
+    for (const rows::WorkPart& part : order->parts()) {
+      if (broken && part.location_id() != key.location.ToString()) continue;
+      for (const v1::FulfilmentLine& line : part.lines()) {
+        if (line.sku() != key.sku.ToString() || line.hold_id() != key.hold) continue;
+        item->set_fulfilment_id(part.fulfilment_id());
+        item->set_location_id(part.location_id());
+        return true;
+      }
+    }
+  }
+  return !broken && key.since_us + kContradictedForMicros > now;
+}
+
+std::string Fingerprint(const v1::ListWorkQueueRequest& request) {
+  v1::ListWorkQueueRequest same = request;
+  same.clear_page_size();
+  same.clear_page_token();
+  same.clear_consistency_token();
+  return absl::StrCat("work ", store::SerializeRow(same));
+}
+
+}  // namespace
+
+absl::Status ProjectWork(store::Rows& view, const v1::OrderEvent& event, const partition::FactContext& context) {
+  Parts parts(view, context);
+  switch (event.event_case()) {
+    case v1::OrderEvent::kCheckoutStarted:
+      parts.Begin("is being placed");
+      break;
+    case v1::OrderEvent::kSagaAdvanced:
+      parts.Explain(event.saga_advanced().cause());
+      return absl::OkStatus();
+    case v1::OrderEvent::kOrderConfirmed:
+      parts.Remove("");
+      for (const v1::Fulfilment& planned : event.order_confirmed().fulfilments()) parts.Add(planned);
+      break;
+    case v1::OrderEvent::kOrderRejected:
+    case v1::OrderEvent::kRerouteRefused:
+    case v1::OrderEvent::kExchangeRejected:
+      parts.Remove("");
+      break;
+    case v1::OrderEvent::kOrderCancelled:
+      for (const v1::Fulfilment& ended : event.order_cancelled().fulfilments()) parts.Remove(ended.fulfilment_id());
+      break;
+    case v1::OrderEvent::kFulfilmentAdvanced:
+      if (event.fulfilment_advanced().state() != v1::FULFILMENT_STATE_COMPLETED) return absl::OkStatus();
+      parts.Remove(event.fulfilment_advanced().fulfilment_id());
+      break;
+    case v1::OrderEvent::kFulfilmentHandedOver:
+      if (event.fulfilment_handed_over().state() != v1::FULFILMENT_STATE_COLLECTED) return absl::OkStatus();
+      parts.Remove(event.fulfilment_handed_over().fulfilment().fulfilment_id());
+      break;
+    case v1::OrderEvent::kFulfilmentDelayed: {
+      rows::WorkPart* part = parts.Find(event.fulfilment_delayed().fulfilment_id());
+      if (part == nullptr) return absl::OkStatus();
+      parts.Delay(part, event.fulfilment_delayed());
+      break;
+    }
+    case v1::OrderEvent::kFulfilmentEnded:
+      parts.Remove(event.fulfilment_ended().fulfilment().fulfilment_id());
+      break;
+    case v1::OrderEvent::kRerouteStarted:
+      parts.Begin(absl::StrCat("fulfilment ", event.reroute_started().fulfilment_id(), " is being moved"));
+      break;
+    case v1::OrderEvent::kFulfilmentRerouted: {
+      parts.Remove("");
+      rows::WorkPart* part = parts.Find(event.fulfilment_rerouted().fulfilment_id());
+      if (part != nullptr) parts.Move(part, event.fulfilment_rerouted().to_location_id());
+      break;
+    }
+    case v1::OrderEvent::kExchangeStarted:
+      parts.Begin(absl::StrCat("exchange ", event.exchange_started().exchange_id(), " is being made"));
+      break;
+    case v1::OrderEvent::kExchangeCommitted:
+      parts.Remove("");
+      for (const v1::Fulfilment& planned : event.exchange_committed().fulfilments()) parts.Add(planned);
+      break;
+    case v1::OrderEvent::kGoodsReturned:
+    case v1::OrderEvent::kOrderImported:
+    case v1::OrderEvent::kReturnImported:
+    case v1::OrderEvent::kReturnAwaited:
+    case v1::OrderEvent::kReturnLinked:
+    case v1::OrderEvent::kCartOpened:
+    case v1::OrderEvent::kCartLinesAdded:
+    case v1::OrderEvent::kCartLineChanged:
+    case v1::OrderEvent::kCartCustomerSet:
+    case v1::OrderEvent::kCartDeliverySet:
+    case v1::OrderEvent::kCartGiven:
+    case v1::OrderEvent::kCartTaken:
+    case v1::OrderEvent::kCartDeclined:
+    case v1::OrderEvent::kCartMerged:
+    case v1::OrderEvent::kCartMergeUndone:
+    case v1::OrderEvent::kCartReopened:
+    case v1::OrderEvent::kCartAbandoned:
+    case v1::OrderEvent::EVENT_NOT_SET:
+      return absl::OkStatus();
+  }
+  parts.Put();
+  return absl::OkStatus();
+}
+
+absl::Status ProjectStock(store::Rows& view, const inventory::v1::StockEvent& event,
+                          const partition::FactContext& context) {
+  using Event = inventory::v1::StockEvent;
+  switch (event.event_case()) {
+    case Event::kPromiseBroken:
+      Break(view, event.promise_broken(), context);
+      break;
+    case Event::kStockContradicted:
+      Contradict(view, event.stock_contradicted(), context);
+      break;
+    case Event::kHoldMoved:
+      for (const inventory::v1::Allocation& from : event.hold_moved().from()) {
+        Mend(view, event.hold_moved().hold_id(), &from.location_id(), context);
+      }
+      break;
+    case Event::kHoldReleased:
+      for (const inventory::v1::Allocation& from : event.hold_released().allocations()) {
+        Mend(view, event.hold_released().hold_id(), &from.location_id(), context);
+      }
+      break;
+    case Event::kStockShipped:
+      for (const inventory::v1::Allocation& from : event.stock_shipped().allocations()) {
+        Mend(view, event.stock_shipped().hold_id(), &from.location_id(), context);
+      }
+      break;
+    case Event::kHoldExpired:
+      Mend(view, event.hold_expired().hold_id(), nullptr, context);
+      break;
+    case Event::kReservationCancelled:
+      if (event.reservation_cancelled().released()) {
+        Mend(view, event.reservation_cancelled().hold_id(), nullptr, context);
+      }
+      break;
+    case Event::kStockReceived:
+    case Event::kStockCounted:
+    case Event::kStockAdjusted:
+    case Event::kBackorderAllowed:
+    case Event::kStockHeld:
+    case Event::kHoldExtended:
+    case Event::kHoldCommitted:
+    case Event::kStockReturned:
+    case Event::kTransferSent:
+    case Event::kTransferReceived:
+    case Event::EVENT_NOT_SET:
+      break;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::ListWorkQueueResponse> QueryWork(const store::RowReader& view,
+                                                    const v1::ListWorkQueueRequest& request, UnixMicros now) {
+  if (!v1::WorkKind_IsValid(request.kind())) return InvalidField("kind", "is no kind of work");
+  RETURN_IF_ERROR(CheckText("location_id", request.location_id(), 0, kStructureCharactersMax));
+  if (request.page_size() < 0) return InvalidField("page_size", "must not be negative");
+  ASSIGN_OR_RETURN(const std::string after, DecodePageToken(Fingerprint(request), request.page_token()));
+  const size_t page_size =
+      request.page_size() == 0 ? kPageDefault : static_cast<size_t>(std::min(request.page_size(), kWorkPageMax));
+
+  WorkKey first;
+  ContradictionKey first_contradiction;
+  absl::string_view place = after;
+  if (!place.empty() && !store::TakeField(&place, &first.since_us)) {
+    return InvalidField("page_token", "is none of this method's");
+  }
+  first_contradiction.since_us = first.since_us;
+  const auto wanted = [&](const v1::WorkItem& item) {
+    return (request.kind() == v1::WORK_KIND_UNSPECIFIED || item.kind() == request.kind()) &&
+           (request.location_id().empty() || item.location_id() == request.location_id());
+  };
+  std::vector<Listed> found;
+  size_t of_table = 0;  // one more than a page of each table is enough
+  kWork.ForEachFrom(view, first, [&](const WorkKey& key, const rows::WorkRow& row, Position) {
+    if (key.since_us > now || of_table > page_size) return false;
+    Listed listed{RankOf('w', key), ItemOf(key.since_us, row)};
+    listed.item.set_order_id(key.order.ToString());
+    listed.item.set_fulfilment_id(key.fulfilment);
+    if (listed.rank <= after || !wanted(listed.item)) return true;
+    found.push_back(std::move(listed));
+    ++of_table;
+    return true;
+  });
+  of_table = 0;
+  kContradictions.ForEachFrom(
+      view, first_contradiction, [&](const ContradictionKey& key, const rows::WorkRow& row, Position) {
+        if (of_table > page_size) return false;
+        Listed listed{RankOf('c', key), ItemOf(key.since_us, row)};
+        if (listed.rank <= after || !Locate(view, key, row, now, &listed.item) || !wanted(listed.item)) return true;
+        found.push_back(std::move(listed));
+        ++of_table;
+        return true;
+      });
+  RETURN_IF_ERROR(view.status());
+  std::sort(found.begin(), found.end(), [](const Listed& a, const Listed& b) { return a.rank < b.rank; });
+
+  v1::ListWorkQueueResponse response;
+  for (size_t i = 0; i < std::min(page_size, found.size()); ++i) *response.add_items() = std::move(found[i].item);
+  if (found.size() > page_size) {
+    response.set_next_page_token(EncodePageToken(Fingerprint(request), found[page_size - 1].rank));
+  }
+  return response;
+}
+
+}  // namespace halles::checkout::order

@@ -1,0 +1,105 @@
+// The view "work": orders that are late, stuck or contradictory, from what checkout and inventory say.
+#ifndef HALLES_SERVICES_CHECKOUT_ORDER_WORK_H_
+#define HALLES_SERVICES_CHECKOUT_ORDER_WORK_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <tuple>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/order_service.pb.h"
+#include "halles/inventory/v1/inventory_events.pb.h"
+#include "libs/base/clock.h"
+#include "libs/base/ids.h"
+#include "libs/partition/domain.h"
+#include "libs/store/rows.h"
+#include "libs/store/table.h"
+#include "services/checkout/rows.pb.h"
+
+namespace halles::checkout::order {
+
+inline constexpr uint8_t kWorkView = 2;
+inline constexpr char kWorkViewName[] = "work";
+inline constexpr uint32_t kStockEventType = 1;  // as proto/halles/inventory says
+// An order that is being placed, exchanged or moved for longer is stuck.
+inline constexpr int64_t kStuckAfterMicros = 60'000'000;
+// A fact that does not fit the stock is shown for this long: nobody can take it back.
+inline constexpr int64_t kContradictedForMicros = int64_t{30} * 24 * 60 * 60 * 1'000'000;
+inline constexpr int kWorkPageMax = 1000;
+
+// Rows of the first two tables are written by the slot of the order, those of the others by the slot of the SKU: a query
+// brings them together. Invariants:
+//   1. kWork has a row for each part of kWorkOrders that has a time from which on it needs somebody, under that time.
+//   2. kContradictions has a row for each broken promise of kWorkOfHolds; it goes when the hold's goods leave, move or are
+//      released.
+
+struct WorkOrderKey {
+  OrderId order;
+  static constexpr std::array kFieldNames = {"order"};
+  auto Fields() const { return std::tie(order); }
+  auto Fields() { return std::tie(order); }
+};
+
+// In order of time.
+struct WorkKey {
+  UnixMicros since_us = 0;
+  OrderId order;
+  std::string fulfilment;
+  static constexpr std::array kFieldNames = {"since", "order", "fulfilment"};
+  auto Fields() const { return std::tie(since_us, order, fulfilment); }
+  auto Fields() { return std::tie(since_us, order, fulfilment); }
+};
+
+struct ContradictionKey {
+  UnixMicros since_us = 0;
+  Sku sku;
+  std::string hold;
+  StructureId location;  // empty: a fact that does not fit
+  static constexpr std::array kFieldNames = {"since", "sku", "hold", "location"};
+  auto Fields() const { return std::tie(since_us, sku, hold, location); }
+  auto Fields() { return std::tie(since_us, sku, hold, location); }
+};
+
+struct WorkOfHoldKey {
+  Sku sku;
+  std::string hold;
+  static constexpr std::array kFieldNames = {"sku", "hold"};
+  auto Fields() const { return std::tie(sku, hold); }
+  auto Fields() { return std::tie(sku, hold); }
+};
+
+inline constexpr store::Table<WorkOrderKey, rows::WorkOrderRow> kWorkOrders(1, "work_orders");
+inline constexpr store::Table<WorkKey, rows::WorkRow> kWork(2, "work");
+inline constexpr store::Table<ContradictionKey, rows::WorkRow> kContradictions(3, "contradictions");
+inline constexpr store::Table<WorkOfHoldKey, rows::WorkOfHoldRow> kWorkOfHolds(4, "work_of_holds");
+
+inline store::Schema WorkSchema() {
+  return store::Schema().Add(kWorkOrders).Add(kWork).Add(kContradictions).Add(kWorkOfHolds);
+}
+
+// Events that begin with other fields change nothing.
+inline constexpr int kWorkFieldsFrom = v1::OrderEvent::kCheckoutStartedFieldNumber;
+inline constexpr std::array kStockFields = {inventory::v1::StockEvent::kHoldMovedFieldNumber,
+                                            inventory::v1::StockEvent::kHoldReleasedFieldNumber,
+                                            inventory::v1::StockEvent::kHoldExpiredFieldNumber,
+                                            inventory::v1::StockEvent::kReservationCancelledFieldNumber,
+                                            inventory::v1::StockEvent::kStockShippedFieldNumber,
+                                            inventory::v1::StockEvent::kPromiseBrokenFieldNumber,
+                                            inventory::v1::StockEvent::kStockContradictedFieldNumber};
+
+// Fold one fact of checkout, and one of inventory.
+absl::Status ProjectWork(store::Rows& view, const v1::OrderEvent& event, const partition::FactContext& context);
+absl::Status ProjectStock(store::Rows& view, const inventory::v1::StockEvent& event,
+                          const partition::FactContext& context);
+
+// One page of what needs somebody at `now`; the token of consistency is the door's. INVALID_ARGUMENT for a field that
+// cannot be. Limits: reads what is due, and of each contradiction the order.
+absl::StatusOr<v1::ListWorkQueueResponse> QueryWork(const store::RowReader& view,
+                                                    const v1::ListWorkQueueRequest& request, UnixMicros now);
+
+}  // namespace halles::checkout::order
+
+#endif  // HALLES_SERVICES_CHECKOUT_ORDER_WORK_H_
