@@ -44,11 +44,11 @@ absl::Status CheckNotTooFar(const google::protobuf::Timestamp& time, const parti
   return Malformed(InvalidField("expire_time", "must be at most 400 days ahead"));
 }
 
-// The live hold, or why there is none.
-absl::StatusOr<rows::HoldRow> LiveHold(const store::RowReader& state, const HoldKey& key) {
+// The active hold, or why there is none.
+absl::StatusOr<rows::HoldRow> ActiveHold(const store::RowReader& state, const HoldKey& key) {
   std::optional<rows::HoldRow> row = FindHold(state, key);
   if (!row.has_value()) return RefuseHold(v1::REJECT_REASON_HOLD_UNKNOWN, key.hold, "is unknown");
-  if (!IsLive(*row)) return RefuseHold(v1::REJECT_REASON_HOLD_ENDED, key.hold, "has ended");
+  if (!IsActive(*row)) return RefuseHold(v1::REJECT_REASON_HOLD_ENDED, key.hold, "has ended");
   return *std::move(row);
 }
 
@@ -146,7 +146,7 @@ absl::StatusOr<std::optional<rows::HoldRow>> ReplacedHold(const store::RowReader
   if (row->state() == v1::HOLD_STATE_COMMITTED) {
     return RefuseHold(v1::REJECT_REASON_HOLD_ENDED, hold_id, "is a sale and cannot be replaced");
   }
-  if (!IsLive(*row)) return std::nullopt;
+  if (!IsActive(*row)) return std::nullopt;
   if (!MayReplace(request, *row)) {
     return RefuseHold(v1::REJECT_REASON_HOLD_NOT_OWNED, hold_id, "belongs to somebody else");
   }
@@ -312,7 +312,7 @@ StockDecision<v1::ExtendHoldResponse> Decide(const store::RowReader& state, cons
   RETURN_IF_ERROR(CheckShape(request));
   RETURN_IF_ERROR(CheckNotTooFar(request.expire_time(), context));
   const HoldKey key{Sku::FromString(request.sku()), request.hold_id()};
-  ASSIGN_OR_RETURN(const rows::HoldRow row, LiveHold(state, key));
+  ASSIGN_OR_RETURN(const rows::HoldRow row, ActiveHold(state, key));
   RETURN_IF_ERROR(CheckExpiry(request.expire_time(), context));
   Decision<v1::ExtendHoldResponse, v1::StockEvent> decision;
   if (row.expire_us() != 0 && row.expire_us() != MicrosOf(request.expire_time())) {
@@ -333,7 +333,7 @@ StockDecision<v1::MoveHoldResponse> Decide(const store::RowReader& state, const 
     return RefuseHold(v1::REJECT_REASON_RESERVATION_CANCELLED, key.hold,
                       "is not moved: the request was cancelled before");
   }
-  ASSIGN_OR_RETURN(const rows::HoldRow row, LiveHold(state, key));
+  ASSIGN_OR_RETURN(const rows::HoldRow row, ActiveHold(state, key));
   if (!request.cancelled_request_id().empty()) return TakeBack(state, key, request, row);
   ASSIGN_OR_RETURN(const Allocations given, GivenUp(key, row, request));
 
@@ -374,7 +374,7 @@ StockDecision<v1::ReleaseHoldResponse> Decide(const store::RowReader& state, con
   const std::optional<rows::HoldRow> row = FindHold(state, key);
   if (!row.has_value()) return RefuseHold(v1::REJECT_REASON_HOLD_UNKNOWN, key.hold, "is unknown");
   Decision<v1::ReleaseHoldResponse, v1::StockEvent> decision;
-  if (IsLive(*row)) {
+  if (IsActive(*row)) {
     ASSIGN_OR_RETURN(const Allocations taken, TakenOf(key, *row, request.allocations()));
     v1::HoldReleased& released = *AddFact(request.sku(), &decision).mutable_hold_released();
     released.set_hold_id(key.hold);
@@ -399,7 +399,7 @@ StockDecision<v1::CommitHoldResponse> Decide(const store::RowReader& state, cons
     AnswerHold(key, *row, &decision);
     return decision;
   }
-  if (!IsLive(*row)) return RefuseHold(v1::REJECT_REASON_HOLD_ENDED, key.hold, "has ended");
+  if (!IsActive(*row)) return RefuseHold(v1::REJECT_REASON_HOLD_ENDED, key.hold, "has ended");
   if (sold) return RefuseHold(v1::REJECT_REASON_HOLD_NOT_OWNED, key.hold, "is a sale of another order");
   v1::HoldCommitted& committed = *AddFact(request.sku(), &decision).mutable_hold_committed();
   committed.set_hold_id(key.hold);
@@ -414,7 +414,7 @@ StockDecision<v1::ShipStockResponse> Decide(const store::RowReader& state, const
                                             const partition::CommandContext&) {
   RETURN_IF_ERROR(CheckShape(request));
   const HoldKey key{Sku::FromString(request.sku()), request.hold_id()};
-  ASSIGN_OR_RETURN(const rows::HoldRow row, LiveHold(state, key));
+  ASSIGN_OR_RETURN(const rows::HoldRow row, ActiveHold(state, key));
   if (row.state() != v1::HOLD_STATE_COMMITTED) {
     return RefuseHold(v1::REJECT_REASON_HOLD_NOT_COMMITTED, key.hold, "is not a sale yet");
   }

@@ -108,7 +108,7 @@ class World {
     kHolds.ForEach(
         state_,
         [&](const HoldKey&, const rows::HoldRow& row, Position) {
-          RC_ASSERT(IsLive(row));
+          RC_ASSERT(IsActive(row));
           RC_ASSERT(!row.allocations().empty());
           for (const v1::Allocation& allocation : row.allocations()) {
             RC_ASSERT(allocation.units() > 0);

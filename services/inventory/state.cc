@@ -69,7 +69,7 @@ void End(v1::HoldState state, rows::HoldRow* row) {
 // Puts the hold where it belongs, and its timer.
 void PutHold(store::Rows& state, const HoldKey& key, UnixMicros due_before, const rows::HoldRow& after) {
   partition::MoveTimer(state, due_before, DueOf(after), TimerKeyOf(key));
-  if (IsLive(after)) {
+  if (IsActive(after)) {
     kHolds.Put(state, key, after);
     return;
   }
@@ -108,7 +108,7 @@ absl::Status EvolveHold(store::Rows& state, const Sku& sku, const std::string& h
                         const partition::FactContext& context) {
   const HoldKey key{sku, hold_id};
   std::optional<rows::HoldRow> row = kHolds.Get(state, key);
-  if (!row.has_value()) return Broken(context, "no such hold lives");
+  if (!row.has_value()) return Broken(context, "no such hold is active");
   const UnixMicros due = DueOf(*row);
   if (!FoldHold(event, &*row)) return Broken(context, "it does not fit the hold");
   PutHold(state, key, due, *row);

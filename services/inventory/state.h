@@ -23,12 +23,12 @@ namespace halles::inventory {
 
 // A SKU lives in one slot with all its locations. Whatever is decided on it reads and writes a number of rows that depends
 // on the locations of the command alone, however many holds there are; only a count or a correction that breaks promises
-// looks through the SKU's live holds.
+// looks through the SKU's active holds.
 // Invariants, each of which Evolve refuses to break:
 //   1. On hand, held, committed, in transit and backorder of a location are 0 to 10^15.
 //   2. Held plus committed is at most on hand plus backorder, unless a count or a correction found less.
-//   3. Held is the sum over live holds in state HELD, committed that over those in state COMMITTED.
-//   4. A hold is in kHolds while it lives and in kEnded ever after; its id never names another one.
+//   3. Held is the sum over active holds in state HELD, committed that over those in state COMMITTED.
+//   4. A hold is in kHolds while it is active and in kEnded ever after; its id never names another one.
 //   5. In transit is the sum over transfers of what was sent and neither arrived nor is lost.
 //   6. A hold in state HELD that ends by itself has one timer, at its end; no other hold has one.
 
@@ -80,9 +80,9 @@ inline constexpr std::array kMostlyAbsentTables = {kHolds.id(), kEnded.id(), kCa
 // Moves of a hold that are kept to be taken back.
 inline constexpr int kMovesKept = 8;
 
-// The hold, live or ended.
+// The hold, active or ended.
 std::optional<rows::HoldRow> FindHold(const store::RowReader& state, const HoldKey& key);
-inline bool IsLive(const rows::HoldRow& row) {
+inline bool IsActive(const rows::HoldRow& row) {
   return row.state() == v1::HOLD_STATE_HELD || row.state() == v1::HOLD_STATE_COMMITTED;
 }
 
@@ -92,7 +92,7 @@ v1::Hold HoldOf(const HoldKey& key, const rows::HoldRow& row);
 // The hold that StockHeld makes; `position` is that of its record.
 rows::HoldRow NewHold(const v1::StockHeld& held, Position position);
 
-// What the fact makes of the live hold that it is about; false when it does not fit it.
+// What the fact makes of the active hold that it is about; false when it does not fit it.
 bool FoldHold(const v1::StockEvent& event, rows::HoldRow* row);
 
 // The key of a hold's timer, and back.

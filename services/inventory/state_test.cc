@@ -162,7 +162,7 @@ std::vector<int> CostsBeside(int holds) {
   rows.Cost(Receive("B", 10));
   for (int i = 0; i < holds; ++i) rows.Cost(Until(kHour, Reserve("other-" + std::to_string(i), {1}, {"A"})));
   for (int i = 0; i < holds; ++i) rows.Cost(Release("other-" + std::to_string(i), {}));
-  for (int i = 0; i < holds; ++i) rows.Cost(Until(kHour, Reserve("live-" + std::to_string(i), {1}, {"A"})));
+  for (int i = 0; i < holds; ++i) rows.Cost(Until(kHour, Reserve("active-" + std::to_string(i), {1}, {"A"})));
   std::vector<int> costs = {rows.Cost(Until(kHour, Reserve("h", {1, 1}, {"A", "B"}))),
                             rows.Cost(Extend("h", 2 * kHour)),
                             rows.Cost(Move("h", "A", {"B"})),

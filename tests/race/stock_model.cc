@@ -49,7 +49,7 @@ struct Stock {
   }
 };
 
-bool IsLive(const Hold& hold) { return hold.state == HoldState::kHeld || hold.state == HoldState::kCommitted; }
+bool IsActive(const Hold& hold) { return hold.state == HoldState::kHeld || hold.state == HoldState::kCommitted; }
 
 // Does what is asked and says what is answered.
 StockAnswer Do(const StockAsk& ask, Stock* stock) {
@@ -73,12 +73,12 @@ StockAnswer Do(const StockAsk& ask, Stock* stock) {
       break;
     case StockAsk::Verb::kRelease:
       answer.refused = hold.state == HoldState::kNone;
-      if (!IsLive(hold)) break;
+      if (!IsActive(hold)) break;
       stock->CountOf(hold) -= hold.units;
       hold = {HoldState::kEnded, 0, 0};
       break;
     case StockAsk::Verb::kCommit:
-      answer.refused = !IsLive(hold);
+      answer.refused = !IsActive(hold);
       if (hold.state != HoldState::kHeld) break;
       stock->CountOf(hold) -= hold.units;
       hold.state = HoldState::kCommitted;
@@ -86,7 +86,7 @@ StockAnswer Do(const StockAsk& ask, Stock* stock) {
       break;
     case StockAsk::Verb::kMove:
       answer.refused = true;
-      if (!IsLive(hold)) break;
+      if (!IsActive(hold)) break;
       stock->CountOf(hold) -= hold.units;
       for (const uint8_t candidate : ask.candidates) {
         if (stock->FreeAt(candidate) < hold.units) continue;
