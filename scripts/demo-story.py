@@ -254,14 +254,14 @@ def grow_the_view(mesh, household, currency):
     say(f"one view over {len(channels)} channels: {', '.join(sorted(channels))}")
 
 
-def live_chapter(mesh, household, currency):
+def order_chapter(mesh, household, currency):
     """She buys on the web what only another shop has, and returns a line in a third one."""
     # pylint: disable=import-outside-toplevel
     import grpc
     from halles.checkout.v1 import cart_events_pb2 as carts
     from halles.checkout.v1 import cart_service_pb2 as cart
     from halles.checkout.v1 import cart_service_pb2_grpc as cart_grpc
-    from halles.checkout.v1 import live_events_pb2 as live
+    from halles.checkout.v1 import order_events_pb2 as order_events
     from halles.checkout.v1 import order_service_pb2 as orders
     from halles.checkout.v1 import order_service_pb2_grpc as orders_grpc
     from halles.common.v1 import common_pb2 as common
@@ -320,7 +320,7 @@ def live_chapter(mesh, household, currency):
     returned = ordering.ReturnLines(orders.ReturnLinesRequest(
         request_id="demo/return", order_id=order.order_id, return_id="r1",
         origin=carts.Origin(channel=common.CHANNEL_SHOP, structure_id=third, device_id="till-1"),
-        lines=[live.ReturnedLine(line_id="2", units=1, disposition=live.DISPOSITION_RESTOCK, reason="too small")]),
+        lines=[order_events.ReturnedLine(line_id="2", units=1, disposition=order_events.DISPOSITION_RESTOCK, reason="too small")]),
         timeout=DEADLINE_S)
     say(f"shipped; one pair of socks comes back in shop {third}: {money(returned.net.minor_units)} {currency}")
 
@@ -496,7 +496,7 @@ def run(options, folder):
         grow_the_view(mesh, household, truth["currency"])
 
         step("She buys on the web what only another shop has")
-        live_chapter(mesh, household, truth["currency"])
+        order_chapter(mesh, household, truth["currency"])
 
         step("Many want the last ones")
         raced = race_for_the_last(mesh)

@@ -122,11 +122,11 @@ class Shop {
       if (random_.Uniform(3) == 0) {
         const auto record = Sale(absl::StrCat("return-", i), checkout::Back("sku", "1"), i);
         const std::string key = checkout::ReturnIdOf("", record.external()).ToString();
-        Order<checkout::v1::ImportReturnResponse>(key, checkout::ImportReturn(record, named));
+        Record<checkout::v1::ImportReturnResponse>(key, checkout::ImportReturn(record, named));
       } else {
         const auto record = Sale(absl::StrCat("order-", i), checkout::Sold("sku", "2"), i);
         const std::string key = checkout::OrderIdOf("", record.external()).ToString();
-        Order<checkout::v1::ImportOrderResponse>(key, checkout::Import(record));
+        Record<checkout::v1::ImportOrderResponse>(key, checkout::Import(record));
       }
     }
     AwaitReactions();
@@ -194,7 +194,7 @@ class Shop {
         checkout::v1::MergeCartsRequest merge;
         merge.set_cart_id(cart);
         merge.set_into_cart_id(absl::StrCat("cart-", random_.Uniform(kCarts)));
-        Order<checkout::v1::MergeCartsResponse>(cart, std::move(merge));
+        Record<checkout::v1::MergeCartsResponse>(cart, std::move(merge));
         return AwaitReactions();
       }
       case 4:
@@ -203,7 +203,7 @@ class Shop {
       case 6:
         return Place(cart);
       default:
-        return Live(cart);
+        return Fulfil(cart);
     }
   }
 
@@ -226,11 +226,11 @@ class Shop {
       *added.mutable_unit_price() = checkout::Exact("2.55");
     }
     if (random_.Uniform(3) > 0) *add.add_identifiers() = Somebody();
-    Order<checkout::v1::AddCartLinesResponse>(cart, std::move(add));
+    Record<checkout::v1::AddCartLinesResponse>(cart, std::move(add));
     checkout::v1::SetCartDeliveryRequest set;
     set.set_cart_id(cart);
     set.mutable_delivery()->mutable_carry_out()->set_location_id("shop-1");
-    Order<checkout::v1::SetCartDeliveryResponse>(cart, std::move(set));
+    Record<checkout::v1::SetCartDeliveryResponse>(cart, std::move(set));
   }
 
   void Hold() {
@@ -253,17 +253,17 @@ class Shop {
   void Place(const std::string& cart) {
     checkout::v1::PlaceOrderRequest place;
     place.set_cart_id(cart);
-    Live<checkout::v1::PlaceOrderResponse>(cart, std::move(place));
+    Advance<checkout::v1::PlaceOrderResponse>(cart, std::move(place));
     const absl::Time deadline = absl::Now() + kPatience;
     while (StateOf(cart) == checkout::v1::ORDER_STATE_PLACING) ASSERT_LT(absl::Now(), deadline);
     if (StateOf(cart) == checkout::v1::ORDER_STATE_CONFIRMED) placed_.push_back(cart);
   }
 
-  void Live(const std::string& cart) {
+  void Fulfil(const std::string& cart) {
     if (random_.Uniform(3) == 0) {
       checkout::v1::CancelOrderRequest cancel;
       cancel.set_order_id(cart);
-      Live<checkout::v1::CancelOrderResponse>(cart, std::move(cancel));
+      Advance<checkout::v1::CancelOrderResponse>(cart, std::move(cancel));
       return;
     }
     if (placed_.empty()) return;
@@ -271,8 +271,8 @@ class Shop {
     checkout::v1::CollectFulfilmentRequest collect;
     collect.set_order_id(order);
     collect.set_fulfilment_id("f1");
-    Live<checkout::v1::CollectFulfilmentResponse>(order, std::move(collect));
-    const checkout::rows::LiveOrderRow row = OrderOf(order);
+    Advance<checkout::v1::CollectFulfilmentResponse>(order, std::move(collect));
+    const checkout::rows::OrderRow row = OrderOf(order);
     if (row.lines().empty()) return;
     checkout::v1::ReturnLinesRequest back;
     back.set_order_id(order);
@@ -284,16 +284,16 @@ class Shop {
     line.set_sku(row.lines(0).line().sku());
     line.set_units(1);
     line.set_disposition(checkout::v1::DISPOSITION_RESTOCK);
-    Live<checkout::v1::ReturnLinesResponse>(order, std::move(back));
+    Advance<checkout::v1::ReturnLinesResponse>(order, std::move(back));
   }
 
-  checkout::rows::LiveOrderRow OrderOf(const std::string& order) {
+  checkout::rows::OrderRow OrderOf(const std::string& order) {
     const auto told = std::make_shared<Told>();
-    const auto row = std::make_shared<checkout::rows::LiveOrderRow>();
+    const auto row = std::make_shared<checkout::rows::OrderRow>();
     runtime_->Query(runtime_->SlotFor(ServiceId::kCheckout, "", order), 0, absl::Now() + kPatience,
                     [told, row, order](absl::StatusOr<const store::RowReader*> rows, Position) {
                       if (rows.ok()) {
-                        const auto found = checkout::order::kLiveOrders.Get(**rows, {OrderId::FromString(order)});
+                        const auto found = checkout::order::kOrders.Get(**rows, {OrderId::FromString(order)});
                         if (found.has_value()) *row = *found;
                       }
                       told->Tell(rows.status());
@@ -304,12 +304,12 @@ class Shop {
   checkout::v1::OrderState StateOf(const std::string& order) { return OrderOf(order).state(); }
 
   template <typename Response, typename Request>
-  void Order(const std::string& key, Request request) {
+  void Record(const std::string& key, Request request) {
     Submit<Response, checkout::v1::OrderEvent>(ServiceId::kCheckout, key, std::move(request), &checkout::Decide,
                                                checkout::kOrder);
   }
   template <typename Response, typename Request>
-  void Live(const std::string& key, Request request) {
+  void Advance(const std::string& key, Request request) {
     Submit<Response, checkout::v1::OrderEvent>(ServiceId::kCheckout, key, std::move(request), &checkout::order::Decide,
                                                checkout::kOrder);
   }

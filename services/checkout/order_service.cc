@@ -153,19 +153,18 @@ grpc::ServerUnaryReactor* OrderDoor::RerouteFulfilment(grpc::CallbackServerConte
   });
 }
 
-grpc::ServerUnaryReactor* OrderDoor::GetLiveOrder(grpc::CallbackServerContext* context,
-                                                  const v1::GetLiveOrderRequest* request,
-                                                  v1::GetLiveOrderResponse* response) {
+grpc::ServerUnaryReactor* OrderDoor::GetOrder(grpc::CallbackServerContext* context, const v1::GetOrderRequest* request,
+                                              v1::GetOrderResponse* response) {
   return door_.Query(context, request, response,
                      [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
                        RETURN_IF_ERROR(CheckText("order_id", asked.order_id(), 1, kStructureCharactersMax));
                        const OrderId order = OrderId::FromString(asked.order_id());
-                       host::ReadState<v1::GetLiveOrderResponse>(
+                       host::ReadState<v1::GetOrderResponse>(
                            host_, ServiceId::kCheckout, order.ToString(), asked.consistency_token(), call.deadline,
                            [order](const store::RowReader& state, SlotId slot,
-                                   std::string token) -> absl::StatusOr<v1::GetLiveOrderResponse> {
-                             v1::GetLiveOrderResponse found;
-                             ASSIGN_OR_RETURN(*found.mutable_order(), order::FindLiveOrder(state, slot, order));
+                                   std::string token) -> absl::StatusOr<v1::GetOrderResponse> {
+                             v1::GetOrderResponse found;
+                             ASSIGN_OR_RETURN(*found.mutable_order(), order::FindOrder(state, slot, order));
                              found.set_consistency_token(std::move(token));
                              return found;
                            },

@@ -48,8 +48,8 @@ class OrderDoor final : public v1::OrderService::CallbackService {
   grpc::ServerUnaryReactor* RerouteFulfilment(grpc::CallbackServerContext* context,
                                               const v1::RerouteFulfilmentRequest* request,
                                               v1::RerouteFulfilmentResponse* response) override;
-  grpc::ServerUnaryReactor* GetLiveOrder(grpc::CallbackServerContext* context, const v1::GetLiveOrderRequest* request,
-                                         v1::GetLiveOrderResponse* response) override;
+  grpc::ServerUnaryReactor* GetOrder(grpc::CallbackServerContext* context, const v1::GetOrderRequest* request,
+                                     v1::GetOrderResponse* response) override;
   grpc::ServerUnaryReactor* ListWorkQueue(grpc::CallbackServerContext* context, const v1::ListWorkQueueRequest* request,
                                           v1::ListWorkQueueResponse* response) override;
 

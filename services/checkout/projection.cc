@@ -64,7 +64,7 @@ rows::TotalsRow TotalsOf(const v1::SaleRecord& sale, Counts counts) {
   if (counts == Counts::kReturn) totals.set_returns(1);
   if (counts == Counts::kOrder) totals.set_orders(1);
   totals.set_lines(sale.lines_size());
-  for (const v1::OrderLine& line : sale.lines()) {
+  for (const v1::RecordedLine& line : sale.lines()) {
     CountKind(line.kind(), &totals);
     if (line.quantity().unscaled() == 0) totals.set_zero_quantity_lines(totals.zero_quantity_lines() + 1);
     if (line.exact_amount().unscaled() == 0) totals.set_zero_value_lines(totals.zero_value_lines() + 1);

@@ -94,7 +94,7 @@ TEST(Project, TakesReturnsOffTheNet) {
 
 // The totals of an order that is placed here, after these commands.
 template <class... Commands>
-rows::TotalsRow TotalsAfter(order::GivenLive given, const Commands&... commands) {
+rows::TotalsRow TotalsAfter(order::GivenOrder given, const Commands&... commands) {
   std::vector<v1::OrderEvent> events;
   const auto record = [&](const auto& command) {
     const auto outcome = given.Record(command);
@@ -114,7 +114,7 @@ rows::TotalsRow TotalsAfter(order::GivenLive given, const Commands&... commands)
 }
 
 TEST(Project, CountsAnOrderThatIsPlacedHereOnceItIsConfirmed) {
-  order::GivenLive given({CartLineOf("a", 3, "3.333")}, order::ShipFrom({"paris"}));
+  order::GivenOrder given({CartLineOf("a", 3, "3.333")}, order::ShipFrom({"paris"}));
   std::vector<v1::OrderEvent> events;
   const auto begun = given.Record(order::Place());
   for (const auto& fact : begun.facts()) events.push_back(fact.event);
@@ -122,7 +122,7 @@ TEST(Project, CountsAnOrderThatIsPlacedHereOnceItIsConfirmed) {
   const saga::v1::Saga saga = given.Saga();
   for (int step = 0; step < 2; ++step) {
     const auto outcome = given.Succeed("c-1/1/" + saga.plan().steps(step).name(),
-                                       order::GivenLive::ResponseTo(saga.plan().steps(step), 1));
+                                       order::GivenOrder::ResponseTo(saga.plan().steps(step), 1));
     for (const auto& fact : outcome.facts()) events.push_back(fact.event);
   }
   const rows::TotalsRow row = GivenTotals(events).At("web", 202311);
@@ -130,7 +130,7 @@ TEST(Project, CountsAnOrderThatIsPlacedHereOnceItIsConfirmed) {
   EXPECT_EQ(ValueOf(row.net()), 1000);
 }
 
-TEST(Project, TakesLiveReturnsAndCancelledGoodsOffTheNet) {
+TEST(Project, TakesReturnsAndCancelledGoodsOffTheNet) {
   const rows::TotalsRow returned =
       TotalsAfter(order::HandedOver(), order::TakeBack("r1", {order::BackOf("a", 1), order::BackOf("b", 1)}));
   EXPECT_EQ(returned.returns(), 1);

@@ -276,22 +276,22 @@ Groups GroupByMonth(const store::RowReader& view, const Question& question) {
 
 }  // namespace
 
-absl::StatusOr<OrderId> NameOfOrder(absl::string_view tenant, const v1::GetOrderRequest& request) {
+absl::StatusOr<OrderId> NameOfOrder(absl::string_view tenant, const v1::GetImportedOrderRequest& request) {
   switch (request.name_case()) {
-    case v1::GetOrderRequest::kOrderId:
+    case v1::GetImportedOrderRequest::kOrderId:
       RETURN_IF_ERROR(CheckText("order_id", request.order_id(), 1, kExternalIdCharactersMax));
       return OrderId::FromString(request.order_id());
-    case v1::GetOrderRequest::kExternal:
+    case v1::GetImportedOrderRequest::kExternal:
       RETURN_IF_ERROR(CheckExternalRef("external", request.external()));
       return OrderIdOf(tenant, request.external());
-    case v1::GetOrderRequest::NAME_NOT_SET:
+    case v1::GetImportedOrderRequest::NAME_NOT_SET:
       break;
   }
   return InvalidField("order_id", "or external must name the order");
 }
 
-absl::StatusOr<v1::Order> FindOrder(const store::RowReader& state, SlotId slot, const OrderId& order) {
-  const auto found = kOrders.Find(state, {order});
+absl::StatusOr<v1::ImportedOrder> FindImportedOrder(const store::RowReader& state, SlotId slot, const OrderId& order) {
+  const auto found = kImportedOrders.Find(state, {order});
   RETURN_IF_ERROR(state.status());
   if (!found.has_value()) {
     return Failure(absl::StatusCode::kNotFound, "ORDER_UNKNOWN",
@@ -308,12 +308,12 @@ absl::StatusOr<v1::Order> FindOrder(const store::RowReader& state, SlotId slot, 
   RETURN_IF_ERROR(state.status());
   std::sort(links.begin(), links.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
 
-  v1::Order answer;
+  v1::ImportedOrder answer;
   answer.set_order_id(order.ToString());
   *answer.mutable_sale() = found->row.sale();
   answer.set_event(EventRef{slot, found->position, 0}.ToString());
   for (const auto& [ref, row] : links) {
-    v1::OrderReturn& order_return = *answer.add_returns();
+    v1::ImportedOrderReturn& order_return = *answer.add_returns();
     *order_return.mutable_linked_return() = row.link().linked_return();
     order_return.set_excess(row.link().excess());
     order_return.set_event(ref.ToString());

@@ -14,11 +14,11 @@ namespace halles::checkout {
 inline constexpr int kTotalsPageMax = 1000;
 
 // The id that the request names, and so its slot. INVALID_ARGUMENT when it names none.
-absl::StatusOr<OrderId> NameOfOrder(absl::string_view tenant, const v1::GetOrderRequest& request);
+absl::StatusOr<OrderId> NameOfOrder(absl::string_view tenant, const v1::GetImportedOrderRequest& request);
 
 // The order from the state of `slot`, with its returns in the order in which they were linked and the events behind both.
 // NOT_FOUND with reason ORDER_UNKNOWN.
-absl::StatusOr<v1::Order> FindOrder(const store::RowReader& state, SlotId slot, const OrderId& order);
+absl::StatusOr<v1::ImportedOrder> FindImportedOrder(const store::RowReader& state, SlotId slot, const OrderId& order);
 
 // One page of sums from the view; the token of consistency is the door's. INVALID_ARGUMENT for a field that cannot be,
 // OUT_OF_RANGE (AMOUNT_OVERFLOW) when a sum does not fit 64 bits.

@@ -179,12 +179,13 @@ TEST_F(Totals, FailWhenRowsCannotBeRead) {
   EXPECT_EQ(QueryTotals(rows_, By({})).status().code(), absl::StatusCode::kDataLoss);
 }
 
-TEST(FindOrder, NamesTheEventsBehindIt) {
-  GivenOrders given(kSlot);
+TEST(FindImportedOrder, NamesTheEventsBehindIt) {
+  GivenImports given(kSlot);
   given.Record(LinkOf(Record("C1", {Back("85123A", "7")}), "536365"));                  // 0
   const auto imported = given.Record(Import(Record("536365", {Sold("85123A", "6")})));  // 1
   given.Record(LinkOf(Record("A0", {Back("85123A", "1")}, -5), "536365"));              // 2
-  const v1::Order order = FindOrder(given.rows(), kSlot, OrderId::FromString(imported.response().order_id())).value();
+  const v1::ImportedOrder order =
+      FindImportedOrder(given.rows(), kSlot, OrderId::FromString(imported.response().order_id())).value();
   EXPECT_EQ(order.event(), "checkout/17@1#0");
   EXPECT_EQ(order.sale().net().minor_units(), 1530);
   ASSERT_EQ(order.returns_size(), 2);
@@ -194,16 +195,16 @@ TEST(FindOrder, NamesTheEventsBehindIt) {
   EXPECT_EQ(order.returns(1).event(), "checkout/17@2#0");
 }
 
-TEST(FindOrder, IsNotFoundWhenOnlyItsReturnIsKnown) {
-  GivenOrders given(kSlot);
+TEST(FindImportedOrder, IsNotFoundWhenOnlyItsReturnIsKnown) {
+  GivenImports given(kSlot);
   given.Record(LinkOf(Record("C1", {Back("85123A", "7")}), "536365"));
-  const absl::Status status = FindOrder(given.rows(), kSlot, OrderIdOf("", Ref("536365"))).status();
+  const absl::Status status = FindImportedOrder(given.rows(), kSlot, OrderIdOf("", Ref("536365"))).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ReasonOf(status), "ORDER_UNKNOWN");
 }
 
 TEST(NameOfOrder, TakesAnIdOrAnExternalOne) {
-  v1::GetOrderRequest request;
+  v1::GetImportedOrderRequest request;
   EXPECT_EQ(MetadataOf(NameOfOrder("", request).status(), "field"), "order_id");
   request.set_order_id("ord-1");
   EXPECT_EQ(NameOfOrder("", request).value().ToString(), "ord-1");

@@ -56,17 +56,18 @@ grpc::ServerUnaryReactor* CheckoutDoor::ImportReturn(grpc::CallbackServerContext
                        });
 }
 
-grpc::ServerUnaryReactor* CheckoutDoor::GetOrder(grpc::CallbackServerContext* context,
-                                                 const v1::GetOrderRequest* request, v1::GetOrderResponse* response) {
+grpc::ServerUnaryReactor* CheckoutDoor::GetImportedOrder(grpc::CallbackServerContext* context,
+                                                         const v1::GetImportedOrderRequest* request,
+                                                         v1::GetImportedOrderResponse* response) {
   return door_.Query(context, request, response,
                      [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
                        ASSIGN_OR_RETURN(const OrderId order, NameOfOrder(kTenant, asked));
-                       host::ReadState<v1::GetOrderResponse>(
+                       host::ReadState<v1::GetImportedOrderResponse>(
                            host_, ServiceId::kCheckout, order.ToString(), asked.consistency_token(), call.deadline,
                            [order](const store::RowReader& state, SlotId slot,
-                                   std::string token) -> absl::StatusOr<v1::GetOrderResponse> {
-                             v1::GetOrderResponse found;
-                             ASSIGN_OR_RETURN(*found.mutable_order(), FindOrder(state, slot, order));
+                                   std::string token) -> absl::StatusOr<v1::GetImportedOrderResponse> {
+                             v1::GetImportedOrderResponse found;
+                             ASSIGN_OR_RETURN(*found.mutable_order(), FindImportedOrder(state, slot, order));
                              found.set_consistency_token(std::move(token));
                              return found;
                            },

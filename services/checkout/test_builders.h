@@ -33,7 +33,7 @@ struct OrderDomain {
     return checkout::Decide(rows, command, context);
   }
 };
-using GivenOrders = testing::Given<OrderDomain>;
+using GivenImports = testing::Given<OrderDomain>;
 
 inline common::v1::Decimal Exact(const std::string& text) {
   const halles::Decimal decimal = halles::Decimal::Parse(text).value();

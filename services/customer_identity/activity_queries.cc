@@ -1,5 +1,5 @@
 // Joins marks with the rows that they lead to.
-#include "services/customer_identity/live_queries.h"
+#include "services/customer_identity/activity_queries.h"
 
 #include <algorithm>
 #include <optional>
@@ -13,33 +13,33 @@
 namespace halles::customer_identity {
 namespace {
 
-bool NewerFirst(const LiveKey& a, const LiveKey& b) {
+bool NewerFirst(const ActivityKey& a, const ActivityKey& b) {
   return std::tie(a.newest_first, a.id, a.part) < std::tie(b.newest_first, b.id, b.part);
 }
 
 // The newest of one kind.
-std::vector<LiveKey> Newest(const store::RowReader& view, const Party& party, LiveKind kind) {
-  std::vector<LiveKey> newest;
+std::vector<ActivityKey> Newest(const store::RowReader& view, const Party& party, ActivityKind kind) {
+  std::vector<ActivityKey> newest;
   for (const IdentifierKey& key : party.keys) {
     size_t taken = 0;
-    kLive.ForEach(
+    kActivities.ForEach(
         view,
-        [&](const LiveKey& live, const rows::MarkRow&, Position) {
-          newest.push_back(live);
-          return ++taken < kLiveMax;
+        [&](const ActivityKey& activity, const rows::MarkRow&, Position) {
+          newest.push_back(activity);
+          return ++taken < kActivitiesMax;
         },
         key.type, key.hash, static_cast<uint8_t>(kind));
   }
   std::sort(newest.begin(), newest.end(), NewerFirst);
-  if (newest.size() > kLiveMax) newest.resize(kLiveMax);
+  if (newest.size() > kActivitiesMax) newest.resize(kActivitiesMax);
   return newest;
 }
 
-void AddCart(const store::RowReader& view, const LiveKey& live, v1::CustomerView* built) {
-  const auto found = kCarts.Find(view, {OrderId::FromString(live.id.ToString()), live.source});
+void AddCart(const store::RowReader& view, const ActivityKey& activity, v1::CustomerView* built) {
+  const auto found = kCarts.Find(view, {OrderId::FromString(activity.id.ToString()), activity.source});
   if (!found.has_value()) return;
   v1::CustomerCart& cart = *built->add_carts();
-  cart.set_cart_id(live.id.ToString());
+  cart.set_cart_id(activity.id.ToString());
   cart.set_state(found->row.state());
   cart.set_version(found->row.version());
   cart.set_channel(found->row.channel());
@@ -48,7 +48,7 @@ void AddCart(const store::RowReader& view, const LiveKey& live, v1::CustomerView
   cart.mutable_total()->set_currency_code(found->row.currency_code());
   cart.mutable_total()->set_minor_units(found->row.total_minor_units());
   *cart.mutable_open_time() = TimeOf(found->row.open_us());
-  cart.set_event(EventRef{live.source, found->position, found->row.event_index()}.ToString());
+  cart.set_event(EventRef{activity.source, found->position, found->row.event_index()}.ToString());
 }
 
 void AddFulfilments(const store::RowReader& view, const OrderKey& key, v1::CustomerOrder* order) {
@@ -91,12 +91,12 @@ checkout::v1::OrderState StateOf(const v1::CustomerOrder& order, bool cancelled)
   return handed_over ? checkout::v1::ORDER_STATE_COMPLETED : checkout::v1::ORDER_STATE_CANCELLED;
 }
 
-void AddOrder(const store::RowReader& view, const LiveKey& live, v1::CustomerView* built) {
-  const OrderKey key{OrderId::FromString(live.id.ToString()), live.source};
+void AddOrder(const store::RowReader& view, const ActivityKey& activity, v1::CustomerView* built) {
+  const OrderKey key{OrderId::FromString(activity.id.ToString()), activity.source};
   const auto found = kOrders.Find(view, key);
   if (!found.has_value()) return;
-  v1::CustomerOrder& order = *built->add_live_orders();
-  order.set_order_id(live.id.ToString());
+  v1::CustomerOrder& order = *built->add_placed_orders();
+  order.set_order_id(activity.id.ToString());
   order.set_number(found->row.number());
   order.set_channel(found->row.channel());
   order.set_structure_id(found->row.structure_id());
@@ -105,15 +105,15 @@ void AddOrder(const store::RowReader& view, const LiveKey& live, v1::CustomerVie
   *order.mutable_confirm_time() = TimeOf(found->row.confirm_us());
   AddFulfilments(view, key, &order);
   order.set_state(StateOf(order, found->row.cancelled()));
-  order.set_event(EventRef{live.source, found->position, found->row.event_index()}.ToString());
+  order.set_event(EventRef{activity.source, found->position, found->row.event_index()}.ToString());
 }
 
-void AddHold(const store::RowReader& view, const LiveKey& live, v1::CustomerView* built) {
-  const auto found = kHolds.Find(view, {Sku::FromString(live.id.ToString()), live.part, live.source});
+void AddHold(const store::RowReader& view, const ActivityKey& activity, v1::CustomerView* built) {
+  const auto found = kHolds.Find(view, {Sku::FromString(activity.id.ToString()), activity.part, activity.source});
   if (!found.has_value()) return;
   v1::CustomerHold& hold = *built->add_holds();
-  hold.set_sku(live.id.ToString());
-  hold.set_hold_id(live.part.ToString());
+  hold.set_sku(activity.id.ToString());
+  hold.set_hold_id(activity.part.ToString());
   for (const inventory::v1::Allocation& allocation : found->row.allocations()) {
     *hold.add_allocations() = allocation;
     hold.set_units(hold.units() + allocation.units());
@@ -122,15 +122,15 @@ void AddHold(const store::RowReader& view, const LiveKey& live, v1::CustomerView
   hold.set_owner_ref(found->row.owner_ref());
   *hold.mutable_hold_time() = TimeOf(found->row.hold_us());
   if (found->row.has_expire_time()) *hold.mutable_expire_time() = found->row.expire_time();
-  hold.set_event(EventRef{live.source, found->position, found->row.event_index()}.ToString());
+  hold.set_event(EventRef{activity.source, found->position, found->row.event_index()}.ToString());
 }
 
 }  // namespace
 
-void AddLive(const store::RowReader& view, const Party& party, v1::CustomerView* built) {
-  for (const LiveKey& live : Newest(view, party, LiveKind::kCart)) AddCart(view, live, built);
-  for (const LiveKey& live : Newest(view, party, LiveKind::kOrder)) AddOrder(view, live, built);
-  for (const LiveKey& live : Newest(view, party, LiveKind::kHold)) AddHold(view, live, built);
+void AddActivities(const store::RowReader& view, const Party& party, v1::CustomerView* built) {
+  for (const ActivityKey& activity : Newest(view, party, ActivityKind::kCart)) AddCart(view, activity, built);
+  for (const ActivityKey& activity : Newest(view, party, ActivityKind::kOrder)) AddOrder(view, activity, built);
+  for (const ActivityKey& activity : Newest(view, party, ActivityKind::kHold)) AddHold(view, activity, built);
 }
 
 bool ChangedSince(const store::RowReader& view, const Party& party, const TokenPositions& seen) {

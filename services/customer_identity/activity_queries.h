@@ -1,6 +1,6 @@
 // What goes on for a party: carts, orders and holds of the view "customers", joined when somebody asks.
-#ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_LIVE_QUERIES_H_
-#define HALLES_SERVICES_CUSTOMER_IDENTITY_LIVE_QUERIES_H_
+#ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_ACTIVITY_QUERIES_H_
+#define HALLES_SERVICES_CUSTOMER_IDENTITY_ACTIVITY_QUERIES_H_
 
 #include "halles/customer_identity/v1/customer_identity_service.pb.h"
 #include "libs/base/token.h"
@@ -10,10 +10,10 @@
 namespace halles::customer_identity {
 
 // Carts, orders and holds that a view names, of each the newest.
-inline constexpr size_t kLiveMax = 100;
+inline constexpr size_t kActivitiesMax = 100;
 
 // Adds carts, orders and holds of the party. Whoever calls looks at view.status() afterwards.
-void AddLive(const store::RowReader& view, const Party& party, v1::CustomerView* built);
+void AddActivities(const store::RowReader& view, const Party& party, v1::CustomerView* built);
 
 // True when one of them changed at a position that is not in `seen`.
 bool ChangedSince(const store::RowReader& view, const Party& party, const TokenPositions& seen);
@@ -23,4 +23,4 @@ Position SeenOf(const TokenPositions& seen, SlotId source);
 
 }  // namespace halles::customer_identity
 
-#endif  // HALLES_SERVICES_CUSTOMER_IDENTITY_LIVE_QUERIES_H_
+#endif  // HALLES_SERVICES_CUSTOMER_IDENTITY_ACTIVITY_QUERIES_H_

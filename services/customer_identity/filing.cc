@@ -23,8 +23,8 @@ FactKey FactKeyOf(const IdentifierKey& key, const rows::FactRow& row, SlotId sou
           source};
 }
 
-LiveKey LiveKeyOf(const IdentifierKey& key, LiveKind kind, UnixMicros since, absl::string_view id,
-                  absl::string_view part, SlotId source) {
+ActivityKey ActivityKeyOf(const IdentifierKey& key, ActivityKind kind, UnixMicros since, absl::string_view id,
+                          absl::string_view part, SlotId source) {
   return {key.type, key.hash, static_cast<uint8_t>(kind), -since, PartId::FromString(id), PartId::FromString(part),
           source};
 }
@@ -78,19 +78,19 @@ absl::Status Filing::Sale(const checkout::v1::SaleRecord& sale, v1::TimelineKind
   return Fact(sale.identifiers(0), std::move(row));
 }
 
-absl::Status Filing::Enter(const common::v1::Identifier& identifier, LiveKind kind, UnixMicros since,
-                           absl::string_view id, absl::string_view part) {
+absl::Status Filing::AddActivity(const common::v1::Identifier& identifier, ActivityKind kind, UnixMicros since,
+                                 absl::string_view id, absl::string_view part) {
   const std::optional<IdentifierKey> key = KeyOf(identifier);
   if (!key.has_value()) return Broken(kNotSealed);
-  kLive.Put(view_, LiveKeyOf(*key, kind, since, id, part, context_.slot), {});
+  kActivities.Put(view_, ActivityKeyOf(*key, kind, since, id, part, context_.slot), {});
   return Change(identifier);
 }
 
-absl::Status Filing::Leave(const common::v1::Identifier& identifier, LiveKind kind, UnixMicros since,
-                           absl::string_view id, absl::string_view part) {
+absl::Status Filing::RemoveActivity(const common::v1::Identifier& identifier, ActivityKind kind, UnixMicros since,
+                                    absl::string_view id, absl::string_view part) {
   const std::optional<IdentifierKey> key = KeyOf(identifier);
   if (!key.has_value()) return Broken(kNotSealed);
-  kLive.Delete(view_, LiveKeyOf(*key, kind, since, id, part, context_.slot));
+  kActivities.Delete(view_, ActivityKeyOf(*key, kind, since, id, part, context_.slot));
   return Change(identifier);
 }
 

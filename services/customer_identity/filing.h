@@ -39,10 +39,10 @@ class Filing {
   absl::Status Sale(const checkout::v1::SaleRecord& sale, v1::TimelineKind kind, absl::string_view id);
 
   // Something that goes on for the identifier since then, or not any more. Both count as a change of hers.
-  absl::Status Enter(const common::v1::Identifier& identifier, LiveKind kind, UnixMicros since, absl::string_view id,
-                     absl::string_view part = "");
-  absl::Status Leave(const common::v1::Identifier& identifier, LiveKind kind, UnixMicros since, absl::string_view id,
-                     absl::string_view part = "");
+  absl::Status AddActivity(const common::v1::Identifier& identifier, ActivityKind kind, UnixMicros since,
+                           absl::string_view id, absl::string_view part = "");
+  absl::Status RemoveActivity(const common::v1::Identifier& identifier, ActivityKind kind, UnixMicros since,
+                              absl::string_view id, absl::string_view part = "");
   // Something changed in her name.
   absl::Status Change(const common::v1::Identifier& identifier);
 
@@ -55,7 +55,7 @@ class Filing {
 };
 
 // Folds one fact of a cart, or of the order that it became, into rows; whoever's.
-absl::Status ProjectLive(const checkout::v1::OrderEvent& event, Filing* filing);
+absl::Status ProjectOrder(const checkout::v1::OrderEvent& event, Filing* filing);
 
 }  // namespace halles::customer_identity
 

@@ -46,7 +46,7 @@ class HoldFold {
   absl::Status Place(rows::HoldRow row) {
     row_ = std::move(row);
     RETURN_IF_ERROR(Write());
-    RETURN_IF_ERROR(filing_.Enter(row_->customer(), LiveKind::kHold, row_->hold_us(), sku_, hold_id_));
+    RETURN_IF_ERROR(filing_.AddActivity(row_->customer(), ActivityKind::kHold, row_->hold_us(), sku_, hold_id_));
     return Tell(v1::TIMELINE_KIND_HOLD_PLACED);
   }
 
@@ -58,7 +58,7 @@ class HoldFold {
 
   // It is over; UNSPECIFIED: the timeline says nothing of it.
   absl::Status End(v1::TimelineKind kind) {
-    RETURN_IF_ERROR(filing_.Leave(row_->customer(), LiveKind::kHold, row_->hold_us(), sku_, hold_id_));
+    RETURN_IF_ERROR(filing_.RemoveActivity(row_->customer(), ActivityKind::kHold, row_->hold_us(), sku_, hold_id_));
     if (kind != v1::TIMELINE_KIND_UNSPECIFIED) RETURN_IF_ERROR(Tell(kind));
     kHolds.Delete(filing_.view(), key_);
     return absl::OkStatus();

@@ -83,22 +83,22 @@ class CartFold {
     const common::v1::Identifier& customer = identifiers[0];
     if (row_.has_customer()) {
       if (KeyOf(row_.customer()) == KeyOf(customer)) return absl::OkStatus();
-      RETURN_IF_ERROR(Leave());
+      RETURN_IF_ERROR(RemoveActivity());
       RETURN_IF_ERROR(filing_.DropFact(row_.customer(), FactOf(v1::TIMELINE_KIND_CART_OPENED, row_.open_us())));
     }
     *row_.mutable_customer() = customer;
-    RETURN_IF_ERROR(Enter());
+    RETURN_IF_ERROR(AddActivity());
     return filing_.Fact(customer, FactOf(v1::TIMELINE_KIND_CART_OPENED, row_.open_us()));
   }
 
   // It can become an order, or not any more.
-  absl::Status Enter() {
+  absl::Status AddActivity() {
     if (!row_.has_customer()) return absl::OkStatus();
-    return filing_.Enter(row_.customer(), LiveKind::kCart, row_.open_us(), id_);
+    return filing_.AddActivity(row_.customer(), ActivityKind::kCart, row_.open_us(), id_);
   }
-  absl::Status Leave() {
+  absl::Status RemoveActivity() {
     if (!row_.has_customer()) return absl::OkStatus();
-    return filing_.Leave(row_.customer(), LiveKind::kCart, row_.open_us(), id_);
+    return filing_.RemoveActivity(row_.customer(), ActivityKind::kCart, row_.open_us(), id_);
   }
 
   absl::Status Tell(v1::TimelineKind kind, std::string detail) {
@@ -120,7 +120,7 @@ class CartFold {
   absl::Status Drop() {
     RemoveFrom("");
     kCarts.Delete(filing_.view(), key_);
-    return Leave();
+    return RemoveActivity();
   }
 
  private:
@@ -197,7 +197,7 @@ absl::Status ProjectMerged(const checkout::v1::CartMerged& merged, Filing* filin
     cart.row().set_state(checkout::v1::CART_STATE_MERGED);
     cart.RemoveFrom("");
     RETURN_IF_ERROR(cart.Tell(v1::TIMELINE_KIND_CART_MERGED, merged.into_cart_id()));
-    return cart.Leave();
+    return cart.RemoveActivity();
   });
 }
 
@@ -208,7 +208,7 @@ absl::Status ProjectReopened(const checkout::v1::CartReopened& reopened, Filing*
       cart.RemoveFrom("");
       for (const checkout::v1::CartLine& line : reopened.lines()) RETURN_IF_ERROR(cart.Add(line));
     }
-    return cart.Enter();
+    return cart.AddActivity();
   });
 }
 
@@ -310,7 +310,7 @@ absl::Status ProjectConfirmed(const checkout::v1::OrderConfirmed& confirmed, Fil
   kOrders.Put(filing->view(), {OrderId::FromString(id), filing->context().slot}, row);
   OrderFold order(filing);
   for (const checkout::v1::Fulfilment& planned : confirmed.fulfilments()) order.Plan(planned);
-  RETURN_IF_ERROR(filing->Enter(row.customer(), LiveKind::kOrder, row.confirm_us(), id));
+  RETURN_IF_ERROR(filing->AddActivity(row.customer(), ActivityKind::kOrder, row.confirm_us(), id));
   return filing->Sale(sale, v1::TIMELINE_KIND_ORDER, id);
 }
 
@@ -421,7 +421,7 @@ absl::Status ProjectExchange(const checkout::v1::ExchangeCommitted& exchange, Fi
 
 }  // namespace
 
-absl::Status ProjectLive(const OrderEvent& event, Filing* filing) {
+absl::Status ProjectOrder(const OrderEvent& event, Filing* filing) {
   switch (event.event_case()) {
     case OrderEvent::kCartOpened:
       return ProjectOpened(event.cart_opened(), filing);

@@ -1,4 +1,4 @@
-// Tests of what the view "customers" makes of carts and orders that are lived here.
+// Tests of what the view "customers" makes of carts and orders placed here.
 #include <map>
 #include <string>
 #include <vector>
@@ -69,22 +69,22 @@ checkout::v1::OrderEvent Reopened(const std::vector<checkout::v1::CartLine>& lin
 // Ann's cart of three lines.
 GivenCustomers Shopping() {
   GivenCustomers given;
-  given.Lives("c-1", {Opened(), LinesAdded({CartLine("l1", 3, 333), CartLine("l2", 1, 1000)}),
-                      CustomerSet({Customer("a"), Email("m")}), LinesAdded({CartLine("l3", 2, 1)}), DeliverySet()});
+  given.Records("c-1", {Opened(), LinesAdded({CartLine("l1", 3, 333), CartLine("l2", 1, 1000)}),
+                        CustomerSet({Customer("a"), Email("m")}), LinesAdded({CartLine("l3", 2, 1)}), DeliverySet()});
   return given;
 }
 
 // Ann's order of 20.00 for two locations.
 GivenCustomers Ordered() {
   GivenCustomers given = Shopping();
-  given.Lives("c-1",
-              {Started(), Confirmed({.id = "c-1", .identifiers = {Customer("a")}, .pence = 2000, .minute = 10}, 7,
-                                    {Planned("f1", "shop-1", 2), Planned("f2", "depot", 1)})},
-              10);
+  given.Records("c-1",
+                {Started(), Confirmed({.id = "c-1", .identifiers = {Customer("a")}, .pence = 2000, .minute = 10}, 7,
+                                      {Planned("f1", "shop-1", 2), Planned("f2", "depot", 1)})},
+                10);
   return given;
 }
 
-TEST(LiveCart, ShowsInTheViewOfItsCustomer) {
+TEST(CustomerCart, ShowsInTheViewOfItsCustomer) {
   const v1::CustomerView view = Shopping().ViewOf(Named(Email("m")));
   ASSERT_EQ(view.carts_size(), 1);
   const v1::CustomerCart& cart = view.carts(0);
@@ -100,7 +100,7 @@ TEST(LiveCart, ShowsInTheViewOfItsCustomer) {
   EXPECT_EQ(view.net_size(), 0) << "nothing was bought";
 }
 
-TEST(LiveCart, CountsTheFactsOfOneRecordOnce) {
+TEST(CustomerCart, CountsTheFactsOfOneRecordOnce) {
   store::MemoryRows view;
   partition::FactContext context{.slot = SlotId{ServiceId::kCheckout, 1}, .position = 9, .aggregate_id = "c-1"};
   view.set_position(9);
@@ -113,30 +113,30 @@ TEST(LiveCart, CountsTheFactsOfOneRecordOnce) {
   EXPECT_EQ(cart->event_index(), 2u);
 }
 
-TEST(LiveCart, ChangesWithItsLines) {
+TEST(CustomerCart, ChangesWithItsLines) {
   GivenCustomers given = Shopping();
-  given.Lives("c-1", {LineChanged("l1", 1), LineChanged("l2", 0)});
+  given.Records("c-1", {LineChanged("l1", 1), LineChanged("l2", 0)});
   const v1::CustomerCart cart = given.ViewOf(Named(Customer("a"))).carts(0);
   EXPECT_EQ(cart.lines(), 2);
   EXPECT_EQ(cart.total().minor_units(), 335);
 }
 
-TEST(LiveCart, FollowsItsCustomerFromOneIdentifierToAnother) {
+TEST(CustomerCart, FollowsItsCustomerFromOneIdentifierToAnother) {
   GivenCustomers given;
-  given.Lives("c-1", {Opened(), CustomerSet({Phone("p")})}).Lives("c-1", {CustomerSet({Customer("a")})}, 5);
+  given.Records("c-1", {Opened(), CustomerSet({Phone("p")})}).Records("c-1", {CustomerSet({Customer("a")})}, 5);
   EXPECT_EQ(given.ViewOf(Named(Customer("a"))).carts_size(), 1);
   EXPECT_THAT(KindsOf(given, Customer("a")), ElementsAre(v1::TIMELINE_KIND_CART_OPENED));
   EXPECT_EQ(given.ViewOf(Named(Phone("p"))).carts_size(), 0);
   EXPECT_TRUE(KindsOf(given, Phone("p")).empty());
 }
 
-TEST(LiveCart, IsGivenTakenAndGivenBackWithItsLines) {
+TEST(CustomerCart, IsGivenTakenAndGivenBackWithItsLines) {
   GivenCustomers given = Shopping();
-  given.Lives("c-2", {Opened(), CustomerSet({Customer("a")}), LinesAdded({CartLine("x", 1, 5)})}, 1);
-  given.Lives("c-1", {Given()}, 2);
+  given.Records("c-2", {Opened(), CustomerSet({Customer("a")}), LinesAdded({CartLine("x", 1, 5)})}, 1);
+  given.Records("c-1", {Given()}, 2);
   EXPECT_EQ(given.ViewOf(Named(Customer("a"))).carts(1).state(), checkout::v1::CART_STATE_MERGING);
-  given.Lives("c-2", {Taken("c-1", {CartLine("y", 3, 333, "c-1"), CartLine("z", 1, 1000, "c-1")})}, 3);
-  given.Lives("c-1", {Merged()}, 4);
+  given.Records("c-2", {Taken("c-1", {CartLine("y", 3, 333, "c-1"), CartLine("z", 1, 1000, "c-1")})}, 3);
+  given.Records("c-1", {Merged()}, 4);
   v1::CustomerView view = given.ViewOf(Named(Customer("a")));
   ASSERT_EQ(view.carts_size(), 1);
   EXPECT_EQ(view.carts(0).cart_id(), "c-2");
@@ -144,23 +144,24 @@ TEST(LiveCart, IsGivenTakenAndGivenBackWithItsLines) {
   EXPECT_EQ(view.carts(0).total().minor_units(), 2004);
   EXPECT_THAT(KindsOf(given, Customer("a")),
               ElementsAre(v1::TIMELINE_KIND_CART_MERGED, v1::TIMELINE_KIND_CART_OPENED, v1::TIMELINE_KIND_CART_OPENED));
-  given.Lives("c-2", {Undone("c-1")}, 5).Lives("c-1", {Reopened({CartLine("l1", 3, 333), CartLine("l2", 1, 1000)})}, 5);
+  given.Records("c-2", {Undone("c-1")}, 5)
+      .Records("c-1", {Reopened({CartLine("l1", 3, 333), CartLine("l2", 1, 1000)})}, 5);
   view = given.ViewOf(Named(Customer("a")));
   ASSERT_EQ(view.carts_size(), 2);
   EXPECT_EQ(view.carts(0).total().minor_units(), 5) << "newest first";
   EXPECT_EQ(view.carts(1).total().minor_units(), 1999);
 }
 
-TEST(LiveCart, IsOpenAgainAsItWasWhenItsLinesAreDeclined) {
+TEST(CustomerCart, IsOpenAgainAsItWasWhenItsLinesAreDeclined) {
   GivenCustomers given = Shopping();
-  given.Lives("c-1", {Given(), Reopened({})});
+  given.Records("c-1", {Given(), Reopened({})});
   EXPECT_EQ(given.ViewOf(Named(Customer("a"))).carts(0).state(), checkout::v1::CART_STATE_OPEN);
   EXPECT_EQ(given.ViewOf(Named(Customer("a"))).carts(0).total().minor_units(), 2001);
 }
 
-TEST(LiveCart, LeavesNothingButTheTimelineWhenItIsAbandoned) {
+TEST(CustomerCart, LeavesNothingButTheTimelineWhenItIsAbandoned) {
   GivenCustomers given = Shopping();
-  given.Lives("c-1", {Abandoned()}, 60);
+  given.Records("c-1", {Abandoned()}, 60);
   EXPECT_EQ(given.ViewOf(Named(Customer("a"))).carts_size(), 0);
   EXPECT_THAT(KindsOf(given, Customer("a")),
               ElementsAre(v1::TIMELINE_KIND_CART_ABANDONED, v1::TIMELINE_KIND_CART_OPENED));
@@ -169,25 +170,25 @@ TEST(LiveCart, LeavesNothingButTheTimelineWhenItIsAbandoned) {
   EXPECT_EQ(lines, 0);
 }
 
-TEST(LiveCart, IsInCheckoutUntilItIsOrderedOrOpenAgain) {
+TEST(CustomerCart, IsInCheckoutUntilItIsOrderedOrOpenAgain) {
   GivenCustomers given = Shopping();
-  given.Lives("c-1", {Started()});
+  given.Records("c-1", {Started()});
   EXPECT_EQ(given.ViewOf(Named(Customer("a"))).carts(0).state(), checkout::v1::CART_STATE_IN_CHECKOUT);
-  given.Lives("c-1", {Rejected()});
+  given.Records("c-1", {Rejected()});
   EXPECT_EQ(given.ViewOf(Named(Customer("a"))).carts(0).state(), checkout::v1::CART_STATE_OPEN);
   EXPECT_EQ(Ordered().ViewOf(Named(Customer("a"))).carts_size(), 0);
 }
 
-TEST(LiveCart, OfNobodyIsInNoView) {
+TEST(CustomerCart, OfNobodyIsInNoView) {
   GivenCustomers given;
-  given.Lives("c-1", {Opened(), LinesAdded({CartLine("l1", 1, 1)}), Started(),
-                      Confirmed({.id = "c-1", .identifiers = {}}, 1, {Planned("f1", "shop-1")}),
-                      Advanced("f1", checkout::v1::FULFILMENT_STATE_READY)});
+  given.Records("c-1", {Opened(), LinesAdded({CartLine("l1", 1, 1)}), Started(),
+                        Confirmed({.id = "c-1", .identifiers = {}}, 1, {Planned("f1", "shop-1")}),
+                        Advanced("f1", checkout::v1::FULFILMENT_STATE_READY)});
   EXPECT_EQ(given.view().size(), 0u);
   EXPECT_TRUE(given.TakeTopics().empty());
 }
 
-TEST(LiveOrder, CountsAsImportedOnesDo) {
+TEST(PlacedOrder, CountsAsImportedOnesDo) {
   GivenCustomers given = Ordered();
   given.Happens(Order({.id = "1", .identifiers = {Customer("a")}, .pence = 100, .minute = 20}));
   const v1::CustomerView view = given.ViewOf(Named(Customer("a")), /*include_events=*/true);
@@ -200,12 +201,12 @@ TEST(LiveOrder, CountsAsImportedOnesDo) {
               ElementsAre(v1::TIMELINE_KIND_ORDER, v1::TIMELINE_KIND_ORDER, v1::TIMELINE_KIND_CART_OPENED));
 }
 
-TEST(LiveOrder, StandsBesideImportedOnesOfTheSameTimeByItsExternalId) {
+TEST(PlacedOrder, StandsBesideImportedOnesOfTheSameTimeByItsExternalId) {
   GivenCustomers given;
   for (const std::string id : {"b", "d"})
     given.Happens(Order({.id = id, .identifiers = {Customer("a")}, .minute = 10}));
   for (const std::string id : {"a", "c"}) {
-    given.Lives(id, {Confirmed({.id = id, .identifiers = {Customer("a")}, .minute = 10}, 1, {})}, 10);
+    given.Records(id, {Confirmed({.id = id, .identifiers = {Customer("a")}, .minute = 10}, 1, {})}, 10);
   }
   v1::ListTimelineRequest request;
   *request.mutable_customer() = Named(Customer("a"));
@@ -220,7 +221,7 @@ TEST(LiveOrder, StandsBesideImportedOnesOfTheSameTimeByItsExternalId) {
   EXPECT_THAT(sources, ElementsAre("halles", "uci", "halles", "uci"));
 }
 
-TEST(LiveOrder, ShowsWhatEachLocationDoes) {
+TEST(PlacedOrder, ShowsWhatEachLocationDoes) {
   GivenCustomers given = Ordered();
   checkout::v1::OrderEvent delayed;
   delayed.mutable_fulfilment_delayed()->set_fulfilment_id("f2");
@@ -230,10 +231,10 @@ TEST(LiveOrder, ShowsWhatEachLocationDoes) {
   rerouted.mutable_fulfilment_rerouted()->set_fulfilment_id("f2");
   rerouted.mutable_fulfilment_rerouted()->set_from_location_id("depot");
   rerouted.mutable_fulfilment_rerouted()->set_to_location_id("shop-9");
-  given.Lives("c-1", {Advanced("f1", checkout::v1::FULFILMENT_STATE_PREPARED)}, 11);
-  given.Lives("c-1", {Advanced("f1", checkout::v1::FULFILMENT_STATE_READY)}, 12);
-  given.Lives("c-1", {delayed}, 13).Lives("c-1", {rerouted}, 14);
-  const v1::CustomerOrder order = given.ViewOf(Named(Customer("a"))).live_orders(0);
+  given.Records("c-1", {Advanced("f1", checkout::v1::FULFILMENT_STATE_PREPARED)}, 11);
+  given.Records("c-1", {Advanced("f1", checkout::v1::FULFILMENT_STATE_READY)}, 12);
+  given.Records("c-1", {delayed}, 13).Records("c-1", {rerouted}, 14);
+  const v1::CustomerOrder order = given.ViewOf(Named(Customer("a"))).placed_orders(0);
   EXPECT_EQ(order.number(), 7);
   EXPECT_EQ(order.state(), checkout::v1::ORDER_STATE_CONFIRMED);
   EXPECT_EQ(order.total().minor_units(), 2000);
@@ -251,20 +252,20 @@ TEST(LiveOrder, ShowsWhatEachLocationDoes) {
                           v1::TIMELINE_KIND_ORDER, v1::TIMELINE_KIND_CART_OPENED));
 }
 
-TEST(LiveOrder, IsCompletedWhenNothingIsLeftToDo) {
+TEST(PlacedOrder, IsCompletedWhenNothingIsLeftToDo) {
   GivenCustomers given = Ordered();
-  const auto state = [&] { return given.ViewOf(Named(Customer("a"))).live_orders(0).state(); };
-  given.Lives("c-1", {HandedOver("f1", checkout::v1::FULFILMENT_STATE_COLLECTED),
-                      HandedOver("f2", checkout::v1::FULFILMENT_STATE_SHIPPED)});
+  const auto state = [&] { return given.ViewOf(Named(Customer("a"))).placed_orders(0).state(); };
+  given.Records("c-1", {HandedOver("f1", checkout::v1::FULFILMENT_STATE_COLLECTED),
+                        HandedOver("f2", checkout::v1::FULFILMENT_STATE_SHIPPED)});
   EXPECT_EQ(state(), checkout::v1::ORDER_STATE_CONFIRMED) << "still on its way";
-  given.Lives("c-1", {Advanced("f2", checkout::v1::FULFILMENT_STATE_COMPLETED)});
+  given.Records("c-1", {Advanced("f2", checkout::v1::FULFILMENT_STATE_COMPLETED)});
   EXPECT_EQ(state(), checkout::v1::ORDER_STATE_COMPLETED);
   EXPECT_THAT(KindsOf(given, Customer("a")), Contains(v1::TIMELINE_KIND_FULFILMENT_SHIPPED));
 }
 
-TEST(LiveOrder, TakesTheValueOfAnExpiredFulfilmentOffWhereItWasPlaced) {
+TEST(PlacedOrder, TakesTheValueOfAnExpiredFulfilmentOffWhereItWasPlaced) {
   GivenCustomers given = Ordered();
-  given.Lives(
+  given.Records(
       "c-1", {Ended("f1", checkout::v1::FULFILMENT_STATE_EXPIRED, {.id = "c-1", .pence = -500, .structure = "shop-1"})},
       30);
   const v1::CustomerView view = given.ViewOf(Named(Customer("a")));
@@ -277,93 +278,93 @@ TEST(LiveOrder, TakesTheValueOfAnExpiredFulfilmentOffWhereItWasPlaced) {
   EXPECT_THAT(KindsOf(given, Customer("a")), Contains(v1::TIMELINE_KIND_FULFILMENT_EXPIRED));
 }
 
-TEST(LiveOrder, IsWorthNothingOnceItIsCancelled) {
+TEST(PlacedOrder, IsWorthNothingOnceItIsCancelled) {
   GivenCustomers given = Ordered();
   checkout::v1::OrderEvent cancelled;
   cancelled.mutable_order_cancelled()->set_cause("changed her mind");
   *cancelled.mutable_order_cancelled()->add_fulfilments() = Planned("f1", "shop-1");
-  *cancelled.mutable_order_cancelled()->mutable_reversal() = Lived({.id = "c-1", .pence = -2000});
-  given.Lives("c-1", {cancelled}, 30);
+  *cancelled.mutable_order_cancelled()->mutable_reversal() = PlacedSale({.id = "c-1", .pence = -2000});
+  given.Records("c-1", {cancelled}, 30);
   const v1::CustomerView view = given.ViewOf(Named(Customer("a")));
   EXPECT_EQ(view.net(0).money().minor_units(), 0);
   EXPECT_EQ(view.cancellations(), 1);
-  EXPECT_EQ(view.live_orders(0).state(), checkout::v1::ORDER_STATE_CANCELLED);
-  EXPECT_EQ(view.live_orders(0).fulfilments(0).state(), checkout::v1::FULFILMENT_STATE_CANCELLED);
-  EXPECT_EQ(view.live_orders(0).event(), "checkout/17@7#0");
+  EXPECT_EQ(view.placed_orders(0).state(), checkout::v1::ORDER_STATE_CANCELLED);
+  EXPECT_EQ(view.placed_orders(0).fulfilments(0).state(), checkout::v1::FULFILMENT_STATE_CANCELLED);
+  EXPECT_EQ(view.placed_orders(0).event(), "checkout/17@7#0");
 }
 
-TEST(LiveReturn, IsOffTheNet) {
+TEST(ReturnTakenHere, IsOffTheNet) {
   GivenCustomers given = Ordered();
-  given.Lives("c-1",
-              {GoodsReturned("r1", {.id = "c-1/r1", .identifiers = {Customer("a")}, .pence = -300, .minute = 40})}, 40);
+  given.Records(
+      "c-1", {GoodsReturned("r1", {.id = "c-1/r1", .identifiers = {Customer("a")}, .pence = -300, .minute = 40})}, 40);
   const v1::CustomerView view = given.ViewOf(Named(Customer("a")));
   EXPECT_EQ(view.returns(), 1);
   EXPECT_EQ(view.net(0).money().minor_units(), 1700);
   EXPECT_EQ(KindsOf(given, Customer("a")).front(), v1::TIMELINE_KIND_RETURN);
 }
 
-TEST(LiveReturn, OfAnImportedSaleIsFiledUnderTheCustomerOfThatSale) {
+TEST(ReturnTakenHere, OfAnImportedSaleIsFiledUnderTheCustomerOfThatSale) {
   GivenCustomers given;
   given.Happens(Order({.id = "1", .identifiers = {Customer("a")}, .pence = 1000}));
-  given.Lives("ord-1",
-              {GoodsReturned("r1", {.id = "ord-1/r1", .identifiers = {Customer("a")}, .pence = -300, .minute = 40})});
+  given.Records("ord-1",
+                {GoodsReturned("r1", {.id = "ord-1/r1", .identifiers = {Customer("a")}, .pence = -300, .minute = 40})});
   const v1::CustomerView view = given.ViewOf(Named(Customer("a")));
   EXPECT_EQ(view.returns(), 1);
   EXPECT_EQ(view.net(0).money().minor_units(), 700);
-  EXPECT_EQ(view.live_orders_size(), 0);
+  EXPECT_EQ(view.placed_orders_size(), 0);
 }
 
-TEST(LiveExchange, CountsItsDifferenceOnceAndShowsItsNewFulfilments) {
+TEST(Exchange, CountsItsDifferenceOnceAndShowsItsNewFulfilments) {
   GivenCustomers given = Ordered();
   checkout::v1::OrderEvent event;
   checkout::v1::ExchangeCommitted& exchange = *event.mutable_exchange_committed();
   exchange.set_exchange_id("x1");
   *exchange.mutable_returned()->mutable_sale() =
-      Lived({.id = "c-1/x1", .identifiers = {Customer("a")}, .pence = -1000});
-  *exchange.mutable_sale() = Lived({.id = "c-1/x1", .identifiers = {Customer("a")}, .pence = 1400, .minute = 50});
+      PlacedSale({.id = "c-1/x1", .identifiers = {Customer("a")}, .pence = -1000});
+  *exchange.mutable_sale() = PlacedSale({.id = "c-1/x1", .identifiers = {Customer("a")}, .pence = 1400, .minute = 50});
   exchange.mutable_difference()->set_currency_code("GBP");
   exchange.mutable_difference()->set_minor_units(400);
   *exchange.add_fulfilments() = Planned("f3", "shop-1");
-  given.Lives("c-1", {event}, 50);
+  given.Records("c-1", {event}, 50);
   const v1::CustomerView view = given.ViewOf(Named(Customer("a")), true);
   EXPECT_EQ(view.net(0).money().minor_units(), 2400);
   EXPECT_EQ(view.net(0).event_count(), 2);
   EXPECT_EQ(view.exchanges(), 1);
   EXPECT_EQ(view.returns(), 0);
   EXPECT_EQ(view.orders(), 1);
-  EXPECT_EQ(view.live_orders(0).fulfilments_size(), 3);
+  EXPECT_EQ(view.placed_orders(0).fulfilments_size(), 3);
 }
 
-TEST(LiveFacts, TouchTheirCustomerEvenWhenTheyDoNotNameHer) {
+TEST(CartAndOrderFacts, TouchTheirCustomerEvenWhenTheyDoNotNameHer) {
   GivenCustomers given = Ordered();
   given.TakeTopics();
-  given.Lives("c-1", {Advanced("f1", checkout::v1::FULFILMENT_STATE_READY)});
+  given.Records("c-1", {Advanced("f1", checkout::v1::FULFILMENT_STATE_READY)});
   EXPECT_THAT(given.TakeTopics(), ElementsAre(TopicOf(Customer("a"))));
   given = Shopping();
   given.TakeTopics();
-  given.Lives("c-1", {LineChanged("l1", 9)});
+  given.Records("c-1", {LineChanged("l1", 9)});
   EXPECT_THAT(given.TakeTopics(), ElementsAre(TopicOf(Customer("a"))));
 }
 
-TEST(LiveFacts, AreAnnouncedToWhoWatches) {
+TEST(CartAndOrderFacts, AreAnnouncedToWhoWatches) {
   GivenCustomers given = Ordered();
   TokenPositions seen = given.Seen();
   EXPECT_FALSE(NextUpdate(given.view(), Named(Customer("a")), seen)->has_value());
-  given.Lives("c-1", {Advanced("f1", checkout::v1::FULFILMENT_STATE_READY)}, 15);
+  given.Records("c-1", {Advanced("f1", checkout::v1::FULFILMENT_STATE_READY)}, 15);
   auto update = NextUpdate(given.view(), Named(Customer("a")), seen).value();
   ASSERT_TRUE(update.has_value() && update->has_change());
   EXPECT_EQ(update->change().entries(0).kind(), v1::TIMELINE_KIND_FULFILMENT_READY);
   seen = given.Seen();
-  given.Lives("c-9", {Opened(), CustomerSet({Customer("a")})}, 20);
+  given.Records("c-9", {Opened(), CustomerSet({Customer("a")})}, 20);
   seen = given.Seen();
-  given.Lives("c-9", {LinesAdded({CartLine("l1", 1, 70)})}, 21);
+  given.Records("c-9", {LinesAdded({CartLine("l1", 1, 70)})}, 21);
   update = NextUpdate(given.view(), Named(Customer("a")), seen).value();
   ASSERT_TRUE(update.has_value() && update->has_change()) << "no line of the timeline, and still a change";
   EXPECT_EQ(update->change().entries_size(), 0);
   EXPECT_EQ(update->change().view().carts(0).total().minor_units(), 70);
 }
 
-TEST(LiveFacts, StopAtACartThatNobodyOpened) {
+TEST(CartAndOrderFacts, StopAtACartThatNobodyOpened) {
   store::MemoryRows view;
   EXPECT_EQ(ReasonOf(Project(view, LinesAdded({CartLine("l1", 1, 1)}), {})), "EVENT_CANNOT_BE_PROJECTED");
 }

@@ -61,7 +61,7 @@ absl::Status Project(store::Rows& view, const checkout::v1::OrderEvent& event, c
     return filing.Sale(event.return_imported().sale(), v1::TIMELINE_KIND_RETURN, context.aggregate_id);
   }
   if (event.has_return_linked()) return FileLinked(event.return_linked(), &filing);
-  return ProjectLive(event, &filing);
+  return ProjectOrder(event, &filing);
 }
 
 absl::Status Project(store::Rows& view, const v1::IdentityEvent& event, const partition::FactContext& context,

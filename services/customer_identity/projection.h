@@ -108,12 +108,12 @@ struct HoldKey {
 };
 
 // What goes on for a customer: carts, orders and holds, each kind newest first.
-enum class LiveKind : uint8_t { kCart = 1, kOrder = 2, kHold = 3 };
+enum class ActivityKind : uint8_t { kCart = 1, kOrder = 2, kHold = 3 };
 
-struct LiveKey {
+struct ActivityKey {
   uint8_t type = 0;
   Hash256 hash;
-  uint8_t kind = 0;          // LiveKind
+  uint8_t kind = 0;          // ActivityKind
   int64_t newest_first = 0;  // minus microseconds since 1970 of its beginning
   PartId id;                 // cart, order or SKU
   PartId part;               // hold
@@ -132,7 +132,7 @@ inline constexpr store::Table<OrderKey, rows::OrderRow> kOrders(6, "orders");
 inline constexpr store::Table<FulfilmentKey, rows::FulfilmentRow> kFulfilments(7, "fulfilments");
 inline constexpr store::Table<HoldKey, rows::HoldRow> kHolds(8, "holds");
 // Which of them are an identifier's, and in whose name something changed last: the position of the row says when.
-inline constexpr store::Table<LiveKey, rows::MarkRow> kLive(9, "live");
+inline constexpr store::Table<ActivityKey, rows::MarkRow> kActivities(9, "activities");
 inline constexpr store::Table<SeenKey, rows::MarkRow> kChanged(10, "changed");
 
 inline store::Schema CustomersSchema() {
@@ -145,11 +145,11 @@ inline store::Schema CustomersSchema() {
       .Add(kOrders)
       .Add(kFulfilments)
       .Add(kHolds)
-      .Add(kLive)
+      .Add(kActivities)
       .Add(kChanged);
 }
 
-// The source of facts that were lived here.
+// The source of facts that happened here.
 inline constexpr char kHere[] = "halles";
 
 // What is touched by an event that names the identifier: the name under which watchers wait.

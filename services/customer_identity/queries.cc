@@ -14,7 +14,7 @@
 #include "libs/base/money.h"
 #include "libs/base/page_token.h"
 #include "libs/base/status.h"
-#include "services/customer_identity/live_queries.h"
+#include "services/customer_identity/activity_queries.h"
 #include "services/customer_identity/projection.h"
 
 namespace halles::customer_identity {
@@ -313,7 +313,7 @@ absl::StatusOr<v1::CustomerView> BuildCustomerView(const store::RowReader& view,
   });
   RETURN_IF_ERROR(view.status());
   ASSIGN_OR_RETURN(v1::CustomerView built, builder.Finish(party));
-  AddLive(view, party, &built);
+  AddActivities(view, party, &built);
   RETURN_IF_ERROR(view.status());
   return built;
 }

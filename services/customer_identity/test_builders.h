@@ -141,7 +141,7 @@ inline checkout::v1::OrderEvent LinkedTo(const common::v1::Identifier& customer,
   return event;
 }
 
-// Facts that are lived here: carts and orders are aggregates of checkout, stock is one of inventory.
+// Facts that happen here: carts and orders are aggregates of checkout, stock is one of inventory.
 inline checkout::v1::OrderEvent Opened(common::v1::Channel channel = common::v1::CHANNEL_WEB) {
   checkout::v1::OrderEvent event;
   checkout::v1::CartOpened& opened = *event.mutable_cart_opened();
@@ -185,8 +185,8 @@ inline checkout::v1::Fulfilment Planned(const std::string& id, const std::string
   fulfilment.add_lines()->set_units(units);
   return fulfilment;
 }
-// A sale in the form of imported ones, with what an order lived here names as its source.
-inline checkout::v1::SaleRecord Lived(const Sale& sale) {
+// A sale in the form of imported ones, with the source of what happens here.
+inline checkout::v1::SaleRecord PlacedSale(const Sale& sale) {
   checkout::v1::SaleRecord record = RecordOf(sale);
   record.mutable_external()->set_source(kHere);
   return record;
@@ -196,7 +196,7 @@ inline checkout::v1::OrderEvent Confirmed(const Sale& sale, int64_t number,
   checkout::v1::OrderEvent event;
   checkout::v1::OrderConfirmed& confirmed = *event.mutable_order_confirmed();
   confirmed.set_number(number);
-  *confirmed.mutable_sale() = Lived(sale);
+  *confirmed.mutable_sale() = PlacedSale(sale);
   for (const auto& fulfilment : fulfilments) *confirmed.add_fulfilments() = fulfilment;
   return event;
 }
@@ -217,13 +217,13 @@ inline checkout::v1::OrderEvent Ended(const std::string& fulfilment_id, checkout
   checkout::v1::OrderEvent event;
   event.mutable_fulfilment_ended()->mutable_fulfilment()->set_fulfilment_id(fulfilment_id);
   event.mutable_fulfilment_ended()->set_state(state);
-  *event.mutable_fulfilment_ended()->mutable_reversal() = Lived(reversal);
+  *event.mutable_fulfilment_ended()->mutable_reversal() = PlacedSale(reversal);
   return event;
 }
 inline checkout::v1::OrderEvent GoodsReturned(const std::string& return_id, const Sale& sale) {
   checkout::v1::OrderEvent event;
   event.mutable_goods_returned()->set_return_id(return_id);
-  *event.mutable_goods_returned()->mutable_sale() = Lived(sale);
+  *event.mutable_goods_returned()->mutable_sale() = PlacedSale(sale);
   return event;
 }
 inline inventory::v1::StockEvent Held(const std::string& hold_id, const Identifiers& customer, int64_t units,
@@ -260,7 +260,8 @@ class GivenCustomers {
     for (const v1::ObserveIdentifiersRequest& request : customer_identity::React(event, {})) Submit(request);
   }
   // Facts of one cart or order, each a record of its own, as `minute` strikes.
-  GivenCustomers& Lives(const std::string& order, const std::vector<checkout::v1::OrderEvent>& events, int minute = 0) {
+  GivenCustomers& Records(const std::string& order, const std::vector<checkout::v1::OrderEvent>& events,
+                          int minute = 0) {
     for (const auto& event : events) {
       Fold(event, SlotId{ServiceId::kCheckout, 17}, next_++, 0, order, minute);
       React(event);

@@ -168,7 +168,7 @@ struct CallCommand {
 };
 
 // An order by its id ("ord-...") or by SOURCE:ID as the source knows it.
-absl::StatusOr<checkout::v1::GetOrderRequest> NameOrder(const std::string& text);
+absl::StatusOr<checkout::v1::GetImportedOrderRequest> NameOrder(const std::string& text);
 
 }  // namespace halles::hallesctl
 

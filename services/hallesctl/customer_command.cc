@@ -182,7 +182,7 @@ absl::StatusOr<int> CustomerCommand::Watch(const Session& session, const Custome
       session.out << ViewText(update.snapshot(), session.out_width) << std::endl;
     } else {
       if (update.change().entries().empty()) {
-        session.out << LiveText(update.change().view(), session.out_width);
+        session.out << ActivitiesText(update.change().view(), session.out_width);
       } else {
         session.out << TimelineText(update.change().entries(), session.out_width);
       }

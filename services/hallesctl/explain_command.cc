@@ -118,11 +118,11 @@ absl::StatusOr<int> ExplainCommand::ExplainEvent(const Session& session, const s
 }
 
 absl::StatusOr<int> ExplainCommand::ExplainOrder(const Session& session) const {
-  ASSIGN_OR_RETURN(checkout::v1::GetOrderRequest request, NameOrder(id));
+  ASSIGN_OR_RETURN(checkout::v1::GetImportedOrderRequest request, NameOrder(id));
   request.set_consistency_token(token);
   ASSIGN_OR_RETURN(const auto answer,
-                   session.client.Call(&CheckoutService::Stub::GetOrder, *session.client.checkout, request));
-  const checkout::v1::Order& order = answer.order();
+                   session.client.Call(&CheckoutService::Stub::GetImportedOrder, *session.client.checkout, request));
+  const checkout::v1::ImportedOrder& order = answer.order();
   Progress progress(session.err, session.err_width, session.clock, "explaining", "events");
   Events events(session, progress, 1 + order.returns_size());
   Amount amount;
@@ -132,9 +132,9 @@ absl::StatusOr<int> ExplainCommand::ExplainOrder(const Session& session) const {
   std::vector<Explained> all(1);
   ASSIGN_OR_RETURN(all[0], Explain("order", amount, events));
   int64_t lines = 0;
-  for (const checkout::v1::OrderLine& line : order.sale().lines()) lines += line.amount().minor_units();
+  for (const checkout::v1::RecordedLine& line : order.sale().lines()) lines += line.amount().minor_units();
   bool agrees = all[0].agrees && lines == order.sale().net().minor_units();
-  for (const checkout::v1::OrderReturn& taken : order.returns()) {
+  for (const checkout::v1::ImportedOrderReturn& taken : order.returns()) {
     *amount.mutable_money() = taken.linked_return().net();
     amount.set_events(0, taken.event());
     ASSIGN_OR_RETURN(Explained explained, Explain(taken.linked_return().external().external_id(), amount, events));

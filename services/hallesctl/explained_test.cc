@@ -40,7 +40,7 @@ TEST(ValueOfEvent, ReadsReturnsOfBothKinds) {
   EXPECT_EQ(ValueOfEvent(Json(event))->net.minor_units(), -7);
 }
 
-TEST(ValueOfEvent, ReadsWhatIsLivedHere) {
+TEST(ValueOfEvent, ReadsWhatHappensHere) {
   OrderEvent event;
   event.mutable_order_confirmed()->mutable_sale()->mutable_net()->set_minor_units(11);
   EXPECT_EQ(ValueOfEvent(Json(event))->net.minor_units(), 11);

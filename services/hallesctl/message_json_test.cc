@@ -2,7 +2,7 @@
 #include "services/hallesctl/message_json.h"
 
 #include "gtest/gtest.h"
-#include "halles/checkout/v1/live_events.pb.h"
+#include "halles/checkout/v1/order_events.pb.h"
 #include "halles/inventory/v1/inventory_service.pb.h"
 
 namespace halles::hallesctl {

@@ -11,7 +11,7 @@
 #include "libs/base/status.h"
 #include "services/hallesctl/commands.h"
 #include "services/hallesctl/message_json.h"
-#include "services/hallesctl/print_live.h"
+#include "services/hallesctl/print_order.h"
 #include "services/hallesctl/table.h"
 #include "services/hallesctl/writes.h"
 
@@ -45,7 +45,7 @@ absl::StatusOr<int> Do(const Session& session, const std::string& request_id,
     return kExitOk;
   }
   if constexpr (requires { response->order(); }) {
-    session.out << LiveOrderText(response->order(), session.out_width);
+    session.out << OrderText(response->order(), session.out_width);
   } else {
     if constexpr (requires { response->net(); }) session.out << "Net        " << AmountText(response->net()) << "\n";
     session.out << "Version    " << response->version() << "\n";

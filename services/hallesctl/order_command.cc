@@ -7,14 +7,14 @@
 #include "services/hallesctl/commands.h"
 #include "services/hallesctl/message_json.h"
 #include "services/hallesctl/print.h"
-#include "services/hallesctl/print_live.h"
+#include "services/hallesctl/print_order.h"
 #include "services/hallesctl/table.h"
 
 namespace halles::hallesctl {
 namespace {
 
 using checkout::v1::CheckoutService;
-using checkout::v1::GetOrderRequest;
+using checkout::v1::GetImportedOrderRequest;
 using checkout::v1::OrderService;
 using checkout::v1::WorkItem;
 
@@ -27,8 +27,8 @@ constexpr absl::string_view kChanges =
 
 }  // namespace
 
-absl::StatusOr<GetOrderRequest> NameOrder(const std::string& text) {
-  GetOrderRequest request;
+absl::StatusOr<GetImportedOrderRequest> NameOrder(const std::string& text) {
+  GetImportedOrderRequest request;
   const size_t colon = text.find(':');
   if (colon != std::string::npos && colon > 0 && colon + 1 < text.size()) {
     request.mutable_external()->set_source(text.substr(0, colon));
@@ -82,30 +82,30 @@ absl::StatusOr<int> OrderCommand::Run(const Session& session) const {
 absl::StatusOr<int> OrderCommand::Show(const Session& session, const std::string& order) const {
   const bool here = absl::StartsWith(order, kHere);
   if (here || (!absl::StrContains(order, ':') && !absl::StartsWith(order, kImportedPrefix))) {
-    checkout::v1::GetLiveOrderRequest message;
+    checkout::v1::GetOrderRequest message;
     message.set_order_id(order.substr(here ? kHere.size() : 0));
     message.set_consistency_token(token);
     ASSIGN_OR_RETURN(const auto answer,
-                     session.client.Call(&OrderService::Stub::GetLiveOrder, *session.client.orders, message));
+                     session.client.Call(&OrderService::Stub::GetOrder, *session.client.orders, message));
     if (session.json) {
       JsonWriter json;
       WriteMessage(answer.order(), &json);
       session.out << json.text() << "\n";
     } else {
-      session.out << LiveOrderText(answer.order(), session.out_width);
+      session.out << OrderText(answer.order(), session.out_width);
     }
     return kExitOk;
   }
-  ASSIGN_OR_RETURN(GetOrderRequest message, NameOrder(order));
+  ASSIGN_OR_RETURN(GetImportedOrderRequest message, NameOrder(order));
   message.set_consistency_token(token);
   ASSIGN_OR_RETURN(const auto answer,
-                   session.client.Call(&CheckoutService::Stub::GetOrder, *session.client.checkout, message));
+                   session.client.Call(&CheckoutService::Stub::GetImportedOrder, *session.client.checkout, message));
   if (session.json) {
     JsonWriter json;
-    WriteOrder(answer.order(), &json);
+    WriteImportedOrder(answer.order(), &json);
     session.out << json.text() << "\n";
   } else {
-    session.out << OrderText(answer.order(), session.out_width);
+    session.out << ImportedOrderText(answer.order(), session.out_width);
   }
   return kExitOk;
 }

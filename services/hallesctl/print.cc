@@ -84,8 +84,8 @@ std::string CartsText(const CustomerView& view, int width) {
   return table.Render(width);
 }
 
-std::string LiveOrdersText(const CustomerView& view, int width) {
-  if (view.live_orders().empty()) return "";
+std::string PlacedOrdersText(const CustomerView& view, int width) {
+  if (view.placed_orders().empty()) return "";
   Table table({{"order", false, true},
                {"number", true, false, 1},
                {"state"},
@@ -94,7 +94,7 @@ std::string LiveOrdersText(const CustomerView& view, int width) {
                {"location", false, true},
                {"late because", false, true, 2},
                {"event"}});
-  for (const auto& order : view.live_orders()) {
+  for (const auto& order : view.placed_orders()) {
     std::vector<std::string> row = {order.order_id(), Thousands(order.number()), WordOf(order.state()),
                                     AmountText(order.total())};
     if (order.fulfilments().empty()) row.insert(row.end(), {"", "", "", order.event()});
@@ -168,7 +168,7 @@ void WriteView(const CustomerView& view, JsonWriter* json) {
     json->EndArray();
   };
   write_all("carts", view.carts());
-  write_all("live_orders", view.live_orders());
+  write_all("placed_orders", view.placed_orders());
   write_all("holds", view.holds());
   json->EndObject();
 }
@@ -187,7 +187,7 @@ void WriteEntry(const TimelineEntry& entry, JsonWriter* json) {
   json->Field("lines", entry.lines()).Field("detail", entry.detail()).Field("event", entry.event()).EndObject();
 }
 
-void WriteOrder(const checkout::v1::Order& order, JsonWriter* json) {
+void WriteImportedOrder(const checkout::v1::ImportedOrder& order, JsonWriter* json) {
   const checkout::v1::SaleRecord& sale = order.sale();
   json->BeginObject().Field("order_id", order.order_id()).Key("external");
   WriteExternal(sale.external(), json);
@@ -197,7 +197,7 @@ void WriteOrder(const checkout::v1::Order& order, JsonWriter* json) {
   json->Key("net");
   WriteMoney(sale.net(), json);
   json->Key("lines").BeginArray();
-  for (const checkout::v1::OrderLine& line : sale.lines()) {
+  for (const checkout::v1::RecordedLine& line : sale.lines()) {
     json->BeginObject().Field("kind", EnumWord(checkout::v1::LineKind_Name(line.kind()), "LINE_KIND_"));
     json->Field("sku", line.sku()).Field("description", line.description());
     json->Field("quantity", DecimalText(line.quantity()));
@@ -219,7 +219,7 @@ void WriteOrder(const checkout::v1::Order& order, JsonWriter* json) {
     json->EndObject();
   }
   json->EndArray().Key("returns").BeginArray();
-  for (const checkout::v1::OrderReturn& taken : order.returns()) {
+  for (const checkout::v1::ImportedOrderReturn& taken : order.returns()) {
     const checkout::v1::LinkedReturn& linked = taken.linked_return();
     json->BeginObject().Field("return_id", linked.return_id()).Key("external");
     WriteExternal(linked.external(), json);
@@ -286,13 +286,14 @@ std::string ViewText(const CustomerView& view, int width) {
                Thousands(place.returns()), AmountsText(place.net())});
   }
   if (!table.empty()) absl::StrAppend(&text, "\n", table.Render(width));
-  const std::string live = LiveText(view, width);
-  return live.empty() ? text : absl::StrCat(text, "\n", live);
+  const std::string activities = ActivitiesText(view, width);
+  return activities.empty() ? text : absl::StrCat(text, "\n", activities);
 }
 
-std::string LiveText(const CustomerView& view, int width) {
+std::string ActivitiesText(const CustomerView& view, int width) {
   std::vector<std::string> tables;
-  for (std::string& table : std::vector{CartsText(view, width), LiveOrdersText(view, width), HoldsText(view, width)}) {
+  for (std::string& table :
+       std::vector{CartsText(view, width), PlacedOrdersText(view, width), HoldsText(view, width)}) {
     if (!table.empty()) tables.push_back(std::move(table));
   }
   return absl::StrJoin(tables, "\n");
@@ -320,7 +321,7 @@ std::string TimelineText(const google::protobuf::RepeatedPtrField<TimelineEntry>
   return table.Render(width);
 }
 
-std::string OrderText(const checkout::v1::Order& order, int width) {
+std::string ImportedOrderText(const checkout::v1::ImportedOrder& order, int width) {
   const checkout::v1::SaleRecord& sale = order.sale();
   std::string text =
       absl::StrCat("Order      ", order.order_id(), "\nFrom       ", sale.external().source(), " ",
@@ -330,7 +331,7 @@ std::string OrderText(const checkout::v1::Order& order, int width) {
     absl::StrAppend(&text, "Customer   ", IdentifierText(identifier), "\n");
   absl::StrAppend(&text, "Net        ", AmountText(sale.net()), "\nEvent      ", order.event(), "\n\n");
   Table lines({{"kind"}, {"sku"}, {"description", false, true}, {"quantity", true}, {"price", true}, {"amount", true}});
-  for (const checkout::v1::OrderLine& line : sale.lines()) {
+  for (const checkout::v1::RecordedLine& line : sale.lines()) {
     lines.Add({EnumWord(checkout::v1::LineKind_Name(line.kind()), "LINE_KIND_"), line.sku(), line.description(),
                DecimalText(line.quantity()), line.has_unit_price() ? DecimalText(line.unit_price()) : "",
                AmountText(line.amount())});
@@ -338,7 +339,7 @@ std::string OrderText(const checkout::v1::Order& order, int width) {
   absl::StrAppend(&text, lines.Render(width));
   if (order.returns().empty()) return text;
   Table returns({{"return"}, {"time"}, {"structure", false, true}, {"net", true}, {"excess"}, {"event"}});
-  for (const checkout::v1::OrderReturn& taken : order.returns()) {
+  for (const checkout::v1::ImportedOrderReturn& taken : order.returns()) {
     const checkout::v1::LinkedReturn& linked = taken.linked_return();
     returns.Add({linked.external().external_id(), TimeText(linked.recorded_time().seconds()), linked.structure_id(),
                  AmountText(linked.net()), taken.excess() ? "yes" : "", taken.event()});

@@ -18,16 +18,16 @@ namespace halles::hallesctl {
 void WriteMoney(const common::v1::Money& money, JsonWriter* json);
 void WriteView(const customer_identity::v1::CustomerView& view, JsonWriter* json);
 void WriteEntry(const customer_identity::v1::TimelineEntry& entry, JsonWriter* json);
-void WriteOrder(const checkout::v1::Order& order, JsonWriter* json);
+void WriteImportedOrder(const checkout::v1::ImportedOrder& order, JsonWriter* json);
 void WriteTotalsRow(const checkout::v1::TotalsRow& row, JsonWriter* json);
 void WriteHeader(const log::v1::RecordHeader& header, JsonWriter* json);
 
 std::string ViewText(const customer_identity::v1::CustomerView& view, int width);
-// Her carts, live orders and holds; "" without any.
-std::string LiveText(const customer_identity::v1::CustomerView& view, int width);
+// Her carts, placed orders and holds; "" without any.
+std::string ActivitiesText(const customer_identity::v1::CustomerView& view, int width);
 std::string TimelineText(const google::protobuf::RepeatedPtrField<customer_identity::v1::TimelineEntry>& entries,
                          int width);
-std::string OrderText(const checkout::v1::Order& order, int width);
+std::string ImportedOrderText(const checkout::v1::ImportedOrder& order, int width);
 
 // "external_id uci 1f0c9a…": identifiers are shown as what they are stored as.
 std::string IdentifierText(const common::v1::Identifier& identifier);

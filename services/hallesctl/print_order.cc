@@ -1,5 +1,5 @@
-// Prints stock and live orders.
-#include "services/hallesctl/print_live.h"
+// Prints orders, stock and holds.
+#include "services/hallesctl/print_order.h"
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -10,10 +10,10 @@ namespace halles::hallesctl {
 namespace {
 
 using checkout::v1::Delivery;
-using checkout::v1::LiveFulfilment;
-using checkout::v1::LiveLine;
-using checkout::v1::LiveOrder;
-using checkout::v1::LiveReturn;
+using checkout::v1::Order;
+using checkout::v1::OrderFulfilment;
+using checkout::v1::OrderLine;
+using checkout::v1::OrderReturn;
 using google::protobuf::Timestamp;
 using inventory::v1::Allocation;
 using inventory::v1::Hold;
@@ -40,7 +40,7 @@ const char* DeliveryWord(const Delivery& delivery) {
   return "";
 }
 
-std::string FulfilmentLinesText(const LiveFulfilment& fulfilment) {
+std::string FulfilmentLinesText(const OrderFulfilment& fulfilment) {
   return absl::StrJoin(fulfilment.fulfilment().lines(), ", ", [](std::string* out, const auto& line) {
     absl::StrAppend(out, line.units(), " of ", line.line_id());
   });
@@ -97,7 +97,7 @@ std::string ProblemsText(const google::protobuf::RepeatedPtrField<checkout::v1::
   return table.Render(width);
 }
 
-std::string LiveOrderText(const LiveOrder& order, int width) {
+std::string OrderText(const Order& order, int width) {
   std::string text =
       absl::StrCat("Order      ", order.order_id(), "\nState      ", WordOf(order.state()), "\nPlaced in  ",
                    ChannelText(order.origin().channel()), " ", order.origin().structure_id(), "\n");
@@ -115,7 +115,7 @@ std::string LiveOrderText(const LiveOrder& order, int width) {
                {"cancelled", true, false, 3},
                {"handed over", true, false, 4},
                {"returned", true}});
-  for (const LiveLine& line : order.lines()) {
+  for (const OrderLine& line : order.lines()) {
     lines.Add({line.line().line_id(), line.line().sku(), line.line().description(), Thousands(line.line().units()),
                DecimalText(line.line().unit_price()), AmountText(line.line().amount()),
                CountText(line.cancelled_units()), CountText(line.handed_over_units()),
@@ -129,7 +129,7 @@ std::string LiveOrderText(const LiveOrder& order, int width) {
                      {"lines", false, true},
                      {"promised", false, false, 1},
                      {"late because", false, true, 3}});
-  for (const LiveFulfilment& each : order.fulfilments()) {
+  for (const OrderFulfilment& each : order.fulfilments()) {
     const bool waits = each.has_collect_by_time();
     fulfilments.Add(
         {each.fulfilment().fulfilment_id(), each.fulfilment().location_id(), DeliveryWord(each.fulfilment().delivery()),
@@ -139,7 +139,7 @@ std::string LiveOrderText(const LiveOrder& order, int width) {
   }
   if (!fulfilments.empty()) absl::StrAppend(&text, "\n", fulfilments.Render(width));
   Table returns({{"return"}, {"received in", false, true}, {"net", true}, {"event"}});
-  for (const LiveReturn& each : order.returns()) {
+  for (const OrderReturn& each : order.returns()) {
     returns.Add({each.returned().return_id(), each.returned().location_id(), AmountText(each.returned().sale().net()),
                  each.event()});
   }

@@ -1,6 +1,6 @@
-// What lives, as tables: stock, holds, and orders that were placed here.
-#ifndef HALLES_SERVICES_HALLESCTL_PRINT_LIVE_H_
-#define HALLES_SERVICES_HALLESCTL_PRINT_LIVE_H_
+// Orders that were placed here, and the stock and holds behind them, as tables.
+#ifndef HALLES_SERVICES_HALLESCTL_PRINT_ORDER_H_
+#define HALLES_SERVICES_HALLESCTL_PRINT_ORDER_H_
 
 #include <string>
 #include <vector>
@@ -13,7 +13,7 @@ namespace halles::hallesctl {
 
 std::string LevelsText(const std::vector<inventory::v1::StockLevel>& levels, int width);
 std::string HoldText(const inventory::v1::Hold& hold, int width);
-std::string LiveOrderText(const checkout::v1::LiveOrder& order, int width);
+std::string OrderText(const checkout::v1::Order& order, int width);
 // Problems of lines, or of a whole cart; "" without any.
 std::string ProblemsText(const google::protobuf::RepeatedPtrField<checkout::v1::Problem>& problems, int width);
 // "shop-a, 2 of shop-b": where units lie.
@@ -21,4 +21,4 @@ std::string AllocationsText(const google::protobuf::RepeatedPtrField<inventory::
 
 }  // namespace halles::hallesctl
 
-#endif  // HALLES_SERVICES_HALLESCTL_PRINT_LIVE_H_
+#endif  // HALLES_SERVICES_HALLESCTL_PRINT_ORDER_H_

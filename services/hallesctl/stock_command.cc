@@ -10,7 +10,7 @@
 #include "libs/base/status.h"
 #include "services/hallesctl/commands.h"
 #include "services/hallesctl/message_json.h"
-#include "services/hallesctl/print_live.h"
+#include "services/hallesctl/print_order.h"
 #include "services/hallesctl/stock_sums.h"
 #include "services/hallesctl/table.h"
 #include "services/hallesctl/writes.h"

@@ -14,7 +14,7 @@ import mesh
 from halles.checkout.v1 import cart_events_pb2 as carts
 from halles.checkout.v1 import cart_service_pb2 as cart_service
 from halles.checkout.v1 import cart_service_pb2_grpc as cart_grpc
-from halles.checkout.v1 import live_events_pb2 as live
+from halles.checkout.v1 import order_events_pb2 as order_events
 from halles.checkout.v1 import order_service_pb2 as order_service
 from halles.checkout.v1 import order_service_pb2_grpc as order_grpc
 from halles.inventory.v1 import inventory_events_pb2 as stock_events
@@ -160,7 +160,7 @@ class Carts(unittest.TestCase):
         placed = self.orders.PlaceOrder(
             order_service.PlaceOrderRequest(request_id=new_id(), cart_id=self.account), timeout=mesh.PATIENCE_S
         )
-        self.assertEqual(placed.order.state, live.ORDER_STATE_CONFIRMED)
+        self.assertEqual(placed.order.state, order_events.ORDER_STATE_CONFIRMED)
         asked = inventory.GetHoldRequest(sku=sku, hold_id=holding.hold_id)
         self.assertEqual(
             self.stock.GetHold(asked, timeout=mesh.PATIENCE_S).hold.state, stock_events.HOLD_STATE_RELEASED

@@ -12,7 +12,7 @@ import mesh
 from halles.checkout.v1 import cart_events_pb2 as carts
 from halles.checkout.v1 import cart_service_pb2 as cart_service
 from halles.checkout.v1 import cart_service_pb2_grpc as cart_grpc
-from halles.checkout.v1 import live_events_pb2 as live
+from halles.checkout.v1 import order_events_pb2 as order_events
 from halles.checkout.v1 import order_service_pb2 as order_service
 from halles.checkout.v1 import order_service_pb2_grpc as order_grpc
 from halles.inventory.v1 import inventory_events_pb2 as stock_events
@@ -97,7 +97,7 @@ class Customer(unittest.TestCase):
         view = self.view(placed.consistency_token)
         self.assertEqual((view.orders, view.net[0].money.minor_units), (2, 3 * 3980))
         self.assertFalse(view.carts)
-        self.assertEqual(view.live_orders[0].number, placed.order.number)
+        self.assertEqual(view.placed_orders[0].number, placed.order.number)
         for method, request in (
             (self.orders.PrepareFulfilment, order_service.PrepareFulfilmentRequest),
             (self.orders.ReadyFulfilment, order_service.ReadyFulfilmentRequest),
@@ -105,12 +105,12 @@ class Customer(unittest.TestCase):
         ):
             moved = self.send(method, request(order_id="ann-1", fulfilment_id="f1"))
         view = self.view(moved.consistency_token)
-        self.assertEqual(view.live_orders[0].state, live.ORDER_STATE_COMPLETED)
-        self.assertEqual(view.live_orders[0].fulfilments[0].location_id, "shop-2")
+        self.assertEqual(view.placed_orders[0].state, order_events.ORDER_STATE_COMPLETED)
+        self.assertEqual(view.placed_orders[0].fulfilments[0].location_id, "shop-2")
 
         # A line of the imported sale comes back in a shop that never saw it.
         back = order_service.ReturnLinesRequest(order_id=imported.order_id, return_id="r1", origin=THIRD_SHOP)
-        back.lines.add(line_id="1", sku="SKU-0", units=1, disposition=live.DISPOSITION_RESTOCK)
+        back.lines.add(line_id="1", sku="SKU-0", units=1, disposition=order_events.DISPOSITION_RESTOCK)
         returned = self.send(self.orders.ReturnLines, back)
         view = self.view(returned.consistency_token)
         self.assertEqual((view.returns, returned.net.minor_units), (1, -1990))
@@ -147,7 +147,7 @@ class Customer(unittest.TestCase):
             change = next(stream).change
             kinds += [entry.kind for entry in change.entries]
             view = change.view
-        self.assertEqual(view.live_orders[0].order_id, "ann-1")
+        self.assertEqual(view.placed_orders[0].order_id, "ann-1")
         self.assertFalse(view.carts)
         # A line more in another cart is no entry of the timeline, and is told.
         again = cart_service.AddCartLinesRequest(cart_id="ann-2", origin=WEB, currency_code="EUR", identifiers=[PHONE])

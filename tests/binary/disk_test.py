@@ -71,8 +71,8 @@ class Disk(unittest.TestCase):
 
             # Queries go on, and so do refusals.
             for known in (0, max(acknowledged)):
-                request = checkout.GetOrderRequest(order_id=acknowledged[known])
-                found = running.checkout.GetOrder(request, timeout=mesh.PATIENCE_S)
+                request = checkout.GetImportedOrderRequest(order_id=acknowledged[known])
+                found = running.checkout.GetImportedOrder(request, timeout=mesh.PATIENCE_S)
                 self.assertEqual(found.order.order_id, acknowledged[known])
             view = running.identity.GetCustomerView(
                 mesh.identity.GetCustomerViewRequest(customer=mesh.named(1)), timeout=mesh.PATIENCE_S
@@ -102,7 +102,7 @@ class Disk(unittest.TestCase):
     def expect_all(self, running, acknowledged):
         running.settled()
         for order_id in acknowledged.values():
-            running.checkout.GetOrder(checkout.GetOrderRequest(order_id=order_id), timeout=mesh.PATIENCE_S)
+            running.checkout.GetImportedOrder(checkout.GetImportedOrderRequest(order_id=order_id), timeout=mesh.PATIENCE_S)
         totals = running.checkout.GetTotals(checkout.GetTotalsRequest(), timeout=mesh.PATIENCE_S).rows[0].totals
         self.assertEqual(totals.orders, len(acknowledged))
         view = running.identity.GetCustomerView(

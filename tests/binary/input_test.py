@@ -84,7 +84,7 @@ class BadInput(unittest.TestCase):
             refused(self.mesh.checkout.ImportReturn, request), INVALID, "INVALID_FIELD", "return_record.external.external_id"
         )
         self.expect(
-            refused(self.mesh.checkout.GetOrder, checkout.GetOrderRequest()), INVALID, "INVALID_FIELD", "order_id"
+            refused(self.mesh.checkout.GetImportedOrder, checkout.GetImportedOrderRequest()), INVALID, "INVALID_FIELD", "order_id"
         )
         self.expect(
             refused(self.mesh.identity.GetCustomerView, identity.GetCustomerViewRequest()),
@@ -110,8 +110,8 @@ class BadInput(unittest.TestCase):
         self.assertEqual(refusal.metadata, {"path": "order.lines[2]", "field_number": "99"})
 
     def test_unknown_fields_of_queries_are_ignored(self):
-        request = with_unknown_field(checkout.GetOrderRequest(order_id=self.first.order_id), 4711)
-        found = self.mesh.checkout.GetOrder(request, timeout=mesh.PATIENCE_S)
+        request = with_unknown_field(checkout.GetImportedOrderRequest(order_id=self.first.order_id), 4711)
+        found = self.mesh.checkout.GetImportedOrder(request, timeout=mesh.PATIENCE_S)
         self.assertEqual(found.order.order_id, self.first.order_id)
 
     def test_bytes_that_are_no_message(self):
@@ -206,7 +206,7 @@ class BadInput(unittest.TestCase):
         for token, reason in [(foreign, "FOREIGN_TOKEN"), ("no token", "MALFORMED_TOKEN"), (damaged, "MALFORMED_TOKEN")]:
             with self.subTest(token=token):
                 for call, request in [
-                    (self.mesh.checkout.GetOrder, checkout.GetOrderRequest(order_id="x", consistency_token=token)),
+                    (self.mesh.checkout.GetImportedOrder, checkout.GetImportedOrderRequest(order_id="x", consistency_token=token)),
                     (self.mesh.checkout.GetTotals, checkout.GetTotalsRequest(consistency_token=token)),
                     (
                         self.mesh.identity.GetCustomerView,
@@ -261,7 +261,7 @@ class BadInput(unittest.TestCase):
 
     def test_what_nobody_knows(self):
         self.expect(
-            refused(self.mesh.checkout.GetOrder, checkout.GetOrderRequest(order_id="ord-00000000000000000000000000")),
+            refused(self.mesh.checkout.GetImportedOrder, checkout.GetImportedOrderRequest(order_id="ord-00000000000000000000000000")),
             grpc.StatusCode.NOT_FOUND,
             "ORDER_UNKNOWN",
         )

@@ -214,7 +214,7 @@ class Operate(unittest.TestCase):
             self.assertIsNotNone(running.await_line(lambda line: line["msg"] == "ended"))
             with mesh.serving(data) as again:
                 for order_id in acknowledged:
-                    again.checkout.GetOrder(mesh.checkout.GetOrderRequest(order_id=order_id), timeout=mesh.PATIENCE_S)
+                    again.checkout.GetImportedOrder(mesh.checkout.GetImportedOrderRequest(order_id=order_id), timeout=mesh.PATIENCE_S)
             print(f"drained in {seconds:.2f} s behind {len(acknowledged)} acknowledgements")
 
 

@@ -77,11 +77,11 @@ size_t Recorded(const Mesh& mesh, const std::vector<Fact>& unknown) {
   size_t recorded = 0;
   for (const Fact& fact : unknown) {
     if (fact.is_return) continue;
-    checkout::v1::GetOrderRequest request;
+    checkout::v1::GetImportedOrderRequest request;
     request.mutable_external()->set_source("kill-test");
     request.mutable_external()->set_external_id(ExternalIdOf(fact.number));
-    checkout::v1::GetOrderResponse response;
-    const grpc::Status status = Ask(stub, &checkout::v1::CheckoutService::Stub::GetOrder, request, &response);
+    checkout::v1::GetImportedOrderResponse response;
+    const grpc::Status status = Ask(stub, &checkout::v1::CheckoutService::Stub::GetImportedOrder, request, &response);
     EXPECT_TRUE(status.ok() || status.error_code() == grpc::StatusCode::NOT_FOUND) << status.error_message();
     recorded += status.ok();
   }
@@ -96,12 +96,12 @@ void ExpectEachThere(const Mesh& mesh, const std::map<uint64_t, Fact>& facts) {
   }
   for (const auto& [number, fact] : facts) {
     if (fact.is_return) continue;
-    checkout::v1::GetOrderRequest request;
+    checkout::v1::GetImportedOrderRequest request;
     request.set_order_id(fact.id);
     // The token of the acknowledgement: its record must still be where it was said to be.
     request.set_consistency_token(fact.token);
-    checkout::v1::GetOrderResponse response;
-    const grpc::Status status = Ask(stub, &checkout::v1::CheckoutService::Stub::GetOrder, request, &response);
+    checkout::v1::GetImportedOrderResponse response;
+    const grpc::Status status = Ask(stub, &checkout::v1::CheckoutService::Stub::GetImportedOrder, request, &response);
     ASSERT_TRUE(status.ok()) << ExternalIdOf(number) << " was acknowledged and is lost: " << status.error_message();
     ASSERT_EQ(response.order().sale().external().external_id(), ExternalIdOf(number));
     ASSERT_EQ(response.order().sale().net().minor_units(), fact.net_minor_units);

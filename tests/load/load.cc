@@ -374,7 +374,7 @@ double ParseAndPut(const std::string& dir) {
   *sale.mutable_external() = order.order().external();
   *sale.mutable_identifiers() = order.order().identifiers();
   for (const checkout::v1::ImportLine& line : order.order().lines()) {
-    checkout::v1::OrderLine& out = *sale.add_lines();
+    checkout::v1::RecordedLine& out = *sale.add_lines();
     out.set_sku(line.sku());
     *out.mutable_quantity() = line.quantity();
     *out.mutable_unit_price() = line.unit_price();

@@ -67,8 +67,8 @@ std::string Forgetful(const std::string& key, const std::string& value) {
     row.clear_abandon_us();
     return row.SerializeAsString();
   }
-  if (absl::StartsWith(key, checkout::order::kLiveOrders.Prefix())) {
-    checkout::rows::LiveOrderRow row;
+  if (absl::StartsWith(key, checkout::order::kOrders.Prefix())) {
+    checkout::rows::OrderRow row;
     row.ParseFromString(value);
     row.clear_confirm_us();
     return row.SerializeAsString();
@@ -384,14 +384,14 @@ void World::Finish() {
 }
 
 bool World::confirmed() const {
-  const auto order = checkout::order::kLiveOrders.Get(checkout_, {OrderId::FromString(kOrder)});
+  const auto order = checkout::order::kOrders.Get(checkout_, {OrderId::FromString(kOrder)});
   return order.has_value() && order->state() == shop::ORDER_STATE_CONFIRMED;
 }
 
 std::string World::Fault() const {
   if (!fault_.empty()) return fault_;
   const auto cart = checkout::cart::Find(checkout_, OrderId::FromString(kOrder));
-  const auto order = checkout::order::kLiveOrders.Get(checkout_, {OrderId::FromString(kOrder)});
+  const auto order = checkout::order::kOrders.Get(checkout_, {OrderId::FromString(kOrder)});
   if (!cart.has_value() || !order.has_value()) return "there is no cart or no order";
   for (size_t i = 0; i < scenario_.stock.size(); ++i) {
     const auto level = inventory::kLevels.Get(stock_, {Sku::FromString(SkuName(i)), StructureId::FromString(kPlace)})

@@ -308,7 +308,7 @@ absl::StatusOr<Decision<v1::TakeCartResponse, v1::OrderEvent>> Decide(const stor
       Refused(v1::REJECT_REASON_MALFORMED_COMMAND, CheckCartId(Path("from_cart_id"), request.from_cart_id())));
   const bool known_currency = Currency::Parse(given.currency_code()).ok();
   if (given.merge() <= 0 || given.life_seconds() <= 0 || !known_currency) {
-    return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, "what is given must be counted, live and have a currency",
+    return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, "what is given must be counted, have a life time and a currency",
                   {{"field", "given"}});
   }
   const std::string& id = request.cart_id();

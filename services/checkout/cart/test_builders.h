@@ -95,9 +95,9 @@ inline rows::CartRow CartIn(const store::RowReader& state, const std::string& ca
 }
 
 // Carts of one slot whose messages to each other arrive at once.
-class GivenCarts : public GivenOrders {
+class GivenCarts : public GivenImports {
  public:
-  GivenCarts() : GivenOrders(kSlot) {}
+  GivenCarts() : GivenImports(kSlot) {}
 
   // Records the command and whatever the carts say to each other because of it.
   template <class Command>

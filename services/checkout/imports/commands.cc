@@ -50,7 +50,7 @@ class ExcessCounter {
   // `state` holds what came back so far.
   ExcessCounter(const store::RowReader& state, OrderId order, const v1::SaleRecord& sale)
       : state_(state), order_(std::move(order)) {
-    for (const v1::OrderLine& line : sale.lines()) {
+    for (const v1::RecordedLine& line : sale.lines()) {
       if (line.kind() != v1::LINE_KIND_SALE) continue;
       // 2,000 quantities of 64 bits add up exactly.
       Decimal& left = left_[line.sku()];
@@ -133,7 +133,7 @@ absl::StatusOr<Decision<v1::ImportOrderResponse, v1::OrderEvent>> Decide(const s
   Decision<v1::ImportOrderResponse, v1::OrderEvent> decision;
   decision.response.set_order_id(order.ToString());
   *decision.response.mutable_net() = sale->net();
-  if (const std::optional<v1::OrderImported> recorded = kOrders.Get(state, {order}); recorded.has_value()) {
+  if (const std::optional<v1::OrderImported> recorded = kImportedOrders.Get(state, {order}); recorded.has_value()) {
     if (recorded->content_hash() != content_hash)
       return Reused("order", "order_id", order.ToString(), sale->external());
     return decision;
@@ -175,7 +175,8 @@ absl::StatusOr<Decision<v1::ImportReturnResponse, v1::OrderEvent>> Decide(const 
   Decision<v1::ImportReturnResponse, v1::OrderEvent> decision;
   decision.response.set_return_id(return_id.ToString());
   *decision.response.mutable_net() = sale.net();
-  if (const std::optional<v1::ReturnImported> recorded = kReturns.Get(state, {return_id}); recorded.has_value()) {
+  if (const std::optional<v1::ReturnImported> recorded = kImportedReturns.Get(state, {return_id});
+      recorded.has_value()) {
     if (recorded->content_hash() != content_hash) {
       return Reused("return", "return_id", return_id.ToString(), sale.external());
     }
@@ -200,7 +201,7 @@ absl::StatusOr<Decision<v1::LinkReturnResponse, v1::OrderEvent>> Decide(const st
   const v1::LinkedReturn& linked_return = request.linked_return();
   Decision<v1::LinkReturnResponse, v1::OrderEvent> decision;
 
-  if (const std::optional<v1::OrderImported> recorded = kOrders.Get(state, {order}); recorded.has_value()) {
+  if (const std::optional<v1::OrderImported> recorded = kImportedOrders.Get(state, {order}); recorded.has_value()) {
     if (kLinks.Contains(state, {order, ReturnId::FromString(linked_return.return_id())})) return decision;
     ExcessCounter counter(state, order, recorded->sale());
     ASSIGN_OR_RETURN(Fact<v1::OrderEvent> link, Link(order, recorded->sale(), linked_return, counter));

@@ -12,7 +12,7 @@ namespace {
 
 const std::string kMost = std::to_string(std::numeric_limits<int64_t>::max());
 
-GivenOrders GivenNothing() { return GivenOrders(kSlot); }
+GivenImports GivenNothing() { return GivenImports(kSlot); }
 
 v1::ImportRecord InClear(v1::ImportRecord record) {
   record.add_identifiers()->set_value("ann@example.com");
@@ -31,8 +31,8 @@ v1::LinkReturnRequest LinkOfBack(const std::string& external_id, const std::stri
 }
 
 // The folding of facts of one order, which needs its id.
-GivenOrders GivenOrder(const v1::ImportRecord& record) {
-  GivenOrders given(kSlot);
+GivenImports GivenRecorded(const v1::ImportRecord& record) {
+  GivenImports given(kSlot);
   given.Record(Import(record));
   return given;
 }
@@ -70,7 +70,7 @@ TEST(LinkReturn, IsRefusedWhenMalformed) {
 }
 
 TEST(LinkReturn, IsRefusedWhenMoreWaitThanOneRecordCanLink) {
-  GivenOrders given(kSlot);
+  GivenImports given(kSlot);
   const std::string sku(kSkuCharactersMax, 's');
   int waiting = 0;
   for (;; ++waiting) {
@@ -103,7 +103,7 @@ TEST(ImportReturn, IsRefusedWhenAnAmountOverflows) {
 }
 
 TEST(ImportOrder, IsRefusedWhenTheExternalIdIsReused) {
-  const auto outcome = GivenOrder(Six()).When(ImportOrder("536365", {Sold("85123A", "7")}));
+  const auto outcome = GivenRecorded(Six()).When(ImportOrder("536365", {Sold("85123A", "7")}));
   outcome.ThenRejected(v1::REJECT_REASON_EXTERNAL_ID_REUSED);
   EXPECT_EQ(outcome.Metadata("order_id"), OrderIdOf("", Ref("536365")).ToString());
   EXPECT_EQ(outcome.Metadata("external_id"), "536365");
@@ -111,7 +111,7 @@ TEST(ImportOrder, IsRefusedWhenTheExternalIdIsReused) {
 }
 
 TEST(ImportReturn, IsRefusedWhenTheExternalIdIsReused) {
-  GivenOrders given(kSlot);
+  GivenImports given(kSlot);
   given.Record(ImportReturn(Record("C1", {Back("s", "1")}), "536365"));
   given.When(ImportReturn(Record("C1", {Back("s", "2")}), "536365")).ThenRejected(v1::REJECT_REASON_EXTERNAL_ID_REUSED);
   given.When(ImportReturn(Record("C1", {Back("s", "1")}), "536366")).ThenRejected(v1::REJECT_REASON_EXTERNAL_ID_REUSED);
@@ -124,7 +124,7 @@ TEST(ImportOrder, AnswersReasonsInTheOrderOfTheEnum) {
   record.clear_identifiers();
   GivenNothing().When(Import(record)).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
   record.set_structure_id("uci-online");
-  GivenOrder(Six()).When(Import(record)).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+  GivenRecorded(Six()).When(Import(record)).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
 }
 
 TEST(ImportOrder, RecordsWhatHappened) {
@@ -136,7 +136,7 @@ TEST(ImportOrder, RecordsWhatHappened) {
 }
 
 TEST(ImportOrder, AnswersTheSameAgainAndRecordsNothing) {
-  const auto again = GivenOrder(Six()).When(Import(Six()));
+  const auto again = GivenRecorded(Six()).When(Import(Six()));
   again.ThenNothing();
   EXPECT_EQ(again.response().DebugString(), GivenNothing().When(Import(Six())).response().DebugString());
 }
@@ -148,7 +148,7 @@ TEST(ImportOrder, GivesEachTenantIdsOfItsOwn) {
 }
 
 TEST(ImportOrder, LinksWhatWaitedOldestFirst) {
-  GivenOrders given(kSlot);
+  GivenImports given(kSlot);
   for (const auto& link : {LinkOfBack("C3", "1", 9), LinkOfBack("C2", "1", 5), LinkOfBack("C1", "1", 5)})
     given.Record(link);
   given.When(Import(Six()))
@@ -157,7 +157,7 @@ TEST(ImportOrder, LinksWhatWaitedOldestFirst) {
 }
 
 TEST(ImportOrder, FlagsWhatCameBackBeyondWhatItSold) {
-  GivenOrders given(kSlot);
+  GivenImports given(kSlot);
   for (const auto& link : {LinkOfBack("C1", "4", 1), LinkOfBack("C2", "2", 2), LinkOfBack("C3", "1", 3)})
     given.Record(link);
   given.When(Import(Six()))
@@ -174,7 +174,7 @@ TEST(ImportReturn, RecordsWhatHappened) {
 }
 
 TEST(ImportReturn, AnswersTheSameAgainAndRecordsNothing) {
-  GivenOrders given(kSlot);
+  GivenImports given(kSlot);
   given.Record(ImportReturn(Record("C1", {Back("s", "1")}), "536365"));
   given.When(ImportReturn(Record("C1", {Back("s", "1")}), "536365")).ThenNothing();
 }
@@ -189,11 +189,11 @@ TEST(LinkReturn, WaitsForAnOrderThatIsNotRecorded) {
 }
 
 TEST(LinkReturn, BringsAReturnToItsOrder) {
-  GivenOrder(Six()).When(LinkOfBack("C1", "6", 1)).ThenEvents({ReturnLinked(LinkOfBack("C1", "6", 1))});
+  GivenRecorded(Six()).When(LinkOfBack("C1", "6", 1)).ThenEvents({ReturnLinked(LinkOfBack("C1", "6", 1))});
 }
 
 TEST(LinkReturn, RecordsAnExcessAndFlagsIt) {
-  GivenOrders given = GivenOrder(Six());
+  GivenImports given = GivenRecorded(Six());
   given.Record(LinkOfBack("C1", "5.5", 1));
   given.When(LinkOfBack("C2", "0.5", 2)).ThenEvents({ReturnLinked(LinkOfBack("C2", "0.5", 2))});
   given.When(LinkOfBack("C2", "0.51", 2)).ThenEvents({ReturnLinked(LinkOfBack("C2", "0.51", 2), /*excess=*/true)});
@@ -201,34 +201,34 @@ TEST(LinkReturn, RecordsAnExcessAndFlagsIt) {
 
 TEST(LinkReturn, FlagsWhatTheOrderNeverSold) {
   const v1::LinkReturnRequest link = LinkOf(Record("C1", {Back("71053", "1")}), "536365");
-  GivenOrder(Six()).When(link).ThenEvents({ReturnLinked(link, /*excess=*/true)});
+  GivenRecorded(Six()).When(link).ThenEvents({ReturnLinked(link, /*excess=*/true)});
 }
 
 TEST(LinkReturn, NamesTheCustomerOfTheOrderForAReturnThatNamesNone) {
   v1::ImportRecord record = From(Phone('p'), From(Customer('b'), Six()));
   v1::OrderEvent linked = ReturnLinked(LinkOfBack("C1", "1", 1));
   *linked.mutable_return_linked()->mutable_customer() = Customer('b');
-  GivenOrder(record).When(LinkOfBack("C1", "1", 1)).ThenEvents({linked});
+  GivenRecorded(record).When(LinkOfBack("C1", "1", 1)).ThenEvents({linked});
 }
 
 TEST(LinkReturn, LeavesTheCustomerToAReturnThatNamesOne) {
   const v1::LinkReturnRequest link = LinkOf(From(Customer('c'), Record("C1", {Back("85123A", "1")})), "536365");
-  GivenOrder(From(Customer('b'), Six())).When(link).ThenEvents({ReturnLinked(link)});
+  GivenRecorded(From(Customer('b'), Six())).When(link).ThenEvents({ReturnLinked(link)});
 }
 
 TEST(LinkReturn, DoesNothingWhenRepeated) {
-  GivenOrders linked = GivenOrder(Six());
+  GivenImports linked = GivenRecorded(Six());
   linked.Record(LinkOfBack("C1", "1", 1));
   linked.When(LinkOfBack("C1", "1", 1)).ThenNothing();
-  GivenOrders awaited(kSlot);
+  GivenImports awaited(kSlot);
   awaited.Record(LinkOfBack("C1", "1", 1));
   awaited.When(LinkOfBack("C1", "1", 1)).ThenNothing();
 }
 
 TEST(LinkReturn, ComesToTheSameWhicheverCameFirst) {
-  GivenOrders order_first = GivenOrder(Six());
+  GivenImports order_first = GivenRecorded(Six());
   order_first.Record(LinkOfBack("C1", "1", 1));
-  GivenOrders return_first(kSlot);
+  GivenImports return_first(kSlot);
   return_first.Record(LinkOfBack("C1", "1", 1));
   return_first.Record(Import(Six()));
   EXPECT_EQ(kReturned.Get(order_first.rows(), {OrderIdOf("", Ref("536365")), Sku::FromString("85123A")})->quantity(),

@@ -290,7 +290,7 @@ absl::StatusOr<v1::SaleRecord> BuildSale(absl::string_view field, const v1::Impo
   sale.mutable_lines()->Reserve(record.lines_size());
   const auto add_line = [&](int index, const LineValue& value) {
     const v1::ImportLine& from = record.lines(index);
-    v1::OrderLine& line = *sale.add_lines();
+    v1::RecordedLine& line = *sale.add_lines();
     line.set_kind(from.kind());
     line.set_sku(from.sku());
     *line.mutable_quantity() = from.quantity();

@@ -18,19 +18,19 @@ namespace halles::checkout {
 namespace {
 
 absl::Status EvolveOrder(store::Rows& state, const v1::OrderImported& imported, const partition::FactContext& context) {
-  const OrderKey key{OrderId::FromString(context.aggregate_id)};
+  const ImportedOrderKey key{OrderId::FromString(context.aggregate_id)};
   if (context.index != 0) return Broken(context, "an order must be the first event of its record");
-  if (kOrders.Contains(state, key)) return Broken(context, "the order is recorded already");
-  kOrders.Put(state, key, imported);
+  if (kImportedOrders.Contains(state, key)) return Broken(context, "the order is recorded already");
+  kImportedOrders.Put(state, key, imported);
   return absl::OkStatus();
 }
 
 absl::Status EvolveReturn(store::Rows& state, const v1::ReturnImported& imported,
                           const partition::FactContext& context) {
-  const ReturnKey key{ReturnId::FromString(context.aggregate_id)};
+  const ImportedReturnKey key{ReturnId::FromString(context.aggregate_id)};
   if (context.index != 0) return Broken(context, "a return must be the first event of its record");
-  if (kReturns.Contains(state, key)) return Broken(context, "the return is recorded already");
-  kReturns.Put(state, key, imported);
+  if (kImportedReturns.Contains(state, key)) return Broken(context, "the return is recorded already");
+  kImportedReturns.Put(state, key, imported);
   return absl::OkStatus();
 }
 
@@ -45,8 +45,8 @@ bool Before(const v1::LinkedReturn& a, const v1::LinkedReturn& b) {
 
 absl::Status EvolveAwaited(store::Rows& state, const v1::ReturnAwaited& awaited,
                            const partition::FactContext& context) {
-  const OrderKey key{OrderId::FromString(context.aggregate_id)};
-  if (kOrders.Contains(state, key)) return Broken(context, "the order that is awaited is recorded");
+  const ImportedOrderKey key{OrderId::FromString(context.aggregate_id)};
+  if (kImportedOrders.Contains(state, key)) return Broken(context, "the order that is awaited is recorded");
   rows::AwaitedRow row = kAwaited.Get(state, key).value_or(rows::AwaitedRow());
   if (Awaits(row, awaited.linked_return().return_id())) return Broken(context, "the return waits already");
   *row.add_returns() = awaited.linked_return();
@@ -56,7 +56,7 @@ absl::Status EvolveAwaited(store::Rows& state, const v1::ReturnAwaited& awaited,
 }
 
 // Takes the return out of those that wait, if it is there.
-void StopAwaiting(store::Rows& state, const OrderKey& key, absl::string_view return_id) {
+void StopAwaiting(store::Rows& state, const ImportedOrderKey& key, absl::string_view return_id) {
   std::optional<rows::AwaitedRow> row = kAwaited.Get(state, key);
   if (!row.has_value() || !Awaits(*row, return_id)) return;
   auto* returns = row->mutable_returns();
@@ -73,7 +73,7 @@ void StopAwaiting(store::Rows& state, const OrderKey& key, absl::string_view ret
 absl::Status EvolveLinked(store::Rows& state, const v1::ReturnLinked& linked, const partition::FactContext& context) {
   const OrderId order = OrderId::FromString(context.aggregate_id);
   const LinkKey key{order, ReturnId::FromString(linked.linked_return().return_id())};
-  if (!kOrders.Contains(state, {order})) return Broken(context, "the order of the link is not recorded");
+  if (!kImportedOrders.Contains(state, {order})) return Broken(context, "the order of the link is not recorded");
   if (kLinks.Contains(state, key)) return Broken(context, "the return is linked already");
 
   std::vector<std::pair<ReturnedKey, Decimal>> sums;

@@ -26,14 +26,14 @@ namespace halles::checkout {
 //   3. The returned quantity of (order, SKU) is the sum over the order's links.
 //   4. A link is in excess when, with it, more of one of its SKUs came back than the order sold. It is kept all the same.
 
-struct OrderKey {
+struct ImportedOrderKey {
   OrderId order;
   static constexpr std::array kFieldNames = {"order"};
   auto Fields() const { return std::tie(order); }
   auto Fields() { return std::tie(order); }
 };
 
-struct ReturnKey {
+struct ImportedReturnKey {
   ReturnId return_id;
   static constexpr std::array kFieldNames = {"return"};
   auto Fields() const { return std::tie(return_id); }
@@ -56,16 +56,16 @@ struct ReturnedKey {
   auto Fields() { return std::tie(order, sku); }
 };
 
-inline constexpr store::Table<OrderKey, v1::OrderImported> kOrders(1, "orders");
-inline constexpr store::Table<ReturnKey, v1::ReturnImported> kReturns(2, "returns");
-inline constexpr store::Table<OrderKey, rows::AwaitedRow> kAwaited(3, "awaited");
+inline constexpr store::Table<ImportedOrderKey, v1::OrderImported> kImportedOrders(1, "imported_orders");
+inline constexpr store::Table<ImportedReturnKey, v1::ReturnImported> kImportedReturns(2, "imported_returns");
+inline constexpr store::Table<ImportedOrderKey, rows::AwaitedRow> kAwaited(3, "awaited");
 inline constexpr store::Table<LinkKey, rows::LinkRow> kLinks(4, "links");
 inline constexpr store::Table<ReturnedKey, rows::ReturnedRow> kReturned(5, "returned");
 
 inline store::Schema StateSchema() {
   return store::Schema()
-      .Add(kOrders)
-      .Add(kReturns)
+      .Add(kImportedOrders)
+      .Add(kImportedReturns)
       .Add(kAwaited)
       .Add(kLinks)
       .Add(kReturned)
@@ -74,8 +74,8 @@ inline store::Schema StateSchema() {
 }
 
 // Tables that are asked mostly for keys which are not there yet.
-inline constexpr std::array kMostlyAbsentTables = {kOrders.id(), kReturns.id(), kAwaited.id(), cart::kCarts.id(),
-                                                   cart::kCartLines.id()};
+inline constexpr std::array kMostlyAbsentTables = {kImportedOrders.id(), kImportedReturns.id(), kAwaited.id(),
+                                                   cart::kCarts.id(), cart::kCartLines.id()};
 
 // True when the return is in the row.
 bool Awaits(const rows::AwaitedRow& row, absl::string_view return_id);

@@ -24,14 +24,15 @@ void ExpectCannotBeEvolved(const absl::Status& status) {
 }
 
 TEST(Evolve, KeepsAnOrderAsItWasRecorded) {
-  GivenOrders given(kSlot);
+  GivenImports given(kSlot);
   ASSERT_TRUE(given.TryEvolve({OfOrder(OrderImported(Six()))}).ok());
-  EXPECT_EQ(kOrders.Get(given.rows(), {kOrder})->DebugString(), OrderImported(Six()).order_imported().DebugString());
+  EXPECT_EQ(kImportedOrders.Get(given.rows(), {kOrder})->DebugString(),
+            OrderImported(Six()).order_imported().DebugString());
   EXPECT_EQ(given.rows().size(), 1u);
 }
 
 TEST(Evolve, SumsWhatCameBackOverAllLinks) {
-  GivenOrders given(kSlot);
+  GivenImports given(kSlot);
   given.Record(Import(Six()));
   given.Record(LinkOfBack("C1", "1.5"));
   given.Record(LinkOfBack("C2", "2.25"));
@@ -39,7 +40,7 @@ TEST(Evolve, SumsWhatCameBackOverAllLinks) {
 }
 
 TEST(Evolve, LetsAReturnWaitInOnePlaceOnly) {
-  GivenOrders given(kSlot);
+  GivenImports given(kSlot);
   given.Record(LinkOfBack("C1", "1"));
   given.Record(LinkOfBack("C2", "1"));
   EXPECT_EQ(kAwaited.Get(given.rows(), {kOrder})->returns_size(), 2);
@@ -49,14 +50,14 @@ TEST(Evolve, LetsAReturnWaitInOnePlaceOnly) {
 }
 
 TEST(Evolve, StopsAtAnEventThatItDoesNotKnow) {
-  GivenOrders given(kSlot);
+  GivenImports given(kSlot);
   const absl::Status status = given.TryEvolve({OfOrder(v1::OrderEvent())});
   ExpectCannotBeEvolved(status);
   EXPECT_EQ(MetadataOf(status, "event"), "checkout/17@0#0");
 }
 
 TEST(Evolve, StopsAtAnOrderOrReturnThatComesTwice) {
-  GivenOrders given(kSlot);
+  GivenImports given(kSlot);
   ASSERT_TRUE(given.TryEvolve({OfOrder(OrderImported(Six()))}).ok());
   ExpectCannotBeEvolved(given.TryEvolve({OfOrder(OrderImported(Six()))}));
   const v1::OrderEvent imported = ReturnImported(Record("C1", {Back("s", "1")}));
@@ -65,14 +66,14 @@ TEST(Evolve, StopsAtAnOrderOrReturnThatComesTwice) {
 }
 
 TEST(Evolve, StopsAtAnOrderThatDoesNotBeginItsRecord) {
-  GivenOrders given(kSlot);
+  GivenImports given(kSlot);
   const v1::OrderEvent imported = ReturnImported(Record("C1", {Back("s", "1")}));
   ExpectCannotBeEvolved(given.TryEvolve({{"ret-1", imported}, OfOrder(OrderImported(Six()))}));
   ExpectCannotBeEvolved(given.TryEvolve({OfOrder(OrderImported(Six())), {"ret-2", imported}}));
 }
 
 TEST(Evolve, StopsAtALinkWithoutItsOrderOrTwice) {
-  GivenOrders given(kSlot);
+  GivenImports given(kSlot);
   ExpectCannotBeEvolved(given.TryEvolve({OfOrder(ReturnLinked(LinkOfBack("C1", "1")))}));
   given.Record(Import(Six()));
   given.Record(LinkOfBack("C1", "1"));
@@ -80,7 +81,7 @@ TEST(Evolve, StopsAtALinkWithoutItsOrderOrTwice) {
 }
 
 TEST(Evolve, StopsAtAReturnThatWaitsForARecordedOrderOrTwice) {
-  GivenOrders given(kSlot);
+  GivenImports given(kSlot);
   given.Record(LinkOfBack("C1", "1"));
   ExpectCannotBeEvolved(given.TryEvolve({OfOrder(ReturnAwaited(LinkOfBack("C1", "1")))}));
   given.Record(Import(Six()));
@@ -88,7 +89,8 @@ TEST(Evolve, StopsAtAReturnThatWaitsForARecordedOrderOrTwice) {
 }
 
 TEST(StateSchema, NamesItsRows) {
-  EXPECT_EQ(StateSchema().Describe(kOrders.Encode({OrderId::FromString("ord-1")})), "orders order=ord-1");
+  EXPECT_EQ(StateSchema().Describe(kImportedOrders.Encode({OrderId::FromString("ord-1")})),
+            "imported_orders order=ord-1");
 }
 
 }  // namespace

@@ -113,7 +113,7 @@ v1::SaleRecord DocumentOf(absl::string_view document_id, const v1::Origin& origi
 
 void AddSold(const v1::PriceSnapshot& snapshot, v1::SaleRecord* document) {
   for (const v1::PricedLine& from : snapshot.lines()) {
-    v1::OrderLine& line = *document->add_lines();
+    v1::RecordedLine& line = *document->add_lines();
     line.set_kind(v1::LINE_KIND_SALE);
     line.set_sku(from.sku());
     *line.mutable_quantity() = Pieces(from.units());
@@ -133,7 +133,7 @@ void AddSold(const v1::PriceSnapshot& snapshot, v1::SaleRecord* document) {
 
 void AddTakenOff(v1::LineKind kind, absl::string_view sku, absl::string_view description,
                  const common::v1::Decimal* unit_price, int64_t units, int64_t amount, v1::SaleRecord* document) {
-  v1::OrderLine& line = *document->add_lines();
+  v1::RecordedLine& line = *document->add_lines();
   line.set_kind(kind);
   line.set_sku(std::string(sku));
   *line.mutable_quantity() = Pieces(-units);

@@ -60,13 +60,13 @@ PricedLines PricedLinesOf(const std::vector<rows::CartLineRow>& lines, absl::str
 // Takes fulfilments off the books: the value of their lines, in the order of the fulfilments.
 v1::SaleRecord ReversalOf(const Subject& subject, const std::vector<const v1::Fulfilment*>& fulfilments,
                           UnixMicros now) {
-  const rows::LiveOrderRow& row = subject.row;
+  const rows::OrderRow& row = subject.row;
   v1::SaleRecord reversal =
       DocumentOf(subject.order.ToString(), row.origin(), row.currency_code(), row.identifiers(), now);
   std::map<std::string, int64_t> gone;  // by line, in this very document
   for (const v1::Fulfilment* fulfilment : fulfilments) {
     for (const v1::FulfilmentLine& part : fulfilment->lines()) {
-      const v1::LiveLine* line = FindLine(row, part.line_id());
+      const v1::OrderLine* line = FindLine(row, part.line_id());
       if (line == nullptr) continue;
       const SoldLine sold = SoldLineOf(*line);
       const int64_t amount = PartOf(sold.amount, sold.all, sold.scale, sold.gone + gone[part.line_id()], part.units());
@@ -205,7 +205,7 @@ Decided<v1::CancelOrderResponse> Decide(const State& state, const v1::CancelOrde
   ASSIGN_OR_RETURN(const Subject subject, FindSubject(state, request));
   RETURN_IF_ERROR(CheckNotBusy(subject.row));
   std::vector<const v1::Fulfilment*> open;
-  for (const v1::LiveFulfilment& fulfilment : subject.row.fulfilments()) {
+  for (const v1::OrderFulfilment& fulfilment : subject.row.fulfilments()) {
     if (IsOpen(fulfilment.state())) {
       open.push_back(&fulfilment.fulfilment());
     } else if (fulfilment.state() == v1::FULFILMENT_STATE_SHIPPED || IsDone(fulfilment.state())) {
@@ -320,7 +320,7 @@ Decided<v1::RerouteFulfilmentResponse> Decide(const State& state, const v1::Rero
 Decided<v1::TurnTimerResponse> DecideExpiry(const State& state, const OrderId& order, const std::string& fulfilment_id,
                                             const Context& context) {
   partition::Decision<v1::TurnTimerResponse, v1::OrderEvent> decision;
-  std::optional<rows::LiveOrderRow> row = kLiveOrders.Get(state, {order});
+  std::optional<rows::OrderRow> row = kOrders.Get(state, {order});
   if (!row.has_value() || !IsCertain(row->state())) return decision;
   const absl::StatusOr<Moved> moved = CheckMove(*row, fulfilment_id, Move::kExpire);
   if (!moved.ok() || MicrosOf(moved->fulfilment->collect_by_time()) > context.now) return decision;

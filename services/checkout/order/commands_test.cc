@@ -35,7 +35,7 @@ v1::DelayFulfilmentRequest Delay(const std::string& id, const std::string& cause
 }
 
 TEST(Orders, AreRefusedWhenMalformed) {
-  const GivenLive given = Placed();
+  const GivenOrder given = Placed();
   given.When(v1::PlaceOrderRequest()).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
   given.When(v1::CancelOrderRequest()).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
   given.When(Prepare("")).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
@@ -53,7 +53,7 @@ TEST(Orders, AreRefusedWhenMalformed) {
 }
 
 TEST(Returns, AreRefusedWhenMalformedAndNameTheField) {
-  const GivenLive given = HandedOver();
+  const GivenOrder given = HandedOver();
   given.When(TakeBack("r1", {})).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
   v1::ReturnedLine line = BackOf("a", 1);
   line.clear_disposition();
@@ -74,16 +74,16 @@ TEST(ExchangeLines, IsRefusedWhenAnAmountOverflows) {
   HandedOver().When(swap).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
 }
 
-TEST(PlaceOrder, IsRefusedWithoutACart) { GivenLive().When(Place()).ThenRejected(v1::REJECT_REASON_CART_UNKNOWN); }
+TEST(PlaceOrder, IsRefusedWithoutACart) { GivenOrder().When(Place()).ThenRejected(v1::REJECT_REASON_CART_UNKNOWN); }
 
 TEST(PlaceOrder, IsRefusedWhenTheCartIsGivenAway) {
-  GivenLive given({CartLineOf("a")}, ShipFrom({"paris"}));
+  GivenOrder given({CartLineOf("a")}, ShipFrom({"paris"}));
   given.Record(MergeInto(kOrderId, "c-2"));
   given.When(Place()).ThenRejected(v1::REJECT_REASON_CART_NOT_OPEN);
 }
 
 TEST(Orders, AreRefusedWhenUnknown) {
-  const GivenLive given({CartLineOf("a")}, ShipFrom({"paris"}));
+  const GivenOrder given({CartLineOf("a")}, ShipFrom({"paris"}));
   given.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_UNKNOWN);
   given.When(Prepare("f1")).ThenRejected(v1::REJECT_REASON_ORDER_UNKNOWN);
   given.When(MoveTo("f1", "lyon")).ThenRejected(v1::REJECT_REASON_ORDER_UNKNOWN);
@@ -92,10 +92,10 @@ TEST(Orders, AreRefusedWhenUnknown) {
 }
 
 TEST(Orders, AreRefusedUnlessConfirmed) {
-  GivenLive placing({CartLineOf("a")}, ShipFrom({"paris"}));
+  GivenOrder placing({CartLineOf("a")}, ShipFrom({"paris"}));
   placing.Record(Place());
   placing.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_NOT_CONFIRMED);
-  GivenLive cancelled = Placed();
+  GivenOrder cancelled = Placed();
   cancelled.Record(CancelOrder());
   cancelled.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_NOT_CONFIRMED);
   cancelled.When(Ship("f1")).ThenRejected(v1::REJECT_REASON_ORDER_NOT_CONFIRMED);
@@ -103,24 +103,24 @@ TEST(Orders, AreRefusedUnlessConfirmed) {
 }
 
 TEST(Orders, AreRefusedInAnotherVersion) {
-  GivenLive given = Placed();
+  GivenOrder given = Placed();
   const int64_t version = given.Cart().version();
   given.When(At(version - 1, CancelOrder())).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
   given.When(At(version + 1, Ship("f1"))).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
   given.When(At(version - 1, MoveTo("f1", "lyon"))).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
   EXPECT_EQ(given.Record(At(version, Ship("f1"))).response().version(), version + 1);
   EXPECT_EQ(given.Cart().version(), version + 1);
-  GivenLive open({CartLineOf("a")}, ShipFrom({"paris"}));
+  GivenOrder open({CartLineOf("a")}, ShipFrom({"paris"}));
   open.When(At(1, Place())).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
 }
 
 TEST(Orders, AreRefusedWhileAnExchangeOrARerouteIsUnderWay) {
-  GivenLive moving = Placed();
+  GivenOrder moving = Placed();
   moving.Record(MoveTo("f1", "lyon"));
   moving.When(Ship("f1")).ThenRejected(v1::REJECT_REASON_ORDER_BUSY);
   moving.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_BUSY);
   moving.When(MoveTo("f1", "lyon")).ThenRejected(v1::REJECT_REASON_ORDER_BUSY);
-  GivenLive exchanging = HandedOver();
+  GivenOrder exchanging = HandedOver();
   exchanging.Record(Swap("x1", BackOf("a", 1), "n", "1.00"));
   exchanging.When(Swap("x2", BackOf("a", 1), "m", "1.00")).ThenRejected(v1::REJECT_REASON_ORDER_BUSY);
 }
@@ -130,7 +130,7 @@ TEST(ExchangeLines, IsRefusedWhenTheLineExists) {
 }
 
 TEST(Returns, AreRefusedWithoutTheLine) {
-  const GivenLive given = HandedOver();
+  const GivenOrder given = HandedOver();
   given.When(TakeBack("r1", {BackOf("z", 1)})).ThenRejected(v1::REJECT_REASON_LINE_UNKNOWN);
   given.When(Swap("x1", BackOf("z", 1), "n", "1.00")).ThenRejected(v1::REJECT_REASON_LINE_UNKNOWN);
   v1::ReturnedLine other = BackOf("a", 1);
@@ -139,7 +139,7 @@ TEST(Returns, AreRefusedWithoutTheLine) {
 }
 
 TEST(PlaceOrder, IsRejectedWithAProblemForEachFault) {
-  GivenLive given;
+  GivenOrder given;
   given.Record(Add(kOrderId, {CartLineOf("a")}));
   given.Record(Change(kOrderId, "a", 0));
   v1::PlaceOrderRequest request = Place();
@@ -159,7 +159,7 @@ TEST(PlaceOrder, IsRejectedWithAProblemForEachFault) {
 
 TEST(PlaceOrder, IsRejectedWithMoreSkusThanOneSagaCanHold) {
   std::vector<v1::CartLine> lines;
-  GivenLive given({CartLineOf("first")}, ShipFrom({"paris"}));
+  GivenOrder given({CartLineOf("first")}, ShipFrom({"paris"}));
   for (int i = 0; i < 127; ++i) {
     given.Record(Add(kOrderId, {CartLineOf(absl::StrCat("l", i), 1, "1.00", absl::StrCat("sku-", i))}));
   }
@@ -170,25 +170,25 @@ TEST(PlaceOrder, IsRejectedWithMoreSkusThanOneSagaCanHold) {
 
 TEST(CancelOrder, IsRefusedOnceGoodsWereHandedOver) {
   HandedOver().When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_HANDED_OVER);
-  GivenLive shipped = Placed();
+  GivenOrder shipped = Placed();
   shipped.Record(Ship("f1"));
   shipped.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_HANDED_OVER);
 }
 
 TEST(Fulfilments, AreRefusedWhenUnknown) {
-  const GivenLive given = Placed();
+  const GivenOrder given = Placed();
   given.When(Prepare("f2")).ThenRejected(v1::REJECT_REASON_FULFILMENT_UNKNOWN);
   given.When(MoveTo("f2", "lyon")).ThenRejected(v1::REJECT_REASON_FULFILMENT_UNKNOWN);
 }
 
 TEST(Fulfilments, AreRefusedWhereTheirStateForbidsIt) {
-  const GivenLive given = Placed();
+  const GivenOrder given = Placed();
   const auto outcome = given.When(Collect("f1"));
   outcome.ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
   EXPECT_EQ(outcome.Metadata("state"), "FULFILMENT_STATE_RESERVED");
   given.When(Ready("f1")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
   given.When(Complete("f1")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
-  const GivenLive done = HandedOver();
+  const GivenOrder done = HandedOver();
   done.When(Prepare("f1")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
   done.When(CancelPart("f1")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
   done.When(Delay("f1", "snow")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
@@ -196,7 +196,7 @@ TEST(Fulfilments, AreRefusedWhereTheirStateForbidsIt) {
 }
 
 TEST(RerouteFulfilment, IsRejectedWhenTheOtherLocationHasNotEnough) {
-  GivenLive given = Placed();
+  GivenOrder given = Placed();
   given.Record(MoveTo("f1", "lyon"));
   given.Refuse("c-1/r1/s1", Insufficient("0", "0"));
   given.AnswerAll();
@@ -209,20 +209,20 @@ TEST(RerouteFulfilment, IsRejectedWhenTheOtherLocationHasNotEnough) {
 }
 
 TEST(Returns, AreRefusedUnderAnIdThatIsTaken) {
-  GivenLive given = HandedOver();
+  GivenOrder given = HandedOver();
   given.Record(TakeBack("r1", {BackOf("a", 1)}));
   given.When(TakeBack("r1", {BackOf("a", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
   given.When(Swap("r1", BackOf("a", 1), "n", "1.00")).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
 }
 
 TEST(Returns, AreRefusedBeforeTheGoodsWereHandedOver) {
-  const GivenLive given = Placed();
+  const GivenOrder given = Placed();
   given.When(TakeBack("r1", {BackOf("a", 1)})).ThenRejected(v1::REJECT_REASON_NOT_HANDED_OVER);
   given.When(Swap("x1", BackOf("a", 1), "n", "1.00")).ThenRejected(v1::REJECT_REASON_NOT_HANDED_OVER);
 }
 
 TEST(Returns, AreRefusedBeyondWhatWasBought) {
-  GivenLive given = HandedOver();
+  GivenOrder given = HandedOver();
   given.When(TakeBack("r1", {BackOf("a", 4)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
   given.When(TakeBack("r1", {BackOf("a", 2), BackOf("a", 2)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
   given.Record(TakeBack("r1", {BackOf("a", 2)}));
@@ -232,7 +232,7 @@ TEST(Returns, AreRefusedBeyondWhatWasBought) {
 }
 
 TEST(ExchangeLines, IsRejectedWhenStockRefusesAndChangesNothing) {
-  GivenLive given = HandedOver();
+  GivenOrder given = HandedOver();
   const v1::ExchangeLinesRequest swap = Swap("x1", BackOf("a", 1), "n", "12.00");
   given.Record(swap);
   EXPECT_FALSE(OutcomeOf(given.rows(), kSlot, swap)->has_value());
@@ -246,7 +246,7 @@ TEST(ExchangeLines, IsRejectedWhenStockRefusesAndChangesNothing) {
 }
 
 TEST(CancelOrder, FreesEveryFulfilmentAndTakesTheSaleBack) {
-  GivenLive given = Placed(ShipFrom({"paris", "lyon"}));
+  GivenOrder given = Placed(ShipFrom({"paris", "lyon"}));
   const auto outcome = given.Record(CancelOrder());
   const v1::OrderCancelled& cancelled = outcome.facts().at(0).event.order_cancelled();
   ASSERT_EQ(cancelled.fulfilments_size(), 1);
@@ -256,7 +256,7 @@ TEST(CancelOrder, FreesEveryFulfilmentAndTakesTheSaleBack) {
 }
 
 TEST(Fulfilments, MakeAnOrderCompleteWhenAllAreOver) {
-  GivenLive given = Placed();
+  GivenOrder given = Placed();
   given.Record(Prepare("f1"));
   given.Record(Ship("f1"));
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CONFIRMED);
@@ -266,13 +266,13 @@ TEST(Fulfilments, MakeAnOrderCompleteWhenAllAreOver) {
 }
 
 TEST(Fulfilments, MakeAnOrderCancelledWhenAllEndWithoutGoods) {
-  GivenLive given = Placed();
+  GivenOrder given = Placed();
   given.Record(CancelPart("f1"));
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CANCELLED);
 }
 
 TEST(DelayFulfilment, SaysWhyAndWhenInstead) {
-  GivenLive given = Placed();
+  GivenOrder given = Placed();
   v1::DelayFulfilmentRequest request = Delay("f1", "snow");
   *request.mutable_promised_time() = Day(2030, 1, 2);
   given.Record(request);
@@ -281,7 +281,7 @@ TEST(DelayFulfilment, SaysWhyAndWhenInstead) {
 }
 
 TEST(ReadyFulfilment, ExpiresWhenNobodyCollectsInTime) {
-  GivenLive given = Placed(PickUp("paris"));
+  GivenOrder given = Placed(PickUp("paris"));
   given.Record(Ready("f1"));
   given.Wait(kCollectWithinSeconds * 1'000'000 - 1);
   given.Turn("pickup/f1").ThenNothing();
@@ -294,7 +294,7 @@ TEST(ReadyFulfilment, ExpiresWhenNobodyCollectsInTime) {
 }
 
 TEST(ReadyFulfilment, DoesNotExpireOnceCollected) {
-  GivenLive given = Placed(PickUp("paris"));
+  GivenOrder given = Placed(PickUp("paris"));
   given.Record(Ready("f1"));
   given.Record(Collect("f1"));
   given.Wait(kCollectWithinSeconds * 2'000'000);
@@ -303,7 +303,7 @@ TEST(ReadyFulfilment, DoesNotExpireOnceCollected) {
 }
 
 TEST(RerouteFulfilment, MovesEveryHoldAndBeginsAnew) {
-  GivenLive given = Placed(PickUp("paris"));
+  GivenOrder given = Placed(PickUp("paris"));
   given.Record(Ready("f1"));
   EXPECT_EQ(given.Record(MoveTo("f1", "lyon")).calls().size(), 2u);
   given.AnswerAll();

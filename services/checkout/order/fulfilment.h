@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "absl/strings/string_view.h"
-#include "halles/checkout/v1/live_events.pb.h"
+#include "halles/checkout/v1/order_events.pb.h"
 
 namespace halles::checkout::order {
 

@@ -17,9 +17,9 @@
 namespace halles::checkout::order {
 namespace {
 
-PricedLines PricedLinesOf(const rows::LiveOrderRow& row) {
+PricedLines PricedLinesOf(const rows::OrderRow& row) {
   PricedLines lines;
-  for (const v1::LiveLine& line : row.lines()) *lines.Add() = line.line();
+  for (const v1::OrderLine& line : row.lines()) *lines.Add() = line.line();
   return lines;
 }
 
@@ -28,7 +28,7 @@ void SetProblems(const std::vector<v1::Problem>& problems, Problems* message) {
   for (const v1::Problem& problem : problems) *message->add_problems() = problem;
 }
 
-void EndPlacement(const OrderId& order, const rows::LiveOrderRow& row, const saga::v1::Saga& saga, bool completed,
+void EndPlacement(const OrderId& order, const rows::OrderRow& row, const saga::v1::Saga& saga, bool completed,
                   UnixMicros now, v1::OrderEvent* event) {
   const PricedLines lines = PricedLinesOf(row);
   if (!completed) {
@@ -50,7 +50,7 @@ void EndPlacement(const OrderId& order, const rows::LiveOrderRow& row, const sag
   *confirmed.mutable_delivery() = row.delivery();
 }
 
-void EndExchange(const OrderId& order, const rows::LiveOrderRow& row, const saga::v1::Saga& saga, bool completed,
+void EndExchange(const OrderId& order, const rows::OrderRow& row, const saga::v1::Saga& saga, bool completed,
                  UnixMicros now, v1::OrderEvent* event) {
   const v1::ExchangeStarted& started = row.exchange();
   const PricedLines& lines = started.snapshot().lines();
@@ -77,9 +77,9 @@ void EndExchange(const OrderId& order, const rows::LiveOrderRow& row, const saga
   *committed.mutable_snapshot() = started.snapshot();
 }
 
-void EndReroute(const rows::LiveOrderRow& row, const saga::v1::Saga& saga, bool completed, v1::OrderEvent* event) {
+void EndReroute(const rows::OrderRow& row, const saga::v1::Saga& saga, bool completed, v1::OrderEvent* event) {
   const v1::RerouteStarted& started = row.reroute();
-  const v1::LiveFulfilment* fulfilment = FindFulfilment(row, started.fulfilment_id());
+  const v1::OrderFulfilment* fulfilment = FindFulfilment(row, started.fulfilment_id());
   const v1::Fulfilment planned = fulfilment == nullptr ? v1::Fulfilment() : fulfilment->fulfilment();
   if (!completed) {
     v1::RerouteRefused& refused = *event->mutable_reroute_refused();
@@ -106,19 +106,19 @@ Decided<Response> GoOn(const State& state, const OrderId& order, const saga::v1:
   decision.calls = std::move(advance.calls);
   if (!saga::Ended(after)) return decision;
 
-  const std::optional<rows::LiveOrderRow> row = kLiveOrders.Get(state, {order});
+  const std::optional<rows::OrderRow> row = kOrders.Get(state, {order});
   if (!row.has_value()) return absl::InternalError("a saga without an order");
   const bool completed = after.state() == saga::v1::SAGA_STATE_COMPLETED;
   partition::Fact<v1::OrderEvent>& end = decision.facts.emplace_back();
   end.aggregate_id = order.ToString();
   switch (row->pending_case()) {
-    case rows::LiveOrderRow::kExchange:
+    case rows::OrderRow::kExchange:
       EndExchange(order, *row, after, completed, now, &end.event);
       break;
-    case rows::LiveOrderRow::kReroute:
+    case rows::OrderRow::kReroute:
       EndReroute(*row, after, completed, &end.event);
       break;
-    case rows::LiveOrderRow::PENDING_NOT_SET:
+    case rows::OrderRow::PENDING_NOT_SET:
       EndPlacement(order, *row, after, completed, now, &end.event);
       break;
   }

@@ -9,15 +9,15 @@
 namespace halles::checkout::order {
 namespace {
 
-GivenLive GivenPlacing() {
-  GivenLive given({CartLineOf("a", 3, "3.333", "shoe"), CartLineOf("b", 1, "5.00", "hat")}, ShipFrom({"paris"}));
+GivenOrder GivenPlacing() {
+  GivenOrder given({CartLineOf("a", 3, "3.333", "shoe"), CartLineOf("b", 1, "5.00", "hat")}, ShipFrom({"paris"}));
   given.Record(Place());
   return given;
 }
 
 TEST(PlaceOrder, FreezesTheCartAndAsksForEachSkuOnce) {
-  GivenLive given({CartLineOf("a", 3, "3.333", "shoe"), CartLineOf("b", 1, "5.00", "hat"), CartLineOf("c")},
-                  ShipFrom({"paris"}));
+  GivenOrder given({CartLineOf("a", 3, "3.333", "shoe"), CartLineOf("b", 1, "5.00", "hat"), CartLineOf("c")},
+                   ShipFrom({"paris"}));
   const auto outcome = given.Record(Place());
   ASSERT_EQ(outcome.facts().size(), 2u);
   EXPECT_EQ(outcome.facts()[0].event.checkout_started().snapshot().total().minor_units(), 1755);
@@ -28,7 +28,7 @@ TEST(PlaceOrder, FreezesTheCartAndAsksForEachSkuOnce) {
 }
 
 TEST(PlaceOrder, AnswersWhateverAsksWithTheSameOrder) {
-  GivenLive given = GivenPlacing();
+  GivenOrder given = GivenPlacing();
   given.When(Place()).ThenNothing();
   EXPECT_FALSE(OutcomeOf(given.rows(), kSlot, Place())->has_value());
   given.AnswerAll(7);
@@ -37,28 +37,28 @@ TEST(PlaceOrder, AnswersWhateverAsksWithTheSameOrder) {
 }
 
 TEST(PlaceOrder, GivesTheNumberOnlyOnceAllStockIsHeld) {
-  GivenLive given = GivenPlacing();
+  GivenOrder given = GivenPlacing();
   const saga::v1::Saga saga = given.Saga();
-  EXPECT_TRUE(given.Succeed("c-1/1/s0", GivenLive::ResponseTo(saga.plan().steps(0), 1)).calls().empty());
-  const auto second = given.Succeed("c-1/1/s1", GivenLive::ResponseTo(saga.plan().steps(1), 1));
+  EXPECT_TRUE(given.Succeed("c-1/1/s0", GivenOrder::ResponseTo(saga.plan().steps(0), 1)).calls().empty());
+  const auto second = given.Succeed("c-1/1/s1", GivenOrder::ResponseTo(saga.plan().steps(1), 1));
   ASSERT_EQ(second.calls().size(), 1u);
   EXPECT_EQ(second.calls()[0].aggregate_key, "numbers/web");
   EXPECT_EQ(given.Order().number(), 0);
 }
 
 TEST(PlaceOrder, ConfirmsInTheRecordThatNotesTheNumber) {
-  GivenLive given = Placed(ShipFrom({"paris", "lyon"}));
+  GivenOrder given = Placed(ShipFrom({"paris", "lyon"}));
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CONFIRMED);
   EXPECT_EQ(given.Cart().state(), v1::CART_STATE_ORDERED);
   EXPECT_EQ(given.Saga().steps_size(), 0);
-  const v1::LiveFulfilment fulfilment = given.Fulfilment("f1");
+  const v1::OrderFulfilment fulfilment = given.Fulfilment("f1");
   EXPECT_EQ(fulfilment.fulfilment().location_id(), "paris");
   ASSERT_EQ(fulfilment.fulfilment().lines_size(), 2);
   EXPECT_EQ(fulfilment.fulfilment().lines(0).hold_id(), "c-1/1");
 }
 
 TEST(PlaceOrder, RejectsWithWhatStockSaidAndOpensTheCartAgain) {
-  GivenLive given = GivenPlacing();
+  GivenOrder given = GivenPlacing();
   given.Refuse("c-1/1/s0", Insufficient("0", "2"));
   given.AnswerAll();
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_REJECTED);
@@ -73,7 +73,7 @@ TEST(PlaceOrder, RejectsWithWhatStockSaidAndOpensTheCartAgain) {
 }
 
 TEST(PlaceOrder, BeginsAnewAfterARejection) {
-  GivenLive given = GivenPlacing();
+  GivenOrder given = GivenPlacing();
   given.Refuse("c-1/1/s0", Insufficient("0", "2"));
   given.AnswerAll();
   given.Record(Change(kOrderId, "a", 2));
@@ -86,8 +86,8 @@ TEST(PlaceOrder, BeginsAnewAfterARejection) {
 }
 
 TEST(PlaceOrder, GivesUpWhenStockDoesNotAnswer) {
-  GivenLive given = GivenPlacing();
-  given.Succeed("c-1/1/s0", GivenLive::ResponseTo(given.Saga().plan().steps(0), 1));
+  GivenOrder given = GivenPlacing();
+  given.Succeed("c-1/1/s0", GivenOrder::ResponseTo(given.Saga().plan().steps(0), 1));
   given.Wait(saga::kGiveUpMicros);
   given.Turn("saga");
   EXPECT_EQ(given.Saga().state(), saga::v1::SAGA_STATE_BACKWARD);
@@ -98,7 +98,7 @@ TEST(PlaceOrder, GivesUpWhenStockDoesNotAnswer) {
 }
 
 TEST(PlaceOrder, RepeatsWhatHasNoAnswer) {
-  GivenLive given = GivenPlacing();
+  GivenOrder given = GivenPlacing();
   given.Turn("saga").ThenNothing();
   given.Wait(saga::kFirstRetryMicros);
   EXPECT_EQ(given.Turn("saga").calls().size(), 2u);
@@ -108,7 +108,7 @@ TEST(PlaceOrder, ReplacesEachHoldOfTheCartByAStepOfItsOwn) {
   std::vector<v1::CartLine> lines = {CartLineOf("a"), CartLineOf("b"), CartLineOf("c")};
   lines[0].set_hold_id("h1");
   lines[2].set_hold_id("h2");
-  GivenLive given(lines, ShipFrom({"paris"}));
+  GivenOrder given(lines, ShipFrom({"paris"}));
   given.Record(Place());
   const saga::v1::Saga saga = given.Saga();
   ASSERT_EQ(saga.steps_size(), 3);
@@ -127,7 +127,7 @@ TEST(PlaceOrder, ReplacesEachHoldOfTheCartByAStepOfItsOwn) {
 TEST(PlaceOrder, SaysWhichLineLostItsHold) {
   std::vector<v1::CartLine> lines = {CartLineOf("a"), CartLineOf("b")};
   lines[1].set_hold_id("h1");
-  GivenLive given(lines, ShipFrom({"paris"}));
+  GivenOrder given(lines, ShipFrom({"paris"}));
   given.Record(Place());
   given.Refuse("c-1/1/s0", Reject(inventory::v1::REJECT_REASON_HOLD_UNKNOWN, "there is no such hold"));
   given.AnswerAll();
@@ -137,7 +137,7 @@ TEST(PlaceOrder, SaysWhichLineLostItsHold) {
 }
 
 TEST(PlaceOrder, SpreadsALineOverSeveralLocations) {
-  GivenLive given({CartLineOf("a", 3), CartLineOf("b", 2)}, ShipFrom({"paris", "lyon"}));
+  GivenOrder given({CartLineOf("a", 3), CartLineOf("b", 2)}, ShipFrom({"paris", "lyon"}));
   given.Record(Place());
   inventory::v1::ReserveStockResponse response;
   const auto add = [](inventory::v1::LinePlan* plan, const std::string& location, int64_t units) {

@@ -10,7 +10,7 @@
 
 #include "absl/strings/string_view.h"
 #include "google/protobuf/repeated_ptr_field.h"
-#include "halles/checkout/v1/live_events.pb.h"
+#include "halles/checkout/v1/order_events.pb.h"
 #include "halles/common/v1/common.pb.h"
 #include "halles/saga/v1/saga.pb.h"
 #include "libs/saga/saga.h"

@@ -14,7 +14,7 @@
 namespace halles::checkout::order {
 
 // The order with what came back to it, in the order in which it came. NOT_FOUND with reason ORDER_UNKNOWN.
-absl::StatusOr<v1::LiveOrder> FindLiveOrder(const store::RowReader& state, SlotId slot, const OrderId& order);
+absl::StatusOr<v1::Order> FindOrder(const store::RowReader& state, SlotId slot, const OrderId& order);
 
 // How what a command began has ended: nullopt while it goes on. A refusal has the problems as its details.
 absl::StatusOr<std::optional<v1::PlaceOrderResponse>> OutcomeOf(const store::RowReader& state, SlotId slot,

@@ -38,12 +38,12 @@ absl::Status LineUnknown(const v1::ReturnedLine& line) {
 }
 
 absl::Status CheckReturnIsNew(const State& state, const OrderId& order, const std::string& return_id) {
-  if (!kLiveReturns.Contains(state, {order, ReturnId::FromString(return_id)})) return absl::OkStatus();
+  if (!kReturns.Contains(state, {order, ReturnId::FromString(return_id)})) return absl::OkStatus();
   return Reject(v1::REJECT_REASON_RETURN_EXISTS, absl::StrCat("the order has a return or exchange ", return_id),
                 {{"return_id", return_id}});
 }
 
-Returnable ReturnableOf(const rows::LiveOrderRow& row, const v1::LiveLine& line) {
+Returnable ReturnableOf(const rows::OrderRow& row, const v1::OrderLine& line) {
   Returnable of;
   of.sku = line.line().sku();
   of.description = line.line().description();
@@ -131,7 +131,7 @@ partition::Decision<v1::ReturnLinesResponse, v1::OrderEvent> Returned(const Orde
 }
 
 // The line of an imported order that `line_id` counts to, from "1", if goods were sold by it.
-const v1::OrderLine* FindImported(const v1::SaleRecord& sale, const std::string& line_id) {
+const v1::RecordedLine* FindImported(const v1::SaleRecord& sale, const std::string& line_id) {
   int index = 0;
   if (!absl::SimpleAtoi(line_id, &index) || absl::StrCat(index) != line_id) return nullptr;
   if (index < 1 || index > sale.lines_size() || sale.lines(index - 1).kind() != v1::LINE_KIND_SALE) return nullptr;
@@ -142,7 +142,7 @@ const v1::OrderLine* FindImported(const v1::SaleRecord& sale, const std::string&
 absl::StatusOr<std::map<std::string, Decimal>> LeftBySku(const State& state, const OrderId& order,
                                                          const v1::SaleRecord& sale) {
   std::map<std::string, Decimal> left;
-  for (const v1::OrderLine& line : sale.lines()) {
+  for (const v1::RecordedLine& line : sale.lines()) {
     if (line.kind() != v1::LINE_KIND_SALE) continue;
     ASSIGN_OR_RETURN(const Decimal quantity, ExactOf(line.quantity()));
     Decimal& sum = left[line.sku()];
@@ -175,7 +175,7 @@ Decided<v1::ReturnLinesResponse> ReturnImported(const State& state, const v1::Re
                                                 const OrderId& order, const v1::SaleRecord& sale, UnixMicros now) {
   ReturnedLines lines = request.lines();
   const auto find = [&](const v1::ReturnedLine& line) -> std::optional<Returnable> {
-    const v1::OrderLine* from = FindImported(sale, line.line_id());
+    const v1::RecordedLine* from = FindImported(sale, line.line_id());
     if (from == nullptr) return std::nullopt;
     const rows::ReturnedLineRow row =
         kReturnedLines.Get(state, {order, LineId::FromString(line.line_id())}).value_or(rows::ReturnedLineRow());
@@ -202,7 +202,7 @@ Decided<v1::ReturnLinesResponse> ReturnImported(const State& state, const v1::Re
 absl::StatusOr<std::map<std::string, Returnable>> CheckReturned(const State& state, const Subject& subject,
                                                                 const std::string& return_id, ReturnedLines* lines) {
   const auto find = [&](const v1::ReturnedLine& line) -> std::optional<Returnable> {
-    const v1::LiveLine* from = FindLine(subject.row, line.line_id());
+    const v1::OrderLine* from = FindLine(subject.row, line.line_id());
     if (from == nullptr) return std::nullopt;
     return ReturnableOf(subject.row, *from);
   };
@@ -235,11 +235,11 @@ std::string DocumentIdOf(const OrderId& order, absl::string_view return_id) {
   return absl::StrCat(order.ToString(), "/", return_id);
 }
 
-v1::GoodsReturned ReturnOf(const OrderId& order, const rows::LiveOrderRow& row, absl::string_view return_id,
+v1::GoodsReturned ReturnOf(const OrderId& order, const rows::OrderRow& row, absl::string_view return_id,
                            const v1::Origin& origin, const ReturnedLines& lines, UnixMicros now) {
   std::map<std::string, Returnable> returnable;
   for (const v1::ReturnedLine& line : lines) {
-    const v1::LiveLine* from = FindLine(row, line.line_id());
+    const v1::OrderLine* from = FindLine(row, line.line_id());
     returnable.emplace(line.line_id(), from == nullptr ? Returnable() : ReturnableOf(row, *from));
   }
   return DocumentReturn(order, return_id, origin, row.currency_code(), row.identifiers(), lines, returnable, now);
@@ -249,7 +249,7 @@ Decided<v1::ReturnLinesResponse> Decide(const State& state, const v1::ReturnLine
                                         const Context& context) {
   RETURN_IF_ERROR(Malformed(Validate(request)));
   const OrderId order = OrderId::FromString(request.order_id());
-  if (const auto imported = kOrders.Get(state, {order}); imported.has_value()) {
+  if (const auto imported = kImportedOrders.Get(state, {order}); imported.has_value()) {
     return ReturnImported(state, request, order, imported->sale(), context.now);
   }
   ASSIGN_OR_RETURN(const Subject subject, FindSubject(state, request));

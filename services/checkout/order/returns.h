@@ -6,7 +6,7 @@
 
 #include "absl/strings/string_view.h"
 #include "google/protobuf/repeated_ptr_field.h"
-#include "halles/checkout/v1/live_events.pb.h"
+#include "halles/checkout/v1/order_events.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/ids.h"
 #include "services/checkout/rows.pb.h"
@@ -19,7 +19,7 @@ using ReturnedLines = google::protobuf::RepeatedPtrField<v1::ReturnedLine>;
 std::string DocumentIdOf(const OrderId& order, absl::string_view return_id);
 
 // The return of lines of an order that was placed here, at its frozen prices. `lines` name lines of the order.
-v1::GoodsReturned ReturnOf(const OrderId& order, const rows::LiveOrderRow& row, absl::string_view return_id,
+v1::GoodsReturned ReturnOf(const OrderId& order, const rows::OrderRow& row, absl::string_view return_id,
                            const v1::Origin& origin, const ReturnedLines& lines, UnixMicros now);
 
 }  // namespace halles::checkout::order

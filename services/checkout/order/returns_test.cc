@@ -13,8 +13,8 @@ namespace {
 
 // An imported order of 3 shoes for 10.00 in all and 2.5 litres of oil for 5.00.
 const std::string kImported = OrderIdOf("", Ref("536365")).ToString();
-GivenLive GivenImported() {
-  GivenLive given;
+GivenOrder GivenImported() {
+  GivenOrder given;
   v1::ImportRecord record = Record("536365", {Sold("shoe", "3", "3.333"), Sold("oil", "2.5", "2.00")});
   *record.add_identifiers() = Customer('a');
   given.Record(Import(record));
@@ -27,14 +27,14 @@ v1::ReturnLinesRequest TakeBackImported(const std::string& return_id, const std:
 }
 
 TEST(ReturnLines, GivesBackExactlyTheLineInWhicheverPieces) {
-  GivenLive given = HandedOver();
+  GivenOrder given = HandedOver();
   EXPECT_EQ(given.Record(TakeBack("r1", {BackOf("a", 1)})).response().net().minor_units(), -333);
   EXPECT_EQ(given.Record(TakeBack("r2", {BackOf("a", 1), BackOf("a", 1)})).response().net().minor_units(), -667);
   EXPECT_EQ(given.LineOf("a").returned_units(), 3);
 }
 
 TEST(ReturnLines, RecordsADocumentInTheFormOfAnImport) {
-  GivenLive given = HandedOver();
+  GivenOrder given = HandedOver();
   const auto outcome = given.Record(TakeBack("r1", {BackOf("b", 1)}));
   const v1::GoodsReturned& returned = outcome.facts().at(0).event.goods_returned();
   EXPECT_EQ(returned.location_id(), "nice");
@@ -45,13 +45,13 @@ TEST(ReturnLines, RecordsADocumentInTheFormOfAnImport) {
   EXPECT_EQ(returned.sale().lines(0).kind(), v1::LINE_KIND_RETURN);
   EXPECT_EQ(returned.sale().lines(0).quantity().unscaled(), -1);
   EXPECT_EQ(returned.sale().net().minor_units(), -500);
-  const v1::LiveOrder order = FindLiveOrder(given.rows(), kSlot, OrderId::FromString(kOrderId)).value();
+  const v1::Order order = FindOrder(given.rows(), kSlot, OrderId::FromString(kOrderId)).value();
   ASSERT_EQ(order.returns_size(), 1);
   EXPECT_FALSE(order.returns(0).event().empty());
 }
 
 TEST(ReturnLines, TakesBackFromAnImportedOrder) {
-  GivenLive given = GivenImported();
+  GivenOrder given = GivenImported();
   const auto outcome = given.Record(TakeBackImported("r1", {BackOf("1", 1)}));
   EXPECT_EQ(outcome.response().net().minor_units(), -333);
   EXPECT_EQ(outcome.facts().at(0).event.goods_returned().sale().identifiers_size(), 1);
@@ -63,13 +63,13 @@ TEST(ReturnLines, TakesBackFromAnImportedOrder) {
 }
 
 TEST(ReturnLines, TakesWholePiecesOfAMeasure) {
-  GivenLive given = GivenImported();
+  GivenOrder given = GivenImported();
   EXPECT_EQ(given.Record(TakeBackImported("r1", {BackOf("2", 2)})).response().net().minor_units(), -400);
   given.When(TakeBackImported("r2", {BackOf("2", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
 }
 
 TEST(ReturnLines, CountsWhatImportsTookBackOfAnImportedOrder) {
-  GivenLive given = GivenImported();
+  GivenOrder given = GivenImported();
   given.Record(LinkOf(Record("C1", {Back("shoe", "2")}), "536365"));
   given.When(TakeBackImported("r1", {BackOf("1", 2)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
   given.Record(TakeBackImported("r1", {BackOf("1", 1)}));
@@ -78,7 +78,7 @@ TEST(ReturnLines, CountsWhatImportsTookBackOfAnImportedOrder) {
 }
 
 TEST(ReturnLines, GoesOnWhileAnExchangeIsUnderWayAndLeavesItWhatItTakes) {
-  GivenLive given = HandedOver();
+  GivenOrder given = HandedOver();
   given.Record(Swap("x1", BackOf("a", 2), "n", "12.00"));
   given.When(TakeBack("r1", {BackOf("a", 2)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
   given.Record(TakeBack("r1", {BackOf("a", 1)}));
@@ -87,7 +87,7 @@ TEST(ReturnLines, GoesOnWhileAnExchangeIsUnderWayAndLeavesItWhatItTakes) {
 }
 
 TEST(ExchangeLines, RecordsBothHalvesAsOne) {
-  GivenLive given = HandedOver();
+  GivenOrder given = HandedOver();
   given.Record(Swap("x1", BackOf("a", 1), "n", "12.00"));
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_COMPLETED);
   given.AnswerAll(2);
@@ -103,7 +103,7 @@ TEST(ExchangeLines, RecordsBothHalvesAsOne) {
 }
 
 TEST(ExchangeLines, LetsTheNewLineComeBackToo) {
-  GivenLive given = HandedOver();
+  GivenOrder given = HandedOver();
   given.Record(Swap("x1", BackOf("a", 1), "n", "12.00"));
   given.AnswerAll(2);
   given.When(TakeBack("r1", {BackOf("n", 1)})).ThenRejected(v1::REJECT_REASON_NOT_HANDED_OVER);

@@ -25,14 +25,14 @@ class Order {
  public:
   Order(store::Rows& state, const partition::FactContext& context)
       : state_(state), context_(context), id_(OrderId::FromString(context.aggregate_id)) {
-    std::optional<rows::LiveOrderRow> row = kLiveOrders.Get(state, {id_});
+    std::optional<rows::OrderRow> row = kOrders.Get(state, {id_});
     found_ = row.has_value();
     if (found_) row_ = *std::move(row);
   }
 
   const OrderId& id() const { return id_; }
   bool found() const { return found_; }
-  rows::LiveOrderRow& row() { return row_; }
+  rows::OrderRow& row() { return row_; }
 
   absl::Status Broken(absl::string_view why) const { return checkout::Broken(context_, why); }
 
@@ -44,12 +44,12 @@ class Order {
     return found_ && IsCertain(row_.state()) ? absl::OkStatus() : Broken("the order is not confirmed");
   }
   absl::Status CheckIdle() const {
-    return row_.pending_case() == rows::LiveOrderRow::PENDING_NOT_SET ? absl::OkStatus()
-                                                                      : Broken("the order is being changed");
+    return row_.pending_case() == rows::OrderRow::PENDING_NOT_SET ? absl::OkStatus()
+                                                                  : Broken("the order is being changed");
   }
 
   // The fulfilment of that id in a state that allows `move`, and the state after it.
-  absl::Status Find(absl::string_view fulfilment_id, Move move, v1::LiveFulfilment** fulfilment,
+  absl::Status Find(absl::string_view fulfilment_id, Move move, v1::OrderFulfilment** fulfilment,
                     v1::FulfilmentState* after) {
     *fulfilment = FindFulfilment(&row_, fulfilment_id);
     if (*fulfilment == nullptr) return Broken("the order has no such fulfilment");
@@ -59,11 +59,11 @@ class Order {
     return absl::OkStatus();
   }
 
-  void SetPickupTimer(const v1::LiveFulfilment& fulfilment) {
+  void SetPickupTimer(const v1::OrderFulfilment& fulfilment) {
     if (fulfilment.state() != v1::FULFILMENT_STATE_READY || !fulfilment.has_collect_by_time()) return;
     partition::SetTimer(state_, MicrosOf(fulfilment.collect_by_time()), TimerKeyOf(fulfilment));
   }
-  void ClearPickupTimer(const v1::LiveFulfilment& fulfilment) {
+  void ClearPickupTimer(const v1::OrderFulfilment& fulfilment) {
     if (fulfilment.state() != v1::FULFILMENT_STATE_READY || !fulfilment.has_collect_by_time()) return;
     partition::ClearTimer(state_, MicrosOf(fulfilment.collect_by_time()), TimerKeyOf(fulfilment));
   }
@@ -71,7 +71,7 @@ class Order {
   // Takes the units of a fulfilment over to what its lines count as cancelled or handed over.
   absl::Status Count(const v1::Fulfilment& fulfilment, bool handed_over) {
     for (const v1::FulfilmentLine& part : fulfilment.lines()) {
-      v1::LiveLine* line = FindLine(&row_, part.line_id());
+      v1::OrderLine* line = FindLine(&row_, part.line_id());
       if (line == nullptr) return Broken("the order has no such line");
       if (handed_over) {
         line->set_handed_over_units(line->handed_over_units() + part.units());
@@ -87,7 +87,7 @@ class Order {
 
   absl::Status Return(const google::protobuf::RepeatedPtrField<v1::ReturnedLine>& lines) {
     for (const v1::ReturnedLine& part : lines) {
-      v1::LiveLine* line = FindLine(&row_, part.line_id());
+      v1::OrderLine* line = FindLine(&row_, part.line_id());
       if (line == nullptr) return Broken("the order has no such line");
       line->set_returned_units(line->returned_units() + part.units());
       if (line->returned_units() > line->handed_over_units())
@@ -99,7 +99,7 @@ class Order {
   // Adds lines and fulfilments that stock is held for.
   void Add(const google::protobuf::RepeatedPtrField<v1::Fulfilment>& fulfilments) {
     for (const v1::Fulfilment& planned : fulfilments) {
-      v1::LiveFulfilment& fulfilment = *row_.add_fulfilments();
+      v1::OrderFulfilment& fulfilment = *row_.add_fulfilments();
       *fulfilment.mutable_fulfilment() = planned;
       fulfilment.set_state(v1::FULFILMENT_STATE_RESERVED);
       if (planned.delivery().shipment().has_promised_time()) {
@@ -109,7 +109,7 @@ class Order {
   }
   void AddLines(const v1::PriceSnapshot& snapshot, absl::string_view exchange_id) {
     for (const v1::PricedLine& priced : snapshot.lines()) {
-      v1::LiveLine& line = *row_.add_lines();
+      v1::OrderLine& line = *row_.add_lines();
       *line.mutable_line() = priced;
       line.set_exchange_id(std::string(exchange_id));
     }
@@ -119,7 +119,7 @@ class Order {
   void Settle() {
     bool over = true;
     bool done = false;
-    for (const v1::LiveFulfilment& fulfilment : row_.fulfilments()) {
+    for (const v1::OrderFulfilment& fulfilment : row_.fulfilments()) {
       over = over && IsOver(fulfilment.state());
       done = done || IsDone(fulfilment.state());
     }
@@ -132,17 +132,17 @@ class Order {
     PutUncounted();
     return absl::OkStatus();
   }
-  void PutUncounted() { kLiveOrders.Put(state_, {id_}, row_); }
+  void PutUncounted() { kOrders.Put(state_, {id_}, row_); }
 
  private:
-  std::string TimerKeyOf(const v1::LiveFulfilment& fulfilment) const {
+  std::string TimerKeyOf(const v1::OrderFulfilment& fulfilment) const {
     return cart::TimerKey(id_, absl::StrCat(kPickupTimerPrefix, fulfilment.fulfilment().fulfilment_id()));
   }
 
   store::Rows& state_;
   const partition::FactContext& context_;
   OrderId id_;
-  rows::LiveOrderRow row_;
+  rows::OrderRow row_;
   bool found_ = false;
 };
 
@@ -153,7 +153,7 @@ absl::Status EvolveStarted(store::Rows& state, const v1::CheckoutStarted& starte
     return order.Broken("the order is being placed or is placed");
   }
   RETURN_IF_ERROR(cart::BeginCheckout(state, order.id(), started.attempt(), context));
-  rows::LiveOrderRow& row = order.row();
+  rows::OrderRow& row = order.row();
   row.Clear();
   row.set_state(v1::ORDER_STATE_PLACING);
   *row.mutable_origin() = started.origin();
@@ -170,7 +170,7 @@ absl::Status EvolveStarted(store::Rows& state, const v1::CheckoutStarted& starte
 
 absl::Status EvolveSaga(store::Rows& state, const saga::v1::SagaAdvanced& advanced,
                         const partition::FactContext& context) {
-  const LiveOrderKey key{OrderId::FromString(context.aggregate_id)};
+  const OrderKey key{OrderId::FromString(context.aggregate_id)};
   std::optional<saga::v1::Saga> found = kSagas.Get(state, key);
   if (found.has_value() == advanced.has_plan()) {
     return Broken(context, found.has_value() ? "another saga of the order runs" : "the saga does not run");
@@ -194,7 +194,7 @@ absl::Status EvolveConfirmed(store::Rows& state, const v1::OrderConfirmed& confi
   Order order(state, context);
   RETURN_IF_ERROR(order.CheckState(v1::ORDER_STATE_PLACING));
   RETURN_IF_ERROR(cart::BecomeOrder(state, order.id(), context));
-  rows::LiveOrderRow& row = order.row();
+  rows::OrderRow& row = order.row();
   row.set_state(v1::ORDER_STATE_CONFIRMED);
   row.set_number(confirmed.number());
   row.set_confirm_us(context.logical_time);
@@ -220,7 +220,7 @@ absl::Status EvolveCancelled(store::Rows& state, const v1::OrderCancelled& cance
   RETURN_IF_ERROR(order.CheckState(v1::ORDER_STATE_CONFIRMED));
   RETURN_IF_ERROR(order.CheckIdle());
   for (const v1::Fulfilment& ended : cancelled.fulfilments()) {
-    v1::LiveFulfilment* fulfilment = nullptr;
+    v1::OrderFulfilment* fulfilment = nullptr;
     v1::FulfilmentState after;
     RETURN_IF_ERROR(order.Find(ended.fulfilment_id(), Move::kCancel, &fulfilment, &after));
     RETURN_IF_ERROR(order.Count(fulfilment->fulfilment(), /*handed_over=*/false));
@@ -239,7 +239,7 @@ absl::Status EvolveAdvanced(store::Rows& state, const v1::FulfilmentAdvanced& ad
   const Move move = advanced.state() == v1::FULFILMENT_STATE_PREPARED ? Move::kPrepare
                     : advanced.state() == v1::FULFILMENT_STATE_READY  ? Move::kReady
                                                                       : Move::kComplete;
-  v1::LiveFulfilment* fulfilment = nullptr;
+  v1::OrderFulfilment* fulfilment = nullptr;
   v1::FulfilmentState after;
   RETURN_IF_ERROR(order.Find(advanced.fulfilment_id(), move, &fulfilment, &after));
   if (after != advanced.state()) return order.Broken("the fulfilment does not come to this state");
@@ -254,7 +254,7 @@ absl::Status EvolveHandedOver(store::Rows& state, const v1::FulfilmentHandedOver
                               const partition::FactContext& context) {
   Order order(state, context);
   RETURN_IF_ERROR(order.CheckCertain());
-  v1::LiveFulfilment* fulfilment = nullptr;
+  v1::OrderFulfilment* fulfilment = nullptr;
   v1::FulfilmentState after;
   const Move move = handed_over.state() == v1::FULFILMENT_STATE_COLLECTED ? Move::kCollect : Move::kShip;
   RETURN_IF_ERROR(order.Find(handed_over.fulfilment().fulfilment_id(), move, &fulfilment, &after));
@@ -270,7 +270,7 @@ absl::Status EvolveDelayed(store::Rows& state, const v1::FulfilmentDelayed& dela
                            const partition::FactContext& context) {
   Order order(state, context);
   RETURN_IF_ERROR(order.CheckCertain());
-  v1::LiveFulfilment* fulfilment = nullptr;
+  v1::OrderFulfilment* fulfilment = nullptr;
   v1::FulfilmentState after;
   RETURN_IF_ERROR(order.Find(delayed.fulfilment_id(), Move::kDelay, &fulfilment, &after));
   fulfilment->set_delay_cause(delayed.cause());
@@ -282,7 +282,7 @@ absl::Status EvolveDelayed(store::Rows& state, const v1::FulfilmentDelayed& dela
 absl::Status EvolveEnded(store::Rows& state, const v1::FulfilmentEnded& ended, const partition::FactContext& context) {
   Order order(state, context);
   RETURN_IF_ERROR(order.CheckCertain());
-  v1::LiveFulfilment* fulfilment = nullptr;
+  v1::OrderFulfilment* fulfilment = nullptr;
   v1::FulfilmentState after;
   const Move move = ended.state() == v1::FULFILMENT_STATE_EXPIRED ? Move::kExpire : Move::kCancel;
   RETURN_IF_ERROR(order.Find(ended.fulfilment().fulfilment_id(), move, &fulfilment, &after));
@@ -298,7 +298,7 @@ absl::Status EvolveRerouteStarted(store::Rows& state, const v1::RerouteStarted& 
   Order order(state, context);
   RETURN_IF_ERROR(order.CheckCertain());
   RETURN_IF_ERROR(order.CheckIdle());
-  v1::LiveFulfilment* fulfilment = nullptr;
+  v1::OrderFulfilment* fulfilment = nullptr;
   v1::FulfilmentState after;
   RETURN_IF_ERROR(order.Find(started.fulfilment_id(), Move::kReroute, &fulfilment, &after));
   order.ClearPickupTimer(*fulfilment);
@@ -311,7 +311,7 @@ absl::Status EvolveRerouteStarted(store::Rows& state, const v1::RerouteStarted& 
 absl::Status EvolveRerouted(store::Rows& state, const v1::FulfilmentRerouted& rerouted,
                             const partition::FactContext& context) {
   Order order(state, context);
-  v1::LiveFulfilment* fulfilment = FindFulfilment(&order.row(), rerouted.fulfilment_id());
+  v1::OrderFulfilment* fulfilment = FindFulfilment(&order.row(), rerouted.fulfilment_id());
   if (order.row().reroute().fulfilment_id() != rerouted.fulfilment_id() || fulfilment == nullptr) {
     return order.Broken("the fulfilment is not being moved");
   }
@@ -332,7 +332,7 @@ absl::Status EvolveRerouted(store::Rows& state, const v1::FulfilmentRerouted& re
 absl::Status EvolveRerouteRefused(store::Rows& state, const v1::RerouteRefused& refused,
                                   const partition::FactContext& context) {
   Order order(state, context);
-  v1::LiveFulfilment* fulfilment = FindFulfilment(&order.row(), refused.fulfilment_id());
+  v1::OrderFulfilment* fulfilment = FindFulfilment(&order.row(), refused.fulfilment_id());
   if (order.row().reroute().fulfilment_id() != refused.fulfilment_id() || fulfilment == nullptr) {
     return order.Broken("the fulfilment is not being moved");
   }
@@ -378,20 +378,20 @@ absl::Status ReturnImported(store::Rows& state, const OrderId& order, const v1::
 absl::Status EvolveReturned(store::Rows& state, const v1::GoodsReturned& returned,
                             const partition::FactContext& context) {
   Order order(state, context);
-  const LiveReturnKey key{order.id(), ReturnId::FromString(returned.return_id())};
-  if (kLiveReturns.Contains(state, key)) return order.Broken("the return is recorded already");
+  const ReturnKey key{order.id(), ReturnId::FromString(returned.return_id())};
+  if (kReturns.Contains(state, key)) return order.Broken("the return is recorded already");
   if (order.found()) {
     RETURN_IF_ERROR(order.CheckCertain());
     RETURN_IF_ERROR(order.Return(returned.lines()));
     RETURN_IF_ERROR(order.Put());
   } else {
-    if (!kOrders.Contains(state, {order.id()})) return order.Broken("there is no such order");
+    if (!kImportedOrders.Contains(state, {order.id()})) return order.Broken("there is no such order");
     RETURN_IF_ERROR(ReturnImported(state, order.id(), returned, context));
   }
-  rows::LiveReturnRow row;
+  rows::ReturnRow row;
   *row.mutable_returned() = returned;
   row.set_event_index(context.index);
-  kLiveReturns.Put(state, key, row);
+  kReturns.Put(state, key, row);
   return absl::OkStatus();
 }
 
@@ -409,20 +409,20 @@ absl::Status EvolveExchangeStarted(store::Rows& state, const v1::ExchangeStarted
 absl::Status EvolveExchanged(store::Rows& state, const v1::ExchangeCommitted& committed,
                              const partition::FactContext& context) {
   Order order(state, context);
-  const LiveReturnKey key{order.id(), ReturnId::FromString(committed.exchange_id())};
+  const ReturnKey key{order.id(), ReturnId::FromString(committed.exchange_id())};
   if (order.row().exchange().exchange_id() != committed.exchange_id()) return order.Broken("no such exchange began");
-  if (kLiveReturns.Contains(state, key)) return order.Broken("the exchange is recorded already");
+  if (kReturns.Contains(state, key)) return order.Broken("the exchange is recorded already");
   RETURN_IF_ERROR(order.Return(committed.returned().lines()));
   order.row().clear_pending();
   order.AddLines(committed.snapshot(), committed.exchange_id());
   order.Add(committed.fulfilments());
   order.Settle();
   RETURN_IF_ERROR(order.Put());
-  rows::LiveReturnRow row;
+  rows::ReturnRow row;
   *row.mutable_returned() = committed.returned();
   row.set_event_index(context.index);
   *row.mutable_difference() = committed.difference();
-  kLiveReturns.Put(state, key, row);
+  kReturns.Put(state, key, row);
   return absl::OkStatus();
 }
 
@@ -437,35 +437,35 @@ absl::Status EvolveExchangeRejected(store::Rows& state, const v1::ExchangeReject
 
 }  // namespace
 
-v1::LiveLine* FindLine(rows::LiveOrderRow* row, absl::string_view line_id) {
-  for (v1::LiveLine& line : *row->mutable_lines()) {
+v1::OrderLine* FindLine(rows::OrderRow* row, absl::string_view line_id) {
+  for (v1::OrderLine& line : *row->mutable_lines()) {
     if (line.line().line_id() == line_id) return &line;
   }
   return nullptr;
 }
 
-const v1::LiveLine* FindLine(const rows::LiveOrderRow& row, absl::string_view line_id) {
-  for (const v1::LiveLine& line : row.lines()) {
+const v1::OrderLine* FindLine(const rows::OrderRow& row, absl::string_view line_id) {
+  for (const v1::OrderLine& line : row.lines()) {
     if (line.line().line_id() == line_id) return &line;
   }
   return nullptr;
 }
 
-v1::LiveFulfilment* FindFulfilment(rows::LiveOrderRow* row, absl::string_view fulfilment_id) {
-  for (v1::LiveFulfilment& fulfilment : *row->mutable_fulfilments()) {
+v1::OrderFulfilment* FindFulfilment(rows::OrderRow* row, absl::string_view fulfilment_id) {
+  for (v1::OrderFulfilment& fulfilment : *row->mutable_fulfilments()) {
     if (fulfilment.fulfilment().fulfilment_id() == fulfilment_id) return &fulfilment;
   }
   return nullptr;
 }
 
-const v1::LiveFulfilment* FindFulfilment(const rows::LiveOrderRow& row, absl::string_view fulfilment_id) {
-  for (const v1::LiveFulfilment& fulfilment : row.fulfilments()) {
+const v1::OrderFulfilment* FindFulfilment(const rows::OrderRow& row, absl::string_view fulfilment_id) {
+  for (const v1::OrderFulfilment& fulfilment : row.fulfilments()) {
     if (fulfilment.fulfilment().fulfilment_id() == fulfilment_id) return &fulfilment;
   }
   return nullptr;
 }
 
-SoldLine SoldLineOf(const v1::LiveLine& line) {
+SoldLine SoldLineOf(const v1::OrderLine& line) {
   return {line.line().amount().minor_units(), line.line().units(), 0, line.cancelled_units() + line.returned_units()};
 }
 

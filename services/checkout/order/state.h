@@ -34,7 +34,7 @@ namespace halles::checkout::order {
 inline constexpr absl::string_view kSagaTimer = "saga";
 inline constexpr absl::string_view kPickupTimerPrefix = "pickup/";
 
-struct LiveOrderKey {
+struct OrderKey {
   OrderId order;
   static constexpr std::array kFieldNames = {"order"};
   auto Fields() const { return std::tie(order); }
@@ -42,7 +42,7 @@ struct LiveOrderKey {
 };
 
 // Returns and exchanges share their ids.
-struct LiveReturnKey {
+struct ReturnKey {
   OrderId order;
   ReturnId return_id;
   static constexpr std::array kFieldNames = {"order", "return"};
@@ -58,18 +58,17 @@ struct ReturnedLineKey {
   auto Fields() { return std::tie(order, line); }
 };
 
-inline constexpr store::Table<LiveOrderKey, rows::LiveOrderRow> kLiveOrders(20, "live_orders");
-inline constexpr store::Table<LiveOrderKey, saga::v1::Saga> kSagas(21, "sagas");
-inline constexpr store::Table<LiveReturnKey, rows::LiveReturnRow> kLiveReturns(22, "live_returns");
+inline constexpr store::Table<OrderKey, rows::OrderRow> kOrders(20, "orders");
+inline constexpr store::Table<OrderKey, saga::v1::Saga> kSagas(21, "sagas");
+inline constexpr store::Table<ReturnKey, rows::ReturnRow> kReturns(22, "returns");
 inline constexpr store::Table<ReturnedLineKey, rows::ReturnedLineRow> kReturnedLines(23, "returned_lines");
 
 inline store::Schema AddTables(store::Schema schema) {
-  return schema.Add(kLiveOrders).Add(kSagas).Add(kLiveReturns).Add(kReturnedLines);
+  return schema.Add(kOrders).Add(kSagas).Add(kReturns).Add(kReturnedLines);
 }
 
 // Tables that are asked mostly for keys which are not there.
-inline constexpr std::array kMostlyAbsentTables = {kLiveOrders.id(), kSagas.id(), kLiveReturns.id(),
-                                                   kReturnedLines.id()};
+inline constexpr std::array kMostlyAbsentTables = {kOrders.id(), kSagas.id(), kReturns.id(), kReturnedLines.id()};
 
 // It has its number and was not cancelled.
 inline bool IsCertain(v1::OrderState state) {
@@ -77,10 +76,10 @@ inline bool IsCertain(v1::OrderState state) {
 }
 
 // The line, or the fulfilment, of that id; null when there is none.
-v1::LiveLine* FindLine(rows::LiveOrderRow* row, absl::string_view line_id);
-const v1::LiveLine* FindLine(const rows::LiveOrderRow& row, absl::string_view line_id);
-v1::LiveFulfilment* FindFulfilment(rows::LiveOrderRow* row, absl::string_view fulfilment_id);
-const v1::LiveFulfilment* FindFulfilment(const rows::LiveOrderRow& row, absl::string_view fulfilment_id);
+v1::OrderLine* FindLine(rows::OrderRow* row, absl::string_view line_id);
+const v1::OrderLine* FindLine(const rows::OrderRow& row, absl::string_view line_id);
+v1::OrderFulfilment* FindFulfilment(rows::OrderRow* row, absl::string_view fulfilment_id);
+const v1::OrderFulfilment* FindFulfilment(const rows::OrderRow& row, absl::string_view fulfilment_id);
 
 // What the value of a part of a line is taken from.
 struct SoldLine {
@@ -89,7 +88,7 @@ struct SoldLine {
   uint32_t scale = 0;
   int64_t gone = 0;  // pieces that were cancelled or came back before
 };
-SoldLine SoldLineOf(const v1::LiveLine& line);
+SoldLine SoldLineOf(const v1::OrderLine& line);
 
 // Folds one fact about an order that is placed here: CheckoutStarted to ExchangeRejected. DATA_LOSS, and nothing is
 // written, when it breaks an invariant.

@@ -23,7 +23,7 @@ namespace halles::checkout::order {
 
 struct Subject {
   OrderId order;
-  rows::LiveOrderRow row;
+  rows::OrderRow row;
   int64_t next_version = 0;  // once the record of the command is folded
 };
 
@@ -42,7 +42,7 @@ inline absl::Status OrderUnknown(const std::string& order_id) {
 template <class Request>
 absl::StatusOr<Subject> FindSubject(const store::RowReader& state, const Request& request) {
   Subject subject{OrderId::FromString(request.order_id()), {}, 0};
-  std::optional<rows::LiveOrderRow> row = kLiveOrders.Get(state, {subject.order});
+  std::optional<rows::OrderRow> row = kOrders.Get(state, {subject.order});
   const std::optional<rows::CartRow> cart = row.has_value() ? cart::Find(state, subject.order) : std::nullopt;
   if (!cart.has_value()) return OrderUnknown(request.order_id());
   if (!IsCertain(row->state())) {
@@ -56,9 +56,9 @@ absl::StatusOr<Subject> FindSubject(const store::RowReader& state, const Request
   return subject;
 }
 
-inline absl::Status CheckNotBusy(const rows::LiveOrderRow& row) {
-  if (row.pending_case() == rows::LiveOrderRow::PENDING_NOT_SET) return absl::OkStatus();
-  const bool exchange = row.pending_case() == rows::LiveOrderRow::kExchange;
+inline absl::Status CheckNotBusy(const rows::OrderRow& row) {
+  if (row.pending_case() == rows::OrderRow::PENDING_NOT_SET) return absl::OkStatus();
+  const bool exchange = row.pending_case() == rows::OrderRow::kExchange;
   return Reject(v1::REJECT_REASON_ORDER_BUSY,
                 absl::StrCat(exchange ? "an exchange" : "a reroute", " of the order is under way: try again"),
                 {{exchange ? "exchange_id" : "fulfilment_id",
@@ -67,11 +67,11 @@ inline absl::Status CheckNotBusy(const rows::LiveOrderRow& row) {
 
 // The fulfilment, and its state after `move`.
 struct Moved {
-  const v1::LiveFulfilment* fulfilment;
+  const v1::OrderFulfilment* fulfilment;
   v1::FulfilmentState after;
 };
-inline absl::StatusOr<Moved> CheckMove(const rows::LiveOrderRow& row, const std::string& fulfilment_id, Move move) {
-  const v1::LiveFulfilment* fulfilment = FindFulfilment(row, fulfilment_id);
+inline absl::StatusOr<Moved> CheckMove(const rows::OrderRow& row, const std::string& fulfilment_id, Move move) {
+  const v1::OrderFulfilment* fulfilment = FindFulfilment(row, fulfilment_id);
   if (fulfilment == nullptr) {
     return Reject(v1::REJECT_REASON_FULFILMENT_UNKNOWN, absl::StrCat("the order has no fulfilment ", fulfilment_id),
                   {{"fulfilment_id", fulfilment_id}});

@@ -14,7 +14,7 @@
 
 namespace halles::checkout::order {
 
-struct LiveDomain {
+struct OrderDomain {
   using Event = v1::OrderEvent;
   static absl::Status Evolve(store::Rows& rows, const Event& event, const partition::FactContext& context) {
     return checkout::Evolve(rows, event, context);
@@ -116,12 +116,12 @@ inline absl::Status Insufficient(const std::string& lines, const std::string& av
 }
 
 // A slot of checkout whose sagas are answered by hand.
-class GivenLive : public testing::Given<LiveDomain> {
+class GivenOrder : public testing::Given<OrderDomain> {
  public:
-  GivenLive() : testing::Given<LiveDomain>(kSlot) {}
+  GivenOrder() : testing::Given<OrderDomain>(kSlot) {}
 
   // A cart with these lines and this delivery.
-  GivenLive(const std::vector<v1::CartLine>& lines, const v1::Delivery& delivery) : GivenLive() {
+  GivenOrder(const std::vector<v1::CartLine>& lines, const v1::Delivery& delivery) : GivenOrder() {
     Record(Add(kOrderId, lines));
     v1::SetCartDeliveryRequest request;
     request.set_request_id("request");
@@ -130,20 +130,20 @@ class GivenLive : public testing::Given<LiveDomain> {
     Record(request);
   }
 
-  rows::LiveOrderRow Order() const {
-    return kLiveOrders.Get(rows(), {OrderId::FromString(kOrderId)}).value_or(rows::LiveOrderRow());
+  rows::OrderRow Order() const {
+    return kOrders.Get(rows(), {OrderId::FromString(kOrderId)}).value_or(rows::OrderRow());
   }
   saga::v1::Saga Saga() const { return kSagas.Get(rows(), {OrderId::FromString(kOrderId)}).value_or(saga::v1::Saga()); }
   rows::CartRow Cart() const { return CartIn(rows(), kOrderId); }
-  v1::LiveFulfilment Fulfilment(const std::string& id) const {
-    const rows::LiveOrderRow row = Order();
-    const v1::LiveFulfilment* fulfilment = FindFulfilment(row, id);
-    return fulfilment == nullptr ? v1::LiveFulfilment() : *fulfilment;
+  v1::OrderFulfilment Fulfilment(const std::string& id) const {
+    const rows::OrderRow row = Order();
+    const v1::OrderFulfilment* fulfilment = FindFulfilment(row, id);
+    return fulfilment == nullptr ? v1::OrderFulfilment() : *fulfilment;
   }
-  v1::LiveLine LineOf(const std::string& id) const {
-    const rows::LiveOrderRow row = Order();
-    const v1::LiveLine* line = FindLine(row, id);
-    return line == nullptr ? v1::LiveLine() : *line;
+  v1::OrderLine LineOf(const std::string& id) const {
+    const rows::OrderRow row = Order();
+    const v1::OrderLine* line = FindLine(row, id);
+    return line == nullptr ? v1::OrderLine() : *line;
   }
 
   // Tells the order what became of the step, or of its cancel.
@@ -171,7 +171,7 @@ class GivenLive : public testing::Given<LiveDomain> {
   }
 
   // Answers whatever its saga has sent until it ends: stock has all at the first candidate, the number is `number`.
-  GivenLive& AnswerAll(int64_t number = 1) {
+  GivenOrder& AnswerAll(int64_t number = 1) {
     for (saga::v1::Saga saga = Saga(); saga.steps_size() > 0; saga = Saga()) {
       for (int i = 0; i < saga.steps_size(); ++i) {
         const saga::v1::Step& step = saga.plan().steps(i);
@@ -203,15 +203,15 @@ class GivenLive : public testing::Given<LiveDomain> {
 };
 
 // An order of two lines that is placed: "a" is 3 shoes for 10.00 in all, "b" is 1 hat for 5.00.
-inline GivenLive Placed(const v1::Delivery& delivery = ShipFrom({"paris"})) {
-  GivenLive given({CartLineOf("a", 3, "3.333", "shoe"), CartLineOf("b", 1, "5.00", "hat")}, delivery);
+inline GivenOrder Placed(const v1::Delivery& delivery = ShipFrom({"paris"})) {
+  GivenOrder given({CartLineOf("a", 3, "3.333", "shoe"), CartLineOf("b", 1, "5.00", "hat")}, delivery);
   given.Record(Place());
   given.AnswerAll();
   return given;
 }
 // The same, with all goods handed over.
-inline GivenLive HandedOver() {
-  GivenLive given = Placed(TakeAlong("paris"));
+inline GivenOrder HandedOver() {
+  GivenOrder given = Placed(TakeAlong("paris"));
   given.Record(OfFulfilment<v1::CollectFulfilmentRequest>("f1"));
   return given;
 }

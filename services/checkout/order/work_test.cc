@@ -18,34 +18,34 @@ constexpr SlotId kStockSlot{ServiceId::kInventory, 3};
 // An order whose facts are projected as they are recorded, and what stock says beside it.
 class GivenWork {
  public:
-  explicit GivenWork(GivenLive live) : live_(std::move(live)) {}
+  explicit GivenWork(GivenOrder order) : order_(std::move(order)) {}
 
   template <class Command>
   void Record(const Command& command) {
-    Project(live_.Record(command).facts());
+    Project(order_.Record(command).facts());
   }
   void Place(const v1::Delivery& delivery) {
-    live_ = GivenLive({CartLineOf("a", 3, "3.333", "shoe")}, delivery);
+    order_ = GivenOrder({CartLineOf("a", 3, "3.333", "shoe")}, delivery);
     Record(order::Place());
   }
   // Answers the saga until it ends.
   void AnswerAll() {
-    while (live_.Saga().steps_size() > 0) {
-      const saga::v1::Saga saga = live_.Saga();
+    while (order_.Saga().steps_size() > 0) {
+      const saga::v1::Saga saga = order_.Saga();
       for (int i = 0; i < saga.steps_size(); ++i) {
         if (saga.steps(i).state() != saga::v1::STEP_STATE_SENT) continue;
         const saga::v1::Step& step = saga.plan().steps(i);
-        Project(live_.Succeed(saga.plan().saga_id() + "/" + step.name(), GivenLive::ResponseTo(step, 1)).facts());
+        Project(order_.Succeed(saga.plan().saga_id() + "/" + step.name(), GivenOrder::ResponseTo(step, 1)).facts());
       }
     }
   }
-  void Refuse(const std::string& tag, const absl::Status& refusal) { Project(live_.Refuse(tag, refusal).facts()); }
+  void Refuse(const std::string& tag, const absl::Status& refusal) { Project(order_.Refuse(tag, refusal).facts()); }
 
   void Tell(const stock::StockEvent& event) {
     partition::FactContext context;
     context.slot = kStockSlot;
     context.position = next_++;
-    context.logical_time = live_.now();
+    context.logical_time = order_.now();
     context.aggregate_id = "shoe";
     EXPECT_TRUE(ProjectStock(view_, event, context).ok());
   }
@@ -53,7 +53,7 @@ class GivenWork {
   // "LATE f1: cause" for each item, one per line, `later` microseconds from now.
   std::string List(int64_t later = 0, const v1::ListWorkQueueRequest& request = {}) const {
     std::string text;
-    const auto page = QueryWork(view_, request, live_.now() + later);
+    const auto page = QueryWork(view_, request, order_.now() + later);
     EXPECT_TRUE(page.ok()) << page.status();
     for (const v1::WorkItem& item : page->items()) {
       absl::StrAppend(&text, v1::WorkKind_Name(item.kind()).substr(10), " ", item.order_id(), " ", item.fulfilment_id(),
@@ -62,7 +62,7 @@ class GivenWork {
     return text;
   }
   const store::MemoryRows& view() const { return view_; }
-  GivenLive& live() { return live_; }
+  GivenOrder& order() { return order_; }
 
  private:
   template <class Facts>
@@ -70,7 +70,7 @@ class GivenWork {
     partition::FactContext context;
     context.slot = kSlot;
     context.position = next_++;
-    context.logical_time = live_.now();
+    context.logical_time = order_.now();
     for (const auto& fact : facts) {
       context.aggregate_id = fact.aggregate_id;
       EXPECT_TRUE(ProjectWork(view_, fact.event, context).ok());
@@ -78,13 +78,13 @@ class GivenWork {
     }
   }
 
-  GivenLive live_;
+  GivenOrder order_;
   store::MemoryRows view_;
   Position next_ = 0;
 };
 
 GivenWork GivenPlaced(const v1::Delivery& delivery) {
-  GivenWork given{GivenLive()};
+  GivenWork given{GivenOrder()};
   given.Place(delivery);
   given.AnswerAll();
   return given;
@@ -106,7 +106,7 @@ stock::StockEvent Contradicted(const std::string& hold, const std::string& order
 }
 
 TEST(Work, IsStuckWhatIsBeingPlacedForTooLong) {
-  GivenWork given{GivenLive()};
+  GivenWork given{GivenOrder()};
   given.Place(ShipFrom({"paris"}));
   EXPECT_EQ(given.List(kStuckAfterMicros - 1), "");
   EXPECT_EQ(given.List(kStuckAfterMicros), "STUCK c-1 @\n");
@@ -134,7 +134,7 @@ TEST(Work, IsLateWhatSomebodySaysWillBe) {
   delay.set_cause("snow");
   given.Record(delay);
   EXPECT_EQ(given.List(), "LATE c-1 f1@paris\n");
-  EXPECT_EQ(QueryWork(given.view(), {}, given.live().now())->items(0).cause(), "snow");
+  EXPECT_EQ(QueryWork(given.view(), {}, given.order().now())->items(0).cause(), "snow");
   given.Record(MoveTo("f1", "lyon"));
   given.AnswerAll();
   EXPECT_EQ(given.List(), "LATE c-1 f1@lyon\n");
@@ -164,10 +164,10 @@ TEST(Work, IsContradictoryWhenAFactDoesNotFit) {
 }
 
 TEST(Work, SaysWhyASagaTurnedBack) {
-  GivenWork given{GivenLive()};
+  GivenWork given{GivenOrder()};
   given.Place(ShipFrom({"paris"}));
   given.Refuse("c-1/1/s0", Insufficient("0", "0"));
-  const auto page = QueryWork(given.view(), {}, given.live().now() + kStuckAfterMicros);
+  const auto page = QueryWork(given.view(), {}, given.order().now() + kStuckAfterMicros);
   ASSERT_EQ(page->items_size(), 1);
   EXPECT_NE(page->items(0).cause().find("is being taken back"), std::string::npos) << page->items(0).cause();
 }
@@ -178,14 +178,14 @@ TEST(Work, IsListedOldestFirstInPages) {
   delay.set_cause("snow");
   given.Record(delay);
   for (int i = 0; i < 5; ++i) {
-    given.live().Wait(1);
+    given.order().Wait(1);
     given.Tell(Contradicted("c-9/" + std::to_string(i), "c-9"));
   }
   v1::ListWorkQueueRequest request;
   request.set_page_size(2);
   std::string orders;
   for (int pages = 0; pages < 10; ++pages) {
-    const auto page = QueryWork(given.view(), request, given.live().now());
+    const auto page = QueryWork(given.view(), request, given.order().now());
     ASSERT_TRUE(page.ok()) << page.status();
     for (const v1::WorkItem& item : page->items()) orders += item.order_id() + " ";
     request.set_page_token(page->next_page_token());

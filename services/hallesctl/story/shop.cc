@@ -10,7 +10,7 @@ using checkout::v1::AddCartLinesRequest;
 using checkout::v1::CartLine;
 using checkout::v1::CartService;
 using checkout::v1::Delivery;
-using checkout::v1::LiveOrder;
+using checkout::v1::Order;
 using checkout::v1::OrderProblems;
 using checkout::v1::OrderService;
 using checkout::v1::PlaceOrderRequest;
@@ -138,7 +138,7 @@ void Shop::Fill(absl::string_view says, const Basket& basket) {
                DeliveryOf(basket));
 }
 
-LiveOrder Shop::Buy(absl::string_view says, const Basket& basket) {
+Order Shop::Buy(absl::string_view says, const Basket& basket) {
   return script_.Call(says, &OrderService::Stub::PlaceOrder, *client_.orders, OrderOf(basket)).order();
 }
 
@@ -152,7 +152,7 @@ checkout::v1::Problem Shop::BuyRefused(absl::string_view says, const Basket& bas
   return {};
 }
 
-void Shop::HandOver(absl::string_view says, const LiveOrder& order) {
+void Shop::HandOver(absl::string_view says, const Order& order) {
   for (const auto& each : order.fulfilments()) {
     const std::string& id = each.fulfilment().fulfilment_id();
     if (!each.fulfilment().delivery().has_shipment()) {
@@ -175,10 +175,10 @@ void Shop::HandOver(absl::string_view says, const LiveOrder& order) {
   }
 }
 
-LiveOrder Shop::Order(const std::string& id) {
-  checkout::v1::GetLiveOrderRequest request;
+Order Shop::Find(const std::string& id) {
+  checkout::v1::GetOrderRequest request;
   request.set_order_id(id);
-  return script_.Ask(&OrderService::Stub::GetLiveOrder, *client_.orders, request).order();
+  return script_.Ask(&OrderService::Stub::GetOrder, *client_.orders, request).order();
 }
 
 customer_identity::v1::CustomerView Shop::View(const common::v1::Identifier& customer, const std::string& token) {

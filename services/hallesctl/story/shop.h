@@ -72,12 +72,12 @@ class Shop {
   // Fills the basket and says how it reaches the customer.
   void Fill(absl::string_view says, const Basket& basket);
   // Buys it.
-  checkout::v1::LiveOrder Buy(absl::string_view says, const Basket& basket);
+  checkout::v1::Order Buy(absl::string_view says, const Basket& basket);
   // Tries to; the first problem that the refusal names.
   checkout::v1::Problem BuyRefused(absl::string_view says, const Basket& basket);
   // Everything of the order is handed over: collected where it is carried out, shipped where it is sent.
-  void HandOver(absl::string_view says, const checkout::v1::LiveOrder& order);
-  checkout::v1::LiveOrder Order(const std::string& id);
+  void HandOver(absl::string_view says, const checkout::v1::Order& order);
+  checkout::v1::Order Find(const std::string& id);
 
   // Of the customer, at the token.
   customer_identity::v1::CustomerView View(const common::v1::Identifier& customer, const std::string& token);

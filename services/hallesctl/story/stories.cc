@@ -11,7 +11,7 @@ namespace halles::hallesctl {
 
 using checkout::v1::CheckoutService;
 using checkout::v1::ImportOrderRequest;
-using checkout::v1::LiveOrder;
+using checkout::v1::Order;
 using customer_identity::v1::CustomerView;
 using inventory::v1::InventoryService;
 
@@ -55,7 +55,7 @@ void TellShoes(Script& script, const StoryOptions& /*options*/) {
   walk_in.delivery = Shipment("vault-walk-in", {kShopB});
   script.Call("the walk-in takes that one, sent home", &checkout::v1::CartService::Stub::SetCartDelivery,
               *script.client().carts, DeliveryOf(walk_in));
-  const LiveOrder sent = shop.Buy("and buys it", walk_in);
+  const Order sent = shop.Buy("and buys it", walk_in);
   script.ExpectWord("it is sent from",
                     sent.fulfilments_size() == 1 ? sent.fulfilments(0).fulfilment().location_id() : "", kShopB);
   script.Expect("pairs that wait for the fitting", shop.Level(shoes, kShopA).held_units(), 1);
@@ -82,7 +82,7 @@ void TellShoes(Script& script, const StoryOptions& /*options*/) {
                     .lines = {{"1", shoes, 1, 12900, second}},
                     .delivery = CarryOut(kShopA)};
   shop.Fill("comes, and the pair fits", fits);
-  const LiveOrder bought = shop.Buy("buys what was kept", fits);
+  const Order bought = shop.Buy("buys what was kept", fits);
   shop.HandOver("and takes it along", bought);
   script.Await(
       "pairs left in shop A", [&] { return shop.Level(shoes, kShopA).on_hand_units(); }, 0);
@@ -138,7 +138,7 @@ void TellLipstick(Script& script, const StoryOptions& /*options*/) {
                       .delivery = CarryOut(kShopA),
                       .customer = {card}};
   shop.Fill("on Saturday she shows her card at the till", basket);
-  const LiveOrder order = shop.Buy("and buys what was kept for her", basket);
+  const Order order = shop.Buy("and buys what was kept for her", basket);
   shop.HandOver("takes it along", order);
   script.Await(
       "left on the shelf", [&] { return shop.Level(lipstick, kShopA).on_hand_units(); }, 1);
@@ -172,7 +172,7 @@ void TellShipElsewhere(Script& script, const StoryOptions& /*options*/) {
       "scarves left", [&] { return shop.Level(scarf, kShopC).on_hand_units(); }, 1);
 
   script.Expect("coats in shop A, where she stands now", shop.Available(coat, kShopA), 0);
-  const LiveOrder known = shop.Order(web.cart);
+  const Order known = shop.Find(web.cart);
   const std::string address =
       known.fulfilments().empty() ? "" : known.fulfilments(0).fulfilment().delivery().shipment().address_token();
   script.ExpectWord("address that the till finds on her last order", address, script.Own("vault"));
@@ -190,7 +190,7 @@ void TellShipElsewhere(Script& script, const StoryOptions& /*options*/) {
   till.cart = script.Own("till");
   till.lines[1].units = 1;
   shop.Fill("two coats and one scarf", till);
-  const LiveOrder order = shop.Buy("the till of shop A sells them", till);
+  const Order order = shop.Buy("the till of shop A sells them", till);
   script.Expect("parcels", order.fulfilments_size(), 1);
   if (order.fulfilments_size() == 1) {
     script.ExpectWord("sent from", order.fulfilments(0).fulfilment().location_id(), kShopC);
@@ -272,11 +272,14 @@ void TellSocial(Script& script, const StoryOptions& /*options*/) {
   script.Await(
       "returns of it", [&] { return totals().returns(); }, 1);
   script.Expect("cents that both come to", totals().net_minor_units(), 0);
-  checkout::v1::GetOrderRequest asked;
+  checkout::v1::GetImportedOrderRequest asked;
   asked.set_order_id(id);
   script.Await(
       "returns that the order knows of",
-      [&] { return script.Ask(&CheckoutService::Stub::GetOrder, *client.checkout, asked).order().returns_size(); }, 1);
+      [&] {
+        return script.Ask(&CheckoutService::Stub::GetImportedOrder, *client.checkout, asked).order().returns_size();
+      },
+      1);
 }
 
 }  // namespace halles::hallesctl

@@ -24,7 +24,7 @@ PROTOS = [
     "halles/saga/v1/saga.proto",
     "halles/checkout/v1/record.proto",
     "halles/checkout/v1/cart_events.proto",
-    "halles/checkout/v1/live_events.proto",
+    "halles/checkout/v1/order_events.proto",
     "halles/checkout/v1/checkout_events.proto",
     "halles/checkout/v1/checkout_service.proto",
     "halles/checkout/v1/cart_service.proto",
@@ -93,7 +93,7 @@ class Client:
         from google.rpc import error_details_pb2, status_pb2
         from halles.checkout.v1 import cart_events_pb2, cart_service_pb2, cart_service_pb2_grpc
         from halles.checkout.v1 import checkout_service_pb2, checkout_service_pb2_grpc, record_pb2
-        from halles.checkout.v1 import live_events_pb2, order_service_pb2, order_service_pb2_grpc
+        from halles.checkout.v1 import order_events_pb2, order_service_pb2, order_service_pb2_grpc
         from halles.common.v1 import common_pb2
         from halles.customer_identity.v1 import customer_identity_service_pb2, customer_identity_service_pb2_grpc
         from halles.inventory.v1 import inventory_service_pb2, inventory_service_pb2_grpc
@@ -106,7 +106,7 @@ class Client:
         self.identity = customer_identity_service_pb2
         self.cart_events = cart_events_pb2
         self.carts = cart_service_pb2
-        self.live = live_events_pb2
+        self.order_events = order_events_pb2
         self.orders = order_service_pb2
         self.stock = inventory_service_pb2
         self.cart_stub = cart_service_pb2_grpc.CartServiceStub(channel)
@@ -182,8 +182,8 @@ class Client:
     def imports_and_reads_its_own_write(self):
         answer = self.checkout_stub.ImportOrder(self.order(1), timeout=TIMEOUT_S)
         assert answer.net.minor_units == 2 * 1990 + 450, answer
-        found = self.checkout_stub.GetOrder(
-            self.checkout.GetOrderRequest(order_id=answer.order_id, consistency_token=answer.consistency_token),
+        found = self.checkout_stub.GetImportedOrder(
+            self.checkout.GetImportedOrderRequest(order_id=answer.order_id, consistency_token=answer.consistency_token),
             timeout=TIMEOUT_S,
         )
         assert found.order.sale.net.minor_units == answer.net.minor_units, found
@@ -273,7 +273,7 @@ class Client:
         total = self.fill_cart(cart_id, sku, 2)
         placed = self.order_stub.PlaceOrder(self.placing(cart_id, 1, total), timeout=TIMEOUT_S)
         assert placed.order.order_id == cart_id and placed.order.number > 0, placed
-        assert placed.order.state == self.live.ORDER_STATE_CONFIRMED, placed
+        assert placed.order.state == self.order_events.ORDER_STATE_CONFIRMED, placed
         assert self.available(sku) == 3
         # One cart is one order, whoever asks how often.
         again = self.order_stub.PlaceOrder(self.placing(cart_id, "again", total), timeout=TIMEOUT_S)
@@ -292,14 +292,14 @@ class Client:
         cart = self.cart_stub.GetCart(self.carts.GetCartRequest(cart_id=cart_id), timeout=TIMEOUT_S).cart
         assert cart.state == self.cart_events.CART_STATE_OPEN, cart
         (problem,) = cart.problems
-        assert problem.kind == self.live.PROBLEM_KIND_INSUFFICIENT_STOCK, problem
+        assert problem.kind == self.order_events.PROBLEM_KIND_INSUFFICIENT_STOCK, problem
         assert (problem.line_id, problem.asked_units, problem.available_units) == ("1", 4, 3), problem
         fewer = self.carts.ChangeCartLineRequest(
             request_id=f"{cart_id}/change/1", cart_id=cart_id, origin=cart.origin, line_id="1", units=3
         )
         total = self.cart_stub.ChangeCartLine(fewer, timeout=TIMEOUT_S).total
         placed = self.order_stub.PlaceOrder(self.placing(cart_id, 2, total), timeout=TIMEOUT_S)
-        assert placed.order.state == self.live.ORDER_STATE_CONFIRMED, placed
+        assert placed.order.state == self.order_events.ORDER_STATE_CONFIRMED, placed
         assert self.available(sku) == 0
 
     def retries_as_the_service_config_says(self, target):
