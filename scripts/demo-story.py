@@ -136,7 +136,7 @@ def compare_totals(mesh, truth):
     say(paint("2", f"{'':<44} {'from the mesh':>16} {'published':>16}"))
     table.row("lines", total["lines"], truth["lines"])
     table.row("baskets", total["orders"], truth["baskets"])
-    table.row("shops", total["structures"], truth["stores"])
+    table.row("shops", total["sites"], truth["stores"])
     table.row("lines with quantity 0", total["zero_quantity_lines"], truth["zero_quantity_lines"])
     table.row("lines with value 0", total["zero_value_lines"], truth["zero_value_lines"])
     if "zero_value_note" in truth:
@@ -232,7 +232,7 @@ def grow_the_view(mesh, household, currency):
                                 ("phone", common.CHANNEL_PHONE, 8300)]:
         external_id = f"demo-{name}"
         order = checkout.ImportRecord(
-            external=record.ExternalRef(source="demo", external_id=external_id), channel=number, structure_id=f"{name}-1",
+            external=record.ExternalRef(source="demo", external_id=external_id), channel=number, site_id=f"{name}-1",
             currency_code=currency, identifiers=[who],
             lines=[checkout.ImportLine(kind=record.LINE_KIND_SALE, sku="basket", quantity=common.Decimal(unscaled=1),
                                        exact_amount=common.Decimal(unscaled=minor, scale=2))])
@@ -273,10 +273,10 @@ def order_chapter(mesh, household, currency):
     stock = inventory_grpc.InventoryServiceStub(channel)
     who = common.Identifier(type=common.IDENTIFIER_TYPE_EXTERNAL_ID, issuer=SOURCE, value=household)
     before = mesh.ask("customer", "--external", external(household), "--timeline", 1)["customer"]
-    visited = before["structures"]
+    visited = before["sites"]
     liked = sorted((place for place in before["places"] if place["channel"] == "shop"), key=lambda place: -place["orders"])
-    shops = sorted({row["structure"] for row in mesh.ask("totals", "--by", "structure")["rows"]} - set(visited))
-    near, third = [place["structure"] for place in liked][:2] if len(liked) > 1 else ["shop-near", "shop-third"]
+    shops = sorted({row["site"] for row in mesh.ask("totals", "--by", "site")["rows"]} - set(visited))
+    near, third = [place["site"] for place in liked][:2] if len(liked) > 1 else ["shop-near", "shop-third"]
     far = shops[0] if shops else "shop-far-away"
     boots, socks = "DEMO-BOOTS-42", "DEMO-SOCKS"
     for sku, units in [(boots, 1), (socks, 5)]:
@@ -294,7 +294,7 @@ def order_chapter(mesh, household, currency):
 
     carting = cart_grpc.CartServiceStub(channel)
     ordering = orders_grpc.OrderServiceStub(channel)
-    web = carts.Origin(channel=common.CHANNEL_WEB, structure_id="web")
+    web = carts.Origin(channel=common.CHANNEL_WEB, site_id="web")
     begun = time.perf_counter()
     carting.AddCartLines(cart.AddCartLinesRequest(
         request_id="demo/cart", cart_id="demo-cart", origin=web, currency_code=currency, identifiers=[who],
@@ -319,7 +319,7 @@ def order_chapter(mesh, household, currency):
             fulfilment_id=each.fulfilment.fulfilment_id, tracking_reference="PARCEL-1"), timeout=DEADLINE_S)
     returned = ordering.ReturnLines(orders.ReturnLinesRequest(
         request_id="demo/return", order_id=order.order_id, return_id="r1",
-        origin=carts.Origin(channel=common.CHANNEL_SHOP, structure_id=third, device_id="till-1"),
+        origin=carts.Origin(channel=common.CHANNEL_SHOP, site_id=third, device_id="till-1"),
         lines=[order_events.ReturnedLine(line_id="2", units=1, disposition=order_events.DISPOSITION_RESTOCK, reason="too small")]),
         timeout=DEADLINE_S)
     say(f"shipped; one pair of socks comes back in shop {third}: {money(returned.net.minor_units)} {currency}")

@@ -27,7 +27,7 @@ def differences(channel, journal):
             found.append(f"{what}: {got} where {due} was due")
 
     totals = checkout_service_pb2_grpc.CheckoutServiceStub(channel).GetTotals(
-        checkout_service_pb2.GetTotalsRequest(structure_id="uci-online"), timeout=run_client.TIMEOUT_S
+        checkout_service_pb2.GetTotalsRequest(site_id="uci-online"), timeout=run_client.TIMEOUT_S
     )
     compare("rows of totals", len(totals.rows), 1)
     for row in totals.rows:

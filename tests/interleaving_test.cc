@@ -171,7 +171,7 @@ class Shop {
  private:
   checkout::v1::ImportRecord Sale(const std::string& id, checkout::v1::ImportLine line, int minute) {
     checkout::v1::ImportRecord record = checkout::Record(id, {std::move(line)}, minute * 1000);
-    record.set_structure_id(absl::StrCat("shop-", random_.Uniform(3)));
+    record.set_site_id(absl::StrCat("shop-", random_.Uniform(3)));
     // Few people, each with a phone and a number; both are seen together only now and then.
     const char who = static_cast<char>('a' + random_.Uniform(8));
     const uint64_t seen = random_.Uniform(6);
@@ -216,7 +216,7 @@ class Shop {
     checkout::v1::AddCartLinesRequest add;
     add.set_cart_id(cart);
     add.mutable_origin()->set_channel(common::v1::CHANNEL_WEB);
-    add.mutable_origin()->set_structure_id("web");
+    add.mutable_origin()->set_site_id("web");
     add.set_currency_code("GBP");
     for (uint64_t line = 1 + random_.Uniform(2); line > 0; --line) {
       checkout::v1::CartLine& added = *add.add_lines();
@@ -278,7 +278,7 @@ class Shop {
     back.set_order_id(order);
     back.set_return_id(absl::StrCat("r", next_));
     back.mutable_origin()->set_channel(common::v1::CHANNEL_SHOP);
-    back.mutable_origin()->set_structure_id("shop-2");
+    back.mutable_origin()->set_site_id("shop-2");
     checkout::v1::ReturnedLine& line = *back.add_lines();
     line.set_line_id(row.lines(0).line().line_id());
     line.set_sku(row.lines(0).line().sku());

@@ -157,7 +157,7 @@ grpc::ServerUnaryReactor* OrderDoor::GetOrder(grpc::CallbackServerContext* conte
                                               v1::GetOrderResponse* response) {
   return door_.Query(context, request, response,
                      [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
-                       RETURN_IF_ERROR(CheckText("order_id", asked.order_id(), 1, kStructureCharactersMax));
+                       RETURN_IF_ERROR(CheckText("order_id", asked.order_id(), 1, kSiteCharactersMax));
                        const OrderId order = OrderId::FromString(asked.order_id());
                        host::ReadState<v1::GetOrderResponse>(
                            host_, ServiceId::kCheckout, order.ToString(), asked.consistency_token(), call.deadline,

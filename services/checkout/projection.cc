@@ -118,16 +118,16 @@ bool Add(store::Rows& view, const Table& table, const Key& key, const rows::Tota
 
 void ProjectSale(store::Rows& view, const v1::SaleRecord& sale, Counts counts, const partition::FactContext& context) {
   const uint32_t month = MonthOf(sale.recorded_time());
-  const StructureId structure = StructureId::FromString(sale.structure_id());
+  const SiteId site = SiteId::FromString(sale.site_id());
   const rows::TotalsRow totals = TotalsOf(sale, counts);
   Add(view, kTotalsByMonth, MonthKey{sale.currency_code(), sale.channel(), month, context.slot}, totals);
-  const TotalsKey key{sale.currency_code(), sale.channel(), structure, month, context.slot};
+  const TotalsKey key{sale.currency_code(), sale.channel(), site, month, context.slot};
   if (!Add(view, kTotals, key, totals)) return;
-  const StructureKey structure_key{sale.currency_code(), sale.channel(), structure, context.slot};
-  rows::StructureRow row = kStructures.Get(view, structure_key).value_or(rows::StructureRow());
+  const SiteKey site_key{sale.currency_code(), sale.channel(), site, context.slot};
+  rows::SiteRow row = kSites.Get(view, site_key).value_or(rows::SiteRow());
   row.add_months(month);
   std::sort(row.mutable_months()->begin(), row.mutable_months()->end());
-  kStructures.Put(view, structure_key, row);
+  kSites.Put(view, site_key, row);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The view "totals": sums over orders and returns by channel, structure and month of the recorded time.
+// The view "totals": sums over orders and returns by channel, site and month of the recorded time.
 #ifndef HALLES_SERVICES_CHECKOUT_PROJECTION_H_
 #define HALLES_SERVICES_CHECKOUT_PROJECTION_H_
 
@@ -26,12 +26,12 @@ inline constexpr char kTotalsViewName[] = "totals";
 struct TotalsKey {
   std::string currency;
   common::v1::Channel channel = common::v1::CHANNEL_UNSPECIFIED;
-  StructureId structure;
+  SiteId site;
   uint32_t month = 0;
   SlotId source;
-  static constexpr std::array kFieldNames = {"currency", "channel", "structure", "month", "source"};
-  auto Fields() const { return std::tie(currency, channel, structure, month, source); }
-  auto Fields() { return std::tie(currency, channel, structure, month, source); }
+  static constexpr std::array kFieldNames = {"currency", "channel", "site", "month", "source"};
+  auto Fields() const { return std::tie(currency, channel, site, month, source); }
+  auto Fields() { return std::tie(currency, channel, site, month, source); }
 };
 
 struct MonthKey {
@@ -44,23 +44,23 @@ struct MonthKey {
   auto Fields() { return std::tie(currency, channel, month, source); }
 };
 
-struct StructureKey {
+struct SiteKey {
   std::string currency;
   common::v1::Channel channel = common::v1::CHANNEL_UNSPECIFIED;
-  StructureId structure;
+  SiteId site;
   SlotId source;
-  static constexpr std::array kFieldNames = {"currency", "channel", "structure", "source"};
-  auto Fields() const { return std::tie(currency, channel, structure, source); }
-  auto Fields() { return std::tie(currency, channel, structure, source); }
+  static constexpr std::array kFieldNames = {"currency", "channel", "site", "source"};
+  auto Fields() const { return std::tie(currency, channel, site, source); }
+  auto Fields() { return std::tie(currency, channel, site, source); }
 };
 
-// Invariants: a row of kTotalsByMonth is the sum of those of kTotals that differ from it in the structure only, and
-// kStructures lists exactly the months for which kTotals has a row.
+// Invariants: a row of kTotalsByMonth is the sum of those of kTotals that differ from it in the site only, and
+// kSites lists exactly the months for which kTotals has a row.
 inline constexpr store::Table<TotalsKey, rows::TotalsRow> kTotals(1, "totals");
 inline constexpr store::Table<MonthKey, rows::TotalsRow> kTotalsByMonth(2, "totals_by_month");
-inline constexpr store::Table<StructureKey, rows::StructureRow> kStructures(3, "structures");
+inline constexpr store::Table<SiteKey, rows::SiteRow> kSites(3, "sites");
 
-inline store::Schema TotalsSchema() { return store::Schema().Add(kTotals).Add(kTotalsByMonth).Add(kStructures); }
+inline store::Schema TotalsSchema() { return store::Schema().Add(kTotals).Add(kTotalsByMonth).Add(kSites); }
 
 // Folds one fact of checkout into the rows of its source slot. DATA_LOSS when it is none that this version knows.
 absl::Status Project(store::Rows& view, const v1::OrderEvent& event, const partition::FactContext& context);

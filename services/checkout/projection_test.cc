@@ -30,8 +30,8 @@ class GivenTotals {
     return status.ok() ? rows_.status() : status;
   }
 
-  rows::TotalsRow At(const std::string& structure, uint32_t month) const {
-    return kTotals.Get(rows_, {"GBP", common::v1::CHANNEL_WEB, StructureId::FromString(structure), month, kSlot})
+  rows::TotalsRow At(const std::string& site, uint32_t month) const {
+    return kTotals.Get(rows_, {"GBP", common::v1::CHANNEL_WEB, SiteId::FromString(site), month, kSlot})
         .value_or(rows::TotalsRow());
   }
   rows::TotalsRow AtMonth(uint32_t month) const {
@@ -44,8 +44,8 @@ class GivenTotals {
   Position next_ = 0;
 };
 
-v1::ImportRecord In(const std::string& structure, const google::protobuf::Timestamp& time, v1::ImportRecord record) {
-  record.set_structure_id(structure);
+v1::ImportRecord In(const std::string& site, const google::protobuf::Timestamp& time, v1::ImportRecord record) {
+  record.set_site_id(site);
   *record.mutable_recorded_time() = time;
   return record;
 }
@@ -150,7 +150,7 @@ TEST(Project, SplitsMonthsAtMidnightUtc) {
   EXPECT_EQ(given.At("s", 201701).orders(), 1);
 }
 
-TEST(Project, KeepsTheMonthAsTheSumOfItsStructures) {
+TEST(Project, KeepsTheMonthAsTheSumOfItsSites) {
   const GivenTotals given({OrderImported(In("s", Day(2017, 1, 1), Record("1", {Sold("a", "1", "1")}))),
                            OrderImported(In("t", Day(2017, 1, 2), Record("2", {Sold("a", "2", "1")}))),
                            OrderImported(In("t", Day(2017, 1, 3), Record("3", {Sold("a", "3", "1")})))});
@@ -159,11 +159,11 @@ TEST(Project, KeepsTheMonthAsTheSumOfItsStructures) {
   EXPECT_EQ(ValueOf(given.At("t", 201701).net()), 500);
 }
 
-TEST(Project, ListsTheMonthsOfAStructure) {
+TEST(Project, ListsTheMonthsOfASite) {
   const GivenTotals given({OrderImported(In("s", Day(2017, 2, 1), Record("1", {Sold("a", "1")}))),
                            OrderImported(In("s", Day(2017, 1, 1), Record("2", {Sold("a", "1")}))),
                            OrderImported(In("s", Day(2017, 1, 9), Record("3", {Sold("a", "1")})))});
-  const auto row = kStructures.Get(given.rows(), {"GBP", common::v1::CHANNEL_WEB, StructureId::FromString("s"), kSlot});
+  const auto row = kSites.Get(given.rows(), {"GBP", common::v1::CHANNEL_WEB, SiteId::FromString("s"), kSlot});
   ASSERT_TRUE(row.has_value());
   EXPECT_EQ(std::vector<uint32_t>(row->months().begin(), row->months().end()), (std::vector<uint32_t>{201701, 201702}));
 }
@@ -197,16 +197,16 @@ TEST(AddTo, CarriesBetweenTheHalves) {
 }
 
 TEST(Project, GivesTheSameRowsInEveryInterleavingOfTheSources) {
-  // Logs of four slots, orders and returns at random in six structures and three months.
+  // Logs of four slots, orders and returns at random in six sites and three months.
   SeededRandom world(7);
   std::vector<std::vector<v1::OrderEvent>> logs(4);
   for (int i = 0; i < 120; ++i) {
     const auto time = Day(2017, 1 + static_cast<int>(world.Uniform(3)), 1 + static_cast<int>(world.Uniform(28)));
-    const std::string structure = "s" + std::to_string(world.Uniform(6));
+    const std::string site = "s" + std::to_string(world.Uniform(6));
     const std::string quantity = std::to_string(world.Uniform(9));
     logs[world.Uniform(4)].push_back(
-        world.Uniform(5) == 0 ? ReturnImported(In(structure, time, Record(std::to_string(i), {Back("a", quantity)})))
-                              : OrderImported(In(structure, time, Record(std::to_string(i), {Sold("a", quantity)}))));
+        world.Uniform(5) == 0 ? ReturnImported(In(site, time, Record(std::to_string(i), {Back("a", quantity)})))
+                              : OrderImported(In(site, time, Record(std::to_string(i), {Sold("a", quantity)}))));
   }
   const auto fold = [&logs](uint64_t seed) {
     SeededRandom random(seed);

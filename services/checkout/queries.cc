@@ -31,9 +31,9 @@ struct GroupKey {
   std::string currency;
   Channel channel =
       common::v1::CHANNEL_UNSPECIFIED;  // of these three those that the request does not split by are empty
-  StructureId structure;
+  SiteId site;
   uint32_t month = 0;
-  auto Fields() const { return std::tie(currency, channel, structure, month); }
+  auto Fields() const { return std::tie(currency, channel, site, month); }
   friend bool operator<(const GroupKey& a, const GroupKey& b) { return a.Fields() < b.Fields(); }
   friend bool operator==(const GroupKey& a, const GroupKey& b) { return a.Fields() == b.Fields(); }
 };
@@ -46,7 +46,7 @@ struct Group {
   Int128 discount_coupon = 0;
   Int128 discount_coupon_match = 0;
   Int128 discount_manual = 0;
-  int64_t structures = 0;
+  int64_t sites = 0;
 };
 
 void Accumulate(const rows::TotalsRow& row, Group* group) {
@@ -96,21 +96,20 @@ absl::StatusOr<v1::Totals> TotalsOf(const Group& group) {
 // The request in the words of the view.
 struct Question {
   bool by_channel = false;
-  bool by_structure = false;
+  bool by_site = false;
   bool by_month = false;
   Channel channel = common::v1::CHANNEL_UNSPECIFIED;
-  StructureId structure;
+  SiteId site;
   uint32_t month = 0;
   int page_size = kTotalsPageMax;
   std::string after;  // encoded key of the last group of the page before
 
-  bool needs_structures() const { return by_structure || !structure.empty(); }
+  bool needs_sites() const { return by_site || !site.empty(); }
   bool WantsMonth(uint32_t m) const { return month == 0 || m == month; }
-  GroupKey GroupOf(const std::string& currency, Channel in_channel, const StructureId& in_structure,
-                   uint32_t in_month) const {
+  GroupKey GroupOf(const std::string& currency, Channel in_channel, const SiteId& in_site, uint32_t in_month) const {
     GroupKey key{currency};
     if (by_channel) key.channel = in_channel;
-    if (by_structure) key.structure = in_structure;
+    if (by_site) key.site = in_site;
     if (by_month) key.month = in_month;
     return key;
   }
@@ -142,8 +141,8 @@ absl::StatusOr<Question> Understand(const v1::GetTotalsRequest& request) {
       case v1::TOTALS_DIMENSION_CHANNEL:
         wanted = &question.by_channel;
         break;
-      case v1::TOTALS_DIMENSION_STRUCTURE:
-        wanted = &question.by_structure;
+      case v1::TOTALS_DIMENSION_SITE:
+        wanted = &question.by_site;
         break;
       case v1::TOTALS_DIMENSION_MONTH:
         wanted = &question.by_month;
@@ -154,14 +153,14 @@ absl::StatusOr<Question> Understand(const v1::GetTotalsRequest& request) {
         break;
     }
     if (wanted == nullptr || *wanted) {
-      return InvalidField(absl::StrCat("group_by[", i, "]"), "must be CHANNEL, STRUCTURE or MONTH, each once");
+      return InvalidField(absl::StrCat("group_by[", i, "]"), "must be CHANNEL, SITE or MONTH, each once");
     }
     *wanted = true;
   }
   if (!common::v1::Channel_IsValid(request.channel())) return InvalidField("channel", "is no channel");
   question.channel = request.channel();
-  RETURN_IF_ERROR(CheckText("structure_id", request.structure_id(), 0, kStructureCharactersMax));
-  question.structure = StructureId::FromString(request.structure_id());
+  RETURN_IF_ERROR(CheckText("site_id", request.site_id(), 0, kSiteCharactersMax));
+  question.site = SiteId::FromString(request.site_id());
   if (!request.month().empty()) {
     ASSIGN_OR_RETURN(question.month, ParseMonth(request.month()));
   }
@@ -214,63 +213,63 @@ class Grouping {
   Groups::value_type* last_ = nullptr;
 };
 
-// All groups from the rows by structure.
-Groups GroupByStructure(const store::RowReader& view, const Question& question) {
+// All groups from the rows by site.
+Groups GroupBySite(const store::RowReader& view, const Question& question) {
   Groups groups;
   Grouping grouping(&groups);
   const auto add = [&](const TotalsKey& key, const rows::TotalsRow& row, Position) {
     if (!question.WantsMonth(key.month)) return true;
-    Group& group = grouping.At(question.GroupOf(key.currency, key.channel, key.structure, key.month));
-    group.structures = 1;  // split or filtered by it
+    Group& group = grouping.At(question.GroupOf(key.currency, key.channel, key.site, key.month));
+    group.sites = 1;  // split or filtered by it
     Accumulate(row, &group);
     return true;
   };
   ForEachCurrencyAndChannel(view, question, [&](const std::string& currency, Channel channel) {
-    if (question.structure.empty()) {
+    if (question.site.empty()) {
       kTotals.ForEach(view, add, currency, channel);
     } else {
-      kTotals.ForEach(view, add, currency, channel, question.structure);
+      kTotals.ForEach(view, add, currency, channel, question.site);
     }
   });
   return groups;
 }
 
-// All groups from the rows by month, structures counted from their own table.
+// All groups from the rows by month, sites counted from their own table.
 Groups GroupByMonth(const store::RowReader& view, const Question& question) {
   Groups groups;
-  std::map<GroupKey, std::set<std::string>> structures;
+  std::map<GroupKey, std::set<std::string>> sites;
   ForEachCurrencyAndChannel(view, question, [&](const std::string& currency, Channel channel) {
     Grouping grouping(&groups);
     kTotalsByMonth.ForEach(
         view,
         [&](const MonthKey& key, const rows::TotalsRow& row, Position) {
           if (question.WantsMonth(key.month)) {
-            Accumulate(row, &grouping.At(question.GroupOf(currency, channel, StructureId(), key.month)));
+            Accumulate(row, &grouping.At(question.GroupOf(currency, channel, SiteId(), key.month)));
           }
           return true;
         },
         currency, channel);
 
-    std::set<GroupKey> seen_in;  // groups of the structure that is being read
-    StructureId structure;
+    std::set<GroupKey> seen_in;  // groups of the site that is being read
+    SiteId site;
     const auto finish = [&] {
-      for (const GroupKey& key : seen_in) structures[key].insert(structure.ToString());
+      for (const GroupKey& key : seen_in) sites[key].insert(site.ToString());
       seen_in.clear();
     };
-    kStructures.ForEach(
+    kSites.ForEach(
         view,
-        [&](const StructureKey& key, const rows::StructureRow& row, Position) {
-          if (key.structure != structure) finish();
-          structure = key.structure;
+        [&](const SiteKey& key, const rows::SiteRow& row, Position) {
+          if (key.site != site) finish();
+          site = key.site;
           for (const uint32_t month : row.months()) {
-            if (question.WantsMonth(month)) seen_in.insert(question.GroupOf(currency, channel, StructureId(), month));
+            if (question.WantsMonth(month)) seen_in.insert(question.GroupOf(currency, channel, SiteId(), month));
           }
           return true;
         },
         currency, channel);
     finish();
   });
-  for (const auto& [key, names] : structures) groups[key].structures = static_cast<int64_t>(names.size());
+  for (const auto& [key, names] : sites) groups[key].sites = static_cast<int64_t>(names.size());
   return groups;
 }
 
@@ -324,7 +323,7 @@ absl::StatusOr<v1::ImportedOrder> FindImportedOrder(const store::RowReader& stat
 absl::StatusOr<v1::GetTotalsResponse> QueryTotals(const store::RowReader& view, const v1::GetTotalsRequest& request) {
   ASSIGN_OR_RETURN(Question question, Understand(request));
   ASSIGN_OR_RETURN(question.after, DecodePageToken(Fingerprint(request), request.page_token()));
-  const Groups groups = question.needs_structures() ? GroupByStructure(view, question) : GroupByMonth(view, question);
+  const Groups groups = question.needs_sites() ? GroupBySite(view, question) : GroupByMonth(view, question);
   RETURN_IF_ERROR(view.status());
 
   v1::GetTotalsResponse response;
@@ -339,9 +338,9 @@ absl::StatusOr<v1::GetTotalsResponse> QueryTotals(const store::RowReader& view, 
     v1::TotalsRow& row = *response.add_rows();
     row.set_currency_code(key.currency);
     row.set_channel(key.channel);
-    row.set_structure_id(key.structure.ToString());
+    row.set_site_id(key.site.ToString());
     if (key.month != 0) row.set_month(absl::StrFormat("%04d-%02d", key.month / 100, key.month % 100));
-    row.set_structures(group.structures);
+    row.set_sites(group.sites);
     ASSIGN_OR_RETURN(*row.mutable_totals(), TotalsOf(group));
     last = std::move(encoded);
   }

@@ -22,8 +22,8 @@ absl::StatusOr<v1::ImportedOrder> FindImportedOrder(const store::RowReader& stat
 
 // One page of sums from the view; the token of consistency is the door's. INVALID_ARGUMENT for a field that cannot be,
 // OUT_OF_RANGE (AMOUNT_OVERFLOW) when a sum does not fit 64 bits.
-// Limits: reads the rows by month (currencies x channels x months x slots) and those by structure (structures instead of
-// months), unless the request splits or filters by structure: then every row of kTotals that the filters leave.
+// Limits: reads the rows by month (currencies x channels x months x slots) and those by site (sites instead of
+// months), unless the request splits or filters by site: then every row of kTotals that the filters leave.
 absl::StatusOr<v1::GetTotalsResponse> QueryTotals(const store::RowReader& view, const v1::GetTotalsRequest& request);
 
 }  // namespace halles::checkout

@@ -18,10 +18,10 @@ using ::testing::ElementsAre;
 // Orders of a few shops over two months, spread over slots.
 class Totals : public ::testing::Test {
  protected:
-  void Add(const std::string& structure, common::v1::Channel channel, int month, const std::string& price,
+  void Add(const std::string& site, common::v1::Channel channel, int month, const std::string& price,
            const std::string& currency = "GBP") {
     v1::ImportRecord record = Record(std::to_string(next_), {Sold("a", "1", price)});
-    record.set_structure_id(structure);
+    record.set_site_id(site);
     record.set_channel(channel);
     record.set_currency_code(currency);
     *record.mutable_recorded_time() = Day(2017, month, 3);
@@ -48,16 +48,16 @@ class Totals : public ::testing::Test {
 
   v1::GetTotalsResponse Ask(const v1::GetTotalsRequest& request) const { return QueryTotals(rows_, request).value(); }
 
-  // "GBP SHOP s1 2017-01: orders/net/structures" with what the group is split by.
+  // "GBP SHOP s1 2017-01: orders/net/sites" with what the group is split by.
   std::vector<std::string> Lines(const v1::GetTotalsResponse& response) const {
     std::vector<std::string> lines;
     for (const v1::TotalsRow& row : response.rows()) {
       std::string line = row.currency_code();
       if (row.channel() != 0) line += " " + common::v1::Channel_Name(row.channel()).substr(8);
-      if (!row.structure_id().empty()) line += " " + row.structure_id();
+      if (!row.site_id().empty()) line += " " + row.site_id();
       if (!row.month().empty()) line += " " + row.month();
       line += ": " + std::to_string(row.totals().orders()) + "/" + std::to_string(row.totals().net_minor_units()) +
-              "/" + std::to_string(row.structures());
+              "/" + std::to_string(row.sites());
       lines.push_back(line);
     }
     return lines;
@@ -84,21 +84,21 @@ TEST_F(Totals, AreSplitByChannel) {
   EXPECT_THAT(LinesOf(By({v1::TOTALS_DIMENSION_CHANNEL})), ElementsAre("GBP SHOP: 4/1500/2", "GBP WEB: 2/4800/2"));
 }
 
-TEST_F(Totals, AreSplitByMonthAndCountAStructureOnce) {
+TEST_F(Totals, AreSplitByMonthAndCountASiteOnce) {
   AddShops();
   EXPECT_THAT(LinesOf(By({v1::TOTALS_DIMENSION_MONTH})), ElementsAre("GBP 2017-01: 2/3300/2", "GBP 2017-02: 4/3000/2"));
 }
 
-TEST_F(Totals, AreSplitByStructure) {
+TEST_F(Totals, AreSplitBySite) {
   AddShops();
-  EXPECT_THAT(LinesOf(By({v1::TOTALS_DIMENSION_STRUCTURE})),
+  EXPECT_THAT(LinesOf(By({v1::TOTALS_DIMENSION_SITE})),
               ElementsAre("GBP s1: 2/300/1", "GBP s2: 3/2800/1", "GBP s3: 1/3200/1"));
 }
 
 TEST_F(Totals, AreSplitByAllAtOnceInOrder) {
   AddShops();
   EXPECT_THAT(
-      LinesOf(By({v1::TOTALS_DIMENSION_MONTH, v1::TOTALS_DIMENSION_STRUCTURE, v1::TOTALS_DIMENSION_CHANNEL})),
+      LinesOf(By({v1::TOTALS_DIMENSION_MONTH, v1::TOTALS_DIMENSION_SITE, v1::TOTALS_DIMENSION_CHANNEL})),
       ElementsAre("GBP SHOP s1 2017-01: 1/100/1", "GBP SHOP s1 2017-02: 1/200/1", "GBP SHOP s2 2017-02: 2/1200/1",
                   "GBP WEB s2 2017-02: 1/1600/1", "GBP WEB s3 2017-01: 1/3200/1"));
 }
@@ -110,17 +110,17 @@ TEST_F(Totals, AreFiltered) {
   EXPECT_THAT(LinesOf(request), ElementsAre("GBP: 4/1500/2"));
   request.set_month("2017-02");
   EXPECT_THAT(LinesOf(request), ElementsAre("GBP: 3/1400/2"));
-  request.set_structure_id("s2");
+  request.set_site_id("s2");
   EXPECT_THAT(LinesOf(request), ElementsAre("GBP: 2/1200/1"));
   request.clear_channel();
   EXPECT_THAT(LinesOf(request), ElementsAre("GBP: 3/2800/1"));
-  request.set_structure_id("nowhere");
+  request.set_site_id("nowhere");
   EXPECT_THAT(LinesOf(request), ElementsAre());
 }
 
 TEST_F(Totals, ComeInPages) {
   AddShops();
-  v1::GetTotalsRequest request = By({v1::TOTALS_DIMENSION_STRUCTURE, v1::TOTALS_DIMENSION_MONTH});
+  v1::GetTotalsRequest request = By({v1::TOTALS_DIMENSION_SITE, v1::TOTALS_DIMENSION_MONTH});
   const std::vector<std::string> all = LinesOf(request);
   std::vector<std::string> paged;
   request.set_page_size(1);
@@ -139,7 +139,7 @@ TEST_F(Totals, ComeInPages) {
 
 TEST_F(Totals, RefuseAPageTokenOfAnotherRequest) {
   AddShops();
-  v1::GetTotalsRequest request = By({v1::TOTALS_DIMENSION_STRUCTURE});
+  v1::GetTotalsRequest request = By({v1::TOTALS_DIMENSION_SITE});
   request.set_page_size(1);
   request.set_page_token(Ask(request).next_page_token());
   request.set_page_size(2);
@@ -171,7 +171,7 @@ TEST_F(Totals, SayWhenASumDoesNotFit) {
   Add("s1", common::v1::CHANNEL_SHOP, 1, "90000000000000000");
   Add("s2", common::v1::CHANNEL_SHOP, 1, "90000000000000000");
   EXPECT_EQ(QueryTotals(rows_, By({})).status().code(), absl::StatusCode::kOutOfRange);
-  EXPECT_EQ(Ask(By({v1::TOTALS_DIMENSION_STRUCTURE})).rows_size(), 2);
+  EXPECT_EQ(Ask(By({v1::TOTALS_DIMENSION_SITE})).rows_size(), 2);
 }
 
 TEST_F(Totals, FailWhenRowsCannotBeRead) {

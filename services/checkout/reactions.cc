@@ -23,7 +23,7 @@ std::vector<v1::LinkReturnRequest> LinkReturns(const v1::OrderEvent& event, cons
   *linked_return.mutable_external() = imported.sale().external();
   *linked_return.mutable_recorded_time() = imported.sale().recorded_time();
   linked_return.set_channel(imported.sale().channel());
-  linked_return.set_structure_id(imported.sale().structure_id());
+  linked_return.set_site_id(imported.sale().site_id());
   for (v1::ReturnedItem& item : *items) *linked_return.add_items() = std::move(item);
   *linked_return.mutable_net() = imported.sale().net();
   linked_return.set_lines(static_cast<uint32_t>(imported.sale().lines_size()));

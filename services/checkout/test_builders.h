@@ -103,7 +103,7 @@ inline v1::ImportRecord Record(const std::string& external_id, std::vector<v1::I
   *record.mutable_external() = Ref(external_id);
   *record.mutable_recorded_time() = Minute(minute);
   record.set_channel(common::v1::CHANNEL_WEB);
-  record.set_structure_id("uci-online");
+  record.set_site_id("uci-online");
   record.set_currency_code("GBP");
   for (v1::ImportLine& line : lines) *record.add_lines() = std::move(line);
   return record;

@@ -43,7 +43,7 @@ void AddCart(const store::RowReader& view, const ActivityKey& activity, v1::Cust
   cart.set_state(found->row.state());
   cart.set_version(found->row.version());
   cart.set_channel(found->row.channel());
-  cart.set_structure_id(found->row.structure_id());
+  cart.set_site_id(found->row.site_id());
   cart.set_lines(found->row.lines());
   cart.mutable_total()->set_currency_code(found->row.currency_code());
   cart.mutable_total()->set_minor_units(found->row.total_minor_units());
@@ -99,7 +99,7 @@ void AddOrder(const store::RowReader& view, const ActivityKey& activity, v1::Cus
   order.set_order_id(activity.id.ToString());
   order.set_number(found->row.number());
   order.set_channel(found->row.channel());
-  order.set_structure_id(found->row.structure_id());
+  order.set_site_id(found->row.site_id());
   *order.mutable_total() = found->row.total();
   order.set_lines(found->row.lines());
   *order.mutable_confirm_time() = TimeOf(found->row.confirm_us());

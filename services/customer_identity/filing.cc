@@ -70,7 +70,7 @@ absl::Status Filing::Sale(const checkout::v1::SaleRecord& sale, v1::TimelineKind
   row.set_kind(kind);
   *row.mutable_time() = sale.recorded_time();
   row.set_channel(sale.channel());
-  row.set_structure_id(sale.structure_id());
+  row.set_site_id(sale.site_id());
   *row.mutable_external() = sale.external();
   row.set_id(std::string(id));
   *row.mutable_net() = sale.net();

@@ -151,7 +151,7 @@ class CartFold {
     fact.set_kind(kind);
     *fact.mutable_time() = TimeOf(at);
     fact.set_channel(row_.channel());
-    fact.set_structure_id(row_.structure_id());
+    fact.set_site_id(row_.site_id());
     *fact.mutable_external() = Here(id_);
     fact.set_id(id_);
     return fact;
@@ -170,7 +170,7 @@ absl::Status ProjectOpened(const checkout::v1::CartOpened& opened, Filing* filin
   rows::CartRow& row = cart.row();
   row.set_state(checkout::v1::CART_STATE_OPEN);
   row.set_channel(opened.origin().channel());
-  row.set_structure_id(opened.origin().structure_id());
+  row.set_site_id(opened.origin().site_id());
   row.set_currency_code(opened.currency_code());
   row.set_open_us(filing->context().logical_time);
   return cart.Write();
@@ -265,12 +265,12 @@ class OrderFold {
     *fact.mutable_time() = TimeOf(filing_.context().logical_time);
     fact.set_channel(row_->channel());
     const std::optional<rows::FulfilmentRow> row = kFulfilments.Get(filing_.view(), KeyOfFulfilment(fulfilment_id));
-    if (row.has_value()) fact.set_structure_id(row->location_id());
+    if (row.has_value()) fact.set_site_id(row->location_id());
     *fact.mutable_external() = Here(absl::StrCat(id_, "/", fulfilment_id));
     fact.set_id(fulfilment_id);
     fact.set_detail(std::move(detail));
     if (reversal != nullptr) {
-      fact.set_structure_id(reversal->structure_id());
+      fact.set_site_id(reversal->site_id());
       *fact.mutable_net() = reversal->net();
       fact.set_lines(static_cast<uint32_t>(reversal->lines_size()));
     }
@@ -302,7 +302,7 @@ absl::Status ProjectConfirmed(const checkout::v1::OrderConfirmed& confirmed, Fil
   *row.mutable_customer() = sale.identifiers(0);
   row.set_number(confirmed.number());
   row.set_channel(sale.channel());
-  row.set_structure_id(sale.structure_id());
+  row.set_site_id(sale.site_id());
   *row.mutable_total() = sale.net();
   row.set_lines(static_cast<uint32_t>(sale.lines_size()));
   row.set_confirm_us(filing->context().logical_time);
@@ -327,7 +327,7 @@ absl::Status ProjectCancelled(const checkout::v1::OrderCancelled& cancelled, Fil
   fact.set_kind(v1::TIMELINE_KIND_CANCELLATION);
   *fact.mutable_time() = TimeOf(filing->context().logical_time);
   fact.set_channel(order.row().channel());
-  fact.set_structure_id(order.row().structure_id());
+  fact.set_site_id(order.row().site_id());
   *fact.mutable_external() = Here(order.id());
   fact.set_id(order.id());
   fact.set_detail(cancelled.cause());
@@ -410,7 +410,7 @@ absl::Status ProjectExchange(const checkout::v1::ExchangeCommitted& exchange, Fi
   fact.set_kind(v1::TIMELINE_KIND_EXCHANGE);
   *fact.mutable_time() = exchange.sale().recorded_time();
   fact.set_channel(exchange.sale().channel());
-  fact.set_structure_id(exchange.sale().structure_id());
+  fact.set_site_id(exchange.sale().site_id());
   *fact.mutable_external() = exchange.sale().external();
   fact.set_id(exchange.exchange_id());
   *fact.mutable_net() = exchange.difference();

@@ -92,7 +92,7 @@ TEST(CustomerCart, ShowsInTheViewOfItsCustomer) {
   EXPECT_EQ(cart.state(), checkout::v1::CART_STATE_OPEN);
   EXPECT_EQ(cart.version(), 5);
   EXPECT_EQ(cart.channel(), common::v1::CHANNEL_WEB);
-  EXPECT_EQ(cart.structure_id(), "web");
+  EXPECT_EQ(cart.site_id(), "web");
   EXPECT_EQ(cart.lines(), 3);
   EXPECT_EQ(cart.total().minor_units(), 2001);
   EXPECT_EQ(cart.event(), "checkout/17@4#0");
@@ -266,8 +266,7 @@ TEST(PlacedOrder, IsCompletedWhenNothingIsLeftToDo) {
 TEST(PlacedOrder, TakesTheValueOfAnExpiredFulfilmentOffWhereItWasPlaced) {
   GivenCustomers given = Ordered();
   given.Records(
-      "c-1", {Ended("f1", checkout::v1::FULFILMENT_STATE_EXPIRED, {.id = "c-1", .pence = -500, .structure = "shop-1"})},
-      30);
+      "c-1", {Ended("f1", checkout::v1::FULFILMENT_STATE_EXPIRED, {.id = "c-1", .pence = -500, .site = "shop-1"})}, 30);
   const v1::CustomerView view = given.ViewOf(Named(Customer("a")));
   EXPECT_EQ(view.net(0).money().minor_units(), 1500);
   EXPECT_EQ(view.cancellations(), 1);

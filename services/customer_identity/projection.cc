@@ -18,7 +18,7 @@ absl::Status FileLinked(const checkout::v1::ReturnLinked& linked, Filing* filing
   row.set_kind(v1::TIMELINE_KIND_RETURN);
   *row.mutable_time() = linked_return.recorded_time();
   row.set_channel(linked_return.channel());
-  row.set_structure_id(linked_return.structure_id());
+  row.set_site_id(linked_return.site_id());
   *row.mutable_external() = linked_return.external();
   row.set_id(linked_return.return_id());
   *row.mutable_net() = linked_return.net();

@@ -121,7 +121,7 @@ std::vector<std::vector<checkout::v1::OrderEvent>> FamilyLogs(uint64_t seed, siz
                     .identifiers = anybody(),
                     .pence = static_cast<int64_t>(random.Uniform(1000)),
                     .minute = static_cast<int>(random.Uniform(40)),
-                    .structure = "shop-" + std::to_string(random.Uniform(3))};
+                    .site = "shop-" + std::to_string(random.Uniform(3))};
     std::vector<checkout::v1::OrderEvent>& log = logs[random.Uniform(logs.size())];
     switch (random.Uniform(5)) {
       case 0:

@@ -49,7 +49,7 @@ v1::TimelineEntry TimelineEntryOf(const Entry& entry) {
   line.set_kind(entry.row.kind());
   *line.mutable_time() = entry.row.time();
   line.set_channel(entry.row.channel());
-  line.set_structure_id(entry.row.structure_id());
+  line.set_site_id(entry.row.site_id());
   *line.mutable_external() = entry.row.external();
   line.set_id(entry.row.id());
   if (entry.row.has_net()) *line.mutable_net() = entry.row.net();
@@ -118,7 +118,7 @@ class ViewBuilder {
     if (!row.has_net()) return true;
     Entry entry{key, row, position};
     const EventRef event = entry.Event();
-    PlaceTotals& place = places_[{row.channel(), row.structure_id()}];
+    PlaceTotals& place = places_[{row.channel(), row.site_id()}];
     net_[row.net().currency_code()].Add(key, row, event, include_events_);
     place.net[row.net().currency_code()].Add(key, row, event, include_events_);
     lines_ += row.lines();
@@ -155,17 +155,17 @@ class ViewBuilder {
     view.set_cancellations(cancellations_);
     view.set_lines(lines_);
     RETURN_IF_ERROR(customer_identity::Finish(&net_, view.mutable_net()));
-    std::set<std::string> structures;
+    std::set<std::string> sites;
     for (auto& [place, totals] : places_) {
       v1::PlaceSummary& summary = *view.add_places();
       summary.set_channel(place.first);
-      summary.set_structure_id(place.second);
+      summary.set_site_id(place.second);
       summary.set_orders(totals.orders);
       summary.set_returns(totals.returns);
       RETURN_IF_ERROR(customer_identity::Finish(&totals.net, summary.mutable_net()));
-      structures.insert(place.second);
+      sites.insert(place.second);
     }
-    for (const std::string& structure : structures) view.add_structures(structure);
+    for (const std::string& site : sites) view.add_sites(site);
     if (first_.has_value()) *view.mutable_first_purchase() = MomentOf(*first_);
     if (last_.has_value()) *view.mutable_last_purchase() = MomentOf(*last_);
     return view;

@@ -35,16 +35,16 @@ v1::ListTimelineRequest Page(const v1::CustomerName& name, int page_size, const 
 GivenCustomers Ann() {
   GivenCustomers given;
   given.Happens(
-      Order({.id = "1", .identifiers = {Customer("a")}, .pence = 100, .minute = 1, .structure = "shop-2", .lines = 2}));
+      Order({.id = "1", .identifiers = {Customer("a")}, .pence = 100, .minute = 1, .site = "shop-2", .lines = 2}));
   given.Happens(
-      Order({.id = "2", .identifiers = {Customer("a"), Email("m")}, .pence = 200, .minute = 2, .structure = "shop-1"}));
+      Order({.id = "2", .identifiers = {Customer("a"), Email("m")}, .pence = 200, .minute = 2, .site = "shop-1"}));
   given.Happens(Order({.id = "3",
                        .identifiers = {Email("m")},
                        .pence = 400,
                        .minute = 3,
                        .channel = common::v1::CHANNEL_WEB,
-                       .structure = "web"}));
-  given.Happens(Return({.id = "C2", .identifiers = {Customer("a")}, .pence = -50, .minute = 4, .structure = "shop-1"}));
+                       .site = "web"}));
+  given.Happens(Return({.id = "C2", .identifiers = {Customer("a")}, .pence = -50, .minute = 4, .site = "shop-1"}));
   given.Happens(Order({.id = "x", .identifiers = {Customer("b")}, .pence = 9999, .minute = 5}));
   return given;
 }
@@ -60,7 +60,7 @@ TEST(CustomerView, ShowsAllChannelsWhicheverIdentifierIsNamed) {
   EXPECT_EQ(view.net(0).money().minor_units(), 650);
   EXPECT_EQ(view.net(0).event_count(), 4);
   EXPECT_THAT(EventsOf(view.net(0)), ElementsAre("checkout/17@3#0"));
-  EXPECT_THAT(view.structures(), ElementsAre("shop-1", "shop-2", "web"));
+  EXPECT_THAT(view.sites(), ElementsAre("shop-1", "shop-2", "web"));
   EXPECT_EQ(view.first_purchase().event(), "checkout/17@0#0");
   EXPECT_EQ(view.last_purchase().event(), "checkout/17@2#0");
   EXPECT_EQ(view.identifiers_size(), 2);
@@ -68,14 +68,14 @@ TEST(CustomerView, ShowsAllChannelsWhicheverIdentifierIsNamed) {
   EXPECT_EQ(given.ViewOf(Named(Email("m"))).DebugString(), view.DebugString());
 }
 
-TEST(CustomerView, SplitsByChannelAndStructureInThatOrder) {
+TEST(CustomerView, SplitsByChannelAndSiteInThatOrder) {
   const v1::CustomerView view = Ann().ViewOf(Named(Customer("a")));
   ASSERT_EQ(view.places_size(), 3);
-  EXPECT_EQ(view.places(0).structure_id(), "shop-1");
+  EXPECT_EQ(view.places(0).site_id(), "shop-1");
   EXPECT_EQ(view.places(0).orders(), 1);
   EXPECT_EQ(view.places(0).returns(), 1);
   EXPECT_EQ(view.places(0).net(0).money().minor_units(), 150);
-  EXPECT_EQ(view.places(1).structure_id(), "shop-2");
+  EXPECT_EQ(view.places(1).site_id(), "shop-2");
   EXPECT_EQ(view.places(2).channel(), common::v1::CHANNEL_WEB);
 }
 

@@ -95,7 +95,7 @@ struct Sale {
   int64_t pence = 100;
   int minute = 0;
   common::v1::Channel channel = common::v1::CHANNEL_SHOP;
-  std::string structure = "shop-1";
+  std::string site = "shop-1";
   std::string currency = "GBP";
   int lines = 1;
 };
@@ -106,7 +106,7 @@ inline checkout::v1::SaleRecord RecordOf(const Sale& sale) {
   record.mutable_external()->set_external_id(sale.id);
   record.mutable_recorded_time()->set_seconds(1'291'161'600 + int64_t{60} * sale.minute);
   record.set_channel(sale.channel);
-  record.set_structure_id(sale.structure);
+  record.set_site_id(sale.site);
   record.set_currency_code(sale.currency);
   for (const common::v1::Identifier& identifier : sale.identifiers) *record.add_identifiers() = identifier;
   for (int i = 0; i < sale.lines; ++i) record.add_lines()->set_sku("s");
@@ -134,7 +134,7 @@ inline checkout::v1::OrderEvent LinkedTo(const common::v1::Identifier& customer,
   *linked_return.mutable_external() = record.external();
   *linked_return.mutable_recorded_time() = record.recorded_time();
   linked_return.set_channel(record.channel());
-  linked_return.set_structure_id(record.structure_id());
+  linked_return.set_site_id(record.site_id());
   *linked_return.mutable_net() = record.net();
   linked_return.set_lines(static_cast<uint32_t>(record.lines_size()));
   *linked.mutable_customer() = customer;
@@ -146,7 +146,7 @@ inline checkout::v1::OrderEvent Opened(common::v1::Channel channel = common::v1:
   checkout::v1::OrderEvent event;
   checkout::v1::CartOpened& opened = *event.mutable_cart_opened();
   opened.mutable_origin()->set_channel(channel);
-  opened.mutable_origin()->set_structure_id("web");
+  opened.mutable_origin()->set_site_id("web");
   opened.set_currency_code("GBP");
   return event;
 }

@@ -59,7 +59,7 @@ struct CustomerCommand {
 
 // totals
 struct TotalsCommand {
-  std::string by, channel, structure, month, token;
+  std::string by, channel, site, month, token;
 
   void Register(Options& options);
   absl::StatusOr<int> Run(const Session& session) const;
@@ -70,7 +70,7 @@ struct OrderCommand {
   std::string what, id, token, request;
   int64_t version = 0;
   std::string kind, location, fulfilment, to, cause, tracking, promised;
-  std::string channel = "shop", structure, device, return_id, lines, reason, exchange_id, give;
+  std::string channel = "shop", site, device, return_id, lines, reason, exchange_id, give;
   bool unusable = false;
 
   void Register(Options& options);

@@ -184,7 +184,7 @@ absl::StatusOr<int> ExplainCommand::ExplainCustomer(const Session& session) cons
   }
   for (const customer_identity::v1::PlaceSummary& place : view.places()) {
     for (const Amount& amount : place.net()) {
-      const std::string of = absl::StrCat(ChannelText(place.channel()), " ", place.structure_id());
+      const std::string of = absl::StrCat(ChannelText(place.channel()), " ", place.site_id());
       ASSIGN_OR_RETURN(Explained explained, Explain(of, amount, events));
       all.push_back(std::move(explained));
     }

@@ -75,7 +75,7 @@ absl::StatusOr<checkout::v1::Origin> OrderCommand::ToOrigin() const {
   if (origin.channel() == common::v1::CHANNEL_UNSPECIFIED) {
     return UsageError(absl::StrCat("--channel cannot be \"", channel, "\": valid are ", ChannelList()));
   }
-  origin.set_structure_id(structure);
+  origin.set_site_id(site);
   origin.set_device_id(device);
   return origin;
 }
@@ -99,7 +99,7 @@ std::optional<absl::StatusOr<int>> OrderCommand::Change(const Session& session) 
          checkout::v1::PlaceOrderRequest message;
          message.set_cart_id(id);
          if (version > 0) message.set_expected_version(version);
-         if (!structure.empty()) {
+         if (!site.empty()) {
            ASSIGN_OR_RETURN(*message.mutable_origin(), ToOrigin());
          }
          return Do(session, request, &Stub::PlaceOrder, std::move(message));
@@ -215,7 +215,7 @@ absl::StatusOr<int> OrderCommand::Exchange(const Session& session) const {
     ASSIGN_OR_RETURN(*line->mutable_unit_price(), ParsePrice(parts[3]));
   }
   // What is exchanged in a shop is taken along from there.
-  message.mutable_delivery()->mutable_carry_out()->set_location_id(structure);
+  message.mutable_delivery()->mutable_carry_out()->set_location_id(site);
   return Do(session, request, &OrderService::Stub::ExchangeLines, std::move(message));
 }
 

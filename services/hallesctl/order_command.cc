@@ -60,7 +60,7 @@ void OrderCommand::Register(Options& options) {
   settings.Text("tracking", "Of ship: parcel number", &tracking);
   settings.Text("promised", "Of delay: promised instead, such as 2026-12-24T18:00:00Z", &promised);
   settings.Text("channel", absl::StrCat("Of return, exchange and place: ", ChannelList()), &channel);
-  settings.Text("structure", "Of return, exchange and place: where, such as shop-a", &structure);
+  settings.Text("site", "Of return, exchange and place: where, such as shop-a", &site);
   settings.Text("device", "Of return, exchange and place: till or kiosk", &device);
   settings.Text("return-id", "Of return: its id, unique within the order", &return_id);
   settings.Text("lines", "Of return and exchange: LINE:UNITS that come back, separated by commas", &lines);

@@ -145,13 +145,13 @@ void WriteView(const CustomerView& view, JsonWriter* json) {
   WriteAmounts(view.net(), json);
   json->Key("places").BeginArray();
   for (const customer_identity::v1::PlaceSummary& place : view.places()) {
-    json->BeginObject().Field("channel", ChannelText(place.channel())).Field("structure", place.structure_id());
+    json->BeginObject().Field("channel", ChannelText(place.channel())).Field("site", place.site_id());
     json->Field("orders", place.orders()).Field("returns", place.returns()).Key("net");
     WriteAmounts(place.net(), json);
     json->EndObject();
   }
-  json->EndArray().Key("structures").BeginArray();
-  for (const std::string& structure : view.structures()) json->Value(structure);
+  json->EndArray().Key("sites").BeginArray();
+  for (const std::string& site : view.sites()) json->Value(site);
   json->EndArray();
   if (view.has_first_purchase()) {
     json->Key("first_purchase");
@@ -177,7 +177,7 @@ void WriteEntry(const TimelineEntry& entry, JsonWriter* json) {
   json->BeginObject();
   json->Field("kind", EnumWord(customer_identity::v1::TimelineKind_Name(entry.kind()), "TIMELINE_KIND_"));
   json->Field("time", TimeJson(entry.time())).Field("channel", ChannelText(entry.channel()));
-  json->Field("structure", entry.structure_id()).Key("external");
+  json->Field("site", entry.site_id()).Key("external");
   WriteExternal(entry.external(), json);
   json->Field("id", entry.id());
   if (entry.has_net()) {
@@ -192,7 +192,7 @@ void WriteImportedOrder(const checkout::v1::ImportedOrder& order, JsonWriter* js
   json->BeginObject().Field("order_id", order.order_id()).Key("external");
   WriteExternal(sale.external(), json);
   json->Field("time", TimeJson(sale.recorded_time())).Field("channel", ChannelText(sale.channel()));
-  json->Field("structure", sale.structure_id()).Field("device", sale.device_id()).Key("identifiers");
+  json->Field("site", sale.site_id()).Field("device", sale.device_id()).Key("identifiers");
   WriteIdentifiers(sale.identifiers(), json);
   json->Key("net");
   WriteMoney(sale.net(), json);
@@ -223,7 +223,7 @@ void WriteImportedOrder(const checkout::v1::ImportedOrder& order, JsonWriter* js
     const checkout::v1::LinkedReturn& linked = taken.linked_return();
     json->BeginObject().Field("return_id", linked.return_id()).Key("external");
     WriteExternal(linked.external(), json);
-    json->Field("time", TimeJson(linked.recorded_time())).Field("structure", linked.structure_id()).Key("net");
+    json->Field("time", TimeJson(linked.recorded_time())).Field("site", linked.site_id()).Key("net");
     WriteMoney(linked.net(), json);
     json->Field("excess", taken.excess()).Field("event", taken.event()).EndObject();
   }
@@ -235,9 +235,9 @@ void WriteTotalsRow(const checkout::v1::TotalsRow& row, JsonWriter* json) {
   const std::string& currency = row.currency_code();
   json->BeginObject().Field("currency", currency);
   if (row.channel() != common::v1::CHANNEL_UNSPECIFIED) json->Field("channel", ChannelText(row.channel()));
-  if (!row.structure_id().empty()) json->Field("structure", row.structure_id());
+  if (!row.site_id().empty()) json->Field("site", row.site_id());
   if (!row.month().empty()) json->Field("month", row.month());
-  json->Field("structures", row.structures()).Field("orders", totals.orders()).Field("returns", totals.returns());
+  json->Field("sites", row.sites()).Field("orders", totals.orders()).Field("returns", totals.returns());
   json->Field("lines", totals.lines()).Field("sale_lines", totals.sale_lines());
   json->Field("return_lines", totals.return_lines()).Field("adjustment_lines", totals.adjustment_lines());
   json->Field("service_lines", totals.service_lines()).Field("zero_quantity_lines", totals.zero_quantity_lines());
@@ -277,13 +277,13 @@ std::string ViewText(const CustomerView& view, int width) {
     if (!amount.events().empty()) absl::StrAppend(&text, ", newest ", amount.events(0));
     absl::StrAppend(&text, "\n");
   }
-  absl::StrAppend(&text, "Visited    ", Thousands(view.structures_size()), " structures\n");
+  absl::StrAppend(&text, "Visited    ", Thousands(view.sites_size()), " sites\n");
   if (view.has_first_purchase()) absl::StrAppend(&text, "First      ", MomentText(view.first_purchase()), "\n");
   if (view.has_last_purchase()) absl::StrAppend(&text, "Last       ", MomentText(view.last_purchase()), "\n");
-  Table table({{"channel"}, {"structure", false, true}, {"orders", true}, {"returns", true}, {"net", true}});
+  Table table({{"channel"}, {"site", false, true}, {"orders", true}, {"returns", true}, {"net", true}});
   for (const customer_identity::v1::PlaceSummary& place : view.places()) {
-    table.Add({ChannelText(place.channel()), place.structure_id(), Thousands(place.orders()),
-               Thousands(place.returns()), AmountsText(place.net())});
+    table.Add({ChannelText(place.channel()), place.site_id(), Thousands(place.orders()), Thousands(place.returns()),
+               AmountsText(place.net())});
   }
   if (!table.empty()) absl::StrAppend(&text, "\n", table.Render(width));
   const std::string activities = ActivitiesText(view, width);
@@ -301,7 +301,7 @@ std::string ActivitiesText(const CustomerView& view, int width) {
 
 std::string TimelineText(const google::protobuf::RepeatedPtrField<TimelineEntry>& entries, int width) {
   std::vector<Column> columns = {
-      {"time"},      {"what"}, {"channel", false, false, 1}, {"structure", false, true}, {"lines", true, false, 2},
+      {"time"},      {"what"}, {"channel", false, false, 1}, {"site", false, true}, {"lines", true, false, 2},
       {"net", true}, {"event"}};
   const bool detailed =
       std::any_of(entries.begin(), entries.end(), [](const TimelineEntry& entry) { return !entry.detail().empty(); });
@@ -311,7 +311,7 @@ std::string TimelineText(const google::protobuf::RepeatedPtrField<TimelineEntry>
     std::vector<std::string> row = {TimeText(entry.time().seconds()),
                                     KindText(entry.kind()),
                                     ChannelText(entry.channel()),
-                                    entry.structure_id(),
+                                    entry.site_id(),
                                     entry.lines() == 0 ? "" : Thousands(entry.lines()),
                                     entry.has_net() ? AmountText(entry.net()) : ""};
     if (detailed) row.push_back(entry.detail());
@@ -326,7 +326,7 @@ std::string ImportedOrderText(const checkout::v1::ImportedOrder& order, int widt
   std::string text =
       absl::StrCat("Order      ", order.order_id(), "\nFrom       ", sale.external().source(), " ",
                    sale.external().external_id(), "\nTime       ", TimeText(sale.recorded_time().seconds()),
-                   "\nChannel    ", ChannelText(sale.channel()), " ", sale.structure_id(), "\n");
+                   "\nChannel    ", ChannelText(sale.channel()), " ", sale.site_id(), "\n");
   for (const auto& identifier : sale.identifiers())
     absl::StrAppend(&text, "Customer   ", IdentifierText(identifier), "\n");
   absl::StrAppend(&text, "Net        ", AmountText(sale.net()), "\nEvent      ", order.event(), "\n\n");
@@ -338,10 +338,10 @@ std::string ImportedOrderText(const checkout::v1::ImportedOrder& order, int widt
   }
   absl::StrAppend(&text, lines.Render(width));
   if (order.returns().empty()) return text;
-  Table returns({{"return"}, {"time"}, {"structure", false, true}, {"net", true}, {"excess"}, {"event"}});
+  Table returns({{"return"}, {"time"}, {"site", false, true}, {"net", true}, {"excess"}, {"event"}});
   for (const checkout::v1::ImportedOrderReturn& taken : order.returns()) {
     const checkout::v1::LinkedReturn& linked = taken.linked_return();
-    returns.Add({linked.external().external_id(), TimeText(linked.recorded_time().seconds()), linked.structure_id(),
+    returns.Add({linked.external().external_id(), TimeText(linked.recorded_time().seconds()), linked.site_id(),
                  AmountText(linked.net()), taken.excess() ? "yes" : "", taken.event()});
   }
   return absl::StrCat(text, "\n", returns.Render(width));

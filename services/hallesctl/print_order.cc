@@ -100,7 +100,7 @@ std::string ProblemsText(const google::protobuf::RepeatedPtrField<checkout::v1::
 std::string OrderText(const Order& order, int width) {
   std::string text =
       absl::StrCat("Order      ", order.order_id(), "\nState      ", WordOf(order.state()), "\nPlaced in  ",
-                   ChannelText(order.origin().channel()), " ", order.origin().structure_id(), "\n");
+                   ChannelText(order.origin().channel()), " ", order.origin().site_id(), "\n");
   if (order.number() > 0) absl::StrAppend(&text, "Number     ", Thousands(order.number()), "\n");
   if (order.has_confirm_time()) {
     absl::StrAppend(&text, "Confirmed  ", TimeText(order.confirm_time().seconds()), "\n");

@@ -22,9 +22,9 @@ using checkout::v1::TotalsRow;
 
 void TotalsCommand::Register(Options& options) {
   Settings& settings = options.Command("totals", "Sums over orders and returns");
-  settings.Text("by", "Splits by these, separated by commas: channel, structure, month", &by);
+  settings.Text("by", "Splits by these, separated by commas: channel, site, month", &by);
   settings.Text("channel", absl::StrCat("Only this channel: ", ChannelList()), &channel);
-  settings.Text("structure", "Only this structure, such as store-330", &structure);
+  settings.Text("site", "Only this site, such as store-330", &site);
   settings.Text("month", "Only this month, such as 2017-01", &month);
   settings.Text("token", "Consistency token that the answer must have reached", &token);
 }
@@ -35,12 +35,12 @@ absl::StatusOr<int> TotalsCommand::Run(const Session& session) const {
   for (absl::string_view name : absl::StrSplit(by, ',', absl::SkipWhitespace())) {
     if (name == "channel") {
       request.add_group_by(checkout::v1::TOTALS_DIMENSION_CHANNEL);
-    } else if (name == "structure") {
-      request.add_group_by(checkout::v1::TOTALS_DIMENSION_STRUCTURE);
+    } else if (name == "site") {
+      request.add_group_by(checkout::v1::TOTALS_DIMENSION_SITE);
     } else if (name == "month") {
       request.add_group_by(checkout::v1::TOTALS_DIMENSION_MONTH);
     } else {
-      return UsageError(absl::StrCat("--by cannot be \"", name, "\": valid are channel, structure, month"));
+      return UsageError(absl::StrCat("--by cannot be \"", name, "\": valid are channel, site, month"));
     }
   }
   if (!channel.empty()) {
@@ -49,7 +49,7 @@ absl::StatusOr<int> TotalsCommand::Run(const Session& session) const {
       return UsageError(absl::StrCat("--channel cannot be \"", channel, "\": valid are ", ChannelList()));
     }
   }
-  request.set_structure_id(structure);
+  request.set_site_id(site);
   request.set_month(month);
   request.set_consistency_token(token);
   std::vector<TotalsRow> rows;
@@ -73,9 +73,9 @@ absl::StatusOr<int> TotalsCommand::Run(const Session& session) const {
   const auto split_by = [&](absl::string_view name) { return absl::StrContains(by, name); };
   columns.push_back({"cur"});
   if (split_by("channel")) columns.push_back({"channel"});
-  if (split_by("structure")) columns.push_back({"structure", false, true});
+  if (split_by("site")) columns.push_back({"site", false, true});
   if (split_by("month")) columns.push_back({"month"});
-  columns.push_back({"structures", true, false, 2});
+  columns.push_back({"sites", true, false, 2});
   columns.push_back({"orders", true});
   columns.push_back({"returns", true, false, 1});
   columns.push_back({"lines", true});
@@ -89,9 +89,9 @@ absl::StatusOr<int> TotalsCommand::Run(const Session& session) const {
                               totals.discount_coupon_match_minor_units() + totals.discount_manual_minor_units();
     std::vector<std::string> cells = {row.currency_code()};
     if (split_by("channel")) cells.push_back(ChannelText(row.channel()));
-    if (split_by("structure")) cells.push_back(row.structure_id());
+    if (split_by("site")) cells.push_back(row.site_id());
     if (split_by("month")) cells.push_back(row.month());
-    for (int64_t count : {row.structures(), totals.orders(), totals.returns(), totals.lines()}) {
+    for (int64_t count : {row.sites(), totals.orders(), totals.returns(), totals.lines()}) {
       cells.push_back(Thousands(count));
     }
     for (int64_t amount : {totals.net_minor_units(), totals.returned_minor_units(), discounts}) {

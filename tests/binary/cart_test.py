@@ -53,7 +53,7 @@ class Carts(unittest.TestCase):
         request = cart_service.AddCartLinesRequest(
             request_id=new_id(),
             cart_id=cart_id,
-            origin=carts.Origin(channel=mesh.common.CHANNEL_WEB, structure_id="web"),
+            origin=carts.Origin(channel=mesh.common.CHANNEL_WEB, site_id="web"),
             currency_code="EUR",
         )
         for line_id in line_ids:

@@ -21,8 +21,8 @@ from halles.inventory.v1 import inventory_service_pb2_grpc as inventory_grpc
 
 PHONE = mesh.common.Identifier(type=mesh.common.IDENTIFIER_TYPE_PHONE, value="+33612345678")
 NUMBER = mesh.named("ann").identifier
-WEB = carts.Origin(channel=mesh.common.CHANNEL_WEB, structure_id="web")
-THIRD_SHOP = carts.Origin(channel=mesh.common.CHANNEL_SHOP, structure_id="shop-3", device_id="till-1")
+WEB = carts.Origin(channel=mesh.common.CHANNEL_WEB, site_id="web")
+THIRD_SHOP = carts.Origin(channel=mesh.common.CHANNEL_SHOP, site_id="shop-3", device_id="till-1")
 PATIENCE = {"timeout": mesh.PATIENCE_S}
 
 
@@ -115,7 +115,7 @@ class Customer(unittest.TestCase):
         view = self.view(returned.consistency_token)
         self.assertEqual((view.returns, returned.net.minor_units), (1, -1990))
         self.assertEqual(view.net[0].money.minor_units, 3 * 3980 - 1990)
-        self.assertIn("shop-3", view.structures)
+        self.assertIn("shop-3", view.sites)
         self.assertEqual(self.timeline(returned.consistency_token), [
             "RETURN", "FULFILMENT_COLLECTED", "FULFILMENT_READY", "FULFILMENT_PREPARED", "ORDER", "HOLD_PLACED",
             "CART_OPENED", "ORDER"])

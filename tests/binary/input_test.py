@@ -73,7 +73,7 @@ class BadInput(unittest.TestCase):
             (("request_id",), "request_id"),
             (("order", "external", "source"), "order.external.source"),
             (("order", "external", "external_id"), "order.external.external_id"),
-            (("order", "structure_id"), "order.structure_id"),
+            (("order", "site_id"), "order.site_id"),
             (("order", "lines", 0, "sku"), "order.lines[0].sku"),
         ]:
             with self.subTest(field):

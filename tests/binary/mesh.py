@@ -222,7 +222,7 @@ def order(number, cents=1990, lines=1, customer=None, source="binary-test"):
     sale = checkout.ImportRecord(
         external=record.ExternalRef(source=source, external_id=f"order-{number}"),
         channel=common.CHANNEL_WEB,
-        structure_id="shop-1",
+        site_id="shop-1",
         currency_code="EUR",
     )
     sale.recorded_time.FromJsonString("2024-05-17T10:20:30Z")

@@ -27,7 +27,7 @@ ImportRecord RecordOf(const Fact& fact) {
   record.mutable_external()->set_external_id(ExternalIdOf(fact.number));
   record.mutable_recorded_time()->set_seconds(kFirstSecond + static_cast<int64_t>(fact.number));
   record.set_channel(fact.number % 3 == 0 ? common::v1::CHANNEL_WEB : common::v1::CHANNEL_SHOP);
-  record.set_structure_id(absl::StrCat("shop-", fact.number % 7));
+  record.set_site_id(absl::StrCat("shop-", fact.number % 7));
   record.set_currency_code("EUR");
   common::v1::Identifier* customer = record.add_identifiers();
   customer->set_type(common::v1::IDENTIFIER_TYPE_EXTERNAL_ID);

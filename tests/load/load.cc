@@ -47,7 +47,7 @@ checkout::v1::ImportOrderRequest Order(uint64_t run, uint64_t n) {
   order.mutable_external()->set_external_id(ExternalId(run, n));
   order.mutable_recorded_time()->set_seconds(1'700'000'000 + static_cast<int64_t>(n));
   order.set_channel(common::v1::CHANNEL_SHOP);
-  order.set_structure_id(absl::StrCat("store-", n % 50));
+  order.set_site_id(absl::StrCat("store-", n % 50));
   order.set_currency_code("EUR");
   common::v1::Identifier& customer = *order.add_identifiers();
   customer.set_type(common::v1::IDENTIFIER_TYPE_LOYALTY_CARD);
@@ -220,7 +220,7 @@ struct Purchase {
     add.set_request_id(absl::StrCat(cart, "/add"));
     add.set_cart_id(cart);
     add.mutable_origin()->set_channel(common::v1::CHANNEL_WEB);
-    add.mutable_origin()->set_structure_id(absl::StrCat("store-", n % 50));
+    add.mutable_origin()->set_site_id(absl::StrCat("store-", n % 50));
     add.set_currency_code("EUR");
     for (uint64_t i = 0; i < 2; ++i) {
       checkout::v1::CartLine& line = *add.add_lines();

@@ -33,7 +33,7 @@ constexpr SlotId kCheckoutSlot{ServiceId::kCheckout, 1};
 constexpr SlotId kStockSlot{ServiceId::kInventory, 1};
 constexpr char kOrder[] = "c-1";
 constexpr char kPlace[] = "paris";
-constexpr char kStructure[] = "web";
+constexpr char kSite[] = "web";
 
 std::string SkuName(size_t index) { return absl::StrCat("sku-", index); }
 
@@ -131,7 +131,7 @@ World::World(const Scenario& scenario) : scenario_(scenario) {
   add.set_request_id("add");
   add.set_cart_id(kOrder);
   add.mutable_origin()->set_channel(common::v1::CHANNEL_WEB);
-  add.mutable_origin()->set_structure_id(kStructure);
+  add.mutable_origin()->set_site_id(kSite);
   add.set_currency_code("EUR");
   for (size_t i = 0; i < scenario.stock.size(); ++i) {
     shop::CartLine& line = *add.add_lines();
@@ -394,7 +394,7 @@ std::string World::Fault() const {
   const auto order = checkout::order::kOrders.Get(checkout_, {OrderId::FromString(kOrder)});
   if (!cart.has_value() || !order.has_value()) return "there is no cart or no order";
   for (size_t i = 0; i < scenario_.stock.size(); ++i) {
-    const auto level = inventory::kLevels.Get(stock_, {Sku::FromString(SkuName(i)), StructureId::FromString(kPlace)})
+    const auto level = inventory::kLevels.Get(stock_, {Sku::FromString(SkuName(i)), SiteId::FromString(kPlace)})
                            .value_or(inventory::rows::LevelRow());
     const std::string where = absl::StrCat(SkuName(i), ": on hand ", level.on_hand(), ", held ", level.held(),
                                            ", committed ", level.committed());
@@ -405,7 +405,7 @@ std::string World::Fault() const {
     if (level.committed() != (confirmed() ? 1 : 0)) return absl::StrCat("committed wrongly: ", where);
   }
   if (!quiet()) return "";
-  const auto series = checkout::numbers::kSeries.Get(checkout_, {StructureId::FromString(kStructure)});
+  const auto series = checkout::numbers::kSeries.Get(checkout_, {SiteId::FromString(kSite)});
   const int64_t numbers = series.has_value() ? series->last() : 0;
   if (confirmed()) {
     if (cart->state() != shop::CART_STATE_ORDERED) return "the order is confirmed and its cart is not ordered";

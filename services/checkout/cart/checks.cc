@@ -107,7 +107,7 @@ absl::Status CheckOrigin(const Path& path, const v1::Origin& origin) {
   if (origin.channel() == common::v1::CHANNEL_UNSPECIFIED || !common::v1::Channel_IsValid(origin.channel())) {
     return Invalid(Path(path, "channel"), "must say where it happens");
   }
-  RETURN_IF_ERROR(CheckText(Path(path, "structure_id"), origin.structure_id(), 1, kStructureCharactersMax));
+  RETURN_IF_ERROR(CheckText(Path(path, "site_id"), origin.site_id(), 1, kSiteCharactersMax));
   return CheckText(Path(path, "device_id"), origin.device_id(), 0, kDeviceCharactersMax);
 }
 

@@ -308,7 +308,7 @@ TEST(MergeCarts, OpensTheOtherCartWhenThereIsNone) {
   EXPECT_EQ(given.Lines("account"), "1:2");
   EXPECT_EQ(given.Cart("account").version(), 1);
   EXPECT_EQ(given.Cart("account").identifiers_size(), 1);
-  EXPECT_EQ(given.Cart("account").origin().structure_id(), "web");
+  EXPECT_EQ(given.Cart("account").origin().site_id(), "web");
 }
 
 TEST(MergeCarts, LeavesTheOtherCartItsCustomer) {

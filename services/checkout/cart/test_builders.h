@@ -14,7 +14,7 @@ namespace halles::checkout {
 inline v1::Origin WebOrigin() {
   v1::Origin origin;
   origin.set_channel(common::v1::CHANNEL_WEB);
-  origin.set_structure_id("web");
+  origin.set_site_id("web");
   return origin;
 }
 

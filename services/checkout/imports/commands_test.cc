@@ -119,11 +119,11 @@ TEST(ImportReturn, IsRefusedWhenTheExternalIdIsReused) {
 
 TEST(ImportOrder, AnswersReasonsInTheOrderOfTheEnum) {
   v1::ImportRecord record = InClear(Record("536365", {Sold("85123A", kMost, kMost)}));
-  record.clear_structure_id();
+  record.clear_site_id();
   GivenNothing().When(Import(record)).ThenRejected(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR);
   record.clear_identifiers();
   GivenNothing().When(Import(record)).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
-  record.set_structure_id("uci-online");
+  record.set_site_id("uci-online");
   GivenRecorded(Six()).When(Import(record)).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
 }
 

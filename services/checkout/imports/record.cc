@@ -222,7 +222,7 @@ absl::Status CheckShape(absl::string_view field, const v1::ImportRecord& record)
   if (record.channel() == common::v1::CHANNEL_UNSPECIFIED || !common::v1::Channel_IsValid(record.channel())) {
     return Invalid(Path(root, "channel"), "must say where it happened");
   }
-  RETURN_IF_ERROR(CheckText(Path(root, "structure_id"), record.structure_id(), 1, kStructureCharactersMax));
+  RETURN_IF_ERROR(CheckText(Path(root, "site_id"), record.site_id(), 1, kSiteCharactersMax));
   RETURN_IF_ERROR(CheckText(Path(root, "device_id"), record.device_id(), 0, kDeviceCharactersMax));
   if (!Currency::Parse(record.currency_code()).ok()) {
     return Invalid(Path(root, "currency_code"), "must be a currency of ISO 4217 such as GBP");
@@ -305,7 +305,7 @@ absl::StatusOr<v1::SaleRecord> BuildSale(absl::string_view field, const v1::Impo
   *sale.mutable_external() = record.external();
   *sale.mutable_recorded_time() = record.recorded_time();
   sale.set_channel(record.channel());
-  sale.set_structure_id(record.structure_id());
+  sale.set_site_id(record.site_id());
   sale.set_device_id(record.device_id());
   sale.set_currency_code(record.currency_code());
   sale.set_rounding(record.rounding() == common::v1::ROUNDING_UNSPECIFIED ? common::v1::ROUNDING_HALF_UP_PER_LINE

@@ -21,7 +21,7 @@ namespace halles::checkout {
 inline constexpr size_t kRequestIdCharactersMax = 128;
 inline constexpr size_t kSourceCharactersMax = 32;
 inline constexpr size_t kExternalIdCharactersMax = 128;
-inline constexpr size_t kStructureCharactersMax = 64;
+inline constexpr size_t kSiteCharactersMax = 64;
 inline constexpr size_t kDeviceCharactersMax = 64;
 inline constexpr size_t kSkuCharactersMax = 64;
 inline constexpr size_t kDescriptionCharactersMax = 120;

@@ -38,7 +38,7 @@ TEST(Validate, TakesAnOrderAndAReturn) {
 
 TEST(Validate, AnswersInvalidArgument) {
   v1::ImportRecord record = Good();
-  record.clear_structure_id();
+  record.clear_site_id();
   EXPECT_EQ(Validate(Import(record)).code(), absl::StatusCode::kInvalidArgument);
 }
 
@@ -84,8 +84,8 @@ TEST(Validate, TakesTheYears1970To2199) {
 TEST(Validate, ChecksChannelPlaceAndDevice) {
   EXPECT_EQ(FieldOf([](auto& r) { r.clear_channel(); }), "order.channel");
   EXPECT_EQ(FieldOf([](auto& r) { r.set_channel(static_cast<common::v1::Channel>(99)); }), "order.channel");
-  EXPECT_EQ(FieldOf([](auto& r) { r.set_structure_id(""); }), "order.structure_id");
-  EXPECT_EQ(FieldOf([](auto& r) { r.set_structure_id(std::string(65, 'x')); }), "order.structure_id");
+  EXPECT_EQ(FieldOf([](auto& r) { r.set_site_id(""); }), "order.site_id");
+  EXPECT_EQ(FieldOf([](auto& r) { r.set_site_id(std::string(65, 'x')); }), "order.site_id");
   EXPECT_EQ(FieldOf([](auto& r) { r.set_device_id(std::string(65, 'x')); }), "order.device_id");
   EXPECT_EQ(FieldOf([](auto& r) { r.set_device_id(std::string(64, 'x')); }), "");
 }

@@ -22,18 +22,18 @@ absl::Status Malformed(const absl::Status& finding) {
 
 absl::StatusOr<partition::Decision<v1::AssignOrderNumberResponse, v1::NumberSeriesEvent>> Decide(
     const store::RowReader& state, const v1::AssignOrderNumberRequest& request, const partition::CommandContext&) {
-  RETURN_IF_ERROR(Malformed(CheckText("structure_id", request.structure_id(), 1, kStructureCharactersMax)));
+  RETURN_IF_ERROR(Malformed(CheckText("site_id", request.site_id(), 1, kSiteCharactersMax)));
   RETURN_IF_ERROR(Malformed(CheckText("document_id", request.document_id(), 1, kDocumentCharactersMax)));
-  const StructureId structure = StructureId::FromString(request.structure_id());
+  const SiteId site = SiteId::FromString(request.site_id());
   partition::Decision<v1::AssignOrderNumberResponse, v1::NumberSeriesEvent> decision;
-  if (const std::optional<rows::NumberRow> row = kNumbers.Get(state, {structure, request.document_id()})) {
+  if (const std::optional<rows::NumberRow> row = kNumbers.Get(state, {site, request.document_id()})) {
     decision.response.set_number(row->number());
     return decision;
   }
-  const rows::NumberSeriesRow series = kSeries.Get(state, {structure}).value_or(rows::NumberSeriesRow());
+  const rows::NumberSeriesRow series = kSeries.Get(state, {site}).value_or(rows::NumberSeriesRow());
   decision.response.set_number(series.last() + 1);
   partition::Fact<v1::NumberSeriesEvent>& fact = decision.facts.emplace_back();
-  fact.aggregate_id = SeriesOf(request.structure_id());
+  fact.aggregate_id = SeriesOf(request.site_id());
   fact.event.mutable_number_assigned()->set_number(series.last() + 1);
   fact.event.mutable_number_assigned()->set_document_id(request.document_id());
   return decision;

@@ -10,7 +10,7 @@
 
 namespace halles::checkout::numbers {
 
-// Gives a document the next number of its structure. The same document again gets the same number and records nothing.
+// Gives a document the next number of its site. The same document again gets the same number and records nothing.
 // Refused only when malformed, which a saga's call is not.
 absl::StatusOr<partition::Decision<v1::AssignOrderNumberResponse, v1::NumberSeriesEvent>> Decide(
     const store::RowReader& state, const v1::AssignOrderNumberRequest& request,

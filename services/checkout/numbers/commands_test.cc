@@ -22,10 +22,10 @@ struct NumberDomain {
 };
 using GivenNumbers = testing::Given<NumberDomain>;
 
-v1::AssignOrderNumberRequest Assign(const std::string& structure, const std::string& document) {
+v1::AssignOrderNumberRequest Assign(const std::string& site, const std::string& document) {
   v1::AssignOrderNumberRequest request;
   request.set_request_id("request");
-  request.set_structure_id(structure);
+  request.set_site_id(site);
   request.set_document_id(document);
   return request;
 }
@@ -36,7 +36,7 @@ TEST(AssignOrderNumber, IsRefusedWhenMalformed) {
   given.When(Assign("web", "")).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
 }
 
-TEST(AssignOrderNumber, CountsWithoutAGapWithinEachStructure) {
+TEST(AssignOrderNumber, CountsWithoutAGapWithinEachSite) {
   GivenNumbers given(kSlot);
   EXPECT_EQ(given.Record(Assign("web", "c-1")).response().number(), 1);
   EXPECT_EQ(given.Record(Assign("web", "c-2")).response().number(), 2);

@@ -1,4 +1,4 @@
-// What checkout knows of the numbers of a structure: gapless, one per document.
+// What checkout knows of the numbers of a site: gapless, one per document.
 #ifndef HALLES_SERVICES_CHECKOUT_NUMBERS_STATE_H_
 #define HALLES_SERVICES_CHECKOUT_NUMBERS_STATE_H_
 
@@ -17,23 +17,23 @@
 
 namespace halles::checkout::numbers {
 
-// A series lives in the slot of its key, "numbers/<structure>". Invariants, which Evolve refuses to break:
-//   1. The numbers of a structure are 1, 2, 3 and so on, without a gap.
+// A series lives in the slot of its key, "numbers/<site>". Invariants, which Evolve refuses to break:
+//   1. The numbers of a site are 1, 2, 3 and so on, without a gap.
 //   2. A document has one number, for ever.
 
 struct SeriesKey {
-  StructureId structure;
-  static constexpr std::array kFieldNames = {"structure"};
-  auto Fields() const { return std::tie(structure); }
-  auto Fields() { return std::tie(structure); }
+  SiteId site;
+  static constexpr std::array kFieldNames = {"site"};
+  auto Fields() const { return std::tie(site); }
+  auto Fields() { return std::tie(site); }
 };
 
 struct DocumentKey {
-  StructureId structure;
+  SiteId site;
   std::string document;
-  static constexpr std::array kFieldNames = {"structure", "document"};
-  auto Fields() const { return std::tie(structure, document); }
-  auto Fields() { return std::tie(structure, document); }
+  static constexpr std::array kFieldNames = {"site", "document"};
+  auto Fields() const { return std::tie(site, document); }
+  auto Fields() { return std::tie(site, document); }
 };
 
 inline constexpr store::Table<SeriesKey, rows::NumberSeriesRow> kSeries(24, "number_series");
@@ -41,9 +41,9 @@ inline constexpr store::Table<DocumentKey, rows::NumberRow> kNumbers(25, "number
 
 inline store::Schema AddTables(store::Schema schema) { return schema.Add(kSeries).Add(kNumbers); }
 
-// The key of a structure's series, and the structure of such a key.
-std::string SeriesOf(absl::string_view structure_id);
-StructureId StructureOf(absl::string_view series);
+// The key of a site's series, and the site of such a key.
+std::string SeriesOf(absl::string_view site_id);
+SiteId SiteOf(absl::string_view series);
 
 // Folds one fact. DATA_LOSS when it breaks an invariant.
 absl::Status Evolve(store::Rows& state, const v1::NumberSeriesEvent& event, const partition::FactContext& context);

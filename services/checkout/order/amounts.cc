@@ -102,7 +102,7 @@ v1::SaleRecord DocumentOf(absl::string_view document_id, const v1::Origin& origi
   document.mutable_external()->set_external_id(std::string(document_id));
   *document.mutable_recorded_time() = TimeOf(now);
   document.set_channel(origin.channel());
-  document.set_structure_id(origin.structure_id());
+  document.set_site_id(origin.site_id());
   document.set_device_id(origin.device_id());
   document.set_currency_code(std::string(currency_code));
   document.set_rounding(common::v1::ROUNDING_HALF_UP_PER_LINE);

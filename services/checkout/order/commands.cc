@@ -170,7 +170,7 @@ Decided<v1::PlaceOrderResponse> Decide(const State& state, const v1::PlaceOrderR
   undertaking.saga_id = absl::StrCat(request.cart_id(), "/", attempt);
   undertaking.order_id = request.cart_id();
   undertaking.document_id = request.cart_id();
-  undertaking.structure_id = origin.structure_id();
+  undertaking.site_id = origin.site_id();
   undertaking.delivery = cart->delivery();
   if (cart->identifiers_size() > 0) undertaking.customer = &cart->identifiers(0);
   for (const rows::CartLineRow& line : lines) {

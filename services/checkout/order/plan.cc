@@ -234,12 +234,12 @@ std::optional<saga::v1::Plan> PlanOrder(const Undertaking& undertaking, const Pr
   }
   v1::AssignOrderNumberRequest number;
   number.set_request_id(saga::DoRequestId(undertaking.saga_id, kNumberStep));
-  number.set_structure_id(undertaking.structure_id);
+  number.set_site_id(undertaking.site_id);
   number.set_document_id(undertaking.document_id);
   saga::v1::Step& pivot = *plan.add_steps();
   pivot.set_name(std::string(kNumberStep));
   pivot.set_service(static_cast<uint32_t>(ServiceId::kCheckout));
-  pivot.set_aggregate_key(numbers::SeriesOf(undertaking.structure_id));
+  pivot.set_aggregate_key(numbers::SeriesOf(undertaking.site_id));
   pivot.set_method(v1::AssignOrderNumberRequest::descriptor()->full_name());
   number.SerializeToString(pivot.mutable_request());
   pivot.set_stage(1);

@@ -29,8 +29,8 @@ using PricedLines = google::protobuf::RepeatedPtrField<v1::PricedLine>;
 struct Undertaking {
   std::string saga_id;  // and the id of its holds: "<order>/<attempt>", "<order>/x<n>"
   std::string order_id;
-  std::string document_id;   // that gets the number
-  std::string structure_id;  // whose number it gets
+  std::string document_id;  // that gets the number
+  std::string site_id;      // whose number it gets
   v1::Delivery delivery;
   const common::v1::Identifier* customer = nullptr;   // null: nobody
   std::map<std::string, std::string> carts_of_holds;  // of lines that came from another cart: whose hold it is

@@ -103,7 +103,7 @@ v1::GoodsReturned DocumentReturn(const OrderId& order, absl::string_view return_
                                  UnixMicros now) {
   v1::GoodsReturned returned;
   returned.set_return_id(std::string(return_id));
-  returned.set_location_id(origin.structure_id());
+  returned.set_location_id(origin.site_id());
   *returned.mutable_lines() = lines;
   v1::SaleRecord& sale = *returned.mutable_sale();
   sale = DocumentOf(DocumentIdOf(order, return_id), origin, currency_code, identifiers, now);
@@ -280,7 +280,7 @@ Decided<v1::ExchangeLinesResponse> Decide(const State& state, const v1::Exchange
   undertaking.saga_id = absl::StrCat(request.order_id(), "/x", subject.row.undertakings() + 1);
   undertaking.order_id = request.order_id();
   undertaking.document_id = DocumentIdOf(subject.order, request.exchange_id());
-  undertaking.structure_id = request.origin().structure_id();
+  undertaking.site_id = request.origin().site_id();
   undertaking.delivery = request.delivery();
   if (subject.row.identifiers_size() > 0) undertaking.customer = &subject.row.identifiers(0);
   std::optional<saga::v1::Plan> plan = PlanOrder(undertaking, snapshot->lines());

@@ -40,7 +40,7 @@ TEST(ReturnLines, RecordsADocumentInTheFormOfAnImport) {
   EXPECT_EQ(returned.location_id(), "nice");
   EXPECT_EQ(returned.lines(0).sku(), "hat");
   EXPECT_EQ(returned.sale().external().external_id(), "c-1/r1");
-  EXPECT_EQ(returned.sale().structure_id(), "nice");
+  EXPECT_EQ(returned.sale().site_id(), "nice");
   ASSERT_EQ(returned.sale().lines_size(), 1);
   EXPECT_EQ(returned.sale().lines(0).kind(), v1::LINE_KIND_RETURN);
   EXPECT_EQ(returned.sale().lines(0).quantity().unscaled(), -1);

@@ -69,10 +69,10 @@ inline v1::Delivery TakeAlong(const std::string& location) {
   return delivery;
 }
 
-inline v1::Origin InShop(const std::string& structure) {
+inline v1::Origin InShop(const std::string& site) {
   v1::Origin origin;
   origin.set_channel(common::v1::CHANNEL_SHOP);
-  origin.set_structure_id(structure);
+  origin.set_site_id(site);
   return origin;
 }
 

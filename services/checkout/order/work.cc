@@ -138,8 +138,7 @@ void Break(store::Rows& view, const inventory::v1::PromiseBroken& broken, const 
                                 " units fewer are there than were promised"));
     work.set_event(RefOf(context));
     work.set_location_id(broken.location_id());
-    kContradictions.Put(view, {context.logical_time, key.sku, hold, StructureId::FromString(broken.location_id())},
-                        work);
+    kContradictions.Put(view, {context.logical_time, key.sku, hold, SiteId::FromString(broken.location_id())}, work);
     rows::WorkOfHoldRow row = kWorkOfHolds.Get(view, key).value_or(rows::WorkOfHoldRow());
     rows::WorkOfHold& entry = *row.add_broken();
     entry.set_since_us(context.logical_time);
@@ -159,7 +158,7 @@ void Mend(store::Rows& view, const std::string& hold, const std::string* locatio
     if (location_id != nullptr && entry.location_id() != *location_id) {
       *left.add_broken() = entry;
     } else {
-      kContradictions.Delete(view, {entry.since_us(), key.sku, hold, StructureId::FromString(entry.location_id())});
+      kContradictions.Delete(view, {entry.since_us(), key.sku, hold, SiteId::FromString(entry.location_id())});
     }
   }
   if (left.broken().empty()) {
@@ -176,8 +175,8 @@ void Contradict(store::Rows& view, const inventory::v1::StockContradicted& fact,
   work.set_cause(fact.cause());
   work.set_event(RefOf(context));
   work.set_order_id(fact.order_id());
-  kContradictions.Put(
-      view, {context.logical_time, Sku::FromString(context.aggregate_id), fact.hold_id(), StructureId()}, work);
+  kContradictions.Put(view, {context.logical_time, Sku::FromString(context.aggregate_id), fact.hold_id(), SiteId()},
+                      work);
 }
 
 // An item and its place in the list.
@@ -365,7 +364,7 @@ absl::Status ProjectStock(store::Rows& view, const inventory::v1::StockEvent& ev
 absl::StatusOr<v1::ListWorkQueueResponse> QueryWork(const store::RowReader& view,
                                                     const v1::ListWorkQueueRequest& request, UnixMicros now) {
   if (!v1::WorkKind_IsValid(request.kind())) return InvalidField("kind", "is no kind of work");
-  RETURN_IF_ERROR(CheckText("location_id", request.location_id(), 0, kStructureCharactersMax));
+  RETURN_IF_ERROR(CheckText("location_id", request.location_id(), 0, kSiteCharactersMax));
   if (request.page_size() < 0) return InvalidField("page_size", "must not be negative");
   ASSIGN_OR_RETURN(const std::string after, DecodePageToken(Fingerprint(request), request.page_token()));
   const size_t page_size =

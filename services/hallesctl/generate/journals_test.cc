@@ -101,7 +101,7 @@ TEST_F(Journals, OfTheGrocerAreImportedAsTheirTruthSays) {
           *sums[discount.kind() - 1] += discount.amount().minor_units();
         }
       }
-      read.stores.insert(std::stoll(order.structure_id().substr(6)));
+      read.stores.insert(std::stoll(order.site_id().substr(6)));
     }
     read.months = truth.months;
     EXPECT_EQ(read.ToJson(), truth.ToJson()) << "seed " << seed;

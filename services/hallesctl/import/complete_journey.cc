@@ -17,7 +17,7 @@ using checkout::v1::ImportLine;
 using checkout::v1::ImportRecord;
 
 constexpr absl::string_view kIssuer = "complete-journey";
-constexpr absl::string_view kStructurePrefix = "store-";
+constexpr absl::string_view kSitePrefix = "store-";
 
 enum Column {
   kHousehold,
@@ -86,8 +86,7 @@ std::optional<LineRefusal> CompleteJourneySource::AddLine(const CsvRecord& line,
   const std::optional<Decimal> quantity = ParseWireDecimal(field(kQuantity));
   if (!quantity.has_value() || quantity->negative()) return refuse(LineFault::kBadQuantity, kQuantity);
   if (!amount.has_value() || amount->negative()) return refuse(LineFault::kBadAmount, kSalesValue);
-  if (!FitsAnId(field(kStore), kSkuCharactersMax - kStructurePrefix.size()))
-    return refuse(LineFault::kBadStructure, kStore);
+  if (!FitsAnId(field(kStore), kSkuCharactersMax - kSitePrefix.size())) return refuse(LineFault::kBadSite, kStore);
   if (!FitsAnId(field(kHousehold), kSkuCharactersMax)) return refuse(LineFault::kBadCustomer, kHousehold);
   const std::optional<int64_t> time_s = ParseTime(field(kTimestamp));
   if (!time_s.has_value()) return refuse(LineFault::kBadTime, kTimestamp);
@@ -119,7 +118,7 @@ std::optional<LineRefusal> CompleteJourneySource::AddLine(const CsvRecord& line,
     record.mutable_external()->set_external_id(std::string(field(kBasket)));
     record.mutable_recorded_time()->set_seconds(*time_s);
     record.set_channel(common::v1::CHANNEL_SHOP);
-    record.set_structure_id(absl::StrCat(kStructurePrefix, field(kStore)));
+    record.set_site_id(absl::StrCat(kSitePrefix, field(kStore)));
     record.set_currency_code("USD");
     common::v1::Identifier& identifier = *record.add_identifiers();
     identifier.set_type(common::v1::IDENTIFIER_TYPE_EXTERNAL_ID);
@@ -128,8 +127,8 @@ std::optional<LineRefusal> CompleteJourneySource::AddLine(const CsvRecord& line,
   }
   ImportRecord& record = *basket->mutable_record();
   if (record.identifiers(0).value() != field(kHousehold)) return refuse(LineFault::kCustomerDiffers, kHousehold);
-  const absl::string_view structure = record.structure_id();
-  if (structure.substr(kStructurePrefix.size()) != field(kStore)) return refuse(LineFault::kBadStructure, kStore);
+  const absl::string_view site = record.site_id();
+  if (site.substr(kSitePrefix.size()) != field(kStore)) return refuse(LineFault::kBadSite, kStore);
   if (record.recorded_time().seconds() != *time_s) return refuse(LineFault::kBadTime, kTimestamp);
   *record.add_lines() = std::move(out);
   basket->lines.push_back({0, line.line});

@@ -55,7 +55,7 @@ TEST_F(CompleteJourney, MakesAnOrderOfABasket) {
   EXPECT_EQ(order.external().external_id(), "31198570044");
   EXPECT_EQ(order.recorded_time().seconds(), 1483271606);
   EXPECT_EQ(order.channel(), common::v1::CHANNEL_SHOP);
-  EXPECT_EQ(order.structure_id(), "store-330");
+  EXPECT_EQ(order.site_id(), "store-330");
   EXPECT_EQ(order.currency_code(), "USD");
   EXPECT_EQ(order.identifiers(0).value(), "1023");
   ASSERT_EQ(order.lines_size(), 2);
@@ -81,7 +81,7 @@ TEST_F(CompleteJourney, RefusesEachDamagedLineByItself) {
   EXPECT_EQ(Refusal("1,2,3,,1,1.00,0,0,0,1,2017-01-01 11:53:26"), "BAD_SKU");
   EXPECT_EQ(Refusal("1,2,3,4,-1,1.00,0,0,0,1,2017-01-01 11:53:26"), "BAD_QUANTITY");
   EXPECT_EQ(Refusal("1,2,3,4,1,x,0,0,0,1,2017-01-01 11:53:26"), "BAD_AMOUNT");
-  EXPECT_EQ(Refusal("1,,3,4,1,1.00,0,0,0,1,2017-01-01 11:53:26"), "BAD_STRUCTURE");
+  EXPECT_EQ(Refusal("1,,3,4,1,1.00,0,0,0,1,2017-01-01 11:53:26"), "BAD_SITE");
   EXPECT_EQ(Refusal(",2,3,4,1,1.00,0,0,0,1,2017-01-01 11:53:26"), "BAD_CUSTOMER");
   EXPECT_EQ(Refusal("1,2,3,4,1,1.00,0,0,0,1,yesterday"), "BAD_TIME");
   EXPECT_EQ(Refusal("1,2,3,4,1,1.00,0.001,0,0,1,2017-01-01 11:53:26"), "BAD_DISCOUNT");
@@ -99,7 +99,7 @@ TEST_F(CompleteJourney, RefusesLinesThatDifferWithinABasketAndKeepsTheRest) {
   EXPECT_EQ(records[0].record()->lines_size(), 2);
   ASSERT_EQ(records[0].refusals.size(), 3);
   EXPECT_EQ(records[0].refusals[0].fault, LineFault::kCustomerDiffers);
-  EXPECT_EQ(records[0].refusals[1].fault, LineFault::kBadStructure);
+  EXPECT_EQ(records[0].refusals[1].fault, LineFault::kBadSite);
   EXPECT_EQ(records[0].refusals[2].fault, LineFault::kBadTime);
   EXPECT_EQ(records[0].refusals[2].amount->ToString(), "1.00");
 }

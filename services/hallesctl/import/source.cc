@@ -43,8 +43,8 @@ absl::string_view FaultName(LineFault fault) {
       return "BAD_DISCOUNT";
     case LineFault::kBadTime:
       return "BAD_TIME";
-    case LineFault::kBadStructure:
-      return "BAD_STRUCTURE";
+    case LineFault::kBadSite:
+      return "BAD_SITE";
     case LineFault::kBadCustomer:
       return "BAD_CUSTOMER";
     case LineFault::kCustomerDiffers:

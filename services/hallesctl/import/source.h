@@ -36,7 +36,7 @@ enum class LineFault {
   kBadAmount,
   kBadDiscount,
   kBadTime,
-  kBadStructure,
+  kBadSite,
   kBadCustomer,
   kCustomerDiffers,  // from the customer of the lines before it in the same record
 };

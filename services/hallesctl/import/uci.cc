@@ -20,7 +20,7 @@ using checkout::v1::ImportLine;
 using checkout::v1::ImportRecord;
 using checkout::v1::LineKind;
 
-constexpr absl::string_view kStructure = "uci-online";
+constexpr absl::string_view kSite = "uci-online";
 constexpr absl::string_view kIssuer = "uci";
 
 enum Column { kInvoiceNo, kStockCode, kDescription, kQuantity, kInvoiceDate, kUnitPrice, kCustomerId, kColumns };
@@ -227,7 +227,7 @@ SourceRecord UciSource::Finish(Invoice invoice) {
   record.mutable_external()->set_external_id(invoice.number);
   record.mutable_recorded_time()->set_seconds(invoice.time_s);
   record.set_channel(common::v1::CHANNEL_WEB);
-  record.set_structure_id(std::string(kStructure));
+  record.set_site_id(std::string(kSite));
   record.set_currency_code("GBP");
   if (!invoice.customer.empty()) {
     common::v1::Identifier& identifier = *record.add_identifiers();

@@ -71,7 +71,7 @@ TEST_F(UciImport, MakesAnOrderOfTheLinesOfAnInvoice) {
   EXPECT_EQ(order.external().external_id(), "536365");
   EXPECT_EQ(order.recorded_time().seconds(), 1291191960);
   EXPECT_EQ(order.channel(), common::v1::CHANNEL_WEB);
-  EXPECT_EQ(order.structure_id(), "uci-online");
+  EXPECT_EQ(order.site_id(), "uci-online");
   EXPECT_EQ(order.currency_code(), "GBP");
   ASSERT_EQ(order.identifiers_size(), 1);
   EXPECT_EQ(order.identifiers(0).issuer(), "uci");

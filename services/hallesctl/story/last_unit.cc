@@ -43,7 +43,7 @@ struct Buyer {
     basket.channel = client == 0   ? common::v1::CHANNEL_WEB
                      : client == 1 ? common::v1::CHANNEL_APP
                                    : common::v1::CHANNEL_SHOP;
-    basket.structure = script.Own(client == 0 ? "web" : client == 1 ? "app" : "tills");
+    basket.site = script.Own(client == 0 ? "web" : client == 1 ? "app" : "tills");
     basket.lines = {{"1", sku, 1, 9900}};
     basket.delivery = at_till ? CarryOut(kShopA) : Shipment("vault", {kShopA});
   }

@@ -45,7 +45,7 @@ void WriteOn(Script& script, const std::atomic<bool>& end, Writer* writer) {
     order.mutable_external()->set_external_id(absl::StrCat(i));
     order.mutable_recorded_time()->set_seconds(1'700'000'000 + i);
     order.set_channel(common::v1::CHANNEL_WEB);
-    order.set_structure_id(writer->sku);
+    order.set_site_id(writer->sku);
     order.set_currency_code("EUR");
     *order.add_identifiers() = LoyaltyCard(absl::StrCat(writer->sku, "-", i % 10));
     checkout::v1::ImportLine& line = *order.add_lines();
@@ -140,7 +140,7 @@ void TellRebuild(Script& script, const StoryOptions& /*options*/) {
     script.Expect(absl::StrCat("goods of ", writer.sku, ", one for each answer"),
                   shop.Level(writer.sku, kShopA).on_hand_units(), writer.answered);
     checkout::v1::GetTotalsRequest request;
-    request.set_structure_id(writer.sku);
+    request.set_site_id(writer.sku);
     script.Await(
         absl::StrCat("sales of ", writer.sku, ", one for each answer"),
         [&] {

@@ -51,7 +51,7 @@ AddCartLinesRequest LinesOf(const Basket& basket) {
   AddCartLinesRequest request;
   request.set_cart_id(basket.cart);
   request.mutable_origin()->set_channel(basket.channel);
-  request.mutable_origin()->set_structure_id(basket.structure);
+  request.mutable_origin()->set_site_id(basket.site);
   request.set_currency_code(kCurrency);
   for (const Wanted& wanted : basket.lines) {
     CartLine& line = *request.add_lines();

@@ -26,7 +26,7 @@ struct Wanted {
 struct Basket {
   std::string cart;
   common::v1::Channel channel = common::v1::CHANNEL_WEB;
-  std::string structure;
+  std::string site;
   std::vector<Wanted> lines;
   checkout::v1::Delivery delivery;
   std::vector<common::v1::Identifier> customer;  // in clear; empty: nobody knows her

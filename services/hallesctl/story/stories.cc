@@ -44,7 +44,7 @@ void TellShoes(Script& script, const StoryOptions& /*options*/) {
 
   Basket walk_in{.cart = script.Own("walk-in"),
                  .channel = common::v1::CHANNEL_SHOP,
-                 .structure = kShopA,
+                 .site = kShopA,
                  .lines = {{"1", shoes, 1, 12900}},
                  .delivery = CarryOut(kShopA)};
   shop.Fill("a walk-in brings the box to the till", walk_in);
@@ -78,7 +78,7 @@ void TellShoes(Script& script, const StoryOptions& /*options*/) {
                                               .purpose = inventory::v1::HOLD_PURPOSE_APPOINTMENT});
   const Basket fits{.cart = second,
                     .channel = common::v1::CHANNEL_SHOP,
-                    .structure = kShopA,
+                    .site = kShopA,
                     .lines = {{"1", shoes, 1, 12900, second}},
                     .delivery = CarryOut(kShopA)};
   shop.Fill("comes, and the pair fits", fits);
@@ -100,7 +100,7 @@ void TellLipstick(Script& script, const StoryOptions& /*options*/) {
   past.mutable_order()->mutable_external()->set_external_id(script.Own("last-time"));
   past.mutable_order()->mutable_recorded_time()->set_seconds(absl::ToUnixSeconds(absl::Now() - absl::Hours(90 * 24)));
   past.mutable_order()->set_channel(common::v1::CHANNEL_SHOP);
-  past.mutable_order()->set_structure_id(kShopA);
+  past.mutable_order()->set_site_id(kShopA);
   past.mutable_order()->set_currency_code("EUR");
   *past.mutable_order()->add_identifiers() = card;
   checkout::v1::ImportLine& line = *past.mutable_order()->add_lines();
@@ -133,7 +133,7 @@ void TellLipstick(Script& script, const StoryOptions& /*options*/) {
 
   const Basket basket{.cart = cart,
                       .channel = common::v1::CHANNEL_SHOP,
-                      .structure = kShopA,
+                      .site = kShopA,
                       .lines = {{"1", lipstick, 1, 2490, cart}},
                       .delivery = CarryOut(kShopA),
                       .customer = {card}};
@@ -162,7 +162,7 @@ void TellShipElsewhere(Script& script, const StoryOptions& /*options*/) {
   const common::v1::Identifier card = LoyaltyCard(script.Own("card"));
   const Basket web{.cart = script.Own("web"),
                    .channel = common::v1::CHANNEL_WEB,
-                   .structure = script.Own("web-shop"),
+                   .site = script.Own("web-shop"),
                    .lines = {{"1", scarf, 1, 3900}},
                    .delivery = Shipment(script.Own("vault"), {kShopC}),
                    .customer = {card}};
@@ -178,7 +178,7 @@ void TellShipElsewhere(Script& script, const StoryOptions& /*options*/) {
   script.ExpectWord("address that the till finds on her last order", address, script.Own("vault"));
   Basket till{.cart = script.Own("too-much"),
               .channel = common::v1::CHANNEL_SHOP,
-              .structure = kShopA,
+              .site = kShopA,
               .lines = {{"1", coat, 2, 24900}, {"2", scarf, 2, 3900}},
               .delivery = Shipment(address, {kShopA, kShopB, kShopC}),
               .customer = {card}};
@@ -221,7 +221,7 @@ void TellSocial(Script& script, const StoryOptions& /*options*/) {
   order.mutable_external()->set_external_id("post-1");
   order.mutable_recorded_time()->set_seconds(absl::ToUnixSeconds(absl::Now()) - 60);
   order.set_channel(common::v1::CHANNEL_SOCIAL);
-  order.set_structure_id(network);
+  order.set_site_id(network);
   order.set_currency_code("EUR");
   checkout::v1::ImportLine& line = *order.add_lines();
   line.set_kind(checkout::v1::LINE_KIND_SALE);
@@ -263,7 +263,7 @@ void TellSocial(Script& script, const StoryOptions& /*options*/) {
                      *client.checkout, other);
   const auto totals = [&] {
     checkout::v1::GetTotalsRequest request;
-    request.set_structure_id(network);
+    request.set_site_id(network);
     request.set_consistency_token(token);
     const auto answer = script.Ask(&CheckoutService::Stub::GetTotals, *client.checkout, request);
     return answer.rows().empty() ? checkout::v1::Totals() : answer.rows(0).totals();

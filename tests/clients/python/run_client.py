@@ -123,7 +123,7 @@ class Client:
         record = self.checkout.ImportRecord(
             external=self.record.ExternalRef(source="python-client", external_id=external_id),
             channel=self.common.CHANNEL_WEB,
-            structure_id="python-shop",
+            site_id="python-shop",
             currency_code="EUR",
             identifiers=[
                 self.common.Identifier(type=self.common.IDENTIFIER_TYPE_EXTERNAL_ID, issuer="python-client", value=self.run),
@@ -241,7 +241,7 @@ class Client:
 
     def fill_cart(self, cart_id, sku, units):
         """The first two calls of a storefront: add to cart, say where to."""
-        origin = self.cart_events.Origin(channel=self.common.CHANNEL_WEB, structure_id="python-shop")
+        origin = self.cart_events.Origin(channel=self.common.CHANNEL_WEB, site_id="python-shop")
         adding = self.carts.AddCartLinesRequest(
             request_id=f"{cart_id}/add/1", cart_id=cart_id, origin=origin, currency_code="EUR"
         )
