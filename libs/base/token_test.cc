@@ -20,7 +20,7 @@ InstallId Install(uint64_t seed) {
 std::string ReasonFor(absl::string_view token) { return ReasonOf(DecodeToken(Install(1), token).status()); }
 
 // A token with these bytes before its checksum.
-std::string Sealed(std::string bytes) {
+std::string WithChecksum(std::string bytes) {
   const uint32_t crc = MaskCrc(Crc32c(bytes));
   for (int i = 0; i < 4; ++i) bytes.push_back(static_cast<char>(crc >> (8 * i)));
   return absl::WebSafeBase64Escape(bytes);
@@ -86,10 +86,10 @@ TEST(Token, IsMalformedInAnUnknownVersionOrOutOfOrder) {
       "\x01\x02\x00"
       "\x05\0\0\0\0\0\0\0",
       11);
-  EXPECT_EQ(ReasonFor(Sealed(head + first + second)), "");
-  EXPECT_EQ(ReasonFor(Sealed(head + second + first)), "MALFORMED_TOKEN");
-  EXPECT_EQ(ReasonFor(Sealed(head + first + first)), "MALFORMED_TOKEN");
-  EXPECT_EQ(ReasonFor(Sealed("\x02" + std::string(Install(1).view()) + first)), "MALFORMED_TOKEN");
+  EXPECT_EQ(ReasonFor(WithChecksum(head + first + second)), "");
+  EXPECT_EQ(ReasonFor(WithChecksum(head + second + first)), "MALFORMED_TOKEN");
+  EXPECT_EQ(ReasonFor(WithChecksum(head + first + first)), "MALFORMED_TOKEN");
+  EXPECT_EQ(ReasonFor(WithChecksum("\x02" + std::string(Install(1).view()) + first)), "MALFORMED_TOKEN");
 }
 
 TEST(InstallOfToken, NamesTheIssuer) {

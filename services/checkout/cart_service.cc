@@ -28,8 +28,8 @@ absl::Status Send(host::Host& host, Request request, const rpc::Call& call, Repl
 
 // The same with a customer in clear, who does not get beyond this point.
 template <typename Response, typename Request, typename Reply>
-absl::Status SealAndSend(host::Host& host, Request request, const rpc::Call& call, Reply reply) {
-  RETURN_IF_ERROR(SealIdentifiers(host.identifier_keys(), "identifiers", request.mutable_identifiers()));
+absl::Status HashAndSend(host::Host& host, Request request, const rpc::Call& call, Reply reply) {
+  RETURN_IF_ERROR(HashIdentifiers(host.identifier_keys(), "identifiers", request.mutable_identifiers()));
   return Send<Response>(host, std::move(request), call, std::move(reply));
 }
 
@@ -107,7 +107,7 @@ grpc::ServerUnaryReactor* CartDoor::AddCartLines(grpc::CallbackServerContext* co
                                                  const v1::AddCartLinesRequest* request,
                                                  v1::AddCartLinesResponse* response) {
   return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return SealAndSend<v1::AddCartLinesResponse>(host_, asked, call, reply);
+    return HashAndSend<v1::AddCartLinesResponse>(host_, asked, call, reply);
   });
 }
 
@@ -123,7 +123,7 @@ grpc::ServerUnaryReactor* CartDoor::SetCartDelivery(grpc::CallbackServerContext*
                                                     const v1::SetCartDeliveryRequest* request,
                                                     v1::SetCartDeliveryResponse* response) {
   return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return SealAndSend<v1::SetCartDeliveryResponse>(host_, asked, call, reply);
+    return HashAndSend<v1::SetCartDeliveryResponse>(host_, asked, call, reply);
   });
 }
 
@@ -131,7 +131,7 @@ grpc::ServerUnaryReactor* CartDoor::SetCartCustomer(grpc::CallbackServerContext*
                                                     const v1::SetCartCustomerRequest* request,
                                                     v1::SetCartCustomerResponse* response) {
   return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return SealAndSend<v1::SetCartCustomerResponse>(host_, asked, call, reply);
+    return HashAndSend<v1::SetCartCustomerResponse>(host_, asked, call, reply);
   });
 }
 

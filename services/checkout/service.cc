@@ -30,7 +30,7 @@ grpc::ServerUnaryReactor* CheckoutDoor::ImportOrder(grpc::CallbackServerContext*
   return door_.Command(context, request, response,
                        [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
                          v1::ImportOrderRequest command = asked;
-                         RETURN_IF_ERROR(SealIdentifiers(host_.identifier_keys(), "order.identifiers",
+                         RETURN_IF_ERROR(HashIdentifiers(host_.identifier_keys(), "order.identifiers",
                                                          command.mutable_order()->mutable_identifiers()));
                          RETURN_IF_ERROR(Validate(command));
                          const OrderId order = OrderIdOf(kTenant, command.order().external());
@@ -46,7 +46,7 @@ grpc::ServerUnaryReactor* CheckoutDoor::ImportReturn(grpc::CallbackServerContext
   return door_.Command(context, request, response,
                        [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
                          v1::ImportReturnRequest command = asked;
-                         RETURN_IF_ERROR(SealIdentifiers(host_.identifier_keys(), "return_record.identifiers",
+                         RETURN_IF_ERROR(HashIdentifiers(host_.identifier_keys(), "return_record.identifiers",
                                                          command.mutable_return_record()->mutable_identifiers()));
                          RETURN_IF_ERROR(Validate(command));
                          const ReturnId id = ReturnIdOf(kTenant, command.return_record().external());

@@ -57,8 +57,8 @@ inline v1::ExternalRef Ref(const std::string& external_id) {
   return external;
 }
 
-// A sealed identifier whose hash is the seed, repeated.
-inline common::v1::Identifier Sealed(common::v1::IdentifierType type, char seed) {
+// A hashed identifier whose hash is the seed, repeated.
+inline common::v1::Identifier Hashed(common::v1::IdentifierType type, char seed) {
   common::v1::Identifier identifier;
   identifier.set_type(type);
   if (type <= common::v1::IDENTIFIER_TYPE_LOYALTY_CARD) identifier.set_issuer("uci");
@@ -66,8 +66,8 @@ inline common::v1::Identifier Sealed(common::v1::IdentifierType type, char seed)
   identifier.set_key_id(1);
   return identifier;
 }
-inline common::v1::Identifier Customer(char seed) { return Sealed(common::v1::IDENTIFIER_TYPE_EXTERNAL_ID, seed); }
-inline common::v1::Identifier Phone(char seed) { return Sealed(common::v1::IDENTIFIER_TYPE_PHONE, seed); }
+inline common::v1::Identifier Customer(char seed) { return Hashed(common::v1::IDENTIFIER_TYPE_EXTERNAL_ID, seed); }
+inline common::v1::Identifier Phone(char seed) { return Hashed(common::v1::IDENTIFIER_TYPE_PHONE, seed); }
 
 inline v1::ImportLine Line(v1::LineKind kind, const std::string& sku, const std::string& quantity,
                            const std::string& price) {

@@ -21,8 +21,8 @@ absl::Status Check(const v1::ObserveIdentifiersRequest& request) {
     return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, "identifiers: takes 1 to 8 entries", {{"field", "identifiers"}});
   }
   for (int i = 0; i < request.identifiers_size(); ++i) {
-    if (const absl::Status sealed = CheckSealed(field(i), request.identifiers(i)); !sealed.ok()) {
-      return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, sealed.message(), {{"field", MetadataOf(sealed, "field")}});
+    if (const absl::Status hashed = CheckHashed(field(i), request.identifiers(i)); !hashed.ok()) {
+      return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, hashed.message(), {{"field", MetadataOf(hashed, "field")}});
     }
   }
   return absl::OkStatus();

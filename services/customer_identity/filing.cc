@@ -10,7 +10,7 @@
 namespace halles::customer_identity {
 namespace {
 
-constexpr absl::string_view kNotSealed = "an identifier is not sealed";
+constexpr absl::string_view kNotHashed = "an identifier is not hashed";
 
 FactKey FactKeyOf(const IdentifierKey& key, const rows::FactRow& row, SlotId source) {
   const int64_t micros = row.time().seconds() * 1'000'000 + row.time().nanos() / 1'000;
@@ -50,7 +50,7 @@ absl::Status Filing::Broken(absl::string_view why) const {
 
 absl::Status Filing::Fact(const common::v1::Identifier& identifier, rows::FactRow row) {
   const std::optional<IdentifierKey> key = KeyOf(identifier);
-  if (!key.has_value()) return Broken(kNotSealed);
+  if (!key.has_value()) return Broken(kNotHashed);
   row.set_event_index(context_.index);
   kFacts.Put(view_, FactKeyOf(*key, row, context_.slot), row);
   return absl::OkStatus();
@@ -58,7 +58,7 @@ absl::Status Filing::Fact(const common::v1::Identifier& identifier, rows::FactRo
 
 absl::Status Filing::DropFact(const common::v1::Identifier& identifier, const rows::FactRow& row) {
   const std::optional<IdentifierKey> key = KeyOf(identifier);
-  if (!key.has_value()) return Broken(kNotSealed);
+  if (!key.has_value()) return Broken(kNotHashed);
   kFacts.Delete(view_, FactKeyOf(*key, row, context_.slot));
   return absl::OkStatus();
 }
@@ -81,7 +81,7 @@ absl::Status Filing::Sale(const checkout::v1::SaleRecord& sale, v1::TimelineKind
 absl::Status Filing::AddActivity(const common::v1::Identifier& identifier, ActivityKind kind, UnixMicros since,
                                  absl::string_view id, absl::string_view part) {
   const std::optional<IdentifierKey> key = KeyOf(identifier);
-  if (!key.has_value()) return Broken(kNotSealed);
+  if (!key.has_value()) return Broken(kNotHashed);
   kActivities.Put(view_, ActivityKeyOf(*key, kind, since, id, part, context_.slot), {});
   return Change(identifier);
 }
@@ -89,14 +89,14 @@ absl::Status Filing::AddActivity(const common::v1::Identifier& identifier, Activ
 absl::Status Filing::RemoveActivity(const common::v1::Identifier& identifier, ActivityKind kind, UnixMicros since,
                                     absl::string_view id, absl::string_view part) {
   const std::optional<IdentifierKey> key = KeyOf(identifier);
-  if (!key.has_value()) return Broken(kNotSealed);
+  if (!key.has_value()) return Broken(kNotHashed);
   kActivities.Delete(view_, ActivityKeyOf(*key, kind, since, id, part, context_.slot));
   return Change(identifier);
 }
 
 absl::Status Filing::Change(const common::v1::Identifier& identifier) {
   const std::optional<IdentifierKey> key = KeyOf(identifier);
-  if (!key.has_value()) return Broken(kNotSealed);
+  if (!key.has_value()) return Broken(kNotHashed);
   kChanged.Put(view_, {key->type, key->hash, context_.slot}, {});
   Touch(identifier);
   return absl::OkStatus();

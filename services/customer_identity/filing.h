@@ -19,7 +19,7 @@ namespace halles::customer_identity {
 
 google::protobuf::Timestamp TimeOf(UnixMicros micros);
 
-// Files one event. Every method is DATA_LOSS for an identifier that is not sealed.
+// Files one event. Every method is DATA_LOSS for an identifier that is not hashed.
 // Lifetime: view, context and topics outlive it.
 class Filing {
  public:

@@ -144,7 +144,7 @@ TEST(Hold, IsAnnouncedToWhoWatchesWhenItComesAndWhenItGoes) {
   }
 }
 
-TEST(Hold, StopsAtACustomerWhoIsNotSealed) {
+TEST(Hold, StopsAtACustomerWhoIsNotHashed) {
   common::v1::Identifier clear;
   clear.set_value("17850");
   store::MemoryRows view;

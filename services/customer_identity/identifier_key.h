@@ -23,7 +23,7 @@ struct IdentifierKey {
   friend auto operator<=>(const IdentifierKey&, const IdentifierKey&) = default;
 };
 
-// nullopt unless the identifier is sealed and its type is known.
+// nullopt unless the identifier is hashed and its type is known.
 std::optional<IdentifierKey> KeyOf(const common::v1::Identifier& identifier);
 
 // "pty-", one digit for the type and 25 digits for the first 125 bits of the hash, so that ids of one party sort strongest

@@ -9,7 +9,7 @@
 namespace halles::customer_identity {
 namespace {
 
-TEST(KeyOf, TakesSealedIdentifiersOnly) {
+TEST(KeyOf, TakesHashedIdentifiersOnly) {
   EXPECT_TRUE(KeyOf(Customer("a")).has_value());
   common::v1::Identifier identifier = Customer("a");
   identifier.set_keyed_hash("short");

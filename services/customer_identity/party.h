@@ -32,7 +32,7 @@ inline constexpr size_t kPartyIdentifiersMax = 1000;
 struct Party {
   PartyId id;                                       // of its strongest identifier
   std::vector<IdentifierKey> keys;                  // strongest first
-  std::vector<common::v1::Identifier> identifiers;  // the same, sealed
+  std::vector<common::v1::Identifier> identifiers;  // the same, hashed
   std::vector<common::v1::Identifier> shared;       // weak ones that are linked with it and with others
   TokenPositions links_seen;                        // for each source of the graph the first position behind its links
 };

@@ -29,7 +29,7 @@ absl::Status FileLinked(const checkout::v1::ReturnLinked& linked, Filing* filing
 
 absl::Status MirrorIdentifier(const common::v1::Identifier& identifier, Filing* filing) {
   const std::optional<IdentifierKey> key = KeyOf(identifier);
-  if (!key.has_value()) return filing->Broken("an identifier is not sealed");
+  if (!key.has_value()) return filing->Broken("an identifier is not hashed");
   kSeen.Put(filing->view(), {key->type, key->hash, filing->context().slot}, identifier);
   filing->Touch(identifier);
   return absl::OkStatus();
@@ -38,7 +38,7 @@ absl::Status MirrorIdentifier(const common::v1::Identifier& identifier, Filing* 
 absl::Status MirrorLink(const v1::IdentifiersLinked& linked, Filing* filing) {
   const std::optional<IdentifierKey> first = KeyOf(linked.first());
   const std::optional<IdentifierKey> second = KeyOf(linked.second());
-  if (!first.has_value() || !second.has_value()) return filing->Broken("an identifier is not sealed");
+  if (!first.has_value() || !second.has_value()) return filing->Broken("an identifier is not hashed");
   rows::LinkRow row;
   row.set_strength(linked.strength());
   const SlotId source = filing->context().slot;

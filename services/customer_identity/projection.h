@@ -157,7 +157,7 @@ std::string TopicOf(const common::v1::Identifier& identifier);
 
 // Each folds one fact into rows of its source slot, and reads no others: what belongs together and comes from several
 // slots is joined when somebody asks. Adds to `topics`, unless it is null, whom the fact touched. DATA_LOSS when the event
-// is none that this version knows or an identifier in it is not sealed.
+// is none that this version knows or an identifier in it is not hashed.
 absl::Status Project(store::Rows& view, const checkout::v1::OrderEvent& event, const partition::FactContext& context,
                      std::vector<std::string>* topics = nullptr);
 absl::Status Project(store::Rows& view, const inventory::v1::StockEvent& event, const partition::FactContext& context,

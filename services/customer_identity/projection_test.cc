@@ -94,7 +94,7 @@ TEST(Project, StopsAtAnEventThatItDoesNotKnow) {
   EXPECT_EQ(ReasonOf(Project(view, v1::IdentityEvent(), {})), "EVENT_CANNOT_BE_PROJECTED");
 }
 
-TEST(Project, StopsAtAnIdentifierThatIsNotSealed) {
+TEST(Project, StopsAtAnIdentifierThatIsNotHashed) {
   common::v1::Identifier clear;
   clear.set_value("17850");
   EXPECT_EQ(ReasonOf(ProjectAlone(Order({"1", {clear}}))), "EVENT_CANNOT_BE_PROJECTED");

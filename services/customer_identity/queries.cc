@@ -240,7 +240,7 @@ absl::StatusOr<IdentifierKey> KeyNamed(const store::RowReader& view, const v1::C
       return *key;
     }
     case v1::CustomerName::kIdentifier: {
-      RETURN_IF_ERROR(CheckSealed("customer.identifier", name.identifier()));
+      RETURN_IF_ERROR(CheckHashed("customer.identifier", name.identifier()));
       const IdentifierKey key = *KeyOf(name.identifier());
       const bool known = Knows(view, key);
       RETURN_IF_ERROR(view.status());
@@ -348,7 +348,7 @@ absl::StatusOr<v1::ListTimelineResponse> ListTimeline(const store::RowReader& vi
 
 absl::StatusOr<std::vector<v1::Candidate>> FindCandidates(const store::RowReader& view,
                                                           const common::v1::Identifier& identifier) {
-  RETURN_IF_ERROR(CheckSealed("identifier", identifier));
+  RETURN_IF_ERROR(CheckHashed("identifier", identifier));
   std::vector<v1::Candidate> candidates;
   const IdentifierKey key = *KeyOf(identifier);
   const bool known = Knows(view, key);

@@ -24,7 +24,7 @@ inline constexpr size_t kChangeEntriesMax = 1'000;
 // Parties that FindCustomer names for one shared identifier.
 inline constexpr size_t kCandidatesMax = 50;
 
-// The identifier in `name` is sealed by the door in all of these. INVALID_ARGUMENT for a name that cannot be; NOT_FOUND
+// The identifier in `name` is hashed by the door in all of these. INVALID_ARGUMENT for a name that cannot be; NOT_FOUND
 // (CUSTOMER_UNKNOWN) for one that nothing is known of; RESOURCE_EXHAUSTED beyond the limits above.
 
 // The party that the name belongs to. Somebody whose order is in the view already is found by the identifier that it is

@@ -1,4 +1,4 @@
-// The methods of customer identity: seal the name, wait for the token, read the view.
+// The methods of customer identity: hash the name, wait for the token, read the view.
 #include "services/customer_identity/service.h"
 
 #include <optional>
@@ -14,9 +14,9 @@ namespace halles::customer_identity {
 namespace {
 
 // Replaces an identifier in clear by its keyed hash.
-absl::Status SealName(const host::Host& host, v1::CustomerName* name) {
+absl::Status HashName(const host::Host& host, v1::CustomerName* name) {
   if (!name->has_identifier()) return absl::OkStatus();
-  return SealIdentifier(host.identifier_keys(), "customer.identifier", name->mutable_identifier());
+  return HashIdentifier(host.identifier_keys(), "customer.identifier", name->mutable_identifier());
 }
 
 }  // namespace
@@ -33,7 +33,7 @@ grpc::ServerUnaryReactor* CustomerIdentityDoor::GetCustomerView(grpc::CallbackSe
   return door_.Query(
       context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
         v1::GetCustomerViewRequest query = asked;
-        RETURN_IF_ERROR(SealName(host_, query.mutable_customer()));
+        RETURN_IF_ERROR(HashName(host_, query.mutable_customer()));
         host::AnswerFromView<v1::GetCustomerViewResponse>(
             host_, ServiceId::kCustomerIdentity, kCustomersView, asked.consistency_token(), call.deadline,
             [query](const store::RowReader& view) -> absl::StatusOr<v1::GetCustomerViewResponse> {
@@ -53,7 +53,7 @@ grpc::ServerUnaryReactor* CustomerIdentityDoor::FindCustomer(grpc::CallbackServe
   return door_.Query(
       context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
         v1::FindCustomerRequest query = asked;
-        RETURN_IF_ERROR(SealIdentifier(host_.identifier_keys(), "identifier", query.mutable_identifier()));
+        RETURN_IF_ERROR(HashIdentifier(host_.identifier_keys(), "identifier", query.mutable_identifier()));
         host::AnswerFromView<v1::FindCustomerResponse>(
             host_, ServiceId::kCustomerIdentity, kCustomersView, asked.consistency_token(), call.deadline,
             [query](const store::RowReader& view) -> absl::StatusOr<v1::FindCustomerResponse> {
@@ -73,7 +73,7 @@ grpc::ServerUnaryReactor* CustomerIdentityDoor::ListTimeline(grpc::CallbackServe
   return door_.Query(
       context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
         v1::ListTimelineRequest query = asked;
-        RETURN_IF_ERROR(SealName(host_, query.mutable_customer()));
+        RETURN_IF_ERROR(HashName(host_, query.mutable_customer()));
         host::AnswerFromView<v1::ListTimelineResponse>(
             host_, ServiceId::kCustomerIdentity, kCustomersView, asked.consistency_token(), call.deadline,
             [query](const store::RowReader& view) { return customer_identity::ListTimeline(view, query); }, reply);
@@ -87,7 +87,7 @@ grpc::ServerWriteReactor<v1::WatchCustomerResponse>* CustomerIdentityDoor::Watch
       context, request,
       [this](const auto& asked, const rpc::Call&, rpc::StreamWriter<v1::WatchCustomerResponse> writer) -> absl::Status {
         v1::CustomerName name = asked.customer();
-        RETURN_IF_ERROR(SealName(host_, &name));
+        RETURN_IF_ERROR(HashName(host_, &name));
         std::optional<TokenPositions> resume;
         if (!asked.resume_token().empty()) {
           ASSIGN_OR_RETURN(resume, DecodeToken(host_.install(), asked.resume_token()));

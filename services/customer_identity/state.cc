@@ -19,7 +19,7 @@ absl::Status Broken(const partition::FactContext& context, absl::string_view why
 absl::Status EvolveObserved(store::Rows& state, const v1::IdentifierObserved& observed,
                             const partition::FactContext& context) {
   const common::v1::Identifier& identifier = observed.identifier();
-  if (!CheckSealed("identifier", identifier).ok()) return Broken(context, "the identifier is not sealed");
+  if (!CheckHashed("identifier", identifier).ok()) return Broken(context, "the identifier is not hashed");
   const ObservedKey key = ObservedKeyOf(*KeyOf(identifier));
   if (kObserved.Contains(state, key)) return Broken(context, "the identifier is observed already");
   kObserved.Put(state, key, identifier);
@@ -31,7 +31,7 @@ absl::Status EvolveLinked(store::Rows& state, const v1::IdentifiersLinked& linke
   const std::optional<IdentifierKey> first = KeyOf(linked.first());
   const std::optional<IdentifierKey> second = KeyOf(linked.second());
   if (!first.has_value() || !second.has_value() || *first >= *second) {
-    return Broken(context, "a link goes from the stronger identifier to the other, both sealed");
+    return Broken(context, "a link goes from the stronger identifier to the other, both hashed");
   }
   if (linked.strength() != StrengthOf(linked.first(), linked.second())) {
     return Broken(context, "the strength of the link is not that of its identifiers");

@@ -20,7 +20,7 @@ inline constexpr char kRealm[] = "realm";
 
 // Two sets that only grow. What they hold in the end does not depend on the order in which facts came.
 // Invariants, each of which Evolve refuses to break:
-//   1. An identifier is observed once, sealed; its row is the identifier.
+//   1. An identifier is observed once, hashed; its row is the identifier.
 //   2. A link is recorded once, from the stronger to the other, and both of them are observed.
 //   3. A link is strong exactly when both of its identifiers are of a type that belongs to one person.
 //   4. Nothing is ever rewritten: who is one party with whom is computed from the links when it is asked (party.h).

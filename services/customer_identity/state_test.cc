@@ -30,7 +30,7 @@ TEST(Evolve, KeepsIdentifiersAndLinks) {
 
 TEST(Evolve, StopsAtAnEventThatItDoesNotKnow) { ExpectCannotBeEvolved({}, v1::IdentityEvent()); }
 
-TEST(Evolve, StopsAtWhatIsNotSealed) {
+TEST(Evolve, StopsAtWhatIsNotHashed) {
   common::v1::Identifier clear = Customer("a");
   clear.set_value("17850");
   ExpectCannotBeEvolved({}, Observed(clear));

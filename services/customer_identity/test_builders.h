@@ -35,8 +35,8 @@ struct IdentityDomain {
 };
 using GivenRealm = testing::Given<IdentityDomain>;
 
-// Sealed identifiers. The name decides the hash, and hashes sort as names of one letter do.
-inline common::v1::Identifier Sealed(common::v1::IdentifierType type, const std::string& name) {
+// Hashed identifiers. The name decides the hash, and hashes sort as names of one letter do.
+inline common::v1::Identifier Hashed(common::v1::IdentifierType type, const std::string& name) {
   common::v1::Identifier identifier;
   identifier.set_type(type);
   if (type <= common::v1::IDENTIFIER_TYPE_LOYALTY_CARD) identifier.set_issuer("uci");
@@ -45,13 +45,13 @@ inline common::v1::Identifier Sealed(common::v1::IdentifierType type, const std:
   return identifier;
 }
 inline common::v1::Identifier Customer(const std::string& name) {
-  return Sealed(common::v1::IDENTIFIER_TYPE_EXTERNAL_ID, name);
+  return Hashed(common::v1::IDENTIFIER_TYPE_EXTERNAL_ID, name);
 }
 inline common::v1::Identifier Card(const std::string& name) {
-  return Sealed(common::v1::IDENTIFIER_TYPE_LOYALTY_CARD, name);
+  return Hashed(common::v1::IDENTIFIER_TYPE_LOYALTY_CARD, name);
 }
-inline common::v1::Identifier Email(const std::string& name) { return Sealed(common::v1::IDENTIFIER_TYPE_EMAIL, name); }
-inline common::v1::Identifier Phone(const std::string& name) { return Sealed(common::v1::IDENTIFIER_TYPE_PHONE, name); }
+inline common::v1::Identifier Email(const std::string& name) { return Hashed(common::v1::IDENTIFIER_TYPE_EMAIL, name); }
+inline common::v1::Identifier Phone(const std::string& name) { return Hashed(common::v1::IDENTIFIER_TYPE_PHONE, name); }
 
 inline PartyId IdOf(const common::v1::Identifier& identifier) { return PartyIdOf(*KeyOf(identifier)); }
 

@@ -29,7 +29,7 @@ class Watches : public std::enable_shared_from_this<Watches> {
   // Before the first Add.
   void Attach(host::Host* host) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Begins to watch; `name` is sealed. Without `resume`, or when the watcher cannot go on from there, a snapshot is first.
+  // Begins to watch; `name` is hashed. Without `resume`, or when the watcher cannot go on from there, a snapshot is first.
   // RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS).
   absl::Status Add(v1::CustomerName name, std::optional<TokenPositions> resume,
                    rpc::StreamWriter<v1::WatchCustomerResponse> writer) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -146,7 +146,7 @@ absl::Status Validate(const v1::ReserveStockRequest& request) {
     return InvalidField("purpose", "must be given");
   }
   RETURN_IF_ERROR(CheckText("owner.ref", request.owner().ref(), 1, kOwnerCharactersMax));
-  if (request.owner().has_customer()) RETURN_IF_ERROR(CheckSealed("owner.customer", request.owner().customer()));
+  if (request.owner().has_customer()) RETURN_IF_ERROR(CheckHashed("owner.customer", request.owner().customer()));
   if (request.has_expire_time()) {
     RETURN_IF_ERROR(CheckTime("expire_time", request.expire_time()));
   } else if (NeedsExpiry(request.purpose())) {

@@ -31,7 +31,7 @@ absl::Status CheckText(absl::string_view field, absl::string_view text, size_t c
 absl::Status CheckSku(absl::string_view sku);
 absl::Status CheckLocation(absl::string_view field, absl::string_view location_id);
 
-// INVALID_ARGUMENT that names the first field which breaks a limit, such as "lines[3].units". Customers are sealed before.
+// INVALID_ARGUMENT that names the first field which breaks a limit, such as "lines[3].units". Customers are hashed before.
 absl::Status Validate(const v1::ReceiveStockRequest& request);
 absl::Status Validate(const v1::CountStockRequest& request);
 absl::Status Validate(const v1::AdjustStockRequest& request);

@@ -19,12 +19,12 @@ namespace halles::inventory {
 namespace {
 
 // Replaces a customer in clear by her keyed hash.
-absl::Status Seal(const host::Host& host, v1::ReserveStockRequest* request) {
+absl::Status HashCustomer(const host::Host& host, v1::ReserveStockRequest* request) {
   if (!request->owner().has_customer()) return absl::OkStatus();
-  return SealIdentifier(host.identifier_keys(), "owner.customer", request->mutable_owner()->mutable_customer());
+  return HashIdentifier(host.identifier_keys(), "owner.customer", request->mutable_owner()->mutable_customer());
 }
 template <typename Request>
-absl::Status Seal(const host::Host&, Request*) {
+absl::Status HashCustomer(const host::Host&, Request*) {
   return absl::OkStatus();
 }
 
@@ -41,7 +41,7 @@ grpc::ServerUnaryReactor* InventoryDoor::Command(grpc::CallbackServerContext* co
   return door_.Command(context, request, response,
                        [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
                          Request command = asked;
-                         RETURN_IF_ERROR(Seal(host_, &command));
+                         RETURN_IF_ERROR(HashCustomer(host_, &command));
                          RETURN_IF_ERROR(Validate(command));
                          host::Submit<Response>(host_, ServiceId::kInventory, asked.sku(), std::move(command), &Decide,
                                                 kStockItem, call, reply);

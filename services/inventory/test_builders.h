@@ -57,7 +57,7 @@ UnitsList ListOf(const Allocations& allocations) {
 
 inline google::protobuf::Timestamp After(int64_t seconds) { return TimestampOf(kNow + seconds * 1'000'000); }
 
-// A sealed identifier whose hash is the seed, repeated.
+// A hashed identifier whose hash is the seed, repeated.
 inline common::v1::Identifier Customer(char seed) {
   common::v1::Identifier identifier;
   identifier.set_type(common::v1::IDENTIFIER_TYPE_EMAIL);

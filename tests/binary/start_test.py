@@ -79,7 +79,7 @@ class Start(unittest.TestCase):
                 running.import_order(order(f"other-{number}", customer=9))
         return other
 
-    def reseal(self, path, old, new, checksum, crc):
+    def rewrite(self, path, old, new, checksum, crc):
         """Changes text in a checked file and makes its checksum good again."""
         text = path.read_text()
         self.assertIn(old, text)
@@ -141,7 +141,7 @@ class Start(unittest.TestCase):
 
     def test_a_log_of_a_newer_format(self):
         identity = self.data / "log" / "IDENTITY"
-        self.reseal(identity, "format 1", "format 7", "crc32c ", crc32c)
+        self.rewrite(identity, "format 1", "format 7", "crc32c ", crc32c)
         self.expect_refusal("LOG_FORMAT_NEWER", "format 7", "up to 1")
 
     def test_a_damaged_identity(self):
@@ -151,7 +151,7 @@ class Start(unittest.TestCase):
 
     def test_keys_of_a_newer_format(self):
         ring = self.data / "keys" / "ring"
-        self.reseal(ring, "halles-keys 1", "halles-keys 2", "crc ", crc32c)
+        self.rewrite(ring, "halles-keys 1", "halles-keys 2", "crc ", crc32c)
         self.expect_refusal("KEYS_NEWER_FORMAT", ring, "halles-keys 2", "halles-keys 1")
 
     def test_a_state_of_a_newer_format(self):

@@ -135,7 +135,7 @@ void SortIdentifiers(google::protobuf::RepeatedPtrField<Identifier>* identifiers
   identifiers->erase(std::unique(identifiers->begin(), identifiers->end(), SameIdentifier), identifiers->end());
 }
 
-absl::Status SealIdentifier(const IdentifierKeys& keys, absl::string_view field, Identifier* identifier) {
+absl::Status HashIdentifier(const IdentifierKeys& keys, absl::string_view field, Identifier* identifier) {
   RETURN_IF_ERROR(CheckTypeAndIssuer(field, *identifier));
   if (!identifier->keyed_hash().empty()) return InvalidField(Path(field, "keyed_hash"), "is output only");
   if (identifier->key_id() != 0) return InvalidField(Path(field, "key_id"), "is output only");
@@ -151,19 +151,19 @@ absl::Status SealIdentifier(const IdentifierKeys& keys, absl::string_view field,
   return absl::OkStatus();
 }
 
-absl::Status SealIdentifiers(const IdentifierKeys& keys, absl::string_view field,
+absl::Status HashIdentifiers(const IdentifierKeys& keys, absl::string_view field,
                              google::protobuf::RepeatedPtrField<Identifier>* identifiers) {
   if (identifiers->size() > kIdentifiersMax) {
     return InvalidField(field, absl::StrCat("has ", identifiers->size(), " entries; at most 8 are taken"));
   }
   for (int i = 0; i < identifiers->size(); ++i) {
-    RETURN_IF_ERROR(SealIdentifier(keys, absl::StrCat(field, "[", i, "]"), identifiers->Mutable(i)));
+    RETURN_IF_ERROR(HashIdentifier(keys, absl::StrCat(field, "[", i, "]"), identifiers->Mutable(i)));
   }
   SortIdentifiers(identifiers);
   return absl::OkStatus();
 }
 
-absl::Status CheckSealed(absl::string_view field, const Identifier& identifier) {
+absl::Status CheckHashed(absl::string_view field, const Identifier& identifier) {
   RETURN_IF_ERROR(CheckTypeAndIssuer(field, identifier));
   if (!identifier.value().empty()) return InvalidField(Path(field, "value"), "is in clear");
   if (identifier.keyed_hash().size() != kIdentifierHashBytes) {

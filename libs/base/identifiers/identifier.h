@@ -42,27 +42,27 @@ class IdentifierKeys {
 // True for types that belong to one person; false for those that people share, such as a phone.
 bool IsStrong(common::v1::IdentifierType type);
 
-// Strongest first: by type, then by hash. Both sealed.
+// Strongest first: by type, then by hash. Both hashed.
 bool StrongerThan(const common::v1::Identifier& a, const common::v1::Identifier& b);
 
-// The same identifier. Both sealed.
+// The same identifier. Both hashed.
 bool SameIdentifier(const common::v1::Identifier& a, const common::v1::Identifier& b);
 
-// Strongest first, each once. All sealed.
+// Strongest first, each once. All hashed.
 void SortIdentifiers(google::protobuf::RepeatedPtrField<common::v1::Identifier>* identifiers);
 
 // Makes the value uniform, checks it and replaces it by its keyed hash:
 //   keyed_hash = HMAC-SHA-256(key, u8 type, u32 length and bytes of issuer, u32 length and bytes of value), big endian.
 // Phones become E.164, e-mail addresses lower case; spaces around any value go. Errors name `field` and never repeat the
 // value: INVALID_ARGUMENT, for what looks like a card number with reason CARD_NUMBER_REFUSED.
-absl::Status SealIdentifier(const IdentifierKeys& keys, absl::string_view field, common::v1::Identifier* identifier);
+absl::Status HashIdentifier(const IdentifierKeys& keys, absl::string_view field, common::v1::Identifier* identifier);
 
-// Seals each and sorts them: strongest first, each once. Errors name "<field>[2].value".
-absl::Status SealIdentifiers(const IdentifierKeys& keys, absl::string_view field,
+// Hashes each and sorts them: strongest first, each once. Errors name "<field>[2].value".
+absl::Status HashIdentifiers(const IdentifierKeys& keys, absl::string_view field,
                              google::protobuf::RepeatedPtrField<common::v1::Identifier>* identifiers);
 
-// OK for an identifier as SealIdentifier leaves it: no value, a hash of 32 bytes, a type, an issuer where there must be one.
-absl::Status CheckSealed(absl::string_view field, const common::v1::Identifier& identifier);
+// OK for an identifier as HashIdentifier leaves it: no value, a hash of 32 bytes, a type, an issuer where there must be one.
+absl::Status CheckHashed(absl::string_view field, const common::v1::Identifier& identifier);
 
 // True when the digits, without spaces and dashes, are 12 to 19 and end in the check digit of a card number.
 bool LooksLikeCardNumber(absl::string_view text);

@@ -36,147 +36,147 @@ Identifier External(const std::string& value, const std::string& issuer = "uci")
   return Make(common::v1::IDENTIFIER_TYPE_EXTERNAL_ID, value, issuer);
 }
 
-absl::Status Seal(Identifier identifier) { return SealIdentifier(Keys(), "customer", &identifier); }
+absl::Status Hash(Identifier identifier) { return HashIdentifier(Keys(), "customer", &identifier); }
 std::string HashOf(Identifier identifier) {
-  EXPECT_TRUE(SealIdentifier(Keys(), "customer", &identifier).ok());
+  EXPECT_TRUE(HashIdentifier(Keys(), "customer", &identifier).ok());
   return identifier.keyed_hash();
 }
 std::string FieldOf(const absl::Status& status) { return MetadataOf(status, "field"); }
 
-TEST(SealIdentifier, LeavesAHashAndNothingInClear) {
+TEST(HashIdentifier, LeavesAHashAndNothingInClear) {
   Identifier identifier = Email("a@example.com");
-  ASSERT_TRUE(SealIdentifier(Keys(), "customer", &identifier).ok());
+  ASSERT_TRUE(HashIdentifier(Keys(), "customer", &identifier).ok());
   EXPECT_EQ(identifier.value(), "");
   EXPECT_EQ(identifier.keyed_hash().size(), 32u);
   EXPECT_EQ(identifier.key_id(), 1u);
   EXPECT_FALSE(absl::StrContains(identifier.SerializeAsString(), "example"));
-  EXPECT_TRUE(CheckSealed("customer", identifier).ok());
+  EXPECT_TRUE(CheckHashed("customer", identifier).ok());
 }
 
-TEST(SealIdentifier, HashesTypeIssuerAndValueWithTheirLengths) {
+TEST(HashIdentifier, HashesTypeIssuerAndValueWithTheirLengths) {
   const std::string input = std::string("\x01\0\0\0\3uci\0\0\0\5", 12) + "17850";
   EXPECT_EQ(HashOf(External("17850")), std::string(HmacSha256(std::string(32, 'k'), input).view()));
 }
 
-TEST(SealIdentifier, TellsTypesAndIssuersApart) {
+TEST(HashIdentifier, TellsTypesAndIssuersApart) {
   EXPECT_NE(HashOf(External("1", "a")), HashOf(External("1", "b")));
   EXPECT_NE(HashOf(External("1", "ab")), HashOf(External("b1", "a")));
   EXPECT_NE(HashOf(External("1", "a")), HashOf(Make(common::v1::IDENTIFIER_TYPE_LOYALTY_CARD, "1", "a")));
 }
 
-TEST(SealIdentifier, DependsOnTheKey) {
+TEST(HashIdentifier, DependsOnTheKey) {
   IdentifierKeys keys = Keys();
   ASSERT_TRUE(keys.Add(2, std::string(32, 'x')).ok());
   Identifier identifier = External("1");
-  ASSERT_TRUE(SealIdentifier(keys, "customer", &identifier).ok());
+  ASSERT_TRUE(HashIdentifier(keys, "customer", &identifier).ok());
   EXPECT_EQ(identifier.key_id(), 2u);
   EXPECT_NE(identifier.keyed_hash(), HashOf(External("1")));
 }
 
-TEST(SealIdentifier, BringsPhonesToE164) {
+TEST(HashIdentifier, BringsPhonesToE164) {
   for (const std::string same :
        {"+33612345678", "+33 6 12 34 56 78", "0033 6-12.34.56.78", "+(33) 612345678", " +33612345678 "}) {
     EXPECT_EQ(HashOf(Phone(same)), HashOf(Phone("+33612345678"))) << same;
   }
-  EXPECT_TRUE(Seal(Phone("+12345678")).ok());
-  EXPECT_TRUE(Seal(Phone("+123456789012345")).ok());
+  EXPECT_TRUE(Hash(Phone("+12345678")).ok());
+  EXPECT_TRUE(Hash(Phone("+123456789012345")).ok());
 }
 
-TEST(SealIdentifier, RefusesPhonesWithoutACountry) {
+TEST(HashIdentifier, RefusesPhonesWithoutACountry) {
   for (const std::string bad : {"0612345678", "+1234567", "+1234567890123456", "+33x12345678", "++33612345678", "+",
                                 "+0612345678", "000612345678"}) {
-    EXPECT_EQ(FieldOf(Seal(Phone(bad))), "customer.value") << bad;
+    EXPECT_EQ(FieldOf(Hash(Phone(bad))), "customer.value") << bad;
   }
 }
 
-TEST(SealIdentifier, LowersEmailAddresses) {
+TEST(HashIdentifier, LowersEmailAddresses) {
   EXPECT_EQ(HashOf(Email(" Ann@Example.COM ")), HashOf(Email("ann@example.com")));
 }
 
-TEST(SealIdentifier, RefusesWhatIsNoEmailAddress) {
+TEST(HashIdentifier, RefusesWhatIsNoEmailAddress) {
   for (const std::string bad : {"ann", "@example.com", "ann@", "a@b@c", "a b@example.com"}) {
-    EXPECT_EQ(FieldOf(Seal(Email(bad))), "customer.value") << bad;
+    EXPECT_EQ(FieldOf(Hash(Email(bad))), "customer.value") << bad;
   }
 }
 
-TEST(SealIdentifier, RefusesCardNumbersAsFingerprints) {
+TEST(HashIdentifier, RefusesCardNumbersAsFingerprints) {
   for (const std::string card : {"4111111111111111", "4111 1111 1111 1111", "5500-0000-0000-0004", "378282246310005"}) {
-    EXPECT_EQ(ReasonOf(Seal(Fingerprint(card))), "CARD_NUMBER_REFUSED");
+    EXPECT_EQ(ReasonOf(Hash(Fingerprint(card))), "CARD_NUMBER_REFUSED");
   }
-  EXPECT_TRUE(Seal(Fingerprint("4111111111111112")).ok());
-  EXPECT_TRUE(Seal(Fingerprint("Xt5EWLLDS7FJjR1c")).ok());
+  EXPECT_TRUE(Hash(Fingerprint("4111111111111112")).ok());
+  EXPECT_TRUE(Hash(Fingerprint("Xt5EWLLDS7FJjR1c")).ok());
 }
 
-TEST(SealIdentifier, NeverRepeatsTheValueInAnError) {
+TEST(HashIdentifier, NeverRepeatsTheValueInAnError) {
   for (const Identifier& bad : {Phone("0612345678"), Email("ann.secret"), Fingerprint("4111111111111111")}) {
-    EXPECT_FALSE(absl::StrContains(Seal(bad).ToString(), bad.value())) << bad.type();
+    EXPECT_FALSE(absl::StrContains(Hash(bad).ToString(), bad.value())) << bad.type();
   }
 }
 
-TEST(SealIdentifier, DemandsAnIssuerOnlyWhereThereIsOne) {
-  EXPECT_EQ(FieldOf(Seal(External("1", ""))), "customer.issuer");
-  EXPECT_EQ(FieldOf(Seal(External("1", std::string(65, 'x')))), "customer.issuer");
-  EXPECT_EQ(FieldOf(Seal(Make(common::v1::IDENTIFIER_TYPE_EMAIL, "a@b", "x"))), "customer.issuer");
-  EXPECT_TRUE(Seal(External("1", std::string(64, 'x'))).ok());
+TEST(HashIdentifier, DemandsAnIssuerOnlyWhereThereIsOne) {
+  EXPECT_EQ(FieldOf(Hash(External("1", ""))), "customer.issuer");
+  EXPECT_EQ(FieldOf(Hash(External("1", std::string(65, 'x')))), "customer.issuer");
+  EXPECT_EQ(FieldOf(Hash(Make(common::v1::IDENTIFIER_TYPE_EMAIL, "a@b", "x"))), "customer.issuer");
+  EXPECT_TRUE(Hash(External("1", std::string(64, 'x'))).ok());
 }
 
-TEST(SealIdentifier, RefusesEmptyLongAndUnprintableValues) {
-  EXPECT_EQ(FieldOf(Seal(External(""))), "customer.value");
-  EXPECT_EQ(FieldOf(Seal(External("  "))), "customer.value");
-  EXPECT_EQ(FieldOf(Seal(External("a\nb"))), "customer.value");
-  EXPECT_EQ(FieldOf(Seal(External(std::string(255, 'x')))), "customer.value");
-  EXPECT_TRUE(Seal(External(std::string(254, 'x'))).ok());
+TEST(HashIdentifier, RefusesEmptyLongAndUnprintableValues) {
+  EXPECT_EQ(FieldOf(Hash(External(""))), "customer.value");
+  EXPECT_EQ(FieldOf(Hash(External("  "))), "customer.value");
+  EXPECT_EQ(FieldOf(Hash(External("a\nb"))), "customer.value");
+  EXPECT_EQ(FieldOf(Hash(External(std::string(255, 'x')))), "customer.value");
+  EXPECT_TRUE(Hash(External(std::string(254, 'x'))).ok());
 }
 
-TEST(SealIdentifier, RefusesATypeThatIsNone) {
-  EXPECT_EQ(FieldOf(Seal(Make(common::v1::IDENTIFIER_TYPE_UNSPECIFIED, "x"))), "customer.type");
-  EXPECT_EQ(FieldOf(Seal(Make(static_cast<common::v1::IdentifierType>(77), "x"))), "customer.type");
+TEST(HashIdentifier, RefusesATypeThatIsNone) {
+  EXPECT_EQ(FieldOf(Hash(Make(common::v1::IDENTIFIER_TYPE_UNSPECIFIED, "x"))), "customer.type");
+  EXPECT_EQ(FieldOf(Hash(Make(static_cast<common::v1::IdentifierType>(77), "x"))), "customer.type");
 }
 
-TEST(SealIdentifier, RefusesAHashFromTheClient) {
+TEST(HashIdentifier, RefusesAHashFromTheClient) {
   Identifier hashed = External("1");
   hashed.set_keyed_hash("x");
-  EXPECT_EQ(FieldOf(Seal(hashed)), "customer.keyed_hash");
+  EXPECT_EQ(FieldOf(Hash(hashed)), "customer.keyed_hash");
   Identifier keyed = External("1");
   keyed.set_key_id(1);
-  EXPECT_EQ(FieldOf(Seal(keyed)), "customer.key_id");
+  EXPECT_EQ(FieldOf(Hash(keyed)), "customer.key_id");
 }
 
-TEST(SealIdentifier, FailsWithoutAKey) {
+TEST(HashIdentifier, FailsWithoutAKey) {
   Identifier identifier = External("1");
-  EXPECT_EQ(SealIdentifier(IdentifierKeys(), "customer", &identifier).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(HashIdentifier(IdentifierKeys(), "customer", &identifier).code(), absl::StatusCode::kFailedPrecondition);
 }
 
-TEST(SealIdentifiers, PutsTheStrongestFirstAndEachOnce) {
+TEST(HashIdentifiers, PutsTheStrongestFirstAndEachOnce) {
   RepeatedPtrField<Identifier> identifiers;
   for (const Identifier& one : {Phone("+33612345678"), Email("A@b.c"), External("1"), Email("a@b.c")})
     *identifiers.Add() = one;
-  ASSERT_TRUE(SealIdentifiers(Keys(), "order.identifiers", &identifiers).ok());
+  ASSERT_TRUE(HashIdentifiers(Keys(), "order.identifiers", &identifiers).ok());
   ASSERT_EQ(identifiers.size(), 3);
   EXPECT_EQ(identifiers[0].type(), common::v1::IDENTIFIER_TYPE_EXTERNAL_ID);
   EXPECT_EQ(identifiers[1].type(), common::v1::IDENTIFIER_TYPE_EMAIL);
   EXPECT_EQ(identifiers[2].type(), common::v1::IDENTIFIER_TYPE_PHONE);
 }
 
-TEST(SealIdentifiers, NamesTheOneThatIsWrong) {
+TEST(HashIdentifiers, NamesTheOneThatIsWrong) {
   RepeatedPtrField<Identifier> identifiers;
   for (const Identifier& one : {External("1"), Phone("none")}) *identifiers.Add() = one;
-  EXPECT_EQ(FieldOf(SealIdentifiers(Keys(), "order.identifiers", &identifiers)), "order.identifiers[1].value");
+  EXPECT_EQ(FieldOf(HashIdentifiers(Keys(), "order.identifiers", &identifiers)), "order.identifiers[1].value");
 }
 
-TEST(SealIdentifiers, TakesEightAtMost) {
+TEST(HashIdentifiers, TakesEightAtMost) {
   RepeatedPtrField<Identifier> identifiers;
   for (int i = 0; i < 9; ++i) *identifiers.Add() = External(std::to_string(i));
-  EXPECT_EQ(FieldOf(SealIdentifiers(Keys(), "order.identifiers", &identifiers)), "order.identifiers");
+  EXPECT_EQ(FieldOf(HashIdentifiers(Keys(), "order.identifiers", &identifiers)), "order.identifiers");
   identifiers.RemoveLast();
-  EXPECT_TRUE(SealIdentifiers(Keys(), "order.identifiers", &identifiers).ok());
+  EXPECT_TRUE(HashIdentifiers(Keys(), "order.identifiers", &identifiers).ok());
 }
 
-TEST(CheckSealed, RefusesWhatIsInClearOrHalfSealed) {
-  EXPECT_EQ(FieldOf(CheckSealed("customer", External("1"))), "customer.value");
+TEST(CheckHashed, RefusesWhatIsInClearOrHalfHashed) {
+  EXPECT_EQ(FieldOf(CheckHashed("customer", External("1"))), "customer.value");
   Identifier identifier = External("");
   identifier.set_keyed_hash("short");
-  EXPECT_EQ(FieldOf(CheckSealed("customer", identifier)), "customer.keyed_hash");
+  EXPECT_EQ(FieldOf(CheckHashed("customer", identifier)), "customer.keyed_hash");
 }
 
 TEST(IdentifierKeys, RefusesKeysThatAreNone) {

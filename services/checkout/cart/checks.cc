@@ -167,7 +167,7 @@ absl::Status CheckNothingInClear(const google::protobuf::RepeatedPtrField<common
 absl::Status CheckIdentifiers(const google::protobuf::RepeatedPtrField<common::v1::Identifier>& identifiers) {
   if (identifiers.size() > kIdentifiersMax) return InvalidField("identifiers", "takes at most 8 entries");
   for (int i = 0; i < identifiers.size(); ++i) {
-    RETURN_IF_ERROR(CheckSealed(absl::StrCat("identifiers[", i, "]"), identifiers[i]));
+    RETURN_IF_ERROR(CheckHashed(absl::StrCat("identifiers[", i, "]"), identifiers[i]));
   }
   return absl::OkStatus();
 }

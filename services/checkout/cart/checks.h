@@ -22,7 +22,7 @@ inline constexpr size_t kHoldIdCharactersMax = 128;
 inline constexpr size_t kAddressTokenCharactersMax = 128;
 inline constexpr int kSourceLocationsMax = 64;
 
-// What the door asks before anything is submitted, identifiers already sealed: INVALID_ARGUMENT that names the first field
+// What the door asks before anything is submitted, identifiers already hashed: INVALID_ARGUMENT that names the first field
 // which breaks a rule.
 absl::Status Validate(const v1::AddCartLinesRequest& request);
 absl::Status Validate(const v1::ChangeCartLineRequest& request);
@@ -39,7 +39,7 @@ absl::Status CheckDelivery(const Path& path, const v1::Delivery& delivery);
 absl::Status CheckUnitPrice(const Path& path, bool present, const common::v1::Decimal& price);
 absl::Status CheckUnits(const Path& path, int64_t units, int64_t least);
 
-// Identifiers that were not sealed; the rest of the rules about them.
+// Identifiers that were not hashed; the rest of the rules about them.
 absl::Status CheckNothingInClear(const google::protobuf::RepeatedPtrField<common::v1::Identifier>& identifiers);
 absl::Status CheckIdentifiers(const google::protobuf::RepeatedPtrField<common::v1::Identifier>& identifiers);
 

@@ -232,7 +232,7 @@ absl::Status CheckShape(absl::string_view field, const v1::ImportRecord& record)
     return Invalid(Path(root, "identifiers"), "takes at most 8 entries");
   }
   for (int i = 0; i < record.identifiers_size(); ++i) {
-    RETURN_IF_ERROR(CheckSealed(Path(root, "identifiers", i).ToString(), record.identifiers(i)));
+    RETURN_IF_ERROR(CheckHashed(Path(root, "identifiers", i).ToString(), record.identifiers(i)));
   }
   if (record.lines_size() < 1 || record.lines_size() > kLinesMax) {
     return Invalid(Path(root, "lines"), absl::StrCat("takes 1 to 2,000 entries, not ", record.lines_size()));

@@ -34,7 +34,7 @@ inline constexpr int64_t kRecordedSecondsMax = 7'258'118'399;  // the end of 219
 // so that the links of returns that waited for the order fit behind it (kAwaitedBytesMax in commands.h).
 inline constexpr size_t kRecordBytesMax = size_t{224} << 10;
 
-// What the door asks before anything is submitted, identifiers already sealed: INVALID_ARGUMENT that names the first field
+// What the door asks before anything is submitted, identifiers already hashed: INVALID_ARGUMENT that names the first field
 // which breaks a rule, such as "order.lines[3].unit_price".
 absl::Status Validate(const v1::ImportOrderRequest& request);
 absl::Status Validate(const v1::ImportReturnRequest& request);

@@ -97,7 +97,7 @@ TEST(Validate, KnowsCurrenciesAndRoundings) {
   EXPECT_EQ(FieldOf([](auto& r) { r.set_rounding(static_cast<common::v1::Rounding>(9)); }), "order.rounding");
 }
 
-TEST(Validate, TakesSealedIdentifiersOnly) {
+TEST(Validate, TakesHashedIdentifiersOnly) {
   EXPECT_EQ(FieldOf([](auto& r) { *r.add_identifiers() = Customer('a'); }), "");
   EXPECT_EQ(FieldOf([](auto& r) { r.add_identifiers()->set_value("ann@example.com"); }), "order.identifiers[0].value");
   EXPECT_EQ(FieldOf([](auto& r) {
