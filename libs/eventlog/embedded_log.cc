@@ -100,10 +100,10 @@ EmbeddedLog::EmbeddedLog(EmbeddedLogOptions options, RecoveredLog recovered)
       end_(recovered.active_end),
       durable_end_(recovered.durable_end),
       mark_due_(recovered.unmarked_records) {
-  for (SealedSegment& segment : recovered.sealed) {
+  for (ClosedSegment& segment : recovered.closed) {
     for (const SidecarRun& run : segment.sidecar.runs) next_positions_[run.slot] = run.base + run.count;
     if (segment.runs.empty()) {
-      index_.AddSealed(segment.number, segment.sidecar);
+      index_.AddClosed(segment.number, segment.sidecar);
     } else {
       index_.AddRuns(segment.number, std::move(segment.runs));
     }
@@ -357,7 +357,7 @@ bool EmbeddedLog::Rotate() {
   }
   if (full_since_micros_.has_value()) SetHealth(absl::OkStatus());
   full_since_micros_.reset();
-  keeper_.WriteSidecar(active_.number, end_, index_.Seal());
+  keeper_.WriteSidecar(active_.number, end_, index_.CloseNewest());
   active_ = *std::move(next);
   end_ = kSegmentHeaderBytes;
   return true;

@@ -199,7 +199,7 @@ TEST_F(EmbeddedLogReader, RefusesToStartBehindTheEnd) {
   EXPECT_EQ(log->NewReader({ServiceId::kCheckout, 8}, 0).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
-TEST_F(EmbeddedLogReader, FindsDamageInSealedSegments) {
+TEST_F(EmbeddedLogReader, FindsDamageInClosedSegments) {
   options.recent_bytes_max = 0;
   Open();
   AppendOneByOne(kSlotA, 30);

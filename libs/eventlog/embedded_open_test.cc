@@ -117,7 +117,7 @@ TEST_F(EmbeddedLogOpen, RefusesZerosBelowTheMark) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("00000001.segment, byte "));
 }
 
-TEST_F(EmbeddedLogOpen, RefusesDamageInASealedSegmentWhoseSidecarIsGone) {
+TEST_F(EmbeddedLogOpen, RefusesDamageInAClosedSegmentWhoseSidecarIsGone) {
   Open();
   AppendOneByOne(kSlotA, 40);
   log.reset();

@@ -17,7 +17,7 @@ size_t CountWithin(absl::Span<const FrameRef> refs, const ReadLimits& limits) {
   return count;
 }
 
-void LogIndex::AddSealed(uint32_t segment, const Sidecar& sidecar) {
+void LogIndex::AddClosed(uint32_t segment, const Sidecar& sidecar) {
   MutexLock lock(&mutex_);
   for (const SidecarRun& run : sidecar.runs) {
     Slot& slot = SlotAt(run.slot);
@@ -62,7 +62,7 @@ void LogIndex::Publish(uint32_t segment, uint32_t start, std::shared_ptr<const s
   }
 }
 
-std::vector<SlotRun> LogIndex::Seal() {
+std::vector<SlotRun> LogIndex::CloseNewest() {
   MutexLock lock(&mutex_);
   std::vector<SlotRun> runs;
   runs.reserve(newest_slots_.size());

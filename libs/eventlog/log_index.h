@@ -22,7 +22,7 @@ namespace halles::eventlog {
 // The durable records of all slots: for each the segment and the offset, in memory for the newest segment and through
 // sidecars for the older ones; and the bytes of the newest records themselves.
 // Thread safety: all methods may be called from any thread; those that add, from one.
-// Limits: 40 bytes per slot and sealed segment, 8 per record of the newest segment, and the recent bytes.
+// Limits: 40 bytes per slot and closed segment, 8 per record of the newest segment, and the recent bytes.
 class LogIndex {
  public:
   struct PlacedRecord {
@@ -33,7 +33,7 @@ class LogIndex {
   explicit LogIndex(size_t recent_bytes_max) : recent_bytes_max_(recent_bytes_max) {}
 
   // What a segment holds that was there when the log was opened, in order of the segments and with positions checked.
-  void AddSealed(uint32_t segment, const Sidecar& sidecar);
+  void AddClosed(uint32_t segment, const Sidecar& sidecar);
   void AddRuns(uint32_t segment, std::vector<SlotRun> runs);
 
   // Makes records readable that were stored in `segment` from `start` on, as the frames in `bytes`. Appends the slots
@@ -42,9 +42,9 @@ class LogIndex {
                absl::Span<const PlacedRecord> records, std::vector<SlotEnd>* grown);
 
   // No record will be added to the newest segment any more; says what it holds.
-  std::vector<SlotRun> Seal();
+  std::vector<SlotRun> CloseNewest();
 
-  // From now on the refs of a sealed segment are read from its sidecar.
+  // From now on the refs of a closed segment are read from its sidecar.
   void UseSidecar(uint32_t segment, const Sidecar& sidecar);
 
   Position End(SlotId slot) const;

@@ -33,10 +33,10 @@ class Recovery {
     RETURN_IF_ERROR(files_.SyncDirectory(options_.directory));
     RETURN_IF_ERROR(FindActive());
     RETURN_IF_ERROR(CheckDurable());
-    RETURN_IF_ERROR(LoadSealed(/*trust_sidecars=*/true));
+    RETURN_IF_ERROR(LoadClosed(/*trust_sidecars=*/true));
     if (!CheckPositions().ok()) {
       // Sidecars from an older copy of the directory are whole and yet wrong; the segments know better.
-      RETURN_IF_ERROR(LoadSealed(/*trust_sidecars=*/false));
+      RETURN_IF_ERROR(LoadClosed(/*trust_sidecars=*/false));
       RETURN_IF_ERROR(CheckPositions());
     }
     RETURN_IF_ERROR(RewriteTail());
@@ -160,9 +160,9 @@ class Recovery {
     return absl::OkStatus();
   }
 
-  // Sealed segments are taken at their sidecars' word: they lie below the mark, and readers check what they read.
-  absl::Status LoadSealed(bool trust_sidecars) {
-    log_.sealed.clear();
+  // Closed segments are taken at their sidecars' word: they lie below the mark, and readers check what they read.
+  absl::Status LoadClosed(bool trust_sidecars) {
+    log_.closed.clear();
     for (uint32_t number = 1; number < log_.active.number; ++number) {
       std::optional<uint32_t> stated_end;
       if (number + 1 == log_.active.number && scan_.any_frame) {
@@ -177,20 +177,20 @@ class Recovery {
         sidecar = ReadSidecar(**file, home_.install, number);
       }
       if (sidecar.ok() && stated_end.value_or(sidecar->segment_end) == sidecar->segment_end) {
-        log_.sealed.push_back({number, *std::move(sidecar), {}});
+        log_.closed.push_back({number, *std::move(sidecar), {}});
         continue;
       }
       if (!stated_end.has_value()) {
-        ASSIGN_OR_RETURN(stated_end, SealedEnd(home_, number));
+        ASSIGN_OR_RETURN(stated_end, EndOfClosedSegment(home_, number));
       }
-      ASSIGN_OR_RETURN(SealedSegment rebuilt, RebuildSidecar(home_, number, *stated_end));
-      log_.sealed.push_back(std::move(rebuilt));
+      ASSIGN_OR_RETURN(ClosedSegment rebuilt, RebuildSidecar(home_, number, *stated_end));
+      log_.closed.push_back(std::move(rebuilt));
     }
     // The sidecar of a segment that is written again would be out of date.
     for (const std::string& name : sidecar_names_) {
-      bool of_sealed = false;
-      for (const SealedSegment& segment : log_.sealed) of_sealed = of_sealed || name == SidecarName(segment.number);
-      if (!of_sealed) RETURN_IF_ERROR(files_.Remove(absl::StrCat(options_.directory, "/", name)));
+      bool of_closed = false;
+      for (const ClosedSegment& segment : log_.closed) of_closed = of_closed || name == SidecarName(segment.number);
+      if (!of_closed) RETURN_IF_ERROR(files_.Remove(absl::StrCat(options_.directory, "/", name)));
     }
     sidecar_names_.clear();
     return absl::OkStatus();
@@ -207,7 +207,7 @@ class Recovery {
       end = base + count;
       return absl::OkStatus();
     };
-    for (const SealedSegment& segment : log_.sealed) {
+    for (const ClosedSegment& segment : log_.closed) {
       for (const SidecarRun& run : segment.sidecar.runs) {
         RETURN_IF_ERROR(check(segment.number, run.slot, run.base, run.count, kSegmentHeaderBytes));
       }
@@ -289,26 +289,26 @@ absl::Status ExplainFileError(const absl::Status& status, const std::string& dir
   }
 }
 
-absl::StatusOr<SealedSegment> RebuildSidecar(const SegmentHome& home, uint32_t number, uint32_t end) {
-  ASSIGN_OR_RETURN(SegmentScan scan, ScanSealedSegment(home, number, end));
-  SealedSegment sealed{.number = number};
-  sealed.sidecar.segment_end = end;
+absl::StatusOr<ClosedSegment> RebuildSidecar(const SegmentHome& home, uint32_t number, uint32_t end) {
+  ASSIGN_OR_RETURN(SegmentScan scan, ScanClosedSegment(home, number, end));
+  ClosedSegment closed{.number = number};
+  closed.sidecar.segment_end = end;
   const std::string path = home.SidecarPath(number);
   if (ReplaceFile(*home.file_system, path, EncodeSidecar(home.install, number, end, scan.runs)).ok()) {
     if (auto file = home.file_system->Open(path); file.ok()) {
       auto sidecar = ReadSidecar(**file, home.install, number);
       if (sidecar.ok()) {
-        sealed.sidecar = *std::move(sidecar);
-        return sealed;
+        closed.sidecar = *std::move(sidecar);
+        return closed;
       }
     }
   }
   for (const SlotRun& run : scan.runs) {
-    sealed.sidecar.runs.push_back(
+    closed.sidecar.runs.push_back(
         {.slot = run.slot, .base = run.base, .count = static_cast<uint32_t>(run.refs->size())});
   }
-  sealed.runs = std::move(scan.runs);
-  return sealed;
+  closed.runs = std::move(scan.runs);
+  return closed;
 }
 
 absl::StatusOr<RecoveredLog> RecoverLog(const RecoveryOptions& options) {

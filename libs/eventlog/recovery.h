@@ -18,7 +18,7 @@
 namespace halles::eventlog {
 
 // A segment that will not be written again.
-struct SealedSegment {
+struct ClosedSegment {
   uint32_t number = 0;
   Sidecar sidecar;
   // Set when the sidecar could not be written, by a full disk say: its refs then are here.
@@ -28,7 +28,7 @@ struct SealedSegment {
 struct RecoveredLog {
   std::unique_ptr<FileLock> lock;
   LogIdentity identity;
-  std::vector<SealedSegment> sealed;  // 1, 2, ...
+  std::vector<ClosedSegment> closed;  // 1, 2, ...
   OpenSegment active;                 // written next, at active_end
   std::vector<SlotRun> active_runs;
   uint32_t active_end = kSegmentHeaderBytes;
@@ -53,7 +53,7 @@ absl::StatusOr<RecoveredLog> RecoverLog(const RecoveryOptions& options);
 
 // Reads segment `number`, which must be whole up to `end`, and writes its sidecar. When that cannot be written the
 // result has the runs instead.
-absl::StatusOr<SealedSegment> RebuildSidecar(const SegmentHome& home, uint32_t number, uint32_t end);
+absl::StatusOr<ClosedSegment> RebuildSidecar(const SegmentHome& home, uint32_t number, uint32_t end);
 
 // Gives an error of the file system the reason that the log reports it with.
 absl::Status ExplainFileError(const absl::Status& status, const std::string& directory);

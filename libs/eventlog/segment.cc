@@ -196,7 +196,7 @@ absl::StatusOr<SegmentScan> ScanSegment(const OpenSegment& segment) {
   return scan;
 }
 
-absl::StatusOr<SegmentScan> ScanSealedSegment(const SegmentHome& home, uint32_t number, uint32_t end) {
+absl::StatusOr<SegmentScan> ScanClosedSegment(const SegmentHome& home, uint32_t number, uint32_t end) {
   ASSIGN_OR_RETURN(const OpenSegment segment, OpenExistingSegment(home, number));
   ASSIGN_OR_RETURN(SegmentScan scan, ScanSegment(segment));
   if (scan.end != end) {
@@ -206,7 +206,7 @@ absl::StatusOr<SegmentScan> ScanSealedSegment(const SegmentHome& home, uint32_t 
   return scan;
 }
 
-absl::StatusOr<uint32_t> SealedEnd(const SegmentHome& home, uint32_t number) {
+absl::StatusOr<uint32_t> EndOfClosedSegment(const SegmentHome& home, uint32_t number) {
   ASSIGN_OR_RETURN(const OpenSegment next, OpenExistingSegment(home, number + 1));
   Window window(*next.file, next.bytes);
   ASSIGN_OR_RETURN(const absl::string_view bytes, window.From(kSegmentHeaderBytes));

@@ -73,10 +73,10 @@ struct SegmentScan {
 absl::StatusOr<SegmentScan> ScanSegment(const OpenSegment& segment);
 
 // Scans a segment that must be whole up to `end`. DATA_LOSS when it is not.
-absl::StatusOr<SegmentScan> ScanSealedSegment(const SegmentHome& home, uint32_t number, uint32_t end);
+absl::StatusOr<SegmentScan> ScanClosedSegment(const SegmentHome& home, uint32_t number, uint32_t end);
 
 // The end of the frames of segment `number`, as the first frame of the following one states it.
-absl::StatusOr<uint32_t> SealedEnd(const SegmentHome& home, uint32_t number);
+absl::StatusOr<uint32_t> EndOfClosedSegment(const SegmentHome& home, uint32_t number);
 
 }  // namespace halles::eventlog
 

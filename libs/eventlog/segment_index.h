@@ -1,4 +1,4 @@
-// Where the records of one segment are, and the sidecar file that says so for a segment that is sealed.
+// Where the records of one segment are, and the sidecar file that says so for a segment that is closed.
 #ifndef HALLES_LIBS_EVENTLOG_SEGMENT_INDEX_H_
 #define HALLES_LIBS_EVENTLOG_SEGMENT_INDEX_H_
 

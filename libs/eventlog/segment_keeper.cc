@@ -54,7 +54,7 @@ absl::StatusOr<OpenSegment> SegmentKeeper::Take(uint32_t number) {
 
 void SegmentKeeper::WriteSidecar(uint32_t number, uint32_t end, std::vector<SlotRun> runs) {
   MutexLock lock(&mutex_);
-  sealed_.push_back({number, end, std::move(runs)});
+  closed_.push_back({number, end, std::move(runs)});
   changed_.SignalAll();
 }
 
@@ -63,15 +63,15 @@ void SegmentKeeper::Run() {
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
   for (;;) {
     uint32_t number = 0;
-    Sealed sealed;
+    Closed closed;
     {
       MutexLock lock(&mutex_);
-      while (wanted_ == 0 && sealed_.empty() && !stopping_) changed_.Wait(&mutex_);
+      while (wanted_ == 0 && closed_.empty() && !stopping_) changed_.Wait(&mutex_);
       if (wanted_ != 0 && !stopping_) {
         number = wanted_;
-      } else if (!sealed_.empty()) {
-        sealed = std::move(sealed_.front());
-        sealed_.pop_front();
+      } else if (!closed_.empty()) {
+        closed = std::move(closed_.front());
+        closed_.pop_front();
       } else {
         return;
       }
@@ -85,16 +85,16 @@ void SegmentKeeper::Run() {
       changed_.SignalAll();
       continue;
     }
-    const std::string path = home_.SidecarPath(sealed.number);
+    const std::string path = home_.SidecarPath(closed.number);
     if (!ReplaceFile(*home_.file_system, path,
-                     EncodeSidecar(home_.install, sealed.number, sealed.end, std::move(sealed.runs)))
+                     EncodeSidecar(home_.install, closed.number, closed.end, std::move(closed.runs)))
              .ok()) {
       continue;
     }
     auto file = home_.file_system->Open(path);
     if (!file.ok()) continue;
-    if (auto sidecar = ReadSidecar(**file, home_.install, sealed.number); sidecar.ok()) {
-      sidecar_written_(sealed.number, *sidecar);
+    if (auto sidecar = ReadSidecar(**file, home_.install, closed.number); sidecar.ok()) {
+      sidecar_written_(closed.number, *sidecar);
     }
   }
 }

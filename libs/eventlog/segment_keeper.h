@@ -35,11 +35,11 @@ class SegmentKeeper {
   // The segment, made now if need be. Errors are those of creating it; the next call tries anew.
   absl::StatusOr<OpenSegment> Take(uint32_t number);
 
-  // Writes the sidecar of a segment that was sealed. A failure is no harm: opening the log writes what is missing.
+  // Writes the sidecar of a segment that was closed. A failure is no harm: opening the log writes what is missing.
   void WriteSidecar(uint32_t number, uint32_t end, std::vector<SlotRun> runs);
 
  private:
-  struct Sealed {
+  struct Closed {
     uint32_t number = 0;
     uint32_t end = 0;
     std::vector<SlotRun> runs;
@@ -56,7 +56,7 @@ class SegmentKeeper {
   CondVar changed_;
   uint32_t wanted_ ABSL_GUARDED_BY(mutex_) = 0;  // number of the segment to make; 0: none
   std::optional<absl::StatusOr<OpenSegment>> made_ ABSL_GUARDED_BY(mutex_);
-  std::deque<Sealed> sealed_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Closed> closed_ ABSL_GUARDED_BY(mutex_);
 
   std::thread thread_;
 };

@@ -35,11 +35,11 @@ absl::StatusOr<FrameRefs> SlotReaderSource::LoadRefs(uint32_t segment, const Sid
   if (absl::StatusOr<FrameRefs> refs = ReadRefs(segment, run); refs.ok()) return refs;
   MutexLock lock(&rebuild_mutex_);
   if (absl::StatusOr<FrameRefs> refs = ReadRefs(segment, run); refs.ok()) return refs;
-  // A sidecar with runs is that of a sealed segment, so the next one says where it ends. What is written is what was
+  // A sidecar with runs is that of a closed segment, so the next one says where it ends. What is written is what was
   // there before, byte for byte, and the place of the run in it the same.
-  absl::StatusOr<uint32_t> end = SealedEnd(home_, segment);
+  absl::StatusOr<uint32_t> end = EndOfClosedSegment(home_, segment);
   if (!end.ok()) return ExplainFileError(end.status(), home_.directory);
-  absl::StatusOr<SealedSegment> rebuilt = RebuildSidecar(home_, segment, *end);
+  absl::StatusOr<ClosedSegment> rebuilt = RebuildSidecar(home_, segment, *end);
   if (!rebuilt.ok()) return ExplainFileError(rebuilt.status(), home_.directory);
   for (SlotRun& rebuilt_run : rebuilt->runs) {
     if (rebuilt_run.slot == run.slot && rebuilt_run.refs->size() == run.count) return std::move(*rebuilt_run.refs);
