@@ -320,7 +320,8 @@ def order_chapter(mesh, household, currency):
     returned = ordering.ReturnLines(orders.ReturnLinesRequest(
         request_id="demo/return", order_id=order.order_id, return_id="r1",
         origin=carts.Origin(channel=common.CHANNEL_SHOP, site_id=third, device_id="till-1"),
-        lines=[order_events.ReturnedLine(line_id="2", units=1, disposition=order_events.DISPOSITION_RESTOCK, reason="too small")]),
+        lines=[order_events.ReturnedLine(
+            line_id="2", units=1, disposition=order_events.DISPOSITION_RESTOCK, reason="too small")]),
         timeout=DEADLINE_S)
     say(f"shipped; one pair of socks comes back in shop {third}: {money(returned.net.minor_units)} {currency}")
 

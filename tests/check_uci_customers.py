@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Compares every customer's view in a running mesh with tests/uci_expected.py; the journal must have been imported."""
+"""Compares every customer's view in a running program with tests/uci_expected.py; the journal must have been imported."""
 
 import argparse
 import pathlib

@@ -14,7 +14,7 @@
 #include "libs/base/status.h"
 #include "services/halles/log_words.h"
 
-namespace halles::mesh {
+namespace halles::program {
 namespace {
 
 using admin::v1::GetStatusResponse;
@@ -302,4 +302,4 @@ grpc::ServerWriteReactor<RebuildResponse>* AdminDoor::Rebuild(grpc::CallbackServ
       });
 }
 
-}  // namespace halles::mesh
+}  // namespace halles::program

@@ -10,7 +10,7 @@
 #include "libs/rpc/door.h"
 #include "libs/telemetry/metrics.h"
 
-namespace halles::mesh {
+namespace halles::program {
 
 // Thread safety: any thread.
 // Lifetime: host and metrics outlive it; it outlives the server. The destructor ends a proof that is under way.
@@ -42,6 +42,6 @@ class AdminDoor final : public admin::v1::AdminService::CallbackService {
   partition::Executor tails_;          // records are read and decoded here
 };
 
-}  // namespace halles::mesh
+}  // namespace halles::program
 
 #endif  // HALLES_SERVICES_HALLES_ADMIN_SERVICE_H_

@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-namespace halles::mesh {
+namespace halles::program {
 namespace {
 
 // 20 us to 2 s: a sync of a good disk takes 60 to 300 us.
@@ -92,4 +92,4 @@ Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host) {
   }
 }
 
-}  // namespace halles::mesh
+}  // namespace halles::program

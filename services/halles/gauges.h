@@ -8,7 +8,7 @@
 #include "libs/host/host.h"
 #include "libs/telemetry/metrics.h"
 
-namespace halles::mesh {
+namespace halles::program {
 
 // Lets the host observe its hot paths into histograms. Before it is opened; metrics outlive it.
 void ObserveHost(telemetry::Metrics* metrics, host::HostOptions* options);
@@ -22,6 +22,6 @@ class Gauges {
   std::vector<std::unique_ptr<telemetry::Metrics::Handle>> handles_;
 };
 
-}  // namespace halles::mesh
+}  // namespace halles::program
 
 #endif  // HALLES_SERVICES_HALLES_GAUGES_H_

@@ -10,7 +10,7 @@
 #include "halles/log/v1/runtime_events.pb.h"
 #include "libs/base/status.h"
 
-namespace halles::mesh {
+namespace halles::program {
 namespace {
 
 constexpr size_t kReadRecords = 1024;
@@ -117,4 +117,4 @@ absl::StatusOr<std::unique_ptr<JudgedRecord>> ReadRecord(eventlog::EventLog& log
                  absl::StrCat(slot.ToString(), " has no position ", position));
 }
 
-}  // namespace halles::mesh
+}  // namespace halles::program

@@ -11,7 +11,7 @@
 #include "libs/eventlog/adjudicator.h"
 #include "libs/host/host.h"
 
-namespace halles::mesh {
+namespace halles::program {
 
 log::v1::RecordHeader HeaderInWords(const eventlog::RecordHeader& header);
 
@@ -31,6 +31,6 @@ struct JudgedRecord {
 };
 absl::StatusOr<std::unique_ptr<JudgedRecord>> ReadRecord(eventlog::EventLog& log, SlotId slot, Position position);
 
-}  // namespace halles::mesh
+}  // namespace halles::program
 
 #endif  // HALLES_SERVICES_HALLES_LOG_WORDS_H_

@@ -119,7 +119,7 @@ int Run(const Setup& settings) {
   options.slots_per_service = static_cast<uint32_t>(settings.slots);
   options.clock = &clock;
   options.random = &random;
-  mesh::ObserveHost(&metrics, &options);
+  program::ObserveHost(&metrics, &options);
   checkout::Define(&options.definitions);
   customer_identity::Define(&options.definitions);
   inventory::Define(&options.definitions);
@@ -131,14 +131,14 @@ int Run(const Setup& settings) {
   };
   absl::StatusOr<std::unique_ptr<host::Host>> host = host::Host::Open(std::move(options));
   if (!host.ok()) return Fail("cannot start", host.status());
-  const mesh::Gauges gauges(&metrics, host->get());
+  const program::Gauges gauges(&metrics, host->get());
 
   checkout::CheckoutDoor checkout_door(host->get(), &metrics);
   checkout::CartDoor cart_door(host->get(), &metrics);
   checkout::OrderDoor order_door(host->get(), &metrics);
   customer_identity::CustomerIdentityDoor identity_door(host->get(), watches, &metrics);
   inventory::InventoryDoor inventory_door(host->get(), stock_watches, &metrics);
-  mesh::AdminDoor admin_door(host->get(), &metrics);
+  program::AdminDoor admin_door(host->get(), &metrics);
   const std::vector<std::string> names = {
       std::string(checkout::v1::CheckoutService::service_full_name()),
       std::string(checkout::v1::CartService::service_full_name()),

@@ -10,7 +10,7 @@ import unittest
 import uuid
 
 import grpc
-import mesh
+import program
 from halles.checkout.v1 import cart_events_pb2 as carts
 from halles.checkout.v1 import cart_service_pb2 as cart_service
 from halles.checkout.v1 import cart_service_pb2_grpc as cart_grpc
@@ -41,19 +41,19 @@ class Carts(unittest.TestCase):
         self.folder.cleanup()
 
     def start(self):
-        self.running = mesh.Mesh(self.data).serve()
+        self.running = program.Program(self.data).serve()
         self.stub = cart_grpc.CartServiceStub(self.running.channel)
         self.orders = order_grpc.OrderServiceStub(self.running.channel)
         self.stock = inventory_grpc.InventoryServiceStub(self.running.channel)
 
     def call(self, method, request):
-        return getattr(self.stub, method)(request, timeout=mesh.PATIENCE_S)
+        return getattr(self.stub, method)(request, timeout=program.PATIENCE_S)
 
     def adding(self, cart_id, *line_ids, units=1):
         request = cart_service.AddCartLinesRequest(
             request_id=new_id(),
             cart_id=cart_id,
-            origin=carts.Origin(channel=mesh.common.CHANNEL_WEB, site_id="web"),
+            origin=carts.Origin(channel=program.common.CHANNEL_WEB, site_id="web"),
             currency_code="EUR",
         )
         for line_id in line_ids:
@@ -75,7 +75,7 @@ class Carts(unittest.TestCase):
 
     def test_a_cart_is_put_together_and_says_who_and_how(self):
         request = self.adding(self.guest, "1", "2", units=3)
-        request.identifiers.add(type=mesh.common.IDENTIFIER_TYPE_EMAIL, value="ann@example.com")
+        request.identifiers.add(type=program.common.IDENTIFIER_TYPE_EMAIL, value="ann@example.com")
         added = self.call("AddCartLines", request)
         self.assertEqual((added.version, added.total.minor_units), (1, 3000))
         self.assertEqual(self.call("AddCartLines", request), added)
@@ -100,14 +100,14 @@ class Carts(unittest.TestCase):
         self.assertTrue(found.identifiers[0].keyed_hash)
         self.assertGreater(found.abandon_time.seconds, 0)
 
-        refusal = mesh.refused(self.stub.GetCart, cart_service.GetCartRequest(cart_id="nobody"))
+        refusal = program.refused(self.stub.GetCart, cart_service.GetCartRequest(cart_id="nobody"))
         self.assertEqual((refusal.code, refusal.reason), (grpc.StatusCode.NOT_FOUND, "CART_UNKNOWN"))
         stale = self.adding(self.guest, "3")
         stale.expected_version = 1
-        refusal = mesh.refused(self.stub.AddCartLines, stale)
+        refusal = program.refused(self.stub.AddCartLines, stale)
         self.assertEqual((refusal.reason, refusal.metadata["version"]), ("VERSION_CHANGED", "3"))
         wrong = self.adding(self.guest, "")
-        self.assertEqual(mesh.refused(self.stub.AddCartLines, wrong).fields, ["lines[0].line_id"])
+        self.assertEqual(program.refused(self.stub.AddCartLines, wrong).fields, ["lines[0].line_id"])
 
     def test_a_merge_is_undone(self):
         self.add(self.account, "1", units=2)
@@ -134,7 +134,7 @@ class Carts(unittest.TestCase):
         sku = f"boot-{new_id()}"
         self.stock.ReceiveStock(
             inventory.ReceiveStockRequest(request_id=new_id(), sku=sku, location_id="lyon", units=2),
-            timeout=mesh.PATIENCE_S,
+            timeout=program.PATIENCE_S,
         )
         holding = inventory.ReserveStockRequest(
             request_id=new_id(),
@@ -146,7 +146,7 @@ class Carts(unittest.TestCase):
             owner=stock_events.HoldOwner(ref=f"cart/{self.guest}"),
         )
         holding.expire_time.FromSeconds(int(time.time()) + 3600)
-        self.stock.ReserveStock(holding, timeout=mesh.PATIENCE_S)
+        self.stock.ReserveStock(holding, timeout=program.PATIENCE_S)
         adding = self.adding(self.guest, "1", units=2)
         adding.lines[0].sku = sku
         adding.lines[0].hold_id = holding.hold_id
@@ -158,12 +158,12 @@ class Carts(unittest.TestCase):
             cart_service.SetCartDeliveryRequest(request_id=new_id(), cart_id=self.account, delivery=delivery),
         )
         placed = self.orders.PlaceOrder(
-            order_service.PlaceOrderRequest(request_id=new_id(), cart_id=self.account), timeout=mesh.PATIENCE_S
+            order_service.PlaceOrderRequest(request_id=new_id(), cart_id=self.account), timeout=program.PATIENCE_S
         )
         self.assertEqual(placed.order.state, order_events.ORDER_STATE_CONFIRMED)
         asked = inventory.GetHoldRequest(sku=sku, hold_id=holding.hold_id)
         self.assertEqual(
-            self.stock.GetHold(asked, timeout=mesh.PATIENCE_S).hold.state, stock_events.HOLD_STATE_RELEASED
+            self.stock.GetHold(asked, timeout=program.PATIENCE_S).hold.state, stock_events.HOLD_STATE_RELEASED
         )
 
     def test_a_cart_that_cannot_take_declines(self):
@@ -171,7 +171,7 @@ class Carts(unittest.TestCase):
         other = self.adding(self.account, "1")
         other.currency_code = "GBP"
         self.call("AddCartLines", other)
-        refusal = mesh.refused(self.stub.MergeCarts, self.merging(self.guest, self.account))
+        refusal = program.refused(self.stub.MergeCarts, self.merging(self.guest, self.account))
         self.assertEqual((refusal.code, refusal.reason), (grpc.StatusCode.FAILED_PRECONDITION, "MERGE_DECLINED"))
         self.assertEqual(self.cart(self.guest).state, carts.CART_STATE_OPEN)
         self.assertEqual(self.lines(self.guest), {"1": 1})
@@ -193,7 +193,7 @@ class Carts(unittest.TestCase):
                     self.add(cart_id, f"d{number}-{line}")
                     taken += 1
                 except grpc.RpcError as error:
-                    self.assertEqual(mesh.Refusal(error).reason, "CART_NOT_OPEN")
+                    self.assertEqual(program.Refusal(error).reason, "CART_NOT_OPEN")
             return taken
 
         def login(number):
@@ -201,7 +201,7 @@ class Carts(unittest.TestCase):
             try:
                 self.call("MergeCarts", self.merging(*pair))
             except grpc.RpcError as error:
-                self.assertIn(mesh.Refusal(error).reason, ("CART_NOT_OPEN", "MERGE_DECLINED"))
+                self.assertIn(program.Refusal(error).reason, ("CART_NOT_OPEN", "MERGE_DECLINED"))
             return 0
 
         with concurrent.futures.ThreadPoolExecutor(2 * DEVICES) as threads:
@@ -215,7 +215,7 @@ class Carts(unittest.TestCase):
             self.add(f"{self.guest}-{number}", "1", "2")
         with concurrent.futures.ThreadPoolExecutor(4) as threads:
             requests = [self.merging(f"{self.guest}-{number}", self.account) for number in range(4)]
-            calls = [threads.submit(self.stub.MergeCarts, request, timeout=mesh.PATIENCE_S) for request in requests]
+            calls = [threads.submit(self.stub.MergeCarts, request, timeout=program.PATIENCE_S) for request in requests]
             concurrent.futures.wait(calls, return_when=concurrent.futures.FIRST_COMPLETED)
             self.running.end(signal.SIGKILL)
         self.start()

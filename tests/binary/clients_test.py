@@ -6,16 +6,16 @@ import sys
 import tempfile
 import unittest
 
-import mesh
+import program
 
 
 class Clients(unittest.TestCase):
     def test_the_python_client(self):
         with tempfile.TemporaryDirectory(prefix="halles-clients-") as folder:
-            with mesh.serving(f"{folder}/data") as running:
-                client = mesh.HERE.parent / "clients" / "python" / "run_client.py"
+            with program.serving(f"{folder}/data") as running:
+                client = program.HERE.parent / "clients" / "python" / "run_client.py"
                 done = subprocess.run(
-                    [sys.executable, client, "--target", running.target], timeout=2 * mesh.PATIENCE_S, check=False
+                    [sys.executable, client, "--target", running.target], timeout=2 * program.PATIENCE_S, check=False
                 )
                 self.assertEqual(done.returncode, 0)
 

@@ -8,7 +8,7 @@ import tempfile
 import time
 import unittest
 
-import mesh
+import program
 from halles.checkout.v1 import cart_events_pb2 as carts
 from halles.checkout.v1 import cart_service_pb2 as cart_service
 from halles.checkout.v1 import cart_service_pb2_grpc as cart_grpc
@@ -19,11 +19,11 @@ from halles.inventory.v1 import inventory_events_pb2 as stock_events
 from halles.inventory.v1 import inventory_service_pb2 as inventory
 from halles.inventory.v1 import inventory_service_pb2_grpc as inventory_grpc
 
-PHONE = mesh.common.Identifier(type=mesh.common.IDENTIFIER_TYPE_PHONE, value="+33612345678")
-NUMBER = mesh.named("ann").identifier
-WEB = carts.Origin(channel=mesh.common.CHANNEL_WEB, site_id="web")
-THIRD_SHOP = carts.Origin(channel=mesh.common.CHANNEL_SHOP, site_id="shop-3", device_id="till-1")
-PATIENCE = {"timeout": mesh.PATIENCE_S}
+PHONE = program.common.Identifier(type=program.common.IDENTIFIER_TYPE_PHONE, value="+33612345678")
+NUMBER = program.named("ann").identifier
+WEB = carts.Origin(channel=program.common.CHANNEL_WEB, site_id="web")
+THIRD_SHOP = carts.Origin(channel=program.common.CHANNEL_SHOP, site_id="shop-3", device_id="till-1")
+PATIENCE = {"timeout": program.PATIENCE_S}
 
 
 class Customer(unittest.TestCase):
@@ -38,7 +38,7 @@ class Customer(unittest.TestCase):
         self.folder.cleanup()
 
     def start(self):
-        self.running = mesh.Mesh(self.data).serve()
+        self.running = program.Program(self.data).serve()
         self.carts = cart_grpc.CartServiceStub(self.running.channel)
         self.orders = order_grpc.OrderServiceStub(self.running.channel)
         self.stock = inventory_grpc.InventoryServiceStub(self.running.channel)
@@ -50,15 +50,15 @@ class Customer(unittest.TestCase):
         return method(request, **PATIENCE)
 
     def view(self, token="", who=PHONE):
-        request = mesh.identity.GetCustomerViewRequest(consistency_token=token, include_events=True)
+        request = program.identity.GetCustomerViewRequest(consistency_token=token, include_events=True)
         request.customer.identifier.CopyFrom(who)
         return self.running.identity.GetCustomerView(request, **PATIENCE).view
 
     def timeline(self, token=""):
-        request = mesh.identity.ListTimelineRequest(consistency_token=token)
+        request = program.identity.ListTimelineRequest(consistency_token=token)
         request.customer.identifier.CopyFrom(PHONE)
         entries = self.running.identity.ListTimeline(request, **PATIENCE).entries
-        return [mesh.identity.TimelineKind.Name(entry.kind)[len("TIMELINE_KIND_"):] for entry in entries]
+        return [program.identity.TimelineKind.Name(entry.kind)[len("TIMELINE_KIND_"):] for entry in entries]
 
     def fill_cart(self):
         """Ann, known by her number so far, puts two boots into a cart and gives her phone number."""
@@ -66,7 +66,7 @@ class Customer(unittest.TestCase):
         request = cart_service.AddCartLinesRequest(
             cart_id="ann-1", origin=WEB, currency_code="EUR", identifiers=[NUMBER, PHONE]
         )
-        request.lines.add(line_id="l1", sku="boot", units=2, unit_price=mesh.decimal(1990, 2))
+        request.lines.add(line_id="l1", sku="boot", units=2, unit_price=program.decimal(1990, 2))
         return self.send(self.carts.AddCartLines, request)
 
     def place(self):
@@ -75,7 +75,7 @@ class Customer(unittest.TestCase):
         return self.send(self.orders.PlaceOrder, order_service.PlaceOrderRequest(cart_id="ann-1"))
 
     def test_past_and_present_stand_in_one_view(self):
-        imported = self.running.import_order(mesh.order(1, lines=2, customer="ann"))
+        imported = self.running.import_order(program.order(1, lines=2, customer="ann"))
         added = self.fill_cart()
         # The token waits for the phone number to be linked with the number that the import named.
         view = self.view(added.consistency_token)
@@ -134,16 +134,16 @@ class Customer(unittest.TestCase):
         self.assertEqual((code, proof["equal"]), (0, True))
 
     def test_a_watcher_sees_what_is_lived(self):
-        self.running.import_order(mesh.order(1, customer="ann"))
+        self.running.import_order(program.order(1, customer="ann"))
         token = self.fill_cart().consistency_token
         self.view(token)
-        request = mesh.identity.WatchCustomerRequest()
+        request = program.identity.WatchCustomerRequest()
         request.customer.identifier.CopyFrom(PHONE)
         stream = self.running.identity.WatchCustomer(request, **PATIENCE)
         self.assertEqual(next(stream).snapshot.carts[0].cart_id, "ann-1")
         self.place()
         kinds, view = [], None
-        while mesh.identity.TIMELINE_KIND_ORDER not in kinds:
+        while program.identity.TIMELINE_KIND_ORDER not in kinds:
             change = next(stream).change
             kinds += [entry.kind for entry in change.entries]
             view = change.view
@@ -151,7 +151,7 @@ class Customer(unittest.TestCase):
         self.assertFalse(view.carts)
         # A line more in another cart is no entry of the timeline, and is told.
         again = cart_service.AddCartLinesRequest(cart_id="ann-2", origin=WEB, currency_code="EUR", identifiers=[PHONE])
-        again.lines.add(line_id="l1", sku="boot", units=1, unit_price=mesh.decimal(1990, 2))
+        again.lines.add(line_id="l1", sku="boot", units=1, unit_price=program.decimal(1990, 2))
         self.send(self.carts.AddCartLines, again)
         again.lines[0].line_id = "l2"
         self.send(self.carts.AddCartLines, again)

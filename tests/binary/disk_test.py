@@ -10,8 +10,8 @@ import time
 import unittest
 
 import grpc
-import mesh
-from mesh import checkout, order, refused
+import program
+from program import checkout, order, refused
 
 DISK = "24m"
 INSIDE = "HALLES_DISK_TEST_INSIDE"
@@ -50,7 +50,7 @@ class Disk(unittest.TestCase):
         return request
 
     def test_a_full_disk_refuses_commands_and_loses_nothing(self):
-        with mesh.serving(self.data) as running:
+        with program.serving(self.data) as running:
             acknowledged = {0: running.import_order(order(0, customer=1)).order_id}
             self.fill()
             refusal = None
@@ -60,7 +60,7 @@ class Disk(unittest.TestCase):
                 try:
                     acknowledged[number] = running.import_order(self.big(number)).order_id
                 except grpc.RpcError as error:
-                    refusal = mesh.Refusal(error)
+                    refusal = program.Refusal(error)
                     # What was set aside is not taken back: the log had a segment in the making.
                     self.fill()
             self.assertIsNotNone(refusal, "the disk never became full")
@@ -72,10 +72,10 @@ class Disk(unittest.TestCase):
             # Queries go on, and so do refusals.
             for known in (0, max(acknowledged)):
                 request = checkout.GetImportedOrderRequest(order_id=acknowledged[known])
-                found = running.checkout.GetImportedOrder(request, timeout=mesh.PATIENCE_S)
+                found = running.checkout.GetImportedOrder(request, timeout=program.PATIENCE_S)
                 self.assertEqual(found.order.order_id, acknowledged[known])
             view = running.identity.GetCustomerView(
-                mesh.identity.GetCustomerViewRequest(customer=mesh.named(1)), timeout=mesh.PATIENCE_S
+                program.identity.GetCustomerViewRequest(customer=program.named(1)), timeout=program.PATIENCE_S
             ).view
             self.assertGreaterEqual(view.orders, 1)
             again = refused(running.checkout.ImportOrder, self.big(refused_number))
@@ -83,7 +83,7 @@ class Disk(unittest.TestCase):
 
             # Goes on by itself once there is space.
             self.filler.unlink()
-            deadline = time.monotonic() + mesh.PATIENCE_S
+            deadline = time.monotonic() + program.PATIENCE_S
             while refused_number not in acknowledged:
                 self.assertLess(time.monotonic(), deadline, "commands are refused although there is space")
                 try:
@@ -94,7 +94,7 @@ class Disk(unittest.TestCase):
             digests = running.digests()
             code, proof = running.ctl("verify")
             self.assertEqual((code, proof["equal"]), (0, True), proof)
-        with mesh.serving(self.data) as running:
+        with program.serving(self.data) as running:
             self.expect_all(running, acknowledged)
             self.assertEqual(running.digests(), digests)
         print(f"{len(acknowledged)} orders acknowledged around a full disk: {refusal}")
@@ -102,50 +102,51 @@ class Disk(unittest.TestCase):
     def expect_all(self, running, acknowledged):
         running.settled()
         for order_id in acknowledged.values():
-            running.checkout.GetImportedOrder(checkout.GetImportedOrderRequest(order_id=order_id), timeout=mesh.PATIENCE_S)
-        totals = running.checkout.GetTotals(checkout.GetTotalsRequest(), timeout=mesh.PATIENCE_S).rows[0].totals
+            request = checkout.GetImportedOrderRequest(order_id=order_id)
+            running.checkout.GetImportedOrder(request, timeout=program.PATIENCE_S)
+        totals = running.checkout.GetTotals(checkout.GetTotalsRequest(), timeout=program.PATIENCE_S).rows[0].totals
         self.assertEqual(totals.orders, len(acknowledged))
         view = running.identity.GetCustomerView(
-            mesh.identity.GetCustomerViewRequest(customer=mesh.named(1)), timeout=mesh.PATIENCE_S
+            program.identity.GetCustomerViewRequest(customer=program.named(1)), timeout=program.PATIENCE_S
         ).view
         self.assertEqual(view.orders, len(acknowledged))
 
     def test_a_disk_without_space_for_a_first_segment(self):
         self.fill()
-        code, line = mesh.Mesh(self.data).refusal_to_start()
+        code, line = program.Program(self.data).refusal_to_start()
         self.assertEqual(code, 1, line)
         self.assertEqual(line["reason"], "LOG_DISK_FULL", line)
         self.filler.unlink()
-        with mesh.serving(self.data) as running:
+        with program.serving(self.data) as running:
             running.import_order(order(1))
 
     def test_a_start_on_a_full_disk(self):
-        with mesh.serving(self.data) as running:
+        with program.serving(self.data) as running:
             running.import_order(order(1))
             digests = running.digests()
         self.fill()
-        code, line = mesh.Mesh(self.data).refusal_to_start()
+        code, line = program.Program(self.data).refusal_to_start()
         self.assertEqual((code, line["reason"]), (1, "STATE_DIR_UNUSABLE"), line)
         self.assertIn("space", line["why"])
         self.filler.unlink()
-        with mesh.serving(self.data) as running:
+        with program.serving(self.data) as running:
             self.assertEqual(running.digests(), digests)
 
     def test_a_directory_that_cannot_be_written(self):
         mount("-o", "remount,ro", self.disk)
-        code, line = mesh.Mesh(self.data).refusal_to_start()
+        code, line = program.Program(self.data).refusal_to_start()
         self.assertEqual((code, line["reason"]), (1, "DATA_DIR_UNUSABLE"), line)
         self.assertIn(str(self.data), line["why"])
         mount("-o", "remount,rw", self.disk)
-        with mesh.serving(self.data) as running:
+        with program.serving(self.data) as running:
             running.import_order(order(1))
             digests = running.digests()
         mount("-o", "remount,ro", self.disk)
-        code, line = mesh.Mesh(self.data).refusal_to_start()
+        code, line = program.Program(self.data).refusal_to_start()
         self.assertEqual((code, line["reason"]), (1, "LOG_NOT_WRITABLE"), line)
         self.assertIn(str(self.data), line["why"])
         mount("-o", "remount,rw", self.disk)
-        with mesh.serving(self.data) as running:
+        with program.serving(self.data) as running:
             self.assertEqual(running.digests(), digests)
 
 

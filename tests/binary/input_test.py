@@ -5,8 +5,8 @@ import tempfile
 import unittest
 
 import grpc
-import mesh
-from mesh import admin, checkout, common, decimal, identity, order, record, refused
+import program
+from program import admin, checkout, common, decimal, identity, order, record, refused
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 LARGEST = 2**63 - 1
@@ -25,27 +25,27 @@ def with_unknown_field(message, number):
 
 
 class BadInput(unittest.TestCase):
-    """One mesh for all; after each test its folds must be what they were."""
+    """One program for all; after each test its folds must be what they were."""
 
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory(prefix="halles-input-")
-        cls.mesh = mesh.Mesh(f"{cls.folder.name}/data").serve()
-        cls.first = cls.mesh.import_order(order(1, customer=1))
+        cls.program = program.Program(f"{cls.folder.name}/data").serve()
+        cls.first = cls.program.import_order(order(1, customer=1))
         for number in range(2, 6):
-            cls.mesh.import_order(order(number, customer=1))
+            cls.program.import_order(order(number, customer=1))
 
     @classmethod
     def tearDownClass(cls):
-        code = cls.mesh.end()
+        code = cls.program.end()
         cls.folder.cleanup()
         assert code == 0, f"exit code {code}"
 
     def setUp(self):
-        self.before = self.mesh.settled()
+        self.before = self.program.settled()
 
     def tearDown(self):
-        self.assertEqual(self.mesh.settled(), self.before, "something changed")
+        self.assertEqual(self.program.settled(), self.before, "something changed")
 
     def expect(self, refusal, code, reason, field=None):
         self.assertEqual((refusal.code, refusal.reason), (code, reason), refusal)
@@ -57,7 +57,7 @@ class BadInput(unittest.TestCase):
         """A good order that `change` spoils is refused for that field."""
         request = order("bad")
         change(request)
-        self.expect(refused(self.mesh.checkout.ImportOrder, request), INVALID, "INVALID_FIELD", field)
+        self.expect(refused(self.program.checkout.ImportOrder, request), INVALID, "INVALID_FIELD", field)
 
     def test_empty_ids(self):
         def clear(*path):
@@ -81,13 +81,19 @@ class BadInput(unittest.TestCase):
         request = checkout.ImportReturnRequest(request_id="r", return_record=order("bad").order)
         request.return_record.external.external_id = ""
         self.expect(
-            refused(self.mesh.checkout.ImportReturn, request), INVALID, "INVALID_FIELD", "return_record.external.external_id"
+            refused(self.program.checkout.ImportReturn, request),
+            INVALID,
+            "INVALID_FIELD",
+            "return_record.external.external_id",
         )
         self.expect(
-            refused(self.mesh.checkout.GetImportedOrder, checkout.GetImportedOrderRequest()), INVALID, "INVALID_FIELD", "order_id"
+            refused(self.program.checkout.GetImportedOrder, checkout.GetImportedOrderRequest()),
+            INVALID,
+            "INVALID_FIELD",
+            "order_id",
         )
         self.expect(
-            refused(self.mesh.identity.GetCustomerView, identity.GetCustomerViewRequest()),
+            refused(self.program.identity.GetCustomerView, identity.GetCustomerViewRequest()),
             INVALID, "INVALID_FIELD", "customer"
         )
 
@@ -100,24 +106,24 @@ class BadInput(unittest.TestCase):
         )
 
     def test_unknown_fields_of_commands(self):
-        refusal = refused(self.mesh.checkout.ImportOrder, with_unknown_field(order("bad"), 4711))
+        refusal = refused(self.program.checkout.ImportOrder, with_unknown_field(order("bad"), 4711))
         self.expect(refusal, INVALID, "UNKNOWN_FIELD")
         self.assertEqual(refusal.metadata, {"path": "", "field_number": "4711"})
         request = order("bad", lines=3)
         request.order.lines[2].CopyFrom(with_unknown_field(request.order.lines[2], 99))
-        refusal = refused(self.mesh.checkout.ImportOrder, request)
+        refusal = refused(self.program.checkout.ImportOrder, request)
         self.expect(refusal, INVALID, "UNKNOWN_FIELD")
         self.assertEqual(refusal.metadata, {"path": "order.lines[2]", "field_number": "99"})
 
     def test_unknown_fields_of_queries_are_ignored(self):
         request = with_unknown_field(checkout.GetImportedOrderRequest(order_id=self.first.order_id), 4711)
-        found = self.mesh.checkout.GetImportedOrder(request, timeout=mesh.PATIENCE_S)
+        found = self.program.checkout.GetImportedOrder(request, timeout=program.PATIENCE_S)
         self.assertEqual(found.order.order_id, self.first.order_id)
 
     def test_bytes_that_are_no_message(self):
-        call = self.mesh.channel.unary_unary("/halles.checkout.v1.CheckoutService/ImportOrder")
+        call = self.program.channel.unary_unary("/halles.checkout.v1.CheckoutService/ImportOrder")
         with self.assertRaises(grpc.RpcError) as caught:
-            call(b"\xff\xff\xff\xff\xff", timeout=mesh.PATIENCE_S)
+            call(b"\xff\xff\xff\xff\xff", timeout=program.PATIENCE_S)
         self.assertNotEqual(caught.exception.code(), grpc.StatusCode.UNAVAILABLE)
 
     def test_negative_amounts(self):
@@ -173,7 +179,7 @@ class BadInput(unittest.TestCase):
 
     def test_messages_over_the_cap(self):
         # Beyond what the server reads at all; and beyond what a record takes.
-        refusal = refused(self.mesh.checkout.ImportOrder, order("bad" * 600_000))
+        refusal = refused(self.program.checkout.ImportOrder, order("bad" * 600_000))
         self.assertEqual(refusal.code, grpc.StatusCode.RESOURCE_EXHAUSTED, refusal)
         request = order("bad", lines=2000)
         for line in request.order.lines:
@@ -181,58 +187,61 @@ class BadInput(unittest.TestCase):
             for _ in range(8):
                 line.discounts.add(kind=record.DISCOUNT_KIND_MANUAL, amount=common.Money(currency_code="EUR", minor_units=1))
         self.assertLess(request.ByteSize(), 1024 * 1024)
-        self.expect(refused(self.mesh.checkout.ImportOrder, request), INVALID, "INVALID_FIELD", "order")
+        self.expect(refused(self.program.checkout.ImportOrder, request), INVALID, "INVALID_FIELD", "order")
 
     def test_a_request_id_with_another_body(self):
         request = order(1, cents=2000, customer=1)
-        refusal = refused(self.mesh.checkout.ImportOrder, request)
+        refusal = refused(self.program.checkout.ImportOrder, request)
         self.expect(refusal, INVALID, "REQUEST_ID_REUSED")
 
     def test_an_external_id_with_another_content(self):
         request = order(1, cents=2000, customer=1)
         request.request_id += "/other"
         self.expect(
-            refused(self.mesh.checkout.ImportOrder, request), grpc.StatusCode.FAILED_PRECONDITION, "EXTERNAL_ID_REUSED"
+            refused(self.program.checkout.ImportOrder, request), grpc.StatusCode.FAILED_PRECONDITION, "EXTERNAL_ID_REUSED"
         )
 
     def test_a_repeat_gets_the_first_answer(self):
-        again = self.mesh.import_order(order(1, customer=1))
+        again = self.program.import_order(order(1, customer=1))
         self.assertEqual((again.order_id, again.net), (self.first.order_id, self.first.net))
 
     def test_foreign_and_malformed_tokens(self):
-        with mesh.serving(f"{self.folder.name}/other") as other:
+        with program.serving(f"{self.folder.name}/other") as other:
             foreign = other.import_order(order(1)).consistency_token
         damaged = self.first.consistency_token[:-1] + ("A" if self.first.consistency_token[-1] != "A" else "B")
         for token, reason in [(foreign, "FOREIGN_TOKEN"), ("no token", "MALFORMED_TOKEN"), (damaged, "MALFORMED_TOKEN")]:
             with self.subTest(token=token):
                 for call, request in [
-                    (self.mesh.checkout.GetImportedOrder, checkout.GetImportedOrderRequest(order_id="x", consistency_token=token)),
-                    (self.mesh.checkout.GetTotals, checkout.GetTotalsRequest(consistency_token=token)),
                     (
-                        self.mesh.identity.GetCustomerView,
-                        identity.GetCustomerViewRequest(customer=mesh.named(1), consistency_token=token),
+                        self.program.checkout.GetImportedOrder,
+                        checkout.GetImportedOrderRequest(order_id="x", consistency_token=token),
+                    ),
+                    (self.program.checkout.GetTotals, checkout.GetTotalsRequest(consistency_token=token)),
+                    (
+                        self.program.identity.GetCustomerView,
+                        identity.GetCustomerViewRequest(customer=program.named(1), consistency_token=token),
                     ),
                 ]:
                     self.expect(refused(call, request), INVALID, reason)
-                watch = self.mesh.identity.WatchCustomer(
-                    identity.WatchCustomerRequest(customer=mesh.named(1), resume_token=token), timeout=mesh.PATIENCE_S
+                watch = self.program.identity.WatchCustomer(
+                    identity.WatchCustomerRequest(customer=program.named(1), resume_token=token), timeout=program.PATIENCE_S
                 )
                 with self.assertRaises(grpc.RpcError) as caught:
                     next(watch)
-                self.expect(mesh.Refusal(caught.exception), INVALID, reason)
+                self.expect(program.Refusal(caught.exception), INVALID, reason)
 
     def test_a_page_token_of_another_request(self):
-        page = self.mesh.identity.ListTimeline(
-            identity.ListTimelineRequest(customer=mesh.named(1), page_size=2), timeout=mesh.PATIENCE_S
+        page = self.program.identity.ListTimeline(
+            identity.ListTimelineRequest(customer=program.named(1), page_size=2), timeout=program.PATIENCE_S
         )
         self.assertEqual(len(page.entries), 2)
         for customer, token in [(2, page.next_page_token), (1, page.next_page_token[:-2] + "xx"), (1, "no token")]:
-            request = identity.ListTimelineRequest(customer=mesh.named(customer), page_size=2, page_token=token)
-            self.expect(refused(self.mesh.identity.ListTimeline, request), INVALID, "INVALID_FIELD", "page_token")
+            request = identity.ListTimelineRequest(customer=program.named(customer), page_size=2, page_token=token)
+            self.expect(refused(self.program.identity.ListTimeline, request), INVALID, "INVALID_FIELD", "page_token")
         request = checkout.GetTotalsRequest(page_token=page.next_page_token)
-        self.expect(refused(self.mesh.checkout.GetTotals, request), INVALID, "INVALID_FIELD", "page_token")
+        self.expect(refused(self.program.checkout.GetTotals, request), INVALID, "INVALID_FIELD", "page_token")
         request = checkout.GetTotalsRequest(page_size=-1)
-        self.expect(refused(self.mesh.checkout.GetTotals, request), INVALID, "INVALID_FIELD", "page_size")
+        self.expect(refused(self.program.checkout.GetTotals, request), INVALID, "INVALID_FIELD", "page_size")
 
     def test_identifiers_that_are_none(self):
         def identifier(kind, value, issuer=""):
@@ -249,34 +258,37 @@ class BadInput(unittest.TestCase):
         self.expect_field(identifier(common.IDENTIFIER_TYPE_UNSPECIFIED, "12"), "order.identifiers[0].type")
         request = order("bad")
         identifier(common.IDENTIFIER_TYPE_CARD_FINGERPRINT, "4111 1111 1111 1111")(request)
-        refusal = refused(self.mesh.checkout.ImportOrder, request)
+        refusal = refused(self.program.checkout.ImportOrder, request)
         self.expect(refusal, INVALID, "CARD_NUMBER_REFUSED")
         self.assertEqual(refusal.metadata["field"], value)
         self.assertNotIn("4111", refusal.words)
         request = order("bad")
         request.order.identifiers.add(type=common.IDENTIFIER_TYPE_EMAIL, value="a@example.com", keyed_hash=b"h" * 32)
         self.expect(
-            refused(self.mesh.checkout.ImportOrder, request), INVALID, "INVALID_FIELD", "order.identifiers[0].keyed_hash"
+            refused(self.program.checkout.ImportOrder, request), INVALID, "INVALID_FIELD", "order.identifiers[0].keyed_hash"
         )
 
     def test_what_nobody_knows(self):
         self.expect(
-            refused(self.mesh.checkout.GetImportedOrder, checkout.GetImportedOrderRequest(order_id="ord-00000000000000000000000000")),
+            refused(
+                self.program.checkout.GetImportedOrder,
+                checkout.GetImportedOrderRequest(order_id="ord-00000000000000000000000000"),
+            ),
             grpc.StatusCode.NOT_FOUND,
             "ORDER_UNKNOWN",
         )
         self.expect(
-            refused(self.mesh.identity.GetCustomerView, identity.GetCustomerViewRequest(customer=mesh.named(404))),
+            refused(self.program.identity.GetCustomerView, identity.GetCustomerViewRequest(customer=program.named(404))),
             grpc.StatusCode.NOT_FOUND,
             "CUSTOMER_UNKNOWN",
         )
         self.expect(
-            refused(self.mesh.admin.ExplainEvent, admin.ExplainEventRequest(event="checkout/1@999999#0")),
+            refused(self.program.admin.ExplainEvent, admin.ExplainEventRequest(event="checkout/1@999999#0")),
             grpc.StatusCode.NOT_FOUND,
             "NO_SUCH_RECORD",
         )
         self.expect(
-            refused(self.mesh.admin.ExplainEvent, admin.ExplainEventRequest(event="nonsense")),
+            refused(self.program.admin.ExplainEvent, admin.ExplainEventRequest(event="nonsense")),
             INVALID, "INVALID_FIELD", "event"
         )
 

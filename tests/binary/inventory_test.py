@@ -9,7 +9,7 @@ import unittest
 import uuid
 
 import grpc
-import mesh
+import program
 from halles.inventory.v1 import inventory_events_pb2 as events
 from halles.inventory.v1 import inventory_service_pb2 as inventory
 from halles.inventory.v1 import inventory_service_pb2_grpc as inventory_grpc
@@ -31,11 +31,11 @@ class Inventory(unittest.TestCase):
         self.folder.cleanup()
 
     def start(self):
-        self.running = mesh.Mesh(self.data).serve()
+        self.running = program.Program(self.data).serve()
         self.stub = inventory_grpc.InventoryServiceStub(self.running.channel)
 
     def call(self, method, request):
-        return getattr(self.stub, method)(request, timeout=mesh.PATIENCE_S)
+        return getattr(self.stub, method)(request, timeout=program.PATIENCE_S)
 
     def receive(self, location, units):
         return self.call(
@@ -75,7 +75,7 @@ class Inventory(unittest.TestCase):
         self.receive("A", 2)
         self.receive("B", 3)
         request = self.reserving("h", 3, ["A", "B"])
-        request.owner.customer.type = mesh.common.IDENTIFIER_TYPE_EMAIL
+        request.owner.customer.type = program.common.IDENTIFIER_TYPE_EMAIL
         request.owner.customer.value = "ann@example.com"
         held = self.call("ReserveStock", request)
         self.assertEqual([(a.location_id, a.units) for a in held.hold.allocations], [("B", 3)])
@@ -100,13 +100,13 @@ class Inventory(unittest.TestCase):
 
     def test_refusals_say_what_is_available(self):
         self.receive("A", 2)
-        refusal = mesh.refused(self.stub.ReserveStock, self.reserving("h", 3, ["A"]))
+        refusal = program.refused(self.stub.ReserveStock, self.reserving("h", 3, ["A"]))
         self.assertEqual(refusal.code, grpc.StatusCode.FAILED_PRECONDITION)
         self.assertEqual(refusal.reason, "INSUFFICIENT_STOCK")
         self.assertEqual(refusal.metadata["line_0_available_units"], "2")
-        refusal = mesh.refused(self.stub.GetHold, inventory.GetHoldRequest(sku=self.sku, hold_id="h"))
+        refusal = program.refused(self.stub.GetHold, inventory.GetHoldRequest(sku=self.sku, hold_id="h"))
         self.assertEqual((refusal.code, refusal.reason), (grpc.StatusCode.NOT_FOUND, "HOLD_UNKNOWN"))
-        refusal = mesh.refused(self.stub.ReserveStock, self.reserving("h", 0, ["A"]))
+        refusal = program.refused(self.stub.ReserveStock, self.reserving("h", 0, ["A"]))
         self.assertEqual(refusal.fields, ["lines[0].units"])
 
     def test_a_hold_ends_by_itself_through_a_kill(self):
@@ -116,7 +116,7 @@ class Inventory(unittest.TestCase):
         self.running.end(signal.SIGKILL)
         self.start()
         self.assertEqual(self.level("A").on_hand_units, 5)
-        deadline = time.monotonic() + mesh.PATIENCE_S
+        deadline = time.monotonic() + program.PATIENCE_S
         while self.hold("short").state != events.HOLD_STATE_EXPIRED:
             self.assertLess(time.monotonic(), deadline, "the hold never ended")
         self.assertEqual(self.level("A").held_units, 1)
@@ -130,13 +130,13 @@ class Inventory(unittest.TestCase):
         self.assertFalse(self.call("CancelReservation", cancel).released)
         self.running.end(signal.SIGKILL)
         self.start()
-        self.assertEqual(mesh.refused(self.stub.ReserveStock, request).reason, "RESERVATION_CANCELLED")
+        self.assertEqual(program.refused(self.stub.ReserveStock, request).reason, "RESERVATION_CANCELLED")
         self.assertEqual(self.level("A").held_units, 0)
 
     def test_a_watch_tells_every_change_and_goes_on_from_a_token(self):
         self.receive("A", 5)
         watching = self.stub.WatchAvailability(
-            inventory.WatchAvailabilityRequest(skus=[self.sku]), timeout=mesh.PATIENCE_S
+            inventory.WatchAvailabilityRequest(skus=[self.sku]), timeout=program.PATIENCE_S
         )
         first = next(watching)
         while not first.availabilities[0].levels:
@@ -147,7 +147,7 @@ class Inventory(unittest.TestCase):
         watching.cancel()
         resumed = self.stub.WatchAvailability(
             inventory.WatchAvailabilityRequest(skus=[self.sku], resume_token=first.resume_token),
-            timeout=mesh.PATIENCE_S,
+            timeout=program.PATIENCE_S,
         )
         answer = next(resumed).availabilities[0]
         self.assertEqual(answer.levels[0].held_units, 2)

@@ -13,9 +13,9 @@ import sys
 import tempfile
 import unittest
 
-import mesh
+import program
 
-sys.path.insert(0, str(mesh.HERE.parent))
+sys.path.insert(0, str(program.HERE.parent))
 
 import check_uci_customers  # noqa: E402  pylint: disable=wrong-import-position
 
@@ -49,10 +49,10 @@ class Journal(unittest.TestCase):
 
     def generate(self, source, size, path, *arguments):
         done = subprocess.run(
-            [mesh.BIN / "hallesctl", "generate", source, "--seed", "20", "--size", str(size), *arguments, path],
+            [program.BIN / "hallesctl", "generate", source, "--seed", "20", "--size", str(size), *arguments, path],
             check=True,
             capture_output=True,
-            timeout=mesh.PATIENCE_S,
+            timeout=program.PATIENCE_S,
         )
         return json.loads(done.stdout)
 
@@ -61,7 +61,7 @@ class Generated(Journal):
     def test_a_journal_of_an_online_shop(self):
         with tempfile.TemporaryDirectory(prefix="halles-journal-") as folder:
             truth = self.generate("uci", 400, f"{folder}/journal")
-            with mesh.serving(f"{folder}/data") as running:
+            with program.serving(f"{folder}/data") as running:
                 summary = self.import_twice(running, "uci", f"{folder}/journal")
                 self.assertEqual({name: summary[name] for name in truth}, truth)
                 found, customers = check_uci_customers.differences(running.channel, f"{folder}/journal")
@@ -71,10 +71,10 @@ class Generated(Journal):
     def test_a_journal_with_damaged_lines_names_each(self):
         with tempfile.TemporaryDirectory(prefix="halles-journal-") as folder:
             truth = self.generate("uci", 100, f"{folder}/journal", "--faults", "7")
-            with mesh.serving(f"{folder}/data") as running:
-                command = [mesh.BIN / "hallesctl", "--target", running.target, "--output", "json", "import", "uci"]
+            with program.serving(f"{folder}/data") as running:
+                command = [program.BIN / "hallesctl", "--target", running.target, "--output", "json", "import", "uci"]
                 done = subprocess.run(
-                    [*command, f"{folder}/journal"], capture_output=True, text=True, timeout=mesh.PATIENCE_S, check=False
+                    [*command, f"{folder}/journal"], capture_output=True, text=True, timeout=program.PATIENCE_S, check=False
                 )
             summary = json.loads(done.stdout)
             self.assertEqual({name: summary[name] for name in truth}, truth)
@@ -84,7 +84,7 @@ class Generated(Journal):
     def test_a_year_of_a_grocer(self):
         with tempfile.TemporaryDirectory(prefix="halles-journal-") as folder:
             self.generate("complete-journey", 400, f"{folder}/year.csv")
-            with mesh.serving(f"{folder}/data") as running:
+            with program.serving(f"{folder}/data") as running:
                 summary = self.import_twice(running, "complete-journey", f"{folder}/year.csv")
                 self.assertEqual(summary["orders"], 400)
                 self.expect_verified(running)
@@ -93,7 +93,7 @@ class Generated(Journal):
 class Real(Journal):
     def test_the_journal_of_the_online_shop(self):
         with tempfile.TemporaryDirectory(prefix="halles-journal-") as folder:
-            with mesh.serving(f"{folder}/data", slots=64) as running:
+            with program.serving(f"{folder}/data", slots=64) as running:
                 summary = self.import_twice(running, "uci", self.real)
                 self.assertEqual(summary["lines_read"], UCI_LINES)
                 imported = sum(summary["lines_imported"].values())

@@ -11,8 +11,8 @@ import unittest
 import urllib.request
 
 import grpc
-import mesh
-from mesh import common, identity, order
+import program
+from program import common, identity, order
 
 SERVICES = (
     "halles.checkout.v1.CheckoutService",
@@ -34,12 +34,12 @@ CUSTOMER = "customer-number-31415926"
 def health_of(running, service):
     """The answer of the health service as it stands on the wire: HealthCheckResponse{status}."""
     request = bytes([0x0A, len(service)]) + service.encode() if service else b""
-    return running.channel.unary_unary("/grpc.health.v1.Health/Check")(request, timeout=mesh.PATIENCE_S)
+    return running.channel.unary_unary("/grpc.health.v1.Health/Check")(request, timeout=program.PATIENCE_S)
 
 
 def scrape(running):
     """Every sample of /metrics: name and labels to value; and the names."""
-    with urllib.request.urlopen(f"http://{running.metrics}/metrics", timeout=mesh.PATIENCE_S) as answer:
+    with urllib.request.urlopen(f"http://{running.metrics}/metrics", timeout=program.PATIENCE_S) as answer:
         text = answer.read().decode()
     samples = {}
     names = set()
@@ -58,7 +58,7 @@ class Operate(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory(prefix="halles-operate-")
         cls.data = pathlib.Path(cls.folder.name) / "data"
-        cls.running = mesh.Mesh(cls.data).serve()
+        cls.running = program.Program(cls.data).serve()
 
     @classmethod
     def tearDownClass(cls):
@@ -76,7 +76,7 @@ class Operate(unittest.TestCase):
         list_services = self.running.channel.stream_stream(
             "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
         )
-        answers = list_services(iter([b"\x3a\x00"]), timeout=mesh.PATIENCE_S)
+        answers = list_services(iter([b"\x3a\x00"]), timeout=program.PATIENCE_S)
         listed = next(answers)
         for service in (*SERVICES, "grpc.health.v1.Health"):
             self.assertIn(service.encode(), listed)
@@ -96,7 +96,7 @@ class Operate(unittest.TestCase):
         before = counts()
         for number in range(3):
             self.running.import_order(order(f"metrics-{number}"))
-        mesh.refused(self.running.checkout.ImportOrder, mesh.checkout.ImportOrderRequest())
+        program.refused(self.running.checkout.ImportOrder, program.checkout.ImportOrderRequest())
         after = counts()
         self.assertEqual([now - then for now, then in zip(after, before)], [3, 1])
         _, names = scrape(self.running)
@@ -113,7 +113,7 @@ class Operate(unittest.TestCase):
     def test_no_personal_field_is_kept_or_told_in_clear(self):
         personal = [PHONE, "0033699887766", PHONE[1:], EMAIL, EMAIL.lower(), EMAIL.upper(), CARD, LOYALTY, CUSTOMER]
         with tempfile.TemporaryDirectory(prefix="halles-personal-") as folder:
-            running = mesh.Mesh(f"{folder}/data", log_level="debug").serve()
+            running = program.Program(f"{folder}/data", log_level="debug").serve()
             request = order("personal")
             for kind, issuer, value in [
                 (common.IDENTIFIER_TYPE_PHONE, "", "00 33 6.99-88 77 66"),
@@ -128,23 +128,23 @@ class Operate(unittest.TestCase):
                 identifier=common.Identifier(type=common.IDENTIFIER_TYPE_PHONE, value=PHONE.replace("+33", "+33 "))
             )
             view = running.identity.GetCustomerView(
-                identity.GetCustomerViewRequest(customer=name, consistency_token=token), timeout=mesh.PATIENCE_S
+                identity.GetCustomerViewRequest(customer=name, consistency_token=token), timeout=program.PATIENCE_S
             ).view
             self.assertEqual(view.orders, 1)
             # What is refused is not told either.
             spoilt = order("spoilt")
             spoilt.order.identifiers.add(type=common.IDENTIFIER_TYPE_EMAIL, value=EMAIL.replace("@", ""))
-            refusal = mesh.refused(running.checkout.ImportOrder, spoilt)
+            refusal = program.refused(running.checkout.ImportOrder, spoilt)
             unknown = identity.GetCustomerViewRequest(
                 customer=identity.CustomerName(
                     identifier=common.Identifier(type=common.IDENTIFIER_TYPE_EMAIL, value="Unknown." + EMAIL)
                 )
             )
-            not_found = mesh.refused(running.identity.GetCustomerView, unknown)
+            not_found = program.refused(running.identity.GetCustomerView, unknown)
             running.settled()
             code, tail = running.ctl("explain", view.net[0].events[0])
             self.assertEqual(code, 0)
-            with urllib.request.urlopen(f"http://{running.metrics}/metrics", timeout=mesh.PATIENCE_S) as answer:
+            with urllib.request.urlopen(f"http://{running.metrics}/metrics", timeout=program.PATIENCE_S) as answer:
                 metrics = answer.read()
             self.assertEqual(running.end(), 0)
             told = "\n".join([*running.lines, repr(refusal), repr(not_found), repr(tail), repr(view)]).encode() + metrics
@@ -158,17 +158,17 @@ class Operate(unittest.TestCase):
 
     def test_log_lines_are_json(self):
         for line in self.running.lines:
-            parsed = mesh.parse(line)
+            parsed = program.parse(line)
             self.assertIsNotNone(parsed, line)
             for field in ("ts", "level", "component", "msg"):
                 self.assertIn(field, parsed)
 
     def test_a_watcher_sees_an_order_and_the_end(self):
         with tempfile.TemporaryDirectory(prefix="halles-watch-") as folder:
-            running = mesh.Mesh(f"{folder}/data").serve()
+            running = program.Program(f"{folder}/data").serve()
             running.import_order(order(1, customer=1))
             running.settled()
-            updates = running.identity.WatchCustomer(identity.WatchCustomerRequest(customer=mesh.named(1)))
+            updates = running.identity.WatchCustomer(identity.WatchCustomerRequest(customer=program.named(1)))
             self.assertEqual(next(updates).snapshot.orders, 1)
             running.import_order(order(2, customer=1))
             self.assertEqual(next(updates).change.view.orders, 2)
@@ -176,14 +176,14 @@ class Operate(unittest.TestCase):
             with self.assertRaises(grpc.RpcError) as caught:
                 for _ in updates:
                     pass
-            self.assertEqual(mesh.Refusal(caught.exception).reason, "DRAINING", caught.exception)
+            self.assertEqual(program.Refusal(caught.exception).reason, "DRAINING", caught.exception)
             self.assertEqual(running.wait(), 0)
 
     def test_sigterm_answers_what_is_under_way_and_ends_with_0(self):
         """Calls that were taken are answered; those after it are refused as UNAVAILABLE; nothing acknowledged is lost."""
         with tempfile.TemporaryDirectory(prefix="halles-drain-") as folder:
             data = f"{folder}/data"
-            running = mesh.Mesh(data).serve()
+            running = program.Program(data).serve()
             acknowledged = []
             outcomes = []
             enough = threading.Event()
@@ -202,19 +202,20 @@ class Operate(unittest.TestCase):
             workers = [threading.Thread(target=import_until_refused, args=(worker,)) for worker in range(8)]
             for worker in workers:
                 worker.start()
-            self.assertTrue(enough.wait(mesh.PATIENCE_S))
+            self.assertTrue(enough.wait(program.PATIENCE_S))
             began = time.monotonic()
             running.process.send_signal(signal.SIGTERM)
             for worker in workers:
-                worker.join(mesh.PATIENCE_S)
+                worker.join(program.PATIENCE_S)
             self.assertEqual(running.wait(), 0)
             seconds = time.monotonic() - began
             # gRPC itself cancels calls that come while it tells the client to go away.
             self.assertLessEqual(set(outcomes), {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
             self.assertIsNotNone(running.await_line(lambda line: line["msg"] == "ended"))
-            with mesh.serving(data) as again:
+            with program.serving(data) as again:
                 for order_id in acknowledged:
-                    again.checkout.GetImportedOrder(mesh.checkout.GetImportedOrderRequest(order_id=order_id), timeout=mesh.PATIENCE_S)
+                    request = program.checkout.GetImportedOrderRequest(order_id=order_id)
+                    again.checkout.GetImportedOrder(request, timeout=program.PATIENCE_S)
             print(f"drained in {seconds:.2f} s behind {len(acknowledged)} acknowledgements")
 
 

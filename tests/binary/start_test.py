@@ -10,8 +10,8 @@ import tempfile
 import unittest
 import zlib
 
-import mesh
-from mesh import order
+import program
+from program import order
 
 
 def crc32c(data):
@@ -39,7 +39,7 @@ class Start(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory(prefix="halles-start-")
         cls.used = pathlib.Path(cls.folder.name) / "used"
-        with mesh.serving(cls.used) as running:
+        with program.serving(cls.used) as running:
             for number in range(20):
                 running.import_order(order(number, customer=number % 3))
             cls.digests = running.digests()
@@ -55,7 +55,7 @@ class Start(unittest.TestCase):
 
     def expect_refusal(self, reason, *words, data=None, changed=False, **options):
         before = fingerprint(self.data)
-        code, line = mesh.Mesh(data or self.data, **options).refusal_to_start()
+        code, line = program.Program(data or self.data, **options).refusal_to_start()
         self.assertEqual((code, line.get("reason")), (1, reason), line)
         for word in words:
             self.assertIn(str(word), line["why"])
@@ -65,7 +65,7 @@ class Start(unittest.TestCase):
 
     def expect_whole(self):
         """It starts, and everything is there."""
-        with mesh.serving(self.data) as running:
+        with program.serving(self.data) as running:
             self.assertEqual(running.digests(), self.digests)
             self.assertEqual(running.install, self.install)
             code, proof = running.ctl("verify")
@@ -74,7 +74,7 @@ class Start(unittest.TestCase):
     def other_install(self):
         """The data directory of another install."""
         other = self.data.parent / "other"
-        with mesh.serving(other) as running:
+        with program.serving(other) as running:
             for number in range(3):
                 running.import_order(order(f"other-{number}", customer=9))
         return other
@@ -128,7 +128,7 @@ class Start(unittest.TestCase):
         self.assertEqual(len(list(self.data.glob("state.quarantined-*"))), 1)
 
     def test_a_state_that_is_ahead_of_its_log_is_put_aside_and_made_again(self):
-        with mesh.serving(self.data) as running:
+        with program.serving(self.data) as running:
             running.import_order(order("later"))
         shutil.rmtree(self.data / "log")
         shutil.copytree(self.used / "log", self.data / "log")
@@ -161,7 +161,7 @@ class Start(unittest.TestCase):
 
     def test_an_altered_row_is_named_by_verify(self):
         self.tamper("row")
-        with mesh.serving(self.data) as running:
+        with program.serving(self.data) as running:
             code, proof = running.ctl("verify")
             self.assertEqual((code, proof["equal"]), (1, False), proof)
             self.assertTrue(any("orders order=" in difference for difference in proof["differences"]), proof)
@@ -171,7 +171,7 @@ class Start(unittest.TestCase):
             self.assertEqual(running.digests(), self.digests)
 
     def tamper(self, what):
-        subprocess.run([mesh.TESTS / "halles_tamper", self.data / "state", what], check=True)
+        subprocess.run([program.TESTS / "halles_tamper", self.data / "state", what], check=True)
 
     def test_another_number_of_slots(self):
         self.expect_refusal("LOG_SLOTS_DIFFER", "with 8 slots", slots=16)
@@ -180,9 +180,9 @@ class Start(unittest.TestCase):
         self.expect_refusal("DATA_DIR_UNUSABLE", "IDENTITY", data=self.data / "log" / "IDENTITY")
 
     def test_a_second_process_on_the_same_data(self):
-        with mesh.serving(self.data) as running:
+        with program.serving(self.data) as running:
             before = running.settled()
-            code, line = mesh.Mesh(self.data).refusal_to_start()
+            code, line = program.Program(self.data).refusal_to_start()
             self.assertEqual((code, line["reason"]), (1, "LOG_IN_USE"), line)
             self.assertIn(str(self.data), line["why"])
             self.assertIn(str(running.pid), line["why"])
@@ -204,10 +204,10 @@ class Start(unittest.TestCase):
 class CommandLine(unittest.TestCase):
     def run_halles(self, *arguments, **environment):
         return subprocess.run(
-            [mesh.BIN / "halles", *arguments],
+            [program.BIN / "halles", *arguments],
             capture_output=True,
             text=True,
-            timeout=mesh.PATIENCE_S,
+            timeout=program.PATIENCE_S,
             env={"PATH": "/usr/bin:/bin", **environment},
             check=False,
         )

@@ -8,8 +8,8 @@ import signal
 import tempfile
 import unittest
 
-import mesh
-from mesh import order
+import program
+from program import order
 
 ORDERS = 20
 WRITES = ("pwrite64", "pwritev", "pwritev2", "write", "writev")
@@ -74,7 +74,7 @@ class Sync(unittest.TestCase):
                 *("-e", "trace=fdatasync,fsync,pwrite64,pwritev,pwritev2,sendmsg,sendto,write,writev"),
             ]
             acknowledged = []
-            traced = mesh.Mesh(f"{folder}/data", under=map(str, strace)).serve()
+            traced = program.Program(f"{folder}/data", under=map(str, strace)).serve()
             for number in range(ORDERS):
                 request = order(f"traced-{number}-")
                 acknowledged.append((request.order.external.external_id, traced.import_order(request).order_id))

@@ -16,7 +16,7 @@
 namespace halles {
 namespace {
 
-constexpr uint16_t kSlots = 8;  // of the tests' meshes
+constexpr uint16_t kSlots = 8;  // of the tests' programs
 
 bool RaiseFormat(const std::string& state_dir) {
   std::string generation;

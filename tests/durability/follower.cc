@@ -1,9 +1,9 @@
-// Follows the log of a running mesh over gRPC and makes every state and view of it by itself: what the mesh says of its
-// own rows is compared with what this process came to.
+// Follows the log of a running program over gRPC and makes every state and view of it by itself: what the program says of
+// its own rows is compared with what this process came to.
 //
 // Reads lines "SERVICE SLOT POSITION" from standard input until its end; ends when every slot named there was folded up to
 // its position. Prints "following" once it does, and in the end one line of JSON, like a GetStatusResponse, with positions
-// and digests. Lives through any number of restarts of the mesh: every tail is resumed where it ended.
+// and digests. Lives through any number of restarts of the program: every tail is resumed where it ended.
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
@@ -189,7 +189,7 @@ int Run(const std::string& target) {
   const auto channel = grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
   const auto stub = admin::v1::AdminService::NewStub(channel);
 
-  // The install and its slots are all that is asked of the mesh besides its log.
+  // The install and its slots are all that is asked of the program besides its log.
   GetStatusResponse status;
   grpc::ClientContext context;
   context.set_wait_for_ready(true);

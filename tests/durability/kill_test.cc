@@ -23,8 +23,8 @@
 #include "halles/checkout/v1/checkout_service.grpc.pb.h"
 #include "halles/customer_identity/v1/customer_identity_service.grpc.pb.h"
 #include "tests/durability/import_load.h"
-#include "tests/durability/mesh.h"
 #include "tests/durability/process.h"
+#include "tests/durability/program.h"
 
 namespace halles::durability {
 namespace {
@@ -72,8 +72,8 @@ void FlushUntilTheEnd(const std::shared_ptr<grpc::Channel>& channel) {
 }
 
 // How many of the orders whose answer never came were recorded all the same.
-size_t Recorded(const Mesh& mesh, const std::vector<Fact>& unknown) {
-  checkout::v1::CheckoutService::Stub stub(mesh.channel());
+size_t Recorded(const Program& program, const std::vector<Fact>& unknown) {
+  checkout::v1::CheckoutService::Stub stub(program.channel());
   size_t recorded = 0;
   for (const Fact& fact : unknown) {
     if (fact.is_return) continue;
@@ -88,8 +88,8 @@ size_t Recorded(const Mesh& mesh, const std::vector<Fact>& unknown) {
   return recorded;
 }
 
-void ExpectEachThere(const Mesh& mesh, const std::map<uint64_t, Fact>& facts) {
-  checkout::v1::CheckoutService::Stub stub(mesh.channel());
+void ExpectEachThere(const Program& program, const std::map<uint64_t, Fact>& facts) {
+  checkout::v1::CheckoutService::Stub stub(program.channel());
   std::map<uint64_t, std::set<std::string>> returns;
   for (const auto& [number, fact] : facts) {
     if (fact.is_return) returns[fact.original].insert(fact.id);
@@ -114,8 +114,8 @@ void ExpectEachThere(const Mesh& mesh, const std::map<uint64_t, Fact>& facts) {
   }
 }
 
-void ExpectTotals(const Mesh& mesh, const std::map<uint64_t, Fact>& facts) {
-  checkout::v1::CheckoutService::Stub stub(mesh.channel());
+void ExpectTotals(const Program& program, const std::map<uint64_t, Fact>& facts) {
+  checkout::v1::CheckoutService::Stub stub(program.channel());
   checkout::v1::GetTotalsResponse response;
   const grpc::Status status =
       Ask(stub, &checkout::v1::CheckoutService::Stub::GetTotals, checkout::v1::GetTotalsRequest(), &response);
@@ -133,8 +133,8 @@ void ExpectTotals(const Mesh& mesh, const std::map<uint64_t, Fact>& facts) {
   EXPECT_EQ(response.rows(0).totals().net_minor_units(), net);
 }
 
-void ExpectCustomers(const Mesh& mesh, const std::map<uint64_t, Fact>& facts) {
-  customer_identity::v1::CustomerIdentityService::Stub stub(mesh.channel());
+void ExpectCustomers(const Program& program, const std::map<uint64_t, Fact>& facts) {
+  customer_identity::v1::CustomerIdentityService::Stub stub(program.channel());
   struct Sums {
     int64_t orders = 0, returns = 0, net = 0;
   };
@@ -175,8 +175,8 @@ GetStatusResponse AskFollower(Process* follower, const GetStatusResponse& status
   return made;
 }
 
-void ExpectVerified(const Mesh& mesh) {
-  Process verify({Folder("HALLES_BIN") + "/hallesctl", "--target", mesh.address(), "--output", "json", "verify"},
+void ExpectVerified(const Program& program) {
+  Process verify({Folder("HALLES_BIN") + "/hallesctl", "--target", program.address(), "--output", "json", "verify"},
                  Process::Read::kOutput);
   const std::string result = verify.ReadLineWith("equal", Soon());
   EXPECT_EQ(verify.Wait(Soon()), 0) << verify.seen();
@@ -190,9 +190,9 @@ TEST(Kill9, LosesNothingThatWasAcknowledgedAndAppliesNothingTwice) {
   printf("seed %lu (HALLES_KILL_SEED), %lu kills (HALLES_KILLS)\n", seed, kills);
   std::mt19937_64 random(seed);
   ImportLoad load(seed);
-  Mesh mesh;
-  ASSERT_NO_FATAL_FAILURE(mesh.Start());
-  Process follower({Folder("HALLES_TESTS") + "/halles_follower", mesh.address()}, Process::Read::kOutput);
+  Program program;
+  ASSERT_NO_FATAL_FAILURE(program.Start());
+  Process follower({Folder("HALLES_TESTS") + "/halles_follower", program.address()}, Process::Read::kOutput);
   ASSERT_EQ(follower.ReadLine(Soon()), "following");
 
   uint64_t acknowledged = 0, in_flight = 0, unknown = 0, recorded = 0;
@@ -201,10 +201,10 @@ TEST(Kill9, LosesNothingThatWasAcknowledgedAndAppliesNothingTwice) {
     const uint64_t moment = 1 + random() % kAcknowledgementsMax;
     // In every other life the rows are flushed all the time, so that the next one goes on from rows and not from the log.
     std::thread flushes;
-    if (i % 2 == 0) flushes = std::thread([channel = mesh.channel()] { FlushUntilTheEnd(channel); });
+    if (i % 2 == 0) flushes = std::thread([channel = program.channel()] { FlushUntilTheEnd(channel); });
     const ImportLoad::Life life = load.Run(
-        mesh.channel(), moment, [&mesh] { mesh.Kill(); }, Soon());
-    const int exit = mesh.AwaitEnd();
+        program.channel(), moment, [&program] { program.Kill(); }, Soon());
+    const int exit = program.AwaitEnd();
     if (flushes.joinable()) flushes.join();
     ASSERT_EQ(exit, -SIGKILL);
     ASSERT_EQ(load.wrong_answers(), std::vector<std::string>()) << "life " << i;
@@ -212,9 +212,9 @@ TEST(Kill9, LosesNothingThatWasAcknowledgedAndAppliesNothingTwice) {
     in_flight += life.in_flight_at_the_end;
     unknown += life.unknown.size();
     fewest = std::min(fewest, life.in_flight_at_the_end);
-    ASSERT_NO_FATAL_FAILURE(mesh.Start());
+    ASSERT_NO_FATAL_FAILURE(program.Start());
     // Seldom, since it takes as long as importing them.
-    if (i % 5 == 0) recorded += Recorded(mesh, life.unknown);
+    if (i % 5 == 0) recorded += Recorded(program, life.unknown);
   }
   printf(
       "%lu acknowledgements; at the kills %lu commands in flight, at least %zu; %lu of unknown outcome, of which %lu "
@@ -224,25 +224,25 @@ TEST(Kill9, LosesNothingThatWasAcknowledgedAndAppliesNothingTwice) {
   EXPECT_GE(fewest, kInFlightAtLeast);
   EXPECT_GT(unknown, 0u);
 
-  acknowledged += load.Finish(mesh.channel(), Soon()).acknowledged;
+  acknowledged += load.Finish(program.channel(), Soon()).acknowledged;
   // Returns wait for orders that never came to be: one more life brings those that the last ones name.
   acknowledged += load.Run(
-                          mesh.channel(), 2 * ImportLoad::kInFlight, [] {}, Soon())
+                          program.channel(), 2 * ImportLoad::kInFlight, [] {}, Soon())
                       .acknowledged;
   ASSERT_EQ(load.wrong_answers(), std::vector<std::string>());
   const std::map<uint64_t, Fact> facts = load.acknowledged();
-  const GetStatusResponse before = mesh.CaughtUp();
-  ExpectEachThere(mesh, facts);
-  ExpectTotals(mesh, facts);
-  ExpectCustomers(mesh, facts);
+  const GetStatusResponse before = program.CaughtUp();
+  ExpectEachThere(program, facts);
+  ExpectTotals(program, facts);
+  ExpectCustomers(program, facts);
 
   std::vector<Fact> again;
   for (const auto& [number, fact] : facts) {
     if (random() % 4 == 0) again.push_back(fact);
   }
-  EXPECT_EQ(load.Again(mesh.channel(), again, Soon()).acknowledged, again.size());
+  EXPECT_EQ(load.Again(program.channel(), again, Soon()).acknowledged, again.size());
   EXPECT_EQ(load.wrong_answers(), std::vector<std::string>());
-  const GetStatusResponse status = mesh.CaughtUp();
+  const GetStatusResponse status = program.CaughtUp();
   const auto digests = DigestsOf(status, /*positions=*/true);
   EXPECT_EQ(DigestsOf(before, true), digests) << "what was sent again was recorded again";
   printf("%zu distinct facts, %zu of them sent again\n", facts.size(), again.size());
@@ -250,14 +250,14 @@ TEST(Kill9, LosesNothingThatWasAcknowledgedAndAppliesNothingTwice) {
   // Folds that nothing was imported into are empty, and alike.
   EXPECT_GT(DistinctDigests(digests), digests.size() / 3);
   EXPECT_EQ(DigestsOf(AskFollower(&follower, status), true), digests) << "the follower came to other rows";
-  ExpectVerified(mesh);
-  EXPECT_EQ(mesh.Terminate(), 0);
+  ExpectVerified(program);
+  EXPECT_EQ(program.Terminate(), 0);
 
   // From the log alone. Only positions differ: each start claims the slots.
-  std::filesystem::remove_all(mesh.folder() + "/data/state");
-  ASSERT_NO_FATAL_FAILURE(mesh.Start());
-  EXPECT_EQ(DigestsOf(mesh.CaughtUp(), false), DigestsOf(status, false)) << "a clean replay came to other rows";
-  EXPECT_EQ(mesh.Terminate(), 0);
+  std::filesystem::remove_all(program.folder() + "/data/state");
+  ASSERT_NO_FATAL_FAILURE(program.Start());
+  EXPECT_EQ(DigestsOf(program.CaughtUp(), false), DigestsOf(status, false)) << "a clean replay came to other rows";
+  EXPECT_EQ(program.Terminate(), 0);
 }
 
 }  // namespace

@@ -21,14 +21,14 @@
 #include "absl/time/clock.h"
 #include "halles/inventory/v1/inventory_service.grpc.pb.h"
 #include "libs/base/mutex.h"
-#include "tests/durability/mesh.h"
+#include "tests/durability/program.h"
 #include "tests/race/stock_model.h"
 
 namespace halles::race {
 namespace {
 
 using durability::FromEnvironment;
-using durability::Mesh;
+using durability::Program;
 using durability::Soon;
 using inventory::v1::InventoryService;
 using testing::Linearizability;
@@ -49,7 +49,7 @@ std::string LocationOf(uint8_t location) { return absl::StrCat("shop-", static_c
 
 // What all clients share.
 struct World {
-  Mesh mesh;
+  Program program;
   StockHistory history;
   // The life has ended for whoever sees it; relaxed: nothing else is said by it.
   std::atomic<bool> over{false};
@@ -67,7 +67,7 @@ class Buyer {
       : world_(*world),
         number_(number),
         random_(seed + static_cast<uint64_t>(number)),
-        channel_(world->mesh.NewChannel()),
+        channel_(world->program.NewChannel()),
         stub_(InventoryService::NewStub(channel_)) {}
 
   void LiveUntilItIsOver() {
@@ -267,8 +267,8 @@ class Buyer {
   int token_reads_ = 0;
 };
 
-void BringIn(const Mesh& mesh) {
-  InventoryService::Stub stub(mesh.channel());
+void BringIn(const Program& program) {
+  InventoryService::Stub stub(program.channel());
   for (const std::string& sku : Skus()) {
     for (uint8_t location = 0; location < kLocations; ++location) {
       inventory::v1::ReceiveStockRequest request;
@@ -290,9 +290,9 @@ TEST(History, OfHotSkusThroughKillsIsLinearizable) {
   for (const std::string& sku : Skus()) world.holds[sku] = 0;
   std::vector<std::unique_ptr<Buyer>> buyers;
   for (int life = 0; life < kLives; ++life) {
-    ASSERT_NO_FATAL_FAILURE(world.mesh.Start());
+    ASSERT_NO_FATAL_FAILURE(world.program.Start());
     if (life == 0) {
-      ASSERT_NO_FATAL_FAILURE(BringIn(world.mesh));
+      ASSERT_NO_FATAL_FAILURE(BringIn(world.program));
       for (int i = 0; i < kClients; ++i) buyers.push_back(std::make_unique<Buyer>(&world, i, seed));
     }
     world.over = false;
@@ -312,8 +312,8 @@ TEST(History, OfHotSkusThroughKillsIsLinearizable) {
       EXPECT_FALSE(world.interrupted) << "somebody was told that nobody is there";
     }
     if (life + 1 < kLives) {
-      world.mesh.Kill();
-      EXPECT_EQ(world.mesh.AwaitEnd(), -SIGKILL);
+      world.program.Kill();
+      EXPECT_EQ(world.program.AwaitEnd(), -SIGKILL);
     }
     world.over = true;
     for (std::thread& thread : threads) thread.join();

@@ -14,13 +14,13 @@
 #include "absl/time/clock.h"
 #include "halles/inventory/v1/inventory_service.grpc.pb.h"
 #include "libs/base/mutex.h"
-#include "tests/durability/mesh.h"
+#include "tests/durability/program.h"
 
 namespace halles::race {
 namespace {
 
 using durability::FromEnvironment;
-using durability::Mesh;
+using durability::Program;
 using durability::Soon;
 using hallesctl::RaceObserver;
 using hallesctl::RaceOptions;
@@ -32,10 +32,10 @@ constexpr int kConnections = 8;
 constexpr const char* kLocation = "shop-1";
 
 template <typename Request, typename Response>
-Response Ask(const Mesh& mesh,
+Response Ask(const Program& program,
              grpc::Status (InventoryService::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
              const Request& request) {
-  InventoryService::Stub stub(mesh.channel());
+  InventoryService::Stub stub(program.channel());
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(Soon()));
   Response response;
@@ -44,26 +44,26 @@ Response Ask(const Mesh& mesh,
   return response;
 }
 
-inventory::v1::StockLevel LevelOf(const Mesh& mesh, const std::string& sku) {
+inventory::v1::StockLevel LevelOf(const Program& program, const std::string& sku) {
   inventory::v1::GetAvailabilityRequest request;
   request.set_sku(sku);
   request.set_read_mode(inventory::v1::READ_MODE_LINEARIZABLE);
-  const auto there = Ask(mesh, &InventoryService::Stub::GetAvailability, request);
+  const auto there = Ask(program, &InventoryService::Stub::GetAvailability, request);
   EXPECT_EQ(there.levels_size(), 1);
   return there.levels_size() == 1 ? there.levels(0) : inventory::v1::StockLevel();
 }
 
-void BringIn(const Mesh& mesh, const std::string& sku) {
+void BringIn(const Program& program, const std::string& sku) {
   inventory::v1::ReceiveStockRequest request;
   request.set_request_id(absl::StrCat("bring-in/", sku));
   request.set_sku(sku);
   request.set_location_id(kLocation);
   request.set_units(kUnits);
-  Ask(mesh, &InventoryService::Stub::ReceiveStock, request);
+  Ask(program, &InventoryService::Stub::ReceiveStock, request);
 }
 
 // Somebody who takes the unit into the cart and is never seen again.
-void TakeAndLeave(const Mesh& mesh, const std::string& sku, int who, absl::Duration hold_for) {
+void TakeAndLeave(const Program& program, const std::string& sku, int who, absl::Duration hold_for) {
   inventory::v1::ReserveStockRequest request;
   request.set_request_id(absl::StrCat("leave/", sku, "/", who));
   request.set_sku(sku);
@@ -75,13 +75,13 @@ void TakeAndLeave(const Mesh& mesh, const std::string& sku, int who, absl::Durat
   const int64_t end = absl::ToUnixMicros(absl::Now() + hold_for);
   request.mutable_expire_time()->set_seconds(end / 1'000'000);
   request.mutable_expire_time()->set_nanos(static_cast<int32_t>(end % 1'000'000 * 1000));
-  Ask(mesh, &InventoryService::Stub::ReserveStock, request);
+  Ask(program, &InventoryService::Stub::ReserveStock, request);
 }
 
-// Kills the mesh when it is told to, once, and starts it again on a thread of its own.
+// Kills the program when it is told to, once, and starts it again on a thread of its own.
 class Killer {
  public:
-  explicit Killer(Mesh* mesh) : mesh_(*mesh), thread_([this] { Run(); }) {}
+  explicit Killer(Program* program) : program_(*program), thread_([this] { Run(); }) {}
   ~Killer() {
     {
       MutexLock lock(&mutex_);
@@ -93,7 +93,7 @@ class Killer {
     MutexLock lock(&mutex_);
     asked_ = true;
   }
-  // True once the mesh was killed and serves again; false when nobody asked for it in time.
+  // True once the program was killed and serves again; false when nobody asked for it in time.
   bool AwaitKilled() {
     MutexLock lock(&mutex_);
     return mutex_.AwaitWithTimeout([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return killed_; }, Soon() - absl::Now());
@@ -106,16 +106,16 @@ class Killer {
       mutex_.Await([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return asked_ || ended_; });
       if (!asked_) return;
     }
-    mesh_.Kill();
-    EXPECT_EQ(mesh_.AwaitEnd(), -SIGKILL);
-    mesh_.Start();
+    program_.Kill();
+    EXPECT_EQ(program_.AwaitEnd(), -SIGKILL);
+    program_.Start();
     MutexLock lock(&mutex_);
     killed_ = true;
     // The process ends with the thread that started it.
     mutex_.Await([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return ended_; });
   }
 
-  Mesh& mesh_;
+  Program& program_;
   Mutex mutex_;
   bool asked_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
@@ -123,20 +123,20 @@ class Killer {
   std::thread thread_;
 };
 
-RaceResult RaceOn(Mesh* mesh, const RaceOptions& options, const RaceObserver& observer) {
+RaceResult RaceOn(Program* program, const RaceOptions& options, const RaceObserver& observer) {
   std::vector<std::shared_ptr<grpc::Channel>> channels;
-  for (int i = 0; i < kConnections; ++i) channels.push_back(mesh->NewChannel());
+  for (int i = 0; i < kConnections; ++i) channels.push_back(program->NewChannel());
   const absl::StatusOr<RaceResult> result = RunRace(options, channels, observer);
   EXPECT_TRUE(result.ok()) << result.status();
   return result.ok() ? *result : RaceResult();
 }
 
-void ExpectTenSold(const Mesh& mesh, const RaceOptions& options, const RaceResult& result) {
+void ExpectTenSold(const Program& program, const RaceOptions& options, const RaceResult& result) {
   EXPECT_EQ(result.faults, std::vector<std::string>());
   EXPECT_EQ(result.won, kUnits);
   EXPECT_EQ(result.refused, options.buyers - kUnits);
   EXPECT_EQ(result.unanswered, 0);
-  const inventory::v1::StockLevel level = LevelOf(mesh, options.sku);
+  const inventory::v1::StockLevel level = LevelOf(program, options.sku);
   EXPECT_EQ(level.on_hand_units(), kUnits);
   EXPECT_EQ(level.committed_units(), kUnits);
   EXPECT_EQ(level.held_units(), 0);
@@ -146,7 +146,7 @@ void ExpectTenSold(const Mesh& mesh, const RaceOptions& options, const RaceResul
     inventory::v1::GetHoldRequest request;
     request.set_sku(options.sku);
     request.set_hold_id(winner);
-    const auto hold = Ask(mesh, &InventoryService::Stub::GetHold, request);
+    const auto hold = Ask(program, &InventoryService::Stub::GetHold, request);
     EXPECT_EQ(hold.hold().state(), inventory::v1::HOLD_STATE_COMMITTED) << winner;
   }
   // Nobody could be sold more.
@@ -157,63 +157,63 @@ void ExpectTenSold(const Mesh& mesh, const RaceOptions& options, const RaceResul
 }
 
 TEST(Race, SellsTenUnitsTenTimesToFiveThousandBuyersThroughAKill) {
-  Mesh mesh;
-  ASSERT_NO_FATAL_FAILURE(mesh.Start());
+  Program program;
+  ASSERT_NO_FATAL_FAILURE(program.Start());
   RaceOptions options;
   options.sku = "race-1";
   options.location_id = kLocation;
   options.units = 0;
   options.buyers = static_cast<int64_t>(FromEnvironment("HALLES_BUYERS", 5000));
   options.copies_max = 5;
-  BringIn(mesh, options.sku);
+  BringIn(program, options.sku);
   // All units lie in carts that nobody comes back to, also over a restart: they are free again once their time is over.
-  for (int i = 0; i < kUnits; ++i) TakeAndLeave(mesh, options.sku, i, absl::Seconds(5));
-  EXPECT_EQ(LevelOf(mesh, options.sku).held_units(), kUnits);
-  mesh.Kill();
-  ASSERT_EQ(mesh.AwaitEnd(), -SIGKILL);
-  ASSERT_NO_FATAL_FAILURE(mesh.Start());
-  for (const absl::Time deadline = Soon(); LevelOf(mesh, options.sku).held_units() > 0;) {
+  for (int i = 0; i < kUnits; ++i) TakeAndLeave(program, options.sku, i, absl::Seconds(5));
+  EXPECT_EQ(LevelOf(program, options.sku).held_units(), kUnits);
+  program.Kill();
+  ASSERT_EQ(program.AwaitEnd(), -SIGKILL);
+  ASSERT_NO_FATAL_FAILURE(program.Start());
+  for (const absl::Time deadline = Soon(); LevelOf(program, options.sku).held_units() > 0;) {
     ASSERT_LT(absl::Now(), deadline) << "holds do not end";
   }
 
-  Killer killer(&mesh);
+  Killer killer(&program);
   RaceObserver observer;
   // As soon as somebody has a hold: sales and most answers are still to come.
   observer.answered = [&killer](int64_t, int64_t held) {
     if (held > 0) killer.Now();
   };
-  const RaceResult result = RaceOn(&mesh, options, observer);
+  const RaceResult result = RaceOn(&program, options, observer);
   EXPECT_TRUE(killer.AwaitKilled());
   EXPECT_GT(result.retries, 0);
   EXPECT_GT(result.copies, kUnits);
-  ExpectTenSold(mesh, options, result);
+  ExpectTenSold(program, options, result);
 }
 
 TEST(Race, KeepsItsPromisesWhenItIsKilledBetweenHoldAndSale) {
-  Mesh mesh;
-  ASSERT_NO_FATAL_FAILURE(mesh.Start());
+  Program program;
+  ASSERT_NO_FATAL_FAILURE(program.Start());
   RaceOptions options;
   options.sku = "race-2";
   options.location_id = kLocation;
   options.units = kUnits;
   options.buyers = 50;
   options.think = absl::Seconds(1);
-  Killer killer(&mesh);
+  Killer killer(&program);
   RaceObserver observer;
   observer.answered = [&killer](int64_t, int64_t held) {
     if (held == kUnits) killer.Now();
   };
-  const RaceResult result = RaceOn(&mesh, options, observer);
+  const RaceResult result = RaceOn(&program, options, observer);
   EXPECT_TRUE(killer.AwaitKilled());
-  ExpectTenSold(mesh, options, result);
+  ExpectTenSold(program, options, result);
 }
 
 TEST(Race, IsRunByTheOperator) {
-  Mesh mesh;
-  ASSERT_NO_FATAL_FAILURE(mesh.Start());
-  const auto race = [&mesh](const std::vector<std::string>& flags) {
+  Program program;
+  ASSERT_NO_FATAL_FAILURE(program.Start());
+  const auto race = [&program](const std::vector<std::string>& flags) {
     std::vector<std::string> command = {
-        durability::Folder("HALLES_BIN") + "/hallesctl", "--target", mesh.address(), "--output", "json", "race"};
+        durability::Folder("HALLES_BIN") + "/hallesctl", "--target", program.address(), "--output", "json", "race"};
     command.insert(command.end(), flags.begin(), flags.end());
     durability::Process process(command, durability::Process::Read::kOutput);
     std::string json = process.ReadLineWith("won", Soon());

@@ -8,7 +8,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "binary"))
 
-import mesh  # noqa: E402  pylint: disable=wrong-import-position
+import program  # noqa: E402  pylint: disable=wrong-import-position
 
 # The least that a story has to do: calls that it makes, and comparisons that hold.
 STORIES = {
@@ -25,7 +25,7 @@ class Stories(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory(prefix="halles-scenario-")
-        cls.running = mesh.Mesh(pathlib.Path(cls.folder.name) / "data").serve()
+        cls.running = program.Program(pathlib.Path(cls.folder.name) / "data").serve()
 
     @classmethod
     def tearDownClass(cls):

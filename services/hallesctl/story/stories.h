@@ -1,4 +1,4 @@
-// The stories of section 6 of the requirements that the mesh can live through.
+// The stories that hallesctl plays, one function each.
 #ifndef HALLES_SERVICES_HALLESCTL_STORY_STORIES_H_
 #define HALLES_SERVICES_HALLESCTL_STORY_STORIES_H_
 

@@ -65,7 +65,7 @@ def channel_to(target):
 
 
 class FlakyDoor(grpc.GenericRpcHandler):
-    """Passes calls on to the mesh, but answers the first ones of each method with UNAVAILABLE, as a restart does."""
+    """Passes calls on to the program, but answers the first ones of each method with UNAVAILABLE, as a restart does."""
 
     def __init__(self, channel, failures):
         self.channel = channel

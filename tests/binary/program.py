@@ -81,7 +81,7 @@ def refused(call, request, timeout=PATIENCE_S):
     raise AssertionError(f"not refused: {answer}")
 
 
-class Mesh:
+class Program:
     """One halles process. Options are flags without their dashes; `under` is put before the command, as strace is."""
 
     def __init__(self, data_dir, under=(), environment=None, **options):
@@ -205,12 +205,12 @@ def parse(line):
 
 @contextlib.contextmanager
 def serving(data_dir, **options):
-    """A mesh that serves, and has ended afterwards."""
-    mesh = Mesh(data_dir, **options)
+    """A program that serves, and has ended afterwards."""
+    program = Program(data_dir, **options)
     try:
-        yield mesh.serve()
+        yield program.serve()
     finally:
-        mesh.end()
+        program.end()
 
 
 def decimal(unscaled, scale=0):

@@ -1,5 +1,5 @@
 // The real halles of a test.
-#include "tests/durability/mesh.h"
+#include "tests/durability/program.h"
 
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -32,18 +32,18 @@ std::string Folder(const char* name) {
 
 absl::Time Soon() { return absl::Now() + kPatience; }
 
-Mesh::Mesh() {
+Program::Program() {
   std::string path = std::filesystem::temp_directory_path() / "halles-kill-XXXXXX";
   folder_ = mkdtemp(path.data());
   address_ = absl::StrCat("127.0.0.1:", FreePort());
 }
 
-Mesh::~Mesh() {
+Program::~Program() {
   process_.reset();
   std::filesystem::remove_all(folder_);
 }
 
-void Mesh::Start() {
+void Program::Start() {
   process_ = std::make_unique<Process>(
       std::vector<std::string>{Folder("HALLES_BIN") + "/halles", "--data-dir", folder_ + "/data", "--listen", address_,
                                "--metrics", "127.0.0.1:0", "--slots", "8", "--executors", "2"},
@@ -54,12 +54,12 @@ void Mesh::Start() {
   ASSERT_TRUE(channel_->WaitForConnected(absl::ToChronoTime(Soon())));
 }
 
-int Mesh::Terminate() {
+int Program::Terminate() {
   process_->Signal(SIGTERM);
   return AwaitEnd();
 }
 
-std::shared_ptr<grpc::Channel> Mesh::NewChannel() const {
+std::shared_ptr<grpc::Channel> Program::NewChannel() const {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
@@ -69,7 +69,7 @@ std::shared_ptr<grpc::Channel> Mesh::NewChannel() const {
   return grpc::CreateCustomChannel(address_, grpc::InsecureChannelCredentials(), arguments);
 }
 
-admin::v1::GetStatusResponse Mesh::CaughtUp() const {
+admin::v1::GetStatusResponse Program::CaughtUp() const {
   const auto stub = admin::v1::AdminService::NewStub(channel_);
   admin::v1::GetStatusResponse status;
   for (const absl::Time deadline = Soon(); absl::Now() < deadline;) {

@@ -1,6 +1,6 @@
 // The real halles of a test: started again and again on one folder and one port.
-#ifndef HALLES_TESTS_DURABILITY_MESH_H_
-#define HALLES_TESTS_DURABILITY_MESH_H_
+#ifndef HALLES_TESTS_DURABILITY_PROGRAM_H_
+#define HALLES_TESTS_DURABILITY_PROGRAM_H_
 
 #include <grpcpp/grpcpp.h>
 #include <signal.h>
@@ -25,12 +25,12 @@ absl::Time Soon();
 
 // Thread safety: Kill, address and NewChannel from any thread, the rest from one.
 // Lifetime: the destructor kills the process and removes the folder.
-class Mesh {
+class Program {
  public:
-  Mesh();
-  ~Mesh();
-  Mesh(const Mesh&) = delete;
-  Mesh& operator=(const Mesh&) = delete;
+  Program();
+  ~Program();
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
 
   // Returns once it serves. Use with ASSERT_NO_FATAL_FAILURE.
   void Start();
@@ -58,4 +58,4 @@ class Mesh {
 
 }  // namespace halles::durability
 
-#endif  // HALLES_TESTS_DURABILITY_MESH_H_
+#endif  // HALLES_TESTS_DURABILITY_PROGRAM_H_
