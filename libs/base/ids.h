@@ -45,6 +45,7 @@ using OrderId = StringId<struct OrderTag>;
 using ReturnId = StringId<struct ReturnTag>;
 using PartyId = StringId<struct PartyTag>;
 using SiteId = StringId<struct SiteTag>;
+using LocationId = StringId<struct LocationTag>;
 using DeviceId = StringId<struct DeviceTag>;
 using LineId = StringId<struct LineTag>;
 using Sku = StringId<struct SkuTag>;

@@ -110,7 +110,7 @@ StockDecision<v1::ReceiveStockResponse> Decide(const store::RowReader& state, co
 StockDecision<v1::CountStockResponse> Decide(const store::RowReader& state, const v1::CountStockRequest& request,
                                              const partition::CommandContext&) {
   RETURN_IF_ERROR(CheckShape(request));
-  const LevelKey key{Sku::FromString(request.sku()), SiteId::FromString(request.location_id())};
+  const LevelKey key{Sku::FromString(request.sku()), LocationId::FromString(request.location_id())};
   const rows::LevelRow before = LevelAt(state, key.sku, request.location_id());
   if (request.has_expected_units() && request.expected_units() != before.on_hand()) {
     return Reject(v1::REJECT_REASON_COUNT_IS_STALE,
@@ -134,7 +134,7 @@ StockDecision<v1::CountStockResponse> Decide(const store::RowReader& state, cons
 StockDecision<v1::AdjustStockResponse> Decide(const store::RowReader& state, const v1::AdjustStockRequest& request,
                                               const partition::CommandContext&) {
   RETURN_IF_ERROR(CheckShape(request));
-  const LevelKey key{Sku::FromString(request.sku()), SiteId::FromString(request.location_id())};
+  const LevelKey key{Sku::FromString(request.sku()), LocationId::FromString(request.location_id())};
   const rows::LevelRow before = LevelAt(state, key.sku, request.location_id());
   rows::LevelRow after = before;
   after.set_on_hand(before.on_hand() + request.delta_units());

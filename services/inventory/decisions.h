@@ -33,7 +33,7 @@ inline absl::Status RefuseHold(v1::RejectReason reason, const std::string& hold_
 }
 
 inline rows::LevelRow LevelAt(const store::RowReader& state, const Sku& sku, const std::string& location_id) {
-  return kLevels.Get(state, {sku, SiteId::FromString(location_id)}).value_or(rows::LevelRow());
+  return kLevels.Get(state, {sku, LocationId::FromString(location_id)}).value_or(rows::LevelRow());
 }
 
 template <typename Response>

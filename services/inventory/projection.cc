@@ -38,7 +38,7 @@ absl::Status Project(store::Rows& view, const v1::StockEvent& event, const parti
   const bool counted = event.has_stock_counted();
   for (const auto& [location, change] : ChangesOf(event)) {
     if (!counted && !ChangesAnything(change)) continue;
-    const StockKey key{sku, SiteId::FromString(location), context.slot};
+    const StockKey key{sku, LocationId::FromString(location), context.slot};
     ChangeStock(view, key, [&, &level_change = change](rows::StockRow* row) {
       Add(level_change, row->mutable_level());
       if (counted) row->set_shrinkage(row->shrinkage() - level_change.on_hand());
@@ -52,7 +52,7 @@ absl::Status Project(store::Rows& view, const v1::StockEvent& event, const parti
   }
   if (event.has_promise_broken()) {
     const v1::PromiseBroken& broken = event.promise_broken();
-    ChangeStock(view, {sku, SiteId::FromString(broken.location_id()), context.slot}, [&](rows::StockRow* row) {
+    ChangeStock(view, {sku, LocationId::FromString(broken.location_id()), context.slot}, [&](rows::StockRow* row) {
       row->set_promises_broken(row->promises_broken() + broken.hold_ids_size());
     });
   }

@@ -22,7 +22,7 @@ inline constexpr char kStockViewName[] = "stock";
 
 struct StockKey {
   Sku sku;
-  SiteId location;
+  LocationId location;
   SlotId source;
   static constexpr std::array kFieldNames = {"sku", "location", "source"};
   auto Fields() const { return std::tie(sku, location, source); }
@@ -30,7 +30,7 @@ struct StockKey {
 };
 
 struct PlaceKey {
-  SiteId location;
+  LocationId location;
   Sku sku;
   SlotId source;
   static constexpr std::array kFieldNames = {"location", "sku", "source"};
@@ -40,7 +40,7 @@ struct PlaceKey {
 
 struct MovementKey {
   Sku sku;
-  SiteId location;
+  LocationId location;
   SlotId source;
   Position position = 0;
   uint32_t index = 0;

@@ -90,7 +90,7 @@ v1::GetAvailabilityResponse FindAvailability(const store::RowReader& state, cons
   const Sku sku = Sku::FromString(request.sku());
   std::map<std::string, rows::LevelRow> levels;
   for (const std::string& location : request.location_ids()) {
-    levels[location] = kLevels.Get(state, {sku, SiteId::FromString(location)}).value_or(rows::LevelRow());
+    levels[location] = kLevels.Get(state, {sku, LocationId::FromString(location)}).value_or(rows::LevelRow());
   }
   if (request.location_ids().empty()) {
     kLevels.ForEach(
@@ -146,7 +146,7 @@ absl::StatusOr<v1::ListStockResponse> ListStock(const store::RowReader& view, co
     kStock.ForEachFrom(view, last.value_or(StockKey{first}),
                        [&](const StockKey& key, const rows::StockRow& row, Position) { return take(key, row); });
   } else {
-    const SiteId location = SiteId::FromString(request.location_id());
+    const LocationId location = LocationId::FromString(request.location_id());
     kPlaces.ForEachFrom(
         view, PlaceKey{location, first},
         [&](const PlaceKey& place, const rows::EmptyRow&, Position) {
@@ -168,7 +168,7 @@ absl::StatusOr<v1::ExplainStockResponse> ExplainStock(const store::RowReader& vi
       absl::StrCat("explain ", request.sku().size(), " ", request.sku(), " ", request.location_id());
   ASSIGN_OR_RETURN(const std::optional<MovementKey> last, LastKey<MovementKey>(same, request.page_token()));
   const Sku sku = Sku::FromString(request.sku());
-  const SiteId location = SiteId::FromString(request.location_id());
+  const LocationId location = LocationId::FromString(request.location_id());
 
   v1::ExplainStockResponse response;
   MovementKey newest;

@@ -174,7 +174,7 @@ absl::Status EvolveLevels(store::Rows& state, const Sku& sku, const v1::StockEve
   std::vector<std::pair<LevelKey, rows::LevelRow>> after;
   for (const auto& [location, change] : ChangesOf(event)) {
     if (!ChangesAnything(change)) continue;
-    LevelKey key{sku, SiteId::FromString(location)};
+    LevelKey key{sku, LocationId::FromString(location)};
     rows::LevelRow level = kLevels.Get(state, key).value_or(rows::LevelRow());
     Add(change, &level);
     if (!InRange(level.on_hand()) || !InRange(level.held()) || !InRange(level.committed()) ||

@@ -34,7 +34,7 @@ namespace halles::inventory {
 
 struct LevelKey {
   Sku sku;
-  SiteId location;
+  LocationId location;
   static constexpr std::array kFieldNames = {"sku", "location"};
   auto Fields() const { return std::tie(sku, location); }
   auto Fields() { return std::tie(sku, location); }

@@ -202,7 +202,7 @@ TEST(TimerKeyOf, NamesTheHoldAgain) {
 }
 
 TEST(StateSchema, NamesItsRows) {
-  EXPECT_EQ(StateSchema().Describe(kLevels.Encode({Sku::FromString("boot"), SiteId::FromString("A")})),
+  EXPECT_EQ(StateSchema().Describe(kLevels.Encode({Sku::FromString("boot"), LocationId::FromString("A")})),
             "levels sku=boot location=A");
 }
 

@@ -318,7 +318,7 @@ inline v1::ReceiveTransferRequest Arrive(const std::string& transfer, int64_t un
 // State -----------------------------------------------------------------------------------------------------------------
 
 inline rows::LevelRow LevelIn(const store::RowReader& state, const std::string& location) {
-  return kLevels.Get(state, {Sku::FromString(kSku), SiteId::FromString(location)}).value_or(rows::LevelRow());
+  return kLevels.Get(state, {Sku::FromString(kSku), LocationId::FromString(location)}).value_or(rows::LevelRow());
 }
 inline rows::HoldRow HoldIn(const store::RowReader& state, const std::string& hold) {
   return FindHold(state, {Sku::FromString(kSku), hold}).value_or(rows::HoldRow());

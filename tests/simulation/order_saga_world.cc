@@ -394,7 +394,7 @@ std::string World::Fault() const {
   const auto order = checkout::order::kOrders.Get(checkout_, {OrderId::FromString(kOrder)});
   if (!cart.has_value() || !order.has_value()) return "there is no cart or no order";
   for (size_t i = 0; i < scenario_.stock.size(); ++i) {
-    const auto level = inventory::kLevels.Get(stock_, {Sku::FromString(SkuName(i)), SiteId::FromString(kPlace)})
+    const auto level = inventory::kLevels.Get(stock_, {Sku::FromString(SkuName(i)), LocationId::FromString(kPlace)})
                            .value_or(inventory::rows::LevelRow());
     const std::string where = absl::StrCat(SkuName(i), ": on hand ", level.on_hand(), ", held ", level.held(),
                                            ", committed ", level.committed());

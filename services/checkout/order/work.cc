@@ -138,7 +138,8 @@ void Break(store::Rows& view, const inventory::v1::PromiseBroken& broken, const 
                                 " units fewer are there than were promised"));
     work.set_event(RefOf(context));
     work.set_location_id(broken.location_id());
-    kContradictions.Put(view, {context.logical_time, key.sku, hold, SiteId::FromString(broken.location_id())}, work);
+    kContradictions.Put(view, {context.logical_time, key.sku, hold, LocationId::FromString(broken.location_id())},
+                        work);
     rows::WorkOfHoldRow row = kWorkOfHolds.Get(view, key).value_or(rows::WorkOfHoldRow());
     rows::WorkOfHold& entry = *row.add_broken();
     entry.set_since_us(context.logical_time);
@@ -158,7 +159,7 @@ void Mend(store::Rows& view, const std::string& hold, const std::string* locatio
     if (location_id != nullptr && entry.location_id() != *location_id) {
       *left.add_broken() = entry;
     } else {
-      kContradictions.Delete(view, {entry.since_us(), key.sku, hold, SiteId::FromString(entry.location_id())});
+      kContradictions.Delete(view, {entry.since_us(), key.sku, hold, LocationId::FromString(entry.location_id())});
     }
   }
   if (left.broken().empty()) {
@@ -175,7 +176,7 @@ void Contradict(store::Rows& view, const inventory::v1::StockContradicted& fact,
   work.set_cause(fact.cause());
   work.set_event(RefOf(context));
   work.set_order_id(fact.order_id());
-  kContradictions.Put(view, {context.logical_time, Sku::FromString(context.aggregate_id), fact.hold_id(), SiteId()},
+  kContradictions.Put(view, {context.logical_time, Sku::FromString(context.aggregate_id), fact.hold_id(), LocationId()},
                       work);
 }
 

@@ -57,7 +57,7 @@ struct ContradictionKey {
   UnixMicros since_us = 0;
   Sku sku;
   std::string hold;
-  SiteId location;  // empty: a fact that does not fit
+  LocationId location;  // empty: a fact that does not fit
   static constexpr std::array kFieldNames = {"since", "sku", "hold", "location"};
   auto Fields() const { return std::tie(since_us, sku, hold, location); }
   auto Fields() { return std::tie(since_us, sku, hold, location); }
