@@ -93,8 +93,8 @@ v1::RecordOutcomesRequest OutcomesRequest(std::vector<partition::CallOutcome> ou
 }
 
 // Of a key that cart::TimerKey made.
-v1::TurnTimerRequest TimerRequest(const partition::TimerKey& timer) {
-  v1::TurnTimerRequest request;
+v1::OrderTimerDueRequest TimerRequest(const partition::TimerKey& timer) {
+  v1::OrderTimerDueRequest request;
   const std::pair<std::string, std::string> parts = absl::StrSplit(timer.key, absl::MaxSplits('/', 1));
   request.set_order_id(parts.first);
   request.set_timer(parts.second);
@@ -117,7 +117,7 @@ void Define(host::Definitions* definitions) {
   service.on_outcome = partition::OutcomesTo<v1::RecordOutcomesRequest, v1::RecordOutcomesResponse>(
       &OutcomesRequest, &order::Decide, kOrder);
   service.on_timer =
-      partition::TimerTo<v1::TurnTimerRequest, v1::TurnTimerResponse>(&TimerRequest, &order::Decide, kOrder);
+      partition::TimerTo<v1::OrderTimerDueRequest, v1::OrderTimerDueResponse>(&TimerRequest, &order::Decide, kOrder);
   definitions->services.push_back(std::move(service));
 
   projection::ViewDefinition totals{ServiceId::kCheckout, kTotalsView, kTotalsViewName, kTotalsFoldVersion, {}};

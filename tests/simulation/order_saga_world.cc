@@ -251,9 +251,9 @@ int64_t World::SagaDue() const {
   return saga.has_value() ? saga::NextDue(*saga) : 0;
 }
 
-void World::Turn() {
+void World::FireTimer() {
   now_ = std::max(now_, SagaDue());
-  shop::TurnTimerRequest request;
+  shop::OrderTimerDueRequest request;
   request.set_order_id(kOrder);
   request.set_timer(std::string(checkout::order::kSagaTimer));
   Command(request);
@@ -286,7 +286,7 @@ std::vector<World::Choice> World::Choices() const {
   }
   if (budget.crashes > 0) choices.push_back({Act::kCrash});
   if (SagaDue() != 0 && budget.timers > 0) {
-    choices.push_back({Act::kTurn});
+    choices.push_back({Act::kTimer});
     choices.push_back({Act::kGiveUp});
   }
   if (reacted_ < facts_.size()) choices.push_back({Act::kReact});
@@ -314,7 +314,7 @@ std::string World::Describe(int choice) const {
       return "double " + what;
     case Act::kCrash:
       return "crash";
-    case Act::kTurn:
+    case Act::kTimer:
       return "timer";
     case Act::kGiveUp:
       return "timer after a long time";
@@ -345,14 +345,14 @@ void World::Choose(int choice) {
       --budget.crashes;
       wire_.clear();
       break;
-    case Act::kTurn:
+    case Act::kTimer:
       --budget.timers;
-      Turn();
+      FireTimer();
       break;
     case Act::kGiveUp:
       --budget.timers;
       now_ += saga::kGiveUpMicros;
-      Turn();
+      FireTimer();
       break;
     case Act::kReact:
       React();
@@ -378,7 +378,7 @@ void World::Finish() {
     } else if (reacted_ < facts_.size()) {
       React();
     } else {
-      Turn();
+      FireTimer();
     }
   }
 }

@@ -20,7 +20,7 @@ struct Budget {
   int losses = 0;    // of one message
   int doubles = 0;   // of one message
   int crashes = 0;   // of the process: all that is on the wire is lost
-  int timers = 0;    // that turn while messages are still on their way
+  int timers = 0;    // that are due while messages are still on their way
   int receipts = 0;  // of one unit of the last SKU
 };
 
@@ -52,7 +52,7 @@ class World {
   // In words, for who reads a failure.
   std::string Describe(int choice) const;
 
-  // Lets happen what must: messages arrive in order, timers turn, reactions follow, until nothing is left.
+  // Lets happen what must: messages arrive in order, timers are due, reactions follow, until nothing is left.
   void Finish();
   // Nothing is left that must happen.
   bool quiet() const;
@@ -65,7 +65,7 @@ class World {
   bool confirmed() const;
 
  private:
-  enum class Act { kDeliver, kLose, kDouble, kCrash, kTurn, kGiveUp, kReact, kReceive };
+  enum class Act { kDeliver, kLose, kDouble, kCrash, kTimer, kGiveUp, kReact, kReceive };
   struct Choice {
     Act act;
     size_t message = 0;
@@ -80,7 +80,7 @@ class World {
   template <typename Request, typename Decide, typename Evolve>
   void Answer(const partition::OutgoingCall& call, store::MemoryRows* rows, SlotId slot, Decide decide, Evolve evolve);
   void Deliver(size_t index);
-  void Turn();
+  void FireTimer();
   void React();
   void Receive(const std::string& sku, int64_t units);
   void ForgetTombstones();

@@ -378,9 +378,9 @@ absl::StatusOr<Decision<v1::SettleMergeResponse, v1::OrderEvent>> Decide(const s
   return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, "an outcome must be set", {{"field", "outcome"}});
 }
 
-Decision<v1::TurnTimerResponse, v1::OrderEvent> DecideCartTimer(const store::RowReader& state, const OrderId& cart,
-                                                                const partition::CommandContext& context) {
-  Decision<v1::TurnTimerResponse, v1::OrderEvent> decision;
+Decision<v1::OrderTimerDueResponse, v1::OrderEvent> DecideCartTimer(const store::RowReader& state, const OrderId& cart,
+                                                                    const partition::CommandContext& context) {
+  Decision<v1::OrderTimerDueResponse, v1::OrderEvent> decision;
   const std::optional<rows::CartRow> row = cart::Find(state, cart);
   if (!row.has_value() || row->state() != v1::CART_STATE_OPEN || context.now < row->abandon_us()) return decision;
   google::protobuf::Timestamp& time =

@@ -55,9 +55,8 @@ absl::StatusOr<partition::Decision<v1::SettleMergeResponse, v1::OrderEvent>> Dec
 
 // The timer cart::kTimer of a cart has come: it is abandoned. Does nothing when it is not open, or not due. Holds of its
 // lines are not ended: inventory ends them by their own expiry.
-partition::Decision<v1::TurnTimerResponse, v1::OrderEvent> DecideCartTimer(const store::RowReader& state,
-                                                                           const OrderId& cart,
-                                                                           const partition::CommandContext& context);
+partition::Decision<v1::OrderTimerDueResponse, v1::OrderEvent> DecideCartTimer(
+    const store::RowReader& state, const OrderId& cart, const partition::CommandContext& context);
 
 // What became of this merge of a cart: nullopt while that is not known; OK when the other cart took the lines, even if it
 // gave them back since; MERGE_DECLINED. Of a merge that is not the cart's last one: OK.

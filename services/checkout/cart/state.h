@@ -27,7 +27,7 @@ namespace halles::checkout::cart {
 //   2. `lines`, `total_minor_units` and `line_bytes` of a cart are sums over its rows in kCartLines.
 //   3. Lines change only while the cart is open; while it is in checkout they are what the order is made of. A cart that
 //      gives its lines keeps them until the other one has them.
-//   4. Only an open cart has a timer, and it turns no earlier than the cart's life time after its last change.
+//   4. Only an open cart has a timer, and it is due no earlier than the cart's life time after its last change.
 //   5. What another cart gave is answered once: `answers` has the last count of each.
 
 inline constexpr int kLinesMax = 500;  // of a cart

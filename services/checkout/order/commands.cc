@@ -317,9 +317,9 @@ Decided<v1::RerouteFulfilmentResponse> Decide(const State& state, const v1::Rero
   return decision;
 }
 
-Decided<v1::TurnTimerResponse> DecideExpiry(const State& state, const OrderId& order, const std::string& fulfilment_id,
-                                            const Context& context) {
-  partition::Decision<v1::TurnTimerResponse, v1::OrderEvent> decision;
+Decided<v1::OrderTimerDueResponse> DecideExpiry(const State& state, const OrderId& order,
+                                                const std::string& fulfilment_id, const Context& context) {
+  partition::Decision<v1::OrderTimerDueResponse, v1::OrderEvent> decision;
   std::optional<rows::OrderRow> row = kOrders.Get(state, {order});
   if (!row.has_value() || !IsCertain(row->state())) return decision;
   const absl::StatusOr<Moved> moved = CheckMove(*row, fulfilment_id, Move::kExpire);

@@ -68,12 +68,13 @@ Decided<v1::RecordOutcomesResponse> Decide(const State& state, const v1::RecordO
                                            const Context& context);
 
 // A timer of the order or its cart has come.
-Decided<v1::TurnTimerResponse> Decide(const State& state, const v1::TurnTimerRequest& request, const Context& context);
+Decided<v1::OrderTimerDueResponse> Decide(const State& state, const v1::OrderTimerDueRequest& request,
+                                          const Context& context);
 
 // The part of it that ends a fulfilment whose goods nobody collected in time. Not while they are being moved: then there is
 // no timer.
-Decided<v1::TurnTimerResponse> DecideExpiry(const State& state, const OrderId& order, const std::string& fulfilment_id,
-                                            const Context& context);
+Decided<v1::OrderTimerDueResponse> DecideExpiry(const State& state, const OrderId& order,
+                                                const std::string& fulfilment_id, const Context& context);
 
 // A refusal with the problems behind it, as its details.
 absl::Status RejectWith(v1::RejectReason reason, absl::string_view message,

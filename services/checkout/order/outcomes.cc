@@ -148,7 +148,8 @@ Decided<v1::RecordOutcomesResponse> Decide(const State& state, const v1::RecordO
   return GoOn<v1::RecordOutcomesResponse>(state, order, *saga, *std::move(advance), context.now);
 }
 
-Decided<v1::TurnTimerResponse> Decide(const State& state, const v1::TurnTimerRequest& request, const Context& context) {
+Decided<v1::OrderTimerDueResponse> Decide(const State& state, const v1::OrderTimerDueRequest& request,
+                                          const Context& context) {
   const OrderId order = OrderId::FromString(request.order_id());
   if (request.timer() == cart::kTimer) return DecideCartTimer(state, order, context);
   absl::string_view fulfilment_id = request.timer();
@@ -157,11 +158,11 @@ Decided<v1::TurnTimerResponse> Decide(const State& state, const v1::TurnTimerReq
   }
   const std::optional<saga::v1::Saga> saga = kSagas.Get(state, {order});
   if (request.timer() != kSagaTimer || !saga.has_value()) {
-    return partition::Decision<v1::TurnTimerResponse, v1::OrderEvent>();
+    return partition::Decision<v1::OrderTimerDueResponse, v1::OrderEvent>();
   }
   std::optional<saga::Advance> advance = saga::OnTimer(*saga, context.now);
-  if (!advance.has_value()) return partition::Decision<v1::TurnTimerResponse, v1::OrderEvent>();
-  return GoOn<v1::TurnTimerResponse>(state, order, *saga, *std::move(advance), context.now);
+  if (!advance.has_value()) return partition::Decision<v1::OrderTimerDueResponse, v1::OrderEvent>();
+  return GoOn<v1::OrderTimerDueResponse>(state, order, *saga, *std::move(advance), context.now);
 }
 
 }  // namespace halles::checkout::order

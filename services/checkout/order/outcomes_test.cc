@@ -89,7 +89,7 @@ TEST(PlaceOrder, GivesUpWhenStockDoesNotAnswer) {
   GivenOrder given = GivenPlacing();
   given.Succeed("c-1/1/s0", GivenOrder::ResponseTo(given.Saga().plan().steps(0), 1));
   given.Wait(saga::kGiveUpMicros);
-  given.Turn("saga");
+  given.TimerDue("saga");
   EXPECT_EQ(given.Saga().state(), saga::v1::SAGA_STATE_BACKWARD);
   given.AnswerAll();
   ASSERT_EQ(given.Cart().problems_size(), 1);
@@ -99,9 +99,9 @@ TEST(PlaceOrder, GivesUpWhenStockDoesNotAnswer) {
 
 TEST(PlaceOrder, RepeatsWhatHasNoAnswer) {
   GivenOrder given = GivenPlacing();
-  given.Turn("saga").ThenNothing();
+  given.TimerDue("saga").ThenNothing();
   given.Wait(saga::kFirstRetryMicros);
-  EXPECT_EQ(given.Turn("saga").calls().size(), 2u);
+  EXPECT_EQ(given.TimerDue("saga").calls().size(), 2u);
 }
 
 TEST(PlaceOrder, ReplacesEachHoldOfTheCartByAStepOfItsOwn) {

@@ -163,8 +163,8 @@ class GivenOrder : public testing::Given<OrderDomain> {
     request.mutable_outcomes(0)->set_refusal(saga::EncodeRefusal(refusal));
     return Record(request);
   }
-  auto Turn(const std::string& timer) {
-    v1::TurnTimerRequest request;
+  auto TimerDue(const std::string& timer) {
+    v1::OrderTimerDueRequest request;
     request.set_order_id(kOrderId);
     request.set_timer(timer);
     return Record(request);
