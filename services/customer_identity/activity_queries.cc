@@ -7,7 +7,7 @@
 #include <tuple>
 #include <vector>
 
-#include "services/customer_identity/filing.h"
+#include "services/customer_identity/customer_writer.h"
 #include "services/customer_identity/projection.h"
 
 namespace halles::customer_identity {

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
-#include "services/customer_identity/filing.h"
+#include "services/customer_identity/customer_writer.h"
 
 namespace halles::customer_identity {
 namespace {
@@ -33,12 +33,12 @@ void Shift(Allocations* allocations, const Allocations& by, int sign) {
 // A hold of a customer while one fact of it is folded; holds that are nobody's have no rows.
 class HoldFold {
  public:
-  HoldFold(Filing* filing, const std::string& hold_id)
-      : filing_(*filing),
-        sku_(filing->context().aggregate_id),
+  HoldFold(CustomerWriter* writer, const std::string& hold_id)
+      : writer_(*writer),
+        sku_(writer->context().aggregate_id),
         hold_id_(hold_id),
-        key_{Sku::FromString(sku_), PartId::FromString(hold_id), filing->context().slot},
-        row_(kHolds.Get(filing->view(), key_)) {}
+        key_{Sku::FromString(sku_), PartId::FromString(hold_id), writer->context().slot},
+        row_(kHolds.Get(writer->view(), key_)) {}
 
   bool known() const { return row_.has_value(); }
   rows::HoldRow& row() { return *row_; }
@@ -46,21 +46,21 @@ class HoldFold {
   absl::Status Place(rows::HoldRow row) {
     row_ = std::move(row);
     RETURN_IF_ERROR(Write());
-    RETURN_IF_ERROR(filing_.AddActivity(row_->customer(), ActivityKind::kHold, row_->hold_us(), sku_, hold_id_));
+    RETURN_IF_ERROR(writer_.AddActivity(row_->customer(), ActivityKind::kHold, row_->hold_us(), sku_, hold_id_));
     return Tell(v1::TIMELINE_KIND_HOLD_PLACED);
   }
 
   absl::Status Write() {
-    row_->set_event_index(filing_.context().index);
-    kHolds.Put(filing_.view(), key_, *row_);
-    return filing_.Change(row_->customer());
+    row_->set_event_index(writer_.context().index);
+    kHolds.Put(writer_.view(), key_, *row_);
+    return writer_.MarkChanged(row_->customer());
   }
 
   // It is over; UNSPECIFIED: the timeline says nothing of it.
   absl::Status End(v1::TimelineKind kind) {
-    RETURN_IF_ERROR(filing_.RemoveActivity(row_->customer(), ActivityKind::kHold, row_->hold_us(), sku_, hold_id_));
+    RETURN_IF_ERROR(writer_.RemoveActivity(row_->customer(), ActivityKind::kHold, row_->hold_us(), sku_, hold_id_));
     if (kind != v1::TIMELINE_KIND_UNSPECIFIED) RETURN_IF_ERROR(Tell(kind));
-    kHolds.Delete(filing_.view(), key_);
+    kHolds.Delete(writer_.view(), key_);
     return absl::OkStatus();
   }
 
@@ -70,25 +70,25 @@ class HoldFold {
     if (row_->purpose() == inventory::v1::HOLD_PURPOSE_CHECKOUT) return absl::OkStatus();
     rows::FactRow fact;
     fact.set_kind(kind);
-    *fact.mutable_time() = TimeOf(filing_.context().logical_time);
+    *fact.mutable_time() = TimeOf(writer_.context().logical_time);
     if (row_->allocations_size() > 0) fact.set_site_id(row_->allocations(0).location_id());
     fact.mutable_external()->set_source(kHere);
     fact.mutable_external()->set_external_id(absl::StrCat(sku_, "/", hold_id_));
     fact.set_id(hold_id_);
     fact.set_detail(sku_);
-    return filing_.Fact(row_->customer(), std::move(fact));
+    return writer_.PutFact(row_->customer(), std::move(fact));
   }
 
-  Filing& filing_;
+  CustomerWriter& writer_;
   const std::string sku_;
   const std::string hold_id_;
   const HoldKey key_;
   std::optional<rows::HoldRow> row_;
 };
 
-absl::Status ProjectHeld(const inventory::v1::StockHeld& held, Filing* filing) {
+absl::Status ProjectHeld(const inventory::v1::StockHeld& held, CustomerWriter* writer) {
   if (!held.replaced_hold_id().empty()) {
-    HoldFold replaced(filing, held.replaced_hold_id());
+    HoldFold replaced(writer, held.replaced_hold_id());
     if (replaced.known()) RETURN_IF_ERROR(replaced.End(v1::TIMELINE_KIND_UNSPECIFIED));
   }
   if (!held.owner().has_customer()) return absl::OkStatus();
@@ -97,55 +97,55 @@ absl::Status ProjectHeld(const inventory::v1::StockHeld& held, Filing* filing) {
   *row.mutable_allocations() = held.allocations();
   row.set_purpose(held.purpose());
   row.set_owner_ref(held.owner().ref());
-  row.set_hold_us(filing->context().logical_time);
+  row.set_hold_us(writer->context().logical_time);
   if (held.has_expire_time()) *row.mutable_expire_time() = held.expire_time();
-  return HoldFold(filing, held.hold_id()).Place(std::move(row));
+  return HoldFold(writer, held.hold_id()).Place(std::move(row));
 }
 
 // A fact about a hold that names its customer, if it has one: without, there is no row to look for.
 template <typename Fact, typename Change>
-absl::Status ProjectHold(const Fact& fact, Filing* filing, const Change& change) {
+absl::Status ProjectHold(const Fact& fact, CustomerWriter* writer, const Change& change) {
   if (!fact.has_customer()) return absl::OkStatus();
-  HoldFold hold(filing, fact.hold_id());
+  HoldFold hold(writer, fact.hold_id());
   return hold.known() ? change(hold) : absl::OkStatus();
 }
 
 template <typename Fact>
-absl::Status ProjectEnd(const Fact& fact, v1::TimelineKind kind, Filing* filing) {
-  return ProjectHold(fact, filing, [kind](HoldFold& hold) { return hold.End(kind); });
+absl::Status ProjectEnd(const Fact& fact, v1::TimelineKind kind, CustomerWriter* writer) {
+  return ProjectHold(fact, writer, [kind](HoldFold& hold) { return hold.End(kind); });
 }
 
 }  // namespace
 
 absl::Status Project(store::Rows& view, const StockEvent& event, const partition::FactContext& context,
                      std::vector<std::string>* topics) {
-  Filing filing(view, context, topics);
+  CustomerWriter writer(view, context, topics);
   switch (event.event_case()) {
     case StockEvent::kStockHeld:
-      return ProjectHeld(event.stock_held(), &filing);
+      return ProjectHeld(event.stock_held(), &writer);
     case StockEvent::kHoldExtended:
-      return ProjectHold(event.hold_extended(), &filing, [&](HoldFold& hold) {
+      return ProjectHold(event.hold_extended(), &writer, [&](HoldFold& hold) {
         *hold.row().mutable_expire_time() = event.hold_extended().expire_time();
         return hold.Write();
       });
     case StockEvent::kHoldMoved:
-      return ProjectHold(event.hold_moved(), &filing, [&](HoldFold& hold) {
+      return ProjectHold(event.hold_moved(), &writer, [&](HoldFold& hold) {
         Shift(hold.row().mutable_allocations(), event.hold_moved().from(), -1);
         Shift(hold.row().mutable_allocations(), event.hold_moved().to(), 1);
         return hold.Write();
       });
     case StockEvent::kHoldReleased:
-      return ProjectHold(event.hold_released(), &filing, [&](HoldFold& hold) {
+      return ProjectHold(event.hold_released(), &writer, [&](HoldFold& hold) {
         if (event.hold_released().ended()) return hold.End(v1::TIMELINE_KIND_HOLD_RELEASED);
         Shift(hold.row().mutable_allocations(), event.hold_released().allocations(), -1);
         return hold.Write();
       });
     case StockEvent::kHoldCommitted:
-      return ProjectEnd(event.hold_committed(), v1::TIMELINE_KIND_HOLD_COMMITTED, &filing);
+      return ProjectEnd(event.hold_committed(), v1::TIMELINE_KIND_HOLD_COMMITTED, &writer);
     case StockEvent::kHoldExpired:
-      return ProjectEnd(event.hold_expired(), v1::TIMELINE_KIND_HOLD_EXPIRED, &filing);
+      return ProjectEnd(event.hold_expired(), v1::TIMELINE_KIND_HOLD_EXPIRED, &writer);
     case StockEvent::kReservationCancelled:
-      return ProjectEnd(event.reservation_cancelled(), v1::TIMELINE_KIND_HOLD_RELEASED, &filing);
+      return ProjectEnd(event.reservation_cancelled(), v1::TIMELINE_KIND_HOLD_RELEASED, &writer);
     case StockEvent::kStockReceived:
     case StockEvent::kStockCounted:
     case StockEvent::kStockAdjusted:
@@ -160,7 +160,7 @@ absl::Status Project(store::Rows& view, const StockEvent& event, const partition
     case StockEvent::EVENT_NOT_SET:
       break;
   }
-  return filing.Broken("it is no event that this version knows");
+  return writer.Broken("it is no event that this version knows");
 }
 
 }  // namespace halles::customer_identity

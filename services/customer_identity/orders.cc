@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/money.h"
 #include "libs/base/status.h"
-#include "services/customer_identity/filing.h"
+#include "services/customer_identity/customer_writer.h"
 
 namespace halles::customer_identity {
 namespace {
@@ -34,12 +34,12 @@ absl::StatusOr<int64_t> AmountOf(const common::v1::Decimal& unit_price, int64_t 
 // A cart while one fact of it is folded.
 class CartFold {
  public:
-  explicit CartFold(Filing* filing)
-      : filing_(*filing), id_(filing->context().aggregate_id), key_{OrderId::FromString(id_), filing->context().slot} {
-    std::optional<decltype(kCarts)::Found> found = kCarts.Find(filing->view(), key_);
+  explicit CartFold(CustomerWriter* writer)
+      : writer_(*writer), id_(writer->context().aggregate_id), key_{OrderId::FromString(id_), writer->context().slot} {
+    std::optional<decltype(kCarts)::Found> found = kCarts.Find(writer->view(), key_);
     if (!found.has_value()) return;
     known_ = true;
-    counted_ = found->position == filing->context().position;
+    counted_ = found->position == writer->context().position;
     row_ = std::move(found->row);
   }
 
@@ -55,7 +55,7 @@ class CartFold {
 
   absl::Status Change(const std::string& line_id, int64_t units) {
     const CartLineKey key = KeyOfLine(line_id);
-    std::optional<rows::CartLineRow> line_row = kCartLines.Get(filing_.view(), key);
+    std::optional<rows::CartLineRow> line_row = kCartLines.Get(writer_.view(), key);
     if (!line_row.has_value()) return absl::OkStatus();
     Remove(key, *line_row);
     return units == 0 ? absl::OkStatus() : Put(key, *std::move(line_row), units);
@@ -65,7 +65,7 @@ class CartFold {
   void RemoveFrom(const std::string& cart_id) {
     std::vector<std::pair<CartLineKey, rows::CartLineRow>> lines;
     kCartLines.ForEach(
-        filing_.view(),
+        writer_.view(),
         [&](const CartLineKey& key, const rows::CartLineRow& line_row, Position) {
           if (key.source == key_.source && (cart_id.empty() || line_row.origin_cart_id() == cart_id)) {
             lines.emplace_back(key, line_row);
@@ -79,47 +79,47 @@ class CartFold {
   // It is this customer's from now on, and so is what the timeline tells of its beginning.
   absl::Status SetCustomer(const google::protobuf::RepeatedPtrField<common::v1::Identifier>& identifiers) {
     if (identifiers.empty()) return absl::OkStatus();
-    for (const common::v1::Identifier& identifier : identifiers) filing_.Touch(identifier);
+    for (const common::v1::Identifier& identifier : identifiers) writer_.Touch(identifier);
     const common::v1::Identifier& customer = identifiers[0];
     if (row_.has_customer()) {
       if (KeyOf(row_.customer()) == KeyOf(customer)) return absl::OkStatus();
       RETURN_IF_ERROR(RemoveActivity());
-      RETURN_IF_ERROR(filing_.DropFact(row_.customer(), FactOf(v1::TIMELINE_KIND_CART_OPENED, row_.open_us())));
+      RETURN_IF_ERROR(writer_.DropFact(row_.customer(), FactOf(v1::TIMELINE_KIND_CART_OPENED, row_.open_us())));
     }
     *row_.mutable_customer() = customer;
     RETURN_IF_ERROR(AddActivity());
-    return filing_.Fact(customer, FactOf(v1::TIMELINE_KIND_CART_OPENED, row_.open_us()));
+    return writer_.PutFact(customer, FactOf(v1::TIMELINE_KIND_CART_OPENED, row_.open_us()));
   }
 
   // It can become an order, or not any more.
   absl::Status AddActivity() {
     if (!row_.has_customer()) return absl::OkStatus();
-    return filing_.AddActivity(row_.customer(), ActivityKind::kCart, row_.open_us(), id_);
+    return writer_.AddActivity(row_.customer(), ActivityKind::kCart, row_.open_us(), id_);
   }
   absl::Status RemoveActivity() {
     if (!row_.has_customer()) return absl::OkStatus();
-    return filing_.RemoveActivity(row_.customer(), ActivityKind::kCart, row_.open_us(), id_);
+    return writer_.RemoveActivity(row_.customer(), ActivityKind::kCart, row_.open_us(), id_);
   }
 
   absl::Status Tell(v1::TimelineKind kind, std::string detail) {
     if (!row_.has_customer()) return absl::OkStatus();
-    rows::FactRow fact = FactOf(kind, filing_.context().logical_time);
+    rows::FactRow fact = FactOf(kind, writer_.context().logical_time);
     fact.set_detail(std::move(detail));
-    return filing_.Fact(row_.customer(), std::move(fact));
+    return writer_.PutFact(row_.customer(), std::move(fact));
   }
 
   // The facts of one record count once.
   absl::Status Write() {
     if (!counted_) row_.set_version(row_.version() + 1);
-    row_.set_event_index(filing_.context().index);
-    kCarts.Put(filing_.view(), key_, row_);
-    return row_.has_customer() ? filing_.Change(row_.customer()) : absl::OkStatus();
+    row_.set_event_index(writer_.context().index);
+    kCarts.Put(writer_.view(), key_, row_);
+    return row_.has_customer() ? writer_.MarkChanged(row_.customer()) : absl::OkStatus();
   }
 
   // Nothing will happen to it any more.
   absl::Status Drop() {
     RemoveFrom("");
-    kCarts.Delete(filing_.view(), key_);
+    kCarts.Delete(writer_.view(), key_);
     return RemoveActivity();
   }
 
@@ -130,20 +130,20 @@ class CartFold {
 
   absl::Status Put(const CartLineKey& key, rows::CartLineRow line_row, int64_t units) {
     const absl::StatusOr<int64_t> amount = AmountOf(line_row.unit_price(), units, row_.currency_code());
-    if (!amount.ok()) return filing_.Broken(amount.status().message());
+    if (!amount.ok()) return writer_.Broken(amount.status().message());
     int64_t total = 0;
-    if (__builtin_add_overflow(row_.total_minor_units(), *amount, &total)) return filing_.Broken("the total overflows");
+    if (__builtin_add_overflow(row_.total_minor_units(), *amount, &total)) return writer_.Broken("the total overflows");
     line_row.set_minor_units(*amount);
     row_.set_total_minor_units(total);
     row_.set_lines(row_.lines() + 1);
-    kCartLines.Put(filing_.view(), key, line_row);
+    kCartLines.Put(writer_.view(), key, line_row);
     return absl::OkStatus();
   }
 
   void Remove(const CartLineKey& key, const rows::CartLineRow& line_row) {
     row_.set_total_minor_units(row_.total_minor_units() - line_row.minor_units());
     row_.set_lines(row_.lines() - 1);
-    kCartLines.Delete(filing_.view(), key);
+    kCartLines.Delete(writer_.view(), key);
   }
 
   rows::FactRow FactOf(v1::TimelineKind kind, UnixMicros at) const {
@@ -157,7 +157,7 @@ class CartFold {
     return fact;
   }
 
-  Filing& filing_;
+  CustomerWriter& writer_;
   const std::string id_;
   const CartKey key_;
   rows::CartRow row_;
@@ -165,35 +165,35 @@ class CartFold {
   bool counted_ = false;  // an earlier fact of the record was
 };
 
-absl::Status ProjectOpened(const checkout::v1::CartOpened& opened, Filing* filing) {
-  CartFold cart(filing);
+absl::Status ProjectOpened(const checkout::v1::CartOpened& opened, CustomerWriter* writer) {
+  CartFold cart(writer);
   rows::CartRow& row = cart.row();
   row.set_state(checkout::v1::CART_STATE_OPEN);
   row.set_channel(opened.origin().channel());
   row.set_site_id(opened.origin().site_id());
   row.set_currency_code(opened.currency_code());
-  row.set_open_us(filing->context().logical_time);
+  row.set_open_us(writer->context().logical_time);
   return cart.Write();
 }
 
 // Whatever changes a cart that is there.
 template <typename Change>
-absl::Status ProjectCart(Filing* filing, const Change& change) {
-  CartFold cart(filing);
-  if (!cart.known()) return filing->Broken("nothing is known of the cart");
+absl::Status ProjectCart(CustomerWriter* writer, const Change& change) {
+  CartFold cart(writer);
+  if (!cart.known()) return writer->Broken("nothing is known of the cart");
   RETURN_IF_ERROR(change(cart));
   return cart.Write();
 }
 
-absl::Status ProjectState(checkout::v1::CartState state, Filing* filing) {
-  return ProjectCart(filing, [state](CartFold& cart) {
+absl::Status ProjectState(checkout::v1::CartState state, CustomerWriter* writer) {
+  return ProjectCart(writer, [state](CartFold& cart) {
     cart.row().set_state(state);
     return absl::OkStatus();
   });
 }
 
-absl::Status ProjectMerged(const checkout::v1::CartMerged& merged, Filing* filing) {
-  return ProjectCart(filing, [&](CartFold& cart) -> absl::Status {
+absl::Status ProjectMerged(const checkout::v1::CartMerged& merged, CustomerWriter* writer) {
+  return ProjectCart(writer, [&](CartFold& cart) -> absl::Status {
     cart.row().set_state(checkout::v1::CART_STATE_MERGED);
     cart.RemoveFrom("");
     RETURN_IF_ERROR(cart.Tell(v1::TIMELINE_KIND_CART_MERGED, merged.into_cart_id()));
@@ -201,8 +201,8 @@ absl::Status ProjectMerged(const checkout::v1::CartMerged& merged, Filing* filin
   });
 }
 
-absl::Status ProjectReopened(const checkout::v1::CartReopened& reopened, Filing* filing) {
-  return ProjectCart(filing, [&](CartFold& cart) -> absl::Status {
+absl::Status ProjectReopened(const checkout::v1::CartReopened& reopened, CustomerWriter* writer) {
+  return ProjectCart(writer, [&](CartFold& cart) -> absl::Status {
     cart.row().set_state(checkout::v1::CART_STATE_OPEN);
     if (reopened.replaces_lines()) {
       cart.RemoveFrom("");
@@ -212,9 +212,9 @@ absl::Status ProjectReopened(const checkout::v1::CartReopened& reopened, Filing*
   });
 }
 
-absl::Status ProjectAbandoned(Filing* filing) {
-  CartFold cart(filing);
-  if (!cart.known()) return filing->Broken("nothing is known of the cart");
+absl::Status ProjectAbandoned(CustomerWriter* writer) {
+  CartFold cart(writer);
+  if (!cart.known()) return writer->Broken("nothing is known of the cart");
   RETURN_IF_ERROR(cart.Tell(v1::TIMELINE_KIND_CART_ABANDONED, ""));
   return cart.Drop();
 }
@@ -222,19 +222,19 @@ absl::Status ProjectAbandoned(Filing* filing) {
 // An order while one fact of it is folded. Orders that are nobody's have no rows.
 class OrderFold {
  public:
-  explicit OrderFold(Filing* filing)
-      : filing_(*filing),
-        id_(filing->context().aggregate_id),
-        key_{OrderId::FromString(id_), filing->context().slot},
-        row_(kOrders.Get(filing->view(), key_)) {}
+  explicit OrderFold(CustomerWriter* writer)
+      : writer_(*writer),
+        id_(writer->context().aggregate_id),
+        key_{OrderId::FromString(id_), writer->context().slot},
+        row_(kOrders.Get(writer->view(), key_)) {}
 
   bool known() const { return row_.has_value(); }
   rows::OrderRow& row() { return *row_; }
   const std::string& id() const { return id_; }
 
   void Write() {
-    row_->set_event_index(filing_.context().index);
-    kOrders.Put(filing_.view(), key_, *row_);
+    row_->set_event_index(writer_.context().index);
+    kOrders.Put(writer_.view(), key_, *row_);
   }
 
   void Plan(const checkout::v1::Fulfilment& planned) {
@@ -251,7 +251,7 @@ class OrderFold {
   // Changes a fulfilment that is there.
   template <typename Change>
   void Advance(const std::string& fulfilment_id, const Change& change) {
-    std::optional<rows::FulfilmentRow> row = kFulfilments.Get(filing_.view(), KeyOfFulfilment(fulfilment_id));
+    std::optional<rows::FulfilmentRow> row = kFulfilments.Get(writer_.view(), KeyOfFulfilment(fulfilment_id));
     if (!row.has_value()) return;
     change(&*row);
     Put(fulfilment_id, *std::move(row));
@@ -262,9 +262,9 @@ class OrderFold {
                     const checkout::v1::SaleRecord* reversal = nullptr) {
     rows::FactRow fact;
     fact.set_kind(kind);
-    *fact.mutable_time() = TimeOf(filing_.context().logical_time);
+    *fact.mutable_time() = TimeOf(writer_.context().logical_time);
     fact.set_channel(row_->channel());
-    const std::optional<rows::FulfilmentRow> row = kFulfilments.Get(filing_.view(), KeyOfFulfilment(fulfilment_id));
+    const std::optional<rows::FulfilmentRow> row = kFulfilments.Get(writer_.view(), KeyOfFulfilment(fulfilment_id));
     if (row.has_value()) fact.set_site_id(row->location_id());
     *fact.mutable_external() = Here(absl::StrCat(id_, "/", fulfilment_id));
     fact.set_id(fulfilment_id);
@@ -274,8 +274,8 @@ class OrderFold {
       *fact.mutable_net() = reversal->net();
       fact.set_lines(static_cast<uint32_t>(reversal->lines_size()));
     }
-    RETURN_IF_ERROR(filing_.Change(row_->customer()));
-    return filing_.Fact(row_->customer(), std::move(fact));
+    RETURN_IF_ERROR(writer_.MarkChanged(row_->customer()));
+    return writer_.PutFact(row_->customer(), std::move(fact));
   }
 
  private:
@@ -283,20 +283,20 @@ class OrderFold {
     return {key_.order, PartId::FromString(fulfilment_id), key_.source};
   }
   void Put(const std::string& fulfilment_id, rows::FulfilmentRow row) {
-    row.set_event_index(filing_.context().index);
-    kFulfilments.Put(filing_.view(), KeyOfFulfilment(fulfilment_id), row);
+    row.set_event_index(writer_.context().index);
+    kFulfilments.Put(writer_.view(), KeyOfFulfilment(fulfilment_id), row);
   }
 
-  Filing& filing_;
+  CustomerWriter& writer_;
   const std::string id_;
   const OrderKey key_;
   std::optional<rows::OrderRow> row_;
 };
 
-absl::Status ProjectConfirmed(const checkout::v1::OrderConfirmed& confirmed, Filing* filing) {
-  if (CartFold cart(filing); cart.known()) RETURN_IF_ERROR(cart.Drop());
+absl::Status ProjectConfirmed(const checkout::v1::OrderConfirmed& confirmed, CustomerWriter* writer) {
+  if (CartFold cart(writer); cart.known()) RETURN_IF_ERROR(cart.Drop());
   const checkout::v1::SaleRecord& sale = confirmed.sale();
-  const std::string id(filing->context().aggregate_id);
+  const std::string id(writer->context().aggregate_id);
   if (sale.identifiers().empty()) return absl::OkStatus();  // nobody's
   rows::OrderRow row;
   *row.mutable_customer() = sale.identifiers(0);
@@ -305,17 +305,17 @@ absl::Status ProjectConfirmed(const checkout::v1::OrderConfirmed& confirmed, Fil
   row.set_site_id(sale.site_id());
   *row.mutable_total() = sale.net();
   row.set_lines(static_cast<uint32_t>(sale.lines_size()));
-  row.set_confirm_us(filing->context().logical_time);
-  row.set_event_index(filing->context().index);
-  kOrders.Put(filing->view(), {OrderId::FromString(id), filing->context().slot}, row);
-  OrderFold order(filing);
+  row.set_confirm_us(writer->context().logical_time);
+  row.set_event_index(writer->context().index);
+  kOrders.Put(writer->view(), {OrderId::FromString(id), writer->context().slot}, row);
+  OrderFold order(writer);
   for (const checkout::v1::Fulfilment& planned : confirmed.fulfilments()) order.Plan(planned);
-  RETURN_IF_ERROR(filing->AddActivity(row.customer(), ActivityKind::kOrder, row.confirm_us(), id));
-  return filing->Sale(sale, v1::TIMELINE_KIND_ORDER, id);
+  RETURN_IF_ERROR(writer->AddActivity(row.customer(), ActivityKind::kOrder, row.confirm_us(), id));
+  return writer->PutSale(sale, v1::TIMELINE_KIND_ORDER, id);
 }
 
-absl::Status ProjectCancelled(const checkout::v1::OrderCancelled& cancelled, Filing* filing) {
-  OrderFold order(filing);
+absl::Status ProjectCancelled(const checkout::v1::OrderCancelled& cancelled, CustomerWriter* writer) {
+  OrderFold order(writer);
   if (!order.known()) return absl::OkStatus();
   order.row().set_cancelled(true);
   order.Write();
@@ -325,7 +325,7 @@ absl::Status ProjectCancelled(const checkout::v1::OrderCancelled& cancelled, Fil
   }
   rows::FactRow fact;
   fact.set_kind(v1::TIMELINE_KIND_CANCELLATION);
-  *fact.mutable_time() = TimeOf(filing->context().logical_time);
+  *fact.mutable_time() = TimeOf(writer->context().logical_time);
   fact.set_channel(order.row().channel());
   fact.set_site_id(order.row().site_id());
   *fact.mutable_external() = Here(order.id());
@@ -333,12 +333,12 @@ absl::Status ProjectCancelled(const checkout::v1::OrderCancelled& cancelled, Fil
   fact.set_detail(cancelled.cause());
   if (cancelled.reversal().has_net()) *fact.mutable_net() = cancelled.reversal().net();
   fact.set_lines(static_cast<uint32_t>(cancelled.reversal().lines_size()));
-  RETURN_IF_ERROR(filing->Change(order.row().customer()));
-  return filing->Fact(order.row().customer(), std::move(fact));
+  RETURN_IF_ERROR(writer->MarkChanged(order.row().customer()));
+  return writer->PutFact(order.row().customer(), std::move(fact));
 }
 
-absl::Status ProjectAdvanced(const checkout::v1::FulfilmentAdvanced& advanced, Filing* filing) {
-  OrderFold order(filing);
+absl::Status ProjectAdvanced(const checkout::v1::FulfilmentAdvanced& advanced, CustomerWriter* writer) {
+  OrderFold order(writer);
   if (!order.known()) return absl::OkStatus();
   order.Advance(advanced.fulfilment_id(), [&](rows::FulfilmentRow* row) {
     row->set_state(advanced.state());
@@ -353,8 +353,8 @@ absl::Status ProjectAdvanced(const checkout::v1::FulfilmentAdvanced& advanced, F
                     "");
 }
 
-absl::Status ProjectHandedOver(const checkout::v1::FulfilmentHandedOver& handed_over, Filing* filing) {
-  OrderFold order(filing);
+absl::Status ProjectHandedOver(const checkout::v1::FulfilmentHandedOver& handed_over, CustomerWriter* writer) {
+  OrderFold order(writer);
   if (!order.known()) return absl::OkStatus();
   const std::string& id = handed_over.fulfilment().fulfilment_id();
   order.Advance(id, [&](rows::FulfilmentRow* row) {
@@ -366,8 +366,8 @@ absl::Status ProjectHandedOver(const checkout::v1::FulfilmentHandedOver& handed_
                     handed_over.tracking_reference());
 }
 
-absl::Status ProjectDelayed(const checkout::v1::FulfilmentDelayed& delayed, Filing* filing) {
-  OrderFold order(filing);
+absl::Status ProjectDelayed(const checkout::v1::FulfilmentDelayed& delayed, CustomerWriter* writer) {
+  OrderFold order(writer);
   if (!order.known()) return absl::OkStatus();
   order.Advance(delayed.fulfilment_id(), [&](rows::FulfilmentRow* row) {
     row->set_delay_cause(delayed.cause());
@@ -377,8 +377,8 @@ absl::Status ProjectDelayed(const checkout::v1::FulfilmentDelayed& delayed, Fili
   return order.Tell(delayed.fulfilment_id(), v1::TIMELINE_KIND_FULFILMENT_DELAYED, delayed.cause());
 }
 
-absl::Status ProjectEnded(const checkout::v1::FulfilmentEnded& ended, Filing* filing) {
-  OrderFold order(filing);
+absl::Status ProjectEnded(const checkout::v1::FulfilmentEnded& ended, CustomerWriter* writer) {
+  OrderFold order(writer);
   if (!order.known()) return absl::OkStatus();
   const std::string& id = ended.fulfilment().fulfilment_id();
   order.Advance(id, [&](rows::FulfilmentRow* row) { row->set_state(ended.state()); });
@@ -387,8 +387,8 @@ absl::Status ProjectEnded(const checkout::v1::FulfilmentEnded& ended, Filing* fi
                     ended.cause(), ended.reversal().has_net() ? &ended.reversal() : nullptr);
 }
 
-absl::Status ProjectRerouted(const checkout::v1::FulfilmentRerouted& rerouted, Filing* filing) {
-  OrderFold order(filing);
+absl::Status ProjectRerouted(const checkout::v1::FulfilmentRerouted& rerouted, CustomerWriter* writer) {
+  OrderFold order(writer);
   if (!order.known()) return absl::OkStatus();
   order.Advance(rerouted.fulfilment_id(),
                 [&](rows::FulfilmentRow* row) { row->set_location_id(rerouted.to_location_id()); });
@@ -396,14 +396,14 @@ absl::Status ProjectRerouted(const checkout::v1::FulfilmentRerouted& rerouted, F
 }
 
 // Of an order placed here or imported: it names the customer of that order.
-absl::Status ProjectReturned(const checkout::v1::GoodsReturned& returned, Filing* filing) {
-  if (!returned.sale().identifiers().empty()) RETURN_IF_ERROR(filing->Change(returned.sale().identifiers(0)));
-  return filing->Sale(returned.sale(), v1::TIMELINE_KIND_RETURN, returned.return_id());
+absl::Status ProjectReturned(const checkout::v1::GoodsReturned& returned, CustomerWriter* writer) {
+  if (!returned.sale().identifiers().empty()) RETURN_IF_ERROR(writer->MarkChanged(returned.sale().identifiers(0)));
+  return writer->PutSale(returned.sale(), v1::TIMELINE_KIND_RETURN, returned.return_id());
 }
 
 // Both halves in one fact: one event is behind it.
-absl::Status ProjectExchange(const checkout::v1::ExchangeCommitted& exchange, Filing* filing) {
-  OrderFold order(filing);
+absl::Status ProjectExchange(const checkout::v1::ExchangeCommitted& exchange, CustomerWriter* writer) {
+  OrderFold order(writer);
   if (!order.known()) return absl::OkStatus();
   for (const checkout::v1::Fulfilment& planned : exchange.fulfilments()) order.Plan(planned);
   rows::FactRow fact;
@@ -415,70 +415,70 @@ absl::Status ProjectExchange(const checkout::v1::ExchangeCommitted& exchange, Fi
   fact.set_id(exchange.exchange_id());
   *fact.mutable_net() = exchange.difference();
   fact.set_lines(static_cast<uint32_t>(exchange.sale().lines_size() + exchange.returned().sale().lines_size()));
-  RETURN_IF_ERROR(filing->Change(order.row().customer()));
-  return filing->Fact(order.row().customer(), std::move(fact));
+  RETURN_IF_ERROR(writer->MarkChanged(order.row().customer()));
+  return writer->PutFact(order.row().customer(), std::move(fact));
 }
 
 }  // namespace
 
-absl::Status ProjectOrder(const OrderEvent& event, Filing* filing) {
+absl::Status ProjectOrder(const OrderEvent& event, CustomerWriter* writer) {
   switch (event.event_case()) {
     case OrderEvent::kCartOpened:
-      return ProjectOpened(event.cart_opened(), filing);
+      return ProjectOpened(event.cart_opened(), writer);
     case OrderEvent::kCartLinesAdded:
-      return ProjectCart(filing, [&](CartFold& cart) -> absl::Status {
+      return ProjectCart(writer, [&](CartFold& cart) -> absl::Status {
         for (const auto& line : event.cart_lines_added().lines()) RETURN_IF_ERROR(cart.Add(line));
         return absl::OkStatus();
       });
     case OrderEvent::kCartLineChanged:
-      return ProjectCart(filing, [&](CartFold& cart) {
+      return ProjectCart(writer, [&](CartFold& cart) {
         return cart.Change(event.cart_line_changed().line_id(), event.cart_line_changed().units());
       });
     case OrderEvent::kCartCustomerSet:
-      return ProjectCart(filing,
+      return ProjectCart(writer,
                          [&](CartFold& cart) { return cart.SetCustomer(event.cart_customer_set().identifiers()); });
     case OrderEvent::kCartDeliverySet:
-      return ProjectCart(filing, [](CartFold&) { return absl::OkStatus(); });
+      return ProjectCart(writer, [](CartFold&) { return absl::OkStatus(); });
     case OrderEvent::kCartGiven:
-      return ProjectState(checkout::v1::CART_STATE_MERGING, filing);
+      return ProjectState(checkout::v1::CART_STATE_MERGING, writer);
     case OrderEvent::kCartTaken:
-      return ProjectCart(filing, [&](CartFold& cart) -> absl::Status {
+      return ProjectCart(writer, [&](CartFold& cart) -> absl::Status {
         for (const auto& line : event.cart_taken().lines()) RETURN_IF_ERROR(cart.Add(line));
         return cart.SetCustomer(event.cart_taken().identifiers());
       });
     case OrderEvent::kCartMerged:
-      return ProjectMerged(event.cart_merged(), filing);
+      return ProjectMerged(event.cart_merged(), writer);
     case OrderEvent::kCartMergeUndone:
-      return ProjectCart(filing, [&](CartFold& cart) {
+      return ProjectCart(writer, [&](CartFold& cart) {
         cart.RemoveFrom(event.cart_merge_undone().from_cart_id());
         return absl::OkStatus();
       });
     case OrderEvent::kCartReopened:
-      return ProjectReopened(event.cart_reopened(), filing);
+      return ProjectReopened(event.cart_reopened(), writer);
     case OrderEvent::kCartAbandoned:
-      return ProjectAbandoned(filing);
+      return ProjectAbandoned(writer);
     case OrderEvent::kCheckoutStarted:
-      return ProjectState(checkout::v1::CART_STATE_IN_CHECKOUT, filing);
+      return ProjectState(checkout::v1::CART_STATE_IN_CHECKOUT, writer);
     case OrderEvent::kOrderRejected:
-      return ProjectState(checkout::v1::CART_STATE_OPEN, filing);
+      return ProjectState(checkout::v1::CART_STATE_OPEN, writer);
     case OrderEvent::kOrderConfirmed:
-      return ProjectConfirmed(event.order_confirmed(), filing);
+      return ProjectConfirmed(event.order_confirmed(), writer);
     case OrderEvent::kOrderCancelled:
-      return ProjectCancelled(event.order_cancelled(), filing);
+      return ProjectCancelled(event.order_cancelled(), writer);
     case OrderEvent::kFulfilmentAdvanced:
-      return ProjectAdvanced(event.fulfilment_advanced(), filing);
+      return ProjectAdvanced(event.fulfilment_advanced(), writer);
     case OrderEvent::kFulfilmentHandedOver:
-      return ProjectHandedOver(event.fulfilment_handed_over(), filing);
+      return ProjectHandedOver(event.fulfilment_handed_over(), writer);
     case OrderEvent::kFulfilmentDelayed:
-      return ProjectDelayed(event.fulfilment_delayed(), filing);
+      return ProjectDelayed(event.fulfilment_delayed(), writer);
     case OrderEvent::kFulfilmentEnded:
-      return ProjectEnded(event.fulfilment_ended(), filing);
+      return ProjectEnded(event.fulfilment_ended(), writer);
     case OrderEvent::kFulfilmentRerouted:
-      return ProjectRerouted(event.fulfilment_rerouted(), filing);
+      return ProjectRerouted(event.fulfilment_rerouted(), writer);
     case OrderEvent::kGoodsReturned:
-      return ProjectReturned(event.goods_returned(), filing);
+      return ProjectReturned(event.goods_returned(), writer);
     case OrderEvent::kExchangeCommitted:
-      return ProjectExchange(event.exchange_committed(), filing);
+      return ProjectExchange(event.exchange_committed(), writer);
     case OrderEvent::kCartDeclined:
     case OrderEvent::kReturnAwaited:
     case OrderEvent::kSagaAdvanced:
@@ -493,7 +493,7 @@ absl::Status ProjectOrder(const OrderEvent& event, Filing* filing) {
     case OrderEvent::EVENT_NOT_SET:
       break;
   }
-  return filing->Broken("it is no event that this version knows");
+  return writer->Broken("it is no event that this version knows");
 }
 
 }  // namespace halles::customer_identity

@@ -5,13 +5,13 @@
 #include <utility>
 
 #include "libs/base/status.h"
-#include "services/customer_identity/filing.h"
+#include "services/customer_identity/customer_writer.h"
 
 namespace halles::customer_identity {
 namespace {
 
 // A return that names nobody belongs to whoever the order belongs to.
-absl::Status FileLinked(const checkout::v1::ReturnLinked& linked, Filing* filing) {
+absl::Status ProjectLinked(const checkout::v1::ReturnLinked& linked, CustomerWriter* writer) {
   if (!linked.has_customer()) return absl::OkStatus();
   const checkout::v1::LinkedReturn& linked_return = linked.linked_return();
   rows::FactRow row;
@@ -23,29 +23,29 @@ absl::Status FileLinked(const checkout::v1::ReturnLinked& linked, Filing* filing
   row.set_id(linked_return.return_id());
   *row.mutable_net() = linked_return.net();
   row.set_lines(linked_return.lines());
-  filing->Touch(linked.customer());
-  return filing->Fact(linked.customer(), std::move(row));
+  writer->Touch(linked.customer());
+  return writer->PutFact(linked.customer(), std::move(row));
 }
 
-absl::Status MirrorIdentifier(const common::v1::Identifier& identifier, Filing* filing) {
+absl::Status MirrorIdentifier(const common::v1::Identifier& identifier, CustomerWriter* writer) {
   const std::optional<IdentifierKey> key = KeyOf(identifier);
-  if (!key.has_value()) return filing->Broken("an identifier is not hashed");
-  kSeen.Put(filing->view(), {key->type, key->hash, filing->context().slot}, identifier);
-  filing->Touch(identifier);
+  if (!key.has_value()) return writer->Broken("an identifier is not hashed");
+  kSeen.Put(writer->view(), {key->type, key->hash, writer->context().slot}, identifier);
+  writer->Touch(identifier);
   return absl::OkStatus();
 }
 
-absl::Status MirrorLink(const v1::IdentifiersLinked& linked, Filing* filing) {
+absl::Status MirrorLink(const v1::IdentifiersLinked& linked, CustomerWriter* writer) {
   const std::optional<IdentifierKey> first = KeyOf(linked.first());
   const std::optional<IdentifierKey> second = KeyOf(linked.second());
-  if (!first.has_value() || !second.has_value()) return filing->Broken("an identifier is not hashed");
+  if (!first.has_value() || !second.has_value()) return writer->Broken("an identifier is not hashed");
   rows::LinkRow row;
   row.set_strength(linked.strength());
-  const SlotId source = filing->context().slot;
-  kNeighbours.Put(filing->view(), {first->type, first->hash, second->type, second->hash, source}, row);
-  kNeighbours.Put(filing->view(), {second->type, second->hash, first->type, first->hash, source}, row);
-  filing->Touch(linked.first());
-  filing->Touch(linked.second());
+  const SlotId source = writer->context().slot;
+  kNeighbours.Put(writer->view(), {first->type, first->hash, second->type, second->hash, source}, row);
+  kNeighbours.Put(writer->view(), {second->type, second->hash, first->type, first->hash, source}, row);
+  writer->Touch(linked.first());
+  writer->Touch(linked.second());
   return absl::OkStatus();
 }
 
@@ -53,29 +53,29 @@ absl::Status MirrorLink(const v1::IdentifiersLinked& linked, Filing* filing) {
 
 absl::Status Project(store::Rows& view, const checkout::v1::OrderEvent& event, const partition::FactContext& context,
                      std::vector<std::string>* topics) {
-  Filing filing(view, context, topics);
+  CustomerWriter writer(view, context, topics);
   if (event.has_order_imported()) {
-    return filing.Sale(event.order_imported().sale(), v1::TIMELINE_KIND_ORDER, context.aggregate_id);
+    return writer.PutSale(event.order_imported().sale(), v1::TIMELINE_KIND_ORDER, context.aggregate_id);
   }
   if (event.has_return_imported()) {
-    return filing.Sale(event.return_imported().sale(), v1::TIMELINE_KIND_RETURN, context.aggregate_id);
+    return writer.PutSale(event.return_imported().sale(), v1::TIMELINE_KIND_RETURN, context.aggregate_id);
   }
-  if (event.has_return_linked()) return FileLinked(event.return_linked(), &filing);
-  return ProjectOrder(event, &filing);
+  if (event.has_return_linked()) return ProjectLinked(event.return_linked(), &writer);
+  return ProjectOrder(event, &writer);
 }
 
 absl::Status Project(store::Rows& view, const v1::IdentityEvent& event, const partition::FactContext& context,
                      std::vector<std::string>* topics) {
-  Filing filing(view, context, topics);
+  CustomerWriter writer(view, context, topics);
   switch (event.event_case()) {
     case v1::IdentityEvent::kIdentifierObserved:
-      return MirrorIdentifier(event.identifier_observed().identifier(), &filing);
+      return MirrorIdentifier(event.identifier_observed().identifier(), &writer);
     case v1::IdentityEvent::kIdentifiersLinked:
-      return MirrorLink(event.identifiers_linked(), &filing);
+      return MirrorLink(event.identifiers_linked(), &writer);
     case v1::IdentityEvent::EVENT_NOT_SET:
       break;
   }
-  return filing.Broken("it is no event that this version knows");
+  return writer.Broken("it is no event that this version knows");
 }
 
 }  // namespace halles::customer_identity

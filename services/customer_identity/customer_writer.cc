@@ -1,5 +1,5 @@
-// Files facts and marks under identifiers.
-#include "services/customer_identity/filing.h"
+// Writes facts and activities under identifiers.
+#include "services/customer_identity/customer_writer.h"
 
 #include <optional>
 #include <utility>
@@ -42,13 +42,13 @@ std::string TopicOf(const common::v1::Identifier& identifier) {
   return absl::StrCat(static_cast<int>(identifier.type()), ":", identifier.keyed_hash());
 }
 
-absl::Status Filing::Broken(absl::string_view why) const {
+absl::Status CustomerWriter::Broken(absl::string_view why) const {
   const EventRef ref{context_.slot, context_.position, context_.index};
   return Failure(absl::StatusCode::kDataLoss, "EVENT_CANNOT_BE_PROJECTED",
                  absl::StrCat(ref.ToString(), " cannot be projected: ", why), {{"event", ref.ToString()}});
 }
 
-absl::Status Filing::Fact(const common::v1::Identifier& identifier, rows::FactRow row) {
+absl::Status CustomerWriter::PutFact(const common::v1::Identifier& identifier, rows::FactRow row) {
   const std::optional<IdentifierKey> key = KeyOf(identifier);
   if (!key.has_value()) return Broken(kNotHashed);
   row.set_event_index(context_.index);
@@ -56,14 +56,15 @@ absl::Status Filing::Fact(const common::v1::Identifier& identifier, rows::FactRo
   return absl::OkStatus();
 }
 
-absl::Status Filing::DropFact(const common::v1::Identifier& identifier, const rows::FactRow& row) {
+absl::Status CustomerWriter::DropFact(const common::v1::Identifier& identifier, const rows::FactRow& row) {
   const std::optional<IdentifierKey> key = KeyOf(identifier);
   if (!key.has_value()) return Broken(kNotHashed);
   kFacts.Delete(view_, FactKeyOf(*key, row, context_.slot));
   return absl::OkStatus();
 }
 
-absl::Status Filing::Sale(const checkout::v1::SaleRecord& sale, v1::TimelineKind kind, absl::string_view id) {
+absl::Status CustomerWriter::PutSale(const checkout::v1::SaleRecord& sale, v1::TimelineKind kind,
+                                     absl::string_view id) {
   if (sale.identifiers().empty()) return absl::OkStatus();  // nobody's
   for (const common::v1::Identifier& identifier : sale.identifiers()) Touch(identifier);
   rows::FactRow row;
@@ -75,26 +76,26 @@ absl::Status Filing::Sale(const checkout::v1::SaleRecord& sale, v1::TimelineKind
   row.set_id(std::string(id));
   *row.mutable_net() = sale.net();
   row.set_lines(static_cast<uint32_t>(sale.lines_size()));
-  return Fact(sale.identifiers(0), std::move(row));
+  return PutFact(sale.identifiers(0), std::move(row));
 }
 
-absl::Status Filing::AddActivity(const common::v1::Identifier& identifier, ActivityKind kind, UnixMicros since,
-                                 absl::string_view id, absl::string_view part) {
+absl::Status CustomerWriter::AddActivity(const common::v1::Identifier& identifier, ActivityKind kind, UnixMicros since,
+                                         absl::string_view id, absl::string_view part) {
   const std::optional<IdentifierKey> key = KeyOf(identifier);
   if (!key.has_value()) return Broken(kNotHashed);
   kActivities.Put(view_, ActivityKeyOf(*key, kind, since, id, part, context_.slot), {});
-  return Change(identifier);
+  return MarkChanged(identifier);
 }
 
-absl::Status Filing::RemoveActivity(const common::v1::Identifier& identifier, ActivityKind kind, UnixMicros since,
-                                    absl::string_view id, absl::string_view part) {
+absl::Status CustomerWriter::RemoveActivity(const common::v1::Identifier& identifier, ActivityKind kind,
+                                            UnixMicros since, absl::string_view id, absl::string_view part) {
   const std::optional<IdentifierKey> key = KeyOf(identifier);
   if (!key.has_value()) return Broken(kNotHashed);
   kActivities.Delete(view_, ActivityKeyOf(*key, kind, since, id, part, context_.slot));
-  return Change(identifier);
+  return MarkChanged(identifier);
 }
 
-absl::Status Filing::Change(const common::v1::Identifier& identifier) {
+absl::Status CustomerWriter::MarkChanged(const common::v1::Identifier& identifier) {
   const std::optional<IdentifierKey> key = KeyOf(identifier);
   if (!key.has_value()) return Broken(kNotHashed);
   kChanged.Put(view_, {key->type, key->hash, context_.slot}, {});
@@ -102,7 +103,7 @@ absl::Status Filing::Change(const common::v1::Identifier& identifier) {
   return absl::OkStatus();
 }
 
-void Filing::Touch(const common::v1::Identifier& identifier) {
+void CustomerWriter::Touch(const common::v1::Identifier& identifier) {
   if (topics_ != nullptr) topics_->push_back(TopicOf(identifier));
 }
 

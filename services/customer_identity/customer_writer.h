@@ -1,6 +1,6 @@
-// Writes of the view "customers" that all its projections share: facts, marks of what goes on, and whom it touches.
-#ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_FILING_H_
-#define HALLES_SERVICES_CUSTOMER_IDENTITY_FILING_H_
+// Writes of the view "customers" that all its projections share: facts, activities, and whom they touch.
+#ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_CUSTOMER_WRITER_H_
+#define HALLES_SERVICES_CUSTOMER_IDENTITY_CUSTOMER_WRITER_H_
 
 #include <string>
 #include <vector>
@@ -19,11 +19,11 @@ namespace halles::customer_identity {
 
 google::protobuf::Timestamp TimeOf(UnixMicros micros);
 
-// Files one event. Every method is DATA_LOSS for an identifier that is not hashed.
+// Writes what one event says. Every method is DATA_LOSS for an identifier that is not hashed.
 // Lifetime: view, context and topics outlive it.
-class Filing {
+class CustomerWriter {
  public:
-  Filing(store::Rows& view, const partition::FactContext& context, std::vector<std::string>* topics)
+  CustomerWriter(store::Rows& view, const partition::FactContext& context, std::vector<std::string>* topics)
       : view_(view), context_(context), topics_(topics) {}
 
   store::Rows& view() { return view_; }
@@ -33,18 +33,18 @@ class Filing {
   absl::Status Broken(absl::string_view why) const;
 
   // A fact under the identifier. Sets the event's index.
-  absl::Status Fact(const common::v1::Identifier& identifier, rows::FactRow row);
+  absl::Status PutFact(const common::v1::Identifier& identifier, rows::FactRow row);
   absl::Status DropFact(const common::v1::Identifier& identifier, const rows::FactRow& row);
   // A sale of any kind under its strongest identifier; nobody's is left out. Touches all its identifiers.
-  absl::Status Sale(const checkout::v1::SaleRecord& sale, v1::TimelineKind kind, absl::string_view id);
+  absl::Status PutSale(const checkout::v1::SaleRecord& sale, v1::TimelineKind kind, absl::string_view id);
 
-  // Something that goes on for the identifier since then, or not any more. Both count as a change of hers.
+  // An activity of the customer that began at `since`, or that has ended. Both count as a change of hers.
   absl::Status AddActivity(const common::v1::Identifier& identifier, ActivityKind kind, UnixMicros since,
                            absl::string_view id, absl::string_view part = "");
   absl::Status RemoveActivity(const common::v1::Identifier& identifier, ActivityKind kind, UnixMicros since,
                               absl::string_view id, absl::string_view part = "");
   // Something changed in her name.
-  absl::Status Change(const common::v1::Identifier& identifier);
+  absl::Status MarkChanged(const common::v1::Identifier& identifier);
 
   void Touch(const common::v1::Identifier& identifier);
 
@@ -55,8 +55,8 @@ class Filing {
 };
 
 // Folds one fact of a cart, or of the order that it became, into rows; whoever's.
-absl::Status ProjectOrder(const checkout::v1::OrderEvent& event, Filing* filing);
+absl::Status ProjectOrder(const checkout::v1::OrderEvent& event, CustomerWriter* writer);
 
 }  // namespace halles::customer_identity
 
-#endif  // HALLES_SERVICES_CUSTOMER_IDENTITY_FILING_H_
+#endif  // HALLES_SERVICES_CUSTOMER_IDENTITY_CUSTOMER_WRITER_H_
