@@ -131,7 +131,7 @@ bool IsOfSaga(absl::string_view hold_id) { return hold_id.find('/') != absl::str
 void Break(store::Rows& view, const inventory::v1::PromiseBroken& broken, const partition::FactContext& context) {
   for (const std::string& hold : broken.hold_ids()) {
     if (!IsOfSaga(hold)) continue;
-    const WorkOfHoldKey key{Sku::FromString(context.aggregate_id), hold};
+    const HoldKey key{Sku::FromString(context.aggregate_id), hold};
     rows::WorkRow work;
     work.set_kind(v1::WORK_KIND_CONTRADICTORY);
     work.set_cause(absl::StrCat("of ", context.aggregate_id, " ", broken.short_units(),
@@ -140,22 +140,22 @@ void Break(store::Rows& view, const inventory::v1::PromiseBroken& broken, const 
     work.set_location_id(broken.location_id());
     kContradictions.Put(view, {context.logical_time, key.sku, hold, LocationId::FromString(broken.location_id())},
                         work);
-    rows::WorkOfHoldRow row = kWorkOfHolds.Get(view, key).value_or(rows::WorkOfHoldRow());
-    rows::WorkOfHold& entry = *row.add_broken();
+    rows::BrokenPromisesRow row = kBrokenPromises.Get(view, key).value_or(rows::BrokenPromisesRow());
+    rows::BrokenPromise& entry = *row.add_broken();
     entry.set_since_us(context.logical_time);
     entry.set_location_id(broken.location_id());
-    kWorkOfHolds.Put(view, key, row);
+    kBrokenPromises.Put(view, key, row);
   }
 }
 
 // The hold's goods are not at the location any more; null: they are nowhere.
 void Mend(store::Rows& view, const std::string& hold, const std::string* location_id,
           const partition::FactContext& context) {
-  const WorkOfHoldKey key{Sku::FromString(context.aggregate_id), hold};
-  std::optional<rows::WorkOfHoldRow> row = kWorkOfHolds.Get(view, key);
+  const HoldKey key{Sku::FromString(context.aggregate_id), hold};
+  std::optional<rows::BrokenPromisesRow> row = kBrokenPromises.Get(view, key);
   if (!row.has_value()) return;
-  rows::WorkOfHoldRow left;
-  for (const rows::WorkOfHold& entry : row->broken()) {
+  rows::BrokenPromisesRow left;
+  for (const rows::BrokenPromise& entry : row->broken()) {
     if (location_id != nullptr && entry.location_id() != *location_id) {
       *left.add_broken() = entry;
     } else {
@@ -163,9 +163,9 @@ void Mend(store::Rows& view, const std::string& hold, const std::string* locatio
     }
   }
   if (left.broken().empty()) {
-    kWorkOfHolds.Delete(view, key);
+    kBrokenPromises.Delete(view, key);
   } else {
-    kWorkOfHolds.Put(view, key, left);
+    kBrokenPromises.Put(view, key, left);
   }
 }
 

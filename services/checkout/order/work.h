@@ -33,7 +33,7 @@ inline constexpr int kWorkPageMax = 1000;
 // Rows of the first two tables are written by the slot of the order, those of the others by the slot of the SKU: a query
 // brings them together. Invariants:
 //   1. kWork has a row for each part of kWorkOrders that has a time from which on it needs somebody, under that time.
-//   2. kContradictions has a row for each broken promise of kWorkOfHolds; it goes when the hold's goods leave, move or are
+//   2. kContradictions has a row for each entry of kBrokenPromises; it goes when the hold's goods leave, move or are
 //      released.
 
 struct WorkOrderKey {
@@ -63,7 +63,7 @@ struct ContradictionKey {
   auto Fields() { return std::tie(since_us, sku, hold, location); }
 };
 
-struct WorkOfHoldKey {
+struct HoldKey {
   Sku sku;
   std::string hold;
   static constexpr std::array kFieldNames = {"sku", "hold"};
@@ -74,10 +74,10 @@ struct WorkOfHoldKey {
 inline constexpr store::Table<WorkOrderKey, rows::WorkOrderRow> kWorkOrders(1, "work_orders");
 inline constexpr store::Table<WorkKey, rows::WorkRow> kWork(2, "work");
 inline constexpr store::Table<ContradictionKey, rows::WorkRow> kContradictions(3, "contradictions");
-inline constexpr store::Table<WorkOfHoldKey, rows::WorkOfHoldRow> kWorkOfHolds(4, "work_of_holds");
+inline constexpr store::Table<HoldKey, rows::BrokenPromisesRow> kBrokenPromises(4, "broken_promises");
 
 inline store::Schema WorkSchema() {
-  return store::Schema().Add(kWorkOrders).Add(kWork).Add(kContradictions).Add(kWorkOfHolds);
+  return store::Schema().Add(kWorkOrders).Add(kWork).Add(kContradictions).Add(kBrokenPromises);
 }
 
 // Events that begin with other fields change nothing.
