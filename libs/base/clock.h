@@ -5,10 +5,9 @@
 #include <atomic>
 #include <cstdint>
 
-namespace halles {
+#include "libs/base/unix_time.h"
 
-// Microseconds since 1970-01-01T00:00:00Z.
-using UnixMicros = int64_t;
+namespace halles {
 
 // Thread safety: may be shared.
 class Clock {
@@ -17,12 +16,6 @@ class Clock {
   virtual UnixMicros Wall() const = 0;
   // Never goes back, and goes on while the machine sleeps. Comparable within one boot only.
   virtual int64_t MonotonicMicros() const = 0;
-};
-
-class SystemClock : public Clock {
- public:
-  UnixMicros Wall() const override;
-  int64_t MonotonicMicros() const override;
 };
 
 // A clock that is turned by hand.

@@ -1,11 +1,5 @@
-// Random bytes of the kernel and of a seed.
+// Random bytes from a seed.
 #include "libs/base/random.h"
-
-#include <sys/random.h>
-
-#include <cerrno>
-#include <cstdio>
-#include <cstdlib>
 
 namespace halles {
 
@@ -23,18 +17,6 @@ uint64_t RandomSource::Uniform(uint64_t bound) {
   for (;;) {
     const uint64_t value = Next64();
     if (value >= skew) return value % bound;
-  }
-}
-
-void OsRandom::Fill(absl::Span<uint8_t> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t filled = getrandom(bytes.data(), bytes.size(), 0);
-    if (filled < 0) {
-      if (errno == EINTR) continue;
-      std::perror("getrandom");  // ids and keys cannot be made without it
-      std::abort();
-    }
-    bytes.remove_prefix(static_cast<size_t>(filled));
   }
 }
 

@@ -18,13 +18,6 @@ class RandomSource {
   uint64_t Uniform(uint64_t bound);
 };
 
-// The kernel's random numbers; fit for keys.
-// Thread safety: may be shared.
-class OsRandom : public RandomSource {
- public:
-  void Fill(absl::Span<uint8_t> bytes) override;
-};
-
 // The same bytes for the same seed on every machine. Not fit for keys.
 // Thread safety: one thread at a time.
 class SeededRandom : public RandomSource {

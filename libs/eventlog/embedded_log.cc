@@ -10,6 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
 #include "libs/eventlog/frame.h"
+#include "libs/machine/os_random.h"
+#include "libs/machine/system_clock.h"
 
 namespace halles::eventlog {
 namespace {

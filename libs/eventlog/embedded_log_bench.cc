@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "libs/base/clock.h"
 #include "libs/base/mutex.h"
 #include "libs/eventlog/embedded_log.h"
+#include "libs/machine/system_clock.h"
 
 namespace halles::eventlog {
 namespace {

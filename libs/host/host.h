@@ -17,7 +17,6 @@
 #include "absl/time/time.h"
 #include "libs/base/clock.h"
 #include "libs/base/identifiers/identifier.h"
-#include "libs/base/key_ring.h"
 #include "libs/base/mutex.h"
 #include "libs/base/random.h"
 #include "libs/eventlog/log.h"
@@ -30,6 +29,7 @@
 #include "libs/projection/view_follower.h"
 #include "libs/store/fold.h"
 #include "libs/store/store.h"
+#include "libs/vault/key_ring.h"
 
 namespace halles::host {
 

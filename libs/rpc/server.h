@@ -13,8 +13,8 @@
 #include "absl/time/time.h"
 #include "grpcpp/impl/service_type.h"
 #include "grpcpp/server.h"
-#include "libs/base/address.h"
 #include "libs/base/mutex.h"
+#include "libs/machine/address.h"
 
 namespace halles::rpc {
 

@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
-#include "libs/base/address.h"
+#include "libs/machine/address.h"
 #include "libs/telemetry/metrics.h"
 
 namespace prometheus {

@@ -10,8 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "libs/base/options.h"
 #include "libs/base/status.h"
+#include "libs/program/options.h"
 #include "services/halles/log_words.h"
 
 namespace halles::program {

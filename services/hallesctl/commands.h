@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "halles/customer_identity/v1/customer_identity_service.pb.h"
-#include "libs/base/options.h"
+#include "libs/program/options.h"
 #include "services/hallesctl/session.h"
 
 namespace halles::hallesctl {

@@ -6,9 +6,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "libs/base/clock.h"
-#include "libs/base/options.h"
 #include "libs/base/status.h"
+#include "libs/machine/system_clock.h"
+#include "libs/program/options.h"
 #include "services/hallesctl/client.h"
 #include "services/hallesctl/commands.h"
 #include "services/hallesctl/race_command.h"

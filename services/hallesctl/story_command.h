@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "libs/base/options.h"
+#include "libs/program/options.h"
 #include "services/hallesctl/session.h"
 
 namespace halles::hallesctl {

@@ -1,6 +1,6 @@
 // Queues with a thread each: how a process runs its tasks.
-#ifndef HALLES_LIBS_BASE_THREAD_SCHEDULER_H_
-#define HALLES_LIBS_BASE_THREAD_SCHEDULER_H_
+#ifndef HALLES_LIBS_MACHINE_THREAD_SCHEDULER_H_
+#define HALLES_LIBS_MACHINE_THREAD_SCHEDULER_H_
 
 #include <memory>
 #include <string>
@@ -25,4 +25,4 @@ class ThreadScheduler : public Scheduler {
 
 }  // namespace halles
 
-#endif  // HALLES_LIBS_BASE_THREAD_SCHEDULER_H_
+#endif  // HALLES_LIBS_MACHINE_THREAD_SCHEDULER_H_

@@ -1,5 +1,5 @@
 // The key ring: made once, kept, and never mixed up with another install's.
-#include "libs/base/key_ring.h"
+#include "libs/vault/key_ring.h"
 
 #include <sys/stat.h>
 

@@ -1,6 +1,6 @@
 // Addresses that the process listens on.
-#ifndef HALLES_LIBS_BASE_ADDRESS_H_
-#define HALLES_LIBS_BASE_ADDRESS_H_
+#ifndef HALLES_LIBS_MACHINE_ADDRESS_H_
+#define HALLES_LIBS_MACHINE_ADDRESS_H_
 
 #include <cstdint>
 #include <string>
@@ -31,4 +31,4 @@ absl::Status CheckCanListen(const ListenAddress& address, absl::string_view what
 
 }  // namespace halles
 
-#endif  // HALLES_LIBS_BASE_ADDRESS_H_
+#endif  // HALLES_LIBS_MACHINE_ADDRESS_H_

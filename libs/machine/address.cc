@@ -1,5 +1,5 @@
 // Parses listen addresses and asks the system whether they are free.
-#include "libs/base/address.h"
+#include "libs/machine/address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

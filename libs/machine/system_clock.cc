@@ -1,5 +1,5 @@
-// The clocks of the machine.
-#include "libs/base/clock.h"
+// Reads the clocks of the kernel.
+#include "libs/machine/system_clock.h"
 
 #include <time.h>
 

@@ -1,5 +1,5 @@
 // Runs the tasks of a queue on its thread.
-#include "libs/base/thread_scheduler.h"
+#include "libs/machine/thread_scheduler.h"
 
 #include <pthread.h>
 #include <sys/resource.h>

@@ -1,5 +1,5 @@
 // Command lines by CLI11; the order flag, environment, file, default is kept here, since CLI11 puts files first.
-#include "libs/base/options.h"
+#include "libs/program/options.h"
 
 #include <algorithm>
 #include <cstdlib>

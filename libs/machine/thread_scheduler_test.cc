@@ -1,11 +1,12 @@
 // Tests of queues with threads.
-#include "libs/base/thread_scheduler.h"
+#include "libs/machine/thread_scheduler.h"
 
 #include <memory>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "libs/base/mutex.h"
+#include "libs/machine/system_clock.h"
 
 namespace halles {
 namespace {

@@ -1,5 +1,5 @@
 // Tests of listen addresses.
-#include "libs/base/address.h"
+#include "libs/machine/address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -5,7 +5,7 @@
 //   key identifier 1 <64 hex digits>
 //   key request 1 <64 hex digits>
 //   crc <8 hex digits of the CRC-32C of all bytes before this line>
-#include "libs/base/key_ring.h"
+#include "libs/vault/key_ring.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

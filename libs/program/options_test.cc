@@ -1,5 +1,5 @@
 // Tests of flags, environment and file, and of their order.
-#include "libs/base/options.h"
+#include "libs/program/options.h"
 
 #include <cstdlib>
 #include <fstream>

@@ -1,6 +1,6 @@
 // What the operator sets: by flag, by environment, by file, or not at all, in this order.
-#ifndef HALLES_LIBS_BASE_OPTIONS_H_
-#define HALLES_LIBS_BASE_OPTIONS_H_
+#ifndef HALLES_LIBS_PROGRAM_OPTIONS_H_
+#define HALLES_LIBS_PROGRAM_OPTIONS_H_
 
 #include <cstdint>
 #include <functional>
@@ -92,4 +92,4 @@ class Options : public Settings {
 
 }  // namespace halles
 
-#endif  // HALLES_LIBS_BASE_OPTIONS_H_
+#endif  // HALLES_LIBS_PROGRAM_OPTIONS_H_

@@ -1,6 +1,6 @@
 // The keys of an install: kept beside the log, never in it, and never among what may be deleted.
-#ifndef HALLES_LIBS_BASE_KEY_RING_H_
-#define HALLES_LIBS_BASE_KEY_RING_H_
+#ifndef HALLES_LIBS_VAULT_KEY_RING_H_
+#define HALLES_LIBS_VAULT_KEY_RING_H_
 
 #include <cstdint>
 #include <map>
@@ -41,4 +41,4 @@ class KeyRing {
 
 }  // namespace halles
 
-#endif  // HALLES_LIBS_BASE_KEY_RING_H_
+#endif  // HALLES_LIBS_VAULT_KEY_RING_H_
