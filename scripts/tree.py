@@ -1,9 +1,19 @@
 """What the checks share: the files of the tree, and how faults are reported."""
 
 import argparse
+import collections
+import json
 import pathlib
+import re
+import shlex
 import subprocess
 import sys
+
+OBJECT = re.compile(r"([^/]+)\.dir/")
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+([<"])([^>"]+)[>"]', re.M)
+
+# One file as one target of the build compiles it: path relative to the tree or, when it is generated, to the build folder.
+Compiled = collections.namedtuple("Compiled", "path generated target command directory")
 
 
 def files(root, *suffixes):
@@ -13,6 +23,29 @@ def files(root, *suffixes):
         check=True, capture_output=True, text=True).stdout.split("\0")
     return sorted(pathlib.PurePosixPath(name) for name in set(listed)
                   if name and (not suffixes or name.endswith(suffixes)) and (root / name).is_file())
+
+
+def includes(root, path):
+    """(line number, quote, what) of every include of the file."""
+    text = (root / path).read_text()
+    for match in INCLUDE.finditer(text):
+        yield text.count("\n", 0, match.start()) + 1, match.group(1), match.group(2)
+
+
+def compiled(root, build):
+    """Every Compiled of a build folder that is configured."""
+    if not (build / "compile_commands.json").is_file():
+        sys.exit(f"{pathlib.Path(sys.argv[0]).name}: {build} is not configured; run scripts/build --configure")
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        path = pathlib.PurePath(entry["file"])
+        text = entry["command"]
+        command = shlex.split(text) if set("'\"\\") & set(text) else text.split()  # the former is slow
+        target = OBJECT.search(command[command.index("-o") + 1]).group(1)
+        for base, generated in ((build, True), (root, False)):
+            if path.is_relative_to(base):
+                yield Compiled(pathlib.PurePosixPath(path.relative_to(base)), generated, target, command,
+                               entry["directory"])
+                break
 
 
 def is_test(path):

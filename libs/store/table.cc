@@ -2,12 +2,11 @@
 #include "libs/store/table.h"
 
 #include <climits>
-#include <cstdio>
-#include <cstdlib>
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "libs/base/check.h"
 #include "libs/base/status.h"
 
 namespace halles::store {
@@ -38,10 +37,8 @@ absl::Status UnreadableRow(absl::string_view table, absl::string_view what) {
 }
 
 void Schema::AddEntry(uint16_t id, const char* name, Printer print) {
-  if (!tables_.emplace(id, Entry{name, print}).second) {
-    std::fprintf(stderr, "two tables of one schema have the id %d\n", static_cast<int>(id));
-    std::abort();
-  }
+  const bool added = tables_.emplace(id, Entry{name, print}).second;
+  HALLES_CHECK(added, "two tables of one schema have the same id");
 }
 
 std::string Schema::Describe(absl::string_view key) const {

@@ -10,7 +10,7 @@
 #include "google/protobuf/timestamp.pb.h"
 #include "halles/checkout/v1/record.pb.h"
 #include "halles/common/v1/common.pb.h"
-#include "libs/base/clock.h"
+#include "libs/base/unix_time.h"
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"
 #include "services/customer_identity/projection.h"

@@ -12,8 +12,8 @@
 #include "google/protobuf/timestamp.pb.h"
 #include "halles/checkout/v1/checkout_events.pb.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
-#include "libs/base/clock.h"
 #include "libs/base/money.h"
+#include "libs/base/unix_time.h"
 #include "services/checkout/field_path.h"
 
 namespace halles::checkout {

@@ -12,7 +12,7 @@
 #include "google/protobuf/timestamp.pb.h"
 #include "halles/checkout/v1/checkout_events.pb.h"
 #include "halles/common/v1/common.pb.h"
-#include "libs/base/clock.h"
+#include "libs/base/unix_time.h"
 
 namespace halles::checkout::order {
 

@@ -7,8 +7,8 @@
 #include "absl/strings/string_view.h"
 #include "google/protobuf/repeated_ptr_field.h"
 #include "halles/checkout/v1/order_events.pb.h"
-#include "libs/base/clock.h"
 #include "libs/base/ids.h"
+#include "libs/base/unix_time.h"
 #include "services/checkout/rows.pb.h"
 
 namespace halles::checkout::order {
