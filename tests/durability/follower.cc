@@ -22,14 +22,9 @@
 #include "halles/admin/v1/admin_service.grpc.pb.h"
 #include "libs/base/mutex.h"
 #include "libs/base/status.h"
-#include "libs/eventlog/adjudicator.h"
+#include "libs/eventlog/log.h"
 #include "libs/host/host.h"
-#include "libs/partition/fold.h"
-#include "libs/store/fold.h"
-#include "libs/store/memory_rows.h"
-#include "services/checkout/definition.h"
-#include "services/customer_identity/definition.h"
-#include "services/inventory/definition.h"
+#include "tests/fold/slot_fold.h"
 
 namespace halles::durability {
 namespace {
@@ -41,80 +36,24 @@ using admin::v1::TailLogResponse;
 constexpr absl::Duration kReconnect = absl::Milliseconds(50);
 constexpr absl::Duration kPatience = absl::Seconds(150);
 
-std::string DigestOf(const store::MemoryRows& rows) {
-  store::Digest digest;
-  for (const auto& [key, row] : rows.rows()) digest.AddRow(key, row.value);
-  return digest.Hex();
-}
-
-// One slot: its place in the log, its state, and its part of each view that reads it.
-// Thread safety: one thread at a time.
-class SlotFold {
- public:
-  SlotFold(const host::Definitions& definitions, const eventlog::LogIdentity& identity, SlotId slot)
-      : slot_(slot), cursor_(eventlog::GenesisCursor(identity, slot)) {
-    for (const partition::ServiceDefinition& service : definitions.services) {
-      if (service.id == slot.service) service_ = &service;
-    }
-    for (const projection::ViewDefinition& view : definitions.views) {
-      for (ServiceId source : view.SourceServices()) {
-        if (source == slot.service) views_.emplace_back(&view, std::make_unique<store::MemoryRows>());
-      }
-    }
-  }
-
-  Position next() const { return cursor_.next; }
-  SlotId slot() const { return slot_; }
-
-  absl::Status Fold(Position position, const std::string& bytes) {
-    ASSIGN_OR_RETURN(const eventlog::Judgement judgement, eventlog::Adjudicate(bytes, position, &cursor_));
-    if (judgement.verdict != eventlog::Verdict::kAccepted || judgement.header.kind != eventlog::RecordKind::kBatch) {
-      return absl::OkStatus();
-    }
-    log::v1::RecordBody body;
-    if (!body.ParseFromArray(judgement.body.data(), static_cast<int>(judgement.body.size())) || !body.has_batch()) {
-      return absl::DataLossError("a batch does not parse");
-    }
-    const UnixMicros time = judgement.header.logical_time;
-    state_.set_position(position);
-    RETURN_IF_ERROR(partition::FoldBatch(*service_, slot_, position, time, body.batch(), state_));
-    for (const auto& [view, rows] : views_) {
-      rows->set_position(position);
-      for (int i = 0; i < body.batch().events_size(); ++i) {
-        const log::v1::Event& event = body.batch().events(i);
-        const projection::SourceProjection* projection = view->Find(slot_.service, event.type());
-        if (projection == nullptr) continue;
-        RETURN_IF_ERROR(projection->project(*rows, event.payload(),
-                                            partition::ContextOf(slot_, position, time, body.batch(), i), nullptr));
-        RETURN_IF_ERROR(rows->status());
-      }
-    }
-    return absl::OkStatus();
-  }
-
-  void Tell(GetStatusResponse* status) const {
-    admin::v1::SlotStatus* slot = status->add_slots();
-    slot->set_service(std::string(ServiceName(slot_.service)));
-    slot->set_slot(slot_.slot);
-    slot->set_position(cursor_.next);
-    slot->set_digest(DigestOf(state_));
-    for (const auto& [definition, rows] : views_) {
+void Tell(const std::vector<fold::FoldedRows>& folded, GetStatusResponse* status) {
+  for (const fold::FoldedRows& rows : folded) {
+    if (rows.view.empty()) {
+      admin::v1::SlotStatus* slot = status->add_slots();
+      slot->set_service(std::string(ServiceName(rows.slot.service)));
+      slot->set_slot(rows.slot.slot);
+      slot->set_position(rows.next);
+      slot->set_digest(rows.digest);
+    } else {
       admin::v1::ViewStatus* view = status->add_views();
-      view->set_view(definition->FullName());
-      view->set_service(std::string(ServiceName(slot_.service)));
-      view->set_slot(slot_.slot);
-      view->set_position(cursor_.next);
-      view->set_digest(DigestOf(*rows));
+      view->set_view(rows.view);
+      view->set_service(std::string(ServiceName(rows.slot.service)));
+      view->set_slot(rows.slot.slot);
+      view->set_position(rows.next);
+      view->set_digest(rows.digest);
     }
   }
-
- private:
-  const SlotId slot_;
-  const partition::ServiceDefinition* service_ = nullptr;
-  eventlog::Cursor cursor_;
-  store::MemoryRows state_;
-  std::vector<std::pair<const projection::ViewDefinition*, std::unique_ptr<store::MemoryRows>>> views_;
-};
+}
 
 // Thread safety: any thread.
 class Targets {
@@ -148,7 +87,7 @@ class Targets {
 
 // Folds the slot until it is where the targets want it.
 absl::Status Follow(const std::shared_ptr<grpc::Channel>& channel, admin::v1::AdminService::Stub* stub,
-                    Targets* targets, std::atomic<uint64_t>* resumed, SlotFold* fold) {
+                    Targets* targets, std::atomic<uint64_t>* resumed, fold::SlotFold* fold) {
   const absl::Time give_up = absl::Now() + kPatience;
   while (absl::Now() < give_up) {
     std::optional<Position> target = targets->Of(fold->slot());
@@ -177,10 +116,7 @@ absl::Status Follow(const std::shared_ptr<grpc::Channel>& channel, admin::v1::Ad
 }
 
 int Run(const std::string& target) {
-  host::Definitions definitions;
-  checkout::Define(&definitions);
-  customer_identity::Define(&definitions);
-  inventory::Define(&definitions);
+  const host::Definitions definitions = fold::AllDefinitions();
 
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 20);
@@ -202,10 +138,10 @@ int Run(const std::string& target) {
   for (const admin::v1::SlotStatus& slot : status.slots()) {
     identity.slots_per_service = std::max(identity.slots_per_service, slot.slot() + 1);
   }
-  std::vector<std::unique_ptr<SlotFold>> folds;
+  std::vector<std::unique_ptr<fold::SlotFold>> folds;
   for (const admin::v1::SlotStatus& slot : status.slots()) {
     const SlotId id{*ParseService(slot.service()), static_cast<uint16_t>(slot.slot())};
-    folds.push_back(std::make_unique<SlotFold>(definitions, identity, id));
+    folds.push_back(std::make_unique<fold::SlotFold>(definitions, identity, id));
   }
 
   Targets targets;
@@ -228,7 +164,7 @@ int Run(const std::string& target) {
   made.set_install_id(status.install_id());
   int exit = 0;
   for (size_t i = 0; i < folds.size(); ++i) {
-    folds[i]->Tell(&made);
+    Tell(folds[i]->Folded(), &made);
     if (results[i].ok()) continue;
     std::cerr << results[i] << "\n";
     exit = 1;
