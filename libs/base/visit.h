@@ -1,0 +1,148 @@
+// What a visitor of events must hold, and what it says of each kind of event; the generated "*_events.visit.h" stand on it.
+//
+// An event message has `oneof event`. For each there is, beside its ".pb.h", a header with
+//
+//   auto Visit(const OrderEvent& event, Visitor&& visitor);
+//
+// which calls `visitor` with the message that is set. A visitor is a struct with one overload for each kind of event:
+//
+//   struct Evolver : PassesOver<v1::CartOpened, v1::CartMerged> {
+//     using PassesOver::operator();
+//     absl::Status operator()(const v1::OrderConfirmed& confirmed) const;
+//     absl::Status operator()(NoEvent) const;
+//     store::Rows& rows;
+//   };
+//
+// A kind that it has no overload for does not compile, and the error names it. So a new kind of event stops the build at
+// every fold and reaction until each has its answer; kinds that mean nothing to it are named in PassesOver.
+#ifndef HALLES_LIBS_BASE_VISIT_H_
+#define HALLES_LIBS_BASE_VISIT_H_
+
+#include <array>
+#include <cstddef>
+#include <type_traits>
+
+#include "absl/status/statusor.h"
+#include "google/protobuf/message.h"
+
+namespace halles {
+
+// What an overload returns that passes over a kind of event: Visit does not call it.
+struct Ignored {};
+
+// No kind is set, or one that this build does not know. The type that the visitor returns for it is what Visit returns.
+struct NoEvent {};
+
+// The overload of a visitor that passes over one kind of event.
+template <class Event>
+struct PassesOverOne {
+  Ignored operator()(const Event&) const { return {}; }
+};
+
+// The kinds of events that a visitor passes over. Visit then returns a value that says nothing: an OK status, no requests.
+template <class... Events>
+struct PassesOver : PassesOverOne<Events>... {
+  using PassesOverOne<Events>::operator()...;
+};
+
+namespace visit_internal {
+
+template <class Visitor, class Argument>
+concept Takes = requires(Visitor& visitor, const Argument& argument) {
+  visitor(argument);
+};
+
+template <class Visitor, class Argument>
+struct ResultOf {
+  using Type = void;
+};
+template <class Visitor, class Argument>
+requires Takes<Visitor, Argument>
+struct ResultOf<Visitor, Argument> {
+  using Type = std::invoke_result_t<Visitor&, const Argument&>;
+};
+
+template <class Visitor>
+using Result = typename ResultOf<Visitor, NoEvent>::Type;
+
+template <class Visitor, class Event>
+inline constexpr bool kPassesOver = std::is_same_v<typename ResultOf<Visitor, Event>::Type, Ignored>;
+
+template <class Visitor, class Event>
+inline constexpr bool kFits = kPassesOver<Visitor, Event> ||
+                              (Takes<Visitor, Event> &&
+                               std::is_convertible_v<typename ResultOf<Visitor, Event>::Type, Result<Visitor>>);
+
+// Named as passed over and handled all the same.
+template <class Visitor, class Event>
+inline constexpr bool kContradicts =
+    Takes<Visitor, Event> && !kPassesOver<Visitor, Event> && std::is_base_of_v<PassesOverOne<Event>, Visitor>;
+
+// A message that is no event of anybody: whoever takes it takes whatever comes.
+struct AnyMessage : google::protobuf::Message {};
+
+template <class Visitor>
+constexpr void CheckVisitor() {
+  static_assert(Takes<Visitor, NoEvent>,
+                "the visitor has no overload for NoEvent: say what an event means that this build does not know");
+  static_assert(!kPassesOver<Visitor, NoEvent>, "the visitor passes over NoEvent: it must return what Visit returns");
+  static_assert(!Takes<Visitor, AnyMessage>,
+                "the visitor takes any message, so a new kind of event would go unseen: name each kind");
+}
+
+// What Visit returns for an event that is passed over.
+template <class Result>
+struct Nothing {
+  static Result Value() { return Result(); }
+};
+template <class Value_>
+struct Nothing<absl::StatusOr<Value_>> {
+  static absl::StatusOr<Value_> Value() { return Value_(); }
+};
+
+template <class Event, class Visitor>
+Result<Visitor> VisitOne(const Event& event, Visitor& visitor) {
+  if constexpr (kPassesOver<Visitor, Event>) {
+    return Nothing<Result<Visitor>>::Value();
+  } else if constexpr (kFits<Visitor, Event>) {
+    return visitor(event);
+  }
+}
+
+// One kind of event: the number of its field and its message.
+template <int kNumber, class Message_>
+struct Kind {
+  static constexpr int kFieldNumber = kNumber;
+  using Message = Message_;
+};
+
+template <class... Kinds>
+struct KindList {
+  template <class Visitor>
+  static constexpr size_t Handled() {
+    return (size_t{0} + ... + (kPassesOver<Visitor, typename Kinds::Message> ? 0 : 1));
+  }
+
+  template <class Visitor>
+  static constexpr std::array<int, Handled<Visitor>()> Fields() {
+    std::array<int, Handled<Visitor>()> fields{};
+    size_t next = 0;
+    ((kPassesOver<Visitor, typename Kinds::Message> ? void() : void(fields[next++] = Kinds::kFieldNumber)), ...);
+    return fields;
+  }
+};
+
+// The kinds of an event message, in the order of its proto; generated.
+template <class Event>
+struct KindsOf;
+
+}  // namespace visit_internal
+
+// The numbers of the fields of `Event` that a visitor handles, in the order of the proto: a reader need not even parse an
+// event that holds another.
+template <class Event, class Visitor>
+inline constexpr auto kHandledFields = visit_internal::KindsOf<Event>::template Fields<Visitor>();
+
+}  // namespace halles
+
+#endif  // HALLES_LIBS_BASE_VISIT_H_
