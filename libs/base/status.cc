@@ -35,15 +35,27 @@ absl::Status Failure(absl::StatusCode code, absl::string_view reason, absl::stri
   return status;
 }
 
-absl::Status InvalidField(absl::string_view field, absl::string_view description) {
-  absl::Status status = Failure(absl::StatusCode::kInvalidArgument, "INVALID_FIELD",
-                                absl::StrCat(field, ": ", description), {{"field", std::string(field)}});
+namespace {
+
+absl::Status BadField(absl::string_view reason, absl::string_view field, absl::string_view description) {
+  absl::Status status = Failure(absl::StatusCode::kInvalidArgument, reason, absl::StrCat(field, ": ", description),
+                                {{"field", std::string(field)}});
   google::rpc::BadRequest bad_request;
   auto* violation = bad_request.add_field_violations();
   violation->set_field(std::string(field));
   violation->set_description(std::string(description));
   Attach(kBadRequestUrl, bad_request, &status);
   return status;
+}
+
+}  // namespace
+
+absl::Status InvalidField(absl::string_view field, absl::string_view description) {
+  return BadField("INVALID_FIELD", field, description);
+}
+
+absl::Status UnknownValue(absl::string_view field, absl::string_view description) {
+  return BadField("UNKNOWN_VALUE", field, description);
 }
 
 absl::Status Overloaded(absl::string_view reason, absl::string_view message, absl::Duration retry_after) {

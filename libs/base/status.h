@@ -50,6 +50,10 @@ absl::Status Failure(absl::StatusCode code, absl::string_view reason, absl::stri
 // in the proto, such as "lines[3].unit_price".
 absl::Status InvalidField(absl::string_view field, absl::string_view description);
 
+// A field that holds a value which this build does not know, and a newer one may: INVALID_ARGUMENT with BadRequest and the
+// reason UNKNOWN_VALUE.
+absl::Status UnknownValue(absl::string_view field, absl::string_view description);
+
 // Too much work for now: RESOURCE_EXHAUSTED with RetryInfo.
 absl::Status Overloaded(absl::string_view reason, absl::string_view message, absl::Duration retry_after);
 

@@ -55,6 +55,14 @@ TEST(InvalidField, NamesTheFieldInBothPayloads) {
   EXPECT_EQ(bad.field_violations(0).description(), "is negative");
 }
 
+TEST(UnknownValue, HasAReasonOfItsOwn) {
+  const absl::Status status = UnknownValue("purpose", "has the value 7, which is unknown here");
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ReasonOf(status), "UNKNOWN_VALUE");
+  EXPECT_EQ(MetadataOf(status, "field"), "purpose");
+  EXPECT_TRUE(status.GetPayload(kBadRequestUrl).has_value());
+}
+
 TEST(Overloaded, SaysWhenToTryAgain) {
   const absl::Status status = Overloaded("QUEUE_FULL", "the queue is full", absl::Milliseconds(1250));
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);

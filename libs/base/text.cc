@@ -2,14 +2,31 @@
 #include "libs/base/text.h"
 
 #include <cstdint>
+#include <cstring>
 
 #include "absl/strings/escaping.h"
 
 namespace halles {
+namespace {
+
+// Whether all eight bytes are 0x20 to 0x7e: none has its high bit, none falls below 0 when 0x20 is taken off, and none
+// reaches 0x80 when 1 is added.
+bool AllPrintableAscii(uint64_t bytes) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  constexpr uint64_t kHigh = 0x80 * kOnes;
+  return ((bytes | (bytes - 0x20 * kOnes) | (bytes + kOnes)) & kHigh) == 0;
+}
+
+}  // namespace
 
 std::optional<size_t> PrintableLength(absl::string_view text) {
   size_t characters = 0;
   for (size_t i = 0; i < text.size(); ++characters) {
+    for (uint64_t word; text.size() - i >= sizeof(word); i += sizeof(word), characters += sizeof(word)) {
+      std::memcpy(&word, text.data() + i, sizeof(word));
+      if (!AllPrintableAscii(word)) break;
+    }
+    if (i == text.size()) break;
     const auto lead = static_cast<uint8_t>(text[i]);
     size_t bytes;
     uint32_t point;

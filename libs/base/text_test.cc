@@ -19,6 +19,19 @@ TEST(PrintableLength, RefusesControlCharacters) {
   EXPECT_FALSE(PrintableLength("a\xc2\x85").has_value());
 }
 
+TEST(PrintableLength, FindsOneBadByteAmongGoodOnesWhereverItStands) {
+  for (const char bad : {'\0', '\x1f', '\x7f', '\x80', '\xff'}) {
+    for (size_t at = 0; at < 20; ++at) {
+      std::string text(20, '~');
+      text[at] = bad;
+      EXPECT_FALSE(PrintableLength(text).has_value()) << at;
+      text[at] = ' ';
+      EXPECT_EQ(PrintableLength(text), 20u);
+    }
+  }
+  EXPECT_EQ(PrintableLength("seven chars caf\xc3\xa9 and eight more"), 31u);
+}
+
 TEST(PrintableLength, RefusesWhatIsNotUtf8) {
   for (const char* text : {"\x80", "\xc3", "\xc0\xaf", "\xe2\x82", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff"}) {
     EXPECT_FALSE(PrintableLength(text).has_value());
