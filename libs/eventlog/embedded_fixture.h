@@ -76,13 +76,14 @@ inline std::vector<std::string> ReadAll(EmbeddedLog& log, SlotId slot) {
   if (!reader.ok()) return records;
   for (;;) {
     std::vector<StoredRecord> some;
-    const auto count = (*reader)->Poll({}, &some);
-    EXPECT_TRUE(count.ok()) << count.status();
-    if (!count.ok() || *count == 0) return records;
+    const auto result = (*reader)->Poll({}, &some);
+    EXPECT_TRUE(result.ok()) << result.status();
+    if (!result.ok()) return records;
     for (StoredRecord& record : some) {
       EXPECT_EQ(record.position, records.size());
       records.push_back(std::move(record.bytes));
     }
+    if (result->at_end) return records;
   }
 }
 

@@ -155,10 +155,10 @@ void Run(const std::string& directory, double seconds) {
     more = false;
     for (auto& reader : readers) {
       some.clear();
-      const auto count = reader->Poll({}, &some);
-      if (!count.ok()) exit(1);
-      read += *count;
-      more = more || *count > 0;
+      const auto result = reader->Poll({}, &some);
+      if (!result.ok()) exit(1);
+      read += result->count;
+      more = more || !result->at_end;
     }
   }
   const auto elapsed = static_cast<double>(clock.MonotonicMicros() - opened);

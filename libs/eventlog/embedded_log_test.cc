@@ -154,12 +154,12 @@ TEST_F(EmbeddedLogReader, NeverSeesBeyondTheSync) {
   AppendNext(kSlotA);
   disk.AwaitHeldSync();
   EXPECT_EQ(*log->End(kSlotA), 0u);
-  EXPECT_EQ(*(*reader)->Poll({}, &records), 0u);
+  EXPECT_EQ((*reader)->Poll({}, &records)->count, 0u);
   EXPECT_EQ(reports.count(), 0u);
   disk.ReleaseSyncs();
   reports.Await(1);
   EXPECT_EQ(*log->End(kSlotA), 1u);
-  EXPECT_EQ(*(*reader)->Poll({}, &records), 1u);
+  EXPECT_EQ((*reader)->Poll({}, &records)->count, 1u);
   EXPECT_EQ(records[0].bytes, RecordAt(kSlotA, 0));
 }
 
@@ -181,9 +181,9 @@ TEST_F(EmbeddedLogReader, KeepsToItsLimitsButReturnsAtLeastOne) {
   auto reader = log->NewReader(kSlotA, 2);
   ASSERT_TRUE(reader.ok());
   std::vector<StoredRecord> records;
-  EXPECT_EQ(*(*reader)->Poll({.records_max = 3}, &records), 3u);
-  EXPECT_EQ(*(*reader)->Poll({.bytes_max = 1}, &records), 1u);
-  EXPECT_EQ(*(*reader)->Poll({.records_max = 0}, &records), 0u);
+  EXPECT_EQ((*reader)->Poll({.records_max = 3}, &records)->count, 3u);
+  EXPECT_EQ((*reader)->Poll({.bytes_max = 1}, &records)->count, 1u);
+  EXPECT_EQ((*reader)->Poll({.records_max = 0}, &records)->count, 0u);
   EXPECT_EQ((*reader)->next(), 6u);
   EXPECT_EQ(records.front().position, 2u);
   EXPECT_EQ(records.back().position, 5u);

@@ -57,16 +57,25 @@ struct ReadLimits {
   size_t bytes_max = 4 * 1024 * 1024;  // at least one record is returned whatever its size
 };
 
+// What one read brought.
+struct ReadResult {
+  // Records appended. 0 alone says nothing about the end: they may be on their way.
+  size_t count = 0;
+  // The reader has handed over every record that was in the slot when it was opened, and perhaps more: it stands at the
+  // end as the driver asked for it after the reader was opened. Whoever needs the end as of a later moment opens a new one.
+  bool at_end = false;
+};
+
 // Reads one slot in order of position, starting where it was opened.
 // Thread safety: one thread at a time.
 class LogReader {
  public:
   virtual ~LogReader() = default;
 
-  // Appends to `out` what is readable now and returns how many records that were; 0 at the end of the log. Does not wait.
-  // Errors: DATA_LOSS for damage, a gap in positions, or a log that ends below a position already read;
-  // UNAVAILABLE when the driver cannot read now.
-  virtual absl::StatusOr<size_t> Poll(const ReadLimits& limits, std::vector<StoredRecord>* out) = 0;
+  // Appends to `out` what can be read now. Does not wait.
+  // Errors: DATA_LOSS for damage, a gap in positions, or a log that ends below a position already read; UNAVAILABLE when
+  // the driver cannot read now: the same reader may be asked again, and nothing was skipped.
+  virtual absl::StatusOr<ReadResult> Poll(const ReadLimits& limits, std::vector<StoredRecord>* out) = 0;
 
   // The position that the next Poll starts at.
   virtual Position next() const = 0;

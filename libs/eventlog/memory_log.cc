@@ -21,7 +21,7 @@ class MemoryLog::Reader : public LogReader {
  public:
   Reader(MemoryLog* log, SlotId slot, Position from) : log_(*log), slot_(slot), next_(from) {}
 
-  absl::StatusOr<size_t> Poll(const ReadLimits& limits, std::vector<StoredRecord>* out) override {
+  absl::StatusOr<ReadResult> Poll(const ReadLimits& limits, std::vector<StoredRecord>* out) override {
     MutexLock lock(&log_.mutex_);
     if (log_.unavailable_) return absl::UnavailableError("the log is made unavailable");
     const std::vector<std::string>& records = log_.slots_[slot_];
@@ -39,7 +39,7 @@ class MemoryLog::Reader : public LogReader {
       ++next_;
       ++count;
     }
-    return count;
+    return ReadResult{.count = count, .at_end = next_ == records.size()};
   }
 
   Position next() const override { return next_; }

@@ -57,7 +57,7 @@ absl::StatusOr<FrameRefs> SlotReaderSource::ReadRefs(uint32_t segment, const Sid
   return ReadSidecarRefs(*file, run);
 }
 
-absl::StatusOr<size_t> SlotReader::Poll(const ReadLimits& limits, std::vector<StoredRecord>* out) {
+absl::StatusOr<ReadResult> SlotReader::Poll(const ReadLimits& limits, std::vector<StoredRecord>* out) {
   const size_t before = out->size();
   ReadLimits rest = limits;
   while (rest.records_max > 0) {
@@ -73,7 +73,7 @@ absl::StatusOr<size_t> SlotReader::Poll(const ReadLimits& limits, std::vector<St
     // the end of a segment unless much may follow.
     if (rest.bytes_max < kMaxRecordBytes) break;
   }
-  return out->size() - before;
+  return ReadResult{.count = out->size() - before, .at_end = next_ >= source_.index().End(slot_)};
 }
 
 absl::StatusOr<size_t> SlotReader::PollOnce(const ReadLimits& limits, std::vector<StoredRecord>* out) {

@@ -51,7 +51,7 @@ class SlotReader : public LogReader {
   // Lifetime: `source` outlives the reader.
   SlotReader(SlotReaderSource* source, SlotId slot, Position from) : source_(*source), slot_(slot), next_(from) {}
 
-  absl::StatusOr<size_t> Poll(const ReadLimits& limits, std::vector<StoredRecord>* out) override;
+  absl::StatusOr<ReadResult> Poll(const ReadLimits& limits, std::vector<StoredRecord>* out) override;
   Position next() const override { return next_; }
 
  private:

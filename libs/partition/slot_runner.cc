@@ -143,10 +143,10 @@ void SlotRunner::ReadSome() {
   reading_ = false;
   if (!stopped_.ok() || abandoned_ || reader_ == nullptr) return;
   std::vector<eventlog::StoredRecord> records;
-  const absl::StatusOr<size_t> count =
+  const absl::StatusOr<eventlog::ReadResult> read =
       reader_->Poll({.records_max = kRecoveryRecordsPerTask, .bytes_max = 1024 * 1024}, &records);
-  if (!count.ok()) {
-    Stop(count.status());
+  if (!read.ok()) {
+    Stop(read.status());
     return;
   }
   for (const eventlog::StoredRecord& record : records) {
@@ -166,7 +166,7 @@ void SlotRunner::ReadSome() {
     if (!stopped_.ok() || reader_ == nullptr) return;
   }
   PublishPosition();
-  if (*count > 0) {
+  if (read->count > 0 || !read->at_end) {
     ReadSoon();
     return;
   }

@@ -84,8 +84,10 @@ absl::Status CheckLineageOf(eventlog::EventLog* log, SlotId slot, const eventlog
   RETURN_IF_ERROR(eventlog::CheckEnd(end, cursor));
   ASSIGN_OR_RETURN(const std::unique_ptr<eventlog::LogReader> reader, log->NewReader(slot, cursor.next - 1));
   std::vector<eventlog::StoredRecord> records;
-  ASSIGN_OR_RETURN(const size_t count, reader->Poll({.records_max = 1, .bytes_max = 1}, &records));
-  if (count == 0) {
+  ASSIGN_OR_RETURN(const eventlog::ReadResult read, reader->Poll({.records_max = 1, .bytes_max = 1}, &records));
+  if (read.count == 0 && !read.at_end)
+    return absl::UnavailableError(absl::StrCat(slot.ToString(), " cannot be read yet"));
+  if (read.count == 0) {
     return Failure(absl::StatusCode::kDataLoss, "LOG_CUT",
                    absl::StrCat(slot.ToString(), " ends below position ", cursor.next, ", which was read before"));
   }

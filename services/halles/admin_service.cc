@@ -182,7 +182,7 @@ class AdminDoor::Tail : public std::enable_shared_from_this<Tail> {
       ASSIGN_OR_RETURN(reader_, door_.host_.log().NewReader(slot_, 0));
     }
     std::vector<eventlog::StoredRecord> records;
-    ASSIGN_OR_RETURN(const size_t count, reader_->Poll({.records_max = kTailRecords}, &records));
+    ASSIGN_OR_RETURN(const eventlog::ReadResult read, reader_->Poll({.records_max = kTailRecords}, &records));
     for (const eventlog::StoredRecord& record : records) {
       ASSIGN_OR_RETURN(const eventlog::Judgement judgement,
                        eventlog::Adjudicate(record.bytes, record.position, &cursor_));
@@ -205,7 +205,7 @@ class AdminDoor::Tail : public std::enable_shared_from_this<Tail> {
         return absl::OkStatus();
       }
     }
-    if (count > 0) {
+    if (read.count > 0 || !read.at_end) {
       writer_.WhenRoom([weak = weak_from_this()] {
         if (const std::shared_ptr<Tail> tail = weak.lock()) tail->Soon();
       });

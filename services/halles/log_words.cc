@@ -104,8 +104,8 @@ absl::StatusOr<std::unique_ptr<JudgedRecord>> ReadRecord(eventlog::EventLog& log
   std::vector<eventlog::StoredRecord> records;
   while (cursor.next <= position) {
     records.clear();
-    ASSIGN_OR_RETURN(const size_t count, reader->Poll({.records_max = kReadRecords}, &records));
-    if (count == 0) break;
+    ASSIGN_OR_RETURN(const eventlog::ReadResult read, reader->Poll({.records_max = kReadRecords}, &records));
+    if (read.count == 0 && read.at_end) break;
     for (eventlog::StoredRecord& record : records) {
       auto judged = std::make_unique<JudgedRecord>();
       judged->bytes = std::move(record.bytes);
