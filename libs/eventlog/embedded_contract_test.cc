@@ -33,11 +33,25 @@ class EmbeddedUnderTest : public LogUnderTest {
 
 class OnMemoryDisk : public LogUnderTest {
  public:
-  OnMemoryDisk() : log_({.directory = "/data/log", .segment_bytes = 1024 * 1024, .file_system = &disk_}) {}
+  explicit OnMemoryDisk(size_t recent_bytes_max)
+      : recent_bytes_max_(recent_bytes_max),
+        log_({.directory = "/data/log",
+              .segment_bytes = 1024 * 1024,
+              .recent_bytes_max = recent_bytes_max,
+              .file_system = &disk_}) {}
   EventLog& log() override { return log_.log(); }
   bool Reopen() override { return log_.Reopen(); }
+  bool SetUnreadable(bool unreadable) override {
+    if (recent_bytes_max_ > 0) return false;  // what was appended just now is read from memory
+    disk_.SetFault([unreadable](testing::DiskOperation operation, const std::string&) {
+      const bool reads = operation == testing::DiskOperation::kOpen || operation == testing::DiskOperation::kRead;
+      return unreadable && reads ? absl::UnavailableError("Too many open files") : absl::OkStatus();
+    });
+    return true;
+  }
 
  private:
+  const size_t recent_bytes_max_;
   testing::FaultyDisk disk_;
   EmbeddedUnderTest log_;
 };
@@ -67,7 +81,8 @@ class OnFiles : public LogUnderTest {
 
 INSTANTIATE_TEST_SUITE_P(
     Embedded, LogContract,
-    ::testing::Values(LogDriver{"OnMemoryDisk", [] { return std::make_unique<OnMemoryDisk>(); }},
+    ::testing::Values(LogDriver{"OnMemoryDisk", [] { return std::make_unique<OnMemoryDisk>(8 * 1024 * 1024); }},
+                      LogDriver{"OnMemoryDiskWithoutRecentBytes", [] { return std::make_unique<OnMemoryDisk>(0); }},
                       LogDriver{"OnFiles", [] { return std::make_unique<OnFiles>(8 * 1024 * 1024); }},
                       LogDriver{"OnFilesWithoutRecentBytes", [] { return std::make_unique<OnFiles>(0); }}),
     LogDriverName);

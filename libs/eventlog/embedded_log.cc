@@ -47,27 +47,6 @@ absl::Status NeverStored(absl::string_view reason, absl::string_view message) {
 
 }  // namespace
 
-struct EmbeddedLog::Listeners {
-  Mutex mutex;  // held while listeners run, so that a subscription that ended is not running
-  uint64_t next_id ABSL_GUARDED_BY(mutex) = 0;
-  std::vector<std::pair<uint64_t, Listener>> all ABSL_GUARDED_BY(mutex);
-};
-
-class EmbeddedLog::ListenerSubscription : public Subscription {
- public:
-  ListenerSubscription(std::shared_ptr<Listeners> listeners, uint64_t id) : listeners_(std::move(listeners)), id_(id) {}
-  ~ListenerSubscription() override {
-    MutexLock lock(&listeners_->mutex);
-    auto& all = listeners_->all;
-    all.erase(std::remove_if(all.begin(), all.end(), [this](const auto& entry) { return entry.first == id_; }),
-              all.end());
-  }
-
- private:
-  const std::shared_ptr<Listeners> listeners_;
-  const uint64_t id_;
-};
-
 absl::StatusOr<std::unique_ptr<EmbeddedLog>> EmbeddedLog::Open(EmbeddedLogOptions options) {
   options = WithDefaults(std::move(options));
   if (options.segment_bytes > kSegmentBytesMax || options.segment_bytes < 1024 ||
@@ -97,7 +76,6 @@ EmbeddedLog::EmbeddedLog(EmbeddedLogOptions options, RecoveredLog recovered)
       reader_source_(home_, &index_),
       keeper_(home_, options_.segment_bytes, std::move(recovered.prepared),
               [this](uint32_t number, const Sidecar& sidecar) { index_.UseSidecar(number, sidecar); }),
-      listeners_(std::make_shared<Listeners>()),
       active_(std::move(recovered.active)),
       end_(recovered.active_end),
       durable_end_(recovered.durable_end),
@@ -157,6 +135,19 @@ void EmbeddedLog::Append(SlotId slot, std::string bytes, uint64_t tag, ReportSin
   if (wake) work_.Signal();
 }
 
+void EmbeddedLog::Abandon(SlotId slot, ReportSink* sink) {
+  {
+    MutexLock lock(&pending_mutex_);
+    std::erase_if(pending_, [&](const PendingAppend& append) {
+      if (append.slot != slot || append.sink != sink) return false;
+      pending_bytes_ -= append.bytes.size();
+      return true;
+    });
+    if (committing_) abandoned_.emplace_back(slot, sink);
+  }
+  gate_.AwaitReport();
+}
+
 absl::StatusOr<Position> EmbeddedLog::End(SlotId slot) {
   RETURN_IF_ERROR(CheckSlot(slot));
   return index_.End(slot);
@@ -171,13 +162,6 @@ absl::StatusOr<std::unique_ptr<LogReader>> EmbeddedLog::NewReader(SlotId slot, P
                    {{"slot", slot.ToString()}, {"end", absl::StrCat(end)}, {"position", absl::StrCat(from)}});
   }
   return std::unique_ptr<LogReader>(std::make_unique<SlotReader>(&reader_source_, slot, from));
-}
-
-std::unique_ptr<Subscription> EmbeddedLog::Subscribe(Listener listener) {
-  MutexLock lock(&listeners_->mutex);
-  const uint64_t id = listeners_->next_id++;
-  listeners_->all.emplace_back(id, std::move(listener));
-  return std::make_unique<ListenerSubscription>(listeners_, id);
 }
 
 absl::Status EmbeddedLog::health() const {
@@ -196,6 +180,8 @@ void EmbeddedLog::RunCommitter() {
     bool stopping = false;
     {
       MutexLock lock(&pending_mutex_);
+      committing_ = false;
+      abandoned_.clear();
       while (pending_.empty() && !stopping_) {
         committer_sleeps_ = true;
         if (!mark_due_) {
@@ -209,6 +195,7 @@ void EmbeddedLog::RunCommitter() {
       stopping = stopping_;
       batch.swap(pending_);
       pending_bytes_ = 0;
+      committing_ = !batch.empty();
     }
     if (!batch.empty()) {
       Commit(batch);
@@ -311,9 +298,7 @@ void EmbeddedLog::PublishAndReport(std::vector<PendingAppend>& batch, size_t fir
     }
   }
   DeliverReports();
-  if (grown_.empty()) return;
-  MutexLock lock(&listeners_->mutex);
-  for (const auto& [id, listener] : listeners_->all) listener(grown_);
+  if (!grown_.empty()) followers_.TellGrowth(grown_);
 }
 
 void EmbeddedLog::Refuse(std::vector<PendingAppend>& batch, size_t first, const absl::Status& status) {
@@ -333,11 +318,23 @@ void EmbeddedLog::AddReport(const PendingAppend& append, const absl::Status& sta
 
 void EmbeddedLog::DeliverReports() {
   for (size_t i = 0; i < report_sinks_; ++i) {
-    reports_[i].first->OnReports(reports_[i].second);
-    reports_[i].second.clear();
+    auto& [sink, reports] = reports_[i];
+    gate_.Report([&, sink = sink, reports = &reports] {
+      ForgetAbandoned(sink, reports);
+      if (!reports->empty()) sink->OnReports(*reports);
+    });
+    reports.clear();
   }
   report_sinks_ = 0;
   report_index_.clear();
+}
+
+void EmbeddedLog::ForgetAbandoned(ReportSink* sink, std::vector<AppendReport>* reports) {
+  MutexLock lock(&pending_mutex_);
+  for (const auto& [abandoned_slot, abandoned_sink] : abandoned_) {
+    if (abandoned_sink != sink) continue;
+    std::erase_if(*reports, [slot = abandoned_slot](const AppendReport& report) { return report.slot == slot; });
+  }
 }
 
 bool EmbeddedLog::Rotate() {

@@ -20,9 +20,11 @@
 #include "libs/base/mutex.h"
 #include "libs/base/random.h"
 #include "libs/eventlog/file_system.h"
+#include "libs/eventlog/followers.h"
 #include "libs/eventlog/log.h"
 #include "libs/eventlog/log_index.h"
 #include "libs/eventlog/recovery.h"
+#include "libs/eventlog/report_gate.h"
 #include "libs/eventlog/segment_keeper.h"
 #include "libs/eventlog/slot_reader.h"
 
@@ -81,9 +83,14 @@ class EmbeddedLog : public EventLog {
   // Besides the contract's: RESOURCE_EXHAUSTED with LOG_OVERLOADED when too much is pending, LOG_RECORD_TOO_LARGE and
   // LOG_NO_SUCH_SLOT for what can never be stored.
   void Append(SlotId slot, std::string bytes, uint64_t tag, ReportSink* sink) override;
+  void Abandon(SlotId slot, ReportSink* sink) override;
   absl::StatusOr<Position> End(SlotId slot) override;
   absl::StatusOr<std::unique_ptr<LogReader>> NewReader(SlotId slot, Position from) override;
-  std::unique_ptr<Subscription> Subscribe(Listener listener) override;
+  // Nothing is ever reset: the disk is the only connection, and a log that is open is not cut.
+  std::unique_ptr<Subscription> Follow(FollowOptions options) override { return followers_.Add(options); }
+  std::unique_ptr<Subscription> Subscribe(Listener listener) override {
+    return followers_.Subscribe(std::move(listener));
+  }
 
   // OK, or why the last append was refused. It turns OK with the append that finds space again.
   absl::Status health() const;
@@ -96,9 +103,6 @@ class EmbeddedLog : public EventLog {
     ReportSink* sink = nullptr;
     absl::Status refusal;  // of an append that is only to be reported
   };
-  struct Listeners;
-  class ListenerSubscription;
-
   EmbeddedLog(EmbeddedLogOptions options, RecoveredLog recovered);
 
   absl::Status CheckSlot(SlotId slot) const;
@@ -113,6 +117,7 @@ class EmbeddedLog : public EventLog {
                         std::shared_ptr<const std::string> bytes);
   void Refuse(std::vector<PendingAppend>& batch, size_t first, const absl::Status& status);
   void DeliverReports();
+  void ForgetAbandoned(ReportSink* sink, std::vector<AppendReport>* reports);
   void AddReport(const PendingAppend& append, const absl::Status& status, std::optional<Position> position);
   // Goes on in the next segment. False when there is none: the disk is full.
   bool Rotate();
@@ -126,13 +131,17 @@ class EmbeddedLog : public EventLog {
   LogIndex index_;
   SlotReaderSource reader_source_;
   SegmentKeeper keeper_;
-  const std::shared_ptr<Listeners> listeners_;  // shared with subscriptions, which may end at any time
+  Followers followers_;
+  ReportGate gate_;
 
   Mutex pending_mutex_;
   CondVar work_;
   std::vector<PendingAppend> pending_ ABSL_GUARDED_BY(pending_mutex_);
   size_t pending_bytes_ ABSL_GUARDED_BY(pending_mutex_) = 0;
   bool committer_sleeps_ ABSL_GUARDED_BY(pending_mutex_) = false;
+  // Given up while the committer has the appends in hand.
+  bool committing_ ABSL_GUARDED_BY(pending_mutex_) = false;
+  std::vector<std::pair<SlotId, ReportSink*>> abandoned_ ABSL_GUARDED_BY(pending_mutex_);
   bool stopping_ ABSL_GUARDED_BY(pending_mutex_) = false;
 
   mutable Mutex health_mutex_;

@@ -62,9 +62,14 @@ TEST_F(EmbeddedLogAppend, SyncsOnceForAllThatCameMeanwhile) {
 TEST_F(EmbeddedLogAppend, TellsEachSinkAndListenerOncePerSync) {
   Open();
   Reports other;
-  std::vector<std::vector<SlotEnd>> heard;
-  auto subscription =
-      log->Subscribe([&](absl::Span<const SlotEnd> ends) { heard.emplace_back(ends.begin(), ends.end()); });
+  class Heard : public LogListener {
+   public:
+    void OnGrowth(absl::Span<const SlotEnd> grown) override { calls.emplace_back(grown.begin(), grown.end()); }
+    void OnReset(absl::Span<const SlotId>) override { ADD_FAILURE() << "a reset of an embedded log"; }
+    std::vector<std::vector<SlotEnd>> calls;
+  } listener;
+  const auto subscription = log->Follow({.slots = {kSlotA, kSlotC}, .listener = &listener});
+  const std::vector<std::vector<SlotEnd>>& heard = listener.calls;
   AppendAsOneBatch(
       disk, [&] { AppendNext(kSlotA); },
       [&] {
@@ -222,6 +227,44 @@ TEST_F(EmbeddedLogReader, FindsDamageInClosedSegments) {
     log.reset();
     disk.Overwrite(segment, 0, before);
   }
+}
+
+TEST_F(EmbeddedLogReader, TakesAFileThatCannotBeOpenedOrReadNowForNoDamage) {
+  options.recent_bytes_max = 0;
+  Open();
+  AppendOneByOne(kSlotA, 30);
+  for (const char* name : {"00000001.index", "00000001.segment"}) {
+    for (DiskOperation failing : {DiskOperation::kOpen, DiskOperation::kRead}) {
+      SCOPED_TRACE(name);
+      Reopen();
+      const std::string path = PathOf(name);
+      const std::string before = disk.Contents(path);
+      disk.SetFault([&](DiskOperation operation, const std::string& at) {
+        return operation == failing && at == path ? absl::UnavailableError("Too many open files") : absl::OkStatus();
+      });
+      auto reader = log->NewReader(kSlotA, 0);
+      ASSERT_TRUE(reader.ok());
+      std::vector<StoredRecord> records;
+      const absl::Status status = (*reader)->Poll({}, &records).status();
+      EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+      EXPECT_EQ(ReasonOf(status), "LOG_UNAVAILABLE");
+      disk.SetFault(nullptr);
+      ExpectAllThere();
+      EXPECT_EQ(disk.Contents(path), before);
+    }
+  }
+}
+
+TEST_F(EmbeddedLogReader, TakesASegmentThatIsGoneForDamage) {
+  options.recent_bytes_max = 0;
+  Open();
+  AppendOneByOne(kSlotA, 30);
+  Reopen();
+  ASSERT_TRUE(disk.Remove(PathOf("00000001.segment")).ok());
+  std::vector<StoredRecord> records;
+  const absl::Status status = (*log->NewReader(kSlotA, 0))->Poll({}, &records).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+  EXPECT_EQ(ReasonOf(status), "LOG_DAMAGED");
 }
 
 TEST_F(EmbeddedLogReader, ReturnsWhatComesBeforeDamage) {

@@ -27,6 +27,21 @@ struct LogIdentity {
   uint32_t slots_per_service = kDefaultSlotCount;
 };
 
+// Whether an error of the log, or of what was read from it, may pass by itself. Whoever meets one that passes counts it,
+// logs it once, waits (libs/base/backoff.h) and goes on; one that stays stops the slot or the source.
+//
+//   passes   UNAVAILABLE          the driver cannot read or write now: no connection, no file handle, one failed read
+//            RESOURCE_EXHAUSTED   a full disk, too much in flight
+//            DEADLINE_EXCEEDED    no answer in time
+//            any other code       the world is in the way (a permission, for example) and may be mended while we run
+//   stays    DATA_LOSS            records are damaged or missing, or the log was cut or forked
+//            OUT_OF_RANGE         the log ends below what was read before: it was cut, or is another log
+//            FAILED_PRECONDITION  a record needs a newer build
+//            INVALID_ARGUMENT     there is no such slot: asked again, the answer is the same
+//
+// `status` is not OK.
+bool IsPassing(const absl::Status& status);
+
 // The fate of one append as far as the driver knows it.
 //   status OK, position set: durable at this position.
 //   status OK, no position: durable somewhere; the position was not reported.
@@ -86,6 +101,27 @@ struct SlotEnd {
   Position end = 0;  // first position that cannot be read yet
 };
 
+// Hears what happens to the slots that it follows. Called from a driver thread, one call at a time; must not block, and
+// must not follow or end a subscription from within a call.
+class LogListener {
+ public:
+  virtual ~LogListener() = default;
+
+  // There is more to read, or a reader that stood still without being at the end can say more now.
+  virtual void OnGrowth(absl::Span<const SlotEnd> grown) = 0;
+
+  // The connection to these slots, or their leader, was lost. Growth may have gone unheard, and the log may have been cut:
+  // check the lineage and read on from there (an owner: Owner::OnReconnect). Appends that were under way are reported as
+  // unknown before this call; reports and growth of what comes after the loss follow it. Best effort: a driver may miss a
+  // loss, so safety rests on the lineage check and on the rules of readers.
+  virtual void OnReset(absl::Span<const SlotId> slots) = 0;
+};
+
+struct FollowOptions {
+  std::vector<SlotId> slots;
+  LogListener* listener = nullptr;  // outlives the subscription
+};
+
 // Ends its subscription when destroyed; the listener is not running and will not run afterwards.
 class Subscription {
  public:
@@ -100,15 +136,25 @@ class EventLog {
 
   virtual const LogIdentity& identity() const = 0;
 
-  // Appends `bytes` to the slot; returns at once. Appends to one slot keep their order. The report comes to `sink`, which
-  // must outlive it, with `tag` as given. Durability: a report with status OK comes after the record is durable.
+  // Appends `bytes` to the slot; returns at once. Appends to one slot keep their order. One report comes to `sink`, which
+  // must outlive it, with `tag` as given, unless the append is abandoned before. Durability: a report with status OK comes
+  // after the record is durable.
   virtual void Append(SlotId slot, std::string bytes, uint64_t tag, ReportSink* sink) = 0;
+
+  // Gives up the appends to the slot that named `sink` so far. What the driver has not handed over to the log yet never
+  // will be; what it has may still land, now or later, and is for the rules of readers to judge. None of them is reported
+  // after the return, except by a call of the sink that this is called from.
+  virtual void Abandon(SlotId slot, ReportSink* sink) = 0;
 
   // The first position that cannot be read yet. Only durable records can be read.
   virtual absl::StatusOr<Position> End(SlotId slot) = 0;
 
   // A reader from `from` on. OUT_OF_RANGE when the log ends below `from`: it is not the log that was read before.
   virtual absl::StatusOr<std::unique_ptr<LogReader>> NewReader(SlotId slot, Position from) = 0;
+
+  // Tells `options.listener` what happens to `options.slots` from now on. All who follow a slot share one fetch and one
+  // copy of its recent records, which readers near the end are served from.
+  virtual std::unique_ptr<Subscription> Follow(FollowOptions options) = 0;
 
   // Calls `listener` with the slots that grew, after they can be read; from a driver thread, so it must not block.
   using Listener = std::function<void(absl::Span<const SlotEnd>)>;

@@ -31,6 +31,10 @@ class LogUnderTest {
   virtual bool Reopen() { return false; }
   // Lets happen what is under way, for a driver that does nothing by itself.
   virtual void Settle() {}
+  // Makes reads fail for a passing reason, or ends that; false when the driver has no such reason.
+  virtual bool SetUnreadable(bool) { return false; }
+  // Loses the connection to the slot; false when the driver has none that can be lost.
+  virtual bool LoseConnection(SlotId) { return false; }
 };
 
 struct LogDriver {
@@ -48,6 +52,10 @@ class CollectingSink : public ReportSink {
     MutexLock lock(&mutex_);
     reports_.insert(reports_.end(), reports.begin(), reports.end());
   }
+  size_t count() const {
+    MutexLock lock(&mutex_);
+    return reports_.size();
+  }
   // All reports so far, once there are `count`; a minute is for ever.
   std::vector<AppendReport> WaitFor(size_t count) {
     MutexLock lock(&mutex_);
@@ -57,8 +65,46 @@ class CollectingSink : public ReportSink {
   }
 
  private:
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::vector<AppendReport> reports_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Keeps what it hears, and waits for it.
+// Thread safety: all methods may be called from any thread.
+class CollectingListener : public LogListener {
+ public:
+  void OnGrowth(absl::Span<const SlotEnd> grown) override {
+    MutexLock lock(&mutex_);
+    for (const SlotEnd& slot : grown) ends_[slot.slot] = std::max(ends_[slot.slot], slot.end);
+  }
+  void OnReset(absl::Span<const SlotId> slots) override {
+    MutexLock lock(&mutex_);
+    for (SlotId slot : slots) ++resets_[slot];
+  }
+  // Waits until it has heard that the slot grew to `end`; a minute is for ever.
+  bool HearsOf(SlotId slot, Position end) {
+    MutexLock lock(&mutex_);
+    const auto heard = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return ends_[slot] >= end; };
+    return mutex_.AwaitWithTimeout(heard, absl::Minutes(1));
+  }
+  bool HearsOfReset(SlotId slot) {
+    MutexLock lock(&mutex_);
+    const auto heard = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return resets_[slot] > 0; };
+    return mutex_.AwaitWithTimeout(heard, absl::Minutes(1));
+  }
+  std::map<SlotId, Position> ends() const {
+    MutexLock lock(&mutex_);
+    return ends_;
+  }
+  std::map<SlotId, int> resets() const {
+    MutexLock lock(&mutex_);
+    return resets_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::map<SlotId, Position> ends_ ABSL_GUARDED_BY(mutex_);
+  std::map<SlotId, int> resets_ ABSL_GUARDED_BY(mutex_);
 };
 
 class LogContract : public ::testing::TestWithParam<LogDriver> {
@@ -70,6 +116,8 @@ class LogContract : public ::testing::TestWithParam<LogDriver> {
   EventLog& log() { return driver_->log(); }
   bool Reopen() { return driver_->Reopen(); }
   void Settle() { driver_->Settle(); }
+  bool SetUnreadable(bool unreadable) { return driver_->SetUnreadable(unreadable); }
+  bool LoseConnection(SlotId slot) { return driver_->LoseConnection(slot); }
 
   // Appends and waits until all are durable.
   void AppendAll(SlotId slot, const std::vector<std::string>& records) {
@@ -162,6 +210,7 @@ TEST_P(LogContract, ReadsFromAnyPositionUpToTheEnd) {
 TEST_P(LogContract, RefusesAReaderBeyondTheEnd) {
   AppendAll(kOne, {"a"});
   EXPECT_EQ(log().NewReader(kOne, 2).status().code(), absl::StatusCode::kOutOfRange);
+  EXPECT_FALSE(IsPassing(log().NewReader(kOne, 2).status()));
   EXPECT_EQ(log().NewReader(kTwo, 1).status().code(), absl::StatusCode::kOutOfRange);
 }
 
@@ -262,28 +311,157 @@ TEST_P(LogContract, ShowsARecordBeforeOrWhenItIsReported) {
   EXPECT_EQ(sink.TooEarly(100), 0u);
 }
 
-TEST_P(LogContract, TellsListenersWhatCanBeRead) {
-  Mutex mutex;
-  std::map<SlotId, Position> ends;
-  const auto subscription = log().Subscribe([&](absl::Span<const SlotEnd> grown) {
-    MutexLock lock(&mutex);
-    for (const SlotEnd& slot : grown) ends[slot.slot] = std::max(ends[slot.slot], slot.end);
-  });
-  AppendAll(kOne, {"a", "b"});
+TEST_P(LogContract, TellsFollowersWhatCanBeReadInTheirSlotsAlone) {
+  CollectingListener of_one, of_both;
+  const auto one = log().Follow({.slots = {kOne}, .listener = &of_one});
+  const auto both = log().Follow({.slots = {kTwo, kOne}, .listener = &of_both});
+  AppendAll(kOther, {"x"});
   AppendAll(kTwo, {"c"});
-  MutexLock lock(&mutex);
-  const auto told = [&] { return ends[kOne] == 2 && ends[kTwo] == 1; };
-  EXPECT_TRUE(mutex.AwaitWithTimeout(told, absl::Minutes(1)));
+  AppendAll(kOne, {"a", "b"});
+  Settle();
+  EXPECT_TRUE(of_one.HearsOf(kOne, 2));
+  EXPECT_TRUE(of_both.HearsOf(kOne, 2));
+  EXPECT_TRUE(of_both.HearsOf(kTwo, 1));
+  EXPECT_EQ(of_one.ends().size(), 1u);
+  EXPECT_EQ(of_both.ends().size(), 2u);
+}
+
+TEST_P(LogContract, TellsOfNothingThatCannotBeReadYet) {
+  class ReadingListener : public CollectingListener {
+   public:
+    explicit ReadingListener(EventLog* log) : log_(*log) {}
+    void OnGrowth(absl::Span<const SlotEnd> grown) override {
+      for (const SlotEnd& slot : grown) {
+        auto reader = log_.NewReader(slot.slot, seen);
+        std::vector<StoredRecord> records;
+        if (!reader.ok() || !(*reader)->Poll({}, &records).ok() || (*reader)->next() < slot.end) ++too_early;
+        seen = (*reader)->next();
+      }
+      CollectingListener::OnGrowth(grown);
+    }
+    Position seen = 0;  // of the calls, which come one at a time
+    std::atomic<int> too_early{0};
+
+   private:
+    EventLog& log_;
+  };
+  ReadingListener listener(&log());
+  const auto following = log().Follow({.slots = {kOne}, .listener = &listener});
+  for (int i = 0; i < 50; ++i) AppendAll(kOne, {"record"});
+  Settle();
+  EXPECT_TRUE(listener.HearsOf(kOne, 50));
+  EXPECT_EQ(listener.too_early, 0);
 }
 
 TEST_P(LogContract, CallsNoListenerWhoseSubscriptionEnded) {
-  std::atomic<int> calls{0};
-  auto subscription = log().Subscribe([&](absl::Span<const SlotEnd>) { ++calls; });
+  CollectingListener ended, other;
+  auto subscription = log().Follow({.slots = {kOne}, .listener = &ended});
+  const auto following = log().Follow({.slots = {kOne}, .listener = &other});
   AppendAll(kOne, {"a"});
   subscription.reset();
-  const int before = calls;
+  const auto before = ended.ends();
   AppendAll(kOne, {"b", "c"});
-  EXPECT_EQ(calls, before);
+  Settle();
+  EXPECT_TRUE(other.HearsOf(kOne, 3));
+  EXPECT_EQ(ended.ends(), before);
+}
+
+TEST_P(LogContract, ReportsNothingThatWasAbandoned) {
+  constexpr size_t kEach = 200;
+  CollectingSink sink, of_other_slot, other;
+  for (size_t i = 0; i < kEach; ++i) {
+    log().Append(kOne, "given up", i, &sink);
+    log().Append(kTwo, "other slot", i, &of_other_slot);
+    log().Append(kOne, "other sink", i, &other);
+  }
+  log().Append(kTwo, "other slot, same sink", kEach, &sink);
+  log().Abandon(kOne, &sink);
+  std::vector<AppendReport> before = sink.WaitFor(0);
+  log().Append(kOne, "after", kEach + 1, &sink);
+  Settle();
+  of_other_slot.WaitFor(kEach);
+  other.WaitFor(kEach);
+  const size_t other_slot_before = std::count_if(before.begin(), before.end(), [](auto& r) { return r.slot == kTwo; });
+  const std::vector<AppendReport> reports = sink.WaitFor(before.size() + 2 - other_slot_before);
+  EXPECT_EQ(reports.size(), before.size() + 2 - other_slot_before);
+  EXPECT_EQ(std::count_if(reports.begin(), reports.end(), [](auto& r) { return r.tag == kEach + 1; }), 1);
+  EXPECT_EQ(std::count_if(reports.begin(), reports.end(), [](auto& r) { return r.tag == kEach; }), 1);
+  // What landed of them landed whole; the others' are all there.
+  std::map<std::string, size_t> stored;
+  for (const std::string& record : Bytes(kOne)) ++stored[record];
+  EXPECT_LE(stored["given up"], kEach);
+  EXPECT_EQ(stored["other sink"], kEach);
+  EXPECT_EQ(stored["after"], 1u);
+}
+
+TEST_P(LogContract, LetsASinkAbandonWithinAReport) {
+  class Abandoning : public CollectingSink {
+   public:
+    explicit Abandoning(EventLog* log) : log_(*log) {}
+    void OnReports(absl::Span<const AppendReport> reports) override {
+      for (const AppendReport& report : reports) {
+        if (report.tag <= abandoned) ++unwanted;
+      }
+      if (abandoned == 0) {
+        abandoned = appended.load();
+        log_.Abandon(kOne, this);
+      }
+      CollectingSink::OnReports(reports);
+    }
+    std::atomic<uint64_t> appended{0};  // the last tag that was given to the log
+    uint64_t abandoned = 0;             // of the calls, which come one at a time
+    std::atomic<int> unwanted{0};
+
+   private:
+    EventLog& log_;
+  };
+  Abandoning sink(&log());
+  for (uint64_t tag = 1; tag <= 200; ++tag) {
+    log().Append(kOne, "record", tag, &sink);
+    sink.appended = tag;
+  }
+  Settle();
+  sink.WaitFor(1);
+  CollectingSink last;
+  log().Append(kOne, "last", 1, &last);
+  Settle();
+  last.WaitFor(1);
+  EXPECT_EQ(sink.unwanted, 0);
+}
+
+TEST_P(LogContract, GoesOnWithTheSameReaderAfterAnErrorThatPasses) {
+  AppendAll(kOne, {"a", "b", "c"});
+  auto reader = log().NewReader(kOne, 0);
+  ASSERT_TRUE(reader.ok());
+  std::vector<StoredRecord> records;
+  while (records.empty()) {
+    ASSERT_TRUE((*reader)->Poll({.records_max = 1}, &records).ok());
+    Settle();
+  }
+  if (!SetUnreadable(true)) return;
+  const absl::Status status = (*reader)->Poll({}, &records).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable) << status;
+  EXPECT_TRUE(IsPassing(status));
+  EXPECT_EQ(records.size(), 1u);
+  SetUnreadable(false);
+  ReadToEnd(**reader, &records);
+  ASSERT_EQ(records.size(), 3u);
+  EXPECT_EQ(records[1].bytes, "b");
+}
+
+TEST_P(LogContract, TellsFollowersOfALostConnectionInTheirSlotsAlone) {
+  CollectingListener of_one, of_two;
+  const auto one = log().Follow({.slots = {kOne}, .listener = &of_one});
+  const auto two = log().Follow({.slots = {kTwo}, .listener = &of_two});
+  AppendAll(kOne, {"a"});
+  if (!LoseConnection(kOne)) return;
+  Settle();
+  EXPECT_TRUE(of_one.HearsOfReset(kOne));
+  EXPECT_TRUE(of_two.resets().empty());
+  AppendAll(kOne, {"b"});
+  Settle();
+  EXPECT_TRUE(of_one.HearsOf(kOne, 2));
+  EXPECT_EQ(Bytes(kOne), (std::vector<std::string>{"a", "b"}));
 }
 
 TEST_P(LogContract, TakesAppendsFromManyThreads) {

@@ -15,6 +15,11 @@ absl::Status NoSuchAppend(uint64_t id) {
   return absl::NotFoundError(absl::StrCat("no pending append or held report has id ", id));
 }
 
+absl::Status ConnectionLost() {
+  return Failure(absl::StatusCode::kUnavailable, "LOG_CONNECTION_LOST",
+                 "the connection to the log was lost; the record may be stored or not");
+}
+
 }  // namespace
 
 class MemoryLog::Reader : public LogReader {
@@ -30,9 +35,11 @@ class MemoryLog::Reader : public LogReader {
                      absl::StrCat("the log of ", slot_.ToString(), " ends at position ", records.size(),
                                   ", but was read up to ", next_));
     }
+    const auto hidden = log_.hidden_.find(slot_);
+    const Position end = hidden == log_.hidden_.end() ? records.size() : hidden->second;
     size_t count = 0;
     size_t bytes = 0;
-    while (next_ < records.size() && count < limits.records_max) {
+    while (next_ < end && count < limits.records_max) {
       bytes += records[next_].size();
       if (count > 0 && bytes > limits.bytes_max) break;
       out->push_back({.position = next_, .bytes = records[next_]});
@@ -50,33 +57,14 @@ class MemoryLog::Reader : public LogReader {
   Position next_;
 };
 
-class MemoryLog::Registration : public Subscription {
- public:
-  Registration(MemoryLog* log, uint64_t id) : log_(*log), id_(id) {}
-  ~Registration() override {
-    MutexLock lock(&log_.listeners_mutex_);
-    log_.listeners_.erase(id_);
-  }
-
- private:
-  MemoryLog& log_;
-  const uint64_t id_;
-};
-
-MemoryLog::MemoryLog(const LogIdentity& identity, Delivery delivery, Run run)
-    : identity_(identity), delivery_(delivery), run_(std::move(run)) {}
-
 void MemoryLog::Append(SlotId slot, std::string bytes, uint64_t tag, ReportSink* sink) {
   {
     MutexLock lock(&mutex_);
     if (unavailable_) {
-      outgoing_.push_back(
-          {.sink = sink,
-           .report = {.slot = slot, .tag = tag, .status = absl::UnavailableError("the log is made unavailable")}});
+      AddReport(sink, {.slot = slot, .tag = tag, .status = absl::UnavailableError("the log is made unavailable")});
     } else if (delivery_ == Delivery::kAtOnce) {
       const Position position = Store(slot, std::move(bytes));
-      outgoing_.push_back(
-          {.sink = sink, .report = {.slot = slot, .tag = tag, .status = absl::OkStatus(), .position = position}});
+      AddReport(sink, {.slot = slot, .tag = tag, .status = absl::OkStatus(), .position = position});
     } else {
       flights_.push_back(
           {.pending = {.id = next_id_++, .slot = slot, .tag = tag, .bytes = std::move(bytes)}, .sink = sink});
@@ -86,58 +74,81 @@ void MemoryLog::Append(SlotId slot, std::string bytes, uint64_t tag, ReportSink*
   CallOut();
 }
 
+void MemoryLog::Abandon(SlotId slot, ReportSink* sink) {
+  {
+    MutexLock lock(&mutex_);
+    for (Flight& flight : flights_) {
+      if (flight.pending.slot == slot && flight.sink == sink) flight.sink = nullptr;
+    }
+    std::erase_if(held_, [&](const Held& held) { return held.sink == sink && held.report.slot == slot; });
+    std::erase_if(outgoing_, [&](const Outgoing& outgoing) {
+      return outgoing.kind == Outgoing::Kind::kReport && outgoing.sink == sink && outgoing.report.slot == slot;
+    });
+  }
+  gate_.AwaitReport();
+}
+
 Position MemoryLog::Store(SlotId slot, std::string bytes) {
   std::vector<std::string>& records = slots_[slot];
   records.push_back(std::move(bytes));
-  outgoing_.push_back({.end = {.slot = slot, .end = records.size()}});
+  if (!hidden_.contains(slot)) {
+    outgoing_.push_back({.kind = Outgoing::Kind::kGrowth, .end = {.slot = slot, .end = records.size()}});
+  }
   return records.size() - 1;
 }
 
-void MemoryLog::CallOut() {
-  if (run_) {
-    run_([this] { Drain(); });
-  } else {
-    Drain();
-  }
+void MemoryLog::AddReport(ReportSink* sink, AppendReport report) {
+  if (sink == nullptr) return;  // abandoned
+  outgoing_.push_back({.kind = Outgoing::Kind::kReport, .sink = sink, .report = std::move(report)});
 }
 
-void MemoryLog::Drain() {
-  std::vector<Outgoing> batch;
-  while (true) {
-    {
-      MutexLock lock(&mutex_);
-      if (batch.empty()) {
-        if (draining_) return;  // whoever drains takes these too
-        draining_ = true;
-      }
-      batch.assign(std::make_move_iterator(outgoing_.begin()), std::make_move_iterator(outgoing_.end()));
-      outgoing_.clear();
-      if (batch.empty()) {
-        draining_ = false;
-        return;
-      }
+MemoryLog::Batch MemoryLog::TakeBatch() {
+  Batch batch;
+  while (!outgoing_.empty()) {
+    Outgoing& next = outgoing_.front();
+    const bool first = batch.reports.empty() && batch.grown.empty();
+    switch (next.kind) {
+      case Outgoing::Kind::kReport:
+        if (batch.sink != nullptr && batch.sink != next.sink) return batch;
+        batch.sink = next.sink;
+        batch.reports.push_back(std::move(next.report));
+        break;
+      case Outgoing::Kind::kGrowth:
+        batch.grown.push_back(next.end);
+        break;
+      case Outgoing::Kind::kReset:
+        if (!first) return batch;
+        batch.reset.push_back(next.end.slot);
+        outgoing_.pop_front();
+        return batch;
     }
-    std::vector<SlotEnd> ends;
-    for (size_t i = 0; i < batch.size();) {
-      if (batch[i].sink == nullptr) {
-        ends.push_back(batch[i++].end);
-        continue;
-      }
-      std::vector<AppendReport> reports;
-      ReportSink* const sink = batch[i].sink;
-      for (; i < batch.size() && (batch[i].sink == sink || batch[i].sink == nullptr); ++i) {
-        if (batch[i].sink == nullptr) {
-          ends.push_back(batch[i].end);
-        } else {
-          reports.push_back(std::move(batch[i].report));
+    outgoing_.pop_front();
+  }
+  return batch;
+}
+
+void MemoryLog::CallOut() {
+  {
+    MutexLock lock(&mutex_);
+    if (calling_out_) return;  // whoever does takes these too
+    calling_out_ = true;
+  }
+  while (true) {
+    Batch batch;
+    gate_.Report([&] {
+      {
+        MutexLock lock(&mutex_);
+        batch = TakeBatch();
+        if (batch.reports.empty() && batch.grown.empty() && batch.reset.empty()) {
+          calling_out_ = false;
+          return;
         }
       }
-      sink->OnReports(reports);
-    }
-    if (!ends.empty()) {
-      MutexLock lock(&listeners_mutex_);
-      for (const auto& [id, listener] : listeners_) listener(ends);
-    }
+      if (batch.sink != nullptr) batch.sink->OnReports(batch.reports);
+    });
+    if (!batch.grown.empty()) followers_.TellGrowth(batch.grown);
+    if (!batch.reset.empty()) followers_.TellReset(batch.reset);
+    if (batch.reports.empty() && batch.grown.empty() && batch.reset.empty()) return;
   }
 }
 
@@ -154,13 +165,6 @@ absl::StatusOr<std::unique_ptr<LogReader>> MemoryLog::NewReader(SlotId slot, Pos
         absl::StrCat("the log of ", slot.ToString(), " ends at position ", end, ", below ", from));
   }
   return std::make_unique<Reader>(this, slot, from);
-}
-
-std::unique_ptr<Subscription> MemoryLog::Subscribe(Listener listener) {
-  MutexLock lock(&listeners_mutex_);
-  const uint64_t id = next_listener_++;
-  listeners_.emplace(id, std::move(listener));
-  return std::make_unique<Registration>(this, id);
 }
 
 std::vector<MemoryLog::Pending> MemoryLog::pending() const {
@@ -185,13 +189,13 @@ absl::Status MemoryLog::Land(uint64_t id, Report report, bool keep) {
     switch (report) {
       case Report::kNoPosition:
         fate.position.reset();
-        outgoing_.push_back({.sink = found->sink, .report = std::move(fate)});
+        AddReport(found->sink, std::move(fate));
         break;
       case Report::kPosition:
-        outgoing_.push_back({.sink = found->sink, .report = std::move(fate)});
+        AddReport(found->sink, std::move(fate));
         break;
       case Report::kHeld:
-        held_.push_back({.id = id, .sink = found->sink, .report = std::move(fate)});
+        if (found->sink != nullptr) held_.push_back({.id = id, .sink = found->sink, .report = std::move(fate)});
         break;
       case Report::kNone:
         break;
@@ -207,8 +211,7 @@ absl::Status MemoryLog::Fail(uint64_t id, const absl::Status& status, bool keep)
     MutexLock lock(&mutex_);
     const auto found = Find(id);
     if (found == flights_.end()) return NoSuchAppend(id);
-    outgoing_.push_back(
-        {.sink = found->sink, .report = {.slot = found->pending.slot, .tag = found->pending.tag, .status = status}});
+    AddReport(found->sink, {.slot = found->pending.slot, .tag = found->pending.tag, .status = status});
     if (!keep) flights_.erase(found);
   }
   CallOut();
@@ -253,7 +256,7 @@ absl::Status MemoryLog::ReleaseReport(uint64_t id) {
     MutexLock lock(&mutex_);
     const auto found = std::find_if(held_.begin(), held_.end(), [id](const Held& held) { return held.id == id; });
     if (found == held_.end()) return NoSuchAppend(id);
-    outgoing_.push_back({.sink = found->sink, .report = std::move(found->report)});
+    AddReport(found->sink, std::move(found->report));
     held_.erase(found);
   }
   CallOut();
@@ -276,9 +279,41 @@ Position MemoryLog::Inject(SlotId slot, std::string bytes) {
 }
 
 void MemoryLog::Truncate(SlotId slot, Position end) {
+  {
+    MutexLock lock(&mutex_);
+    std::vector<std::string>& records = slots_[slot];
+    if (end < records.size()) records.resize(end);
+    if (const auto hidden = hidden_.find(slot); hidden != hidden_.end()) hidden->second = std::min(hidden->second, end);
+    outgoing_.push_back({.kind = Outgoing::Kind::kReset, .end = {.slot = slot}});
+  }
+  CallOut();
+}
+
+void MemoryLog::Reset(SlotId slot) {
+  {
+    MutexLock lock(&mutex_);
+    for (Flight& flight : flights_) {
+      if (flight.pending.slot != slot) continue;
+      AddReport(flight.sink, {.slot = slot, .tag = flight.pending.tag, .status = ConnectionLost()});
+      flight.sink = nullptr;
+    }
+    outgoing_.push_back({.kind = Outgoing::Kind::kReset, .end = {.slot = slot}});
+  }
+  CallOut();
+}
+
+void MemoryLog::Hide(SlotId slot) {
   MutexLock lock(&mutex_);
-  std::vector<std::string>& records = slots_[slot];
-  if (end < records.size()) records.resize(end);
+  hidden_.try_emplace(slot, slots_[slot].size());
+}
+
+void MemoryLog::Show(SlotId slot) {
+  {
+    MutexLock lock(&mutex_);
+    if (hidden_.erase(slot) == 0) return;
+    outgoing_.push_back({.kind = Outgoing::Kind::kGrowth, .end = {.slot = slot, .end = slots_[slot].size()}});
+  }
+  CallOut();
 }
 
 void MemoryLog::SetUnavailable(bool unavailable) {

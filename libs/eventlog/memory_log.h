@@ -14,7 +14,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "libs/base/mutex.h"
+#include "libs/eventlog/followers.h"
 #include "libs/eventlog/log.h"
+#include "libs/eventlog/report_gate.h"
 
 namespace halles::eventlog {
 
@@ -22,26 +24,31 @@ namespace halles::eventlog {
 //   kAtOnce  within Append.
 //   kByHand  never by themselves: the test names each append and its fate. Nothing is random and nothing waits, so that a
 //            run is repeated by making the same calls.
-// Reports and listeners are called by `run`, by default on the thread whose call made the record land, in the order of
-// landing, by one thread at a time. Sinks and listeners may call Append. Any number of writers may append to one slot, two
-// live owners included.
+// Reports and listeners are called on the thread whose call made the record land, in the order of landing, by one thread at
+// a time. Sinks and listeners may call Append. Any number of writers may append to one slot, two live owners included.
+// Several instances of a simulation share one that lands at once, each through a connection with faults of its own:
+// memory_connection.h.
 //
 // Thread safety: all methods may be called from any thread.
 // Durability: none; the records go with the object.
-// Lifetime: outlives its readers, subscriptions, sinks that wait for reports, and the tasks given to `run`.
+// Lifetime: outlives its readers, its connections, and sinks that wait for reports.
 class MemoryLog : public EventLog {
  public:
   enum class Delivery { kAtOnce, kByHand };
-  // Runs a task now or later; tasks keep their order.
-  using Run = std::function<void(std::function<void()>)>;
 
-  explicit MemoryLog(const LogIdentity& identity, Delivery delivery = Delivery::kAtOnce, Run run = nullptr);
+  explicit MemoryLog(const LogIdentity& identity, Delivery delivery = Delivery::kAtOnce)
+      : identity_(identity), delivery_(delivery) {}
 
   const LogIdentity& identity() const override { return identity_; }
   void Append(SlotId slot, std::string bytes, uint64_t tag, ReportSink* sink) override;
+  // What is pending may still be delivered, and is not reported then.
+  void Abandon(SlotId slot, ReportSink* sink) override;
   absl::StatusOr<Position> End(SlotId slot) override;
   absl::StatusOr<std::unique_ptr<LogReader>> NewReader(SlotId slot, Position from) override;
-  std::unique_ptr<Subscription> Subscribe(Listener listener) override;
+  std::unique_ptr<Subscription> Follow(FollowOptions options) override { return followers_.Add(options); }
+  std::unique_ptr<Subscription> Subscribe(Listener listener) override {
+    return followers_.Subscribe(std::move(listener));
+  }
 
   // An append that has not met its fate, in the order of the calls of Append. `id` counts from 1.
   struct Pending {
@@ -72,15 +79,23 @@ class MemoryLog : public EventLog {
   // Writes into the slot past all rules: a stray producer, or a re-delivery from long ago.
   Position Inject(SlotId slot, std::string bytes);
 
-  // Cuts the slot to `end` records. Open readers that are beyond report DATA_LOSS from then on.
+  // Cuts the slot to `end` records and tells those who follow it of a reset. Open readers that are beyond report DATA_LOSS
+  // from then on.
   void Truncate(SlotId slot, Position end);
+  // The connection to the slot is lost: what is pending of it is reported as unknown and may still be delivered, and those
+  // who follow the slot are told.
+  void Reset(SlotId slot);
+
+  // What lands in the slot while it is hidden counts for End and cannot be read yet: readers neither see it nor say that
+  // they are at the end. Growth is told when it is shown.
+  void Hide(SlotId slot);
+  void Show(SlotId slot);
 
   // Appends and reads fail with UNAVAILABLE while set; pending appends keep.
   void SetUnavailable(bool unavailable);
 
  private:
   class Reader;
-  class Registration;
   struct Flight {
     Pending pending;
     ReportSink* sink;
@@ -90,36 +105,46 @@ class MemoryLog : public EventLog {
     ReportSink* sink;
     AppendReport report;
   };
-  // Something to tell: a report, or that a slot grew.
+  // Something to tell.
   struct Outgoing {
+    enum class Kind { kReport, kGrowth, kReset };
+    Kind kind = Kind::kReport;
     ReportSink* sink = nullptr;
     AppendReport report;
-    SlotEnd end;
+    SlotEnd end;  // kReset: its slot
+  };
+  // What is told together.
+  struct Batch {
+    ReportSink* sink = nullptr;
+    std::vector<AppendReport> reports;
+    std::vector<SlotEnd> grown;
+    std::vector<SlotId> reset;
   };
   enum class Report { kPosition, kNoPosition, kHeld, kNone };
+
+  friend class MemoryConnection;
 
   absl::Status Land(uint64_t id, Report report, bool keep);
   absl::Status Fail(uint64_t id, const absl::Status& status, bool keep);
   Position Store(SlotId slot, std::string bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddReport(ReportSink* sink, AppendReport report) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::deque<Flight>::iterator Find(uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Drain();
+  // The first thing to tell and what is told with it: further reports to the same sink, and growth.
+  Batch TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CallOut();
 
   const LogIdentity identity_;
   const Delivery delivery_;
-  const Run run_;
-
-  // Held while listeners run, so that a subscription that ended is not called any more. Taken before mutex_.
-  mutable Mutex listeners_mutex_;
-  std::map<uint64_t, Listener> listeners_ ABSL_GUARDED_BY(listeners_mutex_);
-  uint64_t next_listener_ ABSL_GUARDED_BY(listeners_mutex_) = 1;
+  Followers followers_;
+  ReportGate gate_;
 
   mutable Mutex mutex_;
   std::map<SlotId, std::vector<std::string>> slots_ ABSL_GUARDED_BY(mutex_);
+  std::map<SlotId, Position> hidden_ ABSL_GUARDED_BY(mutex_);  // what of a slot can be read, while it is hidden
   std::deque<Flight> flights_ ABSL_GUARDED_BY(mutex_);
   std::deque<Held> held_ ABSL_GUARDED_BY(mutex_);
   std::deque<Outgoing> outgoing_ ABSL_GUARDED_BY(mutex_);
-  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  bool calling_out_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   bool unavailable_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -17,6 +17,14 @@ using ::testing::IsEmpty;
 class AtOnce : public LogUnderTest {
  public:
   EventLog& log() override { return log_; }
+  bool SetUnreadable(bool unreadable) override {
+    log_.SetUnavailable(unreadable);
+    return true;
+  }
+  bool LoseConnection(SlotId slot) override {
+    log_.Reset(slot);
+    return true;
+  }
 
  private:
   MemoryLog log_{Identity()};
@@ -111,22 +119,68 @@ TEST_F(MemoryLogTest, TellsAReaderThatWasBeyondACut) {
   EXPECT_EQ(log.Inject(kSlot, "stray"), 1u);
 }
 
+TEST_F(MemoryLogTest, TellsFollowersOfACut) {
+  log.DeliverAll();
+  CollectingListener listener;
+  const auto following = log.Follow({.slots = {kSlot}, .listener = &listener});
+  log.Truncate(kSlot, 1);
+  EXPECT_EQ(listener.resets(), (std::map<SlotId, int>{{kSlot, 1}}));
+}
+
+TEST_F(MemoryLogTest, ReportsWhatIsPendingAsUnknownBeforeItTellsOfALostConnection) {
+  class Listener : public CollectingListener {
+   public:
+    explicit Listener(CollectingSink* sink) : sink_(*sink) {}
+    void OnReset(absl::Span<const SlotId>) override { reported = sink_.count(); }
+    size_t reported = 0;
+
+   private:
+    CollectingSink& sink_;
+  } listener(&sink);
+  const auto following = log.Follow({.slots = {kSlot}, .listener = &listener});
+  log.Reset(kSlot);
+  EXPECT_EQ(listener.reported, 2u);
+  EXPECT_EQ(sink.WaitFor(2)[0].status.code(), absl::StatusCode::kUnavailable);
+  log.DeliverAll();
+  EXPECT_THAT(Records(), ElementsAre("first", "second"));
+  EXPECT_EQ(sink.count(), 2u);
+}
+
+TEST_F(MemoryLogTest, HidesWhatLandsWithoutSayingThatItIsTheEnd) {
+  CollectingListener listener;
+  const auto following = log.Follow({.slots = {kSlot}, .listener = &listener});
+  ASSERT_TRUE(log.Deliver(1).ok());
+  log.Hide(kSlot);
+  ASSERT_TRUE(log.Deliver(2).ok());
+  EXPECT_EQ(*log.End(kSlot), 2u);
+  const auto reader = *log.NewReader(kSlot, 0);
+  std::vector<StoredRecord> records;
+  auto read = reader->Poll({}, &records);
+  EXPECT_EQ(read->count, 1u);
+  EXPECT_FALSE(read->at_end);
+  EXPECT_EQ(reader->Poll({}, &records)->count, 0u);
+  EXPECT_EQ(listener.ends()[kSlot], 1u);
+  log.Show(kSlot);
+  EXPECT_EQ(listener.ends()[kSlot], 2u);
+  read = reader->Poll({}, &records);
+  EXPECT_EQ(read->count, 1u);
+  EXPECT_TRUE(read->at_end);
+}
+
+TEST_F(MemoryLogTest, DeliversWhatWasAbandonedWithoutAReport) {
+  ASSERT_TRUE(log.DeliverAndHoldReport(1).ok());
+  log.Abandon(kSlot, &sink);
+  EXPECT_THAT(log.held_reports(), IsEmpty());
+  ASSERT_TRUE(log.Deliver(2).ok());
+  EXPECT_THAT(Records(), ElementsAre("first", "second"));
+  EXPECT_EQ(sink.count(), 0u);
+}
+
 TEST_F(MemoryLogTest, AnswersUnavailableWhenToldTo) {
   log.SetUnavailable(true);
   log.Append(kSlot, "third", 13, &sink);
   EXPECT_EQ(sink.WaitFor(1)[0].status.code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(log.End(kSlot).status().code(), absl::StatusCode::kUnavailable);
-}
-
-TEST(MemoryLog, ReportsThroughTheRunnerInOrder) {
-  std::vector<std::function<void()>> tasks;
-  MemoryLog log(Identity(), MemoryLog::Delivery::kAtOnce, [&](std::function<void()> task) { tasks.push_back(task); });
-  CollectingSink sink;
-  log.Append(kSlot, "a", 1, &sink);
-  log.Append(kSlot, "b", 2, &sink);
-  EXPECT_THAT(sink.WaitFor(0), IsEmpty());
-  for (const auto& task : tasks) task();
-  EXPECT_EQ(sink.WaitFor(2)[1].tag, 2u);
 }
 
 TEST(MemoryLog, LetsASinkAppend) {

@@ -15,6 +15,9 @@ namespace {
 constexpr uint32_t kGapBytesMax = 4096;
 constexpr uint32_t kReadBytesMax = 1024 * 1024;
 
+// A sidecar that cannot be read now may well be whole.
+bool MustRebuild(const absl::Status& status) { return absl::IsNotFound(status) || absl::IsDataLoss(status); }
+
 uint32_t FrameEnd(const FrameRef& ref) { return ref.offset + static_cast<uint32_t>(FrameBytes(ref.length)); }
 
 }  // namespace
@@ -24,6 +27,7 @@ absl::StatusOr<std::shared_ptr<OpenSegment>> SlotReaderSource::Open(uint32_t seg
   std::weak_ptr<OpenSegment>& known = open_[segment];
   if (std::shared_ptr<OpenSegment> open = known.lock()) return open;
   absl::StatusOr<OpenSegment> opened = OpenExistingSegment(home_, segment);
+  if (absl::IsNotFound(opened.status())) return DamagedAt(home_, {segment, 0}, "the file is gone");
   if (!opened.ok()) return ExplainFileError(opened.status(), home_.directory);
   auto open = std::make_shared<OpenSegment>(*std::move(opened));
   open->file->ExpectReads();
@@ -32,9 +36,11 @@ absl::StatusOr<std::shared_ptr<OpenSegment>> SlotReaderSource::Open(uint32_t seg
 }
 
 absl::StatusOr<FrameRefs> SlotReaderSource::LoadRefs(uint32_t segment, const SidecarRun& run) {
-  if (absl::StatusOr<FrameRefs> refs = ReadRefs(segment, run); refs.ok()) return refs;
+  absl::StatusOr<FrameRefs> refs = ReadRefs(segment, run);
+  if (!MustRebuild(refs.status())) return refs;
   MutexLock lock(&rebuild_mutex_);
-  if (absl::StatusOr<FrameRefs> refs = ReadRefs(segment, run); refs.ok()) return refs;
+  refs = ReadRefs(segment, run);
+  if (!MustRebuild(refs.status())) return refs;
   // A sidecar with runs is that of a closed segment, so the next one says where it ends. What is written is what was
   // there before, byte for byte, and the place of the run in it the same.
   absl::StatusOr<uint32_t> end = EndOfClosedSegment(home_, segment);
@@ -44,8 +50,8 @@ absl::StatusOr<FrameRefs> SlotReaderSource::LoadRefs(uint32_t segment, const Sid
   for (SlotRun& rebuilt_run : rebuilt->runs) {
     if (rebuilt_run.slot == run.slot && rebuilt_run.refs->size() == run.count) return std::move(*rebuilt_run.refs);
   }
-  absl::StatusOr<FrameRefs> refs = ReadRefs(segment, run);
-  if (!refs.ok()) {
+  refs = ReadRefs(segment, run);
+  if (MustRebuild(refs.status())) {
     return DamagedAt(home_, {segment, kSegmentHeaderBytes},
                      absl::StrCat("the segment does not hold what its sidecar held of slot ", run.slot.ToString()));
   }
@@ -53,8 +59,12 @@ absl::StatusOr<FrameRefs> SlotReaderSource::LoadRefs(uint32_t segment, const Sid
 }
 
 absl::StatusOr<FrameRefs> SlotReaderSource::ReadRefs(uint32_t segment, const SidecarRun& run) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<File> file, home_.file_system->Open(home_.SidecarPath(segment)));
-  return ReadSidecarRefs(*file, run);
+  const auto file = home_.file_system->Open(home_.SidecarPath(segment));
+  if (absl::IsNotFound(file.status())) return file.status();
+  if (!file.ok()) return ExplainFileError(file.status(), home_.directory);
+  absl::StatusOr<FrameRefs> refs = ReadSidecarRefs(**file, run);
+  if (!refs.ok() && !absl::IsDataLoss(refs.status())) return ExplainFileError(refs.status(), home_.directory);
+  return refs;
 }
 
 absl::StatusOr<ReadResult> SlotReader::Poll(const ReadLimits& limits, std::vector<StoredRecord>* out) {

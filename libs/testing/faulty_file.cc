@@ -84,6 +84,7 @@ class FaultyDisk::OpenFile : public eventlog::File {
       : disk_(*disk), node_(node), contents_(std::move(contents)), path_(std::move(path)) {}
 
   absl::StatusOr<size_t> Read(uint64_t offset, size_t size, char* out) override {
+    RETURN_IF_ERROR(disk_.CheckFault(DiskOperation::kRead, path_));
     MutexLock lock(&disk_.mutex_);
     const absl::string_view contents = contents_->contents;
     if (offset >= contents.size()) return size_t{0};
@@ -209,6 +210,9 @@ FaultyDisk::Replay FaultyDisk::ReplayUntil(size_t operations) const {
   for (size_t i = 0; i < operations; ++i) {
     const Operation& operation = history_[i];
     switch (operation.kind) {
+      case DiskOperation::kOpen:
+      case DiskOperation::kRead:
+        break;  // change nothing and are not in the history
       case DiskOperation::kCreate:
         replay.contents.resize(std::max(replay.contents.size(), operation.node + 1));
         seen[operation.path] = operation.node;
@@ -343,6 +347,7 @@ absl::StatusOr<std::unique_ptr<eventlog::File>> FaultyDisk::Create(const std::st
 }
 
 absl::StatusOr<std::unique_ptr<eventlog::File>> FaultyDisk::Open(const std::string& path) {
+  RETURN_IF_ERROR(CheckFault(DiskOperation::kOpen, path));
   MutexLock lock(&mutex_);
   const auto it = names_.find(path);
   if (it == names_.end()) return absl::NotFoundError(absl::StrCat("cannot open ", path, ": No such file or directory"));

@@ -20,9 +20,9 @@
 namespace halles::testing {
 
 // What a program asks of a disk.
-enum class DiskOperation { kCreate, kWrite, kSync, kAllocate, kRename, kRemove, kSyncDirectory };
+enum class DiskOperation { kCreate, kOpen, kRead, kWrite, kSync, kAllocate, kRename, kRemove, kSyncDirectory };
 
-// The disk keeps a history of its operations. AfterPowerCut says what could be found had the power gone after the first
+// The disk keeps a history of the operations that change it. AfterPowerCut says what could be found had the power gone after the first
 // so many of them: what was synced is there; what was not is there piece by piece as the caller chooses, in any
 // combination, since disks and file systems reorder. A piece is one sector of a write, a file's new length, or one
 // change of a name.

@@ -1,0 +1,24 @@
+// Tests of what every driver shares: which errors pass.
+#include "libs/eventlog/log.h"
+
+#include "gtest/gtest.h"
+
+namespace halles::eventlog {
+namespace {
+
+TEST(IsPassing, StaysWithEvidenceOfLossACutANewerRecordOrNoSuchSlot) {
+  EXPECT_FALSE(IsPassing(absl::DataLossError("")));
+  EXPECT_FALSE(IsPassing(absl::OutOfRangeError("")));
+  EXPECT_FALSE(IsPassing(absl::FailedPreconditionError("")));
+  EXPECT_FALSE(IsPassing(absl::InvalidArgumentError("")));
+}
+
+TEST(IsPassing, PassesWithWhateverElseIsInTheWay) {
+  EXPECT_TRUE(IsPassing(absl::UnavailableError("")));
+  EXPECT_TRUE(IsPassing(absl::ResourceExhaustedError("")));
+  EXPECT_TRUE(IsPassing(absl::DeadlineExceededError("")));
+  EXPECT_TRUE(IsPassing(absl::PermissionDeniedError("")));
+}
+
+}  // namespace
+}  // namespace halles::eventlog
