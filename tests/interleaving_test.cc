@@ -4,83 +4,50 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <thread>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "google/protobuf/message.h"
 #include "gtest/gtest.h"
-#include "libs/base/clock.h"
-#include "libs/base/mutex.h"
 #include "libs/base/random.h"
 #include "libs/eventlog/memory_log.h"
 #include "libs/host/host.h"
-#include "libs/partition/command.h"
 #include "libs/partition/runtime.h"
-#include "libs/projection/reactor.h"
+#include "libs/projection/follower_pool.h"
 #include "libs/projection/source_reader.h"
-#include "libs/projection/view_follower.h"
 #include "libs/store/store.h"
 #include "libs/store/store_test_util.h"
-#include "services/checkout/definition.h"
+#include "libs/testing/virtual_scheduler.h"
 #include "services/checkout/order/commands.h"
 #include "services/checkout/order/state.h"
 #include "services/checkout/test_builders.h"
-#include "services/customer_identity/definition.h"
 #include "services/customer_identity/projection.h"
+#include "services/halles/all_services.h"
 #include "services/inventory/commands.h"
-#include "services/inventory/definition.h"
 
 namespace halles {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Seconds(30);
 constexpr uint64_t kWorldSeed = 20;
 constexpr int kSales = 150;
-constexpr int kVisits = 240;
+constexpr int kVisits = 320;
 constexpr int kInterleavings = 100;
 
 using Digests = std::map<store::FoldId, store::FoldMeta>;
 // Every record of every slot.
 using Records = std::map<SlotId, std::vector<std::string>>;
 
-host::Definitions Services() {
-  host::Definitions definitions;
-  checkout::Define(&definitions);
-  customer_identity::Define(&definitions);
-  inventory::Define(&definitions);
-  return definitions;
-}
-
 // What there is in the logs, by the name of its field; and how much of it names a customer.
 std::map<std::string, int> KindsOf(const Records& records);
 
 eventlog::LogIdentity Identity() { return {.install = store::Install(5), .slots_per_service = 4}; }
 
-// Waits for something that is told once.
-class Told {
- public:
-  void Tell(absl::Status status) {
-    MutexLock lock(&mutex_);
-    told_ = true;
-    status_ = std::move(status);
-  }
-  absl::Status Await() {
-    MutexLock lock(&mutex_);
-    if (!mutex_.AwaitWithTimeout([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return told_; }, kPatience)) {
-      return absl::DeadlineExceededError("waited in vain");
-    }
-    return status_;
-  }
-
- private:
-  Mutex mutex_;
-  bool told_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::Status status_ ABSL_GUARDED_BY(mutex_);
-};
+absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const store::TempDir& dir, Scheduler* scheduler) {
+  store::StoreOptions options = store::Quiet();
+  options.scheduler = scheduler;
+  return store::Store::Open(dir.State(), Identity().install, options);
+}
 
 // The logs of a small shop, recorded by the real services: customers under several identifiers that are linked late,
 // returns that come before and after their orders, returns that name nobody; carts that are merged, held for and ordered,
@@ -88,31 +55,18 @@ class Told {
 class Shop {
  public:
   explicit Shop(uint64_t seed) : random_(seed), log_(Identity()) {
-    auto store = store::Store::Open(dir_.State(), Identity().install, store::Quiet());
-    EXPECT_TRUE(store.ok()) << store.status();
-    store_ = *std::move(store);
-    const host::Definitions definitions = Services();
-    partition::RuntimeOptions options;
+    host::HostOptions options;
     options.log = &log_;
-    options.store = store_.get();
-    options.clock = &clock_;
-    options.instance = InstanceId::Random(random_);
-    options.services = definitions.services;
-    options.counters = &counters_;
-    auto runtime = partition::Runtime::Start(std::move(options));
-    EXPECT_TRUE(runtime.ok()) << runtime.status();
-    runtime_ = *std::move(runtime);
-    EXPECT_TRUE(runtime_->AwaitSettled(kPatience));
-    for (const projection::ReactionDefinition& reaction : definitions.reactions) {
-      auto reactor = projection::Reactor::Start(reaction, &log_, runtime_.get());
-      EXPECT_TRUE(reactor.ok()) << reactor.status();
-      reactors_.push_back(*std::move(reactor));
-    }
-  }
-  ~Shop() {
-    for (const auto& reactor : reactors_) reactor->Stop();
-    runtime_->Drain(kPatience);
-    runtime_.reset();
+    options.open_store = [this] { return OpenStore(dir_, &node_); };
+    options.scheduler = &node_;
+    options.random = &random_;
+    options.request_key = "key";
+    options.definitions = program::AllServices();
+    auto host = host::Host::Open(std::move(options));
+    EXPECT_TRUE(host.ok()) << host.status();
+    host_ = *std::move(host);
+    Settle();
+    EXPECT_TRUE(host_->settled());
   }
 
   void Trade(int sales) {
@@ -121,15 +75,13 @@ class Shop {
       const std::string named = absl::StrCat("order-", random_.Uniform(static_cast<uint64_t>(sales)));
       if (random_.Uniform(3) == 0) {
         const auto record = Sale(absl::StrCat("return-", i), checkout::Back("sku", "1"), i);
-        const std::string key = checkout::ReturnIdOf("", record.external()).ToString();
-        Record<checkout::v1::ImportReturnResponse>(key, checkout::ImportReturn(record, named));
+        Submit(checkout::ImportReturn(record, named));
       } else {
         const auto record = Sale(absl::StrCat("order-", i), checkout::Sold("sku", "2"), i);
-        const std::string key = checkout::OrderIdOf("", record.external()).ToString();
-        Record<checkout::v1::ImportOrderResponse>(key, checkout::Import(record));
+        Submit(checkout::Import(record));
       }
     }
-    AwaitReactions();
+    Settle();
   }
 
   // What people do who come in or look at the site. Some of it is refused, as it is in shops.
@@ -139,19 +91,14 @@ class Shop {
       receive.set_sku(absl::StrCat("sku-", sku));
       receive.set_location_id("shop-1");
       receive.set_units(60);
-      Stock<inventory::v1::ReceiveStockResponse>(std::move(receive));
+      Submit(std::move(receive));
     }
     for (int i = 0; i < visits; ++i) {
-      clock_.Advance(1'000'000);
+      world_.Advance(1'000'000);
       Visit(absl::StrCat("cart-", random_.Uniform(kCarts)));
     }
-    clock_.Advance(int64_t{3600} * 1'000'000);  // whatever is held still expires
-    const absl::Time deadline = absl::Now() + kPatience;
-    while (KindsOf(Recorded())["hold_expired"] < 3) {
-      ASSERT_LT(absl::Now(), deadline) << "no hold expires";
-      std::this_thread::yield();
-    }
-    AwaitReactions();
+    world_.Advance(int64_t{3600} * 1'000'000);  // whatever is held still expires
+    Settle();
   }
 
   Records Recorded() {
@@ -194,8 +141,8 @@ class Shop {
         checkout::v1::MergeCartsRequest merge;
         merge.set_cart_id(cart);
         merge.set_into_cart_id(absl::StrCat("cart-", random_.Uniform(kCarts)));
-        Record<checkout::v1::MergeCartsResponse>(cart, std::move(merge));
-        return AwaitReactions();
+        Submit(std::move(merge));
+        return Settle();
       }
       case 4:
         return Hold();
@@ -226,11 +173,11 @@ class Shop {
       *added.mutable_unit_price() = checkout::Exact("2.55");
     }
     if (random_.Uniform(3) > 0) *add.add_identifiers() = Somebody();
-    Record<checkout::v1::AddCartLinesResponse>(cart, std::move(add));
+    Submit(std::move(add));
     checkout::v1::SetCartDeliveryRequest set;
     set.set_cart_id(cart);
     set.mutable_delivery()->mutable_carry_out()->set_location_id("shop-1");
-    Record<checkout::v1::SetCartDeliveryResponse>(cart, std::move(set));
+    Submit(std::move(set));
   }
 
   void Hold() {
@@ -242,20 +189,20 @@ class Shop {
     reserve.set_purpose(inventory::v1::HOLD_PURPOSE_DATED_PICKUP);
     reserve.mutable_owner()->set_ref("pickup/1");
     if (random_.Uniform(4) > 0) *reserve.mutable_owner()->mutable_customer() = Somebody();
-    reserve.mutable_expire_time()->set_seconds(clock_.Wall() / 1'000'000 + 600);
+    reserve.mutable_expire_time()->set_seconds(node_.clock().Wall() / 1'000'000 + 600);
     inventory::v1::ReleaseHoldRequest release;
     release.set_sku(reserve.sku());
     release.set_hold_id(reserve.hold_id());
-    Stock<inventory::v1::ReserveStockResponse>(std::move(reserve));
-    if (random_.Uniform(2) == 0) Stock<inventory::v1::ReleaseHoldResponse>(std::move(release));
+    Submit(std::move(reserve));
+    if (random_.Uniform(2) == 0) Submit(std::move(release));
   }
 
   void Place(const std::string& cart) {
     checkout::v1::PlaceOrderRequest place;
     place.set_cart_id(cart);
-    Advance<checkout::v1::PlaceOrderResponse>(cart, std::move(place));
-    const absl::Time deadline = absl::Now() + kPatience;
-    while (StateOf(cart) == checkout::v1::ORDER_STATE_PLACING) ASSERT_LT(absl::Now(), deadline);
+    Submit(std::move(place));
+    Settle();
+    ASSERT_NE(StateOf(cart), checkout::v1::ORDER_STATE_PLACING);
     if (StateOf(cart) == checkout::v1::ORDER_STATE_CONFIRMED) placed_.push_back(cart);
   }
 
@@ -263,7 +210,7 @@ class Shop {
     if (random_.Uniform(3) == 0) {
       checkout::v1::CancelOrderRequest cancel;
       cancel.set_order_id(cart);
-      Advance<checkout::v1::CancelOrderResponse>(cart, std::move(cancel));
+      Submit(std::move(cancel));
       return;
     }
     if (placed_.empty()) return;
@@ -271,7 +218,7 @@ class Shop {
     checkout::v1::CollectFulfilmentRequest collect;
     collect.set_order_id(order);
     collect.set_fulfilment_id("f1");
-    Advance<checkout::v1::CollectFulfilmentResponse>(order, std::move(collect));
+    Submit(std::move(collect));
     const checkout::rows::OrderRow row = OrderOf(order);
     if (row.lines().empty()) return;
     checkout::v1::ReturnLinesRequest back;
@@ -284,86 +231,51 @@ class Shop {
     line.set_sku(row.lines(0).line().sku());
     line.set_units(1);
     line.set_disposition(checkout::v1::DISPOSITION_RESTOCK);
-    Advance<checkout::v1::ReturnLinesResponse>(order, std::move(back));
+    Submit(std::move(back));
   }
 
   checkout::rows::OrderRow OrderOf(const std::string& order) {
-    const auto told = std::make_shared<Told>();
-    const auto row = std::make_shared<checkout::rows::OrderRow>();
-    runtime_->Query(runtime_->SlotFor(ServiceId::kCheckout, "", order), 0, absl::Now() + kPatience,
-                    [told, row, order](absl::StatusOr<const store::RowReader*> rows, Position) {
-                      if (rows.ok()) {
-                        const auto found = checkout::order::kOrders.Get(**rows, {OrderId::FromString(order)});
-                        if (found.has_value()) *row = *found;
-                      }
-                      told->Tell(rows.status());
-                    });
-    EXPECT_TRUE(told->Await().ok());
-    return *row;
+    checkout::rows::OrderRow row;
+    const absl::Status served = host_->With([&](host::Serving& serving) {
+      serving.runtime->Query(serving.runtime->SlotFor(ServiceId::kCheckout, "", order), 0, kNoDeadline,
+                             [&row, &order](absl::StatusOr<const store::RowReader*> rows, Position) {
+                               ASSERT_TRUE(rows.ok()) << rows.status();
+                               const auto found = checkout::order::kOrders.Get(**rows, {OrderId::FromString(order)});
+                               if (found.has_value()) row = *found;
+                             });
+    });
+    EXPECT_TRUE(served.ok()) << served;
+    world_.RunReady();
+    return row;
   }
   checkout::v1::OrderState StateOf(const std::string& order) { return OrderOf(order).state(); }
 
-  template <typename Response, typename Request>
-  void Record(const std::string& key, Request request) {
-    Submit<Response, checkout::v1::OrderEvent>(ServiceId::kCheckout, key, std::move(request), &checkout::Decide,
-                                               checkout::kOrder);
-  }
-  template <typename Response, typename Request>
-  void Advance(const std::string& key, Request request) {
-    Submit<Response, checkout::v1::OrderEvent>(ServiceId::kCheckout, key, std::move(request), &checkout::order::Decide,
-                                               checkout::kOrder);
-  }
-  template <typename Response, typename Request>
-  void Stock(Request request) {
-    const std::string key = request.sku();
-    Submit<Response, inventory::v1::StockEvent>(ServiceId::kInventory, key, std::move(request), &inventory::Decide,
-                                                inventory::kStockItem);
-  }
-
-  template <typename Response, typename Event, typename Request>
-  void Submit(ServiceId service, const std::string& key, Request request,
-              std::type_identity_t<typename partition::TypedCommand<Request, Response, Event>::DecideFunction> decide,
-              partition::Aggregate<Event> aggregate) {
-    const auto told = std::make_shared<Told>();
+  // As those send it who are inside: with identifiers hashed already.
+  template <typename Request>
+  void Submit(Request request) {
     request.set_request_id(absl::StrCat("request-", next_++));
-    const std::string id = request.request_id();
-    auto command = std::make_unique<partition::TypedCommand<Request, Response, Event>>(
-        std::move(request), decide, aggregate,
-        [told](absl::StatusOr<Response> response, partition::AnswerPosition) { told->Tell(response.status()); });
-    command->envelope.request_id = id;
-    runtime_->Submit(runtime_->SlotFor(service, "", key), std::move(command));
-    const absl::Status status = told->Await();
-    EXPECT_TRUE(status.ok() || status.code() == absl::StatusCode::kFailedPrecondition) << status;
+    const partition::RegisteredCommand& registered = *host_->FindCommand(Request::descriptor());
+    const std::string key = registered.command->KeyOf(request);
+    absl::Status answer = absl::UnknownError("no answer");
+    const absl::Status served = host_->With([&](host::Serving& serving) {
+      serving.runtime->Submit(registered, key, std::move(request), {},
+                              [&answer](const absl::StatusOr<google::protobuf::Message*>& response,
+                                        partition::AnswerPosition) { answer = response.status(); });
+    });
+    EXPECT_TRUE(served.ok()) << served;
+    world_.RunReady();
+    EXPECT_TRUE(answer.ok() || answer.code() == absl::StatusCode::kFailedPrecondition) << answer;
   }
 
-  void AwaitReactions() {
-    // Reactions make records that are reacted to.
-    for (bool grown = true; grown;) {
-      TokenPositions ends = Ends();
-      for (const auto& reactor : reactors_) {
-        const auto told = std::make_shared<Told>();
-        reactor->WhenReached(ends, absl::Now() + kPatience, [told](const absl::Status& status) { told->Tell(status); });
-        EXPECT_TRUE(told->Await().ok());
-      }
-      grown = Ends() != ends;
-    }
-  }
-  TokenPositions Ends() {
-    TokenPositions ends;
-    for (const auto& reactor : reactors_) {
-      for (const auto& [slot, unused] : reactor->positions()) ends[slot] = log_.End(slot).value();
-    }
-    return ends;
-  }
+  // Whatever follows from what was recorded is recorded too: reactions, steps of sagas, and what they lead to.
+  void Settle() { world_.Advance(1'000'000); }
 
   store::TempDir dir_;
+  testing::VirtualScheduler world_{kWorldSeed, /*step_micros_max=*/0};
+  testing::VirtualScheduler::Node node_{&world_};
   SeededRandom random_;
-  ManualClock clock_;
-  partition::RuntimeCounters counters_;
   eventlog::MemoryLog log_;
-  std::unique_ptr<store::Store> store_;
-  std::unique_ptr<partition::Runtime> runtime_;
-  std::vector<std::unique_ptr<projection::Reactor>> reactors_;
+  std::unique_ptr<host::Host> host_;
   std::vector<std::string> placed_;
   int next_ = 0;
 };
@@ -376,44 +288,54 @@ class Views {
   void Append(SlotId slot, const std::string& bytes) { log_.Inject(slot, bytes); }
   // Every view has projected all there is.
   void Await() {
-    for (const auto& follower : followers_) {
-      TokenPositions ends;
-      for (const auto& [slot, unused] : follower->positions()) ends[slot] = log_.End(slot).value();
-      const auto told = std::make_shared<Told>();
-      follower->WhenReached(ends, absl::Now() + kPatience, [told](const absl::Status& status) { told->Tell(status); });
-      EXPECT_TRUE(told->Await().ok()) << follower->definition().FullName();
-    }
+    world_.RunReady();
+    EXPECT_TRUE(pool_->caught_up());
   }
   // The process ends, with or without a flush before.
   void Restart(bool flush) {
-    if (flush) {
-      EXPECT_TRUE(store_->FlushNow().ok());
-    }
-    followers_.clear();
-    store_.reset();
+    if (flush) Flush();
+    End();
     Start();
   }
   Digests Stored() {
-    EXPECT_TRUE(store_->FlushNow().ok());
+    Flush();
     return store_->LoadMetas().value();
   }
+  ~Views() { End(); }
 
  private:
   void Start() {
-    auto store = store::Store::Open(dir_.State(), Identity().install, store::Quiet());
+    auto store = OpenStore(dir_, &node_);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
-    for (const projection::ViewDefinition& view : Services().views) {
-      auto follower = projection::ViewFollower::Start(view, &log_, store_.get());
-      ASSERT_TRUE(follower.ok()) << follower.status();
-      followers_.push_back(*std::move(follower));
-    }
+    projection::FollowerPoolOptions options;
+    options.log = &log_;
+    options.store = store_.get();
+    options.scheduler = &node_;
+    options.views = program::AllServices().views;
+    auto pool = projection::FollowerPool::Open(std::move(options));
+    ASSERT_TRUE(pool.ok()) << pool.status();
+    pool_ = *std::move(pool);
+    pool_->Start(nullptr);  // nothing reacts
+  }
+  void End() {
+    pool_->Stop();
+    pool_.reset();
+    store_.reset();
+  }
+  void Flush() {
+    absl::Status flushed = absl::UnknownError("the flush does not end");
+    store_->FlushAsync([&flushed](absl::Status status) { flushed = std::move(status); });
+    world_.RunReady();
+    EXPECT_TRUE(flushed.ok()) << flushed;
   }
 
   store::TempDir dir_;
+  testing::VirtualScheduler world_{kWorldSeed, /*step_micros_max=*/0};
+  testing::VirtualScheduler::Node node_{&world_};
   eventlog::MemoryLog log_;
   std::unique_ptr<store::Store> store_;
-  std::vector<std::unique_ptr<projection::ViewFollower>> followers_;
+  std::unique_ptr<projection::FollowerPool> pool_;
 };
 
 // One slot after the other.
@@ -452,31 +374,31 @@ Digests Interleaved(const Records& records, uint64_t seed) {
 std::map<std::string, int> KindsOf(const Records& records) {
   std::map<std::string, int> kinds;
   eventlog::MemoryLog log(Identity());
+  const host::Definitions definitions = program::AllServices();
   for (const auto& [slot, all] : records) {
     for (const std::string& bytes : all) log.Inject(slot, bytes);
     projection::SourceReader reader(&log, slot, eventlog::GenesisCursor(Identity(), slot));
-    projection::SourceBatches batches;
-    EXPECT_TRUE(reader.Read(100'000, 100'000, &batches).ok());
-    for (const auto& record : batches) {
+    projection::SourceRecords read;
+    EXPECT_TRUE(reader.Read(100'000, 100'000, &read).ok());
+    for (const auto& record : read) {
       for (const projection::SourceEvent& event : record->events) {
-        checkout::v1::OrderEvent order;
-        checkout::v1::NumberSeriesEvent number;
-        inventory::v1::StockEvent stock;
-        customer_identity::v1::IdentityEvent identity;
-        const std::map<std::pair<ServiceId, uint32_t>, google::protobuf::Message*> types = {
-            {{ServiceId::kCheckout, checkout::kOrder.type}, &order},
-            {{ServiceId::kCheckout, checkout::kNumberSeries.type}, &number},
-            {{ServiceId::kInventory, inventory::kStockItem.type}, &stock},
-            {{ServiceId::kCustomerIdentity, customer_identity::kGraph.type}, &identity}};
-        const auto type = types.find({slot.service, event.type});
-        if (type == types.end()) continue;  // of the runtime
-        google::protobuf::Message* const parsed = type->second;
-        EXPECT_TRUE(parsed->ParseFromArray(event.payload.data(), static_cast<int>(event.payload.size())));
-        std::vector<const google::protobuf::FieldDescriptor*> fields;
-        parsed->GetReflection()->ListFields(*parsed, &fields);
-        for (const auto* field : fields) ++kinds[field->name()];
-        if (order.return_linked().has_customer()) ++kinds["linked to a customer"];
-        if (stock.stock_held().owner().has_customer()) ++kinds["held for a customer"];
+        for (const partition::ServiceDefinition& service : definitions.services) {
+          const partition::AggregateDefinition* aggregate = service.Find(event.type);
+          if (service.id != slot.service || aggregate == nullptr) continue;  // of another service, or of the runtime
+          const std::unique_ptr<google::protobuf::Message> parsed = aggregate->new_event();
+          EXPECT_TRUE(parsed->ParseFromArray(event.payload.data(), static_cast<int>(event.payload.size())));
+          std::vector<const google::protobuf::FieldDescriptor*> fields;
+          parsed->GetReflection()->ListFields(*parsed, &fields);
+          for (const auto* field : fields) ++kinds[field->name()];
+          if (const auto* order = dynamic_cast<const checkout::v1::OrderEvent*>(parsed.get());
+              order != nullptr && order->return_linked().has_customer()) {
+            ++kinds["linked to a customer"];
+          }
+          if (const auto* stock = dynamic_cast<const inventory::v1::StockEvent*>(parsed.get());
+              stock != nullptr && stock->stock_held().owner().has_customer()) {
+            ++kinds["held for a customer"];
+          }
+        }
       }
     }
   }
@@ -507,7 +429,7 @@ TEST(Interleaving, OfTheSourceLogsDoesNotShowInAnyView) {
 
   const Digests expected = InOrder(records);
   size_t folds = 0;
-  for (const projection::ViewDefinition& view : Services().views) {
+  for (const projection::ViewDefinition& view : program::AllServices().views) {
     folds += view.SourceServices().size() * Identity().slots_per_service;
   }
   ASSERT_EQ(expected.size(), folds);

@@ -23,6 +23,9 @@ class Backoff {
   // After a success: the next delay is the shortest again.
   void Reset() { step_micros_ = min_micros_; }
 
+  // Nothing has failed since the last success.
+  bool fresh() const { return step_micros_ == min_micros_; }
+
  private:
   int64_t min_micros_;
   int64_t max_micros_;

@@ -138,11 +138,13 @@ void EmbeddedLog::Append(SlotId slot, std::string bytes, uint64_t tag, ReportSin
 void EmbeddedLog::Abandon(SlotId slot, ReportSink* sink) {
   {
     MutexLock lock(&pending_mutex_);
+    size_t dropped_bytes = 0;
     std::erase_if(pending_, [&](const PendingAppend& append) {
       if (append.slot != slot || append.sink != sink) return false;
-      pending_bytes_ -= append.bytes.size();
+      dropped_bytes += append.bytes.size();
       return true;
     });
+    pending_bytes_ -= dropped_bytes;
     if (committing_) abandoned_.emplace_back(slot, sink);
   }
   gate_.AwaitReport();

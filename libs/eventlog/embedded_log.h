@@ -88,9 +88,6 @@ class EmbeddedLog : public EventLog {
   absl::StatusOr<std::unique_ptr<LogReader>> NewReader(SlotId slot, Position from) override;
   // Nothing is ever reset: the disk is the only connection, and a log that is open is not cut.
   std::unique_ptr<Subscription> Follow(FollowOptions options) override { return followers_.Add(options); }
-  std::unique_ptr<Subscription> Subscribe(Listener listener) override {
-    return followers_.Subscribe(std::move(listener));
-  }
 
   // OK, or why the last append was refused. It turns OK with the append that finds space again.
   absl::Status health() const;

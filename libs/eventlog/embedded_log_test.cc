@@ -91,6 +91,24 @@ TEST_F(EmbeddedLogAppend, TellsEachSinkAndListenerOncePerSync) {
   EXPECT_EQ(heard[1][1].end, 2u);
 }
 
+TEST_F(EmbeddedLogAppend, DropsWhatWaitsForTheDiskWhenItIsAbandonedAndLandsTheRestUnreported) {
+  Open();
+  disk.HoldSyncs();
+  AppendNext(kSlotA);
+  disk.AwaitHeldSync();
+  log->Append(kSlotA, "waits", 1, &reports);
+  log->Abandon(kSlotA, &reports);
+  Reports other;
+  log->Append(kSlotA, RecordAt(kSlotA, 1), 2, &other);
+  disk.ReleaseSyncs();
+  EXPECT_EQ(other.Await(1)[0].position, 1u);
+  EXPECT_EQ(reports.count(), 0u);
+  appended[kSlotA] = 2;
+  ExpectAllThere();
+  log->Append(kSlotA, "again", 3, &reports);
+  EXPECT_EQ(reports.Await(1)[0].tag, 3u);
+}
+
 TEST_F(EmbeddedLogAppend, WritesOneMarkWhenNothingFollows) {
   options.segment_bytes = 64 * 1024;
   Open();

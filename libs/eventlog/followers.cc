@@ -53,21 +53,6 @@ std::unique_ptr<Subscription> Followers::AddToAll(LogListener* listener) {
   return std::make_unique<Following>(all_, id);
 }
 
-std::unique_ptr<Subscription> Followers::Subscribe(EventLog::Listener listener) {
-  class Function : public LogListener, public Subscription {
-   public:
-    Function(Followers* followers, EventLog::Listener listener)
-        : listener_(std::move(listener)), subscription_(followers->AddToAll(this)) {}
-    void OnGrowth(absl::Span<const SlotEnd> grown) override { listener_(grown); }
-    void OnReset(absl::Span<const SlotId>) override {}
-
-   private:
-    const EventLog::Listener listener_;
-    const std::unique_ptr<Subscription> subscription_;
-  };
-  return std::make_unique<Function>(this, std::move(listener));
-}
-
 bool Followers::HasFollowers(SlotId slot) const {
   MutexLock lock(&all_->mutex);
   return !all_->of_all.empty() || all_->by_slot.contains(slot);

@@ -26,9 +26,6 @@ class Followers {
   // Follows every slot there is.
   std::unique_ptr<Subscription> AddToAll(LogListener* listener);
 
-  // Calls a function with what grew, in any slot.
-  std::unique_ptr<Subscription> Subscribe(EventLog::Listener listener);
-
   bool HasFollowers(SlotId slot) const;
 
   void TellGrowth(absl::Span<const SlotEnd> grown);

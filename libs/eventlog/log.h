@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -107,7 +106,8 @@ class LogListener {
  public:
   virtual ~LogListener() = default;
 
-  // There is more to read, or a reader that stood still without being at the end can say more now.
+  // There is more to read, or a reader that brought nothing and was not at the end can say more now. Keep that reader and
+  // ask it again: one that is opened anew in each call has to learn where the end is each time, and is told of that too.
   virtual void OnGrowth(absl::Span<const SlotEnd> grown) = 0;
 
   // The connection to these slots, or their leader, was lost. Growth may have gone unheard, and the log may have been cut:
@@ -155,10 +155,6 @@ class EventLog {
   // Tells `options.listener` what happens to `options.slots` from now on. All who follow a slot share one fetch and one
   // copy of its recent records, which readers near the end are served from.
   virtual std::unique_ptr<Subscription> Follow(FollowOptions options) = 0;
-
-  // Calls `listener` with the slots that grew, after they can be read; from a driver thread, so it must not block.
-  using Listener = std::function<void(absl::Span<const SlotEnd>)>;
-  virtual std::unique_ptr<Subscription> Subscribe(Listener listener) = 0;
 };
 
 }  // namespace halles::eventlog

@@ -332,6 +332,7 @@ TEST_P(LogContract, TellsOfNothingThatCannotBeReadYet) {
     explicit ReadingListener(EventLog* log) : log_(*log) {}
     void OnGrowth(absl::Span<const SlotEnd> grown) override {
       for (const SlotEnd& slot : grown) {
+        if (slot.end <= seen) continue;  // a reader opened for nothing new would be told of again, and so on
         auto reader = log_.NewReader(slot.slot, seen);
         std::vector<StoredRecord> records;
         if (!reader.ok() || !(*reader)->Poll({}, &records).ok() || (*reader)->next() < slot.end) ++too_early;

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -46,9 +45,6 @@ class MemoryLog : public EventLog {
   absl::StatusOr<Position> End(SlotId slot) override;
   absl::StatusOr<std::unique_ptr<LogReader>> NewReader(SlotId slot, Position from) override;
   std::unique_ptr<Subscription> Follow(FollowOptions options) override { return followers_.Add(options); }
-  std::unique_ptr<Subscription> Subscribe(Listener listener) override {
-    return followers_.Subscribe(std::move(listener));
-  }
 
   // An append that has not met its fate, in the order of the calls of Append. `id` counts from 1.
   struct Pending {

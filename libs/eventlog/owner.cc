@@ -207,7 +207,7 @@ void Owner::ConfirmFront(Effects* effects) {
   flight_bytes_ -= front.bytes;
   if (front.refused && refused_ > 0) --refused_;
   flights_.pop_front();
-  effects->push_back({.kind = Effect::Kind::kConfirmed, .tag = tag, .position = cursor_.next - 1});
+  effects->push_back({.kind = Effect::Kind::kConfirmed, .tag = tag, .position = cursor_.next - 1, .cursor = cursor_});
   while (!waiting_.empty() && waiting_.front().after_tag <= tag) {
     effects->push_back({.kind = Effect::Kind::kAnswerReady, .tag = waiting_.front().ticket});
     waiting_.pop_front();
@@ -354,6 +354,11 @@ void Owner::SettleRefused(const absl::Status& status, Effects* effects) {
   ResetHead();
 }
 
+bool Owner::IsOfFlight(const RecordHeader& header) const {
+  return header.instance == options_.self && header.term == cursor_.term && header.kind != RecordKind::kClaim &&
+         header.sequence >= cursor_.next_sequence && header.sequence < cursor_.next_sequence + flights_.size();
+}
+
 void Owner::AfterIgnored(const Judgement& judgement, Effects* effects) {
   ++ignored_[static_cast<size_t>(judgement.reason)];
   const bool over_foreign = judgement.reason == IgnoreReason::kClaimOverForeign;
@@ -391,6 +396,12 @@ std::optional<Judgement> Owner::OnRecord(Position position, absl::string_view by
   switch (judgement->verdict) {
     case Verdict::kIgnored:
       AfterIgnored(*judgement, effects);
+      if (phase_ == Phase::kServing && IsOfFlight(judgement->header)) {
+        // One of ours has landed where it does not count, before or without the one in front of it. Its report, should it
+        // come, names a position below the cursor, which is no proof of a cut: the log alone tells from here on.
+        BecomeUnsure(absl::UnknownError(absl::StrCat("a record in flight came to position ", position, " too early")),
+                     effects);
+      }
       break;
     case Verdict::kAccepted:
       if (!flights_.empty() && cursor_.chain == flights_.front().chain_after) {

@@ -65,6 +65,7 @@ struct Effect {
   Position position = 0;
   InstanceId instance;
   absl::Status status;
+  std::optional<Cursor> cursor = std::nullopt;  // of kConfirmed: behind the record
 };
 using Effects = std::vector<Effect>;
 absl::string_view EffectName(Effect::Kind kind);
@@ -223,6 +224,8 @@ class Owner {
   void Quarantine(absl::Status status, Effects* effects);
   void OnClaimReport(const AppendReport& report, Effects* effects);
   void OnConferred(Effects* effects);
+  // Whether the record is, by what its header says, one of those in flight.
+  bool IsOfFlight(const RecordHeader& header) const;
   void AfterIgnored(const Judgement& judgement, Effects* effects);
   void ResetHead();
 

@@ -273,6 +273,20 @@ TEST_F(OwnerTest, QuarantinesWhenAnAppendComesBelowWhatWasRead) {
   EXPECT_EQ(ReasonOf(a.StartClaim("", false, 0, &effects).status()), "NOT_NOW");
 }
 
+TEST_F(OwnerTest, IsInDoubtWhenItReadsARecordOfItsOwnBeforeTheOneInFrontOfIt) {
+  Serve(a);
+  Propose(a);
+  const Append second = Propose(a);
+  const Position early = Land(second.bytes);
+  ReadAll(a);
+  EXPECT_THAT(Kinds(effects), ElementsAre(Kind::kNeedClaim));
+  EXPECT_EQ(a.phase(), Phase::kUnsure);
+  EXPECT_THAT(Report(a, At(second.tag, early)), IsEmpty()) << "a position below the cursor is no proof of a cut here";
+  Land(Claim(a).bytes);
+  ReadAll(a);
+  EXPECT_THAT(Kinds(effects), ElementsAre(Kind::kLost, Kind::kLost, Kind::kServing));
+}
+
 TEST_F(OwnerTest, QuarantinesWhenTheLogEndsBelowWhatWasRead) {
   Serve(a);
   effects.clear();

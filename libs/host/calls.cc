@@ -1,8 +1,8 @@
-// Waits for positions of views and of the reactions that they depend on, then reads on a query thread.
+// Waits for positions of views and of the reactions that they depend on, then reads on a queue for queries.
 #include "libs/host/calls.h"
 
-#include <algorithm>
-#include <set>
+#include <memory>
+#include <utility>
 
 #include "libs/base/status.h"
 #include "libs/store/overlay.h"
@@ -14,79 +14,69 @@ struct Read {
   Host* host;
   ServiceId service;
   uint8_t view;
-  absl::Time deadline;
+  MonotonicMicros deadline;
   ViewQuery query;
 };
 
 void Run(const std::shared_ptr<Read>& read) {
   read->host->PostQuery([read] {
-    const absl::Status open = read->host->With([&](Stack& stack) {
-      projection::ViewFollower& follower = stack.View(read->service, read->view);
+    std::function<void()> answer;
+    const absl::Status open = read->host->With([&](Serving& serving) {
+      projection::ViewFollower& follower = serving.pool->View(read->service, read->view);
       TokenPositions at = follower.positions();
       const store::ViewRows::Query rows(&follower.rows());
       for (auto& [slot, position] : at) position = rows.next(slot);  // exactly what is read
-      read->query(&rows, at);
+      answer = read->query(&rows, at);
     });
-    if (!open.ok()) read->query(open, {});
+    if (!open.ok()) answer = read->query(open, {});
+    // The rows are free again: an answer may be large, and whoever gets it may ask anew.
+    if (answer) answer();
   });
+}
+
+void Fail(const std::shared_ptr<Read>& read, const absl::Status& status) {
+  if (const std::function<void()> answer = read->query(status, {})) answer();
 }
 
 // Waits until the view itself has come there.
 void AwaitView(const std::shared_ptr<Read>& read, const TokenPositions& positions) {
-  const absl::Status open = read->host->With([&](Stack& stack) {
-    stack.View(read->service, read->view).WhenReached(positions, read->deadline, [read](absl::Status reached) {
+  const absl::Status open = read->host->With([&](Serving& serving) {
+    serving.pool->View(read->service, read->view).WhenReached(positions, read->deadline, [read](absl::Status reached) {
       if (reached.ok()) {
         Run(read);
       } else {
-        read->query(reached, {});
+        Fail(read, reached);
       }
     });
   });
-  if (!open.ok()) read->query(open, {});
+  if (!open.ok()) Fail(read, open);
 }
 
 }  // namespace
 
-void ReadView(Host& host, ServiceId service, uint8_t view, const TokenPositions& positions, absl::Time deadline,
+void ReadView(Host& host, ServiceId service, uint8_t view, const TokenPositions& positions, MonotonicMicros deadline,
               ViewQuery query) {
   auto read = std::make_shared<Read>(Read{&host, service, view, deadline, std::move(query)});
   if (positions.empty()) {
     Run(read);
     return;
   }
-  bool waits = false;
-  const absl::Status open = host.With([&](Stack& stack) {
-    std::set<ServiceId> sources;
-    for (const auto& [slot, position] : positions) sources.insert(slot.service);
-    for (ServiceId source : sources) {
-      projection::Reactor* reactor = stack.ReactorOf(service, source);
-      if (reactor == nullptr || source == service) continue;
-      waits = true;
-      reactor->WhenReached(positions, deadline, [read, positions](absl::Status reached) {
-        if (!reached.ok()) {
-          read->query(reached, {});
-          return;
-        }
-        TokenPositions all = positions;
-        const absl::Status still_open = read->host->With([&](Stack& now) {
-          for (const auto& [slot, unused] : now.View(read->service, read->view).positions()) {
-            if (slot.service != read->service) continue;
-            Position& wanted = all[slot];
-            wanted = std::max(wanted, now.runtime->confirmed(slot));
-          }
-        });
-        if (!still_open.ok()) {
-          read->query(still_open, {});
-          return;
-        }
-        AwaitView(read, all);
-      });
-      return;  // a view depends on one reaction at most
-    }
+  bool extends = false;
+  const absl::Status open = host.With([&](Serving& serving) {
+    projection::Reactor* reactor = serving.pool->ReactorOf(service);
+    if (reactor == nullptr) return;
+    extends = true;
+    reactor->ExtendToken(positions, deadline, [read](absl::StatusOr<TokenPositions> extended) {
+      if (extended.ok()) {
+        AwaitView(read, *extended);
+      } else {
+        Fail(read, extended.status());
+      }
+    });
   });
   if (!open.ok()) {
-    read->query(open, {});
-  } else if (!waits) {
+    Fail(read, open);
+  } else if (!extends) {
     AwaitView(read, positions);
   }
 }

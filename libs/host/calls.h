@@ -1,4 +1,4 @@
-// What a method of a door does with a host: submit a command, read the state of an aggregate, read a view.
+// How a method of a door reads: the state of an aggregate, or a view. How it submits stands in submit.h.
 #ifndef HALLES_LIBS_HOST_CALLS_H_
 #define HALLES_LIBS_HOST_CALLS_H_
 
@@ -9,45 +9,18 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "absl/time/time.h"
+#include "libs/base/scheduler.h"
 #include "libs/base/token.h"
 #include "libs/host/host.h"
-#include "libs/partition/callable.h"
-#include "libs/partition/command.h"
-#include "libs/partition/domain.h"
+#include "libs/store/rows.h"
 
 namespace halles::host {
-
-// Sends the request to the slot of its aggregate. `reply` gets the response with its consistency token, or why not, on the
-// slot's executor or at once.
-template <typename Response, typename Request, typename Event, typename Call, typename Reply>
-void Submit(Host& host, ServiceId service, absl::string_view aggregate_key, Request request,
-            std::type_identity_t<typename partition::TypedCommand<Request, Response, Event>::DecideFunction> decide,
-            partition::Aggregate<Event> aggregate, const Call& call, Reply reply) {
-  partition::Command::Envelope envelope;
-  envelope.request_id = request.request_id();
-  envelope.body_hash = partition::BodyHashOf(host.request_key(), &request);
-  envelope.actor = call.actor;
-  envelope.traceparent = call.traceparent;
-  envelope.deadline = call.deadline;
-  auto command = std::make_unique<partition::TypedCommand<Request, Response, Event>>(
-      std::move(request), decide, aggregate,
-      [install = host.install(), reply](absl::StatusOr<Response> response, partition::AnswerPosition at) {
-        if (response.ok()) response->set_consistency_token(EncodeToken(install, {{at.slot, at.position}}));
-        reply(std::move(response));
-      });
-  command->envelope = std::move(envelope);
-  const absl::Status open = host.With([&](Stack& stack) {
-    stack.runtime->Submit(stack.runtime->SlotFor(service, "", aggregate_key), std::move(command));
-  });
-  if (!open.ok()) reply(open);
-}
 
 // Reads confirmed rows of an aggregate's slot once they have reached the token. `read` runs on the slot's executor and gets
 // the slot and the token of what it reads; its answer goes to `reply`.
 template <typename Response, typename Reply>
 void ReadState(Host& host, ServiceId service, absl::string_view aggregate_key, const std::string& token,
-               absl::Time deadline,
+               MonotonicMicros deadline,
                std::function<absl::StatusOr<Response>(const store::RowReader&, SlotId, std::string token)> read,
                Reply reply) {
   const absl::StatusOr<TokenPositions> asked = DecodeToken(host.install(), token);
@@ -55,20 +28,20 @@ void ReadState(Host& host, ServiceId service, absl::string_view aggregate_key, c
     reply(asked.status());
     return;
   }
-  const absl::Status open = host.With([&](Stack& stack) {
-    const SlotId slot = stack.runtime->SlotFor(service, "", aggregate_key);
+  const absl::Status open = host.With([&](Serving& serving) {
+    const SlotId slot = serving.runtime->SlotFor(service, "", aggregate_key);
     const auto position = asked->find(slot);
-    stack.runtime->Query(slot, position == asked->end() ? 0 : position->second, deadline,
-                         [install = host.install(), slot, read = std::move(read), reply](
-                             absl::StatusOr<const store::RowReader*> rows, Position at) {
-                           if (!rows.ok()) {
-                             reply(rows.status());
-                             return;
-                           }
-                           absl::StatusOr<Response> response = read(**rows, slot, EncodeToken(install, {{slot, at}}));
-                           if (!(*rows)->status().ok()) response = (*rows)->status();
-                           reply(std::move(response));
-                         });
+    serving.runtime->Query(slot, position == asked->end() ? 0 : position->second, deadline,
+                           [install = host.install(), slot, read = std::move(read), reply](
+                               absl::StatusOr<const store::RowReader*> rows, Position at) {
+                             if (!rows.ok()) {
+                               reply(rows.status());
+                               return;
+                             }
+                             absl::StatusOr<Response> response = read(**rows, slot, EncodeToken(install, {{slot, at}}));
+                             if (!(*rows)->status().ok()) response = (*rows)->status();
+                             reply(std::move(response));
+                           });
   });
   if (!open.ok()) reply(open);
 }
@@ -78,7 +51,7 @@ void ReadState(Host& host, ServiceId service, absl::string_view aggregate_key, c
 // For a method that starts what goes on by itself, and answers with how it ended.
 template <typename Response, typename Reply>
 void ReadStateWhen(
-    Host& host, ServiceId service, absl::string_view aggregate_key, const std::string& token, absl::Time deadline,
+    Host& host, ServiceId service, absl::string_view aggregate_key, const std::string& token, MonotonicMicros deadline,
     std::function<absl::StatusOr<std::optional<Response>>(const store::RowReader&, SlotId, std::string token)> read,
     Reply reply) {
   const absl::StatusOr<TokenPositions> asked = DecodeToken(host.install(), token);
@@ -86,10 +59,10 @@ void ReadStateWhen(
     reply(asked.status());
     return;
   }
-  const absl::Status open = host.With([&](Stack& stack) {
-    const SlotId slot = stack.runtime->SlotFor(service, "", aggregate_key);
+  const absl::Status open = host.With([&](Serving& serving) {
+    const SlotId slot = serving.runtime->SlotFor(service, "", aggregate_key);
     const auto position = asked->find(slot);
-    stack.runtime->Watch(
+    serving.runtime->Watch(
         slot, std::string(aggregate_key), position == asked->end() ? 0 : position->second, deadline,
         [install = host.install(), slot, read = std::move(read), reply](absl::StatusOr<const store::RowReader*> rows,
                                                                         Position at) {
@@ -111,17 +84,19 @@ void ReadStateWhen(
   if (!open.ok()) reply(open);
 }
 
-// Called on a query thread with the rows of a view, all of one moment, and the positions that they stand at.
-using ViewQuery = std::function<void(absl::StatusOr<const store::RowReader*> rows, const TokenPositions& at)>;
+// Called on a queue for queries with the rows of a view, of each source those of one moment, and the positions that they
+// stand at. What it returns is run when the rows are free again: that is where to reply.
+using ViewQuery =
+    std::function<std::function<void()>(absl::StatusOr<const store::RowReader*> rows, const TokenPositions& at)>;
 
 // Reads a view once it has reached the positions: those of its sources, and, where its service reacts to them, what the
 // reactions to them recorded.
-void ReadView(Host& host, ServiceId service, uint8_t view, const TokenPositions& positions, absl::Time deadline,
+void ReadView(Host& host, ServiceId service, uint8_t view, const TokenPositions& positions, MonotonicMicros deadline,
               ViewQuery query);
 
 // The same for a method that answers with one response.
 template <typename Response, typename Reply>
-void AnswerFromView(Host& host, ServiceId service, uint8_t view, const std::string& token, absl::Time deadline,
+void AnswerFromView(Host& host, ServiceId service, uint8_t view, const std::string& token, MonotonicMicros deadline,
                     std::function<absl::StatusOr<Response>(const store::RowReader&)> read, Reply reply) {
   const absl::StatusOr<TokenPositions> asked = DecodeToken(host.install(), token);
   if (!asked.ok()) {
@@ -129,16 +104,13 @@ void AnswerFromView(Host& host, ServiceId service, uint8_t view, const std::stri
     return;
   }
   ReadView(host, service, view, *asked, deadline,
-           [install = host.install(), read = std::move(read), reply](absl::StatusOr<const store::RowReader*> rows,
-                                                                     const TokenPositions& at) {
-             if (!rows.ok()) {
-               reply(rows.status());
-               return;
-             }
-             absl::StatusOr<Response> response = read(**rows);
-             if (!(*rows)->status().ok()) response = (*rows)->status();
-             if (response.ok()) response->set_consistency_token(EncodeToken(install, at));
-             reply(std::move(response));
+           [install = host.install(), read = std::move(read), reply](
+               absl::StatusOr<const store::RowReader*> rows, const TokenPositions& at) -> std::function<void()> {
+             if (!rows.ok()) return [reply, status = rows.status()] { reply(status); };
+             auto response = std::make_shared<absl::StatusOr<Response>>(read(**rows));
+             if (!(*rows)->status().ok()) *response = (*rows)->status();
+             if (response->ok()) (*response)->set_consistency_token(EncodeToken(install, at));
+             return [reply, response] { reply(std::move(*response)); };
            });
 }
 

@@ -1,198 +1,120 @@
-// Opens the parts in order, and takes them down in the reverse.
+// Puts the parts together in order, and takes them down in the reverse.
 #include "libs/host/host.h"
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
-#include <map>
+#include <memory>
 #include <thread>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
-#include "libs/base/check.h"
 #include "libs/base/status.h"
-#include "libs/eventlog/adjudicator.h"
-#include "libs/eventlog/embedded_log.h"
-#include "libs/projection/source_reader.h"
 #include "libs/telemetry/log.h"
 
 namespace halles::host {
 namespace {
 
-constexpr int kQueryThreads = 2;
-constexpr absl::Duration kOpenTimeout = absl::InfiniteDuration();
+constexpr int kQueryQueues = 2;
 constexpr absl::Duration kSwapDrain = absl::Seconds(10);
+constexpr absl::Duration kSwapSettle = absl::Seconds(60);
 
-// Reasons for which the state is moved aside and made again from the log.
-bool IsRebuildable(const absl::Status& status) {
-  const std::string reason = ReasonOf(status);
-  return reason == "FOREIGN_STORE" || reason == "STORE_DAMAGED";
-}
-
-// Reactions of one service to one source share the cursor in the slots that take them: two definitions would hide each
-// other's reactions.
-absl::Status CheckReactions(const Definitions& definitions) {
-  std::map<std::pair<ServiceId, ServiceId>, std::string> names;
-  for (const projection::ReactionDefinition& reaction : definitions.reactions) {
-    const auto [other, first] = names.emplace(std::pair(reaction.service, reaction.source), reaction.name);
-    if (first) continue;
-    return Failure(
-        absl::StatusCode::kInvalidArgument, "REACTIONS_NOT_MERGED",
-        absl::StrCat(other->second, " and ", reaction.name, " are reactions of ", ServiceName(reaction.service), " to ",
-                     ServiceName(reaction.source), "; make them one with MergeReactions"));
+// A value that another thread brings.
+template <typename T>
+class Awaited {
+ public:
+  void Set(T value) ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    value_ = std::move(value);
+    done_ = true;
   }
-  return absl::OkStatus();
-}
+  T Await() ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    mutex_.Await([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return done_; });
+    return std::move(value_);
+  }
+
+ private:
+  Mutex mutex_;
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
+  T value_ ABSL_GUARDED_BY(mutex_){};
+};
 
 }  // namespace
 
-projection::ViewFollower& Stack::View(ServiceId service, uint8_t view) const {
-  for (const std::unique_ptr<projection::ViewFollower>& follower : views) {
-    if (follower->definition().service == service && follower->definition().view == view) return *follower;
-  }
-  CheckFailed(__FILE__, __LINE__, "a view that no service defines");
-}
-
-projection::Reactor* Stack::ReactorOf(ServiceId service, ServiceId source) const {
-  for (const std::unique_ptr<projection::Reactor>& reactor : reactors) {
-    if (reactor->definition().service == service && reactor->definition().source == source) return reactor.get();
-  }
-  return nullptr;
-}
-
-Stack::~Stack() {
-  for (const std::unique_ptr<projection::Reactor>& reactor : reactors) reactor->Stop();
-  views.clear();
+Serving::~Serving() {
+  if (pool != nullptr) pool->Stop();
   runtime.reset();
-  reactors.clear();
+  pool.reset();
   store.reset();
 }
 
-absl::StatusOr<std::unique_ptr<Host>> Host::Open(HostOptions options) {
-  RETURN_IF_ERROR(CheckReactions(options.definitions));
-  std::unique_ptr<Host> host(new Host(std::move(options)));
-  host->counters_.observe_command = host->options_.observe_command;
-  host->instance_ = InstanceId::Random(*host->options_.random);
-  for (int i = 0; i < kQueryThreads; ++i) {
-    host->query_threads_.push_back(std::make_unique<partition::Executor>(absl::StrCat("queries-", i), [] {}));
+Host::Host(HostOptions options) : options_(std::move(options)), instance_(InstanceId::Random(*options_.random)) {
+  counters_.observe_command = options_.observe_command;
+  for (const partition::ServiceDefinition& service : options_.definitions.services) {
+    for (const auto& [name, command] : service.commands) {
+      commands_.emplace(command->request_type(), partition::RegisteredCommand{service.id, command.get()});
+    }
   }
-  RETURN_IF_ERROR(host->OpenLogAndKeys());
-  RETURN_IF_ERROR(host->OpenStack());
+  for (int i = 0; i < kQueryQueues; ++i) {
+    query_queues_.push_back(options_.scheduler->NewQueue(absl::StrCat("queries-", i)));
+  }
+}
+
+absl::StatusOr<std::unique_ptr<Host>> Host::Open(HostOptions options) {
+  std::unique_ptr<Host> host(new Host(std::move(options)));
+  RETURN_IF_ERROR(host->Serve());
+  host->closed_.store(false);
   return host;
 }
 
 Host::~Host() {
   CloseGate();
-  for (const std::unique_ptr<partition::Executor>& thread : query_threads_) thread->Stop();
-  stack_.reset();
+  for (const std::unique_ptr<TaskQueue>& queue : query_queues_) queue->Stop();
+  serving_.reset();
 }
 
-absl::Status Host::OpenLogAndKeys() {
-  std::error_code error;
-  std::filesystem::create_directories(options_.data_dir, error);
-  if (error) {
-    return Failure(absl::StatusCode::kUnavailable, "DATA_DIR_UNUSABLE",
-                   absl::StrCat("cannot create ", options_.data_dir, ": ", error.message(),
-                                "; name a directory that can be written with --data-dir"),
-                   {{"path", options_.data_dir}});
-  }
-  eventlog::EmbeddedLogOptions log_options;
-  log_options.directory = options_.data_dir + "/log";
-  log_options.slots_per_service = options_.slots_per_service;
-  if (options_.observe_commit) {
-    log_options.on_commit = [observe = options_.observe_commit](const eventlog::CommitStats& stats) {
-      observe(absl::Microseconds(stats.micros), stats.records);
-    };
-  }
-  ASSIGN_OR_RETURN(std::unique_ptr<eventlog::EmbeddedLog> log, eventlog::EmbeddedLog::Open(std::move(log_options)));
-  log_health_ = [embedded = log.get()] { return embedded->health(); };
-  log_ = std::move(log);
-
-  bool empty = true;
-  for (const partition::ServiceDefinition& service : options_.definitions.services) {
-    for (uint32_t slot = 0; slot < log_->identity().slots_per_service && empty; ++slot) {
-      ASSIGN_OR_RETURN(const Position end, log_->End({service.id, static_cast<uint16_t>(slot)}));
-      empty = end == 0;
-    }
-  }
-  ASSIGN_OR_RETURN(key_ring_, KeyRing::Open(options_.data_dir + "/keys", install(), empty, *options_.random));
-  for (const auto& [id, key] : key_ring_.keys(kIdentifierKey)) RETURN_IF_ERROR(identifier_keys_.Add(id, key));
-  return absl::OkStatus();
-}
-
-// Every cursor of the store must stand on a record that is still what it was.
-absl::Status Host::CheckLineage(const store::Store& store) {
-  ASSIGN_OR_RETURN(const auto metas, store.LoadMetas());
-  for (const auto& [fold, meta] : metas) {
-    ASSIGN_OR_RETURN(const eventlog::Cursor cursor, eventlog::DecodeCursor(meta.cursor.bytes));
-    RETURN_IF_ERROR(WithContext(projection::CheckLineageOf(log_.get(), fold.source, cursor), fold.ToString()));
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<std::unique_ptr<store::Store>> Host::OpenStore() {
-  const std::string dir = options_.data_dir + "/state";
-  for (int attempt = 0; attempt < 2; ++attempt) {
-    absl::StatusOr<std::unique_ptr<store::Store>> store = store::Store::Open(dir, install(), {});
-    absl::Status why = store.status();
-    if (store.ok()) {
-      why = CheckLineage(**store);
-      if (why.ok()) return store;
-      store->reset();
-    } else if (!IsRebuildable(why)) {
-      return why;
-    }
-    ASSIGN_OR_RETURN(const std::string moved, store::Store::Quarantine(dir));
-    telemetry::Log(telemetry::LogLevel::kError, "host", "the state does not belong to the log; moved aside, rebuilding",
-                   {{"why", std::string(why.message())}, {"reason", ReasonOf(why)}, {"moved_to", moved}});
-  }
-  return Failure(absl::StatusCode::kInternal, "STATE_UNUSABLE", absl::StrCat(dir, " cannot be made anew"));
-}
-
-absl::Status Host::OpenStack() {
-  auto stack = std::make_unique<Stack>();
-  ASSIGN_OR_RETURN(stack->store, OpenStore());
+absl::Status Host::Serve() {
+  auto serving = std::make_unique<Serving>();
+  ASSIGN_OR_RETURN(serving->store, options_.open_store());
+  projection::FollowerPoolOptions pool;
+  pool.log = options_.log;
+  pool.store = serving->store.get();
+  pool.scheduler = options_.scheduler;
+  pool.shards = options_.executors;
+  pool.seed = options_.random->Next64();
+  pool.views = options_.definitions.views;
+  pool.reactions = options_.definitions.reactions;
+  pool.touched = options_.touched;
+  ASSIGN_OR_RETURN(serving->pool, projection::FollowerPool::Open(std::move(pool)));
   partition::RuntimeOptions runtime;
-  runtime.log = log_.get();
-  runtime.store = stack->store.get();
-  runtime.clock = options_.clock;
+  runtime.log = options_.log;
+  runtime.store = serving->store.get();
+  runtime.scheduler = options_.scheduler;
   runtime.instance = instance_;
   runtime.address = options_.address;
   runtime.executors = options_.executors;
   runtime.services = options_.definitions.services;
+  runtime.role = options_.role;
   runtime.counters = &counters_;
-  runtime.request_key = request_key();
-  ASSIGN_OR_RETURN(stack->runtime, partition::Runtime::Start(std::move(runtime)));
-  for (const projection::ViewDefinition& view : options_.definitions.views) {
-    projection::ViewFollower::TouchListener touched;
-    if (options_.touched) {
-      touched = [this, name = view.FullName()](const std::vector<std::string>& topics) {
-        options_.touched(name, topics);
-      };
-    }
-    ASSIGN_OR_RETURN(stack->views.emplace_back(), projection::ViewFollower::Start(view, log_.get(), stack->store.get(),
-                                                                                  std::move(touched), &stack->share));
-  }
-  stack->runtime->AwaitSettled(kOpenTimeout);
-  for (const projection::ReactionDefinition& reaction : options_.definitions.reactions) {
-    ASSIGN_OR_RETURN(stack->reactors.emplace_back(),
-                     projection::Reactor::Start(reaction, log_.get(), stack->runtime.get(),
-                                                projection::kReactionProgressEvery, &stack->share));
-  }
-  stack_ = std::move(stack);
-  closed_.store(false);
+  runtime.request_key = options_.request_key;
+  runtime.calls = options_.calls;
+  runtime.on_confirmed = [pool = serving->pool.get()](partition::ConfirmedRecord record) {
+    pool->Offer(std::move(record));
+  };
+  runtime.on_serving = [pool = serving->pool.get()](SlotId slot, bool owned) { pool->OnServing(slot, owned); };
+  ASSIGN_OR_RETURN(serving->runtime, partition::Runtime::Start(std::move(runtime)));
+  serving->pool->Start(serving->runtime.get());
+  serving_ = std::move(serving);
   return absl::OkStatus();
 }
 
-absl::Status Host::With(absl::FunctionRef<void(Stack&)> use) {
+absl::Status Host::With(absl::FunctionRef<void(Serving&)> use) {
   users_.fetch_add(1);
   if (closed_.load()) {
     users_.fetch_sub(1);
     return Failure(absl::StatusCode::kUnavailable, "NOT_SERVING",
                    "rebuilt state is being put in place, or the process is ending; try again");
   }
-  use(*stack_);
+  use(*serving_);
   users_.fetch_sub(1);
   return absl::OkStatus();
 }
@@ -203,33 +125,42 @@ void Host::CloseGate() {
   while (users_.load() > 0) std::this_thread::yield();
 }
 
+bool Host::settled() {
+  bool settled = false;
+  return With([&settled](Serving& serving) { settled = serving.runtime->settled(); }).ok() && settled;
+}
+
+bool Host::AwaitSettled(absl::Duration timeout) { return serving_->runtime->AwaitSettled(timeout); }
+
 void Host::PostQuery(std::function<void()> task) {
-  query_threads_[next_query_thread_.fetch_add(1, std::memory_order_relaxed) % query_threads_.size()]->Post(
+  query_queues_[next_query_queue_.fetch_add(1, std::memory_order_relaxed) % query_queues_.size()]->Post(
       std::move(task));
 }
 
+const partition::RegisteredCommand* Host::FindCommand(const google::protobuf::Descriptor* request_type) const {
+  const auto found = commands_.find(request_type);
+  return found == commands_.end() ? nullptr : &found->second;
+}
+
 bool Host::caught_up() {
-  bool all = true;
-  const absl::Status served = With([&](Stack& stack) {
-    const auto behind = [&](SlotId slot, Position reached) {
-      const absl::StatusOr<Position> end = log_->End(slot);
-      return !end.ok() || reached < *end;
-    };
-    for (const auto& view : stack.views) {
-      for (const auto& [slot, reached] : view->positions()) all = all && !behind(slot, reached);
-    }
-    for (const auto& reactor : stack.reactors) {
-      for (const auto& [slot, reached] : reactor->positions()) all = all && !behind(slot, reached);
-    }
+  bool all = false;
+  return With([&all](Serving& serving) { all = serving.runtime->settled() && serving.pool->caught_up(); }).ok() && all;
+}
+
+std::vector<partition::SlotState> Host::SlotStates() {
+  const auto states = std::make_shared<Awaited<std::vector<partition::SlotState>>>();
+  const absl::Status open = With([&states](Serving& serving) {
+    serving.runtime->States([states](std::vector<partition::SlotState> found) { states->Set(std::move(found)); });
   });
-  return served.ok() && all;
+  return open.ok() ? states->Await() : std::vector<partition::SlotState>();
 }
 
 absl::StatusOr<std::map<store::FoldId, store::FoldMeta>> Host::Metas() {
   absl::StatusOr<std::map<store::FoldId, store::FoldMeta>> metas;
-  RETURN_IF_ERROR(With([&](Stack& stack) {
-    stack.store->FlushNow().IgnoreError();  // what is stored stands by itself; the store's health tells of the failure
-    metas = stack.store->LoadMetas();
+  RETURN_IF_ERROR(With([&](Serving& serving) {
+    serving.store->FlushNow()
+        .IgnoreError();  // what is stored stands by itself; the store's health tells of the failure
+    metas = serving.store->LoadMetas();
   }));
   return metas;
 }
@@ -251,15 +182,16 @@ absl::StatusOr<Proof> Host::Prove(const projection::ReplayObserver& observer, bo
     }
   } release{this};
   store::Store* store = nullptr;
-  RETURN_IF_ERROR(With([&](Stack& stack) { store = stack.store.get(); }));
+  RETURN_IF_ERROR(With([&](Serving& serving) { store = serving.store.get(); }));
   RETURN_IF_ERROR(store->FlushNow());
   ASSIGN_OR_RETURN(std::unique_ptr<store::Snapshot> stored, store->TakeSnapshot());
   projection::ReplayTargets targets;
   for (const auto& [fold, meta] : stored->folds()) targets[fold] = meta.cursor.next;
 
+  // Replay flushes by itself.
   ASSIGN_OR_RETURN(std::unique_ptr<store::Store> beside, store->OpenBeside({}));
   ASSIGN_OR_RETURN(const projection::ReplayResult replayed,
-                   projection::Replay(log_.get(), options_.definitions.services, options_.definitions.views, targets,
+                   projection::Replay(options_.log, options_.definitions.services, options_.definitions.views, targets,
                                       beside.get(), observer));
   ASSIGN_OR_RETURN(std::unique_ptr<store::Snapshot> rebuilt, beside->TakeSnapshot());
   Proof proof;
@@ -276,26 +208,35 @@ absl::StatusOr<Proof> Host::Prove(const projection::ReplayObserver& observer, bo
   rebuilt.reset();
   beside.reset();
   CloseGate();
-  for (const std::unique_ptr<projection::Reactor>& reactor : stack_->reactors) reactor->Stop();
-  stack_->runtime->Drain(kSwapDrain);
+  serving_->pool->Stop();
+  DrainRuntime(kSwapDrain);
   stored.reset();
-  stack_.reset();
-  if (const absl::Status opened = OpenStack(); !opened.ok()) {
+  serving_.reset();
+  if (const absl::Status opened = Serve(); !opened.ok()) {
     // Nothing serves and nothing will: the next start recovers from the log.
     telemetry::Log(telemetry::LogLevel::kError, "host", "cannot serve from the rebuilt state; ending the process",
                    {{"why", opened}});
     std::abort();
   }
+  serving_->runtime->AwaitSettled(kSwapSettle);
+  closed_.store(false);
   return proof;
 }
 
+void Host::DrainRuntime(absl::Duration timeout) {
+  const auto drained = std::make_shared<Awaited<bool>>();
+  serving_->runtime->Drain(options_.scheduler->Now() + absl::ToInt64Microseconds(timeout),
+                           [drained] { drained->Set(true); });
+  drained->Await();
+}
+
 void Host::Drain(absl::Duration timeout) {
-  const absl::Status served = With([&](Stack&) {});
+  const absl::Status served = With([&](Serving&) {});
   if (!served.ok()) return;
-  // Reactors first: they submit by themselves.
-  for (const std::unique_ptr<projection::Reactor>& reactor : stack_->reactors) reactor->Stop();
-  stack_->runtime->Drain(timeout);
-  if (const absl::Status flushed = stack_->store->FlushNow(); !flushed.ok()) {
+  // Reactions first: they submit by themselves.
+  serving_->pool->Stop();
+  DrainRuntime(timeout);
+  if (const absl::Status flushed = serving_->store->FlushNow(); !flushed.ok()) {
     telemetry::Log(telemetry::LogLevel::kWarning, "host", "the last flush failed; the next start reads more of the log",
                    {{"why", std::string(flushed.message())}});
   }

@@ -1,4 +1,4 @@
-// One process of Halles: log, keys, state, slots, views and reactions opened from the ground up, proved, rebuilt, drained.
+// One process of Halles on any log: state, slots, views and reactions, proved, rebuilt, drained.
 #ifndef HALLES_LIBS_HOST_HOST_H_
 #define HALLES_LIBS_HOST_HOST_H_
 
@@ -11,62 +11,53 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "libs/base/clock.h"
 #include "libs/base/identifiers/identifier.h"
 #include "libs/base/mutex.h"
 #include "libs/base/random.h"
+#include "libs/base/scheduler.h"
 #include "libs/eventlog/log.h"
-#include "libs/partition/executor.h"
+#include "libs/host/definitions.h"
+#include "libs/partition/calls.h"
 #include "libs/partition/runtime.h"
-#include "libs/projection/definitions.h"
-#include "libs/projection/reactor.h"
-#include "libs/projection/record_share.h"
+#include "libs/projection/follower_pool.h"
 #include "libs/projection/replay.h"
-#include "libs/projection/view_follower.h"
 #include "libs/store/fold.h"
 #include "libs/store/store.h"
-#include "libs/vault/key_ring.h"
 
 namespace halles::host {
 
-// What the services bring along.
-struct Definitions {
-  std::vector<partition::ServiceDefinition> services;
-  std::vector<projection::ViewDefinition> views;
-  std::vector<projection::ReactionDefinition> reactions;
-  store::SchemaBook schemas;
-};
-
 struct HostOptions {
-  // Holds log/, keys/ and state/.
-  std::string data_dir;
-  std::string address;  // told in claims
-  int executors = 2;
-  uint32_t slots_per_service = kDefaultSlotCount;
-  Definitions definitions;
-  const Clock* clock = nullptr;
+  // Any driver.
+  eventlog::EventLog* log = nullptr;
+  // Opens the state; asked again after a rebuild. At most one store at a time.
+  std::function<absl::StatusOr<std::unique_ptr<store::Store>>()> open_store;
+  Scheduler* scheduler = nullptr;
   RandomSource* random = nullptr;
+  IdentifierKeys identifier_keys;
+  std::string request_key;
+  std::string address;  // told in claims
+  int executors = 2;    // queues that decide, and as many that follow
+  partition::SlotRole role = partition::SlotRole::kOwner;
+  partition::Calls* calls = nullptr;  // null: calls stay in this process
+  Definitions definitions;
+  // Told what a view's events touched; may be empty. From a follower's queue; must not block.
   std::function<void(const std::string& view, const std::vector<std::string>& topics)> touched;
-  // Told how long a write to the log and its sync took.
-  std::function<void(absl::Duration, size_t records)> observe_commit;
+  // Told how long a command took from submission to its answer; may be empty.
   std::function<void(absl::Duration)> observe_command;
 };
 
-// What lives between two rebuilds.
-struct Stack {
+// What serves between two rebuilds.
+struct Serving {
   std::unique_ptr<store::Store> store;
+  std::unique_ptr<projection::FollowerPool> pool;
   std::unique_ptr<partition::Runtime> runtime;
-  projection::RecordShare share;
-  std::vector<std::unique_ptr<projection::ViewFollower>> views;
-  std::vector<std::unique_ptr<projection::Reactor>> reactors;
 
-  projection::ViewFollower& View(ServiceId service, uint8_t view) const;
-  projection::Reactor* ReactorOf(ServiceId service, ServiceId source) const;  // null when there is none
-  ~Stack();
+  ~Serving();
 };
 
 // One state or view against the log: what a proof found.
@@ -78,68 +69,71 @@ struct Proof {
 };
 inline constexpr size_t kDifferencesMax = 100;
 
-// Thread safety: all methods may be called from any thread. Verify and Rebuild block their caller, one at a time.
-// Lifetime: clock and random outlive it. Call Drain before it is destroyed.
-// Durability: the log is the only truth; state/ is rebuilt from it whenever it is missing, damaged or of another lineage.
+// Thread safety: all methods may be called from any thread, but those that say that they block from no task of a queue.
+// Lifetime: what the options point to outlives it. Call Drain before it is destroyed, so that what is under way is answered.
+// Durability: the log is the only truth.
 class Host {
  public:
-  // Returns when every slot serves or has stopped; views go on catching up.
+  // Returns at once: slots recover and claim, views catch up.
   static absl::StatusOr<std::unique_ptr<Host>> Open(HostOptions options);
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
-  // Runs `use` with what serves, unless a rebuild is just being put in place or the mesh is closed: UNAVAILABLE then.
-  // `use` must not block, and must not keep the reference.
-  absl::Status With(absl::FunctionRef<void(Stack&)> use);
+  // Every slot has found its place: see Runtime::settled.
+  bool settled();
+  // Blocks. False when the slots have not settled in time.
+  bool AwaitSettled(absl::Duration timeout);
 
-  // Runs the task on a thread for queries, where it may read rows and block for a while.
+  // Runs `use` with what serves, unless a rebuild is just being put in place or the host is closed: UNAVAILABLE then.
+  // `use` must not block, and must not keep the reference.
+  absl::Status With(absl::FunctionRef<void(Serving&)> use);
+
+  // Runs the task on a queue for queries, where it may read rows and block for a while.
   void PostQuery(std::function<void()> task);
 
-  eventlog::EventLog& log() { return *log_; }
-  const InstallId& install() const { return log_->identity().install; }
-  const IdentifierKeys& identifier_keys() const { return identifier_keys_; }
-  const std::string& request_key() const { return key_ring_.newest(kRequestKey); }
+  // The command of a request type; null when no service registered it.
+  const partition::RegisteredCommand* FindCommand(const google::protobuf::Descriptor* request_type) const;
+
+  eventlog::EventLog& log() { return *options_.log; }
+  const InstallId& install() const { return options_.log->identity().install; }
+  const IdentifierKeys& identifier_keys() const { return options_.identifier_keys; }
   const Definitions& definitions() const { return options_.definitions; }
-  const Clock& clock() const { return *options_.clock; }
+  Scheduler& scheduler() { return *options_.scheduler; }
+  const Clock& clock() const { return options_.scheduler->clock(); }
   partition::RuntimeCounters& counters() { return counters_; }
 
-  // OK, or why new facts cannot be taken just now.
-  absl::Status log_health() const { return log_health_(); }
-
-  // Every view has reached the end of its sources, every reaction too.
+  // Every view and every reaction that is this process's own has come to the end of the log.
   bool caught_up();
 
-  // Flushes, then returns the cursor and digest of every fold, as stored together.
+  // Blocks: the state of every slot, in order. Empty when nothing serves.
+  std::vector<partition::SlotState> SlotStates();
+
+  // Blocks: flushes, then returns the cursor and digest of every fold, as stored together.
   absl::StatusOr<std::map<store::FoldId, store::FoldMeta>> Metas();
 
-  // Folds the whole log again beside what serves and compares every row and digest.
+  // Blocks: folds the whole log again beside what serves and compares every row and digest. One at a time:
   // RESOURCE_EXHAUSTED (PROOF_RUNNING) when one runs already; CANCELLED when the observer ends it.
   absl::StatusOr<Proof> Verify(const projection::ReplayObserver& observer) ABSL_LOCKS_EXCLUDED(proof_mutex_);
   // The same, then puts the rebuilt rows in the place of the serving ones; requests meanwhile get UNAVAILABLE for a moment.
   absl::StatusOr<Proof> Rebuild(const projection::ReplayObserver& observer) ABSL_LOCKS_EXCLUDED(proof_mutex_);
 
-  // Refuses new commands, answers those under way, flushes. Idempotent.
+  // Blocks: refuses new commands, answers those under way, flushes. Idempotent.
   void Drain(absl::Duration timeout);
 
  private:
-  explicit Host(HostOptions options) : options_(std::move(options)) {}
-  absl::Status OpenLogAndKeys();
-  absl::StatusOr<std::unique_ptr<store::Store>> OpenStore();
-  absl::Status CheckLineage(const store::Store& store);
-  absl::Status OpenStack();
+  explicit Host(HostOptions options);
+  absl::Status Serve();
   void CloseGate();
+  void DrainRuntime(absl::Duration timeout);
   absl::StatusOr<Proof> Prove(const projection::ReplayObserver& observer, bool swap_in);
 
   const HostOptions options_;
-  std::unique_ptr<eventlog::EventLog> log_;
-  std::function<absl::Status()> log_health_;
-  KeyRing key_ring_;
-  IdentifierKeys identifier_keys_;
-  InstanceId instance_;
+  const InstanceId instance_;
+  absl::flat_hash_map<const google::protobuf::Descriptor*, partition::RegisteredCommand> commands_;
   partition::RuntimeCounters counters_;
-  std::vector<std::unique_ptr<partition::Executor>> query_threads_;
-  std::atomic<uint64_t> next_query_thread_{0};  // relaxed: any thread will do
+  std::vector<std::unique_ptr<TaskQueue>> query_queues_;
+  std::atomic<uint64_t> next_query_queue_{0};  // relaxed: any queue will do
 
   Mutex proof_mutex_;
   bool proving_ ABSL_GUARDED_BY(proof_mutex_) = false;
@@ -148,7 +142,7 @@ class Host {
   // newcomer sees the gate closed or the closer sees the newcomer.
   std::atomic<int64_t> users_{0};
   std::atomic<bool> closed_{true};
-  std::unique_ptr<Stack> stack_;  // changed behind the closed gate only
+  std::unique_ptr<Serving> serving_;  // changed behind the closed gate only
 };
 
 }  // namespace halles::host

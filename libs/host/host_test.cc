@@ -14,7 +14,12 @@
 #include "absl/strings/match.h"
 #include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
+#include "libs/base/mutex.h"
 #include "libs/host/calls.h"
+#include "libs/host/installation.h"
+#include "libs/host/submit.h"
+#include "libs/machine/system_clock.h"
+#include "libs/machine/thread_scheduler.h"
 #include "libs/projection/projection_fixture.h"
 #include "libs/store/alter_rows.h"
 
@@ -22,22 +27,63 @@ namespace halles::host {
 namespace {
 
 namespace fs = std::filesystem;
-using partition::Reply;
-using partition::ReplyPtr;
 using projection::AddRequest;
 using projection::AddResponse;
 using projection::CounterRow;
-using projection::kPatience;
 using projection::kSource;
 using projection::kSums;
 using projection::kSumsView;
 using projection::kTarget;
 
+constexpr absl::Duration kPatience = absl::Seconds(20);  // a test that waits longer has failed
+
+// One answer, whenever and on whatever thread it comes.
+class Reply {
+ public:
+  void Set(absl::StatusOr<AddResponse> answer) {
+    MutexLock lock(&mutex_);
+    EXPECT_FALSE(done_) << "answered twice";
+    done_ = true;
+    answer_ = std::move(answer);
+  }
+  bool done() const {
+    MutexLock lock(&mutex_);
+    return done_;
+  }
+  void Await() const {
+    MutexLock lock(&mutex_);
+    ASSERT_TRUE(mutex_.AwaitWithTimeout([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return done_; }, kPatience));
+  }
+  absl::Status status() const {
+    Await();
+    MutexLock lock(&mutex_);
+    return answer_.status();
+  }
+  std::string reason() const { return ReasonOf(status()); }
+  // -1 when it is an error.
+  int64_t value() const {
+    Await();
+    MutexLock lock(&mutex_);
+    EXPECT_TRUE(answer_.ok()) << answer_.status();
+    return answer_.ok() ? answer_->value() : -1;
+  }
+  std::string token() const {
+    MutexLock lock(&mutex_);
+    return answer_.ok() ? answer_->consistency_token() : "";
+  }
+
+ private:
+  mutable Mutex mutex_;
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::StatusOr<AddResponse> answer_ ABSL_GUARDED_BY(mutex_) = absl::UnknownError("no answer");
+};
+using ReplyPtr = std::shared_ptr<Reply>;
+
 Definitions Toy() {
   Definitions definitions;
   definitions.services = {partition::counter::Service(kSource), partition::counter::Service(kTarget)};
   definitions.views = {projection::Sums()};
-  definitions.reactions = {projection::Reacts(&projection::ReactOnce, "all")};
+  definitions.reactions = {projection::Reacts(&projection::ReactOnce)};
   definitions.schemas.AddState(kSource, partition::counter::StateSchema())
       .AddState(kTarget, partition::counter::StateSchema())
       .AddView(kTarget, kSumsView, "sums", store::Schema().Add(kSums));
@@ -48,10 +94,10 @@ Definitions Toy() {
 struct Call {
   std::string actor = "test";
   std::string traceparent;
-  absl::Time deadline = absl::Now() + kPatience;
+  MonotonicMicros deadline = kNoDeadline;
 };
 
-class HostTest : public testing::Test {
+class HostTest : public ::testing::Test {
  protected:
   void SetUp() override { Open(); }
   void TearDown() override { Close(); }
@@ -59,16 +105,22 @@ class HostTest : public testing::Test {
   virtual Definitions Parts() { return Toy(); }
 
   absl::Status TryOpen() {
+    InstallationOptions on_disk;
+    on_disk.data_dir = data_dir();
+    on_disk.slots_per_service = 4;
+    on_disk.scheduler = &scheduler_;
+    on_disk.random = &random_;
+    ASSIGN_OR_RETURN(installation_, Installation::Open(std::move(on_disk)));
     HostOptions options;
-    options.data_dir = data_dir();
-    options.executors = 2;
-    options.slots_per_service = 4;
-    options.definitions = Parts();
-    options.clock = &clock_;
+    options.log = &installation_->log();
+    options.open_store = [this] { return installation_->OpenStore(); };
+    options.scheduler = &scheduler_;
     options.random = &random_;
-    auto host = Host::Open(std::move(options));
-    if (!host.ok()) return host.status();
-    host_ = *std::move(host);
+    options.identifier_keys = installation_->identifier_keys();
+    options.request_key = installation_->request_key();
+    options.definitions = Parts();
+    ASSIGN_OR_RETURN(host_, Host::Open(std::move(options)));
+    EXPECT_TRUE(host_->AwaitSettled(kPatience));
     return absl::OkStatus();
   }
   void Open() {
@@ -78,7 +130,12 @@ class HostTest : public testing::Test {
   void Close() {
     if (host_ == nullptr) return;
     host_->Drain(kPatience);
+    Crash();
+  }
+  // Ends it without a drain.
+  void Crash() {
     host_.reset();
+    installation_.reset();
   }
 
   std::string data_dir() const { return dir_.State(); }  // a folder in a folder that goes away
@@ -93,10 +150,9 @@ class HostTest : public testing::Test {
 
   ReplyPtr Submit(AddRequest request) {
     auto reply = std::make_shared<Reply>();
-    const std::string key = request.counter();
-    host::Submit<AddResponse>(*host_, kSource, key, std::move(request), &partition::counter::Decide,
-                              partition::counter::kCounter, Call(),
-                              [reply](absl::StatusOr<AddResponse> response) { reply->Set(std::move(response), {}); });
+    const absl::Status taken = host::Submit<AddResponse>(
+        *host_, request, Call(), [reply](absl::StatusOr<AddResponse> response) { reply->Set(std::move(response)); });
+    if (!taken.ok()) reply->Set(taken);
     return reply;
   }
   // `count` additions of 1 to counters a, b, c ...
@@ -137,7 +193,7 @@ class HostTest : public testing::Test {
   ReplyPtr AskSum(uint8_t view, const std::string& counter, const std::string& token) {
     auto reply = std::make_shared<Reply>();
     AnswerFromView<AddResponse>(
-        *host_, kTarget, view, token, absl::Now() + kPatience,
+        *host_, kTarget, view, token, kNoDeadline,
         [counter](const store::RowReader& rows) -> absl::StatusOr<AddResponse> {
           AddResponse response;
           kSums.ForEach(
@@ -149,7 +205,7 @@ class HostTest : public testing::Test {
               counter);
           return response;
         },
-        [reply](absl::StatusOr<AddResponse> response) { reply->Set(std::move(response), {}); });
+        [reply](absl::StatusOr<AddResponse> response) { reply->Set(std::move(response)); });
     return reply;
   }
   Proof Verify() {
@@ -160,8 +216,10 @@ class HostTest : public testing::Test {
   }
 
   store::TempDir dir_;
-  ManualClock clock_;
+  SystemClock clock_;
+  ThreadScheduler scheduler_{clock_};
   SeededRandom random_{1};
+  std::unique_ptr<Installation> installation_;
   std::unique_ptr<Host> host_;
   int next_ = 0;
 };
@@ -172,17 +230,6 @@ using Verification = HostTest;
 using Rebuilding = HostTest;
 using ReadOfAView = HostTest;
 using ReadOfAStateOnceItIsSettled = HostTest;
-
-// Two reactions to one source that nobody merged.
-class ReactionsThatAreNotMerged : public HostTest {
- protected:
-  void SetUp() override {}
-  Definitions Parts() override {
-    Definitions definitions = Toy();
-    definitions.reactions.push_back(projection::Reacts(&projection::ReactThrice));
-    return definitions;
-  }
-};
 
 TEST_F(Reopen, KeepsFactsAnswersAndDigests) {
   AddSome(50);
@@ -212,7 +259,7 @@ TEST_F(Reopen, WithoutADrainReadsTheLogAgain) {
   AddSome(50);
   AwaitCaughtUp();
   const auto digests = Digests();
-  host_.reset();
+  Crash();
   Open();
   EXPECT_EQ(Digests(), digests);
 }
@@ -306,7 +353,7 @@ TEST_F(Verification, NamesAnAlteredRowOfAState) {
   AddSome(20);
   AwaitCaughtUp();
   SlotId slot;
-  ASSERT_TRUE(host_->With([&](Stack& stack) { slot = stack.runtime->SlotFor(kSource, "", "b"); }).ok());
+  ASSERT_TRUE(host_->With([&](Serving& serving) { slot = serving.runtime->SlotFor(kSource, "", "b"); }).ok());
   Close();
   const std::string key = partition::counter::kCounters.Encode({"b"});
   EXPECT_EQ(store::AlterRows(state_dir(), store::RowSpace::State(slot),
@@ -424,16 +471,9 @@ TEST_F(Rebuilding, LosesNothingThatIsSubmittedMeanwhile) {
 
 TEST_F(ReadOfAView, BehindATokenSeesWhatItStandsFor) {
   for (int i = 0; i < 50; ++i) {
-    auto token = std::make_shared<std::string>();
-    auto reply = std::make_shared<Reply>();
-    host::Submit<AddResponse>(*host_, kSource, "t", partition::Add(absl::StrCat("t", i), 1, "t"),
-                              &partition::counter::Decide, partition::counter::kCounter, Call(),
-                              [=](absl::StatusOr<AddResponse> response) {
-                                if (response.ok()) *token = response->consistency_token();
-                                reply->Set(std::move(response), {});
-                              });
+    const ReplyPtr reply = Submit(partition::Add(absl::StrCat("t", i), 1, "t"));
     reply->Await();
-    ASSERT_EQ(*Sum("t", *token), i + 1);
+    ASSERT_EQ(*Sum("t", reply->token()), i + 1);
   }
 }
 
@@ -463,10 +503,9 @@ class ReadBehindAReaction : public HostTest {
     definitions.schemas.AddView(kTarget, kCopiesView, "copies", store::Schema().Add(kSums));
     const auto react = definitions.reactions.front().react;
     definitions.reactions.front().react = [gate = gate_, react](absl::string_view payload,
-                                                                const partition::FactContext& context,
-                                                                std::vector<projection::Reaction>* reactions) {
+                                                                const partition::FactContext& context) {
       gate->WaitForNotification();
-      return react(payload, context, reactions);
+      return react(payload, context);
     };
     return definitions;
   }
@@ -476,13 +515,7 @@ class ReadBehindAReaction : public HostTest {
 };
 
 TEST_F(ReadBehindAReaction, SeesWhatTheTokenLedTo) {
-  auto token = std::make_shared<std::string>();
-  auto added = std::make_shared<Reply>();
-  host::Submit<AddResponse>(*host_, kSource, "t", partition::Add("r", 5, "t"), &partition::counter::Decide,
-                            partition::counter::kCounter, Call(), [=](absl::StatusOr<AddResponse> response) {
-                              if (response.ok()) *token = response->consistency_token();
-                              added->Set(std::move(response), {});
-                            });
+  const ReplyPtr added = Submit(partition::Add("r", 5, "t"));
   ASSERT_TRUE(added->status().ok()) << added->status();
   // The view has seen what was counted; nothing but the reaction is missing.
   const absl::Time deadline = absl::Now() + kPatience;
@@ -491,7 +524,7 @@ TEST_F(ReadBehindAReaction, SeesWhatTheTokenLedTo) {
     std::this_thread::yield();
   }
 
-  const ReplyPtr behind = AskSum(kCopiesView, "all", *token);
+  const ReplyPtr behind = AskSum(kCopiesView, "all", added->token());
   EXPECT_EQ(AskSum(kCopiesView, "all", "")->value(), 0) << "a read without a token passes it";
   EXPECT_FALSE(behind->done()) << "it waits for the reaction, not for the view alone";
   gate_->Notify();
@@ -500,7 +533,7 @@ TEST_F(ReadBehindAReaction, SeesWhatTheTokenLedTo) {
 }
 
 // Answers with the counter's value once it has come to `value`.
-ReplyPtr WhenItStandsAt(Host& host, const std::string& counter, int64_t value, absl::Time deadline) {
+ReplyPtr WhenItStandsAt(Host& host, const std::string& counter, int64_t value, MonotonicMicros deadline) {
   auto reply = std::make_shared<Reply>();
   ReadStateWhen<AddResponse>(
       host, kSource, counter, "", deadline,
@@ -514,12 +547,12 @@ ReplyPtr WhenItStandsAt(Host& host, const std::string& counter, int64_t value, a
         response.set_consistency_token(token);
         return response;
       },
-      [reply](absl::StatusOr<AddResponse> response) { reply->Set(std::move(response), {}); });
+      [reply](absl::StatusOr<AddResponse> response) { reply->Set(std::move(response)); });
   return reply;
 }
 
 TEST_F(ReadOfAStateOnceItIsSettled, WaitsForTheFactsOfTheAggregate) {
-  const ReplyPtr reply = WhenItStandsAt(*host_, "s", 3, absl::Now() + kPatience);
+  const ReplyPtr reply = WhenItStandsAt(*host_, "s", 3, kNoDeadline);
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(Submit(partition::Add(absl::StrCat("s", i), 1, "s"))->status().ok());
   EXPECT_FALSE(reply->done());
   ASSERT_TRUE(Submit(partition::Add("s2", 1, "s"))->status().ok());
@@ -528,29 +561,23 @@ TEST_F(ReadOfAStateOnceItIsSettled, WaitsForTheFactsOfTheAggregate) {
 
 TEST_F(ReadOfAStateOnceItIsSettled, AnswersAtOnceWhenItIs) {
   ASSERT_TRUE(Submit(partition::Add("s", 3, "s"))->status().ok());
-  EXPECT_EQ(WhenItStandsAt(*host_, "s", 3, absl::Now() + kPatience)->value(), 3);
+  EXPECT_EQ(WhenItStandsAt(*host_, "s", 3, kNoDeadline)->value(), 3);
 }
 
 TEST_F(ReadOfAStateOnceItIsSettled, AnswersWithAnErrorOfTheRead) {
   ASSERT_TRUE(Submit(partition::Add("s", 4, "s"))->status().ok());
-  EXPECT_EQ(WhenItStandsAt(*host_, "s", 3, absl::Now() + kPatience)->status().code(),
-            absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(WhenItStandsAt(*host_, "s", 3, kNoDeadline)->status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST_F(ReadOfAStateOnceItIsSettled, EndsAtItsDeadline) {
-  const ReplyPtr reply = WhenItStandsAt(*host_, "s", 3, absl::Now() + absl::Milliseconds(30));
+  const ReplyPtr reply = WhenItStandsAt(*host_, "s", 3, scheduler_.Now() + 30'000);
   EXPECT_EQ(reply->reason(), "NOT_SETTLED");
 }
 
 TEST_F(ReadOfAStateOnceItIsSettled, EndsWithTheProcess) {
-  const ReplyPtr reply = WhenItStandsAt(*host_, "s", 3, absl::InfiniteFuture());
+  const ReplyPtr reply = WhenItStandsAt(*host_, "s", 3, kNoDeadline);
   Close();
   EXPECT_EQ(reply->status().code(), absl::StatusCode::kUnavailable);
-}
-
-TEST_F(ReactionsThatAreNotMerged, AreRefused) {
-  EXPECT_EQ(ReasonOf(TryOpen()), "REACTIONS_NOT_MERGED");
-  EXPECT_FALSE(fs::exists(data_dir() + "/log")) << "and nothing is begun";
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #define HALLES_LIBS_PARTITION_BUYER_SERVICE_H_
 
 #include <array>
+#include <memory>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -12,8 +13,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
 #include "libs/base/slot.h"
-#include "libs/partition/callable.h"
 #include "libs/partition/counter_service.h"
 #include "libs/partition/domain.h"
 #include "libs/partition/timers.h"
@@ -22,6 +23,7 @@
 namespace halles::partition::buyer {
 
 inline constexpr int64_t kRetryMicros = 200'000;
+inline constexpr absl::string_view kRetryTimer = "retry";
 
 struct OrderKey {
   std::string order;
@@ -55,7 +57,7 @@ inline void AddCalls(const std::string& order, std::vector<OutgoingCall>* calls)
     call.aggregate_key = name;
     call.method = counter::AddRequest::descriptor()->full_name();
     call.request_id = absl::StrCat(order, "/", name);
-    call.reply_key = order;
+    call.reply_to.key = order;
     call.reply_tag = name;
     counter::AddRequest request;
     request.set_request_id(call.request_id);
@@ -68,34 +70,29 @@ inline void AddCalls(const std::string& order, std::vector<OutgoingCall>* calls)
 
 using Decided = absl::StatusOr<Decision<counter::AddResponse, counter::CounterEvent>>;
 
-inline Decided Begin(const store::RowReader&, const counter::AddRequest& request, const CommandContext&) {
+inline Decided Begin(const store::RowReader&, const counter::OrderRequest& request, const CommandContext&) {
   Decision<counter::AddResponse, counter::CounterEvent> decision;
-  decision.facts.push_back({request.counter(), EventOf(request.counter(), kAsked)});
-  AddCalls(request.counter(), &decision.calls);
+  decision.facts.push_back({request.order(), EventOf(request.order(), kAsked)});
+  AddCalls(request.order(), &decision.calls);
   return decision;
 }
 
-struct Outcomes {
-  std::vector<CallOutcome> all;
-};
-inline Decided Learn(const store::RowReader& state, const Outcomes& outcomes, const CommandContext&) {
+inline Decided Learn(const store::RowReader& state, const counter::LearnRequest& request, const CommandContext&) {
   Decision<counter::AddResponse, counter::CounterEvent> decision;
-  const std::string& order = outcomes.all.front().reply_key;
-  const counter::CounterRow row = kOrders.Get(state, {order}).value_or(counter::CounterRow());
+  const counter::CounterRow row = kOrders.Get(state, {request.order()}).value_or(counter::CounterRow());
   if (row.additions() == 0) return decision;
-  for (const CallOutcome& outcome : outcomes.all) {
-    decision.facts.push_back(
-        {order, EventOf(order, outcome.kind == CallOutcome::Kind::kSucceeded ? kTaken : kRefused)});
+  for (const bool taken : request.taken()) {
+    decision.facts.push_back({request.order(), EventOf(request.order(), taken ? kTaken : kRefused)});
   }
   return decision;
 }
 
-inline Decided Again(const store::RowReader& state, const TimerKey& timer, const CommandContext&) {
+inline Decided AskAgain(const store::RowReader& state, const counter::AskAgainRequest& request, const CommandContext&) {
   Decision<counter::AddResponse, counter::CounterEvent> decision;
-  const counter::CounterRow row = kOrders.Get(state, {timer.key}).value_or(counter::CounterRow());
-  if (static_cast<UnixMicros>(row.additions()) != timer.due_us) return decision;
-  decision.facts.push_back({timer.key, EventOf(timer.key, kAsked)});
-  AddCalls(timer.key, &decision.calls);
+  const counter::CounterRow row = kOrders.Get(state, {request.order()}).value_or(counter::CounterRow());
+  if (static_cast<UnixMicros>(row.additions()) != request.due_us()) return decision;
+  decision.facts.push_back({request.order(), EventOf(request.order(), kAsked)});
+  AddCalls(request.order(), &decision.calls);
   return decision;
 }
 
@@ -109,31 +106,45 @@ inline absl::Status Evolve(store::Rows& rows, const counter::CounterEvent& event
     if (row.value() < static_cast<int64_t>(CountersOf(event.counter()).size())) next = due;
   }
   if (event.amount() == kRefused) row.set_value(-1);
-  MoveTimer(rows, due, next, event.counter());
+  MoveTimer(rows, context, due, next, kRetryTimer);
   row.set_additions(static_cast<uint64_t>(next));
   kOrders.Put(rows, {event.counter()}, row);
   return absl::OkStatus();
 }
 inline constexpr Aggregate<counter::CounterEvent> kOrder{1, &Evolve};
 
-inline Outcomes OutcomesRequest(std::vector<CallOutcome> outcomes) { return {std::move(outcomes)}; }
-inline TimerKey TimerRequest(const TimerKey& timer) { return timer; }
+template <typename Request, typename Rule>
+std::shared_ptr<const CommandDefinition> OrderCommand(Rule rule) {
+  return CommandOf<Request>([](const Request& request) { return request.order(); }, kNoDoor, rule, kOrder);
+}
 
 inline ServiceDefinition Service() {
   ServiceDefinition service;
   service.id = ServiceId::kCheckout;
-  service.aggregates = {FoldOf(kOrder)};
-  service.on_outcome = OutcomesTo(&OutcomesRequest, &Learn, kOrder);
-  service.on_timer = TimerTo(&TimerRequest, &Again, kOrder);
+  AggregateDefinition order = AggregateDefinitionOf(kOrder);
+  order.on_outcomes = [](const std::vector<CallOutcome>& outcomes) {
+    auto request = std::make_unique<counter::LearnRequest>();
+    for (const CallOutcome& outcome : outcomes) {
+      request->set_order(outcome.reply_to.key);
+      request->add_taken(outcome.kind == CallOutcome::Kind::kSucceeded);
+    }
+    return request;
+  };
+  order.on_timer = [](const TimerKey& timer) {
+    auto request = std::make_unique<counter::AskAgainRequest>();
+    request->set_order(timer.aggregate_key);
+    request->set_due_us(timer.due_us);
+    return request;
+  };
+  service.aggregates = {order};
+  service.Add(OrderCommand<counter::OrderRequest>(&Begin));
+  service.Add(OrderCommand<counter::LearnRequest>(&Learn));
+  service.Add(OrderCommand<counter::AskAgainRequest>(&AskAgain));
   return service;
 }
 
 // Counters that can be called.
-inline ServiceDefinition Counters() {
-  ServiceDefinition service = counter::Service(ServiceId::kInventory);
-  service.callables.insert(CallableOf(&counter::Decide, counter::kCounter));
-  return service;
-}
+inline ServiceDefinition Counters() { return counter::Service(ServiceId::kInventory); }
 
 }  // namespace halles::partition::buyer
 

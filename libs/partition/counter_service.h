@@ -3,6 +3,7 @@
 #define HALLES_LIBS_PARTITION_COUNTER_SERVICE_H_
 
 #include <array>
+#include <memory>
 #include <string>
 #include <tuple>
 
@@ -11,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/slot.h"
 #include "libs/base/status.h"
+#include "libs/partition/command_definition.h"
 #include "libs/partition/counter_test.pb.h"
 #include "libs/partition/domain.h"
 #include "libs/partition/runtime_tables.h"
@@ -67,12 +69,18 @@ inline absl::Status StrictEvolve(store::Rows& rows, const CounterEvent& event, c
 inline constexpr Aggregate<CounterEvent> kCounter{1, &Evolve};
 inline constexpr Aggregate<CounterEvent> kStrictCounter{1, &StrictEvolve};
 
+inline std::shared_ptr<const CommandDefinition> AddCommand(Aggregate<CounterEvent> aggregate = kCounter) {
+  return CommandOf<AddRequest>([](const AddRequest& request) { return request.counter(); }, kNoDoor, &Decide,
+                               aggregate);
+}
+
 inline ServiceDefinition Service(ServiceId id, Aggregate<CounterEvent> aggregate = kCounter,
                                  uint32_t fold_version = 1) {
   ServiceDefinition service;
   service.id = id;
   service.fold_version = fold_version;
-  service.aggregates = {FoldOf(aggregate)};
+  service.aggregates = {AggregateDefinitionOf(aggregate)};
+  service.Add(AddCommand(aggregate));
   return service;
 }
 

@@ -10,7 +10,7 @@ namespace halles::partition {
 void DueTimers::Reset() {
   earliest_ = std::numeric_limits<UnixMicros>::min();
   pause_until_ = earliest_;
-  from_ = {earliest_, {}};
+  from_ = {.due_us = earliest_};
   standing_.reset();
 }
 
@@ -29,7 +29,7 @@ std::vector<TimerKey> DueTimers::Take(const store::RowReader& rows, UnixMicros n
   if (!taken_.empty()) {
     // A key directly behind the last: what has the same time and a greater key comes later.
     from_ = taken_.back();
-    from_.key.push_back('\0');
+    from_.name.push_back('\0');
     earliest_ = next;
   } else if (standing_.has_value()) {
     pause_until_ = now + kTimerRetryMicros;
@@ -37,7 +37,7 @@ std::vector<TimerKey> DueTimers::Take(const store::RowReader& rows, UnixMicros n
     earliest_ = from_.due_us;
   } else {
     earliest_ = next;
-    from_ = {next, {}};
+    from_ = {.due_us = next};
   }
   return taken_;
 }

@@ -32,13 +32,23 @@ class DueTimers {
   // A timer was set by a record that is confirmed.
   void OnSet(UnixMicros due) {
     earliest_ = std::min(earliest_, due);
-    if (due <= from_.due_us) from_ = {due, {}};
+    if (due <= from_.due_us) from_ = {.due_us = due};
   }
   // The rows are not known: all are looked at again.
   void Reset();
+  // The rows could not be read: all are looked at again after a pause.
+  void TryAgain(UnixMicros now) {
+    Reset();
+    open_ = 0;
+    taken_.clear();
+    pause_until_ = now + kTimerRetryMicros;
+  }
 
   // False when nothing can be due, and while timers taken before are not answered.
   bool MayBeDue(UnixMicros now) const { return open_ == 0 && now >= earliest_ && now >= pause_until_; }
+
+  // The logical time from which on MayBeDue may say yes; kNever while some are under way and when there are none.
+  UnixMicros MayBeDueFrom() const { return open_ > 0 ? kNever : std::max(earliest_, pause_until_); }
 
   // Reads the rows; what is returned is under way from now on.
   std::vector<TimerKey> Take(const store::RowReader& rows, UnixMicros now);
@@ -51,7 +61,8 @@ class DueTimers {
  private:
   UnixMicros earliest_ = std::numeric_limits<UnixMicros>::min();  // no timer of this round is due before it
   UnixMicros pause_until_ = std::numeric_limits<UnixMicros>::min();
-  TimerKey from_{std::numeric_limits<UnixMicros>::min(), {}};  // where the round goes on; those before it were tried
+  TimerKey from_{.due_us =
+                     std::numeric_limits<UnixMicros>::min()};  // where the round goes on; those before it were tried
   std::optional<TimerKey> standing_;                           // the first that the round left standing
   size_t open_ = 0;
   std::vector<TimerKey> taken_;

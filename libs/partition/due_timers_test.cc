@@ -15,29 +15,30 @@
 namespace halles::partition {
 namespace {
 
-class DueTimersTest : public testing::Test {
+class DueTimersTest : public ::testing::Test {
  protected:
   void Set(UnixMicros due, const std::string& key) {
     NotingRows noting(&rows_);
-    SetTimer(noting, due, key);
+    SetTimer(noting, context_, due, key);
     timers_.OnSet(noting.earliest());
   }
-  void Clear(UnixMicros due, const std::string& key) { ClearTimer(rows_, due, key); }
+  void Clear(UnixMicros due, const std::string& key) { ClearTimer(rows_, context_, due, key); }
 
   // The keys that are taken at `now`.
   std::string Take(UnixMicros now) {
     if (!timers_.MayBeDue(now)) return "nothing may be due";
     taken_ = timers_.Take(rows_, now);
-    return absl::StrJoin(taken_, " ", [](std::string* out, const TimerKey& timer) { out->append(timer.key); });
+    return absl::StrJoin(taken_, " ", [](std::string* out, const TimerKey& timer) { out->append(timer.name); });
   }
   // Answers those taken last; all but `standing` are cleared.
   void Answer(const std::string& standing = "") {
     for (size_t i = 0; i < taken_.size(); ++i) {
-      if (taken_[i].key != standing) Clear(taken_[i].due_us, taken_[i].key);
+      if (taken_[i].name != standing) Clear(taken_[i].due_us, taken_[i].name);
       if (timers_.Answered()) timers_.Settle(rows_);
     }
   }
 
+  const FactContext context_{.aggregate_type = 1, .aggregate_id = "one"};
   store::MemoryRows rows_;
   DueTimers timers_;
   std::vector<TimerKey> taken_;
@@ -102,24 +103,24 @@ TEST_F(DueTimersTest, OneThatStandsDoesNotKeepTheOthersWaiting) {
 
 TEST_F(DueTimersTest, ReadsAllAnewWhenItIsReset) {
   EXPECT_EQ(Take(5), "");
-  SetTimer(rows_, 10, "folded by nobody here");
+  SetTimer(rows_, context_, 10, "folded by nobody here");
   EXPECT_EQ(Take(20), "nothing may be due");
   timers_.Reset();
   EXPECT_EQ(Take(20), "folded by nobody here");
 }
 
 TEST_F(DueTimersTest, AMoveClearsAndSets) {
-  MoveTimer(rows_, 0, 10, "a");
-  MoveTimer(rows_, 10, 30, "a");
-  MoveTimer(rows_, 30, 30, "a");
+  MoveTimer(rows_, context_, 0, 10, "a");
+  MoveTimer(rows_, context_, 10, 30, "a");
+  MoveTimer(rows_, context_, 30, 30, "a");
   EXPECT_EQ(Take(20), "");
   timers_.Reset();
   EXPECT_EQ(Take(30), "a");
-  MoveTimer(rows_, 30, 0, "a");
+  MoveTimer(rows_, context_, 30, 0, "a");
   EXPECT_EQ(rows_.size(), 0u);
 }
 
-class OutcomeGathererTest : public testing::Test {
+class OutcomeGathererTest : public ::testing::Test {
  protected:
   void Add(uint64_t group, const std::string& tag, CallOutcome::Kind kind = CallOutcome::Kind::kSucceeded) {
     CallOutcome outcome;

@@ -18,6 +18,9 @@ using ForeignBytes = RuntimeFaultTest;
 using FullSlot = RuntimeFaultTest;
 using InFlight = RuntimeFaultTest;
 using Drain = RuntimeFaultTest;
+using Confirmed = RuntimeFaultTest;
+using RefusedClaim = RuntimeFaultTest;
+using UnavailableLog = RuntimeTest;
 using Query = RuntimeFaultTest;
 
 TEST_F(WithoutRecord, ARefusalWaitsForWhatItWasDecidedOn) {
@@ -48,10 +51,115 @@ TEST_F(WithoutRecord, IsDecidedAgainWhenThatIsLost) {
   EXPECT_FALSE(refused->done());
   Deliver(LastAppend());
   EXPECT_EQ(refused->value(), 0);
-  read->Await();
   EXPECT_TRUE(read->value() == 5 || read->value() == 0);
   EXPECT_EQ(first->value(), 5);
   EXPECT_EQ(ValueOf(), 0);
+}
+
+TEST_F(WithoutRecord, SeveralThatAreDecidedAgainKeepTheirOrder) {
+  EXPECT_FALSE(Send(Add("r1", 5))->done());
+  Deliver(LastAppend());
+  const ReplyPtr taken = Send(Add("r2", -5));
+  const uint64_t append = LastAppend();
+  const ReplyPtr first = Send(Add("r3", -5));
+  const ReplyPtr second = Send(Add("r4", -5));
+  const ReplyPtr third = Send(Add("r5", -5));
+  TimeOut(append);
+  ASSERT_TRUE(log_->Drop(append).ok());
+  DeliverClaim();
+  DeliverEverything();
+  EXPECT_EQ(taken->status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(first->value(), 0) << "who came first takes what is there";
+  EXPECT_EQ(second->reason(), "BELOW_ZERO");
+  EXPECT_EQ(third->reason(), "BELOW_ZERO");
+}
+
+TEST_F(LostRecord, ThatTheLogNeverMentionsAgainIsInDoubtAfterAWhile) {
+  const ReplyPtr reply = Send(Add("r1", 5));
+  const uint64_t append = LastAppend();
+  ASSERT_TRUE(log_->DeliverAndLoseReport(append).ok());
+  TimePasses(absl::ToInt64Microseconds(kAppendPatience) - 1);
+  EXPECT_FALSE(reply->done());
+  TimePasses(2000);
+  DeliverClaim();
+  EXPECT_EQ(reply->value(), 5);
+}
+
+TEST_F(LostRecord, ThatIsTheClaimItselfIsClaimedAgainAfterAWhile) {
+  const ReplyPtr reply = Send(Add("r1", 5));
+  TimeOut(LastAppend());
+  const uint64_t claim = LastAppend();
+  ASSERT_TRUE(log_->Drop(claim).ok());
+  TimePasses(absl::ToInt64Microseconds(kAppendPatience) + 1);
+  EXPECT_NE(LastAppend(), claim);
+  DeliverClaim();
+  EXPECT_EQ(reply->status().code(), absl::StatusCode::kAborted);
+}
+
+TEST_F(RefusedClaim, IsMadeAgainWithPausesWhileReadsAreServed) {
+  EXPECT_FALSE(Send(Add("r1", 5))->done());
+  Deliver(LastAppend());
+  Crash();
+  StartStore();
+  Boot({counter::Service(ServiceId::kInventory)});
+  for (int i = 0; i < 3; ++i) {
+    Quiesce();
+    for (const auto& claim : log_->pending()) ASSERT_TRUE(log_->Refuse(claim.id).ok());
+    Quiesce();
+    EXPECT_TRUE(runtime_->settled()) << "whoever opens the process goes on";
+    EXPECT_EQ(ValueOf(), 5);
+    EXPECT_TRUE(log_->pending().empty()) << "not at once";
+    TimePasses(2'000'000);
+    ASSERT_EQ(log_->pending().size(), 2u) << "one claim a slot";
+  }
+  DeliverEverything();
+  EXPECT_EQ(StateOf(kFirstSlot).phase, SlotPhase::kServing);
+}
+
+TEST_F(UnavailableLog, IsReadAgainUntilItAnswers) {
+  EXPECT_EQ(Submit(Add("r1", 5))->value(), 5);
+  Crash();
+  log_->SetUnavailable(true);
+  StartStore();
+  Boot({counter::Service(ServiceId::kInventory)});
+  TimePasses(10'000'000);
+  EXPECT_FALSE(runtime_->settled());
+  EXPECT_EQ(counters_.stopped_slots, 0u);
+  log_->SetUnavailable(false);
+  TimePasses(3'000'000);
+  EXPECT_TRUE(runtime_->settled());
+  EXPECT_EQ(ValueOf(), 5);
+}
+
+TEST_F(Confirmed, RecordsAreHandedOverWithTheCursorsThatAReaderComesTo) {
+  std::vector<ConfirmedRecord> confirmed;
+  Crash();
+  on_confirmed_ = [&confirmed](ConfirmedRecord record) {
+    if (record.slot == kFirstSlot) confirmed.push_back(std::move(record));
+  };
+  Start();
+  const Position from = End();
+  for (int i = 0; i < 5; ++i) Send(Add(absl::StrCat("r", i), 1));
+  const uint64_t doubtful = LastAppend();
+  ASSERT_TRUE(log_->DeliverWithoutPosition(log_->pending().front().id).ok());
+  DeliverEverything();  // some are confirmed by a report, some by reading them
+  EXPECT_NE(doubtful, 0u);
+  ASSERT_EQ(confirmed.size(), Batches(from).size());
+  std::vector<eventlog::StoredRecord> records;
+  auto reader = log_->NewReader(kFirstSlot, 0);
+  ASSERT_TRUE((*reader)->Poll({.records_max = 1000}, &records).ok());
+  eventlog::Cursor cursor = eventlog::GenesisCursor(log_->identity(), kFirstSlot);
+  size_t next = 0;
+  for (const eventlog::StoredRecord& record : records) {
+    const eventlog::Cursor before = cursor;
+    ASSERT_TRUE(eventlog::Adjudicate(record.bytes, record.position, &cursor).ok());
+    if (next == confirmed.size() || confirmed[next].position != record.position) continue;
+    EXPECT_EQ(confirmed[next].bytes, record.bytes);
+    EXPECT_EQ(confirmed[next].before, before);
+    EXPECT_EQ(confirmed[next].after, cursor);
+    ++next;
+  }
+  EXPECT_EQ(next, confirmed.size());
 }
 
 TEST_F(LostRecord, IsAbortedWithAllBehindItAndLeavesNoRow) {
@@ -82,10 +190,9 @@ TEST_F(LostRecord, ThatLandsLateIsNoFact) {
   DeliverClaim();
   EXPECT_EQ(lost->status().code(), absl::StatusCode::kAborted);
   Deliver(append);
-  // The slot does not stand where it thought: it finds out at its next record.
+  // The log has grown by a record that is none of the slot's: it has read it when the next one comes.
   const ReplyPtr next = Send(Add("r2", 1));
   Deliver(LastAppend());
-  DeliverClaim();
   EXPECT_EQ(next->value(), 1);
   EXPECT_EQ(ValueOf(), 1);
   EXPECT_EQ(Batches().size(), 1u);
@@ -129,14 +236,14 @@ TEST_F(UnknownOutcome, OfTheClaimItselfIsClaimedAgain) {
   const uint64_t claim = LastAppend();
   TimeOut(claim);
   ASSERT_TRUE(log_->Drop(claim).ok());
-  Quiesce();
+  TimePasses(100'000);
   DeliverClaim();
   EXPECT_EQ(reply->value(), 5);
 }
 
 TEST_F(RefusedAppend, IsResourceExhaustedAndLeavesNoRow) {
   const ReplyPtr reply = Send(Add("r1", 5));
-  ASSERT_TRUE(log_->Refuse(LastAppend()).ok());
+  Refuse(LastAppend());
   EXPECT_EQ(reply->status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(reply->reason(), "LOG_FULL");
   const ReplyPtr next = Send(Add("r1", 5));
@@ -148,7 +255,7 @@ TEST_F(RefusedAppend, TakesNothingFromThoseBeforeIt) {
   const ReplyPtr first = Send(Add("r1", 5));
   const uint64_t good = LastAppend();
   const ReplyPtr second = Send(Add("r2", 1));
-  ASSERT_TRUE(log_->Refuse(LastAppend()).ok());
+  Refuse(LastAppend());
   EXPECT_EQ(second->reason(), "LOG_FULL");
   EXPECT_FALSE(first->done());
   const ReplyPtr third = Send(Add("r3", 2));
@@ -164,7 +271,7 @@ TEST_F(ForeignBytes, BeforeTheClaimStopTheSlotAlone) {
   const uint64_t append = LastAppend();
   TimeOut(append);
   log_->Inject(kFirstSlot, "a stray producer");
-  ASSERT_TRUE(log_->Deliver(LastAppend()).ok());
+  Deliver(LastAppend());
   EXPECT_EQ(reply->status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(reply->reason(), "SLOT_STOPPED");
   EXPECT_EQ(StateOf(kFirstSlot).phase, SlotPhase::kStopped);
@@ -186,15 +293,13 @@ TEST_F(FullSlot, RefusesDoorsWithATimeToWaitAndKeepsRoomForReactions) {
   EXPECT_EQ(counters_.shed.load(), 1u);
 
   for (int64_t i = kSlotCommandsFromDoorsMax; i < kSlotCommandsMax; ++i) {
-    replies.push_back(Submit(Add(absl::StrCat("i", i), 1), kFirstSlot, absl::InfiniteFuture(), /*internal=*/true));
+    replies.push_back(Submit(Add(absl::StrCat("i", i), 1), kFirstSlot, kNoDeadline, /*internal=*/true));
   }
-  const ReplyPtr internal = Submit(Add("internal", 1), kFirstSlot, absl::InfiniteFuture(), /*internal=*/true);
+  const ReplyPtr internal = Submit(Add("internal", 1), kFirstSlot, kNoDeadline, /*internal=*/true);
   EXPECT_EQ(internal->reason(), "SLOT_QUEUE_FULL");
   const ReplyPtr other = Submit(Add("r", 1), kOtherSlot);
-  Until([&] {
-    log_->DeliverAll();
-    return replies.back()->done() && other->done();
-  });
+  DeliverEverything();
+  EXPECT_TRUE(replies.back()->done() && other->done());
   for (const ReplyPtr& reply : replies) ASSERT_TRUE(reply->status().ok()) << reply->status();
   EXPECT_EQ(other->value(), 1);
   EXPECT_EQ(ValueOf(), kSlotCommandsMax);
@@ -210,10 +315,8 @@ TEST_F(InFlight, RecordsAreCapped) {
   EXPECT_EQ(StateOf(kFirstSlot).in_flight, limits.in_flight_records_max);
   Deliver(log_->pending().front().id);
   EXPECT_EQ(log_->pending().size(), limits.in_flight_records_max) << "one goes, one comes";
-  Until([&] {
-    log_->DeliverAll();
-    return replies.back()->done();
-  });
+  DeliverEverything();
+  EXPECT_TRUE(replies.back()->done());
   EXPECT_EQ(ValueOf(), static_cast<int64_t>(limits.in_flight_records_max + 10));
 }
 
@@ -230,30 +333,24 @@ TEST_F(InFlight, BytesAreCapped) {
   for (const auto& append : log_->pending()) bytes += append.bytes.size();
   EXPECT_LE(bytes, limits.in_flight_bytes_max);
   EXPECT_GE(bytes, limits.in_flight_bytes_max - 2 * eventlog::kMaxRecordBytes) << "and the cap is used";
-  Until([&] {
-    log_->DeliverAll();
-    return replies.back()->done();
-  });
+  DeliverEverything();
+  EXPECT_TRUE(replies.back()->done());
   EXPECT_EQ(ValueOf(), 20);
 }
 
 TEST_F(Drain, AnswersWhatIsUnderWayAndRefusesWhatIsNew) {
   const ReplyPtr under_way = Send(Add("r1", 5));
   const uint64_t append = LastAppend();
-  std::thread drain([this] { runtime_->Drain(kPatience); });
-  ReplyPtr late;
-  // Taken or refused, nothing stays without an answer.
-  Until([&] {
-    late = Submit(Add("late", 1));
-    runtime_->States();
-    return late->done();
-  });
-  EXPECT_EQ(late->reason(), "DRAINING");
-  log_->DeliverAll();
-  drain.join();
+  bool drained = false;
+  runtime_->Drain(node_.Now() + 1'000'000, [&drained] { drained = true; });
+  Quiesce();
+  EXPECT_EQ(Submit(Add("late", 1))->reason(), "DRAINING");
+  EXPECT_FALSE(drained);
+  Deliver(append);
+  TimePasses(10'000);
+  EXPECT_TRUE(drained);
   EXPECT_EQ(under_way->value(), 5);
   EXPECT_TRUE(log_->pending().empty());
-  EXPECT_NE(append, 0u);
 }
 
 TEST_F(Drain, AnswersTheRestAtTheDeadlineAndIgnoresWhatComesLater) {
@@ -263,9 +360,9 @@ TEST_F(Drain, AnswersTheRestAtTheDeadlineAndIgnoresWhatComesLater) {
   const uint64_t second = LastAppend();
   EXPECT_EQ(append, second);
   absl::Status query;
-  runtime_->Query(kFirstSlot, End() + 10, absl::InfiniteFuture(),
+  runtime_->Query(kFirstSlot, End() + 10, kNoDeadline,
                   [&](absl::StatusOr<const store::RowReader*> rows, Position) { query = rows.status(); });
-  runtime_->Drain(absl::Milliseconds(20));
+  EndIntake(20'000);
   EXPECT_EQ(stuck->status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(stuck->reason(), "DRAINING");
   EXPECT_EQ(waiting->reason(), "DRAINING");
@@ -280,7 +377,7 @@ TEST_F(Query, WaitsUntilThePositionIsReached) {
   const Position target = End() + 1;
   Position answered = 0;
   int64_t value = -1;
-  runtime_->Query(kFirstSlot, target, absl::InfiniteFuture(),
+  runtime_->Query(kFirstSlot, target, kNoDeadline,
                   [&](absl::StatusOr<const store::RowReader*> rows, Position position) {
                     answered = position;
                     value = counter::kCounters.Get(**rows, {"c"})->value();
@@ -295,8 +392,11 @@ TEST_F(Query, WaitsUntilThePositionIsReached) {
 
 TEST_F(Query, BeyondItsDeadlineSaysThatTheTokenIsNotReached) {
   const auto done = std::make_shared<Reply>();
-  runtime_->Query(kFirstSlot, End() + 1, absl::Now() + absl::Milliseconds(1),
+  runtime_->Query(kFirstSlot, End() + 1, node_.Now() + 1000,
                   [done](absl::StatusOr<const store::RowReader*> rows, Position) { done->Set(rows.status(), {}); });
+  TimePasses(999);
+  EXPECT_FALSE(done->done());
+  TimePasses(1001);
   EXPECT_EQ(done->status().code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(done->reason(), "TOKEN_NOT_REACHED");
 }
@@ -304,18 +404,17 @@ TEST_F(Query, BeyondItsDeadlineSaysThatTheTokenIsNotReached) {
 TEST_F(Query, BeyondTheLimitOfThoseThatWaitIsRefused) {
   size_t refused = 0;
   size_t answered = 0;
-  for (size_t i = 0; i <= kSlotWaitingQueriesMax; ++i) {
-    runtime_->Query(kFirstSlot, End() + 1, absl::InfiniteFuture(),
-                    [&](absl::StatusOr<const store::RowReader*> rows, Position) {
-                      if (rows.ok()) ++answered;
-                      if (ReasonOf(rows.status()) == "TOO_MANY_WAITING_READS") ++refused;
-                    });
+  for (size_t i = 0; i <= kSlotWaitingReadsMax; ++i) {
+    runtime_->Query(kFirstSlot, End() + 1, kNoDeadline, [&](absl::StatusOr<const store::RowReader*> rows, Position) {
+      if (rows.ok()) ++answered;
+      if (ReasonOf(rows.status()) == "TOO_MANY_WAITING_READS") ++refused;
+    });
   }
   Quiesce();
   EXPECT_EQ(refused, 1u);
   const ReplyPtr reply = Send(Add("r1", 5));
   Deliver(LastAppend());
-  EXPECT_EQ(answered, kSlotWaitingQueriesMax);
+  EXPECT_EQ(answered, kSlotWaitingReadsMax);
   EXPECT_EQ(reply->value(), 5);
 }
 

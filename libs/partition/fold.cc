@@ -22,7 +22,7 @@ absl::Status EvolveRequestIdsExpired(const log::v1::RequestIdsExpired& event, st
     return true;
   });
   for (const DedupeExpiryKey& key : due) {
-    kDedupe.Delete(rows, {key.tenant, key.request_id});
+    kDedupe.Delete(rows, {key.tenant, key.aggregate_type, key.aggregate_key, key.request_id});
     kDedupeExpiry.Delete(rows, key);
   }
   return absl::OkStatus();
@@ -40,6 +40,11 @@ absl::Status EvolveRuntimeEvent(const std::string& payload, store::Rows& rows) {
   return absl::DataLossError("event of the runtime is of no known kind");
 }
 
+template <typename Cause>
+SlotId SourceOf(const Cause& cause) {
+  return {static_cast<ServiceId>(cause.service()), static_cast<uint16_t>(cause.slot())};
+}
+
 }  // namespace
 
 FactContext ContextOf(SlotId slot, Position position, UnixMicros logical_time, const log::v1::Batch& batch, int index) {
@@ -49,8 +54,20 @@ FactContext ContextOf(SlotId slot, Position position, UnixMicros logical_time, c
           .index = static_cast<uint32_t>(index),
           .logical_time = logical_time,
           .effective_time = event.effective_time_us() == 0 ? logical_time : event.effective_time_us(),
+          .aggregate_type = event.type(),
           .aggregate_id = event.aggregate_id(),
           .tenant = batch.tenant()};
+}
+
+AggregateRef AggregateOf(const log::v1::Batch& batch) {
+  if (batch.aggregate_type() != 0 || batch.events().empty()) return {batch.aggregate_type(), batch.aggregate_key()};
+  return {batch.events(0).type(), batch.events(0).aggregate_id()};
+}
+
+void SetAggregate(const AggregateRef& aggregate, log::v1::Batch* batch) {
+  if (AggregateOf(*batch) == aggregate) return;
+  batch->set_aggregate_type(aggregate.type);
+  batch->set_aggregate_key(aggregate.key);
 }
 
 absl::Status FoldRuntimeRows(const log::v1::Batch& batch, store::Rows& rows) {
@@ -58,26 +75,29 @@ absl::Status FoldRuntimeRows(const log::v1::Batch& batch, store::Rows& rows) {
     rows::DedupeRow answer;
     answer.set_body_hash(batch.body_hash());
     answer.set_response(batch.response());
-    kDedupe.Put(rows, {batch.tenant(), batch.request_id()}, answer);
+    const AggregateRef aggregate = AggregateOf(batch);
+    kDedupe.Put(rows, {batch.tenant(), aggregate.type, aggregate.key, batch.request_id()}, answer);
     if (const std::optional<UnixMicros> time = TimeOfUuid7(batch.request_id()); time.has_value()) {
-      kDedupeExpiry.Put(rows, {*time + kRequestIdLifeMicros, batch.tenant(), batch.request_id()}, {});
+      kDedupeExpiry.Put(
+          rows, {*time + kRequestIdLifeMicros, batch.tenant(), aggregate.type, aggregate.key, batch.request_id()}, {});
     }
   }
   if (batch.has_cause()) {
     const log::v1::Cause& cause = batch.cause();
-    const SlotId source{static_cast<ServiceId>(cause.service()), static_cast<uint16_t>(cause.slot())};
-    if (cause.progress()) {
-      rows::ReactionProgressRow progress;
-      progress.set_position(cause.position());
-      progress.set_cursor(cause.cursor());
-      kReactionProgress.Put(rows, {source}, progress);
-    } else {
-      rows::ReactionCursorRow cursor;
-      cursor.set_position(cause.position());
-      cursor.set_event_index(cause.event_index());
-      cursor.set_cursor(cause.cursor());
-      kReactionCursors.Put(rows, {source}, cursor);
-    }
+    rows::ReactionCursorRow cursor;
+    cursor.set_position(cause.position());
+    cursor.set_reactions(cause.reaction() + 1);
+    cursor.set_cursor(cause.cursor());
+    kReactionCursors.Put(rows, {SourceOf(cause)}, cursor);
+  }
+  for (const log::v1::SourceProgress& progress : batch.progress()) {
+    const SlotId source = SourceOf(progress);
+    const std::optional<rows::ReactionCursorRow> before = kReactionCursors.Get(rows, {source});
+    if (before.has_value() && before->position() >= progress.position()) continue;
+    rows::ReactionCursorRow cursor;
+    cursor.set_position(progress.position());
+    cursor.set_cursor(progress.cursor());
+    kReactionCursors.Put(rows, {source}, cursor);
   }
   return rows.status();
 }
@@ -90,7 +110,7 @@ absl::Status FoldBatch(const ServiceDefinition& service, SlotId slot, Position p
       RETURN_IF_ERROR(EvolveRuntimeEvent(event.payload(), rows));
       continue;
     }
-    const AggregateFold* fold = service.Find(event.type());
+    const AggregateDefinition* fold = service.Find(event.type());
     const absl::Status evolved =
         fold == nullptr ? absl::DataLossError(absl::StrCat("no fold for events of type ", event.type()))
                         : fold->evolve(rows, event.payload(), ContextOf(slot, position, logical_time, batch, i));

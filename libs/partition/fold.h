@@ -20,7 +20,11 @@ FactContext ContextOf(SlotId slot, Position position, UnixMicros logical_time, c
 absl::Status FoldBatch(const ServiceDefinition& service, SlotId slot, Position position, UnixMicros logical_time,
                        const log::v1::Batch& batch, store::Rows& rows);
 
-// The part that the runtime keeps: the recorded answer, its expiry and the reaction's cursor.
+// The aggregate that decided on the batch, and the reverse. Set it when the events are in: what they say is left out.
+AggregateRef AggregateOf(const log::v1::Batch& batch);
+void SetAggregate(const AggregateRef& aggregate, log::v1::Batch* batch);
+
+// The part that the runtime keeps: the recorded answer, its expiry and the cursors of reactions.
 absl::Status FoldRuntimeRows(const log::v1::Batch& batch, store::Rows& rows);
 
 }  // namespace halles::partition

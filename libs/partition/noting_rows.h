@@ -37,8 +37,8 @@ class NotingRows final : public store::Rows {
   }
 
  private:
-  static constexpr absl::string_view kPrefix = "\xff\x04";
-  static_assert(kTimers.id() == 0xff04);
+  static constexpr absl::string_view kPrefix = "\xff\x03";
+  static_assert(kTimers.id() == 0xff03);
 
   store::Rows* const rows_;
   UnixMicros earliest_ = DueTimers::kNever;

@@ -6,7 +6,7 @@
 
 namespace halles::partition {
 
-uint64_t OutcomeGatherer::Begin(std::string tenant, size_t calls, UnixMicros now) {
+uint64_t OutcomeGatherer::Begin(std::string tenant, size_t calls, MonotonicMicros now) {
   const uint64_t id = next_group_++;
   Group& group = groups_[id];
   group.tenant = std::move(tenant);
@@ -32,8 +32,8 @@ void OutcomeGatherer::Add(uint64_t group, CallOutcome outcome) {
   Flush(taken);
 }
 
-void OutcomeGatherer::DeliverDue(UnixMicros now) {
-  next_due_ = std::numeric_limits<UnixMicros>::max();
+void OutcomeGatherer::DeliverDue(MonotonicMicros now) {
+  next_due_ = kNoDeadline;
   std::vector<Group> due;
   for (auto& [id, group] : groups_) {
     if (group.late) continue;

@@ -5,12 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "libs/base/clock.h"
+#include "libs/base/scheduler.h"
 #include "libs/partition/domain.h"
 
 namespace halles::partition {
@@ -28,22 +27,26 @@ class OutcomeGatherer {
   explicit OutcomeGatherer(Deliver deliver) : deliver_(std::move(deliver)) {}
 
   // A group of `calls` calls, at least one, that are sent at `now`.
-  uint64_t Begin(std::string tenant, size_t calls, UnixMicros now);
+  uint64_t Begin(std::string tenant, size_t calls, MonotonicMicros now);
   // One of the group's calls was answered.
   void Add(uint64_t group, CallOutcome outcome);
 
   // False when no group has waited for long enough.
-  bool MayBeDue(UnixMicros now) const { return now >= next_due_; }
-  void DeliverDue(UnixMicros now);
+  bool MayBeDue(MonotonicMicros now) const { return now >= next_due_; }
+  MonotonicMicros next_due() const { return next_due_; }
+  void DeliverDue(MonotonicMicros now);
 
-  void Clear() { groups_.clear(); }
+  void Clear() {
+    groups_.clear();
+    next_due_ = kNoDeadline;
+  }
   bool empty() const { return groups_.empty(); }
 
  private:
   struct Group {
     std::string tenant;
     size_t open = 0;  // calls that are not answered yet
-    UnixMicros due = 0;
+    MonotonicMicros due = 0;
     bool late = false;  // what comes now is delivered at once
     std::vector<CallOutcome> outcomes;
   };
@@ -52,7 +55,7 @@ class OutcomeGatherer {
 
   const Deliver deliver_;
   uint64_t next_group_ = 1;
-  UnixMicros next_due_ = std::numeric_limits<UnixMicros>::max();  // no group is due before it
+  MonotonicMicros next_due_ = kNoDeadline;  // no group is due before it
   std::unordered_map<uint64_t, Group> groups_;
 };
 

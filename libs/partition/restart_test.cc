@@ -19,7 +19,7 @@ constexpr ServiceId kService = ServiceId::kInventory;
 TEST_F(Restart, FromStoreAndLogGivesEqualDigests) {
   for (int i = 0; i < 20; ++i)
     EXPECT_TRUE(Submit(Add(absl::StrCat("r", i), 1, absl::StrCat("c", i % 3)))->status().ok());
-  EXPECT_TRUE(store_->FlushNow().ok());
+  Flush();
   for (int i = 20; i < 40; ++i)
     EXPECT_TRUE(Submit(Add(absl::StrCat("r", i), 1, absl::StrCat("c", i % 3)))->status().ok());
   const auto digests = Digests();
@@ -27,6 +27,19 @@ TEST_F(Restart, FromStoreAndLogGivesEqualDigests) {
   Start();
   EXPECT_EQ(Digests(), digests);
   EXPECT_EQ(Submit(Add("r40", 1, "c1"))->value(), 14);
+}
+
+TEST_F(Restart, AnswersNoReadBeforeItHasReadTheLog) {
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(Submit(Add(absl::StrCat("r", i), 1))->status().ok());
+  Crash();
+  StartStore();
+  Boot({counter::Service(kService)});
+  int64_t value = -1;
+  runtime_->Query(kFirstSlot, 0, kNoDeadline, [&](absl::StatusOr<const store::RowReader*> rows, Position) {
+    value = counter::kCounters.Get(**rows, {"c"}).value_or(counter::CounterRow()).value();
+  });
+  Quiesce();
+  EXPECT_EQ(value, 20);
 }
 
 TEST_F(Restart, WithoutAFlushReadsTheLogAgain) {
@@ -88,7 +101,7 @@ TEST_F(UnreadableFact, StopsItsSlotAloneAndIsNamed) {
   EXPECT_EQ(refused->reason(), "SLOT_STOPPED");
   EXPECT_EQ(End(), end);
   absl::Status read;
-  runtime_->Query(kFirstSlot, 0, absl::InfiniteFuture(),
+  runtime_->Query(kFirstSlot, 0, kNoDeadline,
                   [&](absl::StatusOr<const store::RowReader*> rows, Position) { read = rows.status(); });
   Quiesce();
   EXPECT_EQ(ReasonOf(read), "SLOT_STOPPED");

@@ -1,103 +1,145 @@
-// Distributes slots over executors, and reports of the log over slots.
+// Distributes slots over queues, reports and growth of the log over slots, requests over commands.
 #include "libs/partition/runtime.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "libs/base/status.h"
 #include "libs/telemetry/log.h"
 
 namespace halles::partition {
+namespace {
 
-// Takes the reports for all slots of one executor: one lock and one wake-up for all of a sync.
-class Runtime::ExecutorSink : public eventlog::ReportSink {
+// How often Drain looks whether all is answered.
+constexpr absl::Duration kIdleLook = absl::Milliseconds(1);
+
+absl::Status NotServed(SlotId slot) {
+  return Failure(absl::StatusCode::kUnavailable, "NOT_OWNER", absl::StrCat(slot.ToString(), " is not served here"),
+                 {{"slot", slot.ToString()}});
+}
+
+}  // namespace
+
+// The slots of one queue: one task and one wake-up for all reports of a sync.
+class Runtime::QueueSink : public eventlog::ReportSink {
  public:
-  // Slots are added before the executor runs anything.
+  explicit QueueSink(TaskQueue* queue) : queue_(queue) {}
+
+  // Slots are added before anything is appended for them.
   void Add(SlotRunner* runner) { runners_[runner->slot()] = runner; }
-  void SetExecutor(Executor* executor) { executor_ = executor; }
+  const std::map<SlotId, SlotRunner*>& runners() const { return runners_; }
 
   void OnReports(absl::Span<const eventlog::AppendReport> reports) override {
-    executor_->Post([this, batch = std::vector<eventlog::AppendReport>(reports.begin(), reports.end())] {
+    queue_->Post([this, batch = std::vector<eventlog::AppendReport>(reports.begin(), reports.end())] {
       for (const eventlog::AppendReport& report : batch) runners_.at(report.slot)->OnReport(report);
     });
   }
 
-  void Tick() {
-    for (auto& [slot, runner] : runners_) runner->Tick();
-  }
-
  private:
+  TaskQueue* const queue_;
   std::map<SlotId, SlotRunner*> runners_;
-  Executor* executor_ = nullptr;
 };
 
 // Sends calls to the slots of this runtime.
-class Runtime::OwnCalls : public CallSink {
+class Runtime::OwnCalls : public Calls {
  public:
   explicit OwnCalls(Runtime* runtime) : runtime_(runtime) {}
   void Call(OutgoingCall call, const Command::Envelope& from, CallDone done) override {
     runtime_->Call(call, from, done);
-  }
-  void Submit(ServiceId service, absl::string_view aggregate_key, std::unique_ptr<Command> command) override {
-    const SlotId slot = runtime_->SlotFor(service, command->envelope.tenant, aggregate_key);
-    runtime_->Submit(slot, std::move(command));
   }
 
  private:
   Runtime* const runtime_;
 };
 
+// Tells the slots what happens to their logs.
+class Runtime::Growth : public eventlog::LogListener {
+ public:
+  explicit Growth(Runtime* runtime) : runtime_(*runtime) {}
+  void OnGrowth(absl::Span<const eventlog::SlotEnd> grown) override {
+    for (const eventlog::SlotEnd& end : grown) runtime_.Find(end.slot)->OnGrown(end.end);
+  }
+  void OnReset(absl::Span<const SlotId> slots) override {
+    for (const SlotId slot : slots) runtime_.Find(slot)->OnReset();
+  }
+
+ private:
+  Runtime& runtime_;
+};
+
 Runtime::Runtime(RuntimeOptions options)
-    : options_(std::move(options)), clock_(*options_.clock), own_calls_(std::make_unique<OwnCalls>(this)) {}
+    : options_(std::move(options)), clock_(options_.scheduler->clock()), own_calls_(std::make_unique<OwnCalls>(this)) {}
 
 absl::StatusOr<std::unique_ptr<Runtime>> Runtime::Start(RuntimeOptions options) {
   std::unique_ptr<Runtime> runtime(new Runtime(std::move(options)));
-  const int threads = std::max(1, runtime->options_.executors);
-  std::vector<std::shared_ptr<std::atomic<bool>>> started;
-  for (int i = 0; i < threads; ++i) {
-    runtime->sinks_.push_back(std::make_unique<ExecutorSink>());
-    ExecutorSink* sink = runtime->sinks_.back().get();
-    // Ticks begin when all slots of the executor are open.
-    started.push_back(std::make_shared<std::atomic<bool>>(false));
-    runtime->executors_.push_back(std::make_unique<Executor>(absl::StrCat("slots-", i), [sink, open = started.back()] {
-      if (open->load(std::memory_order_acquire)) sink->Tick();
-    }));
-    sink->SetExecutor(runtime->executors_.back().get());
-  }
-  size_t next = 0;
-  for (const ServiceDefinition& service : runtime->options_.services) {
-    for (uint32_t slot = 0; slot < runtime->identity().slots_per_service; ++slot) {
-      const size_t executor = next++ % static_cast<size_t>(threads);
-      SlotDependencies deps;
-      deps.log = runtime->options_.log;
-      deps.sink = runtime->sinks_[executor].get();
-      deps.executor = runtime->executors_[executor].get();
-      deps.store = runtime->options_.store;
-      deps.service = &service;
-      deps.clock = &runtime->clock_;
-      deps.counters = runtime->options_.counters;
-      deps.calls = runtime->options_.calls != nullptr ? runtime->options_.calls : runtime->own_calls_.get();
-      deps.instance = runtime->options_.instance;
-      deps.address = runtime->options_.address;
-      deps.on_settled = [runtime = runtime.get()] {
-        MutexLock lock(&runtime->mutex_);
-        ++runtime->settled_;
-      };
-      const SlotId id{service.id, static_cast<uint16_t>(slot)};
-      auto runner = std::make_unique<SlotRunner>(id, std::move(deps));
-      runtime->sinks_[executor]->Add(runner.get());
-      runtime->runners_.emplace(id, std::move(runner));
-    }
-  }
-  for (auto& [slot, runner] : runtime->runners_) RETURN_IF_ERROR(runner->Open());
-  for (const auto& open : started) open->store(true, std::memory_order_release);
+  RETURN_IF_ERROR(runtime->Open());
   return runtime;
 }
 
+absl::Status Runtime::Open() {
+  std::vector<const google::protobuf::Descriptor*> requests;
+  for (const ServiceDefinition& service : options_.services) {
+    for (const auto& [name, command] : service.commands) {
+      commands_.emplace(command->request_type(), RegisteredCommand{service.id, command.get()});
+      requests.push_back(command->request_type());
+    }
+  }
+  known_fields_.emplace(requests);
+  const size_t queues = static_cast<size_t>(std::max(1, options_.executors));
+  for (size_t i = 0; i < queues; ++i) {
+    queues_.push_back(options_.scheduler->NewQueue(absl::StrCat("slots-", i)));
+    sinks_.push_back(std::make_unique<QueueSink>(queues_.back().get()));
+    randoms_.push_back(std::make_unique<SeededRandom>(Hash64(absl::StrCat(options_.instance.Hex(), "/", i))));
+  }
+  std::vector<SlotId> slots;
+  size_t next = 0;
+  for (const ServiceDefinition& service : options_.services) {
+    for (uint32_t slot = 0; slot < identity().slots_per_service; ++slot) {
+      const size_t queue = next++ % queues;
+      const SlotId id{service.id, static_cast<uint16_t>(slot)};
+      SlotDependencies deps;
+      deps.log = options_.log;
+      deps.sink = sinks_[queue].get();
+      deps.queue = queues_[queue].get();
+      deps.scheduler = options_.scheduler;
+      deps.store = options_.store;
+      deps.service = &service;
+      deps.clock = &clock_;
+      deps.random = randoms_[queue].get();
+      deps.counters = options_.counters;
+      deps.calls = options_.calls != nullptr ? options_.calls : own_calls_.get();
+      deps.submit = [this](const CommandDefinition& command, absl::string_view key, google::protobuf::Message&& request,
+                           Command::Envelope envelope, CommandReply reply) {
+        Submit(*Find(command.request_type()), key, std::move(request), std::move(envelope), std::move(reply));
+      };
+      deps.instance = options_.instance;
+      deps.address = options_.address;
+      deps.role = options_.role;
+      deps.on_confirmed = options_.on_confirmed;
+      if (options_.on_serving) {
+        deps.on_serving = [this, id](bool serving) { options_.on_serving(id, serving); };
+      }
+      deps.on_settled = [this] {
+        MutexLock lock(&mutex_);
+        ++settled_;
+      };
+      auto runner = std::make_unique<SlotRunner>(id, std::move(deps));
+      sinks_[queue]->Add(runner.get());
+      runners_.emplace(id, std::move(runner));
+      slots.push_back(id);
+    }
+  }
+  growth_ = std::make_unique<Growth>(this);
+  subscription_ = options_.log->Follow({.slots = slots, .listener = growth_.get()});
+  for (auto& [slot, runner] : runners_) RETURN_IF_ERROR(runner->Open());
+  return absl::OkStatus();
+}
+
 Runtime::~Runtime() {
-  for (const std::unique_ptr<Executor>& executor : executors_) executor->Stop();
+  subscription_.reset();
+  for (const std::unique_ptr<TaskQueue>& queue : queues_) queue->Stop();
 }
 
 SlotId Runtime::SlotFor(ServiceId service, absl::string_view tenant, absl::string_view aggregate_key) const {
@@ -109,64 +151,97 @@ SlotRunner* Runtime::Find(SlotId slot) const {
   return it == runners_.end() ? nullptr : it->second.get();
 }
 
+const RegisteredCommand* Runtime::Find(const google::protobuf::Descriptor* request_type) const {
+  const auto found = commands_.find(request_type);
+  return found == commands_.end() ? nullptr : &found->second;
+}
+
+void Runtime::Submit(const RegisteredCommand& registered, absl::string_view aggregate_key,
+                     google::protobuf::Message&& request, Command::Envelope envelope, CommandReply reply) {
+  std::unique_ptr<Command> command =
+      registered.command->Make(std::move(request), aggregate_key, options_.request_key, std::move(reply));
+  envelope.aggregate = std::move(command->envelope.aggregate);
+  envelope.request_id = std::move(command->envelope.request_id);
+  envelope.body_hash = command->envelope.body_hash;
+  command->envelope = std::move(envelope);
+  const SlotId slot = SlotFor(registered.service, command->envelope.tenant, aggregate_key);
+  Submit(slot, std::move(command));
+}
+
 void Runtime::Submit(SlotId slot, std::unique_ptr<Command> command) {
   if (SlotRunner* runner = Find(slot)) {
     runner->Submit(std::move(command));
     return;
   }
-  command->AnswerError(Failure(absl::StatusCode::kUnavailable, "NOT_OWNER",
-                               absl::StrCat(slot.ToString(), " is not served here"), {{"slot", slot.ToString()}}));
+  command->AnswerError(NotServed(slot));
 }
 
-void Runtime::Query(SlotId slot, Position min_position, absl::Time deadline, SlotQuery query) {
+void Runtime::Query(SlotId slot, Position min_position, MonotonicMicros deadline, SlotQuery query) {
   if (SlotRunner* runner = Find(slot)) {
     runner->Query(min_position, deadline, std::move(query));
     return;
   }
-  query(Failure(absl::StatusCode::kUnavailable, "NOT_OWNER", absl::StrCat(slot.ToString(), " is not served here")), 0);
+  query(NotServed(slot), 0);
 }
 
-void Runtime::Watch(SlotId slot, std::string aggregate_id, Position min_position, absl::Time deadline,
+void Runtime::Watch(SlotId slot, std::string aggregate_id, Position min_position, MonotonicMicros deadline,
                     SlotWatch watch) {
   if (SlotRunner* runner = Find(slot)) {
     runner->Watch(std::move(aggregate_id), min_position, deadline, std::move(watch));
     return;
   }
-  watch(Failure(absl::StatusCode::kUnavailable, "NOT_OWNER", absl::StrCat(slot.ToString(), " is not served here")), 0);
+  watch(NotServed(slot), 0);
 }
 
 void Runtime::Call(const OutgoingCall& call, const Command::Envelope& from, const CallDone& done) {
   const auto service = std::find_if(options_.services.begin(), options_.services.end(),
                                     [&](const ServiceDefinition& each) { return each.id == call.service; });
-  const Callable* callable = nullptr;
-  if (service != options_.services.end()) {
-    const auto found = service->callables.find(call.method);
-    if (found != service->callables.end()) callable = &found->second;
-  }
-  if (callable == nullptr) {
+  const CommandDefinition* command = service == options_.services.end() ? nullptr : service->FindCommand(call.method);
+  if (command == nullptr) {
     telemetry::Log(telemetry::LogLevel::kError, "partition", "a call that no service takes",
                    {{"service", ServiceName(call.service)}, {"method", call.method}});
     done(Failure(absl::StatusCode::kUnimplemented, "NOT_CALLABLE",
-                 absl::StrCat(ServiceName(call.service), " takes no ", call.method)));
+                 absl::StrCat(ServiceName(call.service), " takes no ", call.method)),
+         {});
     return;
   }
-  absl::StatusOr<std::unique_ptr<Command>> command = (*callable)(call.request, options_.request_key, done);
-  if (!command.ok()) {
-    done(command.status());
+  std::unique_ptr<google::protobuf::Message> request = command->NewRequest();
+  absl::Status known = request->ParseFromArray(call.request.data(), static_cast<int>(call.request.size()))
+                           ? known_fields_->CheckCall(*request)
+                           : absl::InvalidArgumentError(absl::StrCat("no ", call.method));
+  if (!known.ok()) {
+    done(std::move(known), {});
     return;
   }
-  Command::Envelope& envelope = (*command)->envelope;
+  Command::Envelope envelope;
   envelope.tenant = from.tenant;
   envelope.actor = from.actor;
   envelope.traceparent = from.traceparent;
-  envelope.deadline = absl::Now() + kCallDeadline;
+  envelope.deadline = options_.scheduler->Now() + absl::ToInt64Microseconds(kCallDeadline);
   envelope.internal = true;
-  Submit(SlotFor(call.service, envelope.tenant, call.aggregate_key), *std::move(command));
+  Submit({call.service, command}, call.aggregate_key, std::move(*request), std::move(envelope),
+         [done](const absl::StatusOr<google::protobuf::Message*>& response, AnswerPosition position) {
+           if (response.ok()) {
+             done((*response)->SerializeAsString(), position);
+           } else {
+             done(response.status(), position);
+           }
+         });
+}
+
+void Runtime::TakeOver(SlotId slot) {
+  SlotRunner* runner = Find(slot);
+  if (runner != nullptr) runner->TakeOver();
 }
 
 Position Runtime::confirmed(SlotId slot) const {
   const SlotRunner* runner = Find(slot);
   return runner == nullptr ? 0 : runner->confirmed();
+}
+
+bool Runtime::serving(SlotId slot) const {
+  const SlotRunner* runner = Find(slot);
+  return runner != nullptr && runner->serving();
 }
 
 bool Runtime::settled() const {
@@ -180,51 +255,61 @@ bool Runtime::AwaitSettled(absl::Duration timeout) {
                                  timeout);
 }
 
-void Runtime::RunOnAll(const std::function<void(SlotRunner&)>& function) {
-  Mutex mutex;
-  size_t left = executors_.size();
-  for (size_t i = 0; i < executors_.size(); ++i) {
-    executors_[i]->Post([&, i] {
-      size_t index = 0;
-      // The same distribution as in Start: by service in the order given, then by slot.
-      for (const ServiceDefinition& service : options_.services) {
-        for (uint32_t slot = 0; slot < identity().slots_per_service; ++slot) {
-          if (index++ % executors_.size() != i) continue;
-          function(*runners_.at({service.id, static_cast<uint16_t>(slot)}));
-        }
-      }
-      MutexLock lock(&mutex);
-      --left;
+void Runtime::RunOnAll(std::function<void(SlotRunner&)> function, std::function<void()> then) {
+  struct All {
+    std::function<void(SlotRunner&)> function;
+    std::function<void()> then;
+    std::atomic<size_t> left;
+  };
+  auto all = std::make_shared<All>();
+  all->function = std::move(function);
+  all->then = std::move(then);
+  all->left.store(queues_.size());
+  for (size_t i = 0; i < queues_.size(); ++i) {
+    queues_[i]->Post([this, i, all] {
+      for (const auto& [slot, runner] : sinks_[i]->runners()) all->function(*runner);
+      if (all->left.fetch_sub(1) == 1) all->then();
     });
   }
-  MutexLock lock(&mutex);
-  mutex.Await([&left] { return left == 0; });
 }
 
-std::vector<SlotState> Runtime::States() {
-  std::vector<SlotState> states;
-  Mutex mutex;
-  RunOnAll([&](SlotRunner& runner) {
-    SlotState state = runner.State();
-    MutexLock lock(&mutex);
-    states.push_back(std::move(state));
-  });
-  std::sort(states.begin(), states.end(), [](const SlotState& a, const SlotState& b) { return a.slot < b.slot; });
-  return states;
-}
-
-void Runtime::Drain(absl::Duration timeout) {
-  RunOnAll([](SlotRunner& runner) { runner.StopIntake(); });
-  const absl::Time deadline = absl::Now() + timeout;
-  const auto busy = [this] {
-    return std::any_of(runners_.begin(), runners_.end(), [](const auto& entry) { return entry.second->load() > 0; });
+void Runtime::States(std::function<void(std::vector<SlotState>)> done) {
+  struct Gathered {
+    Mutex mutex;
+    std::vector<SlotState> states ABSL_GUARDED_BY(mutex);
   };
-  while (busy() && absl::Now() < deadline) {
-    RunOnAll([](SlotRunner&) {});  // waits for the executors: what they have at hand is answered first
-    MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout([] { return false; }, absl::Milliseconds(1));  // then for the log
+  auto gathered = std::make_shared<Gathered>();
+  RunOnAll(
+      [gathered](SlotRunner& runner) {
+        SlotState state = runner.State();
+        MutexLock lock(&gathered->mutex);
+        gathered->states.push_back(std::move(state));
+      },
+      [gathered, done = std::move(done)] {
+        std::vector<SlotState> states;
+        {
+          MutexLock lock(&gathered->mutex);
+          states.swap(gathered->states);
+        }
+        std::sort(states.begin(), states.end(), [](const SlotState& a, const SlotState& b) { return a.slot < b.slot; });
+        done(std::move(states));
+      });
+}
+
+void Runtime::Drain(MonotonicMicros deadline, std::function<void()> done) {
+  RunOnAll([](SlotRunner& runner) { runner.StopIntake(); },
+           [this, deadline, done = std::move(done)]() mutable { AwaitIdle(deadline, std::move(done)); });
+}
+
+void Runtime::AwaitIdle(MonotonicMicros deadline, std::function<void()> done) {
+  const bool busy =
+      std::any_of(runners_.begin(), runners_.end(), [](const auto& entry) { return entry.second->load() > 0; });
+  if (busy && options_.scheduler->Now() < deadline) {
+    queues_.front()->PostAfter(
+        kIdleLook, [this, deadline, done = std::move(done)]() mutable { AwaitIdle(deadline, std::move(done)); });
+    return;
   }
-  RunOnAll([](SlotRunner& runner) { runner.AbandonAll(); });
+  RunOnAll([](SlotRunner& runner) { runner.AbandonAll(); }, std::move(done));
 }
 
 }  // namespace halles::partition

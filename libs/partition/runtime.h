@@ -1,24 +1,29 @@
-// The partition runtime of a process: all slots of its services on a few executors.
+// The partition runtime of a process: all slots of its services on a few queues.
 #ifndef HALLES_LIBS_PARTITION_RUNTIME_H_
 #define HALLES_LIBS_PARTITION_RUNTIME_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "libs/base/clock.h"
 #include "libs/base/mutex.h"
+#include "libs/base/scheduler.h"
 #include "libs/base/slot.h"
+#include "libs/base/unknown_fields.h"
 #include "libs/eventlog/log.h"
-#include "libs/partition/call_sink.h"
+#include "libs/partition/calls.h"
 #include "libs/partition/command.h"
-#include "libs/partition/executor.h"
+#include "libs/partition/command_definition.h"
 #include "libs/partition/service_definition.h"
 #include "libs/partition/slot_runner.h"
 #include "libs/store/store.h"
@@ -28,24 +33,36 @@ namespace halles::partition {
 struct RuntimeOptions {
   eventlog::EventLog* log = nullptr;
   store::Store* store = nullptr;
-  const Clock* clock = nullptr;
+  Scheduler* scheduler = nullptr;
   InstanceId instance;
   std::string address;  // told in claims
-  int executors = 2;    // threads; one per core
+  int executors = 2;    // queues that decide; one per core
   std::vector<ServiceDefinition> services;
+  // Services whose slots are followed, warm, until TakeOver; the others are claimed.
+  SlotRole role = SlotRole::kOwner;
   RuntimeCounters* counters = nullptr;
-  // Keys the hashes of requests that aggregates send to each other, as the doors' hashes are keyed.
+  // Keys the hashes of requests that tell a repeat from a reuse of its id.
   std::string request_key;
   // Where calls go; null: to the runtime's own slots. Outlives the runtime.
-  CallSink* calls = nullptr;
+  Calls* calls = nullptr;
+  // Told each record that a slot of this runtime, as owner, has confirmed. On the slot's queue; may be empty.
+  std::function<void(ConfirmedRecord)> on_confirmed;
+  // Told that a slot has become this instance's, or is its no longer. On the slot's queue; may be empty.
+  std::function<void(SlotId slot, bool serving)> on_serving;
+};
+
+// A command and the service that registered it.
+struct RegisteredCommand {
+  ServiceId service = ServiceId::kCheckout;
+  const CommandDefinition* command = nullptr;
 };
 
 // Thread safety: all methods may be called from any thread.
-// Lifetime: log, store, clock and counters outlive it. The destructor stops the executors; call Drain before it, so that
-// what is in flight is answered.
+// Lifetime: what the options point to outlives it. The destructor stops the queues; call Drain before it, so that what is
+// in flight is answered.
 class Runtime {
  public:
-  // Starts to recover and claim every slot; returns at once.
+  // Starts to follow every slot, and to claim those that it is to own; returns at once.
   static absl::StatusOr<std::unique_ptr<Runtime>> Start(RuntimeOptions options);
   ~Runtime();
   Runtime(const Runtime&) = delete;
@@ -54,56 +71,80 @@ class Runtime {
   // The slot of an aggregate.
   SlotId SlotFor(ServiceId service, absl::string_view tenant, absl::string_view aggregate_key) const;
 
-  // Sends the command to its slot; it is answered on the slot's executor, or at once when it cannot be taken.
+  // The command of a request type; null when no service here registered it.
+  const RegisteredCommand* Find(const google::protobuf::Descriptor* request_type) const;
+
+  // The one way in: makes the registered command of the request, which is moved from, and sends it to the slot of the
+  // aggregate. Of `envelope`, tenant, actor, traceparent, deadline, cause, sequence and internal count. The reply comes on
+  // the slot's queue, or at once when the command cannot be taken.
+  void Submit(const RegisteredCommand& registered, absl::string_view aggregate_key, google::protobuf::Message&& request,
+              Command::Envelope envelope, CommandReply reply);
+
+  // For commands of the runtime's own. It is answered on the slot's queue, or at once when it cannot be taken.
   void Submit(SlotId slot, std::unique_ptr<Command> command);
 
-  // See SlotRunner::Query.
-  void Query(SlotId slot, Position min_position, absl::Time deadline, SlotQuery query);
+  // See SlotReads.
+  void Query(SlotId slot, Position min_position, MonotonicMicros deadline, SlotQuery query);
+  void Watch(SlotId slot, std::string aggregate_id, Position min_position, MonotonicMicros deadline, SlotWatch watch);
 
-  // See SlotRunner::Watch.
-  void Watch(SlotId slot, std::string aggregate_id, Position min_position, absl::Time deadline, SlotWatch watch);
-
-  // Sends the call to the slot of its aggregate. UNIMPLEMENTED (NOT_CALLABLE) when no service here takes it.
+  // Sends the call to the slot of its aggregate. UNIMPLEMENTED when no service here takes it (NOT_CALLABLE), or when it
+  // holds a field or a value that this build does not know (UNKNOWN_FIELD): a later build does, so its caller asks again.
   void Call(const OutgoingCall& call, const Command::Envelope& from, const CallDone& done);
+
+  // Claims a slot that is followed. Nothing when it is not followed here, or owned already.
+  void TakeOver(SlotId slot);
 
   // First position of the slot that is not confirmed yet; 0 for a slot that is not ours.
   Position confirmed(SlotId slot) const;
+  // Whether this instance owns the slot, as far as it knows.
+  bool serving(SlotId slot) const;
 
-  // True when every slot serves or has stopped.
+  // True when every slot has found its place: it serves, follows at the end of the log, has stopped, or waits for a log
+  // that refuses its claim.
   bool settled() const ABSL_LOCKS_EXCLUDED(mutex_);
-  // False when the slots have not settled in time.
+  // False when the slots have not settled in time. Blocks: not for a task of a queue.
   bool AwaitSettled(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Every slot, in order. Waits for the executors.
-  std::vector<SlotState> States();
+  // Tells the state of every slot, in order, on a queue of the runtime.
+  void States(std::function<void(std::vector<SlotState>)> done);
 
-  // Refuses new commands, then waits until those under way are answered; what is left at the deadline is answered with
-  // UNAVAILABLE. Idempotent.
-  void Drain(absl::Duration timeout);
+  // Refuses new commands, waits until those under way are answered, answers with UNAVAILABLE what is left at the deadline,
+  // and says so on a queue of the runtime. Idempotent.
+  void Drain(MonotonicMicros deadline, std::function<void()> done);
 
   const eventlog::LogIdentity& identity() const { return options_.log->identity(); }
   const RuntimeOptions& options() const { return options_; }
 
  private:
-  class ExecutorSink;
+  class QueueSink;
   class OwnCalls;
+  class Growth;
 
   explicit Runtime(RuntimeOptions options);
+  absl::Status Open();
   SlotRunner* Find(SlotId slot) const;
-  void RunOnAll(const std::function<void(SlotRunner&)>& function);
+  // Runs `function` on each slot's queue, then `then` on one of them.
+  void RunOnAll(std::function<void(SlotRunner&)> function, std::function<void()> then);
+  void AwaitIdle(MonotonicMicros deadline, std::function<void()> done);
 
   const RuntimeOptions options_;
   const OwnerClock clock_;
+  absl::flat_hash_map<const google::protobuf::Descriptor*, RegisteredCommand> commands_;  // immutable after Start
+
+  std::optional<UnknownFieldCheck> known_fields_;  // of requests of calls
 
   mutable Mutex mutex_;
   size_t settled_ ABSL_GUARDED_BY(mutex_) = 0;
 
-  const std::unique_ptr<CallSink> own_calls_;
+  const std::unique_ptr<Calls> own_calls_;
 
-  // Immutable after Start. Runners are destroyed after the executors have stopped.
+  // Immutable after Start. Runners are destroyed after the queues have stopped.
+  std::vector<std::unique_ptr<RandomSource>> randoms_;
   std::map<SlotId, std::unique_ptr<SlotRunner>> runners_;
-  std::vector<std::unique_ptr<ExecutorSink>> sinks_;
-  std::vector<std::unique_ptr<Executor>> executors_;
+  std::vector<std::unique_ptr<QueueSink>> sinks_;
+  std::vector<std::unique_ptr<TaskQueue>> queues_;
+  std::unique_ptr<eventlog::LogListener> growth_;
+  std::unique_ptr<eventlog::Subscription> subscription_;
 };
 
 }  // namespace halles::partition

@@ -11,12 +11,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "halles/log/v1/envelope.pb.h"
 #include "libs/base/clock.h"
-#include "libs/base/hash.h"
-#include "libs/base/mutex.h"
 #include "libs/base/random.h"
 #include "libs/eventlog/memory_log.h"
 #include "libs/eventlog/record.h"
@@ -25,10 +22,10 @@
 #include "libs/partition/runtime.h"
 #include "libs/store/store.h"
 #include "libs/store/store_test_util.h"
+#include "libs/testing/virtual_scheduler.h"
 
 namespace halles::partition {
 
-inline constexpr absl::Duration kPatience = absl::Seconds(20);  // a test that waits longer has failed
 inline constexpr SlotId kFirstSlot{ServiceId::kInventory, 0};
 inline constexpr SlotId kOtherSlot{ServiceId::kInventory, 1};
 
@@ -36,46 +33,40 @@ inline constexpr SlotId kOtherSlot{ServiceId::kInventory, 1};
 class Reply {
  public:
   void Set(absl::StatusOr<counter::AddResponse> answer, AnswerPosition position) {
-    MutexLock lock(&mutex_);
     EXPECT_FALSE(done_) << "answered twice";
     done_ = true;
     answer_ = std::move(answer);
     position_ = position;
   }
-  bool done() const {
-    MutexLock lock(&mutex_);
-    return done_;
-  }
-  void Await() const {
-    MutexLock lock(&mutex_);
-    ASSERT_TRUE(mutex_.AwaitWithTimeout([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return done_; }, kPatience));
-  }
+  bool done() const { return done_; }
   absl::Status status() const {
-    Await();
-    MutexLock lock(&mutex_);
+    EXPECT_TRUE(done_) << "no answer";
     return answer_.status();
   }
   std::string reason() const { return ReasonOf(status()); }
   // -1 when it is an error.
   int64_t value() const {
-    Await();
-    MutexLock lock(&mutex_);
-    EXPECT_TRUE(answer_.ok()) << answer_.status();
+    EXPECT_TRUE(status().ok()) << answer_.status();
     return answer_.ok() ? answer_->value() : -1;
   }
-  AnswerPosition position() const {
-    Await();
-    MutexLock lock(&mutex_);
-    return position_;
-  }
+  AnswerPosition position() const { return position_; }
 
  private:
-  mutable Mutex mutex_;
-  bool done_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::StatusOr<counter::AddResponse> answer_ ABSL_GUARDED_BY(mutex_) = absl::UnknownError("no answer");
-  AnswerPosition position_ ABSL_GUARDED_BY(mutex_);
+  bool done_ = false;
+  absl::StatusOr<counter::AddResponse> answer_ = absl::UnknownError("no answer");
+  AnswerPosition position_;
 };
 using ReplyPtr = std::shared_ptr<Reply>;
+
+inline CommandReply To(const ReplyPtr& reply) {
+  return [reply](const absl::StatusOr<google::protobuf::Message*>& response, AnswerPosition position) {
+    if (response.ok()) {
+      reply->Set(static_cast<counter::AddResponse&>(**response), position);
+    } else {
+      reply->Set(response.status(), position);
+    }
+  };
+}
 
 inline counter::AddRequest Add(const std::string& request_id, int64_t amount, const std::string& counter = "c") {
   counter::AddRequest request;
@@ -85,31 +76,15 @@ inline counter::AddRequest Add(const std::string& request_id, int64_t amount, co
   return request;
 }
 
-inline std::unique_ptr<Command> CommandOf(counter::AddRequest request, const ReplyPtr& reply,
-                                          absl::Time deadline = absl::InfiniteFuture(), bool internal = false) {
-  Command::Envelope envelope;
-  envelope.request_id = request.request_id();
-  request.clear_request_id();
-  envelope.body_hash = Sha256(request.SerializeAsString());
-  envelope.deadline = deadline;
-  envelope.internal = internal;
-  auto command = std::make_unique<TypedCommand<counter::AddRequest, counter::AddResponse, counter::CounterEvent>>(
-      std::move(request), &counter::Decide, counter::kCounter,
-      [reply](absl::StatusOr<counter::AddResponse> answer, AnswerPosition position) {
-        reply->Set(std::move(answer), position);
-      });
-  command->envelope = std::move(envelope);
-  return command;
-}
-
 // A UUIDv7 of that time; `n` tells several of one time apart.
 inline std::string Uuid7At(UnixMicros time, int n = 0) {
   const int64_t millis = time / 1000;
   return absl::StrFormat("%08x-%04x-7000-8000-%012x", millis >> 16, millis & 0xffff, n);
 }
 
-// Two slots of counters. The log keeps over restarts, and so does the store unless it is deleted.
-class RuntimeTest : public testing::Test {
+// Two slots of counters in a world without threads, whose time stands still unless the test turns it. The log keeps over
+// restarts, and so does the store unless it is deleted.
+class RuntimeTest : public ::testing::Test {
  protected:
   using Delivery = eventlog::MemoryLog::Delivery;
 
@@ -121,37 +96,47 @@ class RuntimeTest : public testing::Test {
   void SetUp() override { Start(); }
 
   void Start(std::vector<ServiceDefinition> services = {counter::Service(ServiceId::kInventory)}) {
-    if (store_ == nullptr) {
-      auto store = store::Store::Open(dir_.State(), log_->identity().install, store::Quiet());
-      ASSERT_TRUE(store.ok()) << store.status();
-      store_ = *std::move(store);
+    StartStore();
+    Boot(std::move(services));
+    // Claims land whatever the log does with other records.
+    for (int i = 0; i < 10 && !runtime_->settled(); ++i) {
+      Quiesce();
+      log_->DeliverAll();
     }
+    Quiesce();
+    ASSERT_TRUE(runtime_->settled());
+  }
+  // Starts the runtime alone, and waits for nothing.
+  void Boot(std::vector<ServiceDefinition> services) {
     RuntimeOptions options;
     options.log = log_.get();
     options.store = store_.get();
-    options.clock = &clock_;
+    options.scheduler = &node_;
     options.instance = InstanceId::Random(random_);
     options.executors = 1;
     options.services = std::move(services);
     options.counters = &counters_;
     options.request_key = "key";
     options.calls = calls_;
+    options.on_confirmed = on_confirmed_;
     auto runtime = Runtime::Start(std::move(options));
     ASSERT_TRUE(runtime.ok()) << runtime.status();
     runtime_ = *std::move(runtime);
-    // Claims land whatever the log does with other records.
-    Until([this] {
-      log_->DeliverAll();
-      return runtime_->settled();
-    });
-    Quiesce();
+  }
+  void StartStore() {
+    if (store_ != nullptr) return;
+    store::StoreOptions options = store::Quiet();
+    options.scheduler = &node_;
+    auto store = store::Store::Open(dir_.State(), log_->identity().install, options);
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = *std::move(store);
   }
 
   // Ends the process in an orderly way: what is confirmed is flushed.
   void Stop() {
     if (runtime_ == nullptr) return;
-    runtime_->Drain(absl::ZeroDuration());
-    EXPECT_TRUE(store_->FlushNow().ok());
+    EndIntake(0);
+    Flush();
     Crash();
   }
   // Ends it without a flush.
@@ -161,38 +146,54 @@ class RuntimeTest : public testing::Test {
   }
   void DeleteState() { std::filesystem::remove_all(dir_.State()); }
 
-  ReplyPtr Submit(const counter::AddRequest& request, SlotId slot = kFirstSlot,
-                  absl::Time deadline = absl::InfiniteFuture(), bool internal = false) {
+  void EndIntake(int64_t patience_micros) {
+    runtime_->Drain(node_.Now() + patience_micros, [] {});
+    TimePasses(patience_micros);
+    Quiesce();
+  }
+  void Flush() {
+    absl::Status flushed = absl::UnknownError("the flush did not end");
+    store_->FlushAsync([&flushed](absl::Status status) { flushed = std::move(status); });
+    Quiesce();
+    EXPECT_TRUE(flushed.ok()) << flushed;
+  }
+
+  // Sends it to `slot`, whichever slot its counter's is.
+  ReplyPtr Submit(counter::AddRequest request, SlotId slot = kFirstSlot, MonotonicMicros deadline = kNoDeadline,
+                  bool internal = false) {
     auto reply = std::make_shared<Reply>();
-    runtime_->Submit(slot, CommandOf(request, reply, deadline, internal));
+    const RegisteredCommand* registered = runtime_->Find(counter::AddRequest::descriptor());
+    const std::string counter = request.counter();
+    std::unique_ptr<Command> command = registered->command->Make(std::move(request), counter, "key", To(reply));
+    command->envelope.deadline = deadline;
+    command->envelope.internal = internal;
+    runtime_->Submit(slot, std::move(command));
+    Quiesce();
     return reply;
   }
 
-  // Everything that was posted to the executor, and what that posted, has run.
-  void Quiesce() {
-    for (int i = 0; i < 6; ++i) runtime_->States();
-  }
-  void Until(const std::function<bool()>& condition) {
-    const absl::Time deadline = absl::Now() + kPatience;
-    while (!condition()) {
-      ASSERT_LT(absl::Now(), deadline) << "waited in vain";
-      runtime_->States();
-    }
-  }
+  // Runs whatever can run now.
+  void Quiesce() { world_.RunReady(); }
+  // Lets time pass, and runs what is due meanwhile.
+  void TimePasses(int64_t micros) { world_.Advance(micros); }
 
   SlotState StateOf(SlotId slot) {
-    for (const SlotState& state : runtime_->States()) {
-      if (state.slot == slot) return state;
-    }
-    ADD_FAILURE() << "no slot " << slot.ToString();
-    return {};
+    SlotState found;
+    runtime_->States([&found, slot](const std::vector<SlotState>& states) {
+      for (const SlotState& state : states) {
+        if (state.slot == slot) found = state;
+      }
+    });
+    Quiesce();
+    EXPECT_EQ(found.slot, slot);
+    return found;
   }
   Position End(SlotId slot = kFirstSlot) { return log_->End(slot).value(); }
 
   // The confirmed value of a counter.
   int64_t ValueOf(const std::string& counter = "c", SlotId slot = kFirstSlot) {
     int64_t value = -1;
-    runtime_->Query(slot, 0, absl::InfiniteFuture(), [&](absl::StatusOr<const store::RowReader*> rows, Position) {
+    runtime_->Query(slot, 0, kNoDeadline, [&](absl::StatusOr<const store::RowReader*> rows, Position) {
       ASSERT_TRUE(rows.ok()) << rows.status();
       value = counter::kCounters.Get(**rows, {counter}).value_or(counter::CounterRow()).value();
     });
@@ -202,9 +203,9 @@ class RuntimeTest : public testing::Test {
   // Whether the slot remembers an answer to the request.
   bool Remembers(const std::string& request_id) {
     bool remembers = false;
-    runtime_->Query(kFirstSlot, 0, absl::InfiniteFuture(), [&](absl::StatusOr<const store::RowReader*> rows, Position) {
+    runtime_->Query(kFirstSlot, 0, kNoDeadline, [&](absl::StatusOr<const store::RowReader*> rows, Position) {
       ASSERT_TRUE(rows.ok()) << rows.status();
-      remembers = kDedupe.Contains(**rows, {"", request_id});
+      remembers = kDedupe.Contains(**rows, {"", counter::kCounter.type, "c", request_id});
     });
     Quiesce();
     return remembers;
@@ -212,7 +213,7 @@ class RuntimeTest : public testing::Test {
 
   // Flushes and tells what is stored.
   std::map<store::FoldId, store::FoldMeta> Metas() {
-    EXPECT_TRUE(store_->FlushNow().ok());
+    Flush();
     return store_->LoadMetas().value();
   }
   std::map<store::FoldId, store::Digest> Digests() {
@@ -240,10 +241,12 @@ class RuntimeTest : public testing::Test {
   }
 
   store::TempDir dir_;
-  ManualClock clock_;
+  testing::VirtualScheduler world_{1, /*step_micros_max=*/0};
+  testing::VirtualScheduler::Node node_{&world_};
   SeededRandom random_{1};
   RuntimeCounters counters_;
-  CallSink* calls_ = nullptr;
+  Calls* calls_ = nullptr;
+  std::function<void(ConfirmedRecord)> on_confirmed_;
   std::unique_ptr<eventlog::MemoryLog> log_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<Runtime> runtime_;
@@ -255,11 +258,7 @@ class RuntimeFaultTest : public RuntimeTest {
   RuntimeFaultTest() : RuntimeTest(Delivery::kByHand) {}
 
   // Submits, and waits until the slot has done with it what it can.
-  ReplyPtr Send(const counter::AddRequest& request) {
-    ReplyPtr reply = Submit(request);
-    Quiesce();
-    return reply;
-  }
+  ReplyPtr Send(const counter::AddRequest& request) { return Submit(request); }
   // The append made last.
   uint64_t LastAppend() const {
     const auto pending = log_->pending();
@@ -271,11 +270,19 @@ class RuntimeFaultTest : public RuntimeTest {
     const Position before = End();
     ASSERT_TRUE(log_->Deliver(LastAppend()).ok());
     ASSERT_GT(End(), before);
-    Until([this] { return StateOf(kFirstSlot).phase == SlotPhase::kServing; });
     Quiesce();
+    EXPECT_EQ(StateOf(kFirstSlot).phase, SlotPhase::kServing);
   }
   void Deliver(uint64_t append) {
     ASSERT_TRUE(log_->Deliver(append).ok());
+    Quiesce();
+  }
+  // Delivers what is pending, and what follows from that, until nothing is.
+  void DeliverEverything() {
+    for (Quiesce(); !log_->pending().empty(); Quiesce()) log_->DeliverAll();
+  }
+  void Refuse(uint64_t append) {
+    ASSERT_TRUE(log_->Refuse(append).ok());
     Quiesce();
   }
   // Nobody knows what became of it; the slot claims again.

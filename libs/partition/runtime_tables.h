@@ -3,6 +3,7 @@
 #define HALLES_LIBS_PARTITION_RUNTIME_TABLES_H_
 
 #include <array>
+#include <cstdint>
 #include <string>
 #include <tuple>
 
@@ -17,22 +18,27 @@ namespace halles::partition {
 // Services number their tables below this.
 inline constexpr uint16_t kRuntimeTablesFrom = 0xff00;
 
+// A request id counts within the aggregate that it was sent to, also where aggregates of two kinds share a key.
 struct DedupeKey {
   std::string tenant;
+  uint32_t aggregate_type = 0;
+  std::string aggregate_key;
   std::string request_id;
-  static constexpr std::array kFieldNames = {"tenant", "request"};
-  auto Fields() const { return std::tie(tenant, request_id); }
-  auto Fields() { return std::tie(tenant, request_id); }
+  static constexpr std::array kFieldNames = {"tenant", "type", "aggregate", "request"};
+  auto Fields() const { return std::tie(tenant, aggregate_type, aggregate_key, request_id); }
+  auto Fields() { return std::tie(tenant, aggregate_type, aggregate_key, request_id); }
 };
 
 // In order of expiry, so that the owner finds what is due at the front.
 struct DedupeExpiryKey {
   UnixMicros expires_us = 0;
   std::string tenant;
+  uint32_t aggregate_type = 0;
+  std::string aggregate_key;
   std::string request_id;
-  static constexpr std::array kFieldNames = {"expires", "tenant", "request"};
-  auto Fields() const { return std::tie(expires_us, tenant, request_id); }
-  auto Fields() { return std::tie(expires_us, tenant, request_id); }
+  static constexpr std::array kFieldNames = {"expires", "tenant", "type", "aggregate", "request"};
+  auto Fields() const { return std::tie(expires_us, tenant, aggregate_type, aggregate_key, request_id); }
+  auto Fields() { return std::tie(expires_us, tenant, aggregate_type, aggregate_key, request_id); }
 };
 
 struct ReactionCursorKey {
@@ -46,13 +52,11 @@ inline constexpr store::Table<DedupeKey, rows::DedupeRow> kDedupe(kRuntimeTables
 inline constexpr store::Table<DedupeExpiryKey, rows::EmptyRow> kDedupeExpiry(kRuntimeTablesFrom + 1, "request_expiry");
 inline constexpr store::Table<ReactionCursorKey, rows::ReactionCursorRow> kReactionCursors(kRuntimeTablesFrom + 2,
                                                                                            "reaction_cursors");
-inline constexpr store::Table<ReactionCursorKey, rows::ReactionProgressRow> kReactionProgress(kRuntimeTablesFrom + 3,
-                                                                                              "reaction_progress");
-inline constexpr store::Table<TimerKey, rows::EmptyRow> kTimers(kRuntimeTablesFrom + 4, "timers");
+inline constexpr store::Table<TimerKey, rows::EmptyRow> kTimers(kRuntimeTablesFrom + 3, "timers");
 
 // The tables of a slot: the service's own and the runtime's.
 inline store::Schema WithRuntimeTables(store::Schema schema) {
-  return schema.Add(kDedupe).Add(kDedupeExpiry).Add(kReactionCursors).Add(kReactionProgress).Add(kTimers);
+  return schema.Add(kDedupe).Add(kDedupeExpiry).Add(kReactionCursors).Add(kTimers);
 }
 
 }  // namespace halles::partition

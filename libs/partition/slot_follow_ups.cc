@@ -1,30 +1,31 @@
-// What follows from the confirmed records of a slot: calls and their outcomes, timers, watches.
+// Sends calls, gathers their outcomes, takes due timers.
+#include "libs/partition/slot_follow_ups.h"
+
 #include <algorithm>
 #include <map>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "libs/base/check.h"
 #include "libs/base/status.h"
-#include "libs/partition/slot_runner.h"
 #include "libs/telemetry/log.h"
 
 namespace halles::partition {
 namespace {
 
 // What a later try mends by itself; anything else says that a service's rules and what it asked for do not fit.
-bool IsPassing(const absl::Status& status) {
+bool MendsItself(const absl::Status& status) {
   return status.code() == absl::StatusCode::kUnavailable || status.code() == absl::StatusCode::kResourceExhausted ||
-         status.code() == absl::StatusCode::kAborted;
+         status.code() == absl::StatusCode::kDeadlineExceeded || status.code() == absl::StatusCode::kAborted;
 }
 
 }  // namespace
 
-CallOutcome OutcomeOf(absl::StatusOr<std::string> response) {
+CallOutcome OutcomeOf(absl::StatusOr<std::string> response, AnswerPosition position) {
   CallOutcome outcome;
   if (response.ok()) {
     outcome.kind = CallOutcome::Kind::kSucceeded;
     outcome.response = *std::move(response);
+    outcome.recorded_at = position;
     return outcome;
   }
   outcome.refusal = std::move(response).status();
@@ -40,120 +41,113 @@ CallOutcome OutcomeOf(absl::StatusOr<std::string> response) {
   return outcome;
 }
 
-// Calls and outcomes --------------------------------------------------------------------------------------------------
+SlotFollowUps::SlotFollowUps(Dependencies deps)
+    : deps_(std::move(deps)), gatherer_([this](const std::string& tenant, std::vector<CallOutcome> outcomes) {
+        DeliverOutcomes(tenant, std::move(outcomes));
+      }) {}
 
-void SlotRunner::SendCalls(Command& command) {
+void SlotFollowUps::SendCalls(Command& command) {
   std::vector<OutgoingCall> calls = command.TakeCalls();
-  if (calls.empty() || draining_ || deps_.calls == nullptr) return;
-  std::map<std::string, size_t> sizes;
-  for (const OutgoingCall& call : calls) ++sizes[call.reply_key];
-  std::map<std::string, uint64_t> groups;
-  for (const auto& [reply_key, size] : sizes) {
-    groups[reply_key] = gatherer_.Begin(command.envelope.tenant, size, deps_.clock->Now());
+  if (calls.empty() || !deps_.open()) return;
+  std::map<AggregateRef, size_t> sizes;
+  for (OutgoingCall& call : calls) {
+    if (call.reply_to.type == 0) call.reply_to.type = command.envelope.aggregate.type;
+    ++sizes[call.reply_to];
+  }
+  std::map<AggregateRef, uint64_t> groups;
+  for (const auto& [reply_to, size] : sizes) {
+    groups[reply_to] = gatherer_.Begin(command.envelope.tenant, size, deps_.scheduler->Now());
   }
   deps_.counters->calls.fetch_add(calls.size(), std::memory_order_relaxed);
   for (OutgoingCall& call : calls) {
-    CallOutcome to;
-    to.reply_key = call.reply_key;
-    to.reply_tag = call.reply_tag;
-    const uint64_t group = groups.at(call.reply_key);
-    // The executor of this slot may have ended when the answer comes: it drops the task then.
-    auto done = [this, group, to = std::move(to)](absl::StatusOr<std::string> response) {
-      CallOutcome outcome = OutcomeOf(std::move(response));
-      outcome.reply_key = to.reply_key;
-      outcome.reply_tag = to.reply_tag;
-      deps_.executor->Post(
+    const uint64_t group = groups.at(call.reply_to);
+    // The queue of this slot may have ended when the answer comes: it drops the task then.
+    auto done = [this, group, reply_to = call.reply_to, reply_tag = call.reply_tag](
+                    absl::StatusOr<std::string> response, AnswerPosition position) {
+      CallOutcome outcome = OutcomeOf(std::move(response), position);
+      outcome.reply_to = reply_to;
+      outcome.reply_tag = reply_tag;
+      deps_.queue->Post(
           [this, group, outcome = std::move(outcome)]() mutable { gatherer_.Add(group, std::move(outcome)); });
     };
     deps_.calls->Call(std::move(call), command.envelope, std::move(done));
   }
+  deps_.changed();
 }
 
-void SlotRunner::DeliverOutcomes(const std::string& tenant, std::vector<CallOutcome> outcomes) {
-  if (!stopped_.ok() || draining_ || !deps_.service->on_outcome) return;
-  const std::string reply_key = outcomes.front().reply_key;
-  std::unique_ptr<Command> command =
-      deps_.service->on_outcome(std::move(outcomes), [this, reply_key](const absl::Status& status) {
-        if (status.ok() || IsPassing(status)) return;  // the caller's timer asks again
+void SlotFollowUps::Ask(const std::string& tenant, const std::string& aggregate_key,
+                        std::unique_ptr<google::protobuf::Message> request,
+                        std::function<void(const absl::Status&)> done) {
+  const CommandDefinition* command = deps_.service->FindCommand(request->GetDescriptor()->full_name());
+  HALLES_CHECK(command != nullptr, "an aggregate asks itself for a command that is not registered");
+  Command::Envelope envelope;
+  envelope.tenant = tenant;
+  envelope.internal = true;
+  deps_.submit(*command, aggregate_key, std::move(*request), std::move(envelope),
+               [done = std::move(done)](const absl::StatusOr<google::protobuf::Message*>& response, AnswerPosition) {
+                 done(response.status());
+               });
+}
+
+void SlotFollowUps::DeliverOutcomes(const std::string& tenant, std::vector<CallOutcome> outcomes) {
+  if (!deps_.open()) return;
+  const AggregateRef reply_to = outcomes.front().reply_to;
+  const AggregateDefinition* aggregate = deps_.service->Find(reply_to.type);
+  HALLES_CHECK(aggregate != nullptr && aggregate->on_outcomes, "an aggregate calls that takes no outcomes");
+  Ask(tenant, reply_to.key, aggregate->on_outcomes(std::move(outcomes)),
+      [slot = deps_.slot, key = reply_to.key](const absl::Status& status) {
+        if (status.ok() || MendsItself(status)) return;  // the caller's timer asks again
         telemetry::Log(telemetry::LogLevel::kWarning, "partition", "the outcome of a call was not taken",
-                       {{"slot", slot_.ToString()}, {"aggregate", reply_key}, {"why", status.message()}});
+                       {{"slot", slot.ToString()}, {"aggregate", key}, {"why", status.message()}});
       });
-  command->envelope.tenant = tenant;
-  command->envelope.internal = true;
-  deps_.calls->Submit(deps_.service->id, reply_key, std::move(command));
 }
 
-// Timers --------------------------------------------------------------------------------------------------------------
-
-void SlotRunner::FireTimers() {
-  if (!deps_.service->on_timer || draining_ || !stopped_.ok() || !serving()) return;
-  const UnixMicros now = owner_->LogicalTime(deps_.clock->Now());
+void SlotFollowUps::FireTimers() {
+  if (!deps_.open()) return;
+  const UnixMicros now = deps_.logical_time();
   if (!timers_.MayBeDue(now)) return;
-  const std::vector<TimerKey> due = timers_.Take(rows_->confirmed(), now);
+  const std::vector<TimerKey> due = timers_.Take(deps_.rows(), now);
+  if (deps_.read_failed()) {
+    timers_.TryAgain(now);
+    return;
+  }
   deps_.counters->timers.fetch_add(due.size(), std::memory_order_relaxed);
   for (const TimerKey& timer : due) {
-    std::unique_ptr<Command> command = deps_.service->on_timer(timer, [this, timer](const absl::Status& status) {
-      if (!status.ok() && !IsPassing(status)) {
+    const AggregateDefinition* aggregate = deps_.service->Find(timer.aggregate_type);
+    HALLES_CHECK(aggregate != nullptr && aggregate->on_timer, "an aggregate sets timers that takes none");
+    Ask(timer.tenant, timer.aggregate_key, aggregate->on_timer(timer), [this, timer](const absl::Status& status) {
+      if (!status.ok() && !MendsItself(status)) {
         telemetry::Log(telemetry::LogLevel::kWarning, "partition", "a timer was not taken; it is tried again",
-                       {{"slot", slot_.ToString()}, {"timer", timer.key}, {"why", status.message()}});
+                       {{"slot", deps_.slot.ToString()},
+                        {"aggregate", timer.aggregate_key},
+                        {"timer", timer.name},
+                        {"why", status.message()}});
       }
       if (!timers_.Answered()) return;
-      timers_.Settle(rows_->confirmed());
-      deps_.executor->Post([this] { FireTimers(); });
+      timers_.Settle(deps_.rows());
+      if (deps_.read_failed()) timers_.TryAgain(deps_.logical_time());
+      deps_.queue->Post([this] { Tick(); });
     });
-    command->envelope.internal = true;
-    Submit(std::move(command));
   }
 }
 
-// Watches -------------------------------------------------------------------------------------------------------------
-
-void SlotRunner::Watch(std::string aggregate_id, Position min_position, absl::Time deadline, SlotWatch watch) {
-  Query(min_position, deadline,
-        [this, aggregate_id = std::move(aggregate_id), deadline, watch = std::move(watch)](
-            const absl::StatusOr<const store::RowReader*>& rows, Position position) mutable {
-          if (watch(rows, position) || !rows.ok()) return;
-          if (watches_.size() >= kSlotWaitingQueriesMax) {
-            watch(Overloaded("TOO_MANY_WAITING_READS", absl::StrCat(slot_.ToString(), " has too many waiting reads"),
-                             absl::Milliseconds(50)),
-                  0);
-            return;
-          }
-          watches_.emplace(std::move(aggregate_id), WaitingWatch{deadline, std::move(watch)});
-        });
+void SlotFollowUps::Tick() {
+  const MonotonicMicros now = deps_.scheduler->Now();
+  if (gatherer_.MayBeDue(now)) gatherer_.DeliverDue(now);
+  FireTimers();
+  deps_.changed();
 }
 
-void SlotRunner::AskWatches(const Command& command, Position position) {
-  touched_.clear();
-  command.AppendAggregates(&touched_);
-  // Several facts of one aggregate are the rule.
-  touched_.erase(std::unique(touched_.begin(), touched_.end()), touched_.end());
-  for (const absl::string_view aggregate : touched_) {
-    const auto [begin, end] = watches_.equal_range(std::string(aggregate));
-    for (auto it = begin; it != end;) {
-      it = it->second.watch(&rows_->confirmed(), position) ? watches_.erase(it) : std::next(it);
-    }
+MonotonicMicros SlotFollowUps::next_tick() const {
+  MonotonicMicros next = gatherer_.next_due();
+  if (!deps_.open()) return next;
+  if (const UnixMicros due = timers_.MayBeDueFrom(); due != DueTimers::kNever) {
+    // Logical time goes at the pace of the monotonic clock, or jumps ahead with a record.
+    const UnixMicros logical = deps_.logical_time();
+    const UnixMicros wait = due > logical ? due - logical : 0;
+    next = std::min(next, deps_.scheduler->Now() + wait);
   }
-}
-
-void SlotRunner::AskAllWatches(const absl::StatusOr<const store::RowReader*>& rows, Position position) {
-  for (auto it = watches_.begin(); it != watches_.end();) {
-    it = it->second.watch(rows, position) ? watches_.erase(it) : std::next(it);
-  }
-}
-
-void SlotRunner::ExpireWatches() {
-  const absl::Time now = absl::Now();
-  for (auto it = watches_.begin(); it != watches_.end();) {
-    if (now < it->second.deadline) {
-      ++it;
-      continue;
-    }
-    it->second.watch(Failure(absl::StatusCode::kDeadlineExceeded, "NOT_SETTLED",
-                             absl::StrCat("what ", it->first, " has begun is not settled; it goes on: ask again")),
-                     0);
-    it = watches_.erase(it);
-  }
+  return next;
 }
 
 }  // namespace halles::partition

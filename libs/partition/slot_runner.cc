@@ -1,19 +1,15 @@
-// The write path of a slot and its recovery.
+// Follows the log of a slot, claims it, and carries out what its owner says.
 #include "libs/partition/slot_runner.h"
 
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "halles/log/v1/envelope.pb.h"
 #include "libs/base/check.h"
 #include "libs/base/status.h"
-#include "libs/eventlog/record.h"
 #include "libs/partition/expiry.h"
 #include "libs/partition/fold.h"
-#include "libs/partition/noting_rows.h"
-#include "libs/partition/request_id.h"
 #include "libs/partition/runtime_tables.h"
 #include "libs/telemetry/log.h"
 
@@ -22,6 +18,19 @@ namespace {
 
 using eventlog::Effect;
 using eventlog::Effects;
+using eventlog::Phase;
+
+constexpr absl::Duration kClaimPauseMin = absl::Milliseconds(20);
+constexpr absl::Duration kClaimPauseMax = absl::Seconds(5);
+constexpr absl::Duration kReadPauseMin = absl::Milliseconds(5);
+constexpr absl::Duration kReadPauseMax = absl::Seconds(1);
+// Ticks are not closer together than this.
+constexpr int64_t kTickMinMicros = 1000;
+
+bool HasTimers(const ServiceDefinition& service) {
+  return std::any_of(service.aggregates.begin(), service.aggregates.end(),
+                     [](const AggregateDefinition& aggregate) { return aggregate.on_timer != nullptr; });
+}
 
 }  // namespace
 
@@ -31,8 +40,8 @@ absl::string_view SlotPhaseName(SlotPhase phase) {
       return "recovering";
     case SlotPhase::kServing:
       return "serving";
-    case SlotPhase::kFenced:
-      return "fenced";
+    case SlotPhase::kFollowing:
+      return "following";
     case SlotPhase::kStopped:
       return "stopped";
   }
@@ -42,33 +51,61 @@ absl::string_view SlotPhaseName(SlotPhase phase) {
 SlotRunner::SlotRunner(SlotId slot, SlotDependencies deps)
     : slot_(slot),
       deps_(std::move(deps)),
-      next_expiry_scan_(deps_.clock->Now() + absl::ToInt64Microseconds(kExpiryScan)),
-      gatherer_([this](const std::string& tenant, std::vector<CallOutcome> outcomes) {
-        DeliverOutcomes(tenant, std::move(outcomes));
-      }) {}
+      has_timers_(HasTimers(*deps_.service)),
+      catch_up_(slot, deps_.log, deps_.queue, deps_.random,
+                {.on_record = [this](const eventlog::StoredRecord& record) { return OnRecord(record); },
+                 .on_progress = [this] { PublishPosition(); },
+                 .on_end = [this] { OnEnd(); },
+                 .on_broken = [this](const absl::Status& status) { Stop(status); }}),
+      reads_(slot),
+      follow_ups_({.slot = slot,
+                   .service = deps_.service,
+                   .calls = deps_.calls,
+                   .submit = deps_.submit,
+                   .queue = deps_.queue,
+                   .scheduler = deps_.scheduler,
+                   .counters = deps_.counters,
+                   .open = [this] { return OpenForFollowUps(); },
+                   .logical_time = [this] { return LogicalTime(); },
+                   .rows = [this]() -> const store::RowReader& { return rows_->confirmed(); },
+                   .read_failed =
+                       [this] {
+                         if (rows_->confirmed().status().ok()) return false;
+                         deps_.counters->failed_reads.fetch_add(1, std::memory_order_relaxed);
+                         rows_->ResetStatus();
+                         return true;
+                       },
+                   .changed = [this] { ArmTick(); }}),
+      wants_slot_(deps_.role == SlotRole::kOwner),
+      claim_backoff_(kClaimPauseMin, kClaimPauseMax),
+      read_backoff_(kReadPauseMin, kReadPauseMax),
+      next_expiry_scan_(deps_.scheduler->Now() + absl::ToInt64Microseconds(kExpiryScan)) {}
 
 absl::Status SlotRunner::Open() {
   store::SlotOptions options;
   options.fold_version = deps_.service->fold_version;
-  options.post = [this](std::function<void()> task) { deps_.executor->Post(std::move(task)); };
+  options.post = [this](std::function<void()> task) { deps_.queue->Post(std::move(task)); };
   options.cursor = [this] { return store::FoldCursor{eventlog::EncodeCursor(folded()), folded().next}; };
   options.filtered_tables = deps_.service->mostly_absent_tables;
   options.filtered_tables.push_back(kDedupe.id());
-  ASSIGN_OR_RETURN(const std::optional<store::FoldMeta> meta, deps_.store->LoadMeta(store::FoldId::State(slot_)));
-  if (meta.has_value() && meta->version != deps_.service->fold_version) {
+  absl::StatusOr<std::unique_ptr<store::SlotRows>> rows = deps_.store->OpenSlot(slot_, options);
+  if (!rows.ok() && ReasonOf(rows.status()) == "FOLD_VERSION") {
     RETURN_IF_ERROR(deps_.store->Drop(store::RowSpace::State(slot_)));
+    rows = deps_.store->OpenSlot(slot_, options);
   }
+  RETURN_IF_ERROR(rows.status());
+  rows_ = *std::move(rows);
+  reads_.Open(rows_.get());
   eventlog::OwnerOptions owner_options;
   owner_options.self = deps_.instance;
-  if (meta.has_value() && meta->version == deps_.service->fold_version) {
-    ASSIGN_OR_RETURN(const eventlog::Cursor cursor, eventlog::DecodeCursor(meta->cursor.bytes));
+  if (rows_->opened_at().has_value()) {
+    ASSIGN_OR_RETURN(const eventlog::Cursor cursor, eventlog::DecodeCursor(rows_->opened_at()->bytes));
     owner_.emplace(cursor, owner_options);
   } else {
     owner_.emplace(deps_.log->identity(), slot_, owner_options);
   }
-  ASSIGN_OR_RETURN(rows_, deps_.store->OpenSlot(slot_, options));
   PublishPosition();
-  deps_.executor->Post([this] { Recover(); });
+  deps_.queue->Post([this] { catch_up_.Begin(owner_->next_read()); });
   return absl::OkStatus();
 }
 
@@ -89,31 +126,39 @@ void SlotRunner::Submit(std::unique_ptr<Command> command) {
     command->AnswerError(refused);
     return;
   }
-  deps_.executor->Post([this, command = std::move(command), now = absl::Now()]() mutable {
-    if (!stopped_.ok() || draining_) {
+  deps_.queue->Post([this, command = std::move(command), now = deps_.scheduler->Now()]() mutable {
+    const bool merely_follows = !wants_slot_ && !owner_->open();
+    if (!stopped_.ok() || draining_ || merely_follows) {
       load_.fetch_sub(1, std::memory_order_relaxed);
       command->AnswerError(Unavailable());
       return;
     }
-    queue_.push_back({std::move(command), now, 0});
+    queue_.push_back({.command = std::move(command), .submitted = now});
     Pump();
   });
 }
 
-void SlotRunner::Query(Position min_position, absl::Time deadline, SlotQuery query) {
-  deps_.executor->Post([this, min_position, deadline, query = std::move(query)]() mutable {
+void SlotRunner::Query(Position min_position, MonotonicMicros deadline, SlotQuery query) {
+  deps_.queue->Post([this, min_position, deadline, query = std::move(query)]() mutable {
     if (!stopped_.ok()) {
       query(Unavailable(), 0);
-    } else if (owner_->cursor().next >= min_position) {
-      query(&rows_->confirmed(), owner_->cursor().next);
-    } else if (queries_.size() >= kSlotWaitingQueriesMax) {
-      query(Overloaded("TOO_MANY_WAITING_READS", absl::StrCat(slot_.ToString(), " has too many waiting reads"),
-                       absl::Milliseconds(50)),
-            0);
-    } else {
-      queries_.push_back({min_position, deadline, std::move(query)});
+      return;
     }
+    reads_.Query(min_position, deadline, std::move(query), folded().next);
+    ArmTick();
   });
+}
+
+void SlotRunner::Watch(std::string aggregate_id, Position min_position, MonotonicMicros deadline, SlotWatch watch) {
+  deps_.queue->Post(
+      [this, aggregate_id = std::move(aggregate_id), min_position, deadline, watch = std::move(watch)]() mutable {
+        if (!stopped_.ok()) {
+          watch(Unavailable(), 0);
+          return;
+        }
+        reads_.Watch(std::move(aggregate_id), min_position, deadline, std::move(watch), folded().next);
+        ArmTick();
+      });
 }
 
 absl::Status SlotRunner::Unavailable() const {
@@ -126,63 +171,132 @@ absl::Status SlotRunner::Unavailable() const {
                  {{"slot", slot_.ToString()}});
 }
 
-// Recovery ------------------------------------------------------------------------------------------------------------
+// Following -----------------------------------------------------------------------------------------------------------
 
-void SlotRunner::Recover() {
-  caught_up_ = false;
-  absl::StatusOr<std::unique_ptr<eventlog::LogReader>> reader = deps_.log->NewReader(slot_, owner_->next_read());
-  if (!reader.ok()) {
-    Stop(reader.status());
-    return;
-  }
-  reader_ = *std::move(reader);
-  ReadSome();
-}
-
-void SlotRunner::ReadSome() {
-  reading_ = false;
-  if (!stopped_.ok() || abandoned_ || reader_ == nullptr) return;
-  std::vector<eventlog::StoredRecord> records;
-  const absl::StatusOr<eventlog::ReadResult> read =
-      reader_->Poll({.records_max = kRecoveryRecordsPerTask, .bytes_max = 1024 * 1024}, &records);
-  if (!read.ok()) {
-    Stop(read.status());
-    return;
-  }
-  for (const eventlog::StoredRecord& record : records) {
-    Effects effects;
+SlotCatchUp::Taken SlotRunner::OnRecord(const eventlog::StoredRecord& record) {
+  using Taken = SlotCatchUp::Taken;
+  if (!stopped_.ok() || abandoned_) return Taken::kEnd;
+  Effects effects;
+  if (stuck_effects_.has_value()) {
+    // The owner has judged it; its rows are still to be folded.
+    eventlog::Cursor again = *stuck_at_;
+    const absl::StatusOr<eventlog::Judgement> judgement = eventlog::Adjudicate(record.bytes, record.position, &again);
+    if (!judgement.ok()) {
+      Stop(judgement.status());
+      return Taken::kEnd;
+    }
+    if (!Apply(record.position, *judgement)) return stopped_.ok() ? Taken::kAgain : Taken::kEnd;
+    stuck_at_.reset();
+    effects = *std::exchange(stuck_effects_, std::nullopt);
+    // Should it have to be compared with what was read before, this is the time.
+    owner_->OnRecord(record.position, record.bytes, &effects);
+  } else {
     const eventlog::Cursor before = owner_->cursor();
     const std::optional<eventlog::Judgement> judgement = owner_->OnRecord(record.position, record.bytes, &effects);
     for (const Effect& effect : effects) {
-      if (effect.kind != Effect::Kind::kApply) continue;
-      Apply(effect.position, *judgement);
-      if (!stopped_.ok()) {
-        stuck_at_ = before;
-        return;
-      }
+      if (effect.kind != Effect::Kind::kApply || Apply(effect.position, *judgement)) continue;
+      stuck_at_ = before;
+      if (!stopped_.ok()) return Taken::kEnd;
+      stuck_effects_ = std::move(effects);
+      return Taken::kAgain;
     }
-    rows_->NoteAdvance();
-    Handle(std::move(effects));
-    if (!stopped_.ok() || reader_ == nullptr) return;
+    cursor_before_ = before;
   }
-  PublishPosition();
-  if (read->count > 0 || !read->at_end) {
-    ReadSoon();
-    return;
+  rows_->NoteAdvance();
+  Handle(std::move(effects));
+  return stopped_.ok() ? Taken::kNext : Taken::kEnd;
+}
+
+bool SlotRunner::Apply(Position position, const eventlog::Judgement& judgement) {
+  if (judgement.header.kind != eventlog::RecordKind::kBatch) return true;
+  log::v1::RecordBody body;
+  absl::Status applied = absl::DataLossError("the body does not parse");
+  if (body.ParseFromArray(judgement.body.data(), static_cast<int>(judgement.body.size())) && body.has_batch()) {
+    if (rows_->records_in_flight() > 0) rows_->DropInFlight();
+    store::Rows& rows = rows_->BeginApply(position);
+    applied = FoldBatch(*deps_.service, slot_, position, judgement.header.logical_time, body.batch(), rows);
+    const absl::Status read = rows.status();
+    if (!applied.ok() || !read.ok()) rows_->AbandonRecord();
+    if (!read.ok()) {
+      deps_.counters->failed_reads.fetch_add(1, std::memory_order_relaxed);
+      rows_->ResetStatus();
+      if (eventlog::IsPassing(read)) return false;
+      applied = read;
+    }
   }
-  if (owner_->phase() == eventlog::Phase::kFollowing && !caught_up_) {
-    caught_up_ = true;
-    Claim();
-  } else if (owner_->phase() == eventlog::Phase::kServing) {
-    reader_.reset();
-    Pump();
+  if (!applied.ok()) {
+    Stop(WithContext(applied, absl::StrCat("record ", slot_.ToString(), "@", position)));
+    return false;
+  }
+  deps_.counters->replayed.fetch_add(1, std::memory_order_relaxed);
+  deps_.store->NoteLogBytes(judgement.body.size());
+  return true;
+}
+
+void SlotRunner::OnEnd() {
+  reads_.Begin(folded().next);
+  switch (owner_->phase()) {
+    case Phase::kServing:
+      catch_up_.End();
+      SetServing(true);
+      Settled();
+      Pump();
+      ArmTick();
+      break;
+    case Phase::kFollowing:
+    case Phase::kFenced:
+    case Phase::kSealed:
+      reads_.OnManyFacts(folded().next);
+      if (wants_slot_) {
+        if (!claim_waits_) Claim();
+      } else {
+        Settled();
+      }
+      break;
+    case Phase::kClaiming:  // the claim is still to come
+    case Phase::kUnsure:
+    case Phase::kQuarantined:
+      break;
   }
 }
 
-void SlotRunner::ReadSoon() {
-  if (reading_) return;
-  reading_ = true;
-  deps_.executor->Post([this] { ReadSome(); });
+void SlotRunner::OnGrown(Position end) {
+  if (serving() && end <= expected_end_.load(std::memory_order_acquire)) return;
+  if (look_posted_.exchange(true, std::memory_order_acq_rel)) return;
+  deps_.queue->Post([this] { Look(); });
+}
+
+void SlotRunner::Look() {
+  look_posted_.exchange(false, std::memory_order_acq_rel);
+  if (!stopped_.ok() || abandoned_) return;
+  if (catch_up_.active()) {
+    catch_up_.Wake();
+  } else if (owner_->phase() == Phase::kServing) {
+    // Somebody else has written: whether that ends the term, the records say. Meanwhile any growth counts.
+    expected_end_.store(0, std::memory_order_release);
+    catch_up_.Begin(owner_->next_read());
+  }
+}
+
+void SlotRunner::OnReset() {
+  deps_.queue->Post([this] {
+    if (!stopped_.ok() || abandoned_) return;
+    Effects effects;
+    owner_->OnReconnect(&effects);
+    Handle(std::move(effects));
+  });
+}
+
+void SlotRunner::TakeOver() {
+  deps_.queue->Post([this] {
+    if (!stopped_.ok() || abandoned_ || draining_ || wants_slot_) return;
+    wants_slot_ = true;
+    if (catch_up_.active()) {
+      catch_up_.Wake();
+    } else {
+      catch_up_.Begin(owner_->next_read());
+    }
+  });
 }
 
 void SlotRunner::Claim() {
@@ -192,242 +306,126 @@ void SlotRunner::Claim() {
     Stop(claim.status());
     return;
   }
+  ++claims_;
+  deps_.queue->PostAfter(kAppendPatience, [this, claim = claims_] {
+    if (claim == claims_ && owner_->phase() == Phase::kClaiming && stopped_.ok() && !abandoned_) Claim();
+  });
   deps_.log->Append(slot_, std::move(claim->bytes), claim->tag, deps_.sink);
   Handle(std::move(effects));
 }
 
-void SlotRunner::Apply(Position position, const eventlog::Judgement& judgement) {
-  if (judgement.header.kind != eventlog::RecordKind::kBatch) return;
-  log::v1::RecordBody body;
-  absl::Status applied = absl::DataLossError("the body does not parse");
-  if (body.ParseFromArray(judgement.body.data(), static_cast<int>(judgement.body.size())) && body.has_batch()) {
-    if (rows_->records_in_flight() > 0) rows_->DropInFlight();
-    store::Rows& rows = rows_->BeginApply(position);
-    applied = FoldBatch(*deps_.service, slot_, position, judgement.header.logical_time, body.batch(), rows);
-    if (!applied.ok()) rows_->AbandonRecord();
-  }
-  if (!applied.ok()) {
-    Stop(WithContext(applied, absl::StrCat("record ", slot_.ToString(), "@", position)));
+// The first claim follows at once. Those that follow a claim that failed, and those to a log that refuses, take their time.
+void SlotRunner::ClaimAfter(const absl::Status& doubt) {
+  const bool refused = absl::IsResourceExhausted(doubt);
+  if (claim_waits_) return;
+  if (claim_backoff_.fresh() && !refused) {
+    claim_backoff_.Next(*deps_.random);
+    Claim();
     return;
   }
-  deps_.counters->replayed.fetch_add(1, std::memory_order_relaxed);
+  if (refused && claim_backoff_.fresh()) {
+    telemetry::Log(telemetry::LogLevel::kWarning, "partition",
+                   "the log refuses the claim of a slot; it is claimed again, reads are served meanwhile",
+                   {{"slot", slot_.ToString()}, {"why", doubt.message()}, {"reason", ReasonOf(doubt)}});
+  }
+  claim_waits_ = true;
+  deps_.queue->PostAfter(claim_backoff_.Next(*deps_.random), [this] {
+    claim_waits_ = false;
+    const bool unsure = owner_->phase() == Phase::kUnsure;
+    if (stopped_.ok() && !abandoned_ && (unsure || wants_slot_) && owner_->phase() != Phase::kServing) Claim();
+  });
+  if (refused) Settled();
 }
 
-// The write path ------------------------------------------------------------------------------------------------------
-
-void SlotRunner::Pump() {
-  while (!queue_.empty() && stopped_.ok() && owner_->open() && reader_ == nullptr) {
-    Pending next = std::move(queue_.front());
-    queue_.pop_front();
-    if (!Execute(std::move(next))) return;
-  }
+void SlotRunner::Settled() {
+  if (std::exchange(settled_, true)) return;
+  if (deps_.on_settled) deps_.on_settled();
 }
 
-bool SlotRunner::Execute(Pending pending) {
-  if (!owner_->HasRoomFor(eventlog::kMaxRecordBytes)) {
-    queue_.push_front(std::move(pending));
-    return false;
+void SlotRunner::SetServing(bool serving) {
+  if (serving) {
+    expected_end_.store(owner_->cursor().next + owner_->in_flight(), std::memory_order_release);
+    claim_backoff_.Reset();
   }
-  deps_.counters->commands.fetch_add(1, std::memory_order_relaxed);
-  if (pending.command->envelope.deadline < absl::Now()) {
-    // Nobody waits any more; nothing was decided, so the repeat is free to do it.
-    Finish(pending);
-    pending.command->AnswerError(Failure(absl::StatusCode::kDeadlineExceeded, "DEADLINE_PASSED",
-                                         "the deadline passed before the command was decided; nothing was recorded"));
-    return true;
-  }
-  if (pending.command->envelope.line != nullptr && pending.command->envelope.line->broken()) {
-    Finish(pending);
-    pending.command->AnswerError(
-        Failure(absl::StatusCode::kAborted, "LINE_BROKEN", "a command before it failed; nothing was recorded"));
-    return true;
-  }
-  const Command::Envelope& envelope = pending.command->envelope;
-  const UnixMicros now = owner_->LogicalTime(deps_.clock->Now());
-  const store::RowReader& state = rows_->in_flight();
-  absl::StatusOr<bool> has_facts = false;
-  if (!envelope.request_id.empty()) {
-    if (auto found = kDedupe.Find(state, {envelope.tenant, envelope.request_id}); found.has_value()) {
-      deps_.counters->dedupe_hits.fetch_add(1, std::memory_order_relaxed);
-      WaitingAnswer answer{.submitted = pending.submitted};
-      if (found->row.body_hash() == envelope.body_hash.view()) {
-        answer.recorded = std::move(*found->row.mutable_response());
-        answer.recorded_position = found->position + 1;
-      } else {
-        answer.error = RequestIdReused(envelope.request_id);
-      }
-      answer.command = std::move(pending.command);
-      AnswerLater(std::move(answer));
-      return true;
-    }
-    if (absl::Status fresh = CheckRequestTime(envelope.request_id, now); !fresh.ok()) has_facts = std::move(fresh);
-  }
-  if (envelope.cause.has_value() && !envelope.cause->progress()) {
-    const SlotId source{static_cast<ServiceId>(envelope.cause->service()),
-                        static_cast<uint16_t>(envelope.cause->slot())};
-    const std::optional<rows::ReactionCursorRow> cursor = kReactionCursors.Get(state, {source});
-    if (cursor.has_value() && std::pair(cursor->position(), cursor->event_index()) >=
-                                  std::pair(envelope.cause->position(), envelope.cause->event_index())) {
-      AnswerLater({.command = std::move(pending.command), .submitted = pending.submitted, .recorded = std::string()});
-      return true;
-    }
-  }
-  if (has_facts.ok()) {
-    has_facts = pending.command->Decide(
-        state, {.tenant = envelope.tenant, .request_id = envelope.request_id, .actor = envelope.actor, .now = now});
-  }
-  if (!state.status().ok()) {
-    // A decision on rows that could not be read is none.
-    queue_.push_front(std::move(pending));
-    Stop(state.status());
-    return false;
-  }
-  // A refused reaction is a record without events, so that it is not tried for ever.
-  const bool record = has_facts.ok() ? *has_facts || envelope.record_always : envelope.cause.has_value();
-  if (!record) {
-    if (!has_facts.ok()) deps_.counters->refusals.fetch_add(1, std::memory_order_relaxed);
-    WaitingAnswer answer{.command = std::move(pending.command), .submitted = pending.submitted};
-    answer.error = has_facts.ok() ? absl::OkStatus() : has_facts.status();
-    AnswerLater(std::move(answer));
-    return true;
-  }
-  Propose(std::move(pending), has_facts.ok() && *has_facts, now,
-          has_facts.ok() ? absl::OkStatus() : has_facts.status());
-  return stopped_.ok();
-}
-
-void SlotRunner::Propose(Pending pending, bool has_facts, UnixMicros now, const absl::Status& refusal) {
-  Command& command = *pending.command;
-  const Command::Envelope& envelope = command.envelope;
-  log::v1::RecordBody body;
-  log::v1::Batch* batch = body.mutable_batch();
-  batch->set_tenant(envelope.tenant);
-  batch->set_request_id(envelope.request_id);
-  if (!envelope.request_id.empty())
-    batch->set_body_hash(envelope.body_hash.view().data(), envelope.body_hash.view().size());
-  batch->set_actor(envelope.actor);
-  batch->set_traceparent(envelope.traceparent);
-  if (envelope.cause.has_value()) *batch->mutable_cause() = *envelope.cause;
-  if (refusal.ok()) command.Record(batch);
-
-  const Position expected = owner_->cursor().next + owner_->in_flight();
-  store::Rows& rows = rows_->BeginRecord(expected);
-  absl::Status evolved;
-  if (has_facts) {
-    NotingRows noting(&rows);
-    evolved = command.Evolve(deps_.service->on_timer ? noting : rows, {.slot = slot_,
-                                                                       .position = expected,
-                                                                       .index = 0,
-                                                                       .logical_time = now,
-                                                                       .effective_time = now,
-                                                                       .aggregate_id = {},
-                                                                       .tenant = envelope.tenant});
-    pending.earliest_timer = noting.earliest();
-  }
-  if (evolved.ok()) evolved = FoldRuntimeRows(*batch, rows);
-  if (!evolved.ok()) {
-    rows_->AbandonRecord();
-    if (!rows.status().ok()) {
-      queue_.push_front(std::move(pending));
-      Stop(rows.status());
-      return;
-    }
-    WaitingAnswer answer{.command = std::move(pending.command), .submitted = pending.submitted};
-    answer.error = Failure(absl::StatusCode::kInternal, "NOT_EVOLVABLE",
-                           absl::StrCat("the decision cannot be evolved and was not recorded: ", evolved.message()));
-    AnswerLater(std::move(answer));
-    return;
-  }
-  std::string buffer(eventlog::kHeaderBytes, '\0');
-  body.AppendToString(&buffer);
-  absl::StatusOr<eventlog::Append> append = owner_->Propose(eventlog::RecordKind::kBatch, std::move(buffer), now);
-  if (!append.ok()) {
-    rows_->AbandonRecord();
-    WaitingAnswer answer{.command = std::move(pending.command), .submitted = pending.submitted};
-    answer.error = append.status();
-    AnswerLater(std::move(answer));
-    return;
-  }
-  pending.tag = append->tag;
-  in_flight_.push_back(std::move(pending));
-  deps_.log->Append(slot_, std::move(append->bytes), append->tag, deps_.sink);
-}
-
-void SlotRunner::AnswerLater(WaitingAnswer answer) {
-  // Those behind it are decided before the answer leaves.
-  if (!answer.error.ok() && answer.command->envelope.line != nullptr) answer.command->envelope.line->Break();
-  Effects effects;
-  const absl::StatusOr<uint64_t> ticket = owner_->AnswerWithoutRecord(&effects);
-  if (!ticket.ok()) {
-    answer.error = Failure(absl::StatusCode::kUnavailable, "NOT_OWNER", ticket.status().message());
-    answer.recorded.reset();
-    Send(std::move(answer));
-    return;
-  }
-  answers_.emplace(*ticket, std::move(answer));
-  Handle(std::move(effects));
-}
-
-void SlotRunner::Send(WaitingAnswer answer) {
-  load_.fetch_sub(1, std::memory_order_relaxed);
-  if (deps_.counters->observe_command) deps_.counters->observe_command(absl::Now() - answer.submitted);
-  const AnswerPosition position{slot_, owner_->cursor().next};
-  if (!answer.error.ok()) {
-    answer.command->AnswerError(answer.error);
-  } else if (answer.recorded.has_value()) {
-    answer.command->AnswerRecorded(
-        *answer.recorded, {slot_, answer.recorded_position == 0 ? position.position : answer.recorded_position});
+  if (serving_.exchange(serving, std::memory_order_acq_rel) == serving) return;
+  if (serving) {
+    // Records may have been folded that nobody here decided.
+    follow_ups_.LookForTimers();
+    reads_.OnManyFacts(folded().next);
   } else {
-    answer.command->Answer(position);
+    follow_ups_.Clear();
   }
+  if (deps_.on_serving) deps_.on_serving(serving);
 }
+
+// What the owner says ------------------------------------------------------------------------------------------------
 
 void SlotRunner::OnReport(const eventlog::AppendReport& report) {
   if (!stopped_.ok() || abandoned_) return;
   Effects effects;
+  cursor_before_ = owner_->cursor();
   owner_->OnReport(report, &effects);
   Handle(std::move(effects));
   if (!stopped_.ok()) return;
   PublishPosition();
-  if (reader_ != nullptr) {
-    ReadSoon();
+  if (catch_up_.active()) {
+    catch_up_.Wake();
   } else {
     Pump();
   }
 }
 
+void SlotRunner::OnConfirmed(const Effect& effect) {
+  HALLES_CHECK(!in_flight_.empty() && in_flight_.front().tag == effect.tag, "the owner settled another record");
+  rows_->ConfirmOldest(effect.position);
+  // Before the answer: whoever is told may ask at once how far the slot is.
+  confirmed_.store(effect.position + 1, std::memory_order_release);
+  Pending pending = std::move(in_flight_.front());
+  in_flight_.pop_front();
+  deps_.counters->records.fetch_add(1, std::memory_order_relaxed);
+  deps_.store->NoteLogBytes(pending.record_bytes);
+  if (deps_.on_confirmed) {
+    deps_.on_confirmed({slot_, effect.position, std::move(pending.bytes), cursor_before_, *effect.cursor});
+    cursor_before_ = *effect.cursor;
+  }
+  if (pending.earliest_timer != DueTimers::kNever) {
+    follow_ups_.OnTimerSet(pending.earliest_timer);
+    ArmTick();
+  }
+  follow_ups_.SendCalls(*pending.command);
+  if (reads_.watched()) {
+    touched_.clear();
+    pending.command->AppendAggregates(&touched_);
+    reads_.OnFacts(touched_, effect.position + 1);
+  }
+  Finish(pending);
+  pending.command->Answer({slot_, effect.position + 1});
+}
+
+void SlotRunner::OnLost(const Effect& effect) {
+  // With all behind it; those before it may be confirmed yet.
+  const auto lost = std::find_if(in_flight_.begin(), in_flight_.end(),
+                                 [&effect](const Pending& each) { return each.tag == effect.tag; });
+  HALLES_CHECK(lost != in_flight_.end(), "the owner settled another record");
+  const auto before = static_cast<size_t>(lost - in_flight_.begin());
+  if (rows_->records_in_flight() > before) rows_->DropInFlight(before);
+  Pending pending = std::move(*lost);
+  in_flight_.erase(lost);
+  deps_.counters->lost.fetch_add(1, std::memory_order_relaxed);
+  Finish(pending);
+  pending.command->AnswerError(effect.status);
+}
+
 void SlotRunner::Handle(Effects effects) {
+  std::vector<Pending> again;  // in the order in which they were decided before
   for (Effect& effect : effects) {
     switch (effect.kind) {
-      case Effect::Kind::kConfirmed: {
-        HALLES_CHECK(!in_flight_.empty() && in_flight_.front().tag == effect.tag, "the owner settled another record");
-        rows_->ConfirmOldest(effect.position);
-        // Before the answer: whoever is told may ask at once how far the slot is.
-        confirmed_.store(effect.position + 1, std::memory_order_release);
-        Pending pending = std::move(in_flight_.front());
-        in_flight_.pop_front();
-        deps_.counters->records.fetch_add(1, std::memory_order_relaxed);
-        if (pending.earliest_timer != DueTimers::kNever) timers_.OnSet(pending.earliest_timer);
-        SendCalls(*pending.command);
-        if (!watches_.empty()) AskWatches(*pending.command, effect.position + 1);
-        Finish(pending);
-        pending.command->Answer({slot_, effect.position + 1});
+      case Effect::Kind::kConfirmed:
+        OnConfirmed(effect);
         break;
-      }
-      case Effect::Kind::kLost: {
-        // With all behind it; those before it may be confirmed yet.
-        const auto lost = std::find_if(in_flight_.begin(), in_flight_.end(),
-                                       [&effect](const Pending& each) { return each.tag == effect.tag; });
-        HALLES_CHECK(lost != in_flight_.end(), "the owner settled another record");
-        const auto before = static_cast<size_t>(lost - in_flight_.begin());
-        if (rows_->records_in_flight() > before) rows_->DropInFlight(before);
-        Pending pending = std::move(*lost);
-        in_flight_.erase(lost);
-        deps_.counters->lost.fetch_add(1, std::memory_order_relaxed);
-        Finish(pending);
-        pending.command->AnswerError(effect.status);
+      case Effect::Kind::kLost:
+        OnLost(effect);
         break;
-      }
       case Effect::Kind::kAnswerReady: {
         auto node = answers_.extract(effect.tag);
         if (!node.empty()) Send(std::move(node.mapped()));
@@ -435,40 +433,27 @@ void SlotRunner::Handle(Effects effects) {
       }
       case Effect::Kind::kAnswerAgain: {
         auto node = answers_.extract(effect.tag);
-        if (!node.empty()) queue_.push_front({std::move(node.mapped().command), node.mapped().submitted, 0});
+        if (node.empty()) break;
+        again.push_back({.command = std::move(node.mapped().command), .submitted = node.mapped().submitted});
         break;
       }
       case Effect::Kind::kApply:
-        break;  // ReadSome has applied it, with the record at hand
+        break;  // OnRecord has applied it, with the record at hand
       case Effect::Kind::kNeedClaim:
-        serving_.store(false, std::memory_order_release);
+        SetServing(false);
         deps_.counters->unknown_outcomes.fetch_add(1, std::memory_order_relaxed);
-        Claim();
+        deps_.log->Abandon(slot_, deps_.sink);
+        catch_up_.End();  // the claim says where to read on
+        ClaimAfter(effect.status);
         break;
-      case Effect::Kind::kReadFrom: {
-        absl::StatusOr<std::unique_ptr<eventlog::LogReader>> reader = deps_.log->NewReader(slot_, effect.position);
-        if (!reader.ok()) {
-          Stop(reader.status());
-          return;
-        }
-        reader_ = *std::move(reader);
-        ReadSoon();
+      case Effect::Kind::kReadFrom:
+        catch_up_.Begin(stuck_effects_.has_value() ? stuck_at_->next : effect.position);
         break;
-      }
       case Effect::Kind::kServing:
-        serving_.store(true, std::memory_order_release);
-        // Records may have been folded that nobody here decided.
-        timers_.Reset();
-        AskAllWatches(&rows_->confirmed(), owner_->cursor().next);
-        if (!settled_) {
-          settled_ = true;
-          if (deps_.on_settled) deps_.on_settled();
-        }
-        break;
+        break;  // once the log was read to its end
       case Effect::Kind::kSteppedDown:
       case Effect::Kind::kSealed:
-        serving_.store(false, std::memory_order_release);
-        FailEverything(Unavailable());
+        StepDown();
         break;
       case Effect::Kind::kClaimRefused:  // an operator must look; the fate of what is in flight stays unknown
       case Effect::Kind::kQuarantine:
@@ -476,56 +461,53 @@ void SlotRunner::Handle(Effects effects) {
         return;
     }
   }
-}
-
-void SlotRunner::Finish(const Pending& pending) {
-  load_.fetch_sub(1, std::memory_order_relaxed);
-  if (deps_.counters->observe_command) deps_.counters->observe_command(absl::Now() - pending.submitted);
+  queue_.insert(queue_.begin(), std::make_move_iterator(again.begin()), std::make_move_iterator(again.end()));
+  // After another owner's claim nothing here decides any more.
+  if (!wants_slot_ && !owner_->open()) FailCommands(Unavailable());
 }
 
 void SlotRunner::PublishPosition() {
-  confirmed_.store(owner_->cursor().next, std::memory_order_release);
-  if (!queries_.empty()) AnswerQueries();
+  const Position at = folded().next;
+  confirmed_.store(at, std::memory_order_release);
+  reads_.OnPosition(at);
 }
 
-void SlotRunner::AnswerQueries() {
-  const absl::Time now = absl::Now();
-  const Position position = owner_->cursor().next;
-  std::vector<WaitingQuery> waiting = std::move(queries_);
-  queries_.clear();
-  for (WaitingQuery& query : waiting) {
-    if (position >= query.position) {
-      query.query(&rows_->confirmed(), position);
-    } else if (now >= query.deadline) {
-      query.query(
-          Failure(absl::StatusCode::kDeadlineExceeded, "TOKEN_NOT_REACHED",
-                  absl::StrCat(slot_.ToString(), " stands at ", position, ", the token asks for ", query.position)),
-          position);
-    } else {
-      queries_.push_back(std::move(query));
-    }
+// Time ----------------------------------------------------------------------------------------------------------------
+
+void SlotRunner::ArmTick() {
+  if (!stopped_.ok() || abandoned_) return;
+  const MonotonicMicros now = deps_.scheduler->Now();
+  MonotonicMicros next = std::min(reads_.next_deadline(), follow_ups_.next_tick());
+  if (serving()) next = std::min(next, next_expiry_scan_);
+  if (!in_flight_.empty()) {
+    next = std::min(next, in_flight_.front().appended + absl::ToInt64Microseconds(kAppendPatience));
   }
+  if (next == kNoDeadline) return;
+  next = std::max(next, now + kTickMinMicros);
+  if (!armed_.empty() && *armed_.begin() <= next) return;
+  armed_.insert(next);
+  deps_.queue->PostAfter(absl::Microseconds(next - now), [this, next] {
+    armed_.erase(armed_.find(next));
+    Tick();
+  });
 }
 
 void SlotRunner::Tick() {
   if (!stopped_.ok() || abandoned_) return;
-  if (reader_ != nullptr) ReadSoon();
-  if (!queries_.empty()) AnswerQueries();
-  if (!watches_.empty()) ExpireWatches();
-  const UnixMicros now = deps_.clock->Now();
-  if (gatherer_.MayBeDue(now)) gatherer_.DeliverDue(now);
-  if (timers_.MayBeDue(owner_->LogicalTime(now))) FireTimers();
+  const MonotonicMicros now = deps_.scheduler->Now();
+  reads_.Expire(now, folded().next);
+  follow_ups_.Tick();
   if (now >= next_expiry_scan_) {
     next_expiry_scan_ = now + absl::ToInt64Microseconds(kExpiryScan);
     ForgetAnswers();
   }
-}
-
-void SlotRunner::ForgetAnswers() {
-  if (expiring_ || draining_ || !serving()) return;
-  if (!HasExpiredRequestIds(rows_->confirmed(), owner_->LogicalTime(deps_.clock->Now()))) return;
-  expiring_ = true;
-  Submit(ExpireRequestIds([this] { expiring_ = false; }));
+  if (!in_flight_.empty() && now >= in_flight_.front().appended + absl::ToInt64Microseconds(kAppendPatience)) {
+    OnReport({.slot = slot_,
+              .tag = in_flight_.front().tag,
+              .status = absl::DeadlineExceededError("the log has not reported a record for too long"),
+              .position = std::nullopt});
+  }
+  ArmTick();
 }
 
 // Ends ----------------------------------------------------------------------------------------------------------------
@@ -534,10 +516,10 @@ SlotState SlotRunner::State() const {
   SlotState state{.slot = slot_, .error = stopped_};
   if (!stopped_.ok()) {
     state.phase = SlotPhase::kStopped;
-  } else if (owner_->phase() == eventlog::Phase::kServing) {
+  } else if (serving() && owner_->phase() == Phase::kServing) {
     state.phase = SlotPhase::kServing;
-  } else if (owner_->phase() == eventlog::Phase::kFenced || owner_->phase() == eventlog::Phase::kSealed) {
-    state.phase = SlotPhase::kFenced;
+  } else if (!wants_slot_ && settled_) {
+    state.phase = SlotPhase::kFollowing;
   }
   state.position = folded().next;
   state.term = owner_->cursor().term;
@@ -550,40 +532,48 @@ void SlotRunner::Stop(const absl::Status& status) {
   stopped_ = WithContext(status, slot_.ToString());
   telemetry::Log(telemetry::LogLevel::kError, "partition", "a slot stopped; the others serve on",
                  {{"slot", slot_.ToString()}, {"why", status.message()}, {"reason", ReasonOf(status)}});
-  serving_.store(false, std::memory_order_release);
+  SetServing(false);
   deps_.counters->stopped_slots.fetch_add(1, std::memory_order_relaxed);
-  reader_.reset();
+  catch_up_.End();
   FailEverything(Unavailable());
-  if (!settled_) {
-    settled_ = true;
-    if (deps_.on_settled) deps_.on_settled();
-  }
+  Settled();
+}
+
+void SlotRunner::StepDown() {
+  wants_slot_ = false;
+  SetServing(false);
+  telemetry::Log(telemetry::LogLevel::kInfo, "partition", "a slot has another owner; it is followed from here on",
+                 {{"slot", slot_.ToString()}, {"term", owner_->cursor().term}});
+  Settled();
 }
 
 void SlotRunner::AbandonAll() {
   draining_ = true;
   abandoned_ = true;
+  catch_up_.End();
   FailEverything(Unavailable());
 }
 
-void SlotRunner::FailEverything(const absl::Status& status) {
+void SlotRunner::FailCommands(const absl::Status& status) {
   // The fate of what is in flight is unknown: UNAVAILABLE says so, and the repeat finds out.
   std::deque<Pending> pending;
   pending.swap(in_flight_);
   for (Pending& queued : queue_) pending.push_back(std::move(queued));
   queue_.clear();
-  for (auto& [ticket, answer] : answers_) pending.push_back({std::move(answer.command), answer.submitted, 0});
+  for (auto& [ticket, answer] : answers_) {
+    pending.push_back({.command = std::move(answer.command), .submitted = answer.submitted});
+  }
   answers_.clear();
   for (Pending& each : pending) {
     Finish(each);
     each.command->AnswerError(status);
   }
-  std::vector<WaitingQuery> queries = std::move(queries_);
-  queries_.clear();
-  for (WaitingQuery& query : queries) query.query(status, 0);
-  AskAllWatches(status, 0);
-  watches_.clear();
-  gatherer_.Clear();
+}
+
+void SlotRunner::FailEverything(const absl::Status& status) {
+  FailCommands(status);
+  reads_.FailAll(status);
+  follow_ups_.Clear();
 }
 
 }  // namespace halles::partition

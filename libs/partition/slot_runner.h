@@ -1,4 +1,24 @@
-// Runs one slot: recovers it from the log, claims it, takes commands through decide, evolve, append, confirm and reply.
+// Runs one slot: follows its log, claims it, takes commands through decide, evolve, append, confirm and reply.
+//
+//                Open
+//                  |
+//                  v      another instance's claim confers
+//             FOLLOWING <---------------------------------+
+//                  |                                      |
+//                  | at the end of the log,               |
+//                  | if it is to own the slot             |
+//                  v                                      |
+//              CLAIMING ---------------------------------->
+//                  |  ^                                   |
+//  own claim       |  | doubt: an append of unknown       |
+//  confers, read   |  | fate, or the log was reset        |
+//  to the end      v  |                                   |
+//               SERVING ----------------------------------+
+//
+//  any --> STOPPED: the log is damaged, cut or forked, needs a newer build, or holds a fact that cannot be evolved.
+//
+// FOLLOWING folds what others write and answers reads. Only SERVING decides; commands that come before wait for it, unless
+// the slot merely follows. Errors that pass (IsPassing) lead to a pause and another try, never to STOPPED.
 #ifndef HALLES_LIBS_PARTITION_SLOT_RUNNER_H_
 #define HALLES_LIBS_PARTITION_SLOT_RUNNER_H_
 
@@ -8,6 +28,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -15,16 +36,21 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "libs/base/backoff.h"
 #include "libs/base/clock.h"
+#include "libs/base/random.h"
+#include "libs/base/scheduler.h"
 #include "libs/base/slot.h"
 #include "libs/eventlog/log.h"
 #include "libs/eventlog/owner.h"
-#include "libs/partition/call_sink.h"
+#include "libs/partition/calls.h"
 #include "libs/partition/command.h"
+#include "libs/partition/counters.h"
 #include "libs/partition/due_timers.h"
-#include "libs/partition/executor.h"
-#include "libs/partition/outcome_gatherer.h"
 #include "libs/partition/service_definition.h"
+#include "libs/partition/slot_catch_up.h"
+#include "libs/partition/slot_follow_ups.h"
+#include "libs/partition/slot_reads.h"
 #include "libs/store/overlay.h"
 #include "libs/store/store.h"
 
@@ -34,12 +60,10 @@ namespace halles::partition {
 // steps of sagas, so that new work cannot starve the work that would make room.
 inline constexpr int64_t kSlotCommandsMax = 2048;
 inline constexpr int64_t kSlotCommandsFromDoorsMax = kSlotCommandsMax * 3 / 4;
-// Queries of a slot that wait for a position, and watches that wait for a fact.
-inline constexpr size_t kSlotWaitingQueriesMax = 4096;
-// Records read back in one task, so that other slots of the executor get their turn.
-inline constexpr size_t kRecoveryRecordsPerTask = 512;
 // How often a slot looks for recorded answers that have expired.
-inline constexpr absl::Duration kExpiryScan = absl::Seconds(10);
+inline constexpr absl::Duration kExpiryScan = absl::Minutes(10);
+// A record or claim of which the log says nothing for this long is in doubt. Drivers report earlier, one way or another.
+inline constexpr absl::Duration kAppendPatience = absl::Seconds(10);
 
 // Wall time at start, going on with the monotonic clock: it does not jump when somebody sets the wall clock.
 // Thread safety: immutable.
@@ -53,40 +77,46 @@ class OwnerClock {
   const int64_t offset_;
 };
 
-// Counts of all slots of a process, for the metrics endpoint.
-// Thread safety: may be shared. Relaxed atomics: counts, ordered with nothing.
-struct RuntimeCounters {
-  std::atomic<uint64_t> commands{0};
-  std::atomic<uint64_t> records{0};
-  std::atomic<uint64_t> refusals{0};
-  std::atomic<uint64_t> dedupe_hits{0};
-  std::atomic<uint64_t> shed{0};
-  std::atomic<uint64_t> unknown_outcomes{0};
-  std::atomic<uint64_t> lost{0};
-  std::atomic<uint64_t> replayed{0};
-  std::atomic<uint64_t> stopped_slots{0};
-  std::atomic<uint64_t> calls{0};   // sent to other aggregates
-  std::atomic<uint64_t> timers{0};  // that were due
-  // Told how long a command took from submission to its confirmed answer; may be empty. From executor threads.
-  std::function<void(absl::Duration)> observe_command;
+// A record that its owner has just confirmed, for those who follow the slot: judged, with the cursors around it.
+struct ConfirmedRecord {
+  SlotId slot;
+  Position position = 0;
+  std::string bytes;
+  eventlog::Cursor before;
+  eventlog::Cursor after;
+};
+
+// What an instance is to be to a slot.
+enum class SlotRole {
+  kOwner,    // claims it
+  kStandby,  // follows it, warm, until it is told to take over
 };
 
 struct SlotDependencies {
   eventlog::EventLog* log = nullptr;
   eventlog::ReportSink* sink = nullptr;
-  Executor* executor = nullptr;
+  TaskQueue* queue = nullptr;
+  const Scheduler* scheduler = nullptr;
   store::Store* store = nullptr;
   const ServiceDefinition* service = nullptr;
   const OwnerClock* clock = nullptr;
+  RandomSource* random = nullptr;  // of the queue alone
   RuntimeCounters* counters = nullptr;
-  CallSink* calls = nullptr;
+  Calls* calls = nullptr;
+  SubmitOwn submit;
   InstanceId instance;
   std::string address;
-  // Told once when the slot serves or has stopped, on its executor.
+  SlotRole role = SlotRole::kOwner;
+  // Told each record that this slot, as owner, has confirmed. On its queue; may be empty.
+  std::function<void(ConfirmedRecord)> on_confirmed;
+  // Told that the slot has become the owner's, or is its no longer. On its queue; may be empty.
+  std::function<void(bool serving)> on_serving;
+  // Told once when the slot has found its place: it serves, follows at the end of the log, has stopped, or waits for a log
+  // that refuses its claim. On its queue.
   std::function<void()> on_settled;
 };
 
-enum class SlotPhase { kRecovering, kServing, kFenced, kStopped };
+enum class SlotPhase { kRecovering, kServing, kFollowing, kStopped };
 absl::string_view SlotPhaseName(SlotPhase phase);
 
 // A snapshot of a slot for operators.
@@ -99,33 +129,32 @@ struct SlotState {
   absl::Status error;
 };
 
-// Reads the confirmed rows of a slot. Called on its executor; `position` is what the rows stand at.
-using SlotQuery = std::function<void(absl::StatusOr<const store::RowReader*> rows, Position position)>;
-
-// The same, called again and again until it returns true; after an error it is not called again whatever it returns.
-using SlotWatch = std::function<bool(absl::StatusOr<const store::RowReader*> rows, Position position)>;
-
-// Thread safety: Submit, Query, Watch, confirmed and load may be called from any thread; the rest runs on the executor.
-// Lifetime: what SlotDependencies point to outlives it. Destroyed after its executor has stopped.
+// Thread safety: Submit, Query, Watch, OnGrown, TakeOver, OnReset, confirmed, serving and load may be called from any
+// thread; the rest runs on the queue.
+// Lifetime: what SlotDependencies point to outlives it. Destroyed after its queue has stopped.
 class SlotRunner {
  public:
   SlotRunner(SlotId slot, SlotDependencies deps);
   SlotRunner(const SlotRunner&) = delete;
   SlotRunner& operator=(const SlotRunner&) = delete;
 
-  // Opens the rows and begins to recover. Not on an executor; once.
+  // Opens the rows and begins to follow. Not on a queue; once.
   absl::Status Open();
 
   // Takes the command, or answers it at once: RESOURCE_EXHAUSTED when the slot has too much to do (SLOT_QUEUE_FULL) or
   // the state store is behind.
   void Submit(std::unique_ptr<Command> command);
 
-  // Runs `query` when the slot has reached `min_position`: DEADLINE_EXCEEDED (TOKEN_NOT_REACHED) when it does not in time.
-  void Query(Position min_position, absl::Time deadline, SlotQuery query);
+  // See SlotReads.
+  void Query(Position min_position, MonotonicMicros deadline, SlotQuery query);
+  void Watch(std::string aggregate_id, Position min_position, MonotonicMicros deadline, SlotWatch watch);
 
-  // Runs `watch` when the slot has reached `min_position`, and until it returns true again with each record that holds a
-  // fact of the aggregate: DEADLINE_EXCEEDED (NOT_SETTLED) when it does not in time.
-  void Watch(std::string aggregate_id, Position min_position, absl::Time deadline, SlotWatch watch);
+  // The log of the slot can be read up to `end` now.
+  void OnGrown(Position end);
+  // Claims the slot, whoever owns it. Nothing when it serves, claims or has stopped.
+  void TakeOver();
+  // The connection to the slot's log was lost, or its leader changed: what was read may have been cut.
+  void OnReset();
 
   SlotId slot() const { return slot_; }
   // First position that is not applied to the confirmed rows yet. Release/acquire: rows of lower positions are confirmed.
@@ -133,9 +162,8 @@ class SlotRunner {
   bool serving() const { return serving_.load(std::memory_order_acquire); }
   int64_t load() const { return load_.load(std::memory_order_relaxed); }
 
-  // On the executor ---------------------------------------------------------------------------------------------------
+  // On the queue ------------------------------------------------------------------------------------------------------
   void OnReport(const eventlog::AppendReport& report);
-  void Tick();
   SlotState State() const;
   // Refuses new commands with UNAVAILABLE from now on; what is in flight is finished.
   void StopIntake() { draining_ = true; }
@@ -145,86 +173,108 @@ class SlotRunner {
  private:
   struct Pending {
     std::unique_ptr<Command> command;
-    absl::Time submitted;
+    MonotonicMicros submitted = 0;
     uint64_t tag = 0;
+    MonotonicMicros appended = 0;
     UnixMicros earliest_timer = DueTimers::kNever;  // that its facts set
+    size_t record_bytes = 0;
+    std::string bytes;  // of its record, when somebody is told of confirmed ones
   };
   struct WaitingAnswer {
     std::unique_ptr<Command> command;
-    absl::Time submitted;
+    MonotonicMicros submitted = 0;
     absl::Status error;                   // when it is not OK
     std::optional<std::string> recorded;  // the answer of an earlier copy of the request
     Position recorded_position = 0;
   };
-  struct WaitingQuery {
-    Position position;
-    absl::Time deadline;
-    SlotQuery query;
-  };
-  struct WaitingWatch {
-    absl::Time deadline;
-    SlotWatch watch;
-  };
-
-  void Recover();
-  void ReadSome();
-  void ReadSoon();
+  // Following: slot_runner.cc.
+  SlotCatchUp::Taken OnRecord(const eventlog::StoredRecord& record);
+  void OnEnd();
+  // Folds the record at `position`; false when its rows could not be read just now.
+  bool Apply(Position position, const eventlog::Judgement& judgement);
   void Claim();
+  void ClaimAfter(const absl::Status& doubt);
+  void Settled();
+
+  // Deciding: slot_decisions.cc.
   void Pump();
-  // False when there is no room in flight: the command went back to the front of the queue.
+  // False when it cannot be taken now: the command went back to the front of the queue.
   bool Execute(Pending pending);
-  void Propose(Pending pending, bool has_facts, UnixMicros now, const absl::Status& refusal);
+  // The answer of an earlier copy of the request or reaction, or why the request id cannot be executed.
+  std::optional<WaitingAnswer> AnswerOfRepeat(const Command::Envelope& envelope, UnixMicros now);
+  bool Propose(Pending pending, bool has_facts, UnixMicros now, const absl::Status& refusal);
   void AnswerLater(WaitingAnswer answer);
   void Send(WaitingAnswer answer);
   void Finish(const Pending& pending);
-  // Behind the records that the confirmed rows hold: where the next start goes on.
-  const eventlog::Cursor& folded() const { return stuck_at_.has_value() ? *stuck_at_ : owner_->cursor(); }
+  void ForgetAnswers();
+  // Rows could not be read: the command is decided again after a pause, unless they never can be. False, for Execute.
+  bool Postpone(Pending pending, const absl::Status& why);
+
   void Handle(eventlog::Effects effects);
-  void Apply(Position position, const eventlog::Judgement& judgement);
+  void OnConfirmed(const eventlog::Effect& effect);
+  void OnLost(const eventlog::Effect& effect);
   void Stop(const absl::Status& status);
+  void StepDown();
+  void FailCommands(const absl::Status& status);
   void FailEverything(const absl::Status& status);
   void PublishPosition();
-  void AnswerQueries();
-  void ForgetAnswers();
+  void SetServing(bool serving);
+  void Look();
   absl::Status Unavailable() const;
+  // Whether it takes commands that nobody outside asked for.
+  bool OpenForFollowUps() const { return stopped_.ok() && !draining_ && serving(); }
+  UnixMicros LogicalTime() const { return owner_->LogicalTime(deps_.clock->Now()); }
+  // Behind the records that the confirmed rows hold: where the next start goes on.
+  const eventlog::Cursor& folded() const { return stuck_at_.has_value() ? *stuck_at_ : owner_->cursor(); }
 
-  // slot_follow_ups.cc: what follows from confirmed records.
-  void SendCalls(Command& command);
-  void DeliverOutcomes(const std::string& tenant, std::vector<CallOutcome> outcomes);
-  void FireTimers();
-  void AskWatches(const Command& command, Position position);
-  void AskAllWatches(const absl::StatusOr<const store::RowReader*>& rows, Position position);
-  void ExpireWatches();
+  // Wakes the slot in time for the first thing that waits for a time.
+  void ArmTick();
+  void Tick();
 
   const SlotId slot_;
   const SlotDependencies deps_;
+  const bool has_timers_;
 
   // Relaxed: a count that admission compares with a limit.
   std::atomic<int64_t> load_{0};
   std::atomic<Position> confirmed_{0};
   std::atomic<bool> serving_{false};
+  // While serving: where the log ends once all that is in flight has landed. Growth up to there is our own and needs no
+  // look. Release/acquire with the append that follows it.
+  std::atomic<Position> expected_end_{0};
+  // Exchanged by both sides, acquire and release: who finds a look posted already knows that it will see the growth.
+  std::atomic<bool> look_posted_{false};
 
   std::unique_ptr<store::SlotRows> rows_;
   std::optional<eventlog::Owner> owner_;
-  std::unique_ptr<eventlog::LogReader> reader_;
-  bool reading_ = false;  // a task that reads is posted
-  bool caught_up_ = false;
+  SlotCatchUp catch_up_;
+  SlotReads reads_;
+  SlotFollowUps follow_ups_;
+
+  bool wants_slot_;           // claims it at the end of the log
+  bool at_end_ = false;       // since the last claim conferred, the log was read to its end
+  uint64_t claims_ = 0;       // made so far
+  bool claim_waits_ = false;  // for its time, after one that failed
+  Backoff claim_backoff_;
+  Backoff read_backoff_;
+  bool postponed_ = false;  // the queue rests until rows can be read again
   bool settled_ = false;
   bool draining_ = false;
   bool abandoned_ = false;  // everything was answered; what the log still says is for the next start
   bool expiring_ = false;
-  UnixMicros next_expiry_scan_;
+  MonotonicMicros next_expiry_scan_;
   absl::Status stopped_;
-  std::optional<eventlog::Cursor> stuck_at_;  // before the fact that cannot be evolved, which stopped the slot
+  // The record that could not be folded yet, and the cursor before it. With `stopped_` it never will be.
+  std::optional<eventlog::Cursor> stuck_at_;
+  std::optional<eventlog::Effects> stuck_effects_;
 
   std::deque<Pending> queue_;
   std::deque<Pending> in_flight_;
   std::unordered_map<uint64_t, WaitingAnswer> answers_;
-  std::vector<WaitingQuery> queries_;
-  std::unordered_multimap<std::string, WaitingWatch> watches_;  // by aggregate
-  std::vector<absl::string_view> touched_;                      // kept for its memory
-  DueTimers timers_;
-  OutcomeGatherer gatherer_;
+  std::vector<absl::string_view> touched_;  // kept for its memory
+  std::multiset<MonotonicMicros> armed_;    // ticks that are on their way
+  // The log as followed before the effects at hand.
+  eventlog::Cursor cursor_before_;
 };
 
 }  // namespace halles::partition

@@ -4,19 +4,27 @@
 #include "libs/partition/runtime_tables.h"
 
 namespace halles::partition {
+namespace {
 
-void SetTimer(store::Rows& rows, UnixMicros due, absl::string_view key) {
-  kTimers.Put(rows, {due, std::string(key)}, {});
+TimerKey KeyOf(const FactContext& context, UnixMicros due, absl::string_view name) {
+  return {due, std::string(context.tenant), context.aggregate_type, std::string(context.aggregate_id),
+          std::string(name)};
 }
 
-void ClearTimer(store::Rows& rows, UnixMicros due, absl::string_view key) {
-  kTimers.Delete(rows, {due, std::string(key)});
+}  // namespace
+
+void SetTimer(store::Rows& rows, const FactContext& context, UnixMicros due, absl::string_view name) {
+  kTimers.Put(rows, KeyOf(context, due, name), {});
 }
 
-void MoveTimer(store::Rows& rows, UnixMicros from, UnixMicros to, absl::string_view key) {
+void ClearTimer(store::Rows& rows, const FactContext& context, UnixMicros due, absl::string_view name) {
+  kTimers.Delete(rows, KeyOf(context, due, name));
+}
+
+void MoveTimer(store::Rows& rows, const FactContext& context, UnixMicros from, UnixMicros to, absl::string_view name) {
   if (from == to) return;
-  if (from != 0) ClearTimer(rows, from, key);
-  if (to != 0) SetTimer(rows, to, key);
+  if (from != 0) ClearTimer(rows, context, from, name);
+  if (to != 0) SetTimer(rows, context, to, name);
 }
 
 }  // namespace halles::partition

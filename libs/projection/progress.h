@@ -11,8 +11,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/time/time.h"
 #include "libs/base/mutex.h"
+#include "libs/base/scheduler.h"
 #include "libs/base/slot.h"
 #include "libs/base/status.h"
 #include "libs/base/token.h"
@@ -32,7 +32,7 @@ struct SourceState {
 class Progress {
  public:
   // `name` is the follower's, such as "customer_identity/customers".
-  explicit Progress(std::string name) : name_(std::move(name)), waiters_(name_) {}
+  Progress(std::string name, FollowerShard* shard) : name_(std::move(name)), waiters_(name_, shard) {}
 
   void Add(SlotId source, Position reached) { reached_[source].store(reached, std::memory_order_relaxed); }
 
@@ -50,15 +50,13 @@ class Progress {
   }
 
   // Calls `done` when all positions are reached; see Waiters::Wait.
-  void WhenReached(const TokenPositions& positions, absl::Time deadline, Waiters::Done done) {
+  void WhenReached(const TokenPositions& positions, MonotonicMicros deadline, Waiters::Done done) {
     waiters_.Wait(
         positions, deadline, [this](SlotId source) { return reached(source); }, std::move(done));
   }
-  // Answers who waits for what is reached now; false when nobody waits.
-  bool Settle() {
-    if (waiters_.empty()) return false;
+  // Answers who waits for what is reached now.
+  void Settle() {
     waiters_.Settle([this](SlotId source) { return reached(source); });
-    return true;
   }
   // Answers everyone who waits with UNAVAILABLE.
   void Close() {

@@ -1,337 +1,605 @@
-// Reads a log and submits what follows from it.
+// Submits what follows from the records of the sources to the slots that are owned here.
 #include "libs/projection/reactor.h"
 
-#include <pthread.h>
-
 #include <algorithm>
+#include <deque>
 #include <limits>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "libs/base/backoff.h"
 #include "libs/base/status.h"
 #include "libs/partition/runtime_tables.h"
+#include "libs/projection/source_reader.h"
+#include "libs/telemetry/log.h"
 
 namespace halles::projection {
 namespace {
 
-constexpr absl::Duration kIdleRound = absl::Milliseconds(50);
-constexpr size_t kReadRecords = 256;
-constexpr absl::Duration kLoadTimeout = absl::Seconds(60);
+// What a target slot that is not owned here has covered: it counts for nothing.
+constexpr Position kElsewhere = std::numeric_limits<Position>::max();
+constexpr absl::Duration kRetryMin = absl::Milliseconds(20);
+constexpr absl::Duration kRetryMax = absl::Seconds(2);
+// Rows that could not be read are asked for again after so long.
+constexpr absl::Duration kLoadPause = absl::Milliseconds(50);
+// Records whose requests are kept for the target slots that are still to take them.
+constexpr size_t kReactedRecordsMax = 2 * kFeedRecordsMax;
 
-// A record without events that says how far the reactions to a source have all been recorded.
+log::v1::Cause CauseOf(SlotId source, const SourceRecord& record, uint32_t number) {
+  log::v1::Cause cause;
+  cause.set_service(static_cast<log::v1::Service>(source.service));
+  cause.set_slot(source.slot);
+  cause.set_position(record.position);
+  cause.set_reaction(number);
+  cause.set_hash(record.before.chain.view().data(), record.before.chain.view().size());
+  cause.set_cursor(eventlog::EncodeCursor(record.before));
+  return cause;
+}
+
+// A record without events that says how far the slot has reacted to its sources.
 class ProgressCommand final : public partition::Command {
  public:
-  ProgressCommand() {
+  using Done = std::function<void(bool recorded)>;
+
+  ProgressCommand(std::vector<log::v1::SourceProgress> progress, Done done)
+      : progress_(std::move(progress)), done_(std::move(done)) {
     envelope.internal = true;
     envelope.record_always = true;
   }
   absl::StatusOr<bool> Decide(const store::RowReader&, const partition::CommandContext&) override { return false; }
   absl::Status Evolve(store::Rows&, partition::FactContext) override { return absl::OkStatus(); }
-  void Record(log::v1::Batch*) const override {}
-  void Answer(partition::AnswerPosition) override {}
-  void AnswerRecorded(const std::string&, partition::AnswerPosition) override {}
-  void AnswerError(const absl::Status&) override {}
+  void Record(log::v1::Batch* batch) const override {
+    for (const log::v1::SourceProgress& progress : progress_) *batch->add_progress() = progress;
+  }
+  void Answer(partition::AnswerPosition) override { done_(true); }
+  void AnswerRecorded(const std::string&, partition::AnswerPosition) override { done_(true); }
+  void AnswerError(const absl::Status&) override { done_(false); }
+
+ private:
+  const std::vector<log::v1::SourceProgress> progress_;
+  const Done done_;
 };
-
-log::v1::Cause CauseOf(SlotId source, Position position, uint32_t index, const eventlog::Cursor& before) {
-  log::v1::Cause cause;
-  cause.set_service(static_cast<log::v1::Service>(source.service));
-  cause.set_slot(source.slot);
-  cause.set_position(position);
-  cause.set_event_index(index);
-  cause.set_hash(before.chain.view().data(), before.chain.view().size());
-  cause.set_cursor(eventlog::EncodeCursor(before));
-  return cause;
-}
-
-// A refusal is an answer; anything that a later try could mend is not.
-bool ShouldRetry(const absl::Status& status) {
-  return !status.ok() && status.code() != absl::StatusCode::kFailedPrecondition &&
-         status.code() != absl::StatusCode::kInvalidArgument;
-}
 
 }  // namespace
 
-Reactor::Reactor(ReactionDefinition definition, eventlog::EventLog* log, partition::Runtime* runtime,
-                 uint64_t progress_every, RecordShare* share)
-    : definition_(std::move(definition)),
-      log_(log),
-      runtime_(runtime),
-      progress_every_(progress_every),
-      share_(share),
-      progress_(definition_.name),
-      mailbox_(std::make_shared<Mailbox>(std::vector<ServiceId>{definition_.source})) {}
-
-absl::StatusOr<std::unique_ptr<Reactor>> Reactor::Start(ReactionDefinition definition, eventlog::EventLog* log,
-                                                        partition::Runtime* runtime, uint64_t progress_every,
-                                                        RecordShare* share) {
-  std::unique_ptr<Reactor> reactor(new Reactor(std::move(definition), log, runtime, progress_every, share));
-  for (uint32_t slot = 0; slot < log->identity().slots_per_service; ++slot) {
-    const SlotId id{reactor->definition_.source, static_cast<uint16_t>(slot)};
-    absl::StatusOr<eventlog::Cursor> loaded = reactor->LoadCursor(id);
-    // A slot that has stopped takes its own reactions with it; the others go on.
-    const bool stopped = !loaded.ok();
-    const eventlog::Cursor cursor = stopped ? eventlog::GenesisCursor(log->identity(), id) : *loaded;
-    auto source = std::make_unique<Source>();
-    source->slot = id;
-    source->resume = cursor;
-    source->recorded = cursor.next;
-    reactor->progress_.Add(id, cursor.next);
-    source->reader = std::make_unique<SourceReader>(log, id, cursor, share);
-    reactor->flights_[id];
-    if (stopped) reactor->StopSource(*source, loaded.status());
-    reactor->sources_.emplace(id, std::move(source));
-  }
-  reactor->subscription_ = log->Subscribe(
-      [mailbox = reactor->mailbox_](absl::Span<const eventlog::SlotEnd> grown) { mailbox->dirty.Add(grown); });
-  reactor->thread_ = std::thread([reactor = reactor.get()] { reactor->Run(); });
-  return reactor;
-}
-
-Reactor::~Reactor() { Stop(); }
-
-void Reactor::Stop() {
-  subscription_.reset();
-  stopping_.store(true, std::memory_order_relaxed);
-  mailbox_->dirty.Poke();
-  if (thread_.joinable()) thread_.join();
-  progress_.Close();
-}
-
-// The slot that keeps the progress of a source: where all reactions go, or the slot of the same number.
-SlotId Reactor::HomeOf(SlotId source) const {
-  if (!definition_.single_target.empty()) return runtime_->SlotFor(definition_.service, "", definition_.single_target);
-  return {definition_.service, source.slot};
-}
-
-absl::StatusOr<eventlog::Cursor> Reactor::LoadCursor(SlotId source) {
-  struct Loaded {
-    Mutex mutex;
-    bool done = false;
-    absl::Status status;
-    std::string cursor;
+// A slot that takes reactions.
+struct Reactor::Target {
+  // How far the reactions to a source slot are recorded here, and how far the log has been told so by a progress
+  // record.
+  struct Reached {
+    eventlog::Cursor cursor;
+    Position told = 0;
   };
-  // Shared: the answer may come after the time-out.
-  auto loaded = std::make_shared<Loaded>();
-  const bool single = !definition_.single_target.empty();
-  runtime_->Query(HomeOf(source), 0, absl::Now() + kLoadTimeout,
-                  [loaded, source, single](absl::StatusOr<const store::RowReader*> rows, Position) {
-                    MutexLock lock(&loaded->mutex);
-                    loaded->done = true;
-                    if (!rows.ok()) {
-                      loaded->status = rows.status();
+
+  SlotId slot;
+  // Counts the times that the slot became this instance's or ceased to be: whatever belongs to an earlier time does
+  // nothing. Changed on the slot's queue. Acquire/release with the tasks that it is compared in.
+  std::atomic<uint64_t> epoch{0};
+  // Per source slot; kElsewhere while the slot is not owned here. Acquire/release: who sees a position finds the
+  // reactions below it confirmed. The map itself is immutable after Start.
+  std::map<SlotId, std::atomic<Position>> covered;
+
+  Mutex mutex;
+  std::map<SlotId, Reached> reached ABSL_GUARDED_BY(mutex);
+  bool recording ABSL_GUARDED_BY(mutex) = false;                 // a progress record is under way
+  absl::flat_hash_set<Hash128> recorded ABSL_GUARDED_BY(mutex);  // requests whose repeats do nothing
+
+  void Begin() ABSL_LOCKS_EXCLUDED(mutex) {
+    MutexLock lock(&mutex);
+    reached.clear();
+    recording = false;
+    recorded.clear();
+  }
+  bool WasRecorded(const Hash128& request) ABSL_LOCKS_EXCLUDED(mutex) {
+    MutexLock lock(&mutex);
+    return recorded.contains(request);
+  }
+  void NoteRecorded(const Hash128& request) ABSL_LOCKS_EXCLUDED(mutex) {
+    MutexLock lock(&mutex);
+    if (recorded.size() >= kRecordedRequestsMax) recorded.clear();
+    recorded.insert(request);
+  }
+};
+
+// One source slot: what follows from its records, made once for all target slots. On the queue of the source's shard.
+class Reactor::Source {
+ public:
+  Source(Reactor* reactor, SourceFollower* follower) : reactor_(*reactor), follower_(*follower) {
+    for (size_t i = 0; i < reactor_.definitions_.size(); ++i) {
+      if (reactor_.definitions_[i].source == slot().service) definitions_.push_back(i);
+    }
+  }
+
+  SlotId slot() const { return follower_.slot(); }
+  SourceFollower& follower() { return follower_; }
+
+  void StartLine(Target& target, uint64_t epoch, const eventlog::Cursor& cursor);
+  void EndLine(Target& target, uint64_t epoch);
+
+  // The requests of the record for the target slot, in their order.
+  absl::StatusOr<std::vector<Request>> RequestsFor(const SourceRecord& record, SlotId target) {
+    if (!Concerns(record)) return std::vector<Request>();
+    auto known = made_.find(record.position);
+    if (known == made_.end() || known->second.before != record.before || known->second.taken.contains(target)) {
+      ASSIGN_OR_RETURN(RequestsByTarget requests, React(record));
+      if (known == made_.end() && made_.size() >= kReactedRecordsMax) made_.erase(made_.begin());
+      known = made_.insert_or_assign(record.position, Made{record.before, std::move(requests), {}}).first;
+    }
+    Made& made = known->second;
+    std::vector<Request> own;
+    if (const auto found = made.requests.find(target); found != made.requests.end()) own = std::move(found->second);
+    made.taken.insert(target);
+    if (made.taken.size() >= lines_.size()) made_.erase(known);
+    return own;
+  }
+
+ private:
+  struct Made {
+    eventlog::Cursor before;
+    RequestsByTarget requests;
+    std::set<SlotId> taken;  // targets whose requests were handed out
+  };
+
+  const ReactionDefinition& Definition(size_t index) const { return reactor_.definitions_[index]; }
+
+  bool Concerns(const SourceRecord& record) const {
+    return std::any_of(record.events.begin(), record.events.end(), [this](const SourceEvent& event) {
+      return std::any_of(definitions_.begin(), definitions_.end(), [this, &event](size_t index) {
+        return Definition(index).type == event.type && Handles(Definition(index).fields, event.payload);
+      });
+    });
+  }
+
+  absl::StatusOr<RequestsByTarget> React(const SourceRecord& record) const {
+    RequestsByTarget by_target;
+    for (size_t i = 0; i < record.events.size(); ++i) {
+      const SourceEvent& event = record.events[i];
+      for (const size_t index : definitions_) {
+        const ReactionDefinition& definition = Definition(index);
+        if (definition.type != event.type || !Handles(definition.fields, event.payload)) continue;
+        absl::StatusOr<Requests> made = definition.react(event.payload, record.ContextOf(slot(), i));
+        if (!made.ok()) return Final(definition, record, i, made.status());
+        for (std::unique_ptr<google::protobuf::Message>& request : *made) {
+          const partition::CommandDefinition* command = reactor_.CommandOf(*request);
+          if (command == nullptr) {
+            return Final(definition, record, i,
+                         absl::InternalError(absl::StrCat(request->GetDescriptor()->full_name(), " is no command of ",
+                                                          ServiceName(reactor_.service_))));
+          }
+          Request due{.number = 0,
+                      .definition = index,
+                      .command = command,
+                      .key = command->KeyOf(*request),
+                      .request = std::move(request)};
+          std::vector<Request>& in_target =
+              by_target[reactor_.runtime_->SlotFor(reactor_.service_, record.tenant, due.key)];
+          due.number = static_cast<uint32_t>(in_target.size());
+          in_target.push_back(std::move(due));
+        }
+      }
+    }
+    return by_target;
+  }
+
+  // A pure function that failed will fail again.
+  absl::Status Final(const ReactionDefinition& definition, const SourceRecord& record, size_t event,
+                     const absl::Status& why) const {
+    return Failure(
+        absl::StatusCode::kDataLoss, "NO_REACTION",
+        absl::StrCat(definition.name, ", ", EventRef{slot(), record.position, static_cast<uint32_t>(event)}.ToString(),
+                     ": ", why.message()));
+  }
+
+  Reactor& reactor_;
+  SourceFollower& follower_;
+  std::vector<size_t> definitions_;                // that react to this source, in their order
+  std::map<SlotId, std::shared_ptr<Line>> lines_;  // by target
+  std::map<Position, Made> made_;
+};
+
+// The reactions of one target slot to one source slot, while the target is owned here. On the queue of the source's
+// shard. Shared with answers that are on their way: they do nothing when the line has ended.
+class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this<Line> {
+ public:
+  Line(Reactor* reactor, Source* source, Target* target, uint64_t epoch, eventlog::Cursor cursor)
+      : reactor_(*reactor),
+        source_(*source),
+        target_(*target),
+        epoch_(epoch),
+        cursor_(cursor),
+        resume_(std::move(cursor)),
+        backoff_(kRetryMin, kRetryMax) {}
+
+  const eventlog::Cursor& cursor() const override { return cursor_; }
+  bool ready() const override { return !failed_ && open_ < kReactionsInFlightMax && !sequence_->broken(); }
+
+  Taken Take(absl::Span<const SourceRecordPtr> records) override {
+    Taken taken;
+    for (const SourceRecordPtr& record : records) {
+      if (open_ >= kReactionsInFlightMax) break;
+      taken.status = Submit(*record);
+      if (!taken.status.ok()) break;
+      cursor_ = record->after;
+      ++taken.records;
+    }
+    Settle();
+    return taken;
+  }
+
+  void OnStopped(const absl::Status& why) override { reactor_.NoteStopped(target_.slot, source_.slot(), why); }
+
+  // Nothing of it that waits for its turn is decided any more.
+  void End() { sequence_->Break(); }
+
+  // Moves over the records whose reactions are all recorded.
+  void Settle() {
+    const Position before = resume_.next;
+    while (!steps_.empty() && steps_.front().open == 0) {
+      resume_ = std::move(steps_.front().after);
+      steps_.pop_front();
+    }
+    // Without anything under way its own cursor counts: it has passed records that led to nothing.
+    if (steps_.empty() && !failed_) resume_ = cursor_;
+    if (resume_.next > before) backoff_.Reset();
+    reactor_.OnReached(target_, epoch_, source_.slot(), resume_);
+  }
+
+ private:
+  // A record with reactions that are not all recorded.
+  struct Step {
+    Position position = 0;
+    eventlog::Cursor after;
+    size_t open = 0;
+  };
+
+  absl::Status Submit(const SourceRecord& record) {
+    ASSIGN_OR_RETURN(std::vector<Request> requests, source_.RequestsFor(record, target_.slot));
+    std::vector<std::optional<Hash128>> hashes(requests.size());
+    Step step{record.position, record.after, 0};
+    for (size_t i = 0; i < requests.size(); ++i) {
+      Request& request = requests[i];
+      if (reactor_.definitions_[request.definition].once_is_enough) {
+        // Reactions may make requests of different types with the same bytes.
+        hashes[i] = Hash128Of(absl::StrCat(request.definition, "/", request.key), request.request->SerializeAsString());
+        if (target_.WasRecorded(*hashes[i])) {
+          request.request = nullptr;
+          continue;
+        }
+      }
+      ++step.open;
+    }
+    if (step.open == 0) return absl::OkStatus();
+    open_ += step.open;
+    steps_.push_back(std::move(step));
+    for (size_t i = 0; i < requests.size(); ++i) {
+      Request& request = requests[i];
+      if (request.request == nullptr) continue;
+      partition::Command::Envelope envelope;
+      envelope.tenant = std::string(record.tenant);
+      envelope.internal = true;
+      envelope.sequence = sequence_;
+      envelope.cause = CauseOf(source_.slot(), record, request.number);
+      reactor_.runtime_->Submit(
+          {reactor_.service_, request.command}, request.key, std::move(*request.request), std::move(envelope),
+          [line = weak_from_this(), shard = &source_.follower().shard(), sequence = sequence_,
+           position = record.position,
+           hash = hashes[i]](const absl::StatusOr<google::protobuf::Message*>& response, partition::AnswerPosition) {
+            if (!response.ok()) sequence->Break();  // before the target looks at the next
+            shard->Add([line, position, hash, status = response.status()] {
+              if (const std::shared_ptr<Line> waiting = line.lock()) waiting->OnAnswer(position, hash, status);
+            });
+          });
+    }
+    return absl::OkStatus();
+  }
+
+  // A refusal has been recorded and is a success here; an error says that nothing was recorded.
+  void OnAnswer(Position position, const std::optional<Hash128>& hash, const absl::Status& status) {
+    --open_;
+    if (!status.ok()) {
+      if (!failed_ && backoff_.fresh()) {
+        telemetry::Log(telemetry::LogLevel::kWarning, "projection", "a reaction failed; it is tried again",
+                       {{"target", target_.slot.ToString()},
+                        {"source", source_.slot().ToString()},
+                        {"position", position},
+                        {"why", status.message()},
+                        {"reason", ReasonOf(status)}});
+      }
+      failed_ = true;
+    } else {
+      if (hash.has_value()) target_.NoteRecorded(*hash);
+      for (Step& step : steps_) {
+        if (step.position == position) --step.open;
+      }
+    }
+    Settle();
+    if (!failed_) {
+      source_.follower().Wake();
+    } else if (open_ == 0) {
+      source_.follower().shard().PostAfter(backoff_.Next(source_.follower().shard().random()),
+                                           [line = weak_from_this()] {
+                                             if (const auto waiting = line.lock()) waiting->TryAgain();
+                                           });
+    }
+  }
+
+  // From the first record that is not known to be recorded; what was recorded behind it does nothing a second time.
+  void TryAgain() {
+    failed_ = false;
+    sequence_ = std::make_shared<partition::CommandSequence>();
+    steps_.clear();
+    cursor_ = resume_;
+    source_.follower().Wake();
+  }
+
+  Reactor& reactor_;
+  Source& source_;
+  Target& target_;
+  const uint64_t epoch_;
+  eventlog::Cursor cursor_;  // behind the records whose reactions were submitted
+  eventlog::Cursor resume_;  // before the first record whose reactions are not known to be recorded
+  std::deque<Step> steps_;
+  size_t open_ = 0;
+  bool failed_ = false;  // waits until all are answered, and for its time
+  // One per try. Shared with the commands.
+  std::shared_ptr<partition::CommandSequence> sequence_ = std::make_shared<partition::CommandSequence>();
+  Backoff backoff_;
+};
+
+void Reactor::Source::StartLine(Target& target, uint64_t epoch, const eventlog::Cursor& cursor) {
+  if (target.epoch.load(std::memory_order_acquire) != epoch) return;
+  auto line = std::make_shared<Line>(&reactor_, this, &target, epoch, cursor);
+  lines_[target.slot] = line;
+  line->Settle();
+  follower_.Add(line.get());
+}
+
+void Reactor::Source::EndLine(Target& target, uint64_t epoch) {
+  const auto line = lines_.find(target.slot);
+  if (line != lines_.end()) {
+    line->second->End();
+    follower_.Remove(line->second.get());
+    lines_.erase(line);
+  }
+  if (target.epoch.load(std::memory_order_acquire) != epoch) return;  // it is owned here again
+  target.covered.at(slot()).store(kElsewhere, std::memory_order_release);
+  reactor_.waiters_.Settle([this](SlotId source) { return reactor_.reached(source); });
+}
+
+Reactor::Reactor(ServiceId service, std::vector<ReactionDefinition> definitions, eventlog::EventLog* log,
+                 FollowerShard* shard, uint64_t progress_every)
+    : service_(service),
+      name_(absl::StrCat("reactions of ", ServiceName(service))),
+      definitions_(std::move(definitions)),
+      log_(log),
+      shard_(shard),
+      progress_every_(progress_every),
+      waiters_(name_, shard) {
+  for (const ReactionDefinition& definition : definitions_) source_services_.insert(definition.source);
+}
+
+Reactor::~Reactor() { Close(); }
+
+void Reactor::Start(partition::Runtime* runtime, const std::function<SourceFollower*(SlotId)>& follower_of) {
+  runtime_ = runtime;
+  for (const partition::ServiceDefinition& service : runtime->options().services) {
+    if (service.id != service_) continue;
+    for (const auto& [name, command] : service.commands) commands_[command->request_type()] = command.get();
+  }
+  for (const ServiceId service : source_services_) {
+    for (const SlotId slot : SlotsOf(*log_, service)) {
+      sources_.emplace(slot, std::make_unique<Source>(this, follower_of(slot)));
+    }
+  }
+  for (const SlotId slot : SlotsOf(*log_, service_)) {
+    auto target = std::make_unique<Target>();
+    target->slot = slot;
+    for (const auto& [source, unused] : sources_) target->covered[source].store(kElsewhere, std::memory_order_relaxed);
+    targets_.push_back(std::move(target));
+  }
+}
+
+const partition::CommandDefinition* Reactor::CommandOf(const google::protobuf::Message& request) const {
+  const auto command = commands_.find(request.GetDescriptor());
+  return command == commands_.end() ? nullptr : command->second;
+}
+
+void Reactor::OnServing(SlotId slot, bool serving) {
+  Target& target = *targets_.at(slot.slot);
+  const uint64_t epoch = target.epoch.fetch_add(1, std::memory_order_acq_rel) + 1;
+  if (serving) {
+    target.Begin();
+    for (auto& [source, covered] : target.covered) covered.store(0, std::memory_order_release);
+    LoadCursors(target, epoch);
+    return;
+  }
+  for (const auto& [unused, source] : sources_) {
+    source->follower().shard().Add([source = source.get(), &target, epoch] { source->EndLine(target, epoch); });
+  }
+}
+
+void Reactor::LoadCursors(Target& target, uint64_t epoch) {
+  runtime_->Query(target.slot, 0, kNoDeadline,
+                  [this, &target, epoch](const absl::StatusOr<const store::RowReader*>& rows, Position) {
+                    if (target.epoch.load(std::memory_order_acquire) != epoch) return;
+                    std::map<SlotId, std::string> cursors;
+                    absl::Status read = rows.status();
+                    if (read.ok()) {
+                      for (const auto& [source, unused] : sources_) {
+                        const auto row = partition::kReactionCursors.Get(**rows, {source});
+                        cursors[source] = row.has_value() ? row->cursor() : std::string();
+                      }
+                      read = (*rows)->status();
+                    }
+                    if (!read.ok()) {
+                      // Unless it stops, and so is the instance's no longer, the slot answers in time.
+                      shard_->PostAfter(kLoadPause, [this, &target, epoch] {
+                        if (target.epoch.load(std::memory_order_acquire) == epoch) LoadCursors(target, epoch);
+                      });
                       return;
                     }
-                    Position position = 0;
-                    if (auto progress = partition::kReactionProgress.Get(**rows, {source}); progress.has_value()) {
-                      position = progress->position();
-                      loaded->cursor = progress->cursor();
+                    for (const auto& [slot, source] : sources_) {
+                      absl::StatusOr<eventlog::Cursor> cursor = eventlog::GenesisCursor(log_->identity(), slot);
+                      if (const std::string& stored = cursors[slot]; !stored.empty()) {
+                        cursor = eventlog::DecodeCursor(stored);
+                      }
+                      if (!cursor.ok()) {
+                        NoteStopped(target.slot, slot, cursor.status());
+                        continue;
+                      }
+                      source->follower().shard().Add([source = source.get(), &target, epoch, at = *std::move(cursor)] {
+                        source->StartLine(target, epoch, at);
+                      });
                     }
-                    if (auto last = partition::kReactionCursors.Get(**rows, {source});
-                        single && last.has_value() && last->position() > position) {
-                      loaded->cursor = last->cursor();
-                    }
-                    loaded->status = (*rows)->status();
                   });
-  MutexLock lock(&loaded->mutex);
-  if (!loaded->mutex.AwaitWithTimeout([&loaded]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return loaded->done; },
-                                      kLoadTimeout)) {
-    return absl::DeadlineExceededError(absl::StrCat(definition_.name, ": the slot of its cursor does not answer"));
-  }
-  RETURN_IF_ERROR(loaded->status);
-  if (loaded->cursor.empty()) return eventlog::GenesisCursor(log_->identity(), source);
-  return eventlog::DecodeCursor(loaded->cursor);
 }
 
-void Reactor::Run() {
-  pthread_setname_np(pthread_self(), absl::StrCat("react-", definition_.name).substr(0, 15).c_str());
-  std::set<SlotId> busy;
-  for (const auto& [slot, source] : sources_) busy.insert(slot);
-  while (!stopping_.load(std::memory_order_relaxed)) {
-    const std::set<SlotId> changed = mailbox_->dirty.Take(busy.empty() ? kIdleRound : absl::ZeroDuration());
-    busy.insert(changed.begin(), changed.end());
-    TakeOutcomes();
-    for (const auto& [slot, flight] : flights_) {
-      if (flight.failed && flight.open == 0 && !flight.stopped && absl::Now() >= flight.retry_at) busy.insert(slot);
-    }
-    for (auto it = busy.begin(); it != busy.end();) {
-      const auto source = sources_.find(*it);
-      const bool more = source != sources_.end() && Advance(*source->second);
-      it = more ? std::next(it) : busy.erase(it);
-    }
-    if (!progress_.Settle() && changed.size() >= DirtySlots::kGatherFrom) {
-      mailbox_->dirty.Gather();
-    }
-  }
-}
-
-void Reactor::TakeOutcomes() {
-  std::vector<Outcome> outcomes;
+void Reactor::OnReached(Target& target, uint64_t epoch, SlotId source, const eventlog::Cursor& resume) {
+  if (target.epoch.load(std::memory_order_acquire) != epoch) return;
+  uint64_t untold = 0;
   {
-    MutexLock lock(&mailbox_->mutex);
-    outcomes.swap(mailbox_->outcomes);
-  }
-  std::set<SlotId> touched;
-  for (const Outcome& outcome : outcomes) {
-    Flight& flight = flights_.at(outcome.source);
-    --flight.open;
-    touched.insert(outcome.source);
-    if (outcome.generation != flight.generation) continue;
-    if (ShouldRetry(outcome.status)) {
-      flight.failed = true;
-      flight.retry_at = absl::Now() + kReactionRetry;
-      continue;
-    }
-    if (outcome.status.ok() && outcome.request.has_value()) {
-      if (recorded_.size() >= kRecordedRequestsMax) recorded_.clear();
-      recorded_.insert(*outcome.request);
-    }
-    for (Step& step : flight.steps) {
-      if (step.position == outcome.position) --step.open;
+    MutexLock lock(&target.mutex);
+    const auto [reached, first] = target.reached.try_emplace(source, Target::Reached{resume, resume.next});
+    if (!first) reached->second.cursor = resume;
+    if (!target.recording) {
+      for (const auto& [unused, each] : target.reached) untold += each.cursor.next - each.told;
     }
   }
-  for (SlotId slot : touched) SettleSteps(*sources_.at(slot));
+  std::atomic<Position>& covered = target.covered.at(source);
+  if (covered.load(std::memory_order_relaxed) != resume.next) {
+    covered.store(resume.next, std::memory_order_release);
+    waiters_.Settle([this](SlotId slot) { return this->reached(slot); });
+  }
+  if (untold >= progress_every_) RecordProgress(target, epoch);
 }
 
-// Moves over the records whose commands are all recorded.
-void Reactor::SettleSteps(Source& source) {
-  Flight& flight = flights_.at(source.slot);
-  while (!flight.steps.empty() && flight.steps.front().open == 0) {
-    source.resume = flight.cursors.front();
-    flight.steps.pop_front();
-    flight.cursors.pop_front();
+void Reactor::RecordProgress(Target& target, uint64_t epoch) {
+  std::vector<log::v1::SourceProgress> progress;
+  std::map<SlotId, Position> told;
+  {
+    MutexLock lock(&target.mutex);
+    if (std::exchange(target.recording, true)) return;
+    for (const auto& [source, reached] : target.reached) {
+      if (reached.cursor.next == reached.told) continue;
+      log::v1::SourceProgress& each = progress.emplace_back();
+      each.set_service(static_cast<log::v1::Service>(source.service));
+      each.set_slot(source.slot);
+      each.set_position(reached.cursor.next);
+      each.set_cursor(eventlog::EncodeCursor(reached.cursor));
+      told[source] = reached.cursor.next;
+    }
   }
-  // Without anything under way the reader's own cursor counts: it has passed records that led to nothing.
-  if (flight.steps.empty() && !flight.failed) {
-    source.resume = source.read_ahead.empty() ? source.reader->cursor() : source.read_ahead.front()->before;
-  }
-  progress_.Set(source.slot, source.resume.next);
-  RecordProgress(source);
+  runtime_->Submit(target.slot, std::make_unique<ProgressCommand>(
+                                    std::move(progress), [&target, epoch, told = std::move(told)](bool recorded) {
+                                      MutexLock lock(&target.mutex);
+                                      if (target.epoch.load(std::memory_order_acquire) != epoch) return;
+                                      target.recording = false;
+                                      if (!recorded) return;  // the next that is reached leads to another try
+                                      for (const auto& [source, position] : told) {
+                                        target.reached.at(source).told = position;
+                                      }
+                                    }));
 }
 
-// True when there may be more to do at once.
-bool Reactor::Advance(Source& source) {
-  Flight& flight = flights_.at(source.slot);
-  if (flight.stopped) return false;
-  if (flight.failed) {
-    if (flight.open > 0 || absl::Now() < flight.retry_at) return false;  // the last answer or the time brings us back
-    // From the first record that is not known to be recorded; what was recorded behind it does nothing a second time.
-    flight.failed = false;
-    ++flight.generation;
-    flight.line = std::make_shared<partition::CommandLine>();
-    flight.steps.clear();
-    flight.cursors.clear();
-    source.read_ahead.clear();
-    source.reader = std::make_unique<SourceReader>(log_, source.slot, source.resume, share_);
+Position Reactor::reached(SlotId source) const {
+  Position least = kElsewhere;
+  if (!sources_.contains(source)) return least;
+  for (const std::unique_ptr<Target>& target : targets_) {
+    least = std::min(least, target->covered.at(source).load(std::memory_order_acquire));
   }
-  if (source.read_ahead.empty()) {
-    SourceBatches batches;
-    const absl::StatusOr<size_t> count =
-        source.reader->Read(kReadRecords, std::numeric_limits<Position>::max(), &batches);
-    if (!count.ok()) {
-      StopSource(source, count.status());
-      return false;
-    }
-    if (*count == 0) {
-      SettleSteps(source);
-      return false;
-    }
-    for (std::shared_ptr<const SourceBatch>& batch : batches) source.read_ahead.push_back(std::move(batch));
-  }
-  while (!source.read_ahead.empty()) {
-    if (flight.open >= kReactionsInFlightMax) return false;  // an answer brings us back
-    size_t submitted = 0;
-    const SourceBatch& record = *source.read_ahead.front();
-    flight.steps.push_back({record.position, 0});
-    flight.cursors.push_back(record.after);
-    if (const absl::Status status = Submit(source, record, &submitted); !status.ok()) {
-      StopSource(source, status);
-      return false;
-    }
-    if (submitted == 0) {
-      flight.steps.pop_back();
-      flight.cursors.pop_back();
-    }
-    source.read_ahead.pop_front();
-  }
-  SettleSteps(source);
-  return true;
+  return least;
 }
 
-absl::Status Reactor::Submit(Source& source, const SourceBatch& record, size_t* submitted) {
-  Flight& flight = flights_.at(source.slot);
-  struct Due {
-    uint32_t number;
-    Reaction reaction;
-    std::optional<Hash128> request;  // when its repeats need not be submitted
-  };
-  std::vector<Due> reactions;
-  uint32_t index = 0;
-  const absl::Span<const ReactionDefinition> parts = definition_.Parts();
-  for (size_t i = 0; i < record.events.size(); ++i) {
-    const SourceEvent& event = record.events[i];
-    for (size_t p = 0; p < parts.size(); ++p) {
-      const ReactionDefinition& part = parts[p];
-      if (event.type != part.type) continue;
-      if (!part.fields.empty() &&
-          std::find(part.fields.begin(), part.fields.end(), FirstFieldOf(event.payload)) == part.fields.end()) {
-        continue;
-      }
-      std::vector<Reaction> made;
-      const absl::Status reacted = part.react(event.payload, record.ContextOf(source.slot, i), &made);
-      if (!reacted.ok()) {
-        return WithContext(reacted, EventRef{source.slot, record.position, static_cast<uint32_t>(i)}.ToString());
-      }
-      // Several reactions to one record are told apart by consecutive indexes, those that are left out included.
-      for (Reaction& reaction : made) {
-        const uint32_t number = index++;
-        std::optional<Hash128> request;
-        if (part.once_is_enough) {
-          // Parts may make requests of different types with the same bytes.
-          request = Hash128Of(absl::StrCat(p, "/", reaction.aggregate_key), reaction.request);
-          if (recorded_.contains(*request)) continue;
+TokenPositions Reactor::positions() const {
+  TokenPositions positions;
+  for (const auto& [slot, unused] : sources_) positions[slot] = reached(slot);
+  return positions;
+}
+
+void Reactor::ExtendToken(TokenPositions positions, MonotonicMicros deadline, Extended done) {
+  TokenPositions of_sources;
+  for (const auto& [slot, position] : positions) {
+    if (sources_.contains(slot)) of_sources[slot] = position;
+  }
+  if (of_sources.empty()) {
+    done(std::move(positions));
+    return;
+  }
+  waiters_.Wait(
+      std::move(of_sources), deadline, [this](SlotId source) { return reached(source); },
+      [this, positions = std::move(positions), deadline, done = std::move(done)](const absl::Status& reached) mutable {
+        if (reached.ok()) {
+          AwaitStandbys(0, 0, std::move(positions), deadline, std::move(done));
+        } else {
+          done(reached);
         }
-        reactions.push_back({number, std::move(reaction), request});
-      }
+      });
+}
+
+void Reactor::AwaitStandbys(size_t index, Position from, TokenPositions positions, MonotonicMicros deadline,
+                            Extended done) {
+  // Whether the target is owned elsewhere, so that only its state says how far it has come.
+  const auto elsewhere = [&positions](const Target& target) {
+    return std::any_of(positions.begin(), positions.end(), [&target](const auto& entry) {
+      const auto covered = target.covered.find(entry.first);
+      return covered != target.covered.end() && covered->second.load(std::memory_order_acquire) == kElsewhere;
+    });
+  };
+  for (; index < targets_.size() && !elsewhere(*targets_[index]); ++index) from = 0;
+  if (index == targets_.size()) {
+    TokenPositions extended = positions;
+    for (const std::unique_ptr<Target>& target : targets_) {
+      MergeToken({{target->slot, runtime_->confirmed(target->slot)}}, &extended);
     }
+    done(std::move(extended));
+    return;
   }
-  *submitted = reactions.size();
-  flight.steps.back().open = reactions.size();
-  flight.open += reactions.size();
-  for (auto& [number, reaction, request] : reactions) {
-    std::unique_ptr<partition::Command> command =
-        reaction.make([mailbox = mailbox_, line = flight.line, slot = source.slot, generation = flight.generation,
-                       position = record.position, request = request](absl::Status status) {
-          if (ShouldRetry(status)) line->Break();
-          {
-            MutexLock lock(&mailbox->mutex);
-            mailbox->outcomes.push_back({slot, generation, position, std::move(status), request});
-          }
-          mailbox->dirty.Add(slot);
-        });
-    command->envelope.tenant = std::string(record.tenant);
-    command->envelope.internal = true;
-    command->envelope.line = flight.line;
-    command->envelope.cause = CauseOf(source.slot, record.position, number, record.before);
-    runtime_->Submit(runtime_->SlotFor(definition_.service, record.tenant, reaction.aggregate_key), std::move(command));
-  }
-  return absl::OkStatus();
+  runtime_->Query(targets_[index]->slot, from, deadline,
+                  [this, index, positions = std::move(positions), deadline, done = std::move(done)](
+                      const absl::StatusOr<const store::RowReader*>& rows, Position at) {
+                    if (!rows.ok()) {
+                      done(rows.status());
+                      return;
+                    }
+                    bool covers = true;
+                    for (const auto& [slot, position] : positions) {
+                      if (!sources_.contains(slot)) continue;
+                      const auto row = partition::kReactionCursors.Get(**rows, {slot});
+                      covers = covers && row.has_value() && row->position() >= position;
+                    }
+                    if (!(*rows)->status().ok()) {
+                      done((*rows)->status());
+                    } else if (covers) {
+                      AwaitStandbys(index + 1, 0, positions, deadline, done);
+                    } else {
+                      AwaitStandbys(index, at + 1, positions, deadline, done);  // with its next record
+                    }
+                  });
 }
 
-void Reactor::RecordProgress(Source& source) {
-  if (source.resume.next < source.recorded + progress_every_) return;
-  source.recorded = source.resume.next;
-  auto command = std::make_unique<ProgressCommand>();
-  command->envelope.cause = CauseOf(source.slot, source.resume.next, 0, source.resume);
-  command->envelope.cause->set_progress(true);
-  runtime_->Submit(HomeOf(source.slot), std::move(command));
+void Reactor::Close() {
+  waiters_.FailAll(Failure(absl::StatusCode::kUnavailable, "DRAINING", absl::StrCat(name_, " are shutting down")));
 }
 
-void Reactor::StopSource(Source& source, const absl::Status& status) {
-  flights_.at(source.slot).stopped = true;
-  progress_.Stop(source.slot, status);
+void Reactor::NoteStopped(SlotId target, SlotId source, const absl::Status& why) {
+  telemetry::Log(telemetry::LogLevel::kError, "projection", "reactions to a source stopped; the others go on",
+                 {{"target", target.ToString()},
+                  {"source", source.ToString()},
+                  {"why", why.message()},
+                  {"reason", ReasonOf(why)}});
+  MutexLock lock(&errors_mutex_);
+  errors_[source] = WithContext(why, absl::StrCat(name_, " in ", target.ToString()));
+}
+
+std::vector<SourceState> Reactor::States() const {
+  std::vector<SourceState> states;
+  MutexLock lock(&errors_mutex_);
+  for (const auto& [slot, unused] : sources_) {
+    const auto error = errors_.find(slot);
+    states.push_back({slot, reached(slot), error == errors_.end() ? absl::OkStatus() : error->second});
+  }
+  return states;
 }
 
 }  // namespace halles::projection

@@ -1,142 +1,143 @@
-// Lets a service react to a log: each event's commands are submitted in order, exactly once in effect, whatever crashes.
+// Lets a service react to other logs: each instance makes the reactions whose target slot it owns, each once in effect.
 #ifndef HALLES_LIBS_PROJECTION_REACTOR_H_
 #define HALLES_LIBS_PROJECTION_REACTOR_H_
 
 #include <atomic>
-#include <deque>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
-#include <thread>
-#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
-#include "absl/time/time.h"
+#include "absl/status/statusor.h"
+#include "google/protobuf/message.h"
 #include "libs/base/hash.h"
 #include "libs/base/mutex.h"
+#include "libs/base/scheduler.h"
 #include "libs/base/slot.h"
 #include "libs/base/token.h"
 #include "libs/eventlog/log.h"
+#include "libs/partition/command_definition.h"
 #include "libs/partition/runtime.h"
 #include "libs/projection/definitions.h"
-#include "libs/projection/dirty_slots.h"
 #include "libs/projection/progress.h"
-#include "libs/projection/source_reader.h"
+#include "libs/projection/source_follower.h"
+#include "libs/projection/waiters.h"
 
 namespace halles::projection {
 
-// Commands of one source that are not answered yet; its reading pauses beyond it.
+// Reactions of one (target slot, source slot) that are not answered yet; it takes no more records beyond.
 inline constexpr size_t kReactionsInFlightMax = 16;
-// A source whose reaction failed waits this long before it is tried again.
-inline constexpr absl::Duration kReactionRetry = absl::Milliseconds(50);
-// Positions without a recorded reaction after which the progress is recorded by itself.
+// Positions of all sources together without which a target slot records its progress by itself.
 inline constexpr uint64_t kReactionProgressEvery = 10'000;
-// Recorded requests that a reactor remembers, to leave out repeats that would do nothing; beyond, it begins anew.
+// Recorded requests that a target slot's instance remembers, to leave out repeats that would do nothing; beyond, it
+// begins anew.
 inline constexpr size_t kRecordedRequestsMax = 65'536;
 
-// Reactions of one source run in order. Each carries the position and index of its event; the slot that takes it keeps the
-// highest, so that a reaction submitted again does nothing. A refused reaction is a record without events. A reaction that
-// failed (overload, a lost record, a restart) is submitted again from the first that is not known to be recorded.
-// Thread safety: all methods may be called from any thread.
-// Lifetime: log, runtime and share outlive it, and the runtime's executors are stopped, or everything was answered, before
-// it is destroyed.
+// The reactions of one service. Every instance reads the sources whole. For each of the service's slots that it owns
+// (the target slots) it submits, in order and in process, the reactions whose aggregate lives there. Each carries its
+// cause: source slot, position, and its number among the record's reactions in that target slot. The target's log keeps
+// the greatest cause per source slot (kReactionCursors), and its owner does nothing with a cause that is not beyond it.
+//
+// Why none is lost, and none made twice:
+//   - A reaction never travels. It is decided by the owner whose state holds the cursor, or not at all. So none can be
+//     on its way from another instance while a later one arrives and moves the cursor past it.
+//   - An instance that becomes the owner reads the cursors from the state that it has folded up to its own claim, and
+//     goes on from there. What the former owner recorded is in that state; what it had in flight and is not can never
+//     be accepted.
+//   - Within a try, the reactions of one (target, source) are one CommandSequence: once one has failed, those behind it
+//     fail too, on the target's queue, before anything can be recorded in its place. All are made again, from the first
+//     that is not known to be recorded, when the last answer of the failed try has come.
+// A refused reaction is a record without events. Whatever else is wrong with one (overload, a lost record, a decision
+// that cannot be evolved) is a failure, and it is tried again after a pause that grows.
+//
+// Thread safety: all methods may be called from any thread, except where they say otherwise.
+// Lifetime: the log outlives it. Shards and runtime are stopped, in this order, before it is destroyed: the runtime
+// still answers what is under way.
 class Reactor {
  public:
-  // Reads where the reactions stand from the runtime's slots, which must have settled.
-  static absl::StatusOr<std::unique_ptr<Reactor>> Start(ReactionDefinition definition, eventlog::EventLog* log,
-                                                        partition::Runtime* runtime,
-                                                        uint64_t progress_every = kReactionProgressEvery,
-                                                        RecordShare* share = nullptr);
+  // `definitions` are all of `service`, not empty. `shard` keeps the deadlines of those who wait.
+  Reactor(ServiceId service, std::vector<ReactionDefinition> definitions, eventlog::EventLog* log, FollowerShard* shard,
+          uint64_t progress_every);
   ~Reactor();
   Reactor(const Reactor&) = delete;
   Reactor& operator=(const Reactor&) = delete;
 
-  const ReactionDefinition& definition() const { return definition_; }
+  ServiceId service() const { return service_; }
+  const std::set<ServiceId>& sources() const { return source_services_; }
 
-  // Every reaction to records of `source` below this has been recorded. Slots that are no sources count as reached.
-  Position reached(SlotId source) const { return progress_.reached(source); }
-  TokenPositions positions() const { return progress_.positions(); }
-  void WhenReached(const TokenPositions& positions, absl::Time deadline, Waiters::Done done) {
-    progress_.WhenReached(positions, deadline, std::move(done));
-  }
+  // Before anything else; once. Must know a follower for each slot of the sources.
+  void Start(partition::Runtime* runtime, const std::function<SourceFollower*(SlotId)>& follower_of);
 
-  std::vector<SourceState> States() const { return progress_.States(); }
+  // The slot of the service has become this instance's, or is its no longer. In the order in which it happens: on the
+  // slot's queue.
+  void OnServing(SlotId target, bool serving);
 
-  // Ends the thread; commands under way may still be answered afterwards. Idempotent.
-  void Stop();
+  // All reactions to records of `source` below this, for target slots that this instance owns, are recorded. The
+  // greatest position when there is no such target or source.
+  Position reached(SlotId source) const;
+  // All source slots.
+  TokenPositions positions() const;
+
+  // Calls `done` with `positions` and, of each slot of the service, a position at which all direct reactions to what
+  // the positions cover are recorded: one hop. Of slots owned elsewhere, where the log shows that; it may show it late.
+  // Errors as Waiters says, and those of Runtime::Query.
+  using Extended = std::function<void(absl::StatusOr<TokenPositions>)>;
+  void ExtendToken(TokenPositions positions, MonotonicMicros deadline, Extended done);
+
+  // Answers who waits with UNAVAILABLE.
+  void Close();
+
+  // Of each source slot whose reactions stopped in a target slot, why.
+  std::vector<SourceState> States() const ABSL_LOCKS_EXCLUDED(errors_mutex_);
 
  private:
-  struct Step {
-    Position position = 0;  // of the record; the position behind it is reached when all its commands are answered
-    size_t open = 0;        // commands that are not answered yet
+  // A request that follows from a record, and where it goes.
+  struct Request {
+    uint32_t number = 0;  // among those of the record in its target slot
+    size_t definition = 0;
+    const partition::CommandDefinition* command = nullptr;
+    std::string key;
+    std::unique_ptr<google::protobuf::Message> request;
   };
-  struct Source {
-    SlotId slot;
-    std::unique_ptr<SourceReader> reader;  // of the thread
-    eventlog::Cursor resume;               // of the thread: at the first record that is not known to be done
-    Position recorded = 0;                 // of the thread: progress as last recorded
-    std::deque<std::shared_ptr<const SourceBatch>> read_ahead;  // of the thread: read and not submitted yet
-  };
-  struct Outcome {
-    SlotId source;
-    uint64_t generation;
-    Position position;
-    absl::Status status;
-    std::optional<Hash128> request;  // when its repeats need not be submitted
-  };
+  using RequestsByTarget = std::map<SlotId, std::vector<Request>>;
+  class Line;
+  class Source;
+  struct Target;
 
-  Reactor(ReactionDefinition definition, eventlog::EventLog* log, partition::Runtime* runtime, uint64_t progress_every,
-          RecordShare* share);
-  absl::StatusOr<eventlog::Cursor> LoadCursor(SlotId source);
-  SlotId HomeOf(SlotId source) const;
-  void Run();
-  bool Advance(Source& source);
-  absl::Status Submit(Source& source, const SourceBatch& record, size_t* submitted);
-  void TakeOutcomes();
-  void SettleSteps(Source& source);
-  void RecordProgress(Source& source);
-  void StopSource(Source& source, const absl::Status& status);
+  // The service's own command of that request; null when it registered none.
+  const partition::CommandDefinition* CommandOf(const google::protobuf::Message& request) const;
+  // Reads where the reactions to all sources stand in the target's state, and starts their lines.
+  void LoadCursors(Target& target, uint64_t epoch);
+  // A line has come to `resume`.
+  void OnReached(Target& target, uint64_t epoch, SlotId source, const eventlog::Cursor& resume);
+  void RecordProgress(Target& target, uint64_t epoch);
+  // Goes on with the first of the targets from `index` on that is not owned here and has not come there.
+  void AwaitStandbys(size_t index, Position from, TokenPositions positions, MonotonicMicros deadline, Extended done);
+  void NoteStopped(SlotId target, SlotId source, const absl::Status& why) ABSL_LOCKS_EXCLUDED(errors_mutex_);
 
-  const ReactionDefinition definition_;
+  const ServiceId service_;
+  const std::string name_;
+  const std::vector<ReactionDefinition> definitions_;
+  std::set<ServiceId> source_services_;
   eventlog::EventLog* const log_;
-  partition::Runtime* const runtime_;
+  FollowerShard* const shard_;
   const uint64_t progress_every_;
-  RecordShare* const share_;  // may be null
-  Progress progress_;
-  std::atomic<bool> stopping_{false};                  // relaxed: the poke that follows it orders
+  partition::Runtime* runtime_ = nullptr;  // set by Start
+  // The service's commands by request. Immutable after Start.
+  absl::flat_hash_map<const google::protobuf::Descriptor*, const partition::CommandDefinition*> commands_;
+  Waiters waiters_;
+  std::vector<std::unique_ptr<Target>> targets_;       // by slot
   std::map<SlotId, std::unique_ptr<Source>> sources_;  // immutable after Start
 
-  // What the thread knows of a source's commands under way.
-  struct Flight {
-    std::deque<Step> steps;
-    std::deque<eventlog::Cursor> cursors;  // behind each step's record
-    size_t open = 0;
-    // One line per try, so that nothing is recorded behind a reaction that failed and has to be tried again.
-    std::shared_ptr<partition::CommandLine> line = std::make_shared<partition::CommandLine>();
-    uint64_t generation = 0;  // answers of an earlier try are recognised by it
-    bool failed = false;      // waits until all are answered, then goes back
-    absl::Time retry_at = absl::InfinitePast();
-    bool stopped = false;
-  };
-  std::map<SlotId, Flight> flights_;       // of the thread
-  absl::flat_hash_set<Hash128> recorded_;  // of the thread: requests that were recorded and whose repeats do nothing
-
-  // Shared with answers that come late: they may outlive the reactor.
-  struct Mailbox {
-    explicit Mailbox(std::vector<ServiceId> services) : dirty(std::move(services)) {}
-    DirtySlots dirty;
-    Mutex mutex;
-    std::vector<Outcome> outcomes ABSL_GUARDED_BY(mutex);
-  };
-  const std::shared_ptr<Mailbox> mailbox_;
-
-  std::unique_ptr<eventlog::Subscription> subscription_;
-  std::thread thread_;
+  mutable Mutex errors_mutex_;
+  std::map<SlotId, absl::Status> errors_ ABSL_GUARDED_BY(errors_mutex_);
 };
 
 }  // namespace halles::projection

@@ -1,22 +1,25 @@
-// Reactions: each event is reacted to exactly once in effect, whatever is lost, refused or started again.
+// Reactions: each event is reacted to exactly once in effect, whatever is lost, refused, started again or taken over.
 #include "libs/projection/reactor.h"
 
-#include <atomic>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "libs/partition/fold.h"
+#include "libs/base/status.h"
 #include "libs/projection/projection_fixture.h"
 
 namespace halles::projection {
 namespace {
 
-std::atomic<int> reacted{0};
+int reacted = 0;
 std::vector<AddRequest> ReactAndCount(const CounterEvent& event, const partition::FactContext& context) {
   ++reacted;
   return ReactOnce(event, context);
+}
+std::vector<AddRequest> ReactThriceAndCount(const CounterEvent& event, const partition::FactContext& context) {
+  ++reacted;
+  return ReactThrice(event, context);
 }
 
 // Five is copied as what nobody can evolve.
@@ -25,385 +28,377 @@ std::vector<AddRequest> ReactBadlyToFive(const CounterEvent& event, const partit
   return {Copy("all", event.amount() == 5 ? partition::counter::kNotEvolvable : event.amount())};
 }
 
-// The test decides what becomes of each append of either service.
-class ReactorTest : public partition::RuntimeFaultTest {
+class ReactorTest : public ProjectionTest {
  protected:
-  ~ReactorTest() override { End(); }
-  void SetUp() override { StartServices(); }
+  explicit ReactorTest(uint64_t seed = 1) : ProjectionTest(seed) {}
 
-  void StartServices() { Start({partition::counter::Service(kSource), partition::counter::Service(kTarget)}); }
-  void React(ReactionDefinition definition = Reacts(&ReactOnce, "all"),
-             uint64_t progress_every = kReactionProgressEvery) {
-    auto reactor = Reactor::Start(std::move(definition), log_.get(), runtime_.get(), progress_every);
-    ASSERT_TRUE(reactor.ok()) << reactor.status();
-    reactor_ = *std::move(reactor);
+  void React(std::vector<ReactionDefinition> definitions = {Reacts(&ReactOnce)}) {
+    a_.reactions = std::move(definitions);
+    Start(a_);
   }
-  // Ends the process without a flush; records that did not land are lost.
-  void Kill() {
-    if (reactor_ != nullptr) reactor_->Stop();
-    for (const auto& append : log_->pending()) ASSERT_TRUE(log_->Drop(append.id).ok());
-    runtime_.reset();
-    reactor_.reset();
-    store_.reset();
+  void Restart() {
+    Kill(a_);
+    Start(a_);
   }
-  void End() {
-    if (reactor_ != nullptr) reactor_->Stop();
-    if (runtime_ != nullptr) {
-      log_->DeliverAll();
-      Stop();
-    }
-    reactor_.reset();
-  }
-
-  // Records additions in a slot of the source.
-  void AddSome(int count, int64_t amount = 1, SlotId slot = kFirstSlot) {
-    for (int i = 0; i < count; ++i) {
-      const ReplyPtr reply = Submit(Add(absl::StrCat("r", next_++), amount), slot);
-      const Position before = log_->End(slot).value();
-      Until([&] {
-        for (const auto& append : log_->pending()) {
-          if (append.slot == slot) {
-            EXPECT_TRUE(log_->Deliver(append.id).ok());
-          }
-        }
-        return reply->done();
-      });
-      ASSERT_TRUE(reply->status().ok()) << reply->status();
-      ASSERT_EQ(log_->End(slot).value(), before + 1);
-    }
-  }
-  // Appends of the target that have not met their fate.
-  std::vector<uint64_t> Reactions() {
-    std::vector<uint64_t> ids;
-    for (const auto& append : log_->pending()) {
-      if (append.slot.service == kTarget) ids.push_back(append.id);
-    }
-    return ids;
-  }
-  // Everything lands until the sources are reacted to.
-  void Settle() {
-    Until([this] {
-      log_->DeliverAll();
-      return reactor_->reached(kFirstSlot) >= log_->End(kFirstSlot).value() &&
-             reactor_->reached(kOtherSlot) >= log_->End(kOtherSlot).value();
-    });
-    Quiesce();
-  }
-  CounterRow Target(const std::string& counter = "all") {
-    CounterRow row;
-    const SlotId slot = runtime_->SlotFor(kTarget, "", counter);
-    runtime_->Query(slot, 0, absl::InfiniteFuture(), [&](absl::StatusOr<const store::RowReader*> rows, Position) {
-      ASSERT_TRUE(rows.ok()) << rows.status();
-      row = partition::counter::kCounters.Get(**rows, {counter}).value_or(CounterRow());
-    });
-    Quiesce();
-    return row;
-  }
-  SlotId TargetSlot(const std::string& counter = "all") const { return runtime_->SlotFor(kTarget, "", counter); }
-
-  std::unique_ptr<Reactor> reactor_;
-  int next_ = 0;
+  CounterRow Target(const std::string& counter = "all") { return ProjectionTest::Target(a_, counter); }
 };
 
-using ReactorRuns = ReactorTest;
-using ReactorRestarts = ReactorTest;
+// In many orders of what runs when.
+class FailedReactionInAnyOrder : public ReactorTest, public ::testing::WithParamInterface<uint64_t> {
+ protected:
+  FailedReactionInAnyOrder() : ReactorTest(GetParam()) {}
+};
+INSTANTIATE_TEST_SUITE_P(Seeds, FailedReactionInAnyOrder, ::testing::Range<uint64_t>(1, 25));
+
+using Reactions = ReactorTest;
+using ReactionsAfterARestart = ReactorTest;
+using SeveralReactions = ReactorTest;
 using FailedReaction = ReactorTest;
 using RefusedReaction = ReactorTest;
 using ReactionProgress = ReactorTest;
-using MergedReactions = ReactorTest;
 
-TEST_F(ReactorRuns, ReactsToEachEventOnce) {
+TEST_F(Reactions, AreMadeOnceForEachEvent) {
   React();
-  AddSome(5, 2);
-  AddSome(3, 1, kOtherSlot);
-  Settle();
+  AddSome(a_, 5, 2);
+  AddSome(a_, 3, 1, kOtherSlot);
+  Settle(a_);
   EXPECT_EQ(Target().additions(), 8u);
   EXPECT_EQ(Target().value(), 13);
-  for (const log::v1::Batch& batch : Batches(0, TargetSlot())) {
+  for (const log::v1::Batch& batch : Batches(TargetSlot())) {
     EXPECT_EQ(batch.cause().service(), static_cast<log::v1::Service>(kSource));
     EXPECT_TRUE(batch.request_id().empty());
   }
 }
 
-TEST_F(ReactorRuns, ReachesARecordWhenItsReactionIsRecorded) {
+TEST_F(Reactions, CoverARecordWhenTheyAreRecorded) {
   React();
-  AddSome(1);
-  Until([this] { return Reactions().size() == 1; });
-  EXPECT_LT(reactor_->reached(kFirstSlot), log_->End(kFirstSlot).value());
-  const auto waited = std::make_shared<partition::Reply>();
-  reactor_->WhenReached({{kFirstSlot, log_->End(kFirstSlot).value()}}, absl::InfiniteFuture(),
-                        [waited](const absl::Status& status) {
-                          waited->Set(status.ok() ? absl::StatusOr<AddResponse>(AddResponse()) : status, {});
-                        });
-  EXPECT_FALSE(waited->done());
-  log_->DeliverAll();
-  EXPECT_TRUE(waited->status().ok());
-  // What waits for a reaction goes on to the target at its confirmed position: it must hold the reaction.
-  EXPECT_EQ(runtime_->confirmed(TargetSlot()), log_->End(TargetSlot()).value());
+  AddSome(a_, 1);
+  ASSERT_EQ(UnderWay().size(), 1u);
+  EXPECT_LT(a_.reactor().reached(kFirstSlot), End());
+  absl::StatusOr<TokenPositions> extended = absl::UnknownError("not yet");
+  a_.reactor().ExtendToken({{kFirstSlot, End()}}, kNoDeadline,
+                           [&](absl::StatusOr<TokenPositions> positions) { extended = std::move(positions); });
+  Quiesce();
+  EXPECT_TRUE(absl::IsUnknown(extended.status()));
+  DeliverFirst(1);
+  ASSERT_TRUE(extended.ok()) << extended.status();
+  // Whoever waits for this position of the target sees the reaction.
+  EXPECT_EQ(extended->at(TargetSlot()), End(TargetSlot()));
 }
 
-TEST_F(ReactorRuns, PausesWithManyUnderWay) {
+TEST_F(Reactions, AreNotWaitedForBeyondTheDeadline) {
   React();
-  AddSome(static_cast<int>(kReactionsInFlightMax) + 5);
-  Until([this] { return Reactions().size() == kReactionsInFlightMax; });
-  Quiesce();
-  EXPECT_EQ(Reactions().size(), kReactionsInFlightMax);
-  Settle();
+  AddSome(a_, 1);
+  absl::StatusOr<TokenPositions> extended = absl::UnknownError("not yet");
+  a_.reactor().ExtendToken({{kFirstSlot, End()}}, a_.scheduler().Now() + kWhileMicros,
+                           [&](absl::StatusOr<TokenPositions> positions) { extended = std::move(positions); });
+  TimePasses(kWhileMicros - 1);
+  EXPECT_TRUE(absl::IsUnknown(extended.status()));
+  TimePasses(1);
+  EXPECT_EQ(ReasonOf(extended.status()), "TOKEN_NOT_REACHED");
+}
+
+TEST_F(Reactions, PauseWithManyUnderWay) {
+  React();
+  AddSome(a_, static_cast<int>(kReactionsInFlightMax) + 5);
+  EXPECT_EQ(UnderWay().size(), kReactionsInFlightMax);
+  Settle(a_);
   EXPECT_EQ(Target().additions(), kReactionsInFlightMax + 5);
 }
 
-TEST_F(ReactorRuns, MakesSeveralReactionsToOneEventInSeveralSlots) {
+TEST_F(Reactions, ToOneEventGoToSeveralSlotsAndAreAskedForOnce) {
   ASSERT_NE(TargetSlot("left"), TargetSlot("right"));
-  React(Reacts(&ReactThrice));
-  AddSome(4, 3);
-  Settle();
+  reacted = 0;
+  React({Reacts(&ReactThriceAndCount)});
+  AddSome(a_, 4, 3);
+  EXPECT_EQ(reacted, 4) << "once for all target slots";
+  Settle(a_);
   EXPECT_EQ(Target("left").additions(), 8u);
   EXPECT_EQ(Target("right").additions(), 4u);
 }
 
 // For each number of recorded reactions, one more landed or not, with the target's rows kept or not.
-TEST_F(ReactorRestarts, ReactExactlyOnceFromEveryPoint) {
+TEST_F(ReactionsAfterARestart, AreMadeOnceFromEveryPoint) {
   constexpr int kEvents = 6;
+  React();
   for (int recorded = 0; recorded <= kEvents; ++recorded) {
     for (const bool unreported : {false, true}) {
       SCOPED_TRACE(absl::StrCat(recorded, " recorded, then ", unreported ? "one without report" : "none"));
       const CounterRow before = Target();
-      AddSome(kEvents);
-      React();
-      Until([&] { return Reactions().size() == kEvents; });
-      for (int i = 0; i < recorded; ++i) Deliver(Reactions().front());
+      AddSome(a_, kEvents);
+      ASSERT_EQ(UnderWay().size(), static_cast<size_t>(kEvents));
+      DeliverFirst(recorded);
       if (unreported && recorded < kEvents) {
-        ASSERT_TRUE(log_->DeliverAndLoseReport(Reactions().front()).ok());
+        ASSERT_TRUE(log_.DeliverAndLoseReport(UnderWay().front()).ok());
       }
-      if (recorded % 2 == 0) {
-        EXPECT_TRUE(store_->FlushNow().ok());
-      }
-      Kill();
-      if (recorded % 3 == 0) DeleteState();
-      StartServices();
-      React();
-      Settle();
+      if (recorded % 2 == 0) Flush(a_);
+      Kill(a_);
+      if (recorded % 3 == 0) a_.DeleteState();
+      Start(a_);
+      Settle(a_);
       EXPECT_EQ(Target().additions(), before.additions() + kEvents);
       EXPECT_EQ(Target().value(), before.value() + kEvents);
-      reactor_->Stop();
-      Kill();
-      StartServices();
     }
   }
 }
 
-TEST_F(ReactorRestarts, ReactExactlyOnceInSeveralSlotsFromEveryPoint) {
+TEST_F(ReactionsAfterARestart, AreMadeOnceInSeveralSlotsFromEveryPoint) {
   constexpr int kEvents = 3;
-  for (int landed = 0; landed <= 3 * kEvents; ++landed) {
-    SCOPED_TRACE(absl::StrCat(landed, " landed"));
-    const CounterRow left = Target("left");
-    const CounterRow right = Target("right");
-    AddSome(kEvents);
-    React(Reacts(&ReactThrice));
-    Until([&] { return Reactions().size() == 3 * kEvents; });
-    for (int i = 0; i < landed; ++i) Deliver(Reactions().front());
-    Kill();
-    StartServices();
-    React(Reacts(&ReactThrice));
-    Settle();
-    EXPECT_EQ(Target("left").additions(), left.additions() + 2 * kEvents);
-    EXPECT_EQ(Target("right").additions(), right.additions() + kEvents);
-    Kill();
-    StartServices();
+  for (const bool two_ways : {false, true}) {
+    a_.reactions = two_ways ? ReactsInTwoWays() : std::vector<ReactionDefinition>{Reacts(&ReactThrice)};
+    Start(a_);
+    for (int landed = 0; landed <= 3 * kEvents; ++landed) {
+      SCOPED_TRACE(absl::StrCat(landed, " landed"));
+      const CounterRow left = Target("left");
+      const CounterRow right = Target("right");
+      AddSome(a_, kEvents);
+      ASSERT_EQ(UnderWay().size(), static_cast<size_t>(3 * kEvents));
+      DeliverFirst(landed);
+      Restart();
+      Settle(a_);
+      EXPECT_EQ(Target("left").additions(), left.additions() + (two_ways ? 1 : 2) * kEvents);
+      EXPECT_EQ(Target("right").additions(), right.additions() + (two_ways ? 2 : 1) * kEvents);
+    }
+    Kill(a_);
   }
 }
 
-TEST_F(MergedReactions, AreAllMadeAndEachOnce) {
-  React(ReactsInTwoWays());
-  AddSome(4, 3);
-  Settle();
-  EXPECT_EQ(Target("left").additions(), 4u);
-  EXPECT_EQ(Target("right").additions(), 8u);
-}
-
-TEST_F(MergedReactions, ReactExactlyOnceFromEveryPoint) {
-  constexpr int kEvents = 3;
-  for (int landed = 0; landed <= 3 * kEvents; ++landed) {
-    SCOPED_TRACE(absl::StrCat(landed, " landed"));
-    const CounterRow left = Target("left");
-    const CounterRow right = Target("right");
-    AddSome(kEvents);
-    React(ReactsInTwoWays());
-    Until([&] { return Reactions().size() == 3 * kEvents; });
-    for (int i = 0; i < landed; ++i) Deliver(Reactions().front());
-    Kill();
-    StartServices();
-    React(ReactsInTwoWays());
-    Settle();
-    EXPECT_EQ(Target("left").additions(), left.additions() + kEvents);
-    EXPECT_EQ(Target("right").additions(), right.additions() + 2 * kEvents);
-    Kill();
-    StartServices();
-  }
-}
-
-TEST_F(MergedReactions, KeepTheirOwnTypesAndFields) {
+TEST_F(SeveralReactions, KeepTheirOwnTypesAndFields) {
   ReactionDefinition other_type = Reacts(&ReactOnce);
   other_type.type = 2;
-  ReactionDefinition other_field = Reacts(&ReactOnce);
-  other_field.fields = {CounterEvent::kPaddingFieldNumber};
-  ReactionDefinition own = Reacts(&ReactOnce);
-  own.fields = {CounterEvent::kCounterFieldNumber};
-  React(MergeReactions("three", {other_type, other_field, own}));
-  AddSome(2);
-  Settle();
+  React({other_type, Reacts(&ReactOnce, {CounterEvent::kPaddingFieldNumber}),
+         Reacts(&ReactOnce, {CounterEvent::kCounterFieldNumber})});
+  AddSome(a_, 2);
+  Settle(a_);
   EXPECT_EQ(Target().additions(), 2u);
 }
 
-// Two parts whose requests have the same bytes: what the one has recorded says nothing of the other.
-TEST_F(MergedReactions, AreToldApartWhereOnceIsEnough) {
-  ReactionDefinition once = Reacts(&ReactOnce);
-  once.once_is_enough = true;
-  React(MergeReactions("two", {once, once}));
-  AddSome(1);
-  Settle();
+// Two whose requests have the same bytes: what the one has recorded says nothing of the other.
+TEST_F(SeveralReactions, AreToldApartWhereOnceIsEnough) {
+  const ReactionDefinition once = Reacts(&ReactOnce, {}, /*once_is_enough=*/true);
+  React({once, once});
+  AddSome(a_, 1);
+  Settle(a_);
   EXPECT_EQ(Target().additions(), 2u);
-  AddSome(1);
-  Settle();
+  AddSome(a_, 1);
+  Settle(a_);
   EXPECT_EQ(Target().additions(), 2u) << "the same again";
 }
 
-TEST(MergeReactions, TakesOnlyReactionsOfOneServiceToOneSource) {
-  ReactionDefinition other = Reacts(&ReactOnce);
-  other.source = kTarget;
-  EXPECT_DEATH(MergeReactions("x", {Reacts(&ReactOnce), other}), "several sources");
-  EXPECT_DEATH(MergeReactions("x", {Reacts(&ReactOnce), Reacts(&ReactOnce, "all")}), "several targets");
-  EXPECT_DEATH(MergeReactions("x", {}), "nothing to merge");
+TEST_F(SeveralReactions, OfARequestThatNobodyRegisteredStopTheSource) {
+  React({ReactionOf<CounterEvent>("odd", kTarget, kSource, 1, [](const CounterEvent&, const partition::FactContext&) {
+    return std::vector<AddResponse>(1);
+  })});
+  AddSome(a_, 1);
+  AddSome(a_, 0, 1, kOtherSlot);
+  std::map<SlotId, std::string> reasons;
+  for (const SourceState& state : a_.reactor().States()) reasons[state.source] = ReasonOf(state.error);
+  EXPECT_EQ(reasons.at(kFirstSlot), "NO_REACTION");
+  EXPECT_EQ(reasons.at(kOtherSlot), "");
 }
 
 TEST_F(FailedReaction, IsTriedAgainWithAllBehindIt) {
   React();
-  AddSome(4);
-  Until([this] { return Reactions().size() == 4; });
-  const std::vector<uint64_t> reactions = Reactions();
+  AddSome(a_, 4);
+  const std::vector<uint64_t> reactions = UnderWay();
+  ASSERT_EQ(reactions.size(), 4u);
   Deliver(reactions[0]);
-  ASSERT_TRUE(log_->TimeOut(reactions[1]).ok());
-  for (size_t i = 1; i < 4; ++i) ASSERT_TRUE(log_->Drop(reactions[i]).ok());
-  Settle();
-  EXPECT_GE(counters_.lost.load(), 3u);
+  ASSERT_TRUE(log_.TimeOut(reactions[1]).ok());
+  for (size_t i = 1; i < 4; ++i) ASSERT_TRUE(log_.Drop(reactions[i]).ok());
+  Settle(a_);
+  EXPECT_GE(a_.counters().lost.load(), 3u);
   EXPECT_EQ(Target().additions(), 4u);
 }
 
-TEST_F(FailedReaction, IsNotOvertakenByOneThatWasQueuedBehindIt) {
-  reacted = 0;
-  React(Reacts(&ReactAndCount, "all"));
-  AddSome(1);
-  Until([this] { return Reactions().size() == 1; });
-  const uint64_t first = Reactions().front();
-  ASSERT_TRUE(log_->TimeOut(first).ok());
-  Until([this] { return Reactions().size() == 2; });  // the claim
-  const uint64_t claim = Reactions().back();
-  // While the target claims, the second reaction waits in its queue.
-  AddSome(1);
-  Until([] { return reacted >= 2; });
+TEST_P(FailedReactionInAnyOrder, IsNotOvertakenByOneThatIsSubmittedMeanwhile) {
+  React();
+  AddSome(a_, 3);
+  ASSERT_EQ(UnderWay().size(), 3u);
+  Send(a_, Add("last", 1));
+  // At the same moment the three are lost, and the fourth follows from the source.
+  for (const uint64_t reaction : UnderWay()) ASSERT_TRUE(log_.Refuse(reaction).ok());
+  DeliverAllOf(kFirstSlot);
+  Settle(a_);
+  EXPECT_EQ(Target().additions(), 4u);
+}
+
+TEST_F(FailedReaction, OfAnUnknownFateIsTriedAgainWithThoseThatCameMeanwhile) {
+  React();
+  AddSome(a_, 1);
+  const uint64_t first = UnderWay().front();
+  ASSERT_TRUE(log_.TimeOut(first).ok());
   Quiesce();
-  ASSERT_TRUE(log_->Drop(first).ok());
-  ASSERT_TRUE(log_->Deliver(claim).ok());
-  Settle();
+  ASSERT_EQ(UnderWay().size(), 2u);
+  const uint64_t claim = UnderWay().back();
+  // While the target claims, another event comes.
+  AddSome(a_, 1);
+  ASSERT_TRUE(log_.Drop(first).ok());
+  Deliver(claim);
+  Settle(a_);
   EXPECT_EQ(Target().additions(), 2u);
 }
 
 TEST_F(FailedReaction, OfARefusedAppendIsNotOvertaken) {
   React();
-  AddSome(3);
-  Until([this] { return Reactions().size() == 3; });
-  for (const uint64_t reaction : Reactions()) ASSERT_TRUE(log_->Refuse(reaction).ok());
-  AddSome(2);
-  Settle();
+  AddSome(a_, 3);
+  for (const uint64_t reaction : UnderWay()) ASSERT_TRUE(log_.Refuse(reaction).ok());
+  AddSome(a_, 2);
+  Settle(a_);
   EXPECT_EQ(Target().additions(), 5u);
 }
 
 TEST_F(FailedReaction, ThatCannotBeEvolvedHoldsBackThoseBehindIt) {
-  AddSome(2);
-  AddSome(1, 5);
-  AddSome(2);
+  React({Reacts(&ReactBadlyToFive)});
   reacted = 0;
-  React(Reacts(&ReactBadlyToFive, "all"));
+  AddSome(a_, 2);
+  AddSome(a_, 1, 5);
+  AddSome(a_, 2);
   // It is tried again and again, with those behind it.
-  Until([this] {
-    log_->DeliverAll();
-    return reacted >= 5 + 2 * 3;
-  });
+  for (int i = 0; i < 50; ++i) {
+    for (Quiesce(); !log_.pending().empty(); Quiesce()) log_.DeliverAll();
+    TimePasses(kWhileMicros);
+  }
+  EXPECT_GE(reacted, 5 + 2 * 3);
   EXPECT_EQ(Target().additions(), 2u);
-  EXPECT_EQ(reactor_->reached(kFirstSlot), log_->End(kFirstSlot).value() - 3);
+  EXPECT_EQ(a_.reactor().reached(kFirstSlot), End() - 3);
 }
 
 TEST_F(RefusedReaction, IsRecordedWithoutEventsAndNotTriedAgain) {
   React();
-  AddSome(1, 5);
-  Settle();
+  AddSome(a_, 1, 5);
   // Copied as it is, the counter would fall below zero; the source stands higher.
-  AddSome(1, 10, kOtherSlot);
-  Settle();
-  const ReplyPtr taken = Submit(Add("", -12, "all"), TargetSlot());
-  Until([&] {
-    log_->DeliverAll();
-    return taken->done();
-  });
-  const Position before = log_->End(TargetSlot()).value();
-  AddSome(1, -4, kOtherSlot);
-  AddSome(1, 1, kOtherSlot);
-  Settle();
+  AddSome(a_, 1, 10, kOtherSlot);
+  Settle(a_);
+  ASSERT_TRUE(Submit(a_, Add("", -12, "all"), TargetSlot())->status().ok());
+  const Position before = End(TargetSlot());
+  AddSome(a_, 1, -4, kOtherSlot);
+  AddSome(a_, 1, 1, kOtherSlot);
+  Settle(a_);
   EXPECT_EQ(Target().value(), 4);
-  const std::vector<log::v1::Batch> batches = Batches(before, TargetSlot());
+  const std::vector<log::v1::Batch> batches = Batches(TargetSlot(), before);
   ASSERT_EQ(batches.size(), 2u);
   EXPECT_EQ(batches[0].events_size(), 0);
   EXPECT_TRUE(batches[0].has_cause());
   EXPECT_EQ(batches[1].events_size(), 1);
 
-  const Position end = log_->End(TargetSlot()).value();
-  Kill();
-  StartServices();
-  React();
-  Settle();
-  // The new owner's claim alone.
-  EXPECT_EQ(log_->End(TargetSlot()).value(), end + 1);
+  const Position end = End(TargetSlot());
+  Restart();
+  Settle(a_);
+  EXPECT_EQ(End(TargetSlot()), end + 1) << "the new owner's claim alone";
   EXPECT_EQ(Target().value(), 4);
 }
 
-TEST_F(ReactionProgress, IsRecordedEveryNPositionsAndTakenUp) {
-  constexpr uint64_t kEvery = 10;
-  React(Reacts(&ReactThrice), kEvery);
-  AddSome(35);
-  Settle();
-  const auto progress = [this] {
-    std::vector<uint64_t> positions;
-    for (const SlotId slot : {SlotId{kTarget, 0}, SlotId{kTarget, 1}}) {
-      for (const log::v1::Batch& batch : Batches(0, slot)) {
-        if (batch.has_cause() && batch.cause().progress()) positions.push_back(batch.cause().position());
-      }
-    }
-    return positions;
-  };
-  Until([&] {
-    log_->DeliverAll();
-    return !progress().empty();
-  });
-  Quiesce();
-  const std::vector<uint64_t> recorded = progress();
-  EXPECT_LE(recorded.size(), 3u);
-  for (size_t i = 1; i < recorded.size(); ++i) EXPECT_GE(recorded[i], recorded[i - 1] + kEvery);
-  const uint64_t last = recorded.back();
+TEST_F(ReactionProgress, OfAllSourcesIsOneRecordAndIsTakenUp) {
+  a_.progress_every = 20;
+  // Nothing goes to the slot of "right" but progress.
+  React();
+  const SlotId idle{kTarget, static_cast<uint16_t>(1 - TargetSlot().slot)};
+  AddSome(a_, 14);
+  AddSome(a_, 14, 1, kOtherSlot);
+  Settle(a_);
+  std::vector<log::v1::Batch> told;
+  for (const log::v1::Batch& batch : Batches(idle)) {
+    if (batch.progress_size() > 0) told.push_back(batch);
+  }
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].progress_size(), 2) << "one record for both";
+  uint64_t covered = 0;
+  for (const log::v1::SourceProgress& progress : told[0].progress()) covered += progress.position();
+  EXPECT_GE(covered, 20u);
 
-  Kill();
-  StartServices();
   reacted = 0;
-  React(Reacts(+[](const CounterEvent& event, const partition::FactContext& context) {
-          EXPECT_GE(context.slot.slot, 0);
-          ++reacted;
-          return ReactThrice(event, context);
-        }),
-        kEvery);
-  EXPECT_GE(reactor_->reached(kFirstSlot), last) << "it does not begin anew";
-  Settle();
-  EXPECT_LE(reacted.load(), static_cast<int>(log_->End(kFirstSlot).value() - last));
-  EXPECT_EQ(Target("left").additions(), 70u);
-  EXPECT_EQ(Target("right").additions(), 35u);
+  a_.reactions = {Reacts(&ReactAndCount)};
+  Restart();
+  Settle(a_);
+  EXPECT_LE(reacted, 28 - 14) << "it does not begin anew";
+  EXPECT_EQ(Target().additions(), 28u);
+}
+
+// Two instances -----------------------------------------------------------------------------------------------------
+
+class TwoInstances : public ReactorTest {
+ protected:
+  // One owns everything, but for the target slots that the other has taken over.
+  void StartBoth() {
+    a_.reactions = {Reacts(&ReactThrice)};
+    b_.reactions = {Reacts(&ReactThrice)};
+    b_.role = partition::SlotRole::kStandby;
+    Start(a_);
+    Start(b_);
+  }
+  void TakeOver(Instance& instance, SlotId slot) {
+    instance.runtime().TakeOver(slot);
+    for (int i = 0; i < 10 && !instance.runtime().serving(slot); ++i) {
+      for (Quiesce(); !log_.pending().empty(); Quiesce()) log_.DeliverAll();
+    }
+    ASSERT_TRUE(instance.runtime().serving(slot));
+  }
+  void SettleBoth() {
+    for (int i = 0; i < 10; ++i) {
+      Settle(a_);
+      Settle(b_);
+    }
+  }
+};
+
+TEST_F(TwoInstances, ThatEachOwnHalfOfTheTargetsReactOnce) {
+  StartBoth();
+  TakeOver(b_, TargetSlot("right"));
+  EXPECT_FALSE(a_.runtime().serving(TargetSlot("right")));
+  EXPECT_TRUE(a_.runtime().serving(TargetSlot("left")));
+  AddSome(a_, 10);
+  SettleBoth();
+  EXPECT_EQ(ProjectionTest::Target(a_, "left").additions(), 20u);
+  EXPECT_EQ(ProjectionTest::Target(b_, "right").additions(), 10u);
+  EXPECT_EQ(ProjectionTest::Target(a_, "right").additions(), 10u) << "as it follows";
+}
+
+TEST_F(TwoInstances, AnswerForTheTargetsOfTheOtherFromTheirState) {
+  StartBoth();
+  TakeOver(b_, TargetSlot("right"));
+  AddSome(a_, 1);
+  absl::StatusOr<TokenPositions> extended = absl::UnknownError("not yet");
+  // A record behind it: the cursor in the other's state shows that the first is covered.
+  const Position first = End();
+  a_.reactor().ExtendToken({{kFirstSlot, first}}, kNoDeadline,
+                           [&](absl::StatusOr<TokenPositions> positions) { extended = std::move(positions); });
+  SettleBoth();
+  EXPECT_TRUE(absl::IsUnknown(extended.status()));
+  AddSome(a_, 1);
+  SettleBoth();
+  ASSERT_TRUE(extended.ok()) << extended.status();
+  EXPECT_GE(extended->at(TargetSlot("right")), End(TargetSlot("right")) - 1);
+}
+
+// For each number of reactions that the former owner recorded before it lost the slot, with those behind it under way.
+TEST_F(TwoInstances, TheNewOwnerGoesOnFromTheCursorInTheLog) {
+  StartBoth();
+  constexpr int kEvents = 3;
+  Instance* owner = &a_;
+  Instance* other = &b_;
+  const SlotId slot = TargetSlot("left");
+  for (int landed = 0; landed <= 2 * kEvents; ++landed) {
+    SCOPED_TRACE(absl::StrCat(landed, " landed"));
+    const CounterRow before = ProjectionTest::Target(*owner, "left");
+    AddSome(a_, kEvents);
+    std::vector<uint64_t> under_way;
+    for (const auto& append : log_.pending()) {
+      if (append.slot == slot) under_way.push_back(append.id);
+    }
+    ASSERT_EQ(under_way.size(), static_cast<size_t>(2 * kEvents));
+    for (int i = 0; i < landed; ++i) Deliver(under_way[static_cast<size_t>(i)]);
+    // The claim lands before what is still under way, which then lands in vain.
+    other->runtime().TakeOver(slot);
+    Quiesce();
+    for (const auto& append : log_.pending()) {
+      if (append.slot == slot && append.id > under_way.back()) Deliver(append.id);
+    }
+    ASSERT_TRUE(other->runtime().serving(slot));
+    SettleBoth();
+    EXPECT_EQ(ProjectionTest::Target(*other, "left").additions(), before.additions() + 2 * kEvents);
+    EXPECT_EQ(ProjectionTest::Target(*owner, "left").additions(), before.additions() + 2 * kEvents);
+    std::swap(owner, other);
+  }
 }
 
 }  // namespace

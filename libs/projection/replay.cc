@@ -6,9 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "libs/base/mutex.h"
 #include "libs/base/status.h"
-#include "libs/partition/executor.h"
 #include "libs/partition/fold.h"
 #include "libs/projection/source_reader.h"
 
@@ -17,72 +15,42 @@ namespace {
 
 constexpr size_t kChunkRecords = 2048;
 
-// Runs `function` on the executor and waits for it.
-void RunOn(partition::Executor& executor, const std::function<void()>& function) {
-  Mutex mutex;
-  bool done = false;
-  executor.Post([&] {
-    function();
-    MutexLock lock(&mutex);
-    done = true;
-  });
-  MutexLock lock(&mutex);
-  mutex.Await([&done] { return done; });
-}
-
 class Replayer {
  public:
   Replayer(eventlog::EventLog* log, store::Store* store, const ReplayObserver& observer, uint64_t total)
-      : log_(log), store_(store), observer_(observer), executor_("replay", [] {}) {
+      : log_(log), store_(store), observer_(observer) {
     progress_.records_total = total;
   }
 
   absl::Status State(const partition::ServiceDefinition& service, SlotId slot, Position until) {
     SourceReader reader(log_, slot, eventlog::GenesisCursor(log_->identity(), slot));
-    eventlog::Cursor folded = reader.cursor();  // of the executor
+    eventlog::Cursor folded = reader.cursor();
     store::SlotOptions options;
     options.fold_version = service.fold_version;
-    options.post = [this](std::function<void()> task) { executor_.Post(std::move(task)); };
+    options.post = [](const std::function<void()>& task) { task(); };
     options.cursor = [&folded] { return store::FoldCursor{eventlog::EncodeCursor(folded), folded.next}; };
-    ASSIGN_OR_RETURN(std::unique_ptr<store::SlotRows> rows, store_->OpenSlot(slot, options));
-    absl::Status status;
-    while (status.ok() && reader.cursor().next < until) {
-      SourceBatches batches;
-      const absl::StatusOr<size_t> count = reader.Read(kChunkRecords, until, &batches);
-      if (!count.ok() || *count == 0) {
-        status = count.ok() ? Short(slot, until) : count.status();
-        break;
+    ASSIGN_OR_RETURN(const std::unique_ptr<store::SlotRows> rows, store_->OpenSlot(slot, options));
+    while (folded.next < until) {
+      SourceRecords records;
+      ASSIGN_OR_RETURN(const eventlog::ReadResult read, reader.Read(kChunkRecords, until, &records));
+      if (read.count == 0) return Short(slot, until);
+      for (const SourceRecordPtr& record : records) {
+        if (!record->body.empty()) RETURN_IF_ERROR(FoldOne(service, slot, *record, *rows));
+        folded = record->after;
       }
-      RunOn(executor_, [&] {
-        for (const auto& shared : batches) {
-          const SourceBatch& record = *shared;
-          log::v1::RecordBody body;
-          store::Rows& writer = rows->BeginApply(record.position);
-          if (body.ParseFromArray(record.body.data(), static_cast<int>(record.body.size()))) {
-            status = partition::FoldBatch(service, slot, record.position, record.logical_time, body.batch(), writer);
-          } else {
-            status = absl::DataLossError("the body does not parse");
-          }
-          if (!status.ok()) {
-            rows->AbandonRecord();
-            return;
-          }
-          result_.events += record.events.size();
-        }
-        folded = reader.cursor();
-        rows->NoteAdvance();
-      });
-      status.Update(Report(*count));
+      rows->NoteAdvance();
+      RETURN_IF_ERROR(Report(records.size()));
     }
-    if (status.ok()) status = store_->FlushNow();
-    // Rows end on the thread that uses them.
-    RunOn(executor_, [&rows] { rows.reset(); });
-    return status;
+    return store_->FlushNow();
   }
 
   absl::Status View(const ViewDefinition& view, const ReplayTargets& targets) {
+    std::vector<SlotId> sources;
+    for (const ServiceId service : view.SourceServices()) {
+      for (const SlotId slot : SlotsOf(*log_, service)) sources.push_back(slot);
+    }
     ASSIGN_OR_RETURN(const std::unique_ptr<store::ViewRows> rows,
-                     store_->OpenView(view.service, view.view, view.fold_version));
+                     store_->OpenView(view.service, view.view, view.fold_version, sources));
     for (const auto& [fold, until] : targets) {
       if (fold.kind != store::FoldId::Kind::kView || fold.service != view.service || fold.view != view.view) continue;
       RETURN_IF_ERROR(Source(view, fold.source, until, rows.get()));
@@ -93,34 +61,56 @@ class Replayer {
   const ReplayResult& result() const { return result_; }
 
  private:
+  absl::Status FoldOne(const partition::ServiceDefinition& service, SlotId slot, const SourceRecord& record,
+                       store::SlotRows& rows) {
+    log::v1::RecordBody body;
+    store::Rows& writer = rows.BeginApply(record.position);
+    absl::Status folded = absl::DataLossError("the body does not parse");
+    if (body.ParseFromArray(record.body.data(), static_cast<int>(record.body.size()))) {
+      folded = partition::FoldBatch(service, slot, record.position, record.logical_time, body.batch(), writer);
+    }
+    if (!folded.ok()) rows.AbandonRecord();
+    result_.events += record.events.size();
+    return folded;
+  }
+
   absl::Status Source(const ViewDefinition& view, SlotId slot, Position until, store::ViewRows* rows) {
     SourceReader reader(log_, slot, eventlog::GenesisCursor(log_->identity(), slot));
     while (reader.cursor().next < until) {
-      SourceBatches batches;
-      ASSIGN_OR_RETURN(const size_t count, reader.Read(kChunkRecords, until, &batches));
-      if (count == 0) return Short(slot, until);
+      SourceRecords records;
+      ASSIGN_OR_RETURN(const eventlog::ReadResult read, reader.Read(kChunkRecords, until, &records));
+      if (read.count == 0) return Short(slot, until);
       {
-        store::ViewRows::Batch batch(rows);
-        for (const auto& shared : batches) {
-          const SourceBatch& record = *shared;
-          store::Rows& writer = batch.BeginRecord(slot, record.position);
-          for (size_t i = 0; i < record.events.size(); ++i) {
-            const SourceEvent& event = record.events[i];
-            const SourceProjection* projection = view.Find(slot.service, event.type);
-            if (projection == nullptr) continue;
-            absl::Status projected = projection->project(writer, event.payload, record.ContextOf(slot, i), nullptr);
-            projected.Update(batch.status());
-            if (!projected.ok()) {
-              batch.AbandonRecord();
-              batch.SetCursor(slot, {});
-              return WithContext(projected, EventRef{slot, record.position, static_cast<uint32_t>(i)}.ToString());
-            }
-            ++result_.events;
+        store::ViewRows::Batch batch(rows, slot);
+        const eventlog::Cursor* good = &records.front()->before;
+        for (const SourceRecordPtr& record : records) {
+          if (const absl::Status projected = ProjectOne(view, slot, *record, batch); !projected.ok()) {
+            batch.AbandonRecord();
+            batch.SetCursor({eventlog::EncodeCursor(*good), good->next});
+            return projected;
           }
+          good = &record->after;
         }
-        batch.SetCursor(slot, {eventlog::EncodeCursor(reader.cursor()), reader.cursor().next});
+        batch.SetCursor({eventlog::EncodeCursor(*good), good->next});
       }
-      RETURN_IF_ERROR(Report(count));
+      RETURN_IF_ERROR(Report(records.size()));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ProjectOne(const ViewDefinition& view, SlotId slot, const SourceRecord& record,
+                          store::ViewRows::Batch& batch) {
+    store::Rows& writer = batch.BeginRecord(record.position);
+    for (size_t i = 0; i < record.events.size(); ++i) {
+      const SourceEvent& event = record.events[i];
+      const SourceProjection* projection = view.Find(slot.service, event.type, event.payload);
+      if (projection == nullptr) continue;
+      absl::Status projected = projection->project(writer, event.payload, record.ContextOf(slot, i), nullptr);
+      projected.Update(batch.status());
+      if (!projected.ok()) {
+        return WithContext(projected, EventRef{slot, record.position, static_cast<uint32_t>(i)}.ToString());
+      }
+      ++result_.events;
     }
     return absl::OkStatus();
   }
@@ -133,6 +123,7 @@ class Replayer {
   absl::Status Report(size_t records) {
     result_.records += records;
     progress_.records_done += records;
+    if (store_->dirty_bytes() >= store::kFlushBytes) RETURN_IF_ERROR(store_->FlushNow());
     return observer_ ? observer_(progress_) : absl::OkStatus();
   }
 
@@ -141,7 +132,6 @@ class Replayer {
   const ReplayObserver& observer_;
   ReplayProgress progress_;
   ReplayResult result_;
-  partition::Executor executor_;
 };
 
 }  // namespace
@@ -150,14 +140,14 @@ absl::StatusOr<ReplayTargets> EverythingIn(eventlog::EventLog* log,
                                            const std::vector<partition::ServiceDefinition>& services,
                                            const std::vector<ViewDefinition>& views) {
   ReplayTargets targets;
-  for (uint32_t number = 0; number < log->identity().slots_per_service; ++number) {
-    for (const partition::ServiceDefinition& service : services) {
-      const SlotId slot{service.id, static_cast<uint16_t>(number)};
+  for (const partition::ServiceDefinition& service : services) {
+    for (const SlotId slot : SlotsOf(*log, service.id)) {
       ASSIGN_OR_RETURN(targets[store::FoldId::State(slot)], log->End(slot));
     }
-    for (const ViewDefinition& view : views) {
-      for (ServiceId service : view.SourceServices()) {
-        const SlotId slot{service, static_cast<uint16_t>(number)};
+  }
+  for (const ViewDefinition& view : views) {
+    for (const ServiceId service : view.SourceServices()) {
+      for (const SlotId slot : SlotsOf(*log, service)) {
         ASSIGN_OR_RETURN(targets[store::FoldId::View(view.service, view.view, slot)], log->End(slot));
       }
     }

@@ -34,8 +34,8 @@ struct ReplayResult {
 // Called now and then with how far it is; an error ends the replay with it.
 using ReplayObserver = std::function<absl::Status(const ReplayProgress&)>;
 
-// Folds every target of `store`, which is empty, from the first record of its source, with the same functions that the
-// serving process uses, and flushes. Runs on the caller's thread and on one of its own; blocks until done.
+// Folds every target of `store`, which is empty and has no scheduler, from the first record of its source, with the
+// same functions that the serving process uses, and flushes. Runs on the caller's thread and blocks until done.
 absl::StatusOr<ReplayResult> Replay(eventlog::EventLog* log, const std::vector<partition::ServiceDefinition>& services,
                                     const std::vector<ViewDefinition>& views, const ReplayTargets& targets,
                                     store::Store* store, const ReplayObserver& observer);

@@ -1,139 +1,120 @@
-// The read path from the log into a view.
+// Projects records into the rows of a view.
 #include "libs/projection/view_follower.h"
 
-#include <pthread.h>
-
-#include <algorithm>
-#include <limits>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
+#include "libs/projection/source_reader.h"
 
 namespace halles::projection {
-namespace {
 
-// Deadlines of waiters are looked at this often.
-constexpr absl::Duration kIdleRound = absl::Milliseconds(50);
+class ViewFollower::Part : public SourceConsumer {
+ public:
+  Part(ViewFollower* view, SlotId slot, eventlog::Cursor cursor)
+      : view_(*view), slot_(slot), cursor_(std::move(cursor)) {}
 
-}  // namespace
+  const eventlog::Cursor& cursor() const override { return cursor_; }
+  bool ready() const override { return true; }
 
-ViewFollower::ViewFollower(ViewDefinition definition, TouchListener touched)
-    : definition_(std::move(definition)),
-      touched_(std::move(touched)),
-      progress_(definition_.FullName()),
-      dirty_(definition_.SourceServices()) {}
+  Taken Take(absl::Span<const SourceRecordPtr> records) override {
+    std::vector<std::string> topics;
+    Taken taken = Project(records, &topics);
+    if (taken.records > 0) cursor_ = records[taken.records - 1]->after;
+    view_.progress_.Set(slot_, cursor_.next);
+    view_.progress_.Settle();
+    if (view_.touched_ && !topics.empty()) view_.touched_(topics);
+    return taken;
+  }
 
-absl::StatusOr<std::unique_ptr<ViewFollower>> ViewFollower::Start(ViewDefinition definition, eventlog::EventLog* log,
-                                                                  store::Store* store, TouchListener touched,
-                                                                  RecordShare* share) {
-  std::unique_ptr<ViewFollower> view(new ViewFollower(std::move(definition), std::move(touched)));
+  void OnStopped(const absl::Status& why) override { view_.progress_.Stop(slot_, why); }
+
+ private:
+  // In one batch, so that queries see all of it or nothing.
+  Taken Project(absl::Span<const SourceRecordPtr> records, std::vector<std::string>* topics) {
+    store::ViewRows::Batch batch(view_.rows_.get(), slot_);
+    Taken taken;
+    for (const SourceRecordPtr& record : records) {
+      taken.status = ProjectOne(*record, batch, topics);
+      if (!taken.status.ok()) break;
+      ++taken.records;
+    }
+    const eventlog::Cursor& reached = taken.records == 0 ? cursor_ : records[taken.records - 1]->after;
+    batch.SetCursor({eventlog::EncodeCursor(reached), reached.next});
+    return taken;
+  }
+
+  absl::Status ProjectOne(const SourceRecord& record, store::ViewRows::Batch& batch,
+                          std::vector<std::string>* topics) const {
+    if (record.events.empty()) return absl::OkStatus();
+    const size_t topics_before = topics->size();
+    uint64_t projections = 0;
+    store::Rows& rows = batch.BeginRecord(record.position);
+    for (size_t i = 0; i < record.events.size(); ++i) {
+      const SourceEvent& event = record.events[i];
+      const SourceProjection* projection = view_.definition_.Find(slot_.service, event.type, event.payload);
+      if (projection == nullptr) continue;
+      ++projections;
+      absl::Status projected =
+          projection->project(rows, event.payload, record.ContextOf(slot_, i), view_.touched_ ? topics : nullptr);
+      // Whatever was made of rows that could not be read is nothing.
+      if (!batch.status().ok()) {
+        projected = batch.status();
+      } else if (!projected.ok() && eventlog::IsPassing(projected)) {
+        projected = absl::DataLossError(projected.message());  // a pure function that failed will fail again
+      }
+      if (!projected.ok()) {
+        batch.AbandonRecord();
+        topics->resize(topics_before);
+        return WithContext(projected, EventRef{slot_, record.position, static_cast<uint32_t>(i)}.ToString());
+      }
+    }
+    view_.events_.fetch_add(projections, std::memory_order_relaxed);
+    return absl::OkStatus();
+  }
+
+  ViewFollower& view_;
+  const SlotId slot_;
+  eventlog::Cursor cursor_;  // of the source's queue
+};
+
+ViewFollower::ViewFollower(ViewDefinition definition, FollowerShard* shard, TouchListener touched)
+    : definition_(std::move(definition)), touched_(std::move(touched)), progress_(definition_.FullName(), shard) {}
+
+ViewFollower::~ViewFollower() { Close(); }
+
+absl::StatusOr<std::unique_ptr<ViewFollower>> ViewFollower::Open(ViewDefinition definition, eventlog::EventLog* log,
+                                                                 store::Store* store, FollowerShard* shard,
+                                                                 TouchListener touched) {
+  std::unique_ptr<ViewFollower> view(new ViewFollower(std::move(definition), shard, std::move(touched)));
   const ViewDefinition& def = view->definition_;
-  absl::StatusOr<std::unique_ptr<store::ViewRows>> rows = store->OpenView(def.service, def.view, def.fold_version);
+  std::vector<SlotId> sources;
+  for (ServiceId service : def.SourceServices()) {
+    for (const SlotId slot : SlotsOf(*log, service)) sources.push_back(slot);
+  }
+  absl::StatusOr<std::unique_ptr<store::ViewRows>> rows =
+      store->OpenView(def.service, def.view, def.fold_version, sources);
   if (!rows.ok() && ReasonOf(rows.status()) == "FOLD_VERSION") {
     RETURN_IF_ERROR(store->Drop(store::RowSpace::View(def.service, def.view)));
-    rows = store->OpenView(def.service, def.view, def.fold_version);
+    rows = store->OpenView(def.service, def.view, def.fold_version, sources);
   }
   RETURN_IF_ERROR(rows.status());
   view->rows_ = *std::move(rows);
-  for (ServiceId service : def.SourceServices()) {
-    for (uint32_t slot = 0; slot < log->identity().slots_per_service; ++slot) {
-      const SlotId id{service, static_cast<uint16_t>(slot)};
-      const store::FoldCursor stored = view->rows_->cursor(id);
-      eventlog::Cursor cursor = eventlog::GenesisCursor(log->identity(), id);
-      if (!stored.bytes.empty()) {
-        ASSIGN_OR_RETURN(cursor, eventlog::DecodeCursor(stored.bytes));
-      }
-      auto source = std::make_unique<Source>();
-      view->progress_.Add(id, cursor.next);
-      source->reader = std::make_unique<SourceReader>(log, id, cursor, share);
-      view->sources_.emplace(id, std::move(source));
+  for (const SlotId slot : sources) {
+    const store::FoldCursor stored = view->rows_->cursor(slot);
+    eventlog::Cursor cursor = eventlog::GenesisCursor(log->identity(), slot);
+    if (!stored.bytes.empty()) {
+      ASSIGN_OR_RETURN(cursor, eventlog::DecodeCursor(stored.bytes));
     }
+    view->progress_.Add(slot, cursor.next);
+    view->parts_.emplace(slot, std::make_unique<Part>(view.get(), slot, cursor));
   }
-  view->subscription_ =
-      log->Subscribe([dirty = &view->dirty_](absl::Span<const eventlog::SlotEnd> grown) { dirty->Add(grown); });
-  view->thread_ = std::thread([view = view.get()] { view->Run(); });
   return view;
 }
 
-ViewFollower::~ViewFollower() {
-  subscription_.reset();
-  stopping_.store(true, std::memory_order_relaxed);
-  dirty_.Poke();
-  if (thread_.joinable()) thread_.join();
-  progress_.Close();
-}
-
-void ViewFollower::Run() {
-  pthread_setname_np(pthread_self(), absl::StrCat("view-", definition_.name).substr(0, 15).c_str());
-  std::set<SlotId> busy;
-  for (const auto& [slot, source] : sources_) busy.insert(slot);
-  while (!stopping_.load(std::memory_order_relaxed)) {
-    const std::set<SlotId> grown = dirty_.Take(busy.empty() ? kIdleRound : absl::ZeroDuration());
-    busy.insert(grown.begin(), grown.end());
-    for (auto it = busy.begin(); it != busy.end();) {
-      const auto source = sources_.find(*it);
-      const bool more = source != sources_.end() && !source->second->stopped && Advance(*source->second);
-      it = more ? std::next(it) : busy.erase(it);
-    }
-    if (!progress_.Settle() && grown.size() >= DirtySlots::kGatherFrom) {
-      dirty_.Gather();
-    }
-  }
-}
-
-bool ViewFollower::Advance(Source& source) {
-  SourceBatches batches;
-  const absl::StatusOr<size_t> count =
-      source.reader->Read(kProjectBatchRecords, std::numeric_limits<Position>::max(), &batches);
-  if (!count.ok()) {
-    StopSource(source, count.status());
-    return false;
-  }
-  if (*count == 0) return false;
-  std::vector<std::string> topics;
-  if (const absl::Status projected = Project(source, batches, &topics); !projected.ok()) {
-    progress_.Set(source.reader->slot(), rows_->cursor(source.reader->slot()).next);
-    StopSource(source, projected);
-    return false;
-  }
-  progress_.Set(source.reader->slot(), source.reader->cursor().next);
-  if (touched_ && !topics.empty()) touched_(topics);
-  return true;  // fewer than asked for may have been shared, with more behind them
-}
-
-absl::Status ViewFollower::Project(Source& source, const SourceBatches& batches, std::vector<std::string>* topics) {
-  const SlotId slot = source.reader->slot();
-  store::ViewRows::Batch batch(rows_.get());
-  const eventlog::Cursor& cursor = source.reader->cursor();
-  const eventlog::Cursor* good = batches.empty() ? &cursor : &batches.front()->before;  // behind the last one projected
-  for (const std::shared_ptr<const SourceBatch>& shared : batches) {
-    const SourceBatch& record = *shared;
-    store::Rows& rows = batch.BeginRecord(slot, record.position);
-    for (size_t i = 0; i < record.events.size(); ++i) {
-      const SourceEvent& event = record.events[i];
-      const SourceProjection* projection = definition_.Find(slot.service, event.type);
-      if (projection == nullptr) continue;
-      const absl::Status projected =
-          projection->project(rows, event.payload, record.ContextOf(slot, i), touched_ ? topics : nullptr);
-      if (!projected.ok() || !batch.status().ok()) {
-        batch.AbandonRecord();
-        batch.SetCursor(slot, {eventlog::EncodeCursor(*good), good->next});
-        return WithContext(projected.ok() ? batch.status() : projected,
-                           EventRef{slot, record.position, static_cast<uint32_t>(i)}.ToString());
-      }
-      events_.fetch_add(1, std::memory_order_relaxed);
-    }
-    good = &record.after;
-  }
-  batch.SetCursor(slot, {eventlog::EncodeCursor(cursor), cursor.next});
-  return absl::OkStatus();
-}
-
-void ViewFollower::StopSource(Source& source, const absl::Status& status) {
-  source.stopped = true;
-  progress_.Stop(source.reader->slot(), status);
+SourceConsumer* ViewFollower::ConsumerOf(SlotId source) {
+  const auto part = parts_.find(source);
+  return part == parts_.end() ? nullptr : part->second.get();
 }
 
 }  // namespace halles::projection

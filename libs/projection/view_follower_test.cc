@@ -1,4 +1,4 @@
-// Views: followed, restarted midway, stopped by what cannot be projected, waited for.
+// Views: followed, restarted midway, stopped by what cannot be projected, waited for, replayed.
 #include "libs/projection/view_follower.h"
 
 #include <map>
@@ -14,64 +14,42 @@
 namespace halles::projection {
 namespace {
 
-class ViewTest : public partition::RuntimeTest {
+class ViewTest : public ProjectionTest {
  protected:
-  ~ViewTest() override { view_.reset(); }
-
   void Follow(ViewDefinition definition = Sums()) {
-    auto view = ViewFollower::Start(
-        std::move(definition), log_.get(), store_.get(),
-        [this](const std::vector<std::string>& topics) {
-          MutexLock lock(&mutex_);
-          touched_.insert(touched_.end(), topics.begin(), topics.end());
-        },
-        &share_);
-    ASSERT_TRUE(view.ok()) << view.status();
-    view_ = *std::move(view);
+    a_.views = {std::move(definition)};
+    Start(a_);
+    AwaitEnd();
   }
   // Ends the process; with `flush` everything projected is stored before.
   void Restart(bool flush, ViewDefinition definition = Sums()) {
-    if (flush) {
-      EXPECT_TRUE(store_->FlushNow().ok());
-    }
-    view_.reset();
-    Crash();
-    Start();
+    if (flush) Flush(a_);
+    Kill(a_);
     Follow(std::move(definition));
   }
-  void AddAll(int from, int to, SlotId slot = kFirstSlot) {
-    for (int i = from; i < to; ++i) {
-      ASSERT_TRUE(Submit(Add(absl::StrCat("r", i), 1 + i % 3, "c"), slot)->status().ok());
+  void AddAll(int count, SlotId slot = kFirstSlot) {
+    for (int i = 0; i < count; ++i) AddSome(a_, 1, 1 + i % 3, slot);
+  }
+  // Lets claims be found, which nobody offers.
+  void AwaitEnd() { TimePasses(kWhileMicros); }
+  // OK, an error, or CANCELLED while there is no answer.
+  absl::Status Await(const TokenPositions& positions, MonotonicMicros deadline = kNoDeadline) {
+    const auto answer = Wait(positions, deadline);
+    Quiesce();
+    return *answer;
+  }
+  std::shared_ptr<absl::Status> Wait(const TokenPositions& positions, MonotonicMicros deadline = kNoDeadline) {
+    auto answer = std::make_shared<absl::Status>(absl::CancelledError("no answer yet"));
+    a_.view().WhenReached(positions, deadline, [answer](absl::Status status) { *answer = std::move(status); });
+    return answer;
+  }
+  CounterRow Sum(SlotId source = kFirstSlot) { return ProjectionTest::Sum(a_, source); }
+  absl::Status StopOf(SlotId slot) {
+    for (const SourceState& state : a_.view().States()) {
+      if (state.source == slot) return state.error;
     }
+    return absl::NotFoundError("no source of the view");
   }
-  absl::Status AwaitEnd(SlotId slot = kFirstSlot) { return Await({{slot, End(slot)}}, absl::Now() + kPatience); }
-  absl::Status Await(const TokenPositions& positions, absl::Time deadline) {
-    const auto reply = std::make_shared<partition::Reply>();
-    view_->WhenReached(positions, deadline, [reply](absl::Status status) {
-      reply->Set(status.ok() ? absl::StatusOr<AddResponse>(AddResponse()) : status, {});
-    });
-    return reply->status();
-  }
-  CounterRow Sum(SlotId source = kFirstSlot) {
-    const store::ViewRows::Query rows(&view_->rows());
-    return kSums.Get(rows, {"c", source}).value_or(CounterRow());
-  }
-  // The stop of a source, when it has come.
-  absl::Status AwaitStop(SlotId slot) {
-    absl::Status stopped;
-    Until([&] {
-      for (const SourceState& state : view_->States()) {
-        if (state.source == slot) stopped = state.error;
-      }
-      return !stopped.ok();
-    });
-    return stopped;
-  }
-
-  RecordShare share_;
-  std::unique_ptr<ViewFollower> view_;
-  Mutex mutex_;
-  std::vector<std::string> touched_;
 };
 
 using View = ViewTest;
@@ -81,194 +59,204 @@ using ReplayOfAView = ViewTest;
 
 TEST_F(View, FollowsItsSourcesAndSaysWhatWasTouched) {
   Follow();
-  AddAll(0, 3);
-  AddAll(0, 1, kOtherSlot);
-  ASSERT_TRUE(AwaitEnd().ok());
-  ASSERT_TRUE(AwaitEnd(kOtherSlot).ok());
+  AddAll(3);
+  AddAll(1, kOtherSlot);
   EXPECT_EQ(Sum().value(), 6);
   EXPECT_EQ(Sum(kOtherSlot).value(), 1);
-  EXPECT_EQ(view_->projected_events(), 4u);
-  Until([this] {
-    MutexLock lock(&mutex_);
-    return touched_.size() == 4;
-  });
-  EXPECT_EQ(view_->reached(kFirstSlot), End());
-  EXPECT_EQ(view_->positions().size(), 2u);
+  EXPECT_EQ(a_.view().projected_events(), 4u);
+  EXPECT_EQ(a_.touched.size(), 4u);
+  EXPECT_EQ(a_.view().reached(kFirstSlot), End());
+  EXPECT_EQ(a_.view().positions().size(), 2u);
+  EXPECT_TRUE(a_.pool().caught_up());
+}
+
+TEST_F(View, TakesWhatTheOwnerConfirmsWithoutARead) {
+  Follow();
+  const SourceFollower& follower = *a_.pool().FollowerOf(kFirstSlot);
+  const uint64_t read = follower.records_read();
+  AddAll(20);
+  TimePasses(kWhileMicros);
+  EXPECT_EQ(Sum().additions(), 20u);
+  EXPECT_EQ(follower.offers_taken(), 20u);
+  EXPECT_EQ(follower.records_read(), read);
+}
+
+TEST_F(View, IsTheSameFromOffersAndFromTheLog) {
+  a_.views = {Sums(), Sums(&ProjectSum, 1, kSumsView + 1)};
+  b_.views = a_.views;
+  b_.role = partition::SlotRole::kStandby;
+  Start(a_);
+  Start(b_);
+  AddAll(300);
+  EXPECT_EQ(Sum().additions(), 300u);
+  for (Instance* instance : {&a_, &b_}) {
+    for (const uint8_t view : {kSumsView, static_cast<uint8_t>(kSumsView + 1)}) {
+      EXPECT_EQ(ProjectionTest::Sum(*instance, kFirstSlot, view).value(), Sum().value());
+      EXPECT_EQ(instance->view(view).rows().cursor(kFirstSlot), a_.view().rows().cursor(kFirstSlot));
+    }
+  }
 }
 
 TEST_F(View, NamesTheEventBehindEachRow) {
   Follow();
-  AddAll(0, 3);
-  ASSERT_TRUE(AwaitEnd().ok());
-  const store::ViewRows::Query rows(&view_->rows());
+  AddAll(3);
+  const store::ViewRows::Query rows(&a_.view().rows());
   EXPECT_EQ(kSums.Find(rows, {"c", kFirstSlot})->position, End() - 1);
 }
 
-TEST_F(View, GoesOnBehindWhatOthersShared) {
-  AddAll(0, 10);
-  SourceReader other(log_.get(), kFirstSlot, eventlog::GenesisCursor(log_->identity(), kFirstSlot), &share_);
-  SourceBatches records;
-  ASSERT_TRUE(other.Read(4, 1'000, &records).ok());
-  Follow();
-  ASSERT_TRUE(AwaitEnd().ok()) << "the slot does not grow any more";
-  EXPECT_EQ(Sum().additions(), 10u);
+TEST_F(View, PassesOverEventsWhoseFieldItDoesNotHandle) {
+  ViewDefinition definition = Sums();
+  definition.sources[0].fields = {CounterEvent::kPaddingFieldNumber};
+  Follow(std::move(definition));
+  AddAll(3);
+  EXPECT_EQ(a_.view().projected_events(), 0u);
+  EXPECT_EQ(a_.view().reached(kFirstSlot), End());
 }
 
 TEST_F(View, GoesOnMidwayAfterARestart) {
   Follow();
   // More than a batch of records before the flush, more behind it.
-  AddAll(0, 300);
-  ASSERT_TRUE(AwaitEnd().ok());
-  ASSERT_TRUE(store_->FlushNow().ok());
-  AddAll(300, 500);
-  ASSERT_TRUE(AwaitEnd().ok());
+  AddAll(300);
+  Flush(a_);
+  AddAll(200);
   const CounterRow before = Sum();
   Restart(/*flush=*/false);
-  ASSERT_TRUE(AwaitEnd().ok());
   EXPECT_EQ(Sum().value(), before.value());
   EXPECT_EQ(Sum().additions(), 500u);
-  EXPECT_EQ(view_->projected_events(), 200u) << "what was flushed is not read again";
+  EXPECT_EQ(a_.view().projected_events(), 200u) << "what was flushed is not read again";
 }
 
 TEST_F(View, OfAnotherFoldVersionIsFoldedAgain) {
   Follow();
-  AddAll(0, 10);
-  ASSERT_TRUE(AwaitEnd().ok());
+  AddAll(10);
   Restart(/*flush=*/true, Sums(&ProjectSum, /*fold_version=*/2));
-  ASSERT_TRUE(AwaitEnd().ok());
   EXPECT_EQ(Sum().additions(), 10u);
-  EXPECT_EQ(view_->projected_events(), 10u);
+  EXPECT_EQ(a_.view().projected_events(), 10u);
 }
 
 TEST_F(View, OfATruncatedLogStopsWithItsReason) {
   Follow();
-  AddAll(0, 10);
-  ASSERT_TRUE(AwaitEnd().ok());
-  ASSERT_TRUE(store_->FlushNow().ok());
-  const std::map<SlotId, store::FoldCursor> cursors = view_->rows().cursors();
-  view_.reset();
-  log_->Truncate(kFirstSlot, End() - 1);
-  Follow();
-  EXPECT_EQ(ReasonOf(AwaitStop(kFirstSlot)), "LOG_CUT");
-  EXPECT_EQ(view_->rows().cursors(), cursors) << "and leaves its rows as they were";
+  AddAll(10);
+  const store::FoldCursor cursor = a_.view().rows().cursor(kFirstSlot);
+  log_.Truncate(kFirstSlot, End() - 1);
+  Quiesce();
+  EXPECT_EQ(ReasonOf(StopOf(kFirstSlot)), "LOG_CUT");
+  EXPECT_EQ(a_.view().rows().cursor(kFirstSlot), cursor) << "and leaves its rows as they were";
 }
 
 TEST_F(SourceThatCannotBeProjected, StopsAloneBeforeTheEvent) {
   Follow(Sums(&ProjectStrictly));
-  AddAll(0, 2);
+  AddAll(2);
   const Position unlucky = End();
-  ASSERT_TRUE(Submit(Add("u", partition::counter::kUnlucky))->status().ok());
-  AddAll(2, 4);
-  AddAll(0, 4, kOtherSlot);
-  const absl::Status stopped = AwaitStop(kFirstSlot);
+  AddSome(a_, 1, partition::counter::kUnlucky);
+  AddAll(2);
+  AddAll(4, kOtherSlot);
+  const absl::Status stopped = StopOf(kFirstSlot);
   EXPECT_TRUE(absl::StrContains(stopped.message(), EventRef({kFirstSlot, unlucky, 0}).ToString())) << stopped;
-  ASSERT_TRUE(AwaitEnd(kOtherSlot).ok());
   EXPECT_EQ(Sum(kOtherSlot).additions(), 4u);
   EXPECT_EQ(Sum().additions(), 2u) << "no write of the event itself";
-  EXPECT_TRUE(Await({{kFirstSlot, unlucky}}, absl::Now() + kPatience).ok());
-  EXPECT_EQ(ReasonOf(Await({{kFirstSlot, unlucky + 1}}, absl::Now())), "TOKEN_NOT_REACHED");
+  EXPECT_TRUE(Await({{kFirstSlot, unlucky}}).ok());
+  EXPECT_EQ(ReasonOf(Await({{kFirstSlot, unlucky + 1}}, 0)), "TOKEN_NOT_REACHED");
 }
 
 TEST_F(SourceThatCannotBeProjected, IsNotDoubledByRestarts) {
-  AddAll(0, 2);
-  ASSERT_TRUE(Submit(Add("u", partition::counter::kUnlucky))->status().ok());
   Follow(Sums(&ProjectStrictly));
+  AddAll(2);
+  AddSome(a_, 1, partition::counter::kUnlucky);
   for (int start = 0; start < 3; ++start) {
     // From the second start on the event is the first that is read.
-    ASSERT_FALSE(AwaitStop(kFirstSlot).ok());
+    ASSERT_FALSE(StopOf(kFirstSlot).ok());
     EXPECT_EQ(Sum().additions(), 2u) << "start " << start;
     Restart(/*flush=*/true, Sums(&ProjectStrictly));
   }
-  ASSERT_FALSE(AwaitStop(kFirstSlot).ok());
+  ASSERT_FALSE(StopOf(kFirstSlot).ok());
   // A build that can project it goes on from there.
   Restart(/*flush=*/true);
-  ASSERT_TRUE(AwaitEnd().ok());
   EXPECT_EQ(Sum().additions(), 3u);
-  EXPECT_EQ(view_->projected_events(), 1u);
+  EXPECT_EQ(a_.view().projected_events(), 1u);
 }
 
 TEST_F(SourceThatCannotBeProjected, AtItsVeryFirstEventKeepsACursorThatCanBeRead) {
   Follow(Sums(&ProjectStrictly));
-  ASSERT_TRUE(Submit(Add("u", partition::counter::kUnlucky))->status().ok());
-  ASSERT_FALSE(AwaitStop(kFirstSlot).ok());
-  for (const auto& [fold, meta] : Metas()) {
+  AddSome(a_, 1, partition::counter::kUnlucky);
+  ASSERT_FALSE(StopOf(kFirstSlot).ok());
+  Flush(a_);
+  const auto metas = a_.store().LoadMetas();
+  ASSERT_TRUE(metas.ok());
+  EXPECT_TRUE(metas->contains(store::FoldId::View(kTarget, kSumsView, kFirstSlot)));
+  for (const auto& [fold, meta] : *metas) {
     EXPECT_TRUE(eventlog::DecodeCursor(meta.cursor.bytes).ok()) << fold.ToString();
   }
   Restart(/*flush=*/true);
-  ASSERT_TRUE(AwaitEnd().ok());
   EXPECT_EQ(Sum().additions(), 1u);
 }
 
 TEST_F(WaitForAView, EndsWhenThePositionIsProjected) {
   Follow();
-  const Position target = End() + 1;
-  const auto reply = std::make_shared<partition::Reply>();
-  view_->WhenReached({{kFirstSlot, target}}, absl::InfiniteFuture(), [reply](absl::Status status) {
-    reply->Set(status.ok() ? absl::StatusOr<AddResponse>(AddResponse()) : status, {});
-  });
-  EXPECT_FALSE(reply->done());
-  AddAll(0, 1);
-  EXPECT_TRUE(reply->status().ok());
+  const auto answer = Wait({{kFirstSlot, End() + 1}});
+  EXPECT_TRUE(absl::IsCancelled(*answer));
+  AddAll(1);
+  EXPECT_TRUE(answer->ok());
   EXPECT_EQ(Sum().value(), 1);
 }
 
 TEST_F(WaitForAView, EndsAtItsDeadline) {
   Follow();
-  const absl::Status late = Await({{kFirstSlot, End() + 1}}, absl::Now() + absl::Milliseconds(1));
-  EXPECT_EQ(late.code(), absl::StatusCode::kDeadlineExceeded);
-  EXPECT_EQ(ReasonOf(late), "TOKEN_NOT_REACHED");
+  const auto late = Wait({{kFirstSlot, End() + 1}}, a_.scheduler().Now() + 2'000);
+  const auto first = Wait({{kFirstSlot, End() + 1}}, a_.scheduler().Now() + 1'000);
+  TimePasses(1'000);
+  EXPECT_EQ(ReasonOf(*first), "TOKEN_NOT_REACHED");
+  EXPECT_TRUE(absl::IsCancelled(*late));
+  TimePasses(1'000);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(*late));
 }
 
 TEST_F(WaitForAView, CountsNoSlotThatIsNoSource) {
   Follow();
-  EXPECT_TRUE(Await({{SlotId{kTarget, 0}, 1000}}, absl::Now()).ok());
+  EXPECT_TRUE(Await({{SlotId{kTarget, 0}, 1000}}).ok());
 }
 
-TEST_F(WaitForAView, EndsWithTheView) {
+TEST_F(WaitForAView, EndsWithThePool) {
   Follow();
-  const auto reply = std::make_shared<partition::Reply>();
-  view_->WhenReached({{kFirstSlot, End() + 1}}, absl::InfiniteFuture(),
-                     [reply](absl::Status status) { reply->Set(status, {}); });
-  view_.reset();
-  EXPECT_EQ(reply->status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(reply->reason(), "DRAINING");
+  const auto answer = Wait({{kFirstSlot, End() + 1}});
+  a_.pool().Stop();
+  EXPECT_TRUE(absl::IsUnavailable(*answer));
+  EXPECT_EQ(ReasonOf(*answer), "DRAINING");
 }
 
 TEST_F(WaitForAView, BeyondTheLimitIsRefused) {
   Follow();
   for (size_t i = 0; i < kWaitersMax; ++i) {
-    view_->WhenReached({{kFirstSlot, End() + 1}}, absl::InfiniteFuture(), [](absl::Status) {});
+    a_.view().WhenReached({{kFirstSlot, End() + 1}}, kNoDeadline, [](const absl::Status&) {});
   }
-  const absl::Status refused = Await({{kFirstSlot, End() + 1}}, absl::InfiniteFuture());
+  const absl::Status refused = Await({{kFirstSlot, End() + 1}});
   EXPECT_EQ(ReasonOf(refused), "TOO_MANY_WAITING_READS");
   EXPECT_TRUE(RetryAfterOf(refused).has_value());
 }
 
 TEST_F(ReplayOfAView, AndOfStatesEqualsWhatServes) {
   Follow();
-  AddAll(0, 300);
-  AddAll(0, 50, kOtherSlot);
-  EXPECT_EQ(Submit(Add("no", -10'000))->reason(), "BELOW_ZERO");
-  ASSERT_TRUE(AwaitEnd().ok());
-  ASSERT_TRUE(AwaitEnd(kOtherSlot).ok());
-  ASSERT_TRUE(store_->FlushNow().ok());
-  auto serving = store_->TakeSnapshot();
+  AddAll(300);
+  AddAll(50, kOtherSlot);
+  EXPECT_EQ(Submit(a_, Add("no", -10'000))->reason(), "BELOW_ZERO");
+  Flush(a_);
+  auto serving = a_.store().TakeSnapshot();
   ASSERT_TRUE(serving.ok());
 
-  const std::vector<partition::ServiceDefinition> services = {partition::counter::Service(kSource)};
+  const std::vector<partition::ServiceDefinition> services = {partition::counter::Service(kSource),
+                                                              partition::counter::Service(kTarget)};
   const std::vector<ViewDefinition> views = {Sums()};
-  const auto targets = EverythingIn(log_.get(), services, views);
+  const auto targets = EverythingIn(&log_, services, views);
   ASSERT_TRUE(targets.ok()) << targets.status();
-  auto beside = store_->OpenBeside(store::Quiet());
+  auto beside = a_.store().OpenBeside(store::Quiet());
   ASSERT_TRUE(beside.ok()) << beside.status();
   uint64_t told = 0;
-  const auto replayed =
-      Replay(log_.get(), services, views, *targets, beside->get(), [&](const ReplayProgress& progress) {
-        EXPECT_GE(progress.records_done, told);
-        told = progress.records_done;
-        EXPECT_LE(progress.records_done, progress.records_total);
-        return absl::OkStatus();
-      });
+  const auto replayed = Replay(&log_, services, views, *targets, beside->get(), [&](const ReplayProgress& progress) {
+    EXPECT_GE(progress.records_done, told);
+    told = progress.records_done;
+    EXPECT_LE(progress.records_done, progress.records_total);
+    return absl::OkStatus();
+  });
   ASSERT_TRUE(replayed.ok()) << replayed.status();
   EXPECT_EQ(replayed->events, 700u) << "each by the state and by the view";
   auto rebuilt = (*beside)->TakeSnapshot();
@@ -283,23 +271,25 @@ TEST_F(ReplayOfAView, AndOfStatesEqualsWhatServes) {
 }
 
 TEST_F(ReplayOfAView, EndsWhenItsObserverSaysSo) {
-  AddAll(0, 10);
+  Follow();
+  AddAll(10);
   const std::vector<partition::ServiceDefinition> services = {partition::counter::Service(kSource)};
-  const auto targets = EverythingIn(log_.get(), services, {});
-  auto beside = store_->OpenBeside(store::Quiet());
+  const auto targets = EverythingIn(&log_, services, {});
+  auto beside = a_.store().OpenBeside(store::Quiet());
   ASSERT_TRUE(beside.ok()) << beside.status();
-  const auto replayed = Replay(log_.get(), services, {}, *targets, beside->get(),
+  const auto replayed = Replay(&log_, services, {}, *targets, beside->get(),
                                [](const ReplayProgress&) { return absl::CancelledError("enough"); });
   EXPECT_EQ(replayed.status().code(), absl::StatusCode::kCancelled);
 }
 
 TEST_F(ReplayOfAView, OfALogThatEndsBelowItsTargetFails) {
-  AddAll(0, 10);
+  Follow();
+  AddAll(10);
   const std::vector<partition::ServiceDefinition> services = {partition::counter::Service(kSource)};
-  auto targets = EverythingIn(log_.get(), services, {});
+  auto targets = EverythingIn(&log_, services, {});
   ++(*targets)[store::FoldId::State(kFirstSlot)];
-  auto beside = store_->OpenBeside(store::Quiet());
-  EXPECT_EQ(ReasonOf(Replay(log_.get(), services, {}, *targets, beside->get(), nullptr).status()), "LOG_CUT");
+  auto beside = a_.store().OpenBeside(store::Quiet());
+  EXPECT_EQ(ReasonOf(Replay(&log_, services, {}, *targets, beside->get(), nullptr).status()), "LOG_CUT");
 }
 
 }  // namespace

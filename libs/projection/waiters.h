@@ -2,6 +2,8 @@
 #ifndef HALLES_LIBS_PROJECTION_WAITERS_H_
 #define HALLES_LIBS_PROJECTION_WAITERS_H_
 
+#include <algorithm>
+#include <cstddef>
 #include <functional>
 #include <list>
 #include <string>
@@ -11,64 +13,61 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "libs/base/mutex.h"
+#include "libs/base/scheduler.h"
 #include "libs/base/status.h"
 #include "libs/base/token.h"
+#include "libs/projection/follower_shard.h"
 
 namespace halles::projection {
 
 inline constexpr size_t kWaitersMax = 4096;
 
 // Thread safety: all methods may be called from any thread. Callbacks run without a lock held.
+// Limits: kWaitersMax, then RESOURCE_EXHAUSTED (TOO_MANY_WAITING_READS).
+// Lifetime: the shard, on which deadlines are kept, is stopped before it is destroyed.
 class Waiters {
  public:
   using Done = std::function<void(absl::Status)>;
   // How far a slot has come.
   using Reached = absl::FunctionRef<Position(SlotId)>;
 
-  explicit Waiters(std::string what) : what_(std::move(what)) {}
+  Waiters(std::string what, FollowerShard* shard) : what_(std::move(what)), shard_(shard) {}
 
   // Calls `done` when `reached` is at or beyond all positions, at once when it is already.
   // DEADLINE_EXCEEDED (TOKEN_NOT_REACHED), RESOURCE_EXHAUSTED (TOO_MANY_WAITING_READS).
-  void Wait(TokenPositions positions, absl::Time deadline, Reached reached, Done done) ABSL_LOCKS_EXCLUDED(mutex_) {
+  void Wait(TokenPositions positions, MonotonicMicros deadline, Reached reached, Done done)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::Status answer;
     {
       MutexLock lock(&mutex_);
       // Under the lock: progress after this look meets the entry in the list.
       if (!Covered(positions, reached)) {
         if (waiting_.size() < kWaitersMax) {
           waiting_.push_back({std::move(positions), deadline, std::move(done)});
+          Arm();
           return;
         }
-        positions.clear();
-        deadline = absl::InfinitePast();
+        answer = Overloaded("TOO_MANY_WAITING_READS", absl::StrCat(what_, " has too many waiting reads"),
+                            absl::Milliseconds(50));
       }
     }
-    done(deadline == absl::InfinitePast()
-             ? Overloaded("TOO_MANY_WAITING_READS", absl::StrCat(what_, " has too many waiting reads"),
-                          absl::Milliseconds(50))
-             : absl::OkStatus());
+    done(answer);
   }
 
-  // Answers those whose positions are reached or whose deadline has passed.
+  // Answers those whose positions are reached.
   void Settle(Reached reached) ABSL_LOCKS_EXCLUDED(mutex_) {
     std::list<Entry> ready;
-    const absl::Time now = absl::Now();
     {
       MutexLock lock(&mutex_);
       for (auto it = waiting_.begin(); it != waiting_.end();) {
         const auto next = std::next(it);
-        it->covered = Covered(it->positions, reached);
-        if (it->covered || now >= it->deadline) ready.splice(ready.end(), waiting_, it);
+        if (Covered(it->positions, reached)) ready.splice(ready.end(), waiting_, it);
         it = next;
       }
     }
-    for (Entry& entry : ready) {
-      entry.done(entry.covered ? absl::OkStatus()
-                               : Failure(absl::StatusCode::kDeadlineExceeded, "TOKEN_NOT_REACHED",
-                                         absl::StrCat(what_, " did not reach the token in time")));
-    }
+    for (Entry& entry : ready) entry.done(absl::OkStatus());
   }
 
   void FailAll(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -80,17 +79,11 @@ class Waiters {
     for (Entry& entry : all) entry.done(status);
   }
 
-  bool empty() const ABSL_LOCKS_EXCLUDED(mutex_) {
-    MutexLock lock(&mutex_);
-    return waiting_.empty();
-  }
-
  private:
   struct Entry {
     TokenPositions positions;
-    absl::Time deadline;
+    MonotonicMicros deadline;
     Done done;
-    bool covered = false;
   };
 
   static bool Covered(const TokenPositions& positions, Reached reached) {
@@ -100,9 +93,40 @@ class Waiters {
     return true;
   }
 
+  // Wakes for the first deadline.
+  void Arm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    MonotonicMicros first = kNoDeadline;
+    for (const Entry& entry : waiting_) first = std::min(first, entry.deadline);
+    if (first >= armed_) return;
+    armed_ = first;
+    shard_->PostAfter(absl::Microseconds(std::max<MonotonicMicros>(first - shard_->scheduler().Now(), 0)),
+                      [this] { Expire(); });
+  }
+
+  void Expire() ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::list<Entry> late;
+    {
+      MutexLock lock(&mutex_);
+      const MonotonicMicros now = shard_->scheduler().Now();
+      armed_ = kNoDeadline;
+      for (auto it = waiting_.begin(); it != waiting_.end();) {
+        const auto next = std::next(it);
+        if (now >= it->deadline) late.splice(late.end(), waiting_, it);
+        it = next;
+      }
+      Arm();
+    }
+    for (Entry& entry : late) {
+      entry.done(Failure(absl::StatusCode::kDeadlineExceeded, "TOKEN_NOT_REACHED",
+                         absl::StrCat(what_, " did not reach the token in time")));
+    }
+  }
+
   const std::string what_;
-  mutable Mutex mutex_;
+  FollowerShard* const shard_;
+  Mutex mutex_;
   std::list<Entry> waiting_ ABSL_GUARDED_BY(mutex_);
+  MonotonicMicros armed_ ABSL_GUARDED_BY(mutex_) = kNoDeadline;  // when the earliest Expire on its way runs
 };
 
 }  // namespace halles::projection

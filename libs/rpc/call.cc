@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
 #include "libs/base/text.h"
+#include "libs/machine/system_clock.h"
 
 namespace halles::rpc {
 namespace {
@@ -44,8 +45,11 @@ absl::Time AskedDeadline(const grpc::CallbackServerContext& context) {
   return deadline == std::chrono::system_clock::time_point::max() ? absl::InfiniteFuture() : absl::FromChrono(deadline);
 }
 
-Call DescribeCall(const grpc::CallbackServerContext& context, absl::Time deadline) {
-  Call call{.deadline = deadline, .actor = "loopback", .traceparent = ""};
+Call DescribeCall(const grpc::CallbackServerContext& context, absl::Time deadline, absl::Time now) {
+  Call call{.deadline = kNoDeadline, .actor = "loopback", .traceparent = ""};
+  if (deadline != absl::InfiniteFuture()) {
+    call.deadline = SystemClock().MonotonicMicros() + absl::ToInt64Microseconds(deadline - now);
+  }
   const auto& metadata = context.client_metadata();
   const auto traceparent = metadata.find("traceparent");
   if (traceparent != metadata.end() && traceparent->second.size() <= kTraceparentBytesMax) {

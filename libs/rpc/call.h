@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "grpcpp/server_context.h"
+#include "libs/base/scheduler.h"
 #include "libs/telemetry/metrics.h"
 
 namespace halles::rpc {
@@ -27,9 +28,9 @@ inline constexpr size_t kRequestIdCharactersMax = 128;
 inline constexpr size_t kTraceparentBytesMax = 128;
 
 struct Call {
-  absl::Time deadline;      // nobody waits for the answer after it
-  std::string actor;        // who asks; "loopback" as long as there is no TLS to tell
-  std::string traceparent;  // as in W3C trace context, "" when the caller does not trace
+  MonotonicMicros deadline = kNoDeadline;  // nobody waits for the answer after it
+  std::string actor;                       // who asks; "loopback" as long as there is no TLS to tell
+  std::string traceparent;                 // as in W3C trace context, "" when the caller does not trace
 };
 
 // The deadline of a call whose caller waits until `asked`. DEADLINE_EXCEEDED when that has passed at `now`.
@@ -41,7 +42,8 @@ absl::Status CheckRequestId(const std::string& request_id);
 // What the caller said; InfiniteFuture without a deadline.
 absl::Time AskedDeadline(const grpc::CallbackServerContext& context);
 
-Call DescribeCall(const grpc::CallbackServerContext& context, absl::Time deadline);
+// `deadline` is of the wall clock, which shows `now`; the call's is of the monotonic one, which does not jump.
+Call DescribeCall(const grpc::CallbackServerContext& context, absl::Time deadline, absl::Time now);
 
 // Marks the calling thread as one of gRPC's while it lives, so that what would wait for these threads can refuse to.
 class GrpcThread {

@@ -27,11 +27,11 @@
 #include "grpcpp/support/server_callback.h"
 #include "libs/base/mutex.h"
 #include "libs/base/status.h"
+#include "libs/base/unknown_fields.h"
 #include "libs/rpc/call.h"
 #include "libs/rpc/grpc_status.h"
 #include "libs/rpc/reply.h"
 #include "libs/rpc/stream.h"
-#include "libs/rpc/unknown_fields.h"
 #include "libs/telemetry/metrics.h"
 
 namespace halles::rpc {
@@ -47,6 +47,9 @@ class Door {
   // `service` is the full name in the proto; each of its methods has its own request message.
   Door(absl::string_view service, telemetry::Metrics* metrics, const DoorOptions& options = {});
   ~Door();
+
+  // The full name of its service.
+  const std::string& service() const { return service_; }
 
   // A method that changes something: unknown fields are refused, and request_id must be there.
   template <typename Request, typename Response, typename Handler>
@@ -77,7 +80,7 @@ class Door {
     if (const absl::Status draining = Add(reactor); !draining.ok()) {
       writer.Finish(draining);
     } else {
-      Handle(handler, *request, DescribeCall(*context, AskedDeadline(*context)), writer,
+      Handle(handler, *request, DescribeCall(*context, AskedDeadline(*context), absl::Now()), writer,
              [&writer](const absl::Status& status) { writer.Finish(status); });
     }
     return reactor.get();
@@ -94,12 +97,13 @@ class Door {
     metrics.Started();
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
     const Reply<Response> reply(reactor, response, &metrics);
-    const absl::StatusOr<absl::Time> deadline = DeadlineOf(AskedDeadline(*context), absl::Now(), options_);
+    const absl::Time now = absl::Now();
+    const absl::StatusOr<absl::Time> deadline = DeadlineOf(AskedDeadline(*context), now, options_);
     const absl::Status checked = deadline.ok() ? check() : deadline.status();
     if (!checked.ok()) {
       reply(checked);
     } else {
-      Handle(handler, request, DescribeCall(*context, *deadline), reply,
+      Handle(handler, request, DescribeCall(*context, *deadline, now), reply,
              [&reply](const absl::Status& status) { reply(status); });
     }
     return reactor;
@@ -120,6 +124,7 @@ class Door {
   absl::Status Add(std::shared_ptr<StreamBase> stream) ABSL_LOCKS_EXCLUDED(mutex_);
   void Remove(StreamBase* stream) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  const std::string service_;
   const DoorOptions options_;
   absl::flat_hash_map<const google::protobuf::Descriptor*, std::unique_ptr<const MethodMetrics>> methods_;
   std::optional<UnknownFieldCheck> unknown_fields_;

@@ -9,6 +9,7 @@
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "libs/machine/system_clock.h"
 #include "libs/rpc/test_server.h"
 
 namespace halles::rpc {
@@ -119,7 +120,7 @@ TEST_F(DoorTest, GivesEachCallADeadlineAndItsTrace) {
   std::vector<absl::Duration> left;
   service->on_get = [&](const auto&, const Call& call, const auto& reply) {
     calls.push_back(call);
-    left.push_back(call.deadline - absl::Now());
+    left.push_back(absl::Microseconds(call.deadline - SystemClock().MonotonicMicros()));
     reply(test::GetResponse());
   };
   const std::string trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";

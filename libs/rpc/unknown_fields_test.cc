@@ -1,5 +1,5 @@
 // Tests of the search for unknown fields.
-#include "libs/rpc/unknown_fields.h"
+#include "libs/base/unknown_fields.h"
 
 #include <string>
 

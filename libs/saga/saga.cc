@@ -168,7 +168,7 @@ class Draft {
     call.aggregate_key = step.aggregate_key();
     call.method = method;
     call.request = request;
-    call.reply_key = saga_.plan().reply_key();
+    call.reply_to.key = saga_.plan().reply_key();
     call.reply_tag = request_id;
     call.request_id = std::move(request_id);
     advance_.calls.push_back(std::move(call));

@@ -7,7 +7,7 @@
 //   outcomes   saga::OnOutcomes(saga, ...)      -> Advance, or nothing when nothing new was learned
 //   a timer    saga::OnTimer(saga, now)         -> Advance that sends again what has no outcome, or gives up
 //   a wish     saga::Abort(saga, why, now)      -> Advance that turns back, unless it is too late
-//   Evolve     saga::Apply(&saga, event, time), then MoveTimer(rows, due before, NextDue(saga), key)
+//   Evolve     saga::Apply(&saga, event, time), then MoveTimer(rows, context, due before, NextDue(saga), name)
 //
 // FORWARD, the steps of a stage are sent together, and the next stage when all of them succeeded. Until the pivot is sent,
 // a refusal, Abort or the time to give up turns the saga BACKWARD. A pivot that was sent is sent again until its outcome is

@@ -241,7 +241,7 @@ class Model {
 
   static void Send(const std::vector<partition::OutgoingCall>& calls, World* world) {
     for (const partition::OutgoingCall& call : calls) {
-      EXPECT_EQ(call.reply_key, "order");
+      EXPECT_EQ(call.reply_to.key, "order");
       EXPECT_EQ(call.reply_tag, call.request_id);
       for (size_t i = 0; i < kSteps; ++i) {
         if (call.request_id == DoRequestId("s", kNames[i])) ++world->steps[i].copies;

@@ -49,7 +49,7 @@ v1::Plan Order() {
 
 CallOutcome OutcomeOf(const std::string& tag, CallOutcome::Kind kind) {
   CallOutcome outcome;
-  outcome.reply_key = "o1";
+  outcome.reply_to.key = "o1";
   outcome.reply_tag = tag;
   outcome.kind = kind;
   return outcome;
@@ -137,7 +137,7 @@ TEST(Begin, SendsTheFirstStageAsPlanned) {
   EXPECT_EQ(call.method, "Reserve");
   EXPECT_EQ(call.request, "reserve y");
   EXPECT_EQ(call.request_id, DoRequestId("o1/1", "y"));
-  EXPECT_EQ(call.reply_key, "o1");
+  EXPECT_EQ(call.reply_to.key, "o1");
   EXPECT_EQ(NextDue(running.saga()), kNow + kFirstRetryMicros);
 }
 

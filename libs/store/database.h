@@ -1,53 +1,145 @@
-// One generation of the store: a RocksDB that is written by ingesting sorted files and by nothing else.
+// What the store needs of a database: ordered bytes that are written all or nothing, in generations.
 #ifndef HALLES_LIBS_STORE_DATABASE_H_
 #define HALLES_LIBS_STORE_DATABASE_H_
 
-#include <functional>
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "libs/base/ids.h"
+#include "libs/base/scheduler.h"
 #include "libs/store/fold.h"
-#include "rocksdb/db.h"
-#include "rocksdb/sst_file_writer.h"
+#include "libs/store/layer.h"
 
 namespace halles::store {
 
-// Thread safety: reads from any thread; one writer at a time.
+// Walks stored keys in order. What is written meanwhile is not seen.
+// Thread safety: one thread at a time.
+// Lifetime: the database outlives it.
+class DatabaseCursor {
+ public:
+  virtual ~DatabaseCursor() = default;
+  virtual bool Valid() const = 0;
+  // Both valid until Next.
+  virtual absl::string_view key() const = 0;
+  virtual absl::string_view value() const = 0;
+  virtual void Next() = 0;
+  // OK, or why Valid() is false too early.
+  virtual absl::Status status() const = 0;
+};
+
+// Everything that was stored at one moment.
+// Thread safety: may be shared.
+// Lifetime: the database outlives it, and it outlives its cursors.
+class DatabaseSnapshot {
+ public:
+  virtual ~DatabaseSnapshot() = default;
+  // At the first key that begins with `prefix`; walks those that do.
+  virtual std::unique_ptr<DatabaseCursor> Seek(absl::string_view prefix) const = 0;
+};
+
+// One write on its way into the database.
+// Thread safety: one thread at a time.
+class DatabaseDraft {
+ public:
+  virtual ~DatabaseDraft() = default;
+
+  // Keys are put and deleted in ascending order, each once; otherwise the write fails.
+  virtual absl::Status Put(absl::string_view key, absl::string_view value) = 0;
+  virtual absl::Status Delete(absl::string_view key) = 0;
+  // Deletes everything stored that begins with `prefix`, which is not empty. The draft puts nothing there.
+  virtual absl::Status DeletePrefix(absl::string_view prefix) = 0;
+
+  // Tells for each of the ascending keys what is stored, nullopt for nothing; what this draft did is not seen. Ends with the
+  // first error of `visit`.
+  using VisitStored = absl::FunctionRef<absl::Status(size_t index, std::optional<absl::string_view> value)>;
+  virtual absl::Status ReadStored(absl::Span<const std::string> keys, VisitStored visit) = 0;
+};
+
+// Room that the files of a database take.
+struct DatabaseSize {
+  uint64_t level0_files = 0;
+  uint64_t disk_bytes = 0;
+};
+
+// One generation of the store. The layout of its keys is drawn in store.h.
+// Thread safety: all methods may be called from any thread.
 class Database {
  public:
-  // Opens the database in `path`, or makes a new one of this install when `create`. Errors as Store::Open says.
-  static absl::StatusOr<std::unique_ptr<Database>> Open(const std::string& path, const InstallId& install,
-                                                        size_t block_cache_bytes, bool create);
+  using Fill = absl::FunctionRef<absl::Status(DatabaseDraft&)>;
+  using BeforeIngest = absl::FunctionRef<absl::Status()>;
+  using Done = absl::AnyInvocable<void(absl::Status)>;
 
-  rocksdb::DB* db() const { return db_.get(); }
+  virtual ~Database() = default;
 
-  // Both read at `snapshot` when there is one.
+  virtual absl::StatusOr<std::optional<std::string>> Get(absl::string_view key) const = 0;
+  // At the first key that begins with `prefix`; walks those that do.
+  virtual std::unique_ptr<DatabaseCursor> Seek(absl::string_view prefix) const = 0;
+  virtual std::unique_ptr<DatabaseSnapshot> TakeSnapshot() const = 0;
+  // The rows of one space, without the prefix of its keys and the header of its values. Does not outlive the database.
+  virtual std::unique_ptr<BaseRows> Rows(const RowSpace& space) const = 0;
+
+  // Stores at once what `fill` puts into the draft, at least one key. `before_ingest` may still stop it.
+  // Durability: on OK all of it survives a power cut; on an error all of it or nothing.
+  virtual absl::Status Write(Fill fill, BeforeIngest before_ingest) = 0;
+  // The same; a database may take its time after `before_ingest`, and then `done` is called on a queue of the scheduler.
+  // It is dropped when the database is closed before. One at a time.
+  virtual void WriteAsync(Fill fill, BeforeIngest before_ingest, Done done) { done(Write(fill, before_ingest)); }
+
+  virtual DatabaseSize size() const = 0;
+
   absl::StatusOr<std::optional<FoldMeta>> Meta(const FoldId& fold) const;
-  absl::StatusOr<std::map<FoldId, FoldMeta>> Metas(const rocksdb::Snapshot* snapshot = nullptr) const;
+  absl::StatusOr<std::map<FoldId, FoldMeta>> Metas() const;
+  absl::StatusOr<std::map<FoldId, FoldMeta>> Metas(const RowSpace& space) const;
+  static absl::StatusOr<std::map<FoldId, FoldMeta>> Metas(const DatabaseSnapshot& snapshot);
   absl::StatusOr<bool> HasMetas(const RowSpace& space) const;
 
-  // Writes one file with what `fill` puts in, in order of the keys, and ingests it. `before_ingest` may still stop it.
-  // Durability: on OK all of it survives a power cut; on an error all of it or nothing.
-  absl::Status Write(absl::FunctionRef<absl::Status(rocksdb::SstFileWriter&)> fill,
-                     absl::FunctionRef<absl::Status()> before_ingest);
-
-  // After a failed write: lets RocksDB try again.
-  void Resume();
-
- private:
-  Database(std::string path, rocksdb::Options options) : path_(std::move(path)), options_(std::move(options)) {}
-  absl::Status CheckIdentity(const InstallId& install);
-
-  const std::string path_;
-  const rocksdb::Options options_;
-  std::unique_ptr<rocksdb::DB> db_;
+  absl::Status WriteIdentity(const InstallId& install);
+  // Errors as Store::Open says. `name` is for people.
+  absl::Status CheckIdentity(absl::string_view name, const InstallId& install) const;
 };
+
+struct DatabaseOptions {
+  size_t block_cache_bytes = 0;
+  Scheduler* scheduler = nullptr;  // may be null
+};
+
+// Where the generations of one store lie, held by one process at a time.
+// Thread safety: may be shared.
+// Lifetime: outlives the databases that it opened.
+class DatabaseHome {
+ public:
+  virtual ~DatabaseHome() = default;
+
+  // Where a generation lies, for people.
+  virtual std::string GenerationPath(uint64_t generation) const = 0;
+  // The one that the next start opens; nullopt in a new home. STORE_DAMAGED when that cannot be told.
+  virtual absl::StatusOr<std::optional<uint64_t>> Current() const = 0;
+  // Atomic and durable.
+  virtual absl::Status SetCurrent(uint64_t generation) = 0;
+  virtual absl::StatusOr<std::vector<uint64_t>> Generations() const = 0;
+  // As far as it goes: what is left is deleted by a later call.
+  virtual void Delete(uint64_t generation) = 0;
+  // Opens a generation, or makes an empty one without an identity when `create`. Errors as Store::Open says.
+  virtual absl::StatusOr<std::unique_ptr<Database>> OpenGeneration(uint64_t generation, const DatabaseOptions& options,
+                                                                   bool create) = 0;
+};
+
+// DATA_LOSS with STORE_DAMAGED.
+absl::Status Damaged(absl::string_view what);
+
+// Of a stored row that has no room for its header.
+absl::Status ShortRow();
 
 }  // namespace halles::store
 

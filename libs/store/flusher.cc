@@ -1,92 +1,144 @@
-// Freeze, write, ingest, release.
+// Freeze, write, written, release, end.
 #include "libs/store/flusher.h"
 
-#include <pthread.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
 #include <algorithm>
+#include <deque>
+#include <iterator>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "libs/base/check.h"
 #include "libs/base/status.h"
 #include "libs/store/fold_writer.h"
 
 namespace halles::store {
 namespace {
 
-constexpr int kNice = 10;
-constexpr int kBackoffDoublingsMax = 5;
+constexpr absl::Duration kRetryMin = absl::Seconds(1);
+constexpr int kRetryDoublingsMax = 5;
+
+absl::Status AlreadyOpen(const RowSpace& space) {
+  return Failure(absl::StatusCode::kFailedPrecondition, "ALREADY_OPEN",
+                 absl::StrCat("the rows of ", space.ToString(), " are open already"));
+}
 
 }  // namespace
 
-// Waits for functions that were posted to other threads, and collects what they froze.
-class Flusher::Gathering {
+// Holds tasks for the threads that wait for a flush. Nothing runs by itself.
+class Flusher::CallerQueue : public TaskQueue {
  public:
-  // A posted function holds a share; when the last copy is gone, run or dropped, it counts as done.
-  class Share {
-   public:
-    explicit Share(Gathering* gathering) : gathering_(gathering) {
-      MutexLock lock(&gathering_->mutex_);
-      ++gathering_->waiting_;
-    }
-    ~Share() { Done(); }
-    Share(const Share&) = delete;
-    Share& operator=(const Share&) = delete;
-
-    void Deliver(const RowSpace& space, Unit unit) {
-      MutexLock lock(&gathering_->mutex_);
-      gathering_->units_.emplace(space, std::move(unit));
-    }
-    void Done() {
-      if (gathering_ == nullptr) return;
-      Gathering* const gathering = std::exchange(gathering_, nullptr);
-      MutexLock lock(&gathering->mutex_);
-      --gathering->waiting_;
-    }
-
-   private:
-    Gathering* gathering_;
-  };
-
-  Units Wait() {
+  void Post(Task task) override {
     MutexLock lock(&mutex_);
-    mutex_.Await([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return waiting_ == 0; });
-    return std::move(units_);
+    if (!stopped_) tasks_.push_back(std::move(task));
+  }
+  void PostAfter(absl::Duration, Task) override {
+    HALLES_CHECK(false, "a flusher without a scheduler waits for a time");
+  }
+  void Stop() override {
+    MutexLock lock(&mutex_);
+    stopped_ = true;
+    tasks_.clear();
+  }
+
+  // Runs tasks until `done`, which one of them sets. One caller at a time runs them, so that they run in order.
+  void RunUntil(const bool& done) {
+    MutexLock caller(&callers_);
+    while (!done) {
+      Task task;
+      {
+        MutexLock lock(&mutex_);
+        mutex_.Await([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !tasks_.empty(); });
+        task = std::move(tasks_.front());
+        tasks_.pop_front();
+      }
+      task();
+    }
   }
 
  private:
+  Mutex callers_;
   Mutex mutex_;
-  int waiting_ ABSL_GUARDED_BY(mutex_) = 0;
-  Units units_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Task> tasks_ ABSL_GUARDED_BY(mutex_);
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+struct Flusher::Link {
+  Mutex mutex;
+  Flusher* flusher ABSL_GUARDED_BY(mutex) = nullptr;  // null once it is gone
+};
+
+// Goes on with a flush when functions that were posted to other threads have run. Each holds a share; when the last is
+// gone, with a function that has run or was dropped, the flush goes on.
+class Flusher::Gathering {
+ public:
+  Gathering(std::shared_ptr<Link> link, Step next) : link_(std::move(link)), next_(next) {}
+  ~Gathering() {
+    MutexLock lock(&link_->mutex);
+    if (link_->flusher != nullptr) link_->flusher->Continue(next_);
+  }
+  Gathering(const Gathering&) = delete;
+  Gathering& operator=(const Gathering&) = delete;
+
+  void Deliver(const FoldId& fold, Unit unit) {
+    MutexLock lock(&link_->mutex);
+    if (link_->flusher != nullptr) link_->flusher->Deliver(fold, std::move(unit));
+  }
+
+ private:
+  const std::shared_ptr<Link> link_;
+  const Step next_;
 };
 
 Flusher::Flusher(Database* database, const StoreOptions& options)
-    : database_(database), options_(options), meter_(options.flush_bytes, options.dirty_bytes_max / 2) {
-  const auto wake = [this](Priority priority) {
-    MutexLock lock(&mutex_);
-    wake_[static_cast<int>(priority)] = true;
-  };
-  meter_.OnEnough([wake] { wake(Priority::kLow); });
-  meter_.OnMany([wake] { wake(Priority::kFull); });
-  if (!options_.background) return;
-  for (Priority priority : {Priority::kLow, Priority::kFull}) {
-    threads_.emplace_back([this, priority] { Run(priority); });
+    : database_(database),
+      options_(options),
+      meter_({options.flush_bytes, options.flush_log_bytes, options.dirty_bytes_max / 2}),
+      link_(std::make_shared<Link>()) {
+  {
+    MutexLock lock(&link_->mutex);
+    link_->flusher = this;
   }
+  if (options_.scheduler == nullptr) {
+    auto callers = std::make_unique<CallerQueue>();
+    callers_ = callers.get();
+    background_ = std::move(callers);
+    return;
+  }
+  background_ = options_.scheduler->NewQueue("halles-flush", QueuePriority::kBackground);
+  urgent_ = options_.scheduler->NewQueue("halles-flush-up", QueuePriority::kNormal);
+  meter_.OnNotice([this](DirtyMeter::Notice notice) { OnNotice(notice); });
 }
 
 Flusher::~Flusher() {
   {
-    MutexLock lock(&mutex_);
-    stop_ = true;
+    MutexLock lock(&link_->mutex);
+    link_->flusher = nullptr;
   }
-  for (std::thread& thread : threads_) thread.join();
+  std::vector<Waiter> waiters;
+  {
+    MutexLock lock(&mutex_);
+    stopping_ = true;
+    waiters.swap(waiting_);
+    std::move(watching_.begin(), watching_.end(), std::back_inserter(waiters));
+    watching_.clear();
+  }
+  background_->Stop();
+  if (urgent_ != nullptr) urgent_->Stop();
+  for (Waiter& waiter : waiters) {
+    waiter.done(
+        Failure(absl::StatusCode::kUnavailable, "STORE_CLOSED", "the state store was closed before it was flushed"));
+  }
 }
 
-bool Flusher::Register(std::shared_ptr<OpenSpace> space) {
+absl::StatusOr<Flusher::Units> Flusher::Reserve(std::shared_ptr<OpenSpace> open) {
   MutexLock lock(&mutex_);
-  const RowSpace key = space->space;
-  return open_.emplace(key, std::move(space)).second;
+  const RowSpace space = open->space;
+  if (!open_.emplace(space, std::move(open)).second) return AlreadyOpen(space);
+  Units frozen;
+  for (const auto& [fold, unit] : frozen_) {
+    if (RowSpace::Of(fold) == space) frozen.emplace(fold, unit);
+  }
+  return frozen;
 }
 
 void Flusher::Unregister(const RowSpace& space) {
@@ -94,152 +146,310 @@ void Flusher::Unregister(const RowSpace& space) {
   open_.erase(space);
 }
 
-bool Flusher::IsOpen(const RowSpace& space) const {
+absl::Status Flusher::ReserveToDrop(const RowSpace& space) {
   MutexLock lock(&mutex_);
-  return open_.count(space) > 0;
+  if (open_.count(space) > 0) return AlreadyOpen(space);
+  for (auto it = frozen_.begin(); it != frozen_.end();) {
+    if (RowSpace::Of(it->first) != space) {
+      ++it;
+    } else if (writing_) {
+      return Failure(absl::StatusCode::kUnavailable, "FLUSH_UNDER_WAY",
+                     absl::StrCat("rows of ", space.ToString(), " are being written; try again"));
+    } else {
+      it = frozen_.erase(it);
+    }
+  }
+  auto reserved = std::make_shared<OpenSpace>();
+  reserved->space = space;
+  open_.emplace(space, std::move(reserved));
+  return absl::OkStatus();
 }
 
-void Flusher::Run(Priority priority) {
-  const bool low = priority == Priority::kLow;
-  pthread_setname_np(pthread_self(), low ? "halles-flush" : "halles-flush-up");
-  if (low) setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
-  // The one of full priority moves only when it is woken, or to try again.
-  const size_t enough = low ? options_.flush_bytes : options_.dirty_bytes_max / 2;
-  int failures = 0;
-  bool worked = false;
-  for (;;) {
-    {
-      MutexLock lock(&mutex_);
-      absl::Duration wait = options_.flush_age * (1 << std::min(failures, kBackoffDoublingsMax));
-      if (!low && failures == 0) wait = absl::InfiniteDuration();
-      bool& wake = wake_[static_cast<int>(priority)];
-      const bool hurry = worked && meter_.bytes() >= enough;
-      if (!hurry) {
-        mutex_.AwaitWithTimeout([this, &wake, failures]()
-                                    ABSL_NO_THREAD_SAFETY_ANALYSIS { return stop_ || (wake && failures == 0); },
-                                wait);
-      }
-      if (stop_) return;
-      wake = false;
-    }
-    MutexLock flush(&flushes_);
-    const absl::StatusOr<bool> flushed = Flush();
-    failures = flushed.ok() ? 0 : failures + 1;
-    worked = flushed.value_or(false);
+void Flusher::FlushAsync(Done done) {
+  MutexLock lock(&mutex_);
+  waiting_.push_back(Waiter{std::move(done)});
+  Begin();
+}
+
+absl::Status Flusher::FlushAndWait() {
+  Mutex mutex;
+  bool done = false;
+  absl::Status result;
+  FlushAsync([&](absl::Status status) {
+    MutexLock lock(&mutex);
+    result = std::move(status);
+    done = true;
+  });
+  if (callers_ != nullptr) {
+    callers_->RunUntil(done);
+  } else {
+    MutexLock lock(&mutex);
+    mutex.Await([&done] { return done; });
+  }
+  MutexLock lock(&mutex);
+  return result;
+}
+
+void Flusher::OnNotice(DirtyMeter::Notice notice) {
+  MutexLock lock(&mutex_);
+  if (stopping_) return;
+  switch (notice) {
+    case DirtyMeter::Notice::kDirty:
+      dirty_since_ = options_.scheduler->Now();
+      ArmAge();
+      return;
+    case DirtyMeter::Notice::kEnough:
+      if (failures_ == 0) Begin();
+      return;
+    case DirtyMeter::Notice::kMany:
+      if (failures_ == 0) Begin();
+      // The step that the background has not come to.
+      if (next_step_ != nullptr) urgent_->Post([this] { RunStep(); });
+      return;
   }
 }
 
-absl::Status Flusher::FlushAll() {
-  MutexLock flush(&flushes_);
-  // What an earlier flush left frozen hides newer rows of the same space: they take a second round.
-  const bool twice = !frozen_.empty();
-  absl::StatusOr<bool> flushed = Flush();
-  if (flushed.ok() && twice) flushed = Flush();
-  return flushed.status();
+void Flusher::ArmAge() {
+  if (stopping_ || std::exchange(age_timer_, true)) return;
+  const absl::Duration left = absl::Microseconds(dirty_since_ - options_.scheduler->Now()) + options_.flush_age;
+  background_->PostAfter(left, [this] { OnAge(); });
 }
 
-absl::Status Flusher::Step(FlushStep step) const {
+void Flusher::OnAge() {
+  MutexLock lock(&mutex_);
+  age_timer_ = false;
+  if (stopping_ || failures_ > 0 || !meter_.any_dirty()) return;
+  // What the timer was set for may have been flushed meanwhile; something else became dirty later.
+  if (absl::Microseconds(options_.scheduler->Now() - dirty_since_) < options_.flush_age) {
+    ArmAge();
+  } else {
+    Begin();
+  }
+}
+
+void Flusher::OnRetry() {
+  MutexLock lock(&mutex_);
+  retry_timer_ = false;
+  if (!stopping_ && failures_ > 0) Begin();
+}
+
+void Flusher::Begin() {
+  if (std::exchange(under_way_, true)) return;
+  Schedule(&Flusher::Freeze);
+}
+
+void Flusher::Continue(Step step) {
+  MutexLock lock(&mutex_);
+  Schedule(step);
+}
+
+void Flusher::Schedule(Step step) {
+  if (stopping_) return;
+  next_step_ = step;
+  (urgent_ != nullptr && meter_.many() ? urgent_ : background_)->Post([this] { RunStep(); });
+}
+
+void Flusher::RunStep() {
+  Step step;
+  {
+    MutexLock lock(&mutex_);
+    step = std::exchange(next_step_, nullptr);
+    if (step == nullptr || stopping_) return;
+  }
+  (this->*step)();
+}
+
+absl::Status Flusher::At(FlushStep step) const {
   return options_.on_flush_step ? options_.on_flush_step(step) : absl::OkStatus();
 }
 
-absl::StatusOr<bool> Flusher::Flush() {
-  Freeze();
-  if (frozen_.empty()) return false;
-  absl::Status status = WriteUnits();
-  {
-    MutexLock lock(&mutex_);
-    health_ = status;
-    ++(status.ok() ? flushes_done_ : flushes_failed_);
-  }
-  if (!status.ok()) {
-    database_->Resume();
-    return status;
-  }
-  Release();
-  RETURN_IF_ERROR(Step(FlushStep::kReleased));
-  return true;
+bool Flusher::MayFreeze(const FoldId& fold) {
+  MutexLock lock(&mutex_);
+  if (frozen_.count(fold) == 0) return true;
+  left_out_ = true;
+  return false;
+}
+
+void Flusher::Deliver(const FoldId& fold, Unit unit) {
+  MutexLock lock(&mutex_);
+  frozen_.emplace(fold, std::move(unit));
 }
 
 void Flusher::Freeze() {
+  meter_.BeginFlush();
   std::vector<std::shared_ptr<OpenSpace>> spaces;
   {
     MutexLock lock(&mutex_);
-    for (const auto& [space, open] : open_) {
-      if (frozen_.count(space) == 0) spaces.push_back(open);
+    // What an earlier flush left frozen hides newer rows of the same fold: they take a second flush.
+    for (Waiter& waiter : waiting_) {
+      waiter.flushes = frozen_.empty() ? 1 : 2;
+      watching_.push_back(std::move(waiter));
     }
+    waiting_.clear();
+    left_out_ = false;
+    for (const auto& [space, open] : open_) spaces.push_back(open);
   }
-  Gathering gathering;
+  const auto gathering = std::make_shared<Gathering>(link_, &Flusher::Write);
   for (const std::shared_ptr<OpenSpace>& open : spaces) {
+    MutexLock posting(&open->posting);
     bool post = false;
     {
+      // Held until the rows are delivered, so that a view which is closed and opened again finds them.
       MutexLock lock(&open->mutex);
-      if (open->view != nullptr && open->view->dirty()) {
-        std::shared_ptr<const FrozenRows> rows = open->view->Freeze();
-        if (rows != nullptr) frozen_.emplace(open->space, Unit{open, std::move(rows)});
+      if (open->view != nullptr) {
+        ViewRows& view = *open->view;
+        view.ForEachDirty([&](SlotId source) {
+          const FoldId fold = FoldId::View(open->space.service, open->space.view, source);
+          if (MayFreeze(fold)) Deliver(fold, Unit{open, view.Freeze(source)});
+        });
       }
       post = open->slot != nullptr && open->slot->dirty();
     }
     if (!post) continue;
-    const auto share = std::make_shared<Gathering::Share>(&gathering);
-    open->post([open, share] {
+    const FoldId fold = FoldId::State(SlotId{open->space.service, open->space.slot});
+    if (!MayFreeze(fold)) continue;
+    open->post([open, gathering, fold] {
       SlotRows* rows = nullptr;
       {
         MutexLock lock(&open->mutex);
         rows = open->slot;
       }
-      if (rows != nullptr) {
-        const SlotId slot{open->space.service, open->space.slot};
-        share->Deliver(open->space, Unit{open, rows->Freeze(slot, open->cursor())});
-      }
-      share->Done();
+      if (rows != nullptr) gathering->Deliver(fold, Unit{open, rows->Freeze(open->cursor())});
     });
   }
-  frozen_.merge(gathering.Wait());
 }
 
-absl::Status Flusher::WriteUnits() {
-  RETURN_IF_ERROR(Step(FlushStep::kFrozen));
-  uint64_t rows = 0;
-  const auto fill = [&](rocksdb::SstFileWriter& file) ABSL_NO_THREAD_SAFETY_ANALYSIS -> absl::Status {
-    FoldWriter writer(database_, &file);
-    for (const auto& [space, unit] : frozen_) {
-      RETURN_IF_ERROR(writer.WriteRows(space, unit.open->fold_version, *unit.rows));
-    }
-    rows = writer.rows();
-    return writer.WriteMetas();
+void Flusher::Write() {
+  bool nothing = false;
+  {
+    MutexLock lock(&mutex_);
+    stored_ = frozen_;
+    nothing = stored_.empty();
+    writing_ = !nothing;
+  }
+  if (nothing) {
+    End(absl::OkStatus(), false);
+    return;
+  }
+  const auto done = [link = link_](absl::Status status) {
+    MutexLock lock(&link->mutex);
+    if (link->flusher != nullptr) link->flusher->OnWritten(std::move(status));
   };
-  RETURN_IF_ERROR(database_->Write(fill, [this] { return Step(FlushStep::kFileWritten); }));
-  RETURN_IF_ERROR(Step(FlushStep::kIngested));
+  if (const absl::Status frozen = At(FlushStep::kFrozen); !frozen.ok()) {
+    done(frozen);
+    return;
+  }
+  database_->WriteAsync([this](DatabaseDraft& draft) { return Fill(draft); },
+                        [this] { return At(FlushStep::kFileWritten); }, done);
+}
+
+absl::Status Flusher::Fill(DatabaseDraft& draft) {
+  FoldWriter writer(database_, &draft);
+  for (auto it = stored_.begin(); it != stored_.end();) {
+    const RowSpace space = RowSpace::Of(it->first);
+    std::vector<FoldWriter::Fold> folds;
+    for (; it != stored_.end() && RowSpace::Of(it->first) == space; ++it) {
+      folds.push_back({it->first, it->second.open->fold_version, it->second.rows.get()});
+    }
+    RETURN_IF_ERROR(writer.WriteRows(space, folds));
+  }
+  rows_written_ = writer.rows();
+  return writer.WriteMetas();
+}
+
+void Flusher::OnWritten(absl::Status status) {
   MutexLock lock(&mutex_);
-  rows_flushed_ += rows;
-  return absl::OkStatus();
+  write_status_ = std::move(status);
+  Schedule(&Flusher::Written);
+}
+
+void Flusher::Written() {
+  absl::Status status;
+  {
+    MutexLock lock(&mutex_);
+    status = std::exchange(write_status_, absl::OkStatus());
+  }
+  if (status.ok()) status = At(FlushStep::kIngested);
+  {
+    MutexLock lock(&mutex_);
+    writing_ = false;
+    health_ = status;
+    ++(status.ok() ? flushes_done_ : flushes_failed_);
+    if (status.ok()) {
+      rows_flushed_ += rows_written_;
+      for (const auto& [fold, unit] : stored_) unit.rows->stored.store(true, std::memory_order_release);
+      frozen_.clear();
+    }
+  }
+  if (status.ok()) {
+    Release();
+    return;
+  }
+  stored_.clear();
+  End(status, true);
 }
 
 void Flusher::Release() {
-  Gathering gathering;
-  for (const auto& [space, unit] : frozen_) {
-    const std::shared_ptr<OpenSpace>& open = unit.open;
+  std::vector<std::shared_ptr<OpenSpace>> spaces;
+  {
+    MutexLock lock(&mutex_);
+    for (const auto& [fold, unit] : stored_) {
+      const auto open = open_.find(RowSpace::Of(fold));
+      if (open != open_.end() && (spaces.empty() || spaces.back() != open->second)) spaces.push_back(open->second);
+    }
+  }
+  const auto gathering = std::make_shared<Gathering>(link_, &Flusher::Released);
+  for (const std::shared_ptr<OpenSpace>& open : spaces) {
+    MutexLock posting(&open->posting);
     bool post = false;
     {
       MutexLock lock(&open->mutex);
-      if (open->view != nullptr) open->view->ReleaseFrozen();
+      if (open->view != nullptr) open->view->ReleaseStored();
       post = open->slot != nullptr;
     }
     if (!post) continue;
-    const auto share = std::make_shared<Gathering::Share>(&gathering);
-    open->post([open, share] {
+    open->post([open, gathering] {
       SlotRows* rows = nullptr;
       {
         MutexLock lock(&open->mutex);
         rows = open->slot;
       }
-      if (rows != nullptr) rows->ReleaseFrozen();
-      share->Done();
+      if (rows != nullptr) rows->ReleaseStored();
     });
   }
-  gathering.Wait();
-  // The last owner of the rows, so that freeing them burdens no thread but this one.
-  frozen_.clear();
+}
+
+void Flusher::Released() {
+  // Most often the last owner of the rows, so that freeing them burdens no other thread.
+  stored_.clear();
+  End(At(FlushStep::kReleased), true);
+}
+
+void Flusher::End(absl::Status status, bool worked) {
+  std::vector<Waiter> told;
+  {
+    MutexLock lock(&mutex_);
+    under_way_ = false;
+    failures_ = status.ok() ? 0 : failures_ + 1;
+    for (Waiter& waiter : std::exchange(watching_, {})) {
+      if (status.ok() && --waiter.flushes > 0) {
+        watching_.push_back(std::move(waiter));
+      } else {
+        told.push_back(std::move(waiter));
+      }
+    }
+    const bool by_itself = urgent_ != nullptr && !stopping_;
+    const bool due = by_itself && status.ok() && worked && (left_out_ || meter_.enough());
+    if (due || !waiting_.empty() || !watching_.empty()) {
+      Begin();
+    } else if (by_itself && status.ok() && meter_.any_dirty()) {
+      ArmAge();
+    }
+    if (by_itself && !status.ok() && !std::exchange(retry_timer_, true)) {
+      background_->PostAfter(kRetryMin * (1 << std::min(failures_ - 1, kRetryDoublingsMax)), [this] { OnRetry(); });
+    }
+  }
+  for (Waiter& waiter : told) waiter.done(status);
 }
 
 absl::Status Flusher::health() const {

@@ -1,19 +1,20 @@
-// Writes dirty rows to disk behind the log, from a thread of its own.
+// Writes dirty rows to disk behind the log.
 #ifndef HALLES_LIBS_STORE_FLUSHER_H_
 #define HALLES_LIBS_STORE_FLUSHER_H_
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
-#include <thread>
-#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "libs/base/mutex.h"
+#include "libs/base/scheduler.h"
 #include "libs/store/database.h"
 #include "libs/store/fold.h"
 #include "libs/store/overlay.h"
@@ -29,21 +30,43 @@ struct OpenSpace {
   std::function<void(std::function<void()>)> post;
   std::function<FoldCursor()> cursor;
 
+  Mutex posting;  // held while `post` is called: rows that are closed wait for it, and then it is not called any more
   Mutex mutex;
   // One of them, until it is closed. Slots are used on the thread of `post` alone, but for `dirty`.
   SlotRows* slot ABSL_GUARDED_BY(mutex) = nullptr;
   ViewRows* view ABSL_GUARDED_BY(mutex) = nullptr;
 };
 
-// A flush asks every dirty space to freeze its rows, writes them with cursors and digests into one file, ingests it and
-// lets the spaces release what was frozen. Digests are computed here: the row before is read from the base, its hash is
-// taken from the sum and that of the row now is added.
-// Two threads: a niced one for every day, and one of full priority for when the niced one starves and half of what may be
-// dirty is dirty. (An unprivileged thread can give up priority and never take it back.)
-// After a failure the frozen rows are kept and written by a later flush; a thread waits twice as long each time.
-// Thread safety: all methods may be called from any thread.
+// A flush goes through these steps, each a task of a queue; it waits for other threads between them, never within one:
+//
+//   freeze    every dirty fold moves its rows aside: views here, slots on their own threads
+//   write     rows, cursors and digests go into one draft, which is ingested, all of it or nothing
+//   written   the folds' rows are known to be stored, or the failure is told
+//   release   the folds forget what is stored now
+//   end       whoever waits is told; the next flush begins if it is due already
+//
+// Digests are computed while writing: the row before is read from the base, its hash is taken from the sum and that of the
+// row now is added.
+// There are two queues: one in the background for every day, and a normal one for when the background starves and half of
+// what may be dirty is dirty. A step belongs to no queue: whichever runs first takes it.
+// After a failure the frozen rows are kept and written by a later flush, which waits twice as long each time.
+// Without a scheduler a flush is run by the thread that calls FlushAndWait, and nothing is flushed by itself.
+//
+// Thread safety: all methods may be called from any thread. Lock order: OpenSpace::posting, OpenSpace::mutex, locks of rows,
+// `mutex_`.
+// Lifetime: the destructor waits for the step that runs and for no other; whoever waits for a flush is told UNAVAILABLE.
 class Flusher {
  public:
+  using Done = absl::AnyInvocable<void(absl::Status)>;
+
+  // The frozen rows of one fold.
+  struct Unit {
+    std::shared_ptr<const OpenSpace> open;
+    std::shared_ptr<const FrozenRows> rows;
+  };
+  // In the order of their spaces, and so of the keys.
+  using Units = std::map<FoldId, Unit>;
+
   Flusher(Database* database, const StoreOptions& options);
   ~Flusher();
   Flusher(const Flusher&) = delete;
@@ -51,59 +74,92 @@ class Flusher {
 
   DirtyMeter* meter() { return &meter_; }
 
-  // Held during a flush; who holds it sees the database between two flushes.
-  Mutex& flushes() ABSL_LOCK_RETURNED(flushes_) { return flushes_; }
-
-  // False when the space is open already.
-  bool Register(std::shared_ptr<OpenSpace> space);
+  // Takes the space for `open`, whose rows are set later. Returns what was frozen of the space and is not stored yet: the
+  // rows that are opened go on above it. FAILED_PRECONDITION (ALREADY_OPEN) when the space is taken.
+  absl::StatusOr<Units> Reserve(std::shared_ptr<OpenSpace> open);
+  // The rows must not be set any more.
   void Unregister(const RowSpace& space);
-  bool IsOpen(const RowSpace& space) const;
 
-  // Forgets rows of a space that is not open any more and whose flush failed.
-  void Forget(const RowSpace& space) ABSL_EXCLUSIVE_LOCKS_REQUIRED(flushes_) { frozen_.erase(space); }
+  // Takes the space and forgets what is frozen of it, so that it can be dropped; Unregister gives it back. Errors as Reserve
+  // says, and UNAVAILABLE (FLUSH_UNDER_WAY) while rows of it are being written.
+  absl::Status ReserveToDrop(const RowSpace& space);
 
-  // Flushes what was confirmed before the call, also what an earlier flush left behind.
-  absl::Status FlushAll() ABSL_LOCKS_EXCLUDED(flushes_);
+  // Flushes what was confirmed before the call, and what an earlier flush left behind. `done` runs on a queue, or on the
+  // thread that calls FlushAndWait.
+  void FlushAsync(Done done);
+  absl::Status FlushAndWait();
 
   absl::Status health() const;
   void AddStats(StoreStats* stats) const;
 
  private:
-  struct Unit {
-    std::shared_ptr<OpenSpace> open;
-    std::shared_ptr<const FrozenRows> rows;
+  using Step = void (Flusher::*)();
+  struct Waiter {
+    Done done;
+    int flushes = 1;  // that must succeed before it is told
   };
-  // By space, and so in the order of the keys.
-  using Units = std::map<RowSpace, Unit>;
+  class CallerQueue;
+  struct Link;
   class Gathering;
 
-  enum class Priority { kLow, kFull };
-  void Run(Priority priority);
-  // Whether there was anything to flush.
-  absl::StatusOr<bool> Flush() ABSL_EXCLUSIVE_LOCKS_REQUIRED(flushes_);
-  absl::Status WriteUnits() ABSL_EXCLUSIVE_LOCKS_REQUIRED(flushes_);
-  void Freeze() ABSL_EXCLUSIVE_LOCKS_REQUIRED(flushes_);
-  void Release() ABSL_EXCLUSIVE_LOCKS_REQUIRED(flushes_);
-  absl::Status Step(FlushStep step) const;
+  // Steps of a flush.
+  void Freeze();
+  void Write();
+  void Written();
+  void Release();
+  void Released();
+  void End(absl::Status status, bool worked);
+
+  absl::Status Fill(DatabaseDraft& draft);
+  void OnWritten(absl::Status status);
+  absl::Status At(FlushStep step) const;
+  // Whether the fold's rows may be frozen: those frozen before are stored. Notes that rows were left out.
+  bool MayFreeze(const FoldId& fold);
+  void Deliver(const FoldId& fold, Unit unit);
+
+  void OnNotice(DirtyMeter::Notice notice);
+  void OnAge();
+  void ArmAge() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void OnRetry();
+  // Begins a flush unless one is under way.
+  void Begin() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Continue(Step step) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Schedule(Step step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RunStep();
 
   Database* const database_;
   const StoreOptions options_;
   DirtyMeter meter_;
-
-  Mutex flushes_;
-  Units frozen_ ABSL_GUARDED_BY(flushes_);  // not ingested yet
+  const std::shared_ptr<Link> link_;  // shared with functions that were posted to other threads and may outlive this
 
   mutable Mutex mutex_;
   std::map<RowSpace, std::shared_ptr<OpenSpace>> open_ ABSL_GUARDED_BY(mutex_);
+  Units frozen_ ABSL_GUARDED_BY(mutex_);                  // not stored yet
+  std::vector<Waiter> waiting_ ABSL_GUARDED_BY(mutex_);   // for a flush that has not begun
+  std::vector<Waiter> watching_ ABSL_GUARDED_BY(mutex_);  // the flush under way
+  bool under_way_ ABSL_GUARDED_BY(mutex_) = false;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status write_status_ ABSL_GUARDED_BY(mutex_);  // from Write to Written
+  bool left_out_ ABSL_GUARDED_BY(mutex_) = false;  // by the flush under way: dirty rows above others that are frozen
+  Step next_step_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  MonotonicMicros dirty_since_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool age_timer_ ABSL_GUARDED_BY(mutex_) = false;
+  bool retry_timer_ ABSL_GUARDED_BY(mutex_) = false;
+  int failures_ ABSL_GUARDED_BY(mutex_) = 0;  // in a row
   absl::Status health_ ABSL_GUARDED_BY(mutex_);
-  // Set when enough became dirty; by priority.
-  bool wake_[2] ABSL_GUARDED_BY(mutex_) = {false, false};
-  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t flushes_done_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t flushes_failed_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t rows_flushed_ ABSL_GUARDED_BY(mutex_) = 0;
 
-  std::vector<std::thread> threads_;  // last: they use all of the above
+  // Between Write and Released; of the steps, which run one after the other.
+  Units stored_;
+  uint64_t rows_written_ = 0;
+
+  // Last: their tasks use all of the above. Without a scheduler `background_` is a CallerQueue and `urgent_` is null.
+  std::unique_ptr<TaskQueue> background_;
+  std::unique_ptr<TaskQueue> urgent_;
+  CallerQueue* callers_ = nullptr;
 };
 
 }  // namespace halles::store

@@ -2,102 +2,104 @@
 #include "libs/store/fold_writer.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
-#include "libs/store/rocks.h"
 #include "libs/store/store_format.h"
 
 namespace halles::store {
 namespace {
 
-absl::Status WriteFailed(const rocksdb::Status& status) {
-  return FromRocks(status, "STORE_WRITE_FAILED", "cannot write a file of rows");
+absl::Status ForeignRow(const FoldId& fold) {
+  return Failure(absl::StatusCode::kInternal, "FOREIGN_ROW",
+                 absl::StrCat("the fold of ", fold.ToString(), " wrote a row that belongs to another source"));
 }
 
 }  // namespace
 
-absl::StatusOr<FoldMeta*> FoldWriter::MetaOf(const RowSpace& space, SlotId source) {
-  const FoldId fold = space.kind == FoldId::Kind::kState ? FoldId::State(SlotId{space.service, space.slot})
-                                                         : FoldId::View(space.service, space.view, source);
-  const auto it = metas_.find(fold);
-  if (it != metas_.end()) return &it->second;
-  ASSIGN_OR_RETURN(std::optional<FoldMeta> stored, database_->Meta(fold));
-  return &metas_.emplace(fold, std::move(stored).value_or(FoldMeta())).first->second;
-}
+absl::Status FoldWriter::WriteRows(const RowSpace& space, absl::Span<const Fold> folds) {
+  // The rows of one fold that are left to write.
+  struct Walk {
+    Layer::Map::const_iterator it;
+    Layer::Map::const_iterator end;
+    Change change;
+  };
+  const auto after = [](const Walk& a, const Walk& b) { return a.it->first > b.it->first; };
+  std::vector<Walk> walks;  // a heap, the smallest key first
+  for (const Fold& fold : folds) {
+    ASSIGN_OR_RETURN(std::optional<FoldMeta> stored, database_->Meta(fold.id));
+    FoldMeta& meta = metas_.emplace(fold.id, std::move(stored).value_or(FoldMeta())).first->second;
+    meta.cursor = fold.frozen->cursor;
+    meta.version = fold.version;
+    const Layer::Map& rows = fold.frozen->layer->rows();
+    if (!rows.empty()) walks.push_back(Walk{rows.begin(), rows.end(), Change{nullptr, &fold.id, &meta}});
+  }
+  std::make_heap(walks.begin(), walks.end(), after);
 
-absl::Status FoldWriter::WriteRows(const RowSpace& space, uint32_t fold_version, const FrozenRows& frozen) {
   // A space without metas never was flushed: no row of it needs to be looked for.
   ASSIGN_OR_RETURN(const bool known, database_->HasMetas(space));
-  for (const auto& [source, cursor] : frozen.cursors) {
-    ASSIGN_OR_RETURN(FoldMeta * meta, MetaOf(space, source));
-    meta->cursor = cursor;
-    meta->version = fold_version;
-  }
-  std::vector<const LayerRow*> batch;
+  std::vector<Change> batch;
   batch.reserve(kBatchRows);
-  for (const auto& [key, row] : frozen.layer.rows()) {
-    batch.push_back(row.get());
-    if (batch.size() < kBatchRows) continue;
-    RETURN_IF_ERROR(WriteBatch(space, !known, batch));
-    batch.clear();
+  absl::string_view last;
+  while (!walks.empty()) {
+    std::pop_heap(walks.begin(), walks.end(), after);
+    Walk& walk = walks.back();
+    walk.change.row = walk.it->second.get();
+    const absl::string_view key = walk.change.row->key();
+    // Keys hold at least the number of a table: none is empty.
+    if (key == last) return ForeignRow(*walk.change.fold);
+    last = key;
+    batch.push_back(walk.change);
+    if (batch.size() == kBatchRows) {
+      RETURN_IF_ERROR(WriteBatch(space, !known, batch));
+      batch.clear();
+    }
+    if (++walk.it == walk.end) {
+      walks.pop_back();
+    } else {
+      std::push_heap(walks.begin(), walks.end(), after);
+    }
   }
   return WriteBatch(space, !known, batch);
 }
 
-absl::Status FoldWriter::WriteBatch(const RowSpace& space, bool fresh, const std::vector<const LayerRow*>& batch) {
+absl::Status FoldWriter::WriteBatch(const RowSpace& space, bool fresh, const std::vector<Change>& batch) {
   const std::string prefix = SpacePrefix(space);
-  if (keys_.empty()) {
-    keys_.resize(kBatchRows);
-    slices_.resize(kBatchRows);
-    before_.resize(kBatchRows);
-    statuses_.resize(kBatchRows);
-  }
+  if (keys_.empty()) keys_.resize(kBatchRows);
   for (size_t i = 0; i < batch.size(); ++i) {
-    keys_[i].assign(prefix).append(batch[i]->key().data(), batch[i]->key().size());
-    slices_[i] = keys_[i];
-    before_[i].Reset();
-    statuses_[i] = rocksdb::Status::NotFound();
-  }
-  if (!fresh) {
-    rocksdb::DB* const db = database_->db();
-    db->MultiGet(rocksdb::ReadOptions(), db->DefaultColumnFamily(), batch.size(), slices_.data(), before_.data(),
-                 statuses_.data(), /*sorted_input=*/true);
-  }
-  for (size_t i = 0; i < batch.size(); ++i) {
-    const LayerRow& row = *batch[i];
-    const bool existed = statuses_[i].ok();
-    if (!existed && !statuses_[i].IsNotFound()) {
-      return FromRocks(statuses_[i], "STORE_READ_FAILED", "cannot read the row before a change");
-    }
-    if (existed) {
-      absl::string_view value = ToView(before_[i]);
-      RowHeader header;
-      if (!TakeRowHeader(space.kind, &value, &header)) {
-        return Failure(absl::StatusCode::kDataLoss, "STORE_DAMAGED", "a stored row is too short");
-      }
-      ASSIGN_OR_RETURN(FoldMeta * meta, MetaOf(space, header.source));
-      meta->digest.RemoveRow(row.key(), value);
-    }
-    if (row.deleted) {
-      if (existed) RETURN_IF_ERROR(WriteFailed(file_->Delete(keys_[i])));
-      continue;
-    }
-    ASSIGN_OR_RETURN(FoldMeta * meta, MetaOf(space, row.source));
-    meta->digest.AddRow(row.key(), row.value);
-    stored_.clear();
-    AppendRowHeader(space.kind, RowHeader{row.position, row.source}, &stored_);
-    stored_ += row.value;
-    RETURN_IF_ERROR(WriteFailed(file_->Put(keys_[i], stored_)));
+    keys_[i].assign(prefix).append(batch[i].row->key().data(), batch[i].row->key().size());
   }
   rows_ += batch.size();
+  const auto write = [&](size_t i, std::optional<absl::string_view> before) {
+    return WriteChange(space, keys_[i], batch[i], before);
+  };
+  if (!fresh) return draft_->ReadStored(absl::MakeConstSpan(keys_.data(), batch.size()), write);
+  for (size_t i = 0; i < batch.size(); ++i) RETURN_IF_ERROR(write(i, std::nullopt));
   return absl::OkStatus();
+}
+
+absl::Status FoldWriter::WriteChange(const RowSpace& space, const std::string& key, const Change& change,
+                                     std::optional<absl::string_view> before) {
+  const LayerRow& row = *change.row;
+  if (before.has_value()) {
+    RowHeader header;
+    if (!TakeRowHeader(space.kind, &*before, &header)) return ShortRow();
+    if (space.kind == FoldId::Kind::kView && header.source != change.fold->source) return ForeignRow(*change.fold);
+    change.meta->digest.RemoveRow(row.key(), *before);
+  }
+  if (row.deleted) return before.has_value() ? draft_->Delete(key) : absl::OkStatus();
+  change.meta->digest.AddRow(row.key(), row.value);
+  stored_.clear();
+  AppendRowHeader(space.kind, RowHeader{row.position, change.fold->source}, &stored_);
+  stored_ += row.value;
+  return draft_->Put(key, stored_);
 }
 
 absl::Status FoldWriter::WriteMetas() {
   for (const auto& [fold, meta] : metas_) {
-    RETURN_IF_ERROR(WriteFailed(file_->Put(MetaKey(fold), EncodeMeta(meta))));
+    RETURN_IF_ERROR(draft_->Put(MetaKey(fold), EncodeMeta(meta)));
   }
   return absl::OkStatus();
 }

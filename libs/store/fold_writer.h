@@ -1,28 +1,35 @@
-// Writes the frozen rows of spaces into a sorted file and keeps the digests of their folds.
+// Writes the frozen rows of spaces into a draft and keeps the digests of their folds.
 #ifndef HALLES_LIBS_STORE_FOLD_WRITER_H_
 #define HALLES_LIBS_STORE_FOLD_WRITER_H_
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "libs/store/database.h"
 #include "libs/store/fold.h"
 #include "libs/store/layer.h"
-#include "rocksdb/slice.h"
-#include "rocksdb/sst_file_writer.h"
-#include "rocksdb/status.h"
 
 namespace halles::store {
 
-// Used for one file: WriteRows for each space in the order of spaces, then WriteMetas.
+// Used for one draft: WriteRows for each space in the order of spaces, then WriteMetas.
 class FoldWriter {
  public:
-  FoldWriter(const Database* database, rocksdb::SstFileWriter* file) : database_(database), file_(file) {}
+  FoldWriter(const Database* database, DatabaseDraft* draft) : database_(database), draft_(draft) {}
 
-  absl::Status WriteRows(const RowSpace& space, uint32_t fold_version, const FrozenRows& frozen);
+  struct Fold {
+    FoldId id;
+    uint32_t version = 0;
+    const FrozenRows* frozen = nullptr;
+  };
+
+  // The folds are of this space. FOREIGN_ROW (INTERNAL) when one of them writes a row that belongs to another.
+  absl::Status WriteRows(const RowSpace& space, absl::Span<const Fold> folds);
   absl::Status WriteMetas();
 
   uint64_t rows() const { return rows_; }
@@ -31,18 +38,23 @@ class FoldWriter {
   // Rows before the flush are read so many at a time.
   static constexpr size_t kBatchRows = 256;
 
-  absl::Status WriteBatch(const RowSpace& space, bool fresh, const std::vector<const LayerRow*>& batch);
-  absl::StatusOr<FoldMeta*> MetaOf(const RowSpace& space, SlotId source);
+  struct Change {
+    const LayerRow* row = nullptr;
+    const FoldId* fold = nullptr;
+    FoldMeta* meta = nullptr;
+  };
+
+  absl::Status WriteBatch(const RowSpace& space, bool fresh, const std::vector<Change>& batch);
+  // `before` is what is stored under the key, header included.
+  absl::Status WriteChange(const RowSpace& space, const std::string& key, const Change& change,
+                           std::optional<absl::string_view> before);
 
   const Database* const database_;
-  rocksdb::SstFileWriter* const file_;
+  DatabaseDraft* const draft_;
   std::map<FoldId, FoldMeta> metas_;
   uint64_t rows_ = 0;
   // Of WriteBatch, kept for their memory.
   std::vector<std::string> keys_;
-  std::vector<rocksdb::Slice> slices_;
-  std::vector<rocksdb::PinnableSlice> before_;
-  std::vector<rocksdb::Status> statuses_;
   std::string stored_;
 };
 

@@ -8,13 +8,12 @@
 
 namespace halles::store {
 
-LayerRow::Ptr LayerRow::New(absl::string_view key, std::string value, Position position, SlotId source, bool deleted) {
+LayerRow::Ptr LayerRow::New(absl::string_view key, std::string value, Position position, bool deleted) {
   Ptr row(new (::operator new(sizeof(LayerRow) + key.size())) LayerRow);
   key.copy(reinterpret_cast<char*>(row.get() + 1), key.size());
   row->value = std::move(value);
   row->position = position;
   row->key_size = static_cast<uint32_t>(key.size());
-  row->source = source;
   row->deleted = deleted;
   return row;
 }
@@ -24,17 +23,22 @@ void LayerRow::Deleter::operator()(LayerRow* row) const {
   ::operator delete(row);
 }
 
-Layer::Layer(Layer&& other) noexcept : meter_(other.meter_) {
-  // What is set aside is counted exactly.
-  other.Report();
-  rows_ = std::exchange(other.rows_, {});
-  other.undo_.clear();
-  bytes_ = std::exchange(other.bytes_, 0);
-  reported_ = std::exchange(other.reported_, 0);
-}
-
 Layer::~Layer() {
   bytes_ = 0;
+  Report();
+}
+
+void Layer::Absorb(Layer* newer) {
+  newer->undo_.clear();
+  for (auto& [key, row] : newer->rows_) Exchange(std::move(row));
+  // The keys point into rows that are gone, or are here now; nothing reads them any more.
+  newer->rows_.clear();
+  newer->bytes_ = 0;
+  newer->Report();
+}
+
+void Layer::Close() {
+  undo_.clear();
   Report();
 }
 
@@ -43,18 +47,24 @@ void Layer::Report() {
   reported_ = bytes_;
 }
 
+void Layer::Sketch(absl::string_view key) {
+  if (sketch_.Add(key)) return;
+  sketch_.Reset(2 * rows_.size());
+  for (const auto& [each, row] : rows_) sketch_.Add(each);
+}
+
 Layer::Replaced Layer::Exchange(LayerRow::Ptr row) {
   const auto [it, inserted] = rows_.try_emplace(row->key(), nullptr);
   if (inserted) {
     Count(static_cast<int64_t>(row->bytes()));
     it->second = std::move(row);
+    if (with_sketch_) Sketch(it->first);
     return Replaced{it->second.get(), nullptr};
   }
   LayerRow& kept = *it->second;
   Count(static_cast<int64_t>(row->value.size()) - static_cast<int64_t>(kept.value.size()));
   std::swap(kept.value, row->value);
   std::swap(kept.position, row->position);
-  std::swap(kept.source, row->source);
   std::swap(kept.deleted, row->deleted);
   return Replaced{&kept, std::move(row)};
 }
@@ -73,16 +83,54 @@ void Layer::Undo() {
 
 namespace {
 
-// One of the sorted things that are merged.
-template <class Map>
+// The rows of one layer with a prefix, in order.
 struct Walk {
-  typename Map::const_iterator it;
-  typename Map::const_iterator end;
-  absl::string_view prefix;
+  Layer::Map::const_iterator it;
+  Layer::Map::const_iterator end;
+  size_t age;  // 0 is the newest layer
 
-  Walk(const Map& map, absl::string_view from, absl::string_view prefix)
-      : it(map.lower_bound(from)), end(map.end()), prefix(prefix) {}
-  bool Valid() const { return it != end && absl::StartsWith(it->first, prefix); }
+  absl::string_view key() const { return it->first; }
+  bool Valid(absl::string_view prefix) const { return it != end && absl::StartsWith(it->first, prefix); }
+};
+
+// Several layers walked as one. Of equal keys the newest row counts.
+class MergedWalk {
+ public:
+  MergedWalk(absl::Span<const Layer* const> layers, absl::string_view from, absl::string_view prefix)
+      : prefix_(prefix) {
+    heap_.reserve(layers.size());
+    for (size_t age = 0; age < layers.size(); ++age) {
+      const Layer::Map& rows = layers[age]->rows();
+      Walk walk{rows.lower_bound(from), rows.end(), age};
+      if (walk.Valid(prefix_)) heap_.push_back(walk);
+    }
+    std::make_heap(heap_.begin(), heap_.end(), After);
+  }
+
+  bool Valid() const { return !heap_.empty(); }
+  absl::string_view key() const { return heap_.front().key(); }
+  const LayerRow* row() const { return heap_.front().it->second.get(); }
+  // Goes beyond `key`, which is not greater than key().
+  void Pass(absl::string_view key) {
+    while (!heap_.empty() && heap_.front().key() == key) {
+      std::pop_heap(heap_.begin(), heap_.end(), After);
+      ++heap_.back().it;
+      if (heap_.back().Valid(prefix_)) {
+        std::push_heap(heap_.begin(), heap_.end(), After);
+      } else {
+        heap_.pop_back();
+      }
+    }
+  }
+
+ private:
+  static bool After(const Walk& a, const Walk& b) {
+    const int order = a.key().compare(b.key());
+    return order != 0 ? order > 0 : a.age > b.age;
+  }
+
+  const absl::string_view prefix_;
+  std::vector<Walk> heap_;  // the smallest key first
 };
 
 Row Content(const LayerRow& row) { return Row{row.value, row.position}; }
@@ -114,10 +162,10 @@ void ScanMerged(const InFlightIndex* in_flight, absl::Span<const Layer* const> l
                 absl::string_view prefix, absl::string_view start, RowReader::Visit visit, absl::Status* failure) {
   const absl::string_view from = std::max(prefix, start);
   static const InFlightIndex* const kNothing = new InFlightIndex();
-  Walk<InFlightIndex> newest(in_flight == nullptr ? *kNothing : *in_flight, from, prefix);
-  std::vector<Walk<Layer::Map>> walks;
-  walks.reserve(layers.size());
-  for (const Layer* layer : layers) walks.emplace_back(layer->rows(), from, prefix);
+  const InFlightIndex& index = in_flight == nullptr ? *kNothing : *in_flight;
+  auto newest = index.lower_bound(from);
+  const auto in_flight_valid = [&] { return newest != index.end() && absl::StartsWith(newest->first, prefix); };
+  MergedWalk merged(layers, from, prefix);
   const std::unique_ptr<BaseCursor> oldest = base.Seek(prefix, from);
 
   for (;;) {
@@ -131,10 +179,8 @@ void ScanMerged(const InFlightIndex* in_flight, absl::Span<const Layer* const> l
       key = offered_key;
       row = offered;
     };
-    if (newest.Valid()) offer(newest.it->first, newest.it->second);
-    for (const Walk<Layer::Map>& walk : walks) {
-      if (walk.Valid()) offer(walk.it->first, walk.it->second.get());
-    }
+    if (in_flight_valid()) offer(newest->first, newest->second);
+    if (merged.Valid()) offer(merged.key(), merged.row());
     if (oldest->Valid()) offer(oldest->key(), nullptr);
     if (!found) break;
 
@@ -145,10 +191,8 @@ void ScanMerged(const InFlightIndex* in_flight, absl::Span<const Layer* const> l
     }
     if (!row->deleted && !visit(key, Content(*row))) return;
     // `key` belongs to a row in memory and outlives these steps.
-    if (newest.Valid() && newest.it->first == key) ++newest.it;
-    for (Walk<Layer::Map>& walk : walks) {
-      if (walk.Valid() && walk.it->first == key) ++walk.it;
-    }
+    if (in_flight_valid() && newest->first == key) ++newest;
+    merged.Pass(key);
     if (oldest->Valid() && oldest->key() == key) oldest->Next();
   }
   failure->Update(oldest->status());

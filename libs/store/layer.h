@@ -3,6 +3,7 @@
 #define HALLES_LIBS_STORE_LAYER_H_
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "absl/container/btree_map.h"
+#include "absl/hash/hash.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -31,7 +33,7 @@ struct LayerRow {
   };
   using Ptr = std::unique_ptr<LayerRow, Deleter>;
 
-  static Ptr New(absl::string_view key, std::string value, Position position, SlotId source, bool deleted);
+  static Ptr New(absl::string_view key, std::string value, Position position, bool deleted);
 
   absl::string_view key() const { return {reinterpret_cast<const char*>(this + 1), key_size}; }
   // What it costs to keep, allocations and tree included.
@@ -41,7 +43,6 @@ struct LayerRow {
   Position position = 0;
   uint64_t record = 0;  // in flight: counts the records begun, to know the one that wrote this
   uint32_t key_size = 0;
-  SlotId source;  // of a view's row: the slot it was folded from
   bool deleted = false;
 };
 
@@ -52,33 +53,140 @@ struct InFlightUndo {
 };
 using InFlightIndex = absl::btree_map<absl::string_view, LayerRow*>;
 
-// Counts dirty bytes of all layers of a store, and says when there are enough of them, and when there are too many.
-// Thread safety: may be shared. Relaxed atomics: a count, ordered with nothing.
+// Counts what is dirty in a store, and says when a flush is due.
+// Thread safety: may be shared. The counts are relaxed atomics, ordered with nothing; NoteDirty says how it is ordered.
 class DirtyMeter {
  public:
-  explicit DirtyMeter(size_t enough, size_t many = SIZE_MAX / 2)
-      : enough_(static_cast<int64_t>(enough)), many_(static_cast<int64_t>(many)) {}
+  enum class Notice {
+    kDirty,   // something became dirty for the first time since a flush began
+    kEnough,  // a flush is due: that much is dirty, or so much was logged since the last one
+    kMany,    // a flush is urgent
+  };
+  struct Limits {
+    size_t enough_bytes = SIZE_MAX / 2;
+    size_t enough_log_bytes = SIZE_MAX / 2;
+    size_t many_bytes = SIZE_MAX / 2;
+  };
 
+  explicit DirtyMeter(const Limits& limits) : limits_(limits) {}
+
+  // Called on the thread that reaches a limit, possibly under the locks of rows. Set before the meter is shared.
+  void OnNotice(std::function<void(Notice)> call) { on_notice_ = std::move(call); }
+
+  // Rows of so many bytes became dirty, or were freed when negative.
   void Add(int64_t bytes) {
     const int64_t before = bytes_.fetch_add(bytes, std::memory_order_relaxed);
-    const int64_t after = before + bytes;
-    if (before < enough_ && after >= enough_ && on_enough_) on_enough_();
-    if (before < many_ && after >= many_ && on_many_) on_many_();
+    if (Crosses(before, bytes, limits_.enough_bytes)) Tell(Notice::kEnough);
+    if (Crosses(before, bytes, limits_.many_bytes)) Tell(Notice::kMany);
   }
+
+  // The log grew by so many bytes, which the next start reads again unless a flush comes before.
+  void NoteLogBytes(size_t bytes) {
+    const auto delta = static_cast<int64_t>(bytes);
+    const int64_t before = log_bytes_.fetch_add(delta, std::memory_order_relaxed);
+    if (Crosses(before, delta, limits_.enough_log_bytes)) Tell(Notice::kEnough);
+  }
+
+  // A fold that was clean has something to write. Its flag is set before: since this and BeginFlush both exchange, either
+  // this one finds that a flush began and gives notice, or that flush sees the flag.
+  void NoteDirty() {
+    if (!any_dirty_.exchange(true, std::memory_order_acq_rel)) Tell(Notice::kDirty);
+  }
+
+  // Called before a flush looks for what is dirty.
+  void BeginFlush() {
+    any_dirty_.exchange(false, std::memory_order_acq_rel);
+    log_bytes_.store(0, std::memory_order_relaxed);
+  }
+
+  // Whether something became dirty since the last flush began.
+  bool any_dirty() const { return any_dirty_.load(std::memory_order_acquire); }
+  bool enough() const {
+    return bytes() >= limits_.enough_bytes ||
+           log_bytes_.load(std::memory_order_relaxed) >= static_cast<int64_t>(limits_.enough_log_bytes);
+  }
+  bool many() const { return bytes() >= limits_.many_bytes; }
   size_t bytes() const {
     const int64_t bytes = bytes_.load(std::memory_order_relaxed);
     return bytes < 0 ? 0 : static_cast<size_t>(bytes);
   }
-  // Both are called on the thread that adds. Set before the meter is shared.
-  void OnEnough(std::function<void()> call) { on_enough_ = std::move(call); }
-  void OnMany(std::function<void()> call) { on_many_ = std::move(call); }
 
  private:
-  const int64_t enough_;
-  const int64_t many_;
+  static bool Crosses(int64_t before, int64_t delta, size_t limit) {
+    return before < static_cast<int64_t>(limit) && before + delta >= static_cast<int64_t>(limit);
+  }
+  void Tell(Notice notice) const {
+    if (on_notice_) on_notice_(notice);
+  }
+
+  const Limits limits_;
   std::atomic<int64_t> bytes_{0};
-  std::function<void()> on_enough_;
-  std::function<void()> on_many_;
+  std::atomic<int64_t> log_bytes_{0};
+  std::atomic<bool> any_dirty_{false};
+  std::function<void(Notice)> on_notice_;
+};
+
+// Whether a fold has anything that a flush would write.
+// Thread safety: may be read from any thread; relaxed, see DirtyMeter::NoteDirty. One thread at a time sets and clears it.
+class DirtyFlag {
+ public:
+  // `meter` may be null.
+  explicit DirtyFlag(DirtyMeter* meter) : meter_(meter) {}
+
+  // Set it before the rows are counted: the flush that they may start then finds it.
+  void Set() {
+    if (dirty_.load(std::memory_order_relaxed)) return;
+    dirty_.store(true, std::memory_order_relaxed);
+    if (meter_ != nullptr) meter_->NoteDirty();
+  }
+  void Clear() { dirty_.store(false, std::memory_order_relaxed); }
+  bool get() const { return dirty_.load(std::memory_order_relaxed); }
+
+ private:
+  DirtyMeter* const meter_;
+  std::atomic<bool> dirty_{false};
+};
+
+// Tells for most keys and prefixes that a layer has none of them, so that reading many layers costs about as much as reading
+// those that have something. A Bloom filter whose bits of one key lie in one word; it grows with what is added.
+// Thread safety: one writer and no reader, or many readers.
+class KeySketch {
+ public:
+  // Scans with a prefix of at least so many bytes are told apart by these: the table and about ten bytes of the first field.
+  static constexpr size_t kPrefixBytes = 12;
+
+  static size_t HashOf(absl::string_view bytes) { return absl::HashOf(bytes); }
+
+  // False when there is no room: double it with Reset and add everything again.
+  bool Add(absl::string_view key) {
+    if (++keys_ > words_.size() * kKeysPerWord) return false;
+    Mark(HashOf(key));
+    if (key.size() > kPrefixBytes) Mark(HashOf(key.substr(0, kPrefixBytes)));
+    return true;
+  }
+  // Makes it empty, with room for so many keys.
+  void Reset(size_t keys) {
+    words_.assign(std::bit_ceil(keys / kKeysPerWord + 1), 0);
+    keys_ = 0;
+  }
+  // `hash` is of a whole key, or of the first kPrefixBytes of a longer prefix. False only if no such key was added.
+  bool MayHold(size_t hash) const {
+    if (words_.empty()) return false;
+    const uint64_t bits = Bits(hash);
+    return (words_[hash & (words_.size() - 1)] & bits) == bits;
+  }
+
+ private:
+  static constexpr size_t kKeysPerWord = 3;
+
+  static uint64_t Bits(size_t hash) {
+    return uint64_t{1} << (hash >> 58) | uint64_t{1} << (hash >> 52 & 63) | uint64_t{1} << (hash >> 46 & 63) |
+           uint64_t{1} << (hash >> 40 & 63);
+  }
+  void Mark(size_t hash) { words_[hash & (words_.size() - 1)] |= Bits(hash); }
+
+  std::vector<uint64_t> words_;
+  size_t keys_ = 0;
 };
 
 // An ordered map of writes, deletions included.
@@ -87,12 +195,11 @@ class Layer {
  public:
   using Map = absl::btree_map<absl::string_view, LayerRow::Ptr>;
 
-  // `meter` may be null.
-  explicit Layer(DirtyMeter* meter) : meter_(meter) {}
-  // Moving takes the rows and leaves an empty layer; bytes stay counted until the layer that holds them is destroyed.
+  // `meter` may be null. Bytes stay counted until the layer is destroyed. MayHold may be asked of one with a sketch only.
+  explicit Layer(DirtyMeter* meter, bool with_sketch = false) : meter_(meter), with_sketch_(with_sketch) {}
   ~Layer();
-  Layer(Layer&& other) noexcept;
-  Layer& operator=(Layer&&) = delete;
+  Layer(const Layer&) = delete;
+  Layer& operator=(const Layer&) = delete;
 
   // Puts the row in for good.
   void Put(LayerRow::Ptr row) { Exchange(std::move(row)); }
@@ -103,10 +210,17 @@ class Layer {
     if (!undo_.empty()) undo_.clear();
   }
 
+  // Moves the rows of `newer` in.
+  void Absorb(Layer* newer);
+  // Nothing more is put in: what is counted is exact from now on.
+  void Close();
+
   const LayerRow* Find(absl::string_view key) const {
     const auto it = rows_.find(key);
     return it == rows_.end() ? nullptr : it->second.get();
   }
+  // Of a layer with a sketch: false only if it has no such row. See KeySketch for the hash.
+  bool MayHold(size_t hash) const { return sketch_.MayHold(hash); }
   const Map& rows() const { return rows_; }
   bool empty() const { return rows_.empty(); }
   size_t bytes() const { return static_cast<size_t>(bytes_); }
@@ -128,20 +242,32 @@ class Layer {
     if (bytes_ - reported_ >= kReportBytes || reported_ - bytes_ >= kReportBytes) Report();
   }
   void Report();
+  void Sketch(absl::string_view key);
 
-  DirtyMeter* meter_;
+  DirtyMeter* const meter_;
+  const bool with_sketch_;
   Map rows_;
+  KeySketch sketch_;
   std::vector<Replaced> undo_;
   int64_t bytes_ = 0;
   int64_t reported_ = 0;
 };
 
-// Rows on their way to disk with the cursors they belong to; shared as const.
+// Rows of one fold on their way to disk, with the cursor they belong to; shared as const.
 struct FrozenRows {
-  FrozenRows(Layer rows, std::map<SlotId, FoldCursor> sources) : layer(std::move(rows)), cursors(std::move(sources)) {}
+  FrozenRows(std::shared_ptr<const Layer> rows, FoldCursor at) : layer(std::move(rows)), cursor(std::move(at)) {}
 
-  Layer layer;
-  std::map<SlotId, FoldCursor> cursors;  // by source
+  const std::shared_ptr<const Layer> layer;
+  const FoldCursor cursor;
+  // Set by the flusher when the base has the rows; then they may be forgotten. Release and acquire: who sees it set reads
+  // them from the base.
+  mutable std::atomic<bool> stored{false};
+};
+
+// Where a fold goes on.
+struct FoldStart {
+  std::optional<FoldCursor> cursor;          // nullopt: it begins
+  std::shared_ptr<const FrozenRows> frozen;  // rows above the base that a flush is still writing; may be null
 };
 
 // Walks rows of the base in order of the key.

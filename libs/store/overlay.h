@@ -2,20 +2,23 @@
 #ifndef HALLES_LIBS_STORE_OVERLAY_H_
 #define HALLES_LIBS_STORE_OVERLAY_H_
 
-#include <atomic>
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "libs/base/mutex.h"
 #include "libs/base/shared_mutex.h"
 #include "libs/base/slot.h"
 #include "libs/store/fold.h"
@@ -40,7 +43,7 @@ namespace halles::store {
 class SlotRows {
  public:
   // Store::OpenSlot makes them. `on_close` is called by the destructor. `filter` holds back questions to the base.
-  SlotRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, SpaceFilter filter, std::optional<FoldMeta> opened_at,
+  SlotRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, SpaceFilter filter, FoldStart start,
            std::function<void()> on_close);
   ~SlotRows();
   SlotRows(const SlotRows&) = delete;
@@ -70,10 +73,11 @@ class SlotRows {
   size_t records_in_flight() const { return records_.size(); }
 
   // The cursor moved without a row: it is worth a flush.
-  void NoteAdvance() { dirty_.store(true, std::memory_order_relaxed); }
+  void NoteAdvance() { dirty_.Set(); }
 
-  // The cursor that the rows were flushed with, when the store had any: where reading the slot goes on.
-  const std::optional<FoldMeta>& opened_at() const { return opened_at_; }
+  // The cursor that the rows were opened with, when the store had any: where reading the slot goes on. It may be ahead of
+  // what Store::LoadMeta tells, since a flush may be under way.
+  const std::optional<FoldCursor>& opened_at() const { return opened_at_; }
 
   // Reads answer anew after a failure; `status()` of both views is OK again.
   void ResetStatus();
@@ -81,13 +85,13 @@ class SlotRows {
   // For the flusher -------------------------------------------------------------------------------------------------
 
   // Whether there is anything that a flush would write. Relaxed: a late answer delays a flush by one round.
-  bool dirty() const { return dirty_.load(std::memory_order_relaxed); }
+  bool dirty() const { return dirty_.get(); }
 
-  // Moves the confirmed rows, which belong to `cursor`, aside for the flusher. Rows frozen before must be released.
-  std::shared_ptr<const FrozenRows> Freeze(SlotId slot, FoldCursor cursor);
+  // Moves the confirmed rows, which belong to `cursor`, aside for the flusher. Rows frozen before must be stored.
+  std::shared_ptr<const FrozenRows> Freeze(FoldCursor cursor);
 
-  // The frozen rows are in the base now.
-  void ReleaseFrozen();
+  // Forgets the frozen rows if they are stored.
+  void ReleaseStored();
 
  private:
   struct Record {
@@ -129,13 +133,15 @@ class SlotRows {
   enum class Mode { kIdle, kRecord, kApply };  // what AbandonRecord takes back
 
   void Write(absl::string_view key, std::string value, bool deleted);
+  // Confirmed and frozen rows; the second is null while nothing is frozen.
+  std::array<const Layer*, 2> Layers() const;
 
   const std::unique_ptr<BaseRows> base_;
   DirtyMeter* const meter_;
   const SpaceFilter filter_;
-  const std::optional<FoldMeta> opened_at_;
+  const std::optional<FoldCursor> opened_at_;
   const std::function<void()> on_close_;
-  std::atomic<bool> dirty_{false};
+  DirtyFlag dirty_;
 
   View in_flight_view_;
   View confirmed_view_;
@@ -148,82 +154,103 @@ class SlotRows {
   std::deque<Record> records_;  // oldest first
   std::vector<InFlightUndo> in_flight_undo_;
   std::vector<std::vector<LayerRow::Ptr>> spare_;  // emptied write lists, kept for their memory
-  std::optional<Layer> confirmed_;                 // never empty but while it is exchanged
+  std::shared_ptr<Layer> confirmed_;               // never null
   std::shared_ptr<const FrozenRows> frozen_;
 };
 
-// The rows of one view, folded from many source slots and read by many queries.
-// Thread safety: all methods may be called from any thread; folding is exclusive, queries share.
-// Lifetime: the store and `base` outlive it.
+// The rows of one view, folded from many source slots and read by many queries. Each source has rows, a lock and a cursor
+// of its own: folding one waits neither for another nor for a flush, only for queries.
+//
+// A row belongs to the source that wrote it; no other source may write or delete it. A flush that meets such a write fails
+// with FOREIGN_ROW (INTERNAL).
+// Thread safety: all methods may be called from any thread.
+// Lifetime: the store and `base` outlive it. Destroying it forgets what was not flushed; the log has it.
 class ViewRows {
+ private:
+  struct Source;
+
  public:
-  // `cursors`: of the sources folded so far, as they were flushed.
-  // Store::OpenView makes them. `on_close` is called by the destructor.
-  ViewRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, const std::map<SlotId, FoldCursor>& cursors,
+  // Store::OpenView makes them. `sources`: all that the view is folded from. `on_close` is called by the destructor.
+  ViewRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, std::map<SlotId, FoldStart> sources,
            std::function<void()> on_close);
   ~ViewRows();
   ViewRows(const ViewRows&) = delete;
   ViewRows& operator=(const ViewRows&) = delete;
 
-  // Exclusive use of the view for a run of records. Queries see all of a batch or nothing.
+  // Folds a run of records of one source. Queries see all of a batch when it has ended, nothing before.
   //
-  //   ViewRows::Batch batch(&view);
-  //   for (...) { if (!Project(batch.BeginRecord(source, position), ...).ok()) batch.AbandonRecord(); ... }
-  //   batch.SetCursor(source, cursor);
+  //   ViewRows::Batch batch(&view, source);
+  //   for (...) { if (!Project(batch.BeginRecord(position), ...).ok()) batch.AbandonRecord(); ... }
+  //   batch.SetCursor(cursor);
   //
-  // A source whose rows were written must be given its cursor before the batch ends.
-  class ABSL_SCOPED_LOCKABLE Batch {
+  // When rows were written, the cursor must be set before the batch ends. A batch waits for another one of its source.
+  // Thread safety: one thread at a time.
+  class Batch {
    public:
-    explicit Batch(ViewRows* view) ABSL_EXCLUSIVE_LOCK_FUNCTION(view->mutex_);
-    ~Batch() ABSL_UNLOCK_FUNCTION();
+    // `source` is one of those that the view was opened with.
+    Batch(ViewRows* view, SlotId source);
+    ~Batch();
     Batch(const Batch&) = delete;
     Batch& operator=(const Batch&) = delete;
 
-    // The rows for the events of one record. Valid until the next call or the end of the batch. `source` may write only
-    // rows of its own, whose keys hold it.
-    Rows& BeginRecord(SlotId source, Position position);
+    // The rows for the events of one record. Valid until the next call or the end of the batch.
+    Rows& BeginRecord(Position position);
     // Takes back the writes of the record that was begun last.
     void AbandonRecord();
-    // The fold of `source` has come this far.
-    void SetCursor(SlotId source, FoldCursor cursor);
+    // The fold has come this far.
+    void SetCursor(FoldCursor cursor);
     // As last set, here or in an earlier batch; empty when the source was never folded.
-    FoldCursor cursor(SlotId source) const;
+    FoldCursor cursor() const { return cursor_; }
+    // OK, or the first read of this batch that failed.
     absl::Status status() const { return writer_.status(); }
 
    private:
     class Writer : public Rows {
      public:
-      explicit Writer(ViewRows* view) : view_(view) {}
+      explicit Writer(Batch* batch) : batch_(batch) {}
       std::optional<Row> Get(absl::string_view key) const override;
       void Scan(absl::string_view prefix, absl::string_view start, Visit visit) const override;
       absl::Status status() const override { return status_; }
       void Fail(absl::Status status) const override { status_.Update(std::move(status)); }
       void Put(absl::string_view key, std::string value) override { Write(key, std::move(value), false); }
       void Delete(absl::string_view key) override { Write(key, std::string(), true); }
-      void Write(absl::string_view key, std::string value, bool deleted);
 
-      ViewRows* const view_;
-      SlotId source_;
-      Position position_ = 0;
+     private:
+      void Write(absl::string_view key, std::string value, bool deleted);
+      // The newest first.
+      absl::Span<const Layer* const> Layers() const;
+
+      Batch* const batch_;
       mutable absl::Status status_;
     };
 
     ViewRows* const view_;
+    Source& source_;
+    // Rows of earlier batches as they were at the beginning. Only a batch changes them, so no lock is needed to read them;
+    // a flush may store them meanwhile, which changes nothing.
+    std::shared_ptr<const Layer> earlier_;
+    std::shared_ptr<const FrozenRows> frozen_;
+    Layer written_;  // by this batch
+    std::array<const Layer*, 3> layers_;
     Writer writer_;
-    std::set<SlotId> uncovered_;  // sources written here whose cursor was not set since
+    Position position_ = 0;
+    FoldCursor cursor_;
+    bool cursor_set_ = false;
+    bool uncovered_ = false;  // a record was begun after the cursor was set
   };
 
-  // Shared use of the view: everything read through one Query is of one moment.
-  // Thread safety: one thread at a time; many queries at once. Keep it short: folding waits.
-  class ABSL_SCOPED_LOCKABLE Query : public RowReader {
+  // Shared use of the view. It pins each source once: all that is read of a source through one Query is of one moment.
+  // Thread safety: one thread at a time; many queries at once. Keep it short: batches wait for it when they end.
+  class Query : public RowReader {
    public:
-    explicit Query(const ViewRows* view) ABSL_SHARED_LOCK_FUNCTION(view->mutex_);
-    ~Query() override ABSL_UNLOCK_FUNCTION();
+    explicit Query(const ViewRows* view);
+    ~Query() override;
     Query(const Query&) = delete;
     Query& operator=(const Query&) = delete;
 
     std::optional<Row> Get(absl::string_view key) const override;
     void Scan(absl::string_view prefix, absl::string_view start, Visit visit) const override;
+    // OK, or the first read of this query that failed.
     absl::Status status() const override { return status_; }
     void Fail(absl::Status status) const override { status_.Update(std::move(status)); }
     // First position of the source that the rows do not hold yet.
@@ -231,40 +258,54 @@ class ViewRows {
     FoldCursor cursor(SlotId source) const;
 
    private:
+    using Layers = absl::InlinedVector<const Layer*, 4>;
+    // Those that may have the key, or keys that begin with these KeySketch::kPrefixBytes.
+    Layers LayersWith(absl::string_view bytes) const;
+
     const ViewRows* const view_;
+    std::vector<const Layer*> layers_;  // that have rows; of each source the newer first
     mutable absl::Status status_;
   };
 
+  // Empty when the source was never folded, or is none of the view's.
   FoldCursor cursor(SlotId source) const;
+  // Of the sources that were folded.
   std::map<SlotId, FoldCursor> cursors() const;
 
   // For the flusher -------------------------------------------------------------------------------------------------
 
-  bool dirty() const { return dirty_.load(std::memory_order_relaxed); }
-  // Moves all rows, and the cursors set since the last time, aside for the flusher; null when there are none.
-  std::shared_ptr<const FrozenRows> Freeze();
-  void ReleaseFrozen();
+  // Visits the sources that have something to write, without a lock.
+  void ForEachDirty(absl::FunctionRef<void(SlotId source)> visit) const;
+  // Moves the source's rows aside with its cursor. Rows frozen before must be stored.
+  std::shared_ptr<const FrozenRows> Freeze(SlotId source);
+  // Forgets the frozen rows that are stored.
+  void ReleaseStored();
 
  private:
-  struct SourceCursor {
-    FoldCursor cursor;
-    bool dirty = false;
+  // Lock order: `folding`, then `mutex`; of several sources, in their order.
+  struct Source {
+    Source(DirtyMeter* meter, FoldStart start)
+        : dirty(meter),
+          rows(std::make_shared<Layer>(meter, /*with_sketch=*/true)),
+          frozen(std::move(start.frozen)),
+          cursor(std::move(start.cursor).value_or(FoldCursor())) {}
+
+    DirtyFlag dirty;  // set and cleared under `mutex`
+    Mutex folding;    // held by a batch; who holds it alone puts rows in
+    mutable SharedMutex mutex;
+    std::shared_ptr<Layer> rows ABSL_GUARDED_BY(mutex);  // never null
+    std::shared_ptr<const FrozenRows> frozen ABSL_GUARDED_BY(mutex);
+    FoldCursor cursor ABSL_GUARDED_BY(mutex);
   };
 
-  std::optional<Row> Find(absl::string_view key, absl::Status* failure) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  void Walk(absl::string_view prefix, absl::string_view start, RowReader::Visit visit, absl::Status* failure) const
-      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
-  FoldCursor CursorOf(SlotId source) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  // Null when it is no source of the view.
+  const Source* FindSource(SlotId source) const;
+  Source& SourceAt(SlotId source);
 
   const std::unique_ptr<BaseRows> base_;
   DirtyMeter* const meter_;
   const std::function<void()> on_close_;
-  std::atomic<bool> dirty_{false};
-
-  mutable SharedMutex mutex_;
-  std::optional<Layer> rows_ ABSL_GUARDED_BY(mutex_);  // never empty but while it is exchanged
-  std::shared_ptr<const FrozenRows> frozen_ ABSL_GUARDED_BY(mutex_);
-  std::map<SlotId, SourceCursor> cursors_ ABSL_GUARDED_BY(mutex_);
+  std::map<SlotId, Source> sources_;  // the set of them is immutable
 };
 
 }  // namespace halles::store

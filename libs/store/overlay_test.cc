@@ -31,7 +31,7 @@ struct FakeDisk {
   int gets = 0;
 
   void Apply(const FrozenRows& frozen) {
-    for (const auto& [key, row] : frozen.layer.rows()) {
+    for (const auto& [key, row] : frozen.layer->rows()) {
       if (row->deleted) {
         rows.erase(std::string(key));
       } else {
@@ -40,6 +40,11 @@ struct FakeDisk {
     }
   }
 };
+
+void Store(FakeDisk* disk, const FrozenRows& frozen) {
+  disk->Apply(frozen);
+  frozen.stored.store(true);
+}
 
 class FakeCursor : public BaseCursor {
  public:
@@ -78,7 +83,7 @@ class FakeBase : public BaseRows {
 };
 
 std::unique_ptr<SlotRows> MakeSlot(FakeDisk* disk, DirtyMeter* meter = nullptr, SpaceFilter filter = {}) {
-  return std::make_unique<SlotRows>(std::make_unique<FakeBase>(disk), meter, std::move(filter), std::nullopt, nullptr);
+  return std::make_unique<SlotRows>(std::make_unique<FakeBase>(disk), meter, std::move(filter), FoldStart(), nullptr);
 }
 
 TEST(SlotRows, ShowWhatIsInFlightToDecisionsOnly) {
@@ -165,8 +170,8 @@ TEST(SlotRows, AskTheBaseForNoKeyThatTheFilterHoldsBack) {
   EXPECT_EQ(disk.gets, 0);
   slot->BeginRecord(0).Put("d1", "v");
   slot->ConfirmOldest(0);
-  disk.Apply(*slot->Freeze(Checkout(0), CursorAt(1)));
-  slot->ReleaseFrozen();
+  Store(&disk, *slot->Freeze(CursorAt(1)));
+  slot->ReleaseStored();
   EXPECT_TRUE(slot->confirmed().Get("d1").has_value());
   EXPECT_EQ(disk.gets, 1);
   EXPECT_FALSE(slot->confirmed().Get("e").has_value());
@@ -175,22 +180,94 @@ TEST(SlotRows, AskTheBaseForNoKeyThatTheFilterHoldsBack) {
 
 TEST(SlotRows, CountDirtyBytesUntilTheyAreReleased) {
   FakeDisk disk;
-  bool woken = false;
-  DirtyMeter meter(100 * 1024);
-  meter.OnEnough([&] { woken = true; });
+  bool enough = false;
+  DirtyMeter meter({.enough_bytes = 100 * 1024});
+  meter.OnNotice([&](DirtyMeter::Notice notice) { enough = enough || notice == DirtyMeter::Notice::kEnough; });
   {
     const auto slot = MakeSlot(&disk, &meter);
     for (int i = 0; i < 20; ++i) slot->BeginApply(0).Put(absl::StrCat(i), std::string(10000, 'x'));
-    EXPECT_TRUE(woken);
+    EXPECT_TRUE(enough);
     EXPECT_GT(meter.bytes(), 180000u);
-    auto frozen = slot->Freeze(Checkout(0), CursorAt(1));
+    auto frozen = slot->Freeze(CursorAt(1));
     EXPECT_GT(meter.bytes(), 180000u);
-    slot->ReleaseFrozen();
+    Store(&disk, *frozen);
+    slot->ReleaseStored();
     frozen = nullptr;
     EXPECT_EQ(meter.bytes(), 0u);
     slot->BeginApply(1).Put("left", std::string(50000, 'x'));
   }
   EXPECT_EQ(meter.bytes(), 0u);
+}
+
+TEST(SlotRows, GoOnAboveRowsThatAFlushIsStillWriting) {
+  FakeDisk disk;
+  std::shared_ptr<const FrozenRows> frozen;
+  {
+    const auto closed = MakeSlot(&disk);
+    closed->BeginApply(0).Put("a", "1");
+    frozen = closed->Freeze(CursorAt(1));
+  }
+  SlotRows slot(std::make_unique<FakeBase>(&disk), nullptr, {}, FoldStart{frozen->cursor, frozen}, nullptr);
+  EXPECT_EQ(slot.opened_at(), CursorAt(1));
+  slot.BeginApply(1).Put("b", "2");
+  EXPECT_THAT(ContentOf(slot.confirmed()), ElementsAre(Pair("a", "1"), Pair("b", "2")));
+  // Nobody tells it to release them: it finds out when it freezes.
+  Store(&disk, *frozen);
+  EXPECT_EQ(slot.Freeze(CursorAt(2))->layer->rows().size(), 1u);
+  EXPECT_THAT(ContentOf(slot.confirmed()), ElementsAre(Pair("a", "1"), Pair("b", "2")));
+}
+
+TEST(DirtyMeter, TellsOfTheFirstThatIsDirtySinceAFlushBegan) {
+  std::vector<DirtyMeter::Notice> told;
+  DirtyMeter meter({});
+  meter.OnNotice([&](DirtyMeter::Notice notice) { told.push_back(notice); });
+  DirtyFlag one(&meter), other(&meter);
+  one.Set();
+  one.Set();
+  other.Set();
+  EXPECT_THAT(told, ElementsAre(DirtyMeter::Notice::kDirty));
+  meter.BeginFlush();
+  EXPECT_FALSE(meter.any_dirty());
+  EXPECT_TRUE(one.get());
+  one.Clear();
+  one.Set();
+  EXPECT_THAT(told, ElementsAre(DirtyMeter::Notice::kDirty, DirtyMeter::Notice::kDirty));
+}
+
+TEST(DirtyMeter, TellsOfEachLimitWhenItIsReached) {
+  std::vector<DirtyMeter::Notice> told;
+  DirtyMeter meter({.enough_bytes = 100, .enough_log_bytes = 1000, .many_bytes = 200});
+  meter.OnNotice([&](DirtyMeter::Notice notice) { told.push_back(notice); });
+  meter.Add(99);
+  EXPECT_THAT(told, IsEmpty());
+  meter.Add(1);
+  EXPECT_THAT(told, ElementsAre(DirtyMeter::Notice::kEnough));
+  meter.Add(100);
+  EXPECT_THAT(told, ElementsAre(DirtyMeter::Notice::kEnough, DirtyMeter::Notice::kMany));
+  meter.Add(-200);
+  told.clear();
+  meter.NoteLogBytes(999);
+  EXPECT_FALSE(meter.enough());
+  meter.NoteLogBytes(1);
+  EXPECT_TRUE(meter.enough());
+  EXPECT_THAT(told, ElementsAre(DirtyMeter::Notice::kEnough));
+  meter.BeginFlush();
+  EXPECT_FALSE(meter.enough());
+}
+
+TEST(KeySketch, HoldsEveryKeyThatWasAddedAndItsPrefix) {
+  Layer layer(nullptr, /*with_sketch=*/true);
+  EXPECT_FALSE(layer.MayHold(KeySketch::HashOf("a")));
+  std::vector<std::string> keys;
+  for (int i = 0; i < 3000; ++i) keys.push_back(absl::StrCat("key ", i * 7919 % 1000003, " tail of it ", i));
+  for (const std::string& key : keys) layer.Put(LayerRow::New(key, "", 0, false));
+  int wrong = 0;
+  for (const std::string& key : keys) {
+    EXPECT_TRUE(layer.MayHold(KeySketch::HashOf(key)));
+    EXPECT_TRUE(layer.MayHold(KeySketch::HashOf(key.substr(0, KeySketch::kPrefixBytes))));
+    wrong += layer.MayHold(KeySketch::HashOf(key + "x")) ? 1 : 0;
+  }
+  EXPECT_LT(wrong, 150) << "of 3000 keys that were not added";
 }
 
 // The overlay as a list of whole maps: one after each record in flight, one confirmed.
@@ -228,7 +305,7 @@ TEST_P(RandomSlotRows, ReadLikeAPlainMap) {
   SCOPED_TRACE(absl::StrCat("seed ", GetParam()));
   SeededRandom random(GetParam());
   FakeDisk disk;
-  DirtyMeter meter(1 << 20);
+  DirtyMeter meter({});
   const auto slot = MakeSlot(&disk, &meter);
   Model model;
   std::shared_ptr<const FrozenRows> frozen;
@@ -291,12 +368,12 @@ TEST_P(RandomSlotRows, ReadLikeAPlainMap) {
       case 8:
         // The states that a flush goes through: frozen, also on disk, released.
         if (frozen == nullptr) {
-          frozen = slot->Freeze(Checkout(0), CursorAt(next));
+          frozen = slot->Freeze(CursorAt(next));
         } else if (random.Uniform(2) == 0) {
           disk.Apply(*frozen);
         } else {
-          disk.Apply(*frozen);
-          slot->ReleaseFrozen();
+          Store(&disk, *frozen);
+          if (random.Uniform(2) == 0) slot->ReleaseStored();
           frozen = nullptr;
         }
         break;
@@ -317,73 +394,205 @@ TEST_P(RandomSlotRows, ReadLikeAPlainMap) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomSlotRows, testing::Range<uint64_t>(1, 21));
 
-std::unique_ptr<ViewRows> MakeView(FakeDisk* disk) {
-  return std::make_unique<ViewRows>(std::make_unique<FakeBase>(disk), nullptr, std::map<SlotId, FoldCursor>(), nullptr);
+std::unique_ptr<ViewRows> MakeView(FakeDisk* disk, uint16_t sources = 4) {
+  std::map<SlotId, FoldStart> starts;
+  for (const SlotId source : CheckoutSlots(sources)) starts[source];
+  return std::make_unique<ViewRows>(std::make_unique<FakeBase>(disk), nullptr, std::move(starts), nullptr);
 }
 
-TEST(ViewRows, ShowABatchWholeAndKeepTheCursorOfEachSource) {
+std::vector<SlotId> DirtyOf(const ViewRows& view) {
+  std::vector<SlotId> dirty;
+  view.ForEachDirty([&](SlotId source) { dirty.push_back(source); });
+  return dirty;
+}
+
+TEST(ViewRows, ShowABatchWholeWhenItHasEnded) {
   FakeDisk disk;
   const auto view = MakeView(&disk);
+  Fold(view.get(), Checkout(2), 9, "b", "2");
   {
-    ViewRows::Batch batch(view.get());
-    batch.BeginRecord(Checkout(1), 4).Put("a", "1");
-    batch.BeginRecord(Checkout(2), 9).Put("b", "2");
-    batch.SetCursor(Checkout(1), CursorAt(5));
-    batch.SetCursor(Checkout(2), CursorAt(10));
+    ViewRows::Batch batch(view.get(), Checkout(1));
+    Rows& rows = batch.BeginRecord(4);
+    rows.Put("a", "1");
+    batch.SetCursor(CursorAt(5));
+    EXPECT_EQ(rows.Get("a")->value, "1");
+    EXPECT_THAT(ContentOf(ViewRows::Query(view.get())), ElementsAre(Pair("b", "2")));
+    EXPECT_EQ(view->cursor(Checkout(1)), FoldCursor());
   }
   ViewRows::Query query(view.get());
   EXPECT_THAT(ContentOf(query), ElementsAre(Pair("a", "1"), Pair("b", "2")));
   EXPECT_EQ(query.Get("b")->position, 9u);
   EXPECT_EQ(query.cursor(Checkout(1)), CursorAt(5));
+  EXPECT_EQ(query.next(Checkout(2)), 10u);
   EXPECT_EQ(query.cursor(Checkout(3)), FoldCursor());
+  EXPECT_EQ(query.cursor(Checkout(99)), FoldCursor());
+}
+
+TEST(ViewRows, TellTheCursorsOfTheSourcesThatWereFolded) {
+  FakeDisk disk;
+  const auto view = MakeView(&disk);
+  Fold(view.get(), Checkout(2), 9, "b", "2");
+  EXPECT_THAT(view->cursors(), ElementsAre(Pair(Checkout(2), CursorAt(10))));
+}
+
+TEST(ViewRows, FoldASourceWithoutWaitingForAnotherOrForAFlush) {
+  FakeDisk disk;
+  const auto view = MakeView(&disk);
+  Fold(view.get(), Checkout(1), 0, "a", "1");
+  // All on one thread: a wait would be for ever.
+  ViewRows::Batch batch(view.get(), Checkout(1));
+  Rows& rows = batch.BeginRecord(1);
+  rows.Put("b", "2");
+  Fold(view.get(), Checkout(2), 0, "c", "3");
+  const auto frozen = view->Freeze(Checkout(1));
+  EXPECT_EQ(rows.Get("a")->value, "1");
+  Store(&disk, *frozen);
+  view->ReleaseStored();
+  EXPECT_EQ(rows.Get("a")->value, "1");
+  rows.Put("a", "4");
+  batch.SetCursor(CursorAt(2));
+  EXPECT_THAT(ContentOf(ViewRows::Query(view.get())), ElementsAre(Pair("a", "1"), Pair("c", "3")));
 }
 
 TEST(ViewRows, TakeBackARecordThatCouldNotBeProjected) {
   FakeDisk disk;
   const auto view = MakeView(&disk);
   {
-    ViewRows::Batch batch(view.get());
-    batch.BeginRecord(Checkout(1), 0).Put("a", "whole");
-    Rows& rows = batch.BeginRecord(Checkout(1), 1);
+    ViewRows::Batch batch(view.get(), Checkout(1));
+    batch.BeginRecord(0).Put("a", "whole");
+    Rows& rows = batch.BeginRecord(1);
     rows.Put("a", "half");
     rows.Put("b", "half");
     batch.AbandonRecord();
-    batch.SetCursor(Checkout(1), CursorAt(1));
+    batch.SetCursor(CursorAt(1));
   }
-  ViewRows::Query query(view.get());
-  EXPECT_THAT(ContentOf(query), ElementsAre(Pair("a", "whole")));
+  EXPECT_THAT(ContentOf(ViewRows::Query(view.get())), ElementsAre(Pair("a", "whole")));
 }
 
-TEST(ViewRows, RefuseARowOfAnotherSource) {
+TEST(ViewRows, KeepAFailedReadToTheQueryOrBatchThatMetIt) {
   FakeDisk disk;
   const auto view = MakeView(&disk);
-  ViewRows::Batch batch(view.get());
-  batch.BeginRecord(Checkout(1), 0).Put("a", "1");
-  batch.BeginRecord(Checkout(2), 0).Put("a", "2");
-  EXPECT_EQ(ReasonOf(batch.status()), "FOREIGN_ROW");
-  batch.SetCursor(Checkout(1), CursorAt(1));
-  batch.SetCursor(Checkout(2), CursorAt(1));
+  disk.failure = absl::DataLossError("bad block");
+  {
+    const ViewRows::Query query(view.get());
+    EXPECT_FALSE(query.Get("k").has_value());
+    EXPECT_EQ(query.status(), disk.failure);
+  }
+  {
+    ViewRows::Batch batch(view.get(), Checkout(1));
+    EXPECT_FALSE(batch.BeginRecord(0).Get("k").has_value());
+    EXPECT_EQ(batch.status(), disk.failure);
+    batch.AbandonRecord();
+    batch.SetCursor(FoldCursor());
+    disk.failure = absl::OkStatus();
+  }
+  {
+    const ViewRows::Query query(view.get());
+    EXPECT_FALSE(query.Get("k").has_value());
+    EXPECT_TRUE(query.status().ok());
+  }
+  EXPECT_TRUE(ViewRows::Batch(view.get(), Checkout(1)).status().ok());
 }
 
 TEST(ViewRows, AreReadWhileTheyAreFlushed) {
   FakeDisk disk;
   const auto view = MakeView(&disk);
-  EXPECT_EQ(view->Freeze(), nullptr);
-  const auto put = [&](Position position, const std::string& key, const std::string& value) {
-    ViewRows::Batch batch(view.get());
-    batch.BeginRecord(Checkout(1), position).Put(key, value);
-    batch.SetCursor(Checkout(1), CursorAt(position + 1));
-  };
-  put(0, "a", "1");
-  const auto frozen = view->Freeze();
-  ASSERT_NE(frozen, nullptr);
-  EXPECT_THAT(frozen->cursors, ElementsAre(Pair(Checkout(1), CursorAt(1))));
-  put(1, "b", "2");
+  EXPECT_THAT(DirtyOf(*view), IsEmpty());
+  Fold(view.get(), Checkout(1), 0, "a", "1");
+  Fold(view.get(), Checkout(2), 0, "c", "3");
+  EXPECT_THAT(DirtyOf(*view), ElementsAre(Checkout(1), Checkout(2)));
+  const auto frozen = view->Freeze(Checkout(1));
+  EXPECT_EQ(frozen->cursor, CursorAt(1));
+  EXPECT_EQ(frozen->layer->rows().size(), 1u);
+  EXPECT_THAT(DirtyOf(*view), ElementsAre(Checkout(2)));
+  Fold(view.get(), Checkout(1), 1, "b", "2");
+  const auto all = ElementsAre(Pair("a", "1"), Pair("b", "2"), Pair("c", "3"));
+  EXPECT_THAT(ContentOf(ViewRows::Query(view.get())), all);
   disk.Apply(*frozen);
-  EXPECT_THAT(ContentOf(ViewRows::Query(view.get())), ElementsAre(Pair("a", "1"), Pair("b", "2")));
-  view->ReleaseFrozen();
-  EXPECT_THAT(ContentOf(ViewRows::Query(view.get())), ElementsAre(Pair("a", "1"), Pair("b", "2")));
+  EXPECT_THAT(ContentOf(ViewRows::Query(view.get())), all);
+  view->ReleaseStored();
+  EXPECT_EQ(disk.gets, 0);
+  EXPECT_EQ(ViewRows::Query(view.get()).Get("a")->value, "1");
+  EXPECT_EQ(disk.gets, 0) << "rows were forgotten before they were stored";
+  frozen->stored.store(true);
+  view->ReleaseStored();
+  EXPECT_EQ(ViewRows::Query(view.get()).Get("a")->value, "1");
+  EXPECT_EQ(disk.gets, 1);
+  EXPECT_THAT(ContentOf(ViewRows::Query(view.get())), all);
 }
+
+class RandomViewRows : public testing::TestWithParam<uint64_t> {};
+
+TEST_P(RandomViewRows, ReadLikeAPlainMap) {
+  SCOPED_TRACE(absl::StrCat("seed ", GetParam()));
+  SeededRandom random(GetParam());
+  FakeDisk disk;
+  constexpr uint16_t kSources = 5;
+  const auto view = MakeView(&disk, kSources);
+  Content model;
+  std::map<SlotId, std::shared_ptr<const FrozenRows>> frozen;
+  const auto random_key = [&](uint16_t source) {
+    std::string key(1, static_cast<char>('a' + random.Uniform(3)));
+    key += static_cast<char>('a' + random.Uniform(3));
+    // Some longer than what prefixes are told apart by, some just as long.
+    return absl::StrCat(key, random.Uniform(2) == 0 ? "........." : "", "/", source);
+  };
+  for (int step = 0; step < 1500; ++step) {
+    const auto number = static_cast<uint16_t>(random.Uniform(kSources));
+    const SlotId source = Checkout(number);
+    switch (random.Uniform(4)) {
+      case 0:
+      case 1: {
+        ViewRows::Batch batch(view.get(), source);
+        for (uint64_t n = random.Uniform(4); n > 0; --n) {
+          Content folded = model;
+          Rows& rows = batch.BeginRecord(static_cast<Position>(step));
+          for (uint64_t writes = random.Uniform(3); writes > 0; --writes) {
+            const std::string key = random_key(number);
+            const std::optional<Row> before = rows.Get(key);
+            ASSERT_EQ(before.has_value(), folded.count(key) > 0);
+            if (random.Uniform(3) == 0) {
+              rows.Delete(key);
+              folded.erase(key);
+            } else {
+              rows.Put(key, std::to_string(random.Next64()));
+              folded[key] = rows.Get(key)->value;
+            }
+          }
+          if (random.Uniform(4) == 0) {
+            batch.AbandonRecord();
+          } else {
+            model = folded;
+          }
+        }
+        batch.SetCursor(CursorAt(static_cast<Position>(step)));
+        break;
+      }
+      case 2:
+        if (frozen.count(source) == 0) frozen[source] = view->Freeze(source);
+        break;
+      case 3:
+        if (frozen.count(source) == 0) break;
+        if (random.Uniform(2) == 0) {
+          disk.Apply(*frozen[source]);
+          break;
+        }
+        Store(&disk, *frozen[source]);
+        frozen.erase(source);
+        if (random.Uniform(2) == 0) view->ReleaseStored();
+        break;
+    }
+    const ViewRows::Query query(view.get());
+    const std::string prefix = random.Uniform(2) == 0 ? "" : random_key(number).substr(0, 1 + random.Uniform(13));
+    const std::string start = random.Uniform(2) == 0 ? "" : prefix + "b";
+    ASSERT_EQ(ContentOf(query, prefix, start), Part(model, prefix, start)) << step;
+    const std::string key = random_key(number);
+    const std::optional<Row> row = query.Get(key);
+    ASSERT_EQ(row.has_value() ? row->value : "absent", model.count(key) > 0 ? model[key] : "absent") << step;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomViewRows, testing::Range<uint64_t>(1, 21));
 
 TEST(ViewRows, ShowEachQueryOneMoment) {
   FakeDisk disk;
@@ -391,11 +600,11 @@ TEST(ViewRows, ShowEachQueryOneMoment) {
   constexpr Position kBatches = 300;
   std::thread folding([&] {
     for (Position i = 0; i < kBatches; ++i) {
-      ViewRows::Batch batch(view.get());
-      Rows& rows = batch.BeginRecord(Checkout(1), i);
+      ViewRows::Batch batch(view.get(), Checkout(1));
+      Rows& rows = batch.BeginRecord(i);
       rows.Put("a", std::to_string(i));
       rows.Put("b", std::to_string(i));
-      batch.SetCursor(Checkout(1), CursorAt(i + 1));
+      batch.SetCursor(CursorAt(i + 1));
     }
   });
   std::vector<std::thread> queries;
@@ -417,7 +626,7 @@ TEST(ViewRows, ShowEachQueryOneMoment) {
 TEST(ViewRowsDeathTest, DemandTheCursorOfWhatWasWritten) {
   FakeDisk disk;
   const auto view = MakeView(&disk);
-  EXPECT_DEATH(ViewRows::Batch(view.get()).BeginRecord(Checkout(1), 0).Put("a", "1"), "did not set its cursor");
+  EXPECT_DEATH(ViewRows::Batch(view.get(), Checkout(1)).BeginRecord(0).Put("a", "1"), "did not set its cursor");
 }
 
 TEST(SlotRowsDeathTest, ArePutOnlyInsideARecord) {

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
+#include "libs/store/database.h"
 #include "libs/store/store_format.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/convenience.h"
@@ -61,7 +62,7 @@ class RocksCursor : public BaseCursor {
     value_ = ToView(it_->value());
     if (TakeRowHeader(kind_, &value_, &header_)) return;
     valid_ = false;
-    short_row_ = Failure(absl::StatusCode::kDataLoss, "STORE_DAMAGED", "a stored row is too short");
+    short_row_ = ShortRow();
   }
 
   const FoldId::Kind kind_;
@@ -115,7 +116,7 @@ absl::Status FromRocks(const rocksdb::Status& status, absl::string_view reason, 
   const std::string message =
       absl::StrCat(what, ": ", status.ToString(),
                    status.IsNoSpace() ? "; nothing is lost, free some space and it goes on by itself" : "");
-  if (damaged) return Failure(absl::StatusCode::kDataLoss, "STORE_DAMAGED", message);
+  if (damaged) return Damaged(message);
   return Failure(absl::StatusCode::kUnavailable, reason, message);
 }
 
@@ -129,9 +130,7 @@ absl::StatusOr<std::optional<Row>> RocksRows::Get(absl::string_view key) const {
   RETURN_IF_ERROR(FromRocks(status, "STORE_READ_FAILED", "a read failed"));
   absl::string_view value = ToView(stored);
   RowHeader header;
-  if (!TakeRowHeader(space_.kind, &value, &header)) {
-    return Failure(absl::StatusCode::kDataLoss, "STORE_DAMAGED", "a stored row is too short");
-  }
+  if (!TakeRowHeader(space_.kind, &value, &header)) return ShortRow();
   return Row{std::string(value), header.position};
 }
 

@@ -7,25 +7,30 @@
 
 namespace halles::store {
 
-SlotRows::SlotRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, SpaceFilter filter,
-                   std::optional<FoldMeta> opened_at, std::function<void()> on_close)
+SlotRows::SlotRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, SpaceFilter filter, FoldStart start,
+                   std::function<void()> on_close)
     : base_(std::move(base)),
       meter_(meter),
       filter_(std::move(filter)),
-      opened_at_(std::move(opened_at)),
+      opened_at_(std::move(start.cursor)),
       on_close_(std::move(on_close)),
+      dirty_(meter),
       in_flight_view_(this, true),
       confirmed_view_(this, false),
       writer_(this),
-      confirmed_(std::in_place, meter) {}
+      confirmed_(std::make_shared<Layer>(meter)),
+      frozen_(std::move(start.frozen)) {}
+
+std::array<const Layer*, 2> SlotRows::Layers() const {
+  return {confirmed_.get(), frozen_ == nullptr ? nullptr : frozen_->layer.get()};
+}
 
 SlotRows::~SlotRows() {
   if (on_close_) on_close_();
 }
 
 std::optional<Row> SlotRows::View::Get(absl::string_view key) const {
-  const std::array<const Layer*, 2> layers = {&*owner_->confirmed_,
-                                              owner_->frozen_ == nullptr ? nullptr : &owner_->frozen_->layer};
+  const std::array<const Layer*, 2> layers = owner_->Layers();
   // What is not in the filter is in flight or nowhere: whatever was confirmed is in it.
   const bool may_be_confirmed = owner_->filter_.MayContain(key);
   const size_t below = may_be_confirmed ? (owner_->frozen_ == nullptr ? 1 : 2) : 0;
@@ -34,8 +39,7 @@ std::optional<Row> SlotRows::View::Get(absl::string_view key) const {
 }
 
 void SlotRows::View::Scan(absl::string_view prefix, absl::string_view start, Visit visit) const {
-  const std::array<const Layer*, 2> layers = {&*owner_->confirmed_,
-                                              owner_->frozen_ == nullptr ? nullptr : &owner_->frozen_->layer};
+  const std::array<const Layer*, 2> layers = owner_->Layers();
   ScanMerged(in_flight_ ? &owner_->in_flight_ : nullptr,
              absl::MakeConstSpan(layers.data(), owner_->frozen_ == nullptr ? 1 : 2), *owner_->base_, prefix, start,
              visit, &status_);
@@ -59,7 +63,7 @@ Rows& SlotRows::BeginApply(Position position) {
   mode_ = Mode::kApply;
   confirmed_->ForgetUndo();
   apply_position_ = position;
-  dirty_.store(true, std::memory_order_relaxed);
+  dirty_.Set();
   return writer_;
 }
 
@@ -67,7 +71,7 @@ void SlotRows::Write(absl::string_view key, std::string value, bool deleted) {
   HALLES_CHECK(mode_ != Mode::kIdle, "a row is written outside of a record");
   if (mode_ == Mode::kApply) {
     if (!deleted) filter_.Add(key);
-    confirmed_->PutUndoable(LayerRow::New(key, std::move(value), apply_position_, SlotId(), deleted));
+    confirmed_->PutUndoable(LayerRow::New(key, std::move(value), apply_position_, deleted));
     return;
   }
   Record& record = records_.back();
@@ -77,7 +81,7 @@ void SlotRows::Write(absl::string_view key, std::string value, bool deleted) {
     it->second->deleted = deleted;
     return;
   }
-  LayerRow::Ptr row = LayerRow::New(key, std::move(value), record.position, SlotId(), deleted);
+  LayerRow::Ptr row = LayerRow::New(key, std::move(value), record.position, deleted);
   row->record = records_begun_;
   InFlightUndo undo{row.get(), nullptr};
   if (it != in_flight_.end()) {
@@ -107,8 +111,7 @@ void SlotRows::AbandonRecord() {
 
 void SlotRows::ConfirmOldest(Position position) {
   HALLES_CHECK(!records_.empty(), "a record is confirmed that is not in flight");
-  // Before the rows are counted: the flusher may be woken by them.
-  dirty_.store(true, std::memory_order_relaxed);
+  dirty_.Set();
   mode_ = Mode::kIdle;
   in_flight_undo_.clear();
   Record& record = records_.front();
@@ -143,16 +146,19 @@ void SlotRows::ResetStatus() {
   confirmed_view_.ResetStatus();
 }
 
-std::shared_ptr<const FrozenRows> SlotRows::Freeze(SlotId slot, FoldCursor cursor) {
-  HALLES_CHECK(frozen_ == nullptr, "rows are frozen before those frozen earlier were released");
+std::shared_ptr<const FrozenRows> SlotRows::Freeze(FoldCursor cursor) {
+  ReleaseStored();
+  HALLES_CHECK(frozen_ == nullptr, "rows are frozen before those frozen earlier are stored");
   if (mode_ == Mode::kApply) mode_ = Mode::kIdle;
-  dirty_.store(false, std::memory_order_relaxed);
-  frozen_ = std::make_shared<const FrozenRows>(std::move(*confirmed_),
-                                               std::map<SlotId, FoldCursor>{{slot, std::move(cursor)}});
-  confirmed_.emplace(meter_);
+  dirty_.Clear();
+  confirmed_->Close();
+  frozen_ = std::make_shared<const FrozenRows>(std::move(confirmed_), std::move(cursor));
+  confirmed_ = std::make_shared<Layer>(meter_);
   return frozen_;
 }
 
-void SlotRows::ReleaseFrozen() { frozen_ = nullptr; }
+void SlotRows::ReleaseStored() {
+  if (frozen_ != nullptr && frozen_->stored.load(std::memory_order_acquire)) frozen_ = nullptr;
+}
 
 }  // namespace halles::store

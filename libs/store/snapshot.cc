@@ -9,7 +9,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
-#include "libs/store/rocks.h"
 #include "libs/store/store_format.h"
 
 namespace halles::store {
@@ -23,19 +22,9 @@ FoldId FoldOf(const RowSpace& space, SlotId source) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Snapshot>> Snapshot::Impl::Take(const Database* database) {
-  auto impl = std::make_unique<Impl>(database);
-  ASSIGN_OR_RETURN(impl->folds_, database->Metas(impl->at_.snapshot()));
+  auto impl = std::make_unique<Impl>(database->TakeSnapshot());
+  ASSIGN_OR_RETURN(impl->folds_, Database::Metas(impl->at()));
   return std::unique_ptr<Snapshot>(new Snapshot(std::move(impl)));
-}
-
-std::unique_ptr<rocksdb::Iterator> Snapshot::Impl::NewIterator(const rocksdb::Slice* end) const {
-  rocksdb::ReadOptions options;
-  options.snapshot = at_.snapshot();
-  options.total_order_seek = true;
-  options.iterate_upper_bound = end;
-  options.fill_cache = false;
-  options.readahead_size = size_t{1} << 20;
-  return std::unique_ptr<rocksdb::Iterator>(database_->db()->NewIterator(options));
 }
 
 Snapshot::Snapshot(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -53,33 +42,31 @@ std::vector<RowSpace> Snapshot::spaces() const {
 class Snapshot::Walk {
  public:
   Walk(const Snapshot& snapshot, const RowSpace& space)
-      : kind_(space.kind), prefix_(SpacePrefix(space)), end_(PrefixEnd(prefix_)), end_slice_(end_) {
-    it_ = snapshot.impl_->NewIterator(&end_slice_);
-    it_->Seek(prefix_);
+      : kind_(space.kind), prefix_(SpacePrefix(space)), cursor_(snapshot.impl_->at().Seek(prefix_)) {
     Read();
   }
 
   bool Valid() const { return valid_; }
   const StoredRow& row() const { return row_; }
   void Next() {
-    it_->Next();
+    cursor_->Next();
     Read();
   }
   const absl::Status& status() const { return status_; }
 
  private:
   void Read() {
-    valid_ = it_->Valid();
+    valid_ = cursor_->Valid();
     if (!valid_) {
-      status_.Update(FromRocks(it_->status(), "STORE_READ_FAILED", "cannot read the rows of a snapshot"));
+      status_.Update(cursor_->status());
       return;
     }
-    row_.key = ToView(it_->key()).substr(prefix_.size());
-    row_.value = ToView(it_->value());
+    row_.key = cursor_->key().substr(prefix_.size());
+    row_.value = cursor_->value();
     RowHeader header;
     if (!TakeRowHeader(kind_, &row_.value, &header)) {
       valid_ = false;
-      status_ = Failure(absl::StatusCode::kDataLoss, "STORE_DAMAGED", "a stored row is too short");
+      status_ = ShortRow();
       return;
     }
     row_.position = header.position;
@@ -88,9 +75,7 @@ class Snapshot::Walk {
 
   const FoldId::Kind kind_;
   const std::string prefix_;
-  const std::string end_;
-  const rocksdb::Slice end_slice_;
-  std::unique_ptr<rocksdb::Iterator> it_;
+  const std::unique_ptr<DatabaseCursor> cursor_;
   bool valid_ = false;
   StoredRow row_;
   absl::Status status_;

@@ -4,28 +4,25 @@
 
 #include <map>
 #include <memory>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "libs/store/database.h"
 #include "libs/store/store.h"
-#include "rocksdb/iterator.h"
-#include "rocksdb/snapshot.h"
 
 namespace halles::store {
 
 class Snapshot::Impl {
  public:
-  explicit Impl(const Database* database) : database_(database), at_(database->db()) {}
+  explicit Impl(std::unique_ptr<DatabaseSnapshot> at) : at_(std::move(at)) {}
 
   static absl::StatusOr<std::unique_ptr<Snapshot>> Take(const Database* database);
 
   const std::map<FoldId, FoldMeta>& folds() const { return folds_; }
-  // Does not outlive the snapshot; not kept in the cache, since everything is read once.
-  std::unique_ptr<rocksdb::Iterator> NewIterator(const rocksdb::Slice* end) const;
+  const DatabaseSnapshot& at() const { return *at_; }
 
  private:
-  const Database* const database_;
-  mutable rocksdb::ManagedSnapshot at_;  // its only method is not const
+  const std::unique_ptr<DatabaseSnapshot> at_;
   std::map<FoldId, FoldMeta> folds_;
 };
 

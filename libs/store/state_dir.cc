@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "libs/base/status.h"
+#include "libs/store/rocks_database.h"
 
 namespace halles::store {
 namespace {
@@ -94,12 +95,12 @@ absl::StatusOr<std::optional<uint64_t>> StateDir::Current() const {
   absl::string_view number = line;
   uint64_t generation = 0;
   if (!absl::ConsumePrefix(&number, "db-") || !absl::SimpleAtoi(number, &generation)) {
-    return Failure(absl::StatusCode::kDataLoss, "STORE_DAMAGED", absl::StrCat(path, " names no generation"));
+    return Damaged(absl::StrCat(path, " names no generation"));
   }
   return generation;
 }
 
-absl::Status StateDir::SetCurrent(uint64_t generation) const {
+absl::Status StateDir::SetCurrent(uint64_t generation) {
   const std::string path = absl::StrCat(path_, "/CURRENT");
   const std::string draft = absl::StrCat(path, ".tmp");
   const int fd = open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -126,10 +127,15 @@ absl::StatusOr<std::vector<uint64_t>> StateDir::Generations() const {
   return generations;
 }
 
-void StateDir::Delete(uint64_t generation) const {
+void StateDir::Delete(uint64_t generation) {
   std::error_code ignored;
   fs::remove_all(GenerationPath(generation), ignored);
   fs::remove(GenerationPath(generation) + ".sst", ignored);
+}
+
+absl::StatusOr<std::unique_ptr<Database>> StateDir::OpenGeneration(uint64_t generation, const DatabaseOptions& options,
+                                                                   bool create) {
+  return RocksDatabase::Open(GenerationPath(generation), options.block_cache_bytes, create);
 }
 
 absl::StatusOr<std::string> QuarantineDir(const std::string& dir) {

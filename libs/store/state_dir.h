@@ -1,4 +1,4 @@
-// The directory of the state store: its lock, its generations, and the file that names the current one.
+// The home of the databases on disk: its lock, its generations, and the file that names the current one.
 #ifndef HALLES_LIBS_STORE_STATE_DIR_H_
 #define HALLES_LIBS_STORE_STATE_DIR_H_
 
@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "libs/store/database.h"
 
 namespace halles::store {
 
@@ -16,25 +17,22 @@ namespace halles::store {
 //   LOCK      locked while any generation is open
 //   CURRENT   "db-<generation>\n"
 //   db-<n>    a RocksDB
-// Thread safety: may be shared.
-class StateDir {
+class StateDir : public DatabaseHome {
  public:
   // Creates the directory when it is missing. STORE_LOCKED, STATE_DIR_UNUSABLE.
   static absl::StatusOr<std::unique_ptr<StateDir>> Lock(const std::string& dir);
-  ~StateDir();
+  ~StateDir() override;
   StateDir(const StateDir&) = delete;
   StateDir& operator=(const StateDir&) = delete;
 
   const std::string& path() const { return path_; }
-  std::string GenerationPath(uint64_t generation) const;
-
-  // nullopt in a new directory. STORE_DAMAGED when CURRENT cannot be understood.
-  absl::StatusOr<std::optional<uint64_t>> Current() const;
-  // Atomic and durable.
-  absl::Status SetCurrent(uint64_t generation) const;
-  absl::StatusOr<std::vector<uint64_t>> Generations() const;
-  // As far as it goes: what is left is deleted by a later call.
-  void Delete(uint64_t generation) const;
+  std::string GenerationPath(uint64_t generation) const override;
+  absl::StatusOr<std::optional<uint64_t>> Current() const override;
+  absl::Status SetCurrent(uint64_t generation) override;
+  absl::StatusOr<std::vector<uint64_t>> Generations() const override;
+  void Delete(uint64_t generation) override;
+  absl::StatusOr<std::unique_ptr<Database>> OpenGeneration(uint64_t generation, const DatabaseOptions& options,
+                                                           bool create) override;
 
  private:
   StateDir(std::string path, int lock_fd) : path_(std::move(path)), lock_fd_(lock_fd) {}

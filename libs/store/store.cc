@@ -5,12 +5,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/check.h"
 #include "libs/base/mutex.h"
 #include "libs/base/status.h"
 #include "libs/store/database.h"
 #include "libs/store/flusher.h"
 #include "libs/store/key_filter.h"
-#include "libs/store/rocks.h"
 #include "libs/store/snapshot.h"
 #include "libs/store/state_dir.h"
 #include "libs/store/store_format.h"
@@ -19,11 +19,11 @@ namespace halles::store {
 
 class Store::Impl {
  public:
-  // The directory stays locked while any generation of it is open: hence shared.
-  Impl(std::shared_ptr<StateDir> dir, uint64_t generation, const InstallId& install, StoreOptions options)
-      : state_dir(std::move(dir)),
+  // The home stays locked while any generation of it is open: hence shared.
+  Impl(std::shared_ptr<DatabaseHome> home, uint64_t generation, const InstallId& install, StoreOptions options)
+      : home(std::move(home)),
         generation(generation),
-        path(state_dir->GenerationPath(generation)),
+        path(this->home->GenerationPath(generation)),
         install(install),
         options(std::move(options)),
         filter(this->options.key_filter_bytes) {}
@@ -31,17 +31,20 @@ class Store::Impl {
   ~Impl() {
     flusher.reset();
     database.reset();
-    const absl::StatusOr<std::optional<uint64_t>> current = state_dir->Current();
-    if (current.ok() && current->has_value() && *current != generation) state_dir->Delete(generation);
+    const absl::StatusOr<std::optional<uint64_t>> current = home->Current();
+    if (current.ok() && current->has_value() && *current != generation) home->Delete(generation);
   }
 
   absl::Status Start(bool create) {
-    ASSIGN_OR_RETURN(database, Database::Open(path, install, options.block_cache_bytes, create));
+    ASSIGN_OR_RETURN(database,
+                     home->OpenGeneration(generation, {options.block_cache_bytes, options.scheduler}, create));
+    if (create) RETURN_IF_ERROR(database->WriteIdentity(install));
+    RETURN_IF_ERROR(database->CheckIdentity(path, install));
     flusher = std::make_unique<Flusher>(database.get(), options);
     return absl::OkStatus();
   }
 
-  const std::shared_ptr<StateDir> state_dir;
+  const std::shared_ptr<DatabaseHome> home;
   const uint64_t generation;
   const std::string path;
   const InstallId install;
@@ -57,27 +60,32 @@ Store::~Store() = default;
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& dir, const InstallId& install,
                                                    StoreOptions options) {
   ASSIGN_OR_RETURN(std::shared_ptr<StateDir> state_dir, StateDir::Lock(dir));
-  ASSIGN_OR_RETURN(const std::optional<uint64_t> current, state_dir->Current());
-  ASSIGN_OR_RETURN(const std::vector<uint64_t> generations, state_dir->Generations());
+  return OpenOn(std::move(state_dir), install, std::move(options));
+}
+
+absl::StatusOr<std::unique_ptr<Store>> Store::OpenOn(std::shared_ptr<DatabaseHome> home, const InstallId& install,
+                                                     StoreOptions options) {
+  ASSIGN_OR_RETURN(const std::optional<uint64_t> current, home->Current());
+  ASSIGN_OR_RETURN(const std::vector<uint64_t> generations, home->Generations());
   for (uint64_t generation : generations) {
-    if (generation != current) state_dir->Delete(generation);
+    if (generation != current) home->Delete(generation);
   }
-  auto impl = std::make_unique<Impl>(state_dir, current.value_or(1), install, std::move(options));
+  auto impl = std::make_unique<Impl>(home, current.value_or(1), install, std::move(options));
   RETURN_IF_ERROR(impl->Start(/*create=*/!current.has_value()));
-  if (!current.has_value()) RETURN_IF_ERROR(state_dir->SetCurrent(1));
+  if (!current.has_value()) RETURN_IF_ERROR(home->SetCurrent(1));
   return std::unique_ptr<Store>(new Store(std::move(impl)));
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::OpenBeside(StoreOptions options) {
-  ASSIGN_OR_RETURN(const std::vector<uint64_t> generations, impl_->state_dir->Generations());
+  ASSIGN_OR_RETURN(const std::vector<uint64_t> generations, impl_->home->Generations());
   const uint64_t next =
       generations.empty() ? impl_->generation + 1 : 1 + *std::max_element(generations.begin(), generations.end());
-  auto impl = std::make_unique<Impl>(impl_->state_dir, next, impl_->install, std::move(options));
+  auto impl = std::make_unique<Impl>(impl_->home, next, impl_->install, std::move(options));
   RETURN_IF_ERROR(impl->Start(/*create=*/true));
   return std::unique_ptr<Store>(new Store(std::move(impl)));
 }
 
-absl::Status Store::SwapIn() { return impl_->state_dir->SetCurrent(impl_->generation); }
+absl::Status Store::SwapIn() { return impl_->home->SetCurrent(impl_->generation); }
 
 absl::StatusOr<std::string> Store::Quarantine(const std::string& dir) { return QuarantineDir(dir); }
 
@@ -89,10 +97,8 @@ absl::StatusOr<std::map<FoldId, FoldMeta>> Store::LoadMetas() const { return imp
 
 namespace {
 
-absl::Status AlreadyOpen(const RowSpace& space) {
-  return Failure(absl::StatusCode::kFailedPrecondition, "ALREADY_OPEN",
-                 absl::StrCat("the rows of ", space.ToString(), " are open already"));
-}
+// A write of 32 MiB takes about this long.
+constexpr absl::Duration kAdmitRetry = absl::Seconds(1);
 
 absl::Status OtherVersion(const FoldId& fold, uint32_t stored, uint32_t ours) {
   return Failure(absl::StatusCode::kFailedPrecondition, "FOLD_VERSION",
@@ -100,92 +106,135 @@ absl::Status OtherVersion(const FoldId& fold, uint32_t stored, uint32_t ours) {
                  {{"stored", absl::StrCat(stored)}, {"expected", absl::StrCat(ours)}});
 }
 
+absl::Status OtherSources(const FoldId& fold) {
+  return Failure(absl::StatusCode::kFailedPrecondition, "FOLD_VERSION",
+                 absl::StrCat(fold.ToString(), " is stored, and this build does not fold it"));
+}
+
+// Gives a space back unless its rows were opened, which do so when they are closed.
+class Reservation {
+ public:
+  Reservation(Flusher* flusher, const RowSpace& space) : flusher_(flusher), space_(space) {}
+  ~Reservation() {
+    if (flusher_ != nullptr) flusher_->Unregister(space_);
+  }
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+  void Keep() { flusher_ = nullptr; }
+
+ private:
+  Flusher* flusher_;
+  const RowSpace space_;
+};
+
+// Where each fold of the space goes on: above what is frozen of it, or else at what is stored.
+absl::StatusOr<std::map<FoldId, FoldStart>> StartsOf(const Database& database, const OpenSpace& open,
+                                                     const Flusher::Units& frozen) {
+  std::map<FoldId, FoldStart> starts;
+  for (const auto& [fold, unit] : frozen) {
+    if (unit.open->fold_version != open.fold_version) {
+      return OtherVersion(fold, unit.open->fold_version, open.fold_version);
+    }
+    starts[fold] = FoldStart{unit.rows->cursor, unit.rows};
+  }
+  ASSIGN_OR_RETURN(const auto metas, database.Metas(open.space));
+  for (const auto& [fold, meta] : metas) {
+    if (meta.version != open.fold_version) return OtherVersion(fold, meta.version, open.fold_version);
+    starts.try_emplace(fold, FoldStart{meta.cursor, nullptr});
+  }
+  return starts;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SlotRows>> Store::OpenSlot(SlotId slot, SlotOptions options) {
   const RowSpace space = RowSpace::State(slot);
   Flusher* const flusher = impl_->flusher.get();
+  auto open = std::make_shared<OpenSpace>();
+  open->space = space;
+  open->fold_version = options.fold_version;
+  open->post = std::move(options.post);
+  open->cursor = std::move(options.cursor);
+  ASSIGN_OR_RETURN(const Flusher::Units frozen, flusher->Reserve(open));
+  Reservation reservation(flusher, space);
+  ASSIGN_OR_RETURN(auto starts, StartsOf(*impl_->database, *open, frozen));
+  FoldStart start = std::move(starts[FoldId::State(slot)]);
+
+  std::unique_ptr<BaseRows> base = impl_->database->Rows(space);
   std::vector<std::string> tables;
   for (uint16_t table : options.filtered_tables) AppendField(table, &tables.emplace_back());
-
-  MutexLock flushes(&flusher->flushes());
-  if (flusher->IsOpen(space)) return AlreadyOpen(space);
-  flusher->Forget(space);
-  ASSIGN_OR_RETURN(std::optional<FoldMeta> meta, impl_->database->Meta(FoldId::State(slot)));
-  if (meta.has_value() && meta->version != options.fold_version) {
-    return OtherVersion(FoldId::State(slot), meta->version, options.fold_version);
-  }
-  auto base = std::make_unique<RocksRows>(impl_->database->db(), space);
   const SpaceFilter filter(&impl_->filter, SpacePrefix(space), std::move(tables));
   for (const std::string& table : filter.tables()) {
     const std::unique_ptr<BaseCursor> cursor = base->Seek(table, "");
     for (; cursor->Valid(); cursor->Next()) filter.Add(cursor->key());
     RETURN_IF_ERROR(cursor->status());
   }
-
-  auto open = std::make_shared<OpenSpace>();
-  open->space = space;
-  open->fold_version = options.fold_version;
-  open->post = std::move(options.post);
-  open->cursor = std::move(options.cursor);
-  auto rows = std::make_unique<SlotRows>(std::move(base), flusher->meter(), filter, std::move(meta), [flusher, open] {
-    flusher->Unregister(open->space);
-    MutexLock lock(&open->mutex);
-    open->slot = nullptr;
-  });
-  {
-    MutexLock lock(&open->mutex);
-    open->slot = rows.get();
+  if (start.frozen != nullptr) {
+    for (const auto& [key, row] : start.frozen->layer->rows()) filter.Add(key);
   }
-  flusher->Register(std::move(open));
+  auto rows = std::make_unique<SlotRows>(std::move(base), flusher->meter(), filter, std::move(start), [flusher, open] {
+    {
+      MutexLock posting(&open->posting);
+      MutexLock lock(&open->mutex);
+      open->slot = nullptr;
+    }
+    flusher->Unregister(open->space);
+  });
+  reservation.Keep();
+  MutexLock lock(&open->mutex);
+  open->slot = rows.get();
   return rows;
 }
 
-absl::StatusOr<std::unique_ptr<ViewRows>> Store::OpenView(ServiceId service, uint8_t view, uint32_t fold_version) {
+absl::StatusOr<std::unique_ptr<ViewRows>> Store::OpenView(ServiceId service, uint8_t view, uint32_t fold_version,
+                                                          absl::Span<const SlotId> sources) {
   const RowSpace space = RowSpace::View(service, view);
   Flusher* const flusher = impl_->flusher.get();
-  MutexLock flushes(&flusher->flushes());
-  if (flusher->IsOpen(space)) return AlreadyOpen(space);
-  flusher->Forget(space);
-  ASSIGN_OR_RETURN(const auto metas, impl_->database->Metas());
-  std::map<SlotId, FoldCursor> cursors;
-  for (const auto& [fold, meta] : metas) {
-    if (RowSpace::Of(fold) != space) continue;
-    if (meta.version != fold_version) return OtherVersion(fold, meta.version, fold_version);
-    cursors.emplace(fold.source, meta.cursor);
-  }
   auto open = std::make_shared<OpenSpace>();
   open->space = space;
   open->fold_version = fold_version;
-  auto rows = std::make_unique<ViewRows>(std::make_unique<RocksRows>(impl_->database->db(), space), flusher->meter(),
-                                         cursors, [flusher, open] {
-                                           flusher->Unregister(open->space);
-                                           MutexLock lock(&open->mutex);
-                                           open->view = nullptr;
-                                         });
-  {
-    MutexLock lock(&open->mutex);
-    open->view = rows.get();
+  ASSIGN_OR_RETURN(const Flusher::Units frozen, flusher->Reserve(open));
+  Reservation reservation(flusher, space);
+  ASSIGN_OR_RETURN(auto starts, StartsOf(*impl_->database, *open, frozen));
+  std::map<SlotId, FoldStart> by_source;
+  for (const SlotId source : sources) by_source[source];
+  for (auto& [fold, start] : starts) {
+    const auto it = by_source.find(fold.source);
+    if (it == by_source.end()) return OtherSources(fold);
+    it->second = std::move(start);
   }
-  flusher->Register(std::move(open));
+  auto rows =
+      std::make_unique<ViewRows>(impl_->database->Rows(space), flusher->meter(), std::move(by_source), [flusher, open] {
+        {
+          MutexLock lock(&open->mutex);
+          open->view = nullptr;
+        }
+        flusher->Unregister(open->space);
+      });
+  reservation.Keep();
+  MutexLock lock(&open->mutex);
+  open->view = rows.get();
   return rows;
 }
 
 absl::Status Store::Drop(const RowSpace& space) {
-  MutexLock flushes(&impl_->flusher->flushes());
-  if (impl_->flusher->IsOpen(space)) return AlreadyOpen(space);
-  impl_->flusher->Forget(space);
-  const auto fill = [&](rocksdb::SstFileWriter& file) -> absl::Status {
-    for (const std::string& prefix : {SpacePrefix(space), MetaPrefix(space)}) {
-      RETURN_IF_ERROR(FromRocks(file.DeleteRange(prefix, PrefixEnd(prefix)), "STORE_WRITE_FAILED",
-                                absl::StrCat("cannot drop ", space.ToString())));
-    }
-    return absl::OkStatus();
+  RETURN_IF_ERROR(impl_->flusher->ReserveToDrop(space));
+  const Reservation reservation(impl_->flusher.get(), space);
+  const auto fill = [&](DatabaseDraft& draft) -> absl::Status {
+    RETURN_IF_ERROR(draft.DeletePrefix(SpacePrefix(space)));
+    return draft.DeletePrefix(MetaPrefix(space));
   };
   return impl_->database->Write(fill, [] { return absl::OkStatus(); });
 }
 
-absl::Status Store::FlushNow() { return impl_->flusher->FlushAll(); }
+void Store::FlushAsync(absl::AnyInvocable<void(absl::Status)> done) {
+  HALLES_CHECK(impl_->options.scheduler != nullptr, "a store without a scheduler cannot flush by itself");
+  impl_->flusher->FlushAsync(std::move(done));
+}
+
+void Store::NoteLogBytes(size_t bytes) { impl_->flusher->meter()->NoteLogBytes(bytes); }
+
+absl::Status Store::FlushNow() { return impl_->flusher->FlushAndWait(); }
 
 absl::Status Store::health() const { return impl_->flusher->health(); }
 
@@ -198,15 +247,15 @@ absl::Status Store::Admit() const {
   return Overloaded("STATE_STORE_BEHIND",
                     absl::StrCat("the state store has ", dirty, " bytes to write, more than ",
                                  impl_->options.dirty_bytes_max, why.ok() ? "" : ": ", why.message()),
-                    std::max(impl_->options.flush_age, absl::Milliseconds(100)));
+                    kAdmitRetry);
 }
 
 StoreStats Store::stats() const {
   StoreStats stats;
   impl_->flusher->AddStats(&stats);
-  rocksdb::DB* const db = impl_->database->db();
-  db->GetIntProperty(rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &stats.level0_files);
-  db->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &stats.disk_bytes);
+  const DatabaseSize size = impl_->database->size();
+  stats.level0_files = size.level0_files;
+  stats.disk_bytes = size.disk_bytes;
   return stats;
 }
 

@@ -1,13 +1,13 @@
-// The state store of a process: every fold's rows, cursor and digest in one RocksDB, written behind the log.
+// The state store of a process: every fold's rows, cursor and digest in one database, written behind the log.
 //
-// Layout of keys (numbers big endian); one column family, no write-ahead log of its own:
+// Layout of keys (numbers big endian); in RocksDB one column family and no write-ahead log of its own:
 //   00 00                                                  identity: format(4) install(16)
 //   01 service slot(2) table-key                           a state's row:  position(8) value
 //   02 service view table-key                              a view's row:   position(8) source-service source-slot(2) value
 //   03 01 service slot(2)                                  a state's meta
 //   03 02 service view source-service source-slot(2)       the meta of a view's source
 // A meta is version(4) next-position(8) digest(16) cursor.
-// A flush writes one sorted file with the rows, metas and digests of all folds, and ingests it: all of it or nothing.
+// A flush writes the rows, metas and digests of all folds into one sorted file and ingests it: all of it or nothing.
 #ifndef HALLES_LIBS_STORE_STORE_H_
 #define HALLES_LIBS_STORE_STORE_H_
 
@@ -19,12 +19,15 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "libs/base/ids.h"
+#include "libs/base/scheduler.h"
 #include "libs/base/slot.h"
 #include "libs/store/fold.h"
 #include "libs/store/overlay.h"
@@ -37,13 +40,24 @@ inline constexpr uint32_t kStoreFormatVersion = 1;
 // The steps of a flush, for tests that let it fail or end there.
 enum class FlushStep { kFrozen, kFileWritten, kIngested, kReleased };
 
+// A flush is due when rows of so many bytes are dirty,
+inline constexpr size_t kFlushBytes = size_t{32} << 20;
+// when the log grew by so many bytes since the last one, which the next start would read again,
+inline constexpr size_t kFlushLogBytes = size_t{16} << 20;
+// or when something has been dirty for so long.
+inline constexpr absl::Duration kFlushAge = absl::Seconds(30);
+// More may not be dirty.
+inline constexpr size_t kDirtyBytesMax = size_t{256} << 20;
+
 struct StoreOptions {
-  size_t flush_bytes = size_t{32} << 20;        // a flush starts when this much is dirty,
-  absl::Duration flush_age = absl::Seconds(1);  // or this long after the last one
-  size_t dirty_bytes_max = size_t{256} << 20;   // Admit() refuses beyond this
+  // Runs the flushes; outlives the store. Null: rows are flushed by FlushNow only.
+  Scheduler* scheduler = nullptr;
+  size_t flush_bytes = kFlushBytes;
+  size_t flush_log_bytes = kFlushLogBytes;
+  absl::Duration flush_age = kFlushAge;
+  size_t dirty_bytes_max = kDirtyBytesMax;  // Admit() refuses beyond this
   size_t block_cache_bytes = size_t{64} << 20;
   size_t key_filter_bytes = size_t{16} << 20;
-  bool background = true;  // false: rows are flushed by FlushNow only
   // Called at each step of a flush; an error makes the flush fail there.
   std::function<absl::Status(FlushStep)> on_flush_step;
 };
@@ -67,11 +81,12 @@ struct StoreStats {
   uint64_t disk_bytes = 0;
 };
 
+class DatabaseHome;
 class Snapshot;
 
 // Thread safety: all methods may be called from any thread except where they say otherwise.
-// Lifetime: outlives the rows it opened and its snapshots. The destructor waits for a flush under way and does not start
-// one: what is dirty is in the log. Call FlushNow before to keep the next start short.
+// Lifetime: outlives the rows it opened and its snapshots. The destructor waits for a write under way and does not start
+// a flush: what is dirty is in the log. Call FlushNow before to keep the next start short.
 // Durability: what a successful flush wrote survives a power cut. Visible, not yet durable: everything in overlays.
 class Store {
  public:
@@ -84,6 +99,11 @@ class Store {
   // After the first three Quarantine() makes room for a new one, rebuilt from the log.
   static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& dir, const InstallId& install,
                                                      StoreOptions options);
+
+  // The same on databases that lie elsewhere, such as a MemoryDisk. Shared with what is opened beside: the home stays taken
+  // while one of them is open.
+  static absl::StatusOr<std::unique_ptr<Store>> OpenOn(std::shared_ptr<DatabaseHome> home, const InstallId& install,
+                                                       StoreOptions options);
 
   // An empty store of the same install in a new generation beside this one. It is deleted with its object unless SwapIn
   // was called.
@@ -104,18 +124,27 @@ class Store {
   absl::StatusOr<std::optional<FoldMeta>> LoadMeta(const FoldId& fold) const;
   absl::StatusOr<std::map<FoldId, FoldMeta>> LoadMetas() const;
 
-  // The rows of a slot's state. Waits for a flush under way: not on a thread that any `post` runs functions on. At most one
-  // at a time for a slot. FAILED_PRECONDITION with FOLD_VERSION when other code folded it: Drop it and fold again.
+  // The rows of a slot's state. At most one at a time for a slot. FAILED_PRECONDITION with FOLD_VERSION when other code
+  // folded it: Drop it and fold again.
   absl::StatusOr<std::unique_ptr<SlotRows>> OpenSlot(SlotId slot, SlotOptions options);
 
-  // The rows of a view; the same rules.
-  absl::StatusOr<std::unique_ptr<ViewRows>> OpenView(ServiceId service, uint8_t view, uint32_t fold_version);
+  // The rows of a view that is folded from `sources`; the same rules. FOLD_VERSION too when it was folded from others.
+  absl::StatusOr<std::unique_ptr<ViewRows>> OpenView(ServiceId service, uint8_t view, uint32_t fold_version,
+                                                     absl::Span<const SlotId> sources);
 
-  // Deletes all rows and metas of the state or view, which must not be open.
+  // Deletes all rows and metas of the state or view, which must not be open. UNAVAILABLE with FLUSH_UNDER_WAY while a flush
+  // writes rows of it that were closed since.
   absl::Status Drop(const RowSpace& space);
 
-  // Flushes everything that was confirmed when it was called. Not on a thread that any `post` runs functions on.
+  // Flushes everything that was confirmed when it was called, then calls `done` on a queue of the scheduler, which must not
+  // be null. UNAVAILABLE with STORE_CLOSED when the store is destroyed before.
+  void FlushAsync(absl::AnyInvocable<void(absl::Status)> done);
+
+  // The same for programs and tests: waits. Not on a thread that any `post` or the scheduler runs functions on.
   absl::Status FlushNow();
+
+  // The log that is folded into this store grew by so many bytes.
+  void NoteLogBytes(size_t bytes);
 
   // OK, or why the last flush failed: the rows stay in memory and the flush is tried again.
   absl::Status health() const;

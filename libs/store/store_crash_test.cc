@@ -73,17 +73,15 @@ class Life {
     };
     store = *Store::Open(dir, Install(1), std::move(options));
     for (uint16_t i = 0; i < kSlots; ++i) slots.push_back(std::make_unique<TestSlot>(store.get(), Checkout(i)));
-    view = *store->OpenView(ServiceId::kCheckout, 1, 1);
+    view = MustOpenView(store.get());
   }
 
   void Step(uint16_t slot) {
     TestSlot& test = *slots[slot];
     Evolve(slot, test.next, test.rows->BeginApply(test.next));
     ++test.next;
-    ViewRows::Batch batch(view.get());
-    const Position position = batch.cursor(Checkout(slot)).next;
-    batch.BeginRecord(Checkout(slot), position).Put(ViewKey(slot, position), std::to_string(position));
-    batch.SetCursor(Checkout(slot), CursorAt(position + 1));
+    const Position position = view->cursor(Checkout(slot)).next;
+    Fold(view.get(), Checkout(slot), position, ViewKey(slot, position), std::to_string(position));
   }
 
   // Rows, cursors and digests on disk are those of one prefix of each slot.
@@ -176,13 +174,40 @@ TEST(Flush, IsTriedAgainWithWhatCameMeanwhile) {
   }
 }
 
-TEST(Flush, OfASlotThatWasClosedDoesNotReachTheOneOpenedAfterIt) {
+TEST(Flush, OfRowsThatWereClosedGoesOnBelowThoseOpenedAfterThem) {
+  for (const FlushStep failing : {FlushStep::kFrozen, FlushStep::kIngested}) {
+    SCOPED_TRACE(static_cast<int>(failing));
+    const TempDir dir;
+    Life life(dir.State());
+    for (int i = 0; i < 90; ++i) life.Step(static_cast<uint16_t>(i % kSlots));
+    life.fail_at = failing;
+    EXPECT_FALSE(life.store->FlushNow().ok());
+    for (int i = 0; i < 9; ++i) life.Step(static_cast<uint16_t>(i % kSlots));  // confirmed, not frozen: forgotten below
+    life.slots[0].reset();
+    life.slots[0] = std::make_unique<TestSlot>(life.store.get(), Checkout(0));
+    life.view.reset();
+    life.view = MustOpenView(life.store.get());
+    EXPECT_EQ(life.slots[0]->next, 30u);
+    EXPECT_EQ(life.view->cursor(Checkout(0)), CursorAt(30));
+    life.CheckRows();
+    life.Step(0);
+    life.fail_at = std::nullopt;
+    ASSERT_TRUE(life.store->FlushNow().ok());
+    life.CheckRows();
+    life.CheckDisk();
+    EXPECT_EQ((*life.store->LoadMeta(FoldId::State(Checkout(0))))->cursor, CursorAt(31));
+    EXPECT_EQ(life.store->dirty_bytes(), 0u);
+  }
+}
+
+TEST(Flush, IsForgottenWhenItsRowsAreDropped) {
   const TempDir dir;
   Life life(dir.State());
   for (int i = 0; i < 9; ++i) life.Step(static_cast<uint16_t>(i % kSlots));
   life.fail_at = FlushStep::kFrozen;
   EXPECT_FALSE(life.store->FlushNow().ok());
   life.slots[0].reset();
+  ASSERT_TRUE(life.store->Drop(RowSpace::State(Checkout(0))).ok());
   life.slots[0] = std::make_unique<TestSlot>(life.store.get(), Checkout(0));
   EXPECT_EQ(life.slots[0]->next, 0u);
   life.fail_at = std::nullopt;

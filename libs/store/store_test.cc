@@ -6,6 +6,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -17,8 +18,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "libs/base/status.h"
-#include "libs/store/database.h"
-#include "libs/store/rocks.h"
+#include "libs/store/rocks_database.h"
 #include "libs/store/store_format.h"
 #include "libs/store/store_test_util.h"
 #include "libs/store/table.h"
@@ -41,16 +41,13 @@ std::unique_ptr<Store> MustOpen(const TempDir& dir, StoreOptions options = Quiet
   return *std::move(store);
 }
 
-// Folds one row into the view.
-void Fold(ViewRows* view, SlotId source, Position position, const std::string& key, const std::string& value) {
-  ViewRows::Batch batch(view);
-  Rows& rows = batch.BeginRecord(source, position);
-  if (value.empty()) {
-    rows.Delete(key);
-  } else {
-    rows.Put(key, value);
-  }
-  batch.SetCursor(source, CursorAt(position + 1));
+// Changes what is stored under a key behind the store's back; nullopt deletes it.
+void WriteBytes(const TempDir& dir, const std::string& key, const std::optional<std::string>& value) {
+  const auto database = *RocksDatabase::Open(dir.State() + "/db-1", 1 << 20, /*create=*/false);
+  ASSERT_TRUE(database
+                  ->Write([&](DatabaseDraft& draft) { return value ? draft.Put(key, *value) : draft.Delete(key); },
+                          [] { return absl::OkStatus(); })
+                  .ok());
 }
 
 TEST(Store, KeepsRowsAndCursorOfEachFoldFromOneFlushToTheNextStart) {
@@ -58,7 +55,7 @@ TEST(Store, KeepsRowsAndCursorOfEachFoldFromOneFlushToTheNextStart) {
   {
     const auto store = MustOpen(dir);
     TestSlot slot(store.get(), Checkout(3));
-    const auto view = *store->OpenView(ServiceId::kCustomerIdentity, 1, 1);
+    const auto view = MustOpenView(store.get(), ServiceId::kCustomerIdentity);
     slot.Put("a", "1");
     slot.Put("b", "2");
     Fold(view.get(), Checkout(3), 6, "v", "7");
@@ -68,10 +65,10 @@ TEST(Store, KeepsRowsAndCursorOfEachFoldFromOneFlushToTheNextStart) {
   const auto store = MustOpen(dir);
   const TestSlot slot(store.get(), Checkout(3));
   EXPECT_EQ(slot.next, 2u);
-  EXPECT_EQ(slot.rows->opened_at()->cursor, CursorAt(2));
+  EXPECT_EQ(slot.rows->opened_at(), CursorAt(2));
   EXPECT_THAT(ContentOf(slot.rows->confirmed()), ElementsAre(Pair("a", "1"), Pair("b", "2")));
   EXPECT_EQ(slot.rows->confirmed().Get("b")->position, 1u);
-  const auto view = *store->OpenView(ServiceId::kCustomerIdentity, 1, 1);
+  const auto view = MustOpenView(store.get(), ServiceId::kCustomerIdentity);
   EXPECT_THAT(view->cursors(), ElementsAre(Pair(Checkout(3), CursorAt(7))));
   EXPECT_THAT(ContentOf(ViewRows::Query(view.get())), ElementsAre(Pair("v", "7")));
 }
@@ -117,7 +114,7 @@ TEST(Store, DigestsAreAFunctionOfTheRows) {
 TEST(Store, DigestsOfAViewAreThoseOfItsSources) {
   const TempDir dir;
   const auto store = MustOpen(dir);
-  const auto view = *store->OpenView(ServiceId::kCustomerIdentity, 1, 1);
+  const auto view = MustOpenView(store.get(), ServiceId::kCustomerIdentity);
   const FoldId first = FoldId::View(ServiceId::kCustomerIdentity, 1, Checkout(1));
   const FoldId second = FoldId::View(ServiceId::kCustomerIdentity, 1, Checkout(2));
   Fold(view.get(), Checkout(1), 0, "k1", "v");
@@ -185,17 +182,7 @@ TEST(Store, IsRefusedToAnotherInstall) {
 TEST(Store, IsRefusedWhenANewerFormatWroteIt) {
   const TempDir dir;
   MustOpen(dir);
-  {
-    const auto database = *Database::Open(dir.State() + "/db-1", Install(1), 1 << 20, false);
-    ASSERT_TRUE(database
-                    ->Write(
-                        [](rocksdb::SstFileWriter& file) {
-                          return FromRocks(
-                              file.Put(IdentityKey(), EncodeIdentity({kStoreFormatVersion + 1, Install(1)})), "", "");
-                        },
-                        [] { return absl::OkStatus(); })
-                    .ok());
-  }
+  WriteBytes(dir, IdentityKey(), EncodeIdentity({kStoreFormatVersion + 1, Install(1)}));
   const auto store = Store::Open(dir.State(), Install(1), Quiet());
   EXPECT_EQ(ReasonOf(store.status()), "NEWER_STORE_FORMAT");
   EXPECT_THAT(std::string(store.status().message()), HasSubstr("has format 2; this build reads up to 1"));
@@ -231,7 +218,7 @@ TEST(Store, AsksForAnotherFoldOfWhatAnotherVersionFolded) {
   {
     TestSlot slot(store.get(), Checkout(0));
     slot.Put("a", "1");
-    const auto view = *store->OpenView(ServiceId::kCheckout, 1, 1);
+    const auto view = MustOpenView(store.get());
     Fold(view.get(), Checkout(0), 0, "v", "1");
     ASSERT_TRUE(store->FlushNow().ok());
     EXPECT_EQ(ReasonOf(store->Drop(RowSpace::State(Checkout(0)))), "ALREADY_OPEN");
@@ -239,15 +226,50 @@ TEST(Store, AsksForAnotherFoldOfWhatAnotherVersionFolded) {
   SlotOptions options;
   options.fold_version = 2;
   EXPECT_EQ(ReasonOf(store->OpenSlot(Checkout(0), options).status()), "FOLD_VERSION");
-  EXPECT_EQ(ReasonOf(store->OpenView(ServiceId::kCheckout, 1, 2).status()), "FOLD_VERSION");
+  EXPECT_EQ(ReasonOf(store->OpenView(ServiceId::kCheckout, 1, 2, CheckoutSlots(1)).status()), "FOLD_VERSION");
   ASSERT_TRUE(store->Drop(RowSpace::State(Checkout(0))).ok());
   ASSERT_TRUE(store->Drop(RowSpace::View(ServiceId::kCheckout, 1)).ok());
   EXPECT_THAT(*store->LoadMetas(), IsEmpty());
   const TestSlot slot(store.get(), Checkout(0));
   EXPECT_EQ(slot.next, 0u);
   EXPECT_THAT(ContentOf(slot.rows->confirmed()), IsEmpty());
-  const auto view = *store->OpenView(ServiceId::kCheckout, 1, 2);
+  const auto view = *store->OpenView(ServiceId::kCheckout, 1, 2, CheckoutSlots(1));
   EXPECT_THAT(ContentOf(ViewRows::Query(view.get())), IsEmpty());
+}
+
+TEST(Store, AsksForAnotherFoldOfAViewWithOtherSources) {
+  const TempDir dir;
+  const auto store = MustOpen(dir);
+  {
+    const auto view = MustOpenView(store.get());
+    Fold(view.get(), Checkout(3), 0, "v", "1");
+    ASSERT_TRUE(store->FlushNow().ok());
+  }
+  EXPECT_EQ(ReasonOf(store->OpenView(ServiceId::kCheckout, 1, 1, CheckoutSlots(3)).status()), "FOLD_VERSION");
+  EXPECT_TRUE(store->OpenView(ServiceId::kCheckout, 1, 1, CheckoutSlots(4)).ok());
+}
+
+TEST(Store, FailsTheFlushOfARowThatBelongsToAnotherSource) {
+  const TempDir dir;
+  const auto store = MustOpen(dir);
+  const auto view = MustOpenView(store.get());
+  Fold(view.get(), Checkout(1), 0, "v", "1");
+  ASSERT_TRUE(store->FlushNow().ok());
+  for (const char* value : {"2", ""}) {
+    Fold(view.get(), Checkout(2), 0, "v", value);
+    EXPECT_EQ(ReasonOf(store->FlushNow()), "FOREIGN_ROW");
+    EXPECT_EQ(ReasonOf(store->health()), "FOREIGN_ROW");
+  }
+}
+
+TEST(Store, FailsTheFlushOfARowThatTwoSourcesWrote) {
+  const TempDir dir;
+  const auto store = MustOpen(dir);
+  const auto view = MustOpenView(store.get());
+  Fold(view.get(), Checkout(1), 0, "a", "1");
+  Fold(view.get(), Checkout(1), 1, "v", "1");
+  Fold(view.get(), Checkout(2), 0, "v", "1");
+  EXPECT_EQ(ReasonOf(store->FlushNow()), "FOREIGN_ROW");
 }
 
 TEST(Store, OpensASlotOnceAtATime) {
@@ -269,55 +291,6 @@ TEST(Store, RefusesAdmissionWhileTooMuchIsDirty) {
   EXPECT_TRUE(RetryAfterOf(store->Admit()).has_value());
   ASSERT_TRUE(store->FlushNow().ok());
   EXPECT_TRUE(store->Admit().ok());
-}
-
-TEST(Store, FlushesByItselfWhenEnoughIsDirty) {
-  const TempDir dir;
-  StoreOptions options = Quiet();
-  Mutex mutex;
-  bool released = false;
-  options.background = true;
-  options.flush_age = absl::Hours(1);
-  options.flush_bytes = 100000;
-  options.on_flush_step = [&](FlushStep step) {
-    MutexLock lock(&mutex);
-    if (step == FlushStep::kReleased) released = true;
-    return absl::OkStatus();
-  };
-  const auto store = MustOpen(dir, options);
-  const auto view = *store->OpenView(ServiceId::kCheckout, 1, 1);
-  Fold(view.get(), Checkout(0), 0, "k", std::string(200000, 'x'));
-  {
-    MutexLock lock(&mutex);
-    mutex.Await([&] { return released; });
-  }
-  EXPECT_EQ((*store->LoadMeta(FoldId::View(ServiceId::kCheckout, 1, Checkout(0))))->cursor, CursorAt(1));
-}
-
-TEST(Store, FlushesByItselfWhatIsOldEnough) {
-  const TempDir dir;
-  StoreOptions options = Quiet();
-  Mutex mutex;
-  int failures = 0;
-  bool released = false;
-  options.background = true;
-  options.flush_age = absl::Milliseconds(1);
-  options.on_flush_step = [&](FlushStep step) {
-    MutexLock lock(&mutex);
-    if (step == FlushStep::kFrozen && failures < 2) {
-      ++failures;
-      return absl::UnavailableError("not yet");
-    }
-    if (step == FlushStep::kReleased) released = true;
-    return absl::OkStatus();
-  };
-  const auto store = MustOpen(dir, options);
-  const auto view = *store->OpenView(ServiceId::kCheckout, 1, 1);
-  Fold(view.get(), Checkout(0), 0, "v", "1");
-  MutexLock lock(&mutex);
-  mutex.Await([&] { return released; });
-  EXPECT_EQ(failures, 2);
-  EXPECT_TRUE(store->health().ok());
 }
 
 TEST(Store, FlushesSlotsThatOtherThreadsUse) {
@@ -443,7 +416,7 @@ SchemaBook Book() {
 // The same facts folded into a store, in `flushes` flushes.
 void FoldWorld(Store* store, int flushes) {
   TestSlot slot(store, Checkout(17));
-  const auto view = *store->OpenView(ServiceId::kCustomerIdentity, 1, 1);
+  const auto view = MustOpenView(store, ServiceId::kCustomerIdentity);
   for (Position p = 0; p < 60; ++p) {
     kOrders.Put(slot.rows->BeginApply(slot.next++), OrderKey{absl::StrCat("cj:", p % 40)}, absl::StrCat("value ", p));
     Fold(view.get(), Checkout(17), p, kOrders.Encode(OrderKey{absl::StrCat("v", p % 7)}), absl::StrCat(p));
@@ -475,26 +448,14 @@ TEST(CompareSnapshots, FindsARebuiltStoreEqualHoweverItWasFlushed) {
   EXPECT_EQ(comparison.positions, 120u);
 }
 
-// Changes one stored row behind the store's back.
-void Tamper(const TempDir& dir, const std::string& key, const std::optional<std::string>& value) {
-  const auto database = *Database::Open(dir.State() + "/db-1", Install(1), 1 << 20, false);
-  ASSERT_TRUE(database
-                  ->Write(
-                      [&](rocksdb::SstFileWriter& file) {
-                        return FromRocks(value.has_value() ? file.Put(key, *value) : file.Delete(key), "", "");
-                      },
-                      [] { return absl::OkStatus(); })
-                  .ok());
-}
-
 TEST(CompareSnapshots, NamesTheRowThatWasAltered) {
   const TempDir dir;
   FoldWorld(MustOpen(dir).get(), 1);
   const std::string prefix = SpacePrefix(RowSpace::State(Checkout(17)));
-  Tamper(dir, prefix + kOrders.Encode(OrderKey{"cj:12"}), std::string("\0\0\0\0\0\0\0\x34other", 13));
-  Tamper(dir, prefix + kOrders.Encode(OrderKey{"cj:13"}), std::nullopt);
-  Tamper(dir, SpacePrefix(RowSpace::View(ServiceId::kCustomerIdentity, 1)) + kOrders.Encode(OrderKey{"v9"}),
-         std::string("\0\0\0\0\0\0\0\1\1\0\x11more", 15));
+  WriteBytes(dir, prefix + kOrders.Encode(OrderKey{"cj:12"}), std::string("\0\0\0\0\0\0\0\x34other", 13));
+  WriteBytes(dir, prefix + kOrders.Encode(OrderKey{"cj:13"}), std::nullopt);
+  WriteBytes(dir, SpacePrefix(RowSpace::View(ServiceId::kCustomerIdentity, 1)) + kOrders.Encode(OrderKey{"v9"}),
+             std::string("\0\0\0\0\0\0\0\1\1\0\x11more", 15));
   const auto store = MustOpen(dir);
   const auto beside = *store->OpenBeside(Quiet());
   FoldWorld(beside.get(), 1);

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
@@ -44,7 +45,6 @@ inline SlotId Checkout(uint16_t slot) { return SlotId{ServiceId::kCheckout, slot
 // Rows are flushed by FlushNow alone.
 inline StoreOptions Quiet() {
   StoreOptions options;
-  options.background = false;
   options.key_filter_bytes = 1 << 16;
   options.block_cache_bytes = 1 << 20;
   return options;
@@ -52,7 +52,7 @@ inline StoreOptions Quiet() {
 
 inline FoldCursor CursorAt(Position next) { return FoldCursor{absl::StrCat("cursor ", next), next}; }
 
-// The state of a slot on this thread, in a store without a background thread.
+// The state of a slot on this thread, in a store without a scheduler.
 struct TestSlot {
   TestSlot(Store* store, SlotId slot, std::vector<uint16_t> filtered = {}) {
     SlotOptions options;
@@ -65,7 +65,7 @@ struct TestSlot {
       std::abort();
     }
     rows = *std::move(opened);
-    if (rows->opened_at().has_value()) next = rows->opened_at()->cursor.next;
+    if (rows->opened_at().has_value()) next = rows->opened_at()->next;
   }
 
   // One record that puts one row, confirmed at once.
@@ -79,6 +79,36 @@ struct TestSlot {
   Position next = 0;
   std::unique_ptr<SlotRows> rows;
 };
+
+// The first `count` slots of checkout.
+inline std::vector<SlotId> CheckoutSlots(uint16_t count) {
+  std::vector<SlotId> slots;
+  for (uint16_t slot = 0; slot < count; ++slot) slots.push_back(Checkout(slot));
+  return slots;
+}
+
+// A view of the first slots of checkout.
+inline std::unique_ptr<ViewRows> MustOpenView(Store* store, ServiceId service = ServiceId::kCheckout,
+                                              uint16_t sources = 20) {
+  auto view = store->OpenView(service, 1, 1, CheckoutSlots(sources));
+  if (!view.ok()) {
+    ADD_FAILURE() << view.status();
+    std::abort();
+  }
+  return *std::move(view);
+}
+
+// Folds one row into the view, or deletes it when `value` is empty.
+inline void Fold(ViewRows* view, SlotId source, Position position, const std::string& key, const std::string& value) {
+  ViewRows::Batch batch(view, source);
+  Rows& rows = batch.BeginRecord(position);
+  if (value.empty()) {
+    rows.Delete(key);
+  } else {
+    rows.Put(key, value);
+  }
+  batch.SetCursor(CursorAt(position + 1));
+}
 
 using Content = std::map<std::string, std::string>;
 

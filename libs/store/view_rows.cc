@@ -1,155 +1,184 @@
-// The rows of one view in memory: one folds, many read.
-#include <array>
+// The rows of one view in memory: each source folds alone, queries read all.
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
-#include "libs/base/status.h"
 #include "libs/store/overlay.h"
 
 namespace halles::store {
 
-ViewRows::ViewRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, const std::map<SlotId, FoldCursor>& cursors,
+ViewRows::ViewRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, std::map<SlotId, FoldStart> sources,
                    std::function<void()> on_close)
-    : base_(std::move(base)), meter_(meter), on_close_(std::move(on_close)), rows_(std::in_place, meter) {
-  for (const auto& [source, cursor] : cursors) cursors_[source] = SourceCursor{cursor, false};
+    : base_(std::move(base)), meter_(meter), on_close_(std::move(on_close)) {
+  for (auto& [source, start] : sources) {
+    sources_.emplace(std::piecewise_construct, std::forward_as_tuple(source),
+                     std::forward_as_tuple(meter, std::move(start)));
+  }
 }
 
 ViewRows::~ViewRows() {
   if (on_close_) on_close_();
 }
 
-std::optional<Row> ViewRows::Find(absl::string_view key, absl::Status* failure) const {
-  const std::array<const Layer*, 2> layers = {&*rows_, frozen_ == nullptr ? nullptr : &frozen_->layer};
-  return GetMerged(nullptr, absl::MakeConstSpan(layers.data(), frozen_ == nullptr ? 1 : 2), base_.get(), key, failure);
+const ViewRows::Source* ViewRows::FindSource(SlotId source) const {
+  const auto it = sources_.find(source);
+  return it == sources_.end() ? nullptr : &it->second;
 }
 
-void ViewRows::Walk(absl::string_view prefix, absl::string_view start, RowReader::Visit visit,
-                    absl::Status* failure) const {
-  const std::array<const Layer*, 2> layers = {&*rows_, frozen_ == nullptr ? nullptr : &frozen_->layer};
-  ScanMerged(nullptr, absl::MakeConstSpan(layers.data(), frozen_ == nullptr ? 1 : 2), *base_, prefix, start, visit,
-             failure);
+ViewRows::Source& ViewRows::SourceAt(SlotId source) {
+  const auto it = sources_.find(source);
+  HALLES_CHECK(it != sources_.end(), "a view is folded from a source that it was not opened with");
+  return it->second;
 }
 
-FoldCursor ViewRows::CursorOf(SlotId source) const {
-  const auto it = cursors_.find(source);
-  return it == cursors_.end() ? FoldCursor() : it->second.cursor;
+// The analysis cannot follow a lock that an object of this class holds.
+ViewRows::Batch::Batch(ViewRows* view, SlotId source) ABSL_NO_THREAD_SAFETY_ANALYSIS : view_(view),
+                                                                                       source_(view->SourceAt(source)),
+                                                                                       written_(nullptr),
+                                                                                       writer_(this) {
+  source_.folding.Lock();
+  ReaderLock lock(&source_.mutex);
+  earlier_ = source_.rows;
+  frozen_ = source_.frozen;
+  cursor_ = source_.cursor;
+  layers_ = {&written_, earlier_.get(), frozen_ == nullptr ? nullptr : frozen_->layer.get()};
 }
 
-ViewRows::Batch::Batch(ViewRows* view) : view_(view), writer_(view) { view_->mutex_.Lock(); }
-
-ViewRows::Batch::~Batch() {
-  HALLES_CHECK(uncovered_.empty(), "a batch wrote rows of a source and did not set its cursor");
-  view_->rows_->ForgetUndo();
-  view_->mutex_.Unlock();
+ViewRows::Batch::~Batch() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  HALLES_CHECK(!uncovered_, "a batch wrote rows of a source and did not set its cursor");
+  if (cursor_set_) {
+    WriterLock lock(&source_.mutex);
+    source_.dirty.Set();
+    source_.rows->Absorb(&written_);
+    source_.cursor = std::move(cursor_);
+  }
+  source_.folding.Unlock();
 }
 
-Rows& ViewRows::Batch::BeginRecord(SlotId source, Position position) {
-  view_->mutex_.AssertHeld();
-  view_->rows_->ForgetUndo();
-  // Before the rows are counted: a flusher that they wake then waits for the end of the batch.
-  view_->dirty_.store(true, std::memory_order_relaxed);
-  writer_.source_ = source;
-  writer_.position_ = position;
-  uncovered_.insert(source);
+Rows& ViewRows::Batch::BeginRecord(Position position) {
+  written_.ForgetUndo();
+  position_ = position;
+  uncovered_ = true;
   return writer_;
 }
 
-void ViewRows::Batch::AbandonRecord() {
-  view_->mutex_.AssertHeld();
-  view_->rows_->Undo();
+void ViewRows::Batch::AbandonRecord() { written_.Undo(); }
+
+void ViewRows::Batch::SetCursor(FoldCursor cursor) {
+  cursor_ = std::move(cursor);
+  cursor_set_ = true;
+  uncovered_ = false;
 }
 
-void ViewRows::Batch::SetCursor(SlotId source, FoldCursor cursor) {
-  view_->mutex_.AssertHeld();
-  view_->cursors_[source] = SourceCursor{std::move(cursor), true};
-  view_->dirty_.store(true, std::memory_order_relaxed);
-  uncovered_.erase(source);
-}
-
-FoldCursor ViewRows::Batch::cursor(SlotId source) const {
-  view_->mutex_.AssertHeld();
-  return view_->CursorOf(source);
+absl::Span<const Layer* const> ViewRows::Batch::Writer::Layers() const {
+  return absl::MakeConstSpan(batch_->layers_.data(), batch_->frozen_ == nullptr ? 2 : 3);
 }
 
 std::optional<Row> ViewRows::Batch::Writer::Get(absl::string_view key) const {
-  view_->mutex_.AssertHeld();
-  return view_->Find(key, &status_);
+  return GetMerged(nullptr, Layers(), batch_->view_->base_.get(), key, &status_);
 }
 
 void ViewRows::Batch::Writer::Scan(absl::string_view prefix, absl::string_view start, Visit visit) const {
-  view_->mutex_.AssertHeld();
-  view_->Walk(prefix, start, visit, &status_);
+  ScanMerged(nullptr, Layers(), *batch_->view_->base_, prefix, start, visit, &status_);
 }
 
 void ViewRows::Batch::Writer::Write(absl::string_view key, std::string value, bool deleted) {
-  view_->mutex_.AssertHeld();
-  const LayerRow* const present = view_->rows_->Find(key);
-  if (present != nullptr && present->source != source_) {
-    Fail(Failure(absl::StatusCode::kInternal, "FOREIGN_ROW",
-                 absl::StrCat("the fold of ", source_.ToString(), " wrote a row of ", present->source.ToString())));
-    return;
-  }
-  view_->rows_->PutUndoable(LayerRow::New(key, std::move(value), position_, source_, deleted));
+  batch_->written_.PutUndoable(LayerRow::New(key, std::move(value), batch_->position_, deleted));
 }
 
-ViewRows::Query::Query(const ViewRows* view) : view_(view) { view_->mutex_.ReaderLock(); }
+ViewRows::Query::Query(const ViewRows* view) ABSL_NO_THREAD_SAFETY_ANALYSIS : view_(view) {
+  layers_.reserve(2 * view_->sources_.size());
+  for (const auto& [slot, source] : view_->sources_) {
+    source.mutex.ReaderLock();
+    if (!source.rows->empty()) layers_.push_back(source.rows.get());
+    if (source.frozen != nullptr && !source.frozen->layer->empty()) layers_.push_back(source.frozen->layer.get());
+  }
+}
 
-ViewRows::Query::~Query() { view_->mutex_.ReaderUnlock(); }
+ViewRows::Query::~Query() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  for (const auto& [slot, source] : view_->sources_) source.mutex.ReaderUnlock();
+}
+
+ViewRows::Query::Layers ViewRows::Query::LayersWith(absl::string_view bytes) const {
+  const size_t hash = KeySketch::HashOf(bytes);
+  Layers layers;
+  for (const Layer* layer : layers_) {
+    if (layer->MayHold(hash)) layers.push_back(layer);
+  }
+  return layers;
+}
 
 std::optional<Row> ViewRows::Query::Get(absl::string_view key) const {
-  view_->mutex_.AssertReaderHeld();
-  return view_->Find(key, &status_);
+  return GetMerged(nullptr, LayersWith(key), view_->base_.get(), key, &status_);
 }
 
 void ViewRows::Query::Scan(absl::string_view prefix, absl::string_view start, Visit visit) const {
-  view_->mutex_.AssertReaderHeld();
-  view_->Walk(prefix, start, visit, &status_);
+  if (prefix.size() < KeySketch::kPrefixBytes) {
+    ScanMerged(nullptr, layers_, *view_->base_, prefix, start, visit, &status_);
+  } else {
+    ScanMerged(nullptr, LayersWith(prefix.substr(0, KeySketch::kPrefixBytes)), *view_->base_, prefix, start, visit,
+               &status_);
+  }
 }
 
 Position ViewRows::Query::next(SlotId source) const {
-  view_->mutex_.AssertReaderHeld();
-  const auto it = view_->cursors_.find(source);
-  return it == view_->cursors_.end() ? 0 : it->second.cursor.next;
+  const Source* const found = view_->FindSource(source);
+  if (found == nullptr) return 0;
+  found->mutex.AssertReaderHeld();
+  return found->cursor.next;
 }
 
 FoldCursor ViewRows::Query::cursor(SlotId source) const {
-  view_->mutex_.AssertReaderHeld();
-  return view_->CursorOf(source);
+  const Source* const found = view_->FindSource(source);
+  if (found == nullptr) return FoldCursor();
+  found->mutex.AssertReaderHeld();
+  return found->cursor;
 }
 
 FoldCursor ViewRows::cursor(SlotId source) const {
-  ReaderLock lock(&mutex_);
-  return CursorOf(source);
+  const Source* const found = FindSource(source);
+  if (found == nullptr) return FoldCursor();
+  ReaderLock lock(&found->mutex);
+  return found->cursor;
 }
 
 std::map<SlotId, FoldCursor> ViewRows::cursors() const {
-  ReaderLock lock(&mutex_);
   std::map<SlotId, FoldCursor> cursors;
-  for (const auto& [source, cursor] : cursors_) cursors.emplace(source, cursor.cursor);
+  for (const auto& [slot, source] : sources_) {
+    ReaderLock lock(&source.mutex);
+    if (source.cursor != FoldCursor()) cursors.emplace(slot, source.cursor);
+  }
   return cursors;
 }
 
-std::shared_ptr<const FrozenRows> ViewRows::Freeze() {
-  WriterLock lock(&mutex_);
-  HALLES_CHECK(frozen_ == nullptr, "rows are frozen before those frozen earlier were released");
-  dirty_.store(false, std::memory_order_relaxed);
-  std::map<SlotId, FoldCursor> moved;
-  for (auto& [source, cursor] : cursors_) {
-    if (!cursor.dirty) continue;
-    moved.emplace(source, cursor.cursor);
-    cursor.dirty = false;
+void ViewRows::ForEachDirty(absl::FunctionRef<void(SlotId source)> visit) const {
+  for (const auto& [slot, source] : sources_) {
+    if (source.dirty.get()) visit(slot);
   }
-  if (moved.empty()) return nullptr;
-  frozen_ = std::make_shared<const FrozenRows>(std::move(*rows_), std::move(moved));
-  rows_.emplace(meter_);
-  return frozen_;
 }
 
-void ViewRows::ReleaseFrozen() {
+std::shared_ptr<const FrozenRows> ViewRows::Freeze(SlotId source) {
+  Source& freezing = SourceAt(source);
+  // Freed behind the lock.
   std::shared_ptr<const FrozenRows> released;
-  WriterLock lock(&mutex_);
-  released = std::exchange(frozen_, nullptr);
+  WriterLock lock(&freezing.mutex);
+  if (freezing.frozen != nullptr && freezing.frozen->stored.load(std::memory_order_acquire)) {
+    released = std::exchange(freezing.frozen, nullptr);
+  }
+  HALLES_CHECK(freezing.frozen == nullptr, "rows are frozen before those frozen earlier are stored");
+  freezing.dirty.Clear();
+  freezing.rows->Close();
+  freezing.frozen = std::make_shared<const FrozenRows>(std::move(freezing.rows), freezing.cursor);
+  freezing.rows = std::make_shared<Layer>(meter_, /*with_sketch=*/true);
+  return freezing.frozen;
+}
+
+void ViewRows::ReleaseStored() {
+  for (auto& [slot, source] : sources_) {
+    std::shared_ptr<const FrozenRows> released;
+    WriterLock lock(&source.mutex);
+    if (source.frozen == nullptr || !source.frozen->stored.load(std::memory_order_acquire)) continue;
+    released = std::exchange(source.frozen, nullptr);
+  }
 }
 
 }  // namespace halles::store

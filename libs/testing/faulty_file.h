@@ -22,9 +22,9 @@ namespace halles::testing {
 // What a program asks of a disk.
 enum class DiskOperation { kCreate, kOpen, kRead, kWrite, kSync, kAllocate, kRename, kRemove, kSyncDirectory };
 
-// The disk keeps a history of the operations that change it. AfterPowerCut says what could be found had the power gone after the first
-// so many of them: what was synced is there; what was not is there piece by piece as the caller chooses, in any
-// combination, since disks and file systems reorder. A piece is one sector of a write, a file's new length, or one
+// The disk keeps a history of the operations that change it. AfterPowerCut says what could be found had the power gone
+// after the first so many of them: what was synced is there; what was not is there piece by piece as the caller chooses,
+// in any combination, since disks and file systems reorder. A piece is one sector of a write, a file's new length, or one
 // change of a name.
 // Thread safety: all methods may be called from any thread.
 // Lifetime: its files do not outlive it.

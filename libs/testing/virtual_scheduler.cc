@@ -100,6 +100,21 @@ void VirtualScheduler::MakeDueReady() {
   }
 }
 
+void VirtualScheduler::RunReady() {
+  for (MakeDueReady(); !ready_.empty(); MakeDueReady()) Step();
+}
+
+void VirtualScheduler::Advance(int64_t micros) {
+  const MonotonicMicros end = now_ + micros;
+  RunReady();
+  while (!delayed_.empty() && delayed_.begin()->first <= end) {
+    now_ = std::max(now_, delayed_.begin()->first);
+    RunReady();
+  }
+  now_ = std::max(now_, end);
+  RunReady();
+}
+
 bool VirtualScheduler::Step() {
   MakeDueReady();
   if (ready_.empty()) {
@@ -118,7 +133,7 @@ bool VirtualScheduler::Step() {
   queue->RunNext();
   const bool alive = std::find(node->queues_.begin(), node->queues_.end(), queue) != node->queues_.end();
   if (alive && !queue->empty() && !queue->ready_) SetReady(queue);
-  now_ += static_cast<int64_t>(random_.Uniform(kStepMicrosMax + 1));
+  now_ += static_cast<int64_t>(random_.Uniform(static_cast<uint64_t>(step_micros_max_) + 1));
   return true;
 }
 

@@ -25,8 +25,12 @@ class VirtualScheduler {
  public:
   // Time that passes with each step: from 0 to this.
   static constexpr int64_t kStepMicrosMax = 40;
+  // What wall clocks show when the world begins.
+  static constexpr UnixMicros kWallAtStart = 1'800'000'000'000'000;
 
-  explicit VirtualScheduler(uint64_t seed, UnixMicros wall = 1'800'000'000'000'000) : random_(seed), wall_(wall) {}
+  // With 0 for `step_micros_max` time passes by Advance alone, and from one delay to the next when nothing else is to do.
+  explicit VirtualScheduler(uint64_t seed, int64_t step_micros_max = kStepMicrosMax)
+      : random_(seed), step_micros_max_(step_micros_max) {}
   ~VirtualScheduler();
   VirtualScheduler(const VirtualScheduler&) = delete;
   VirtualScheduler& operator=(const VirtualScheduler&) = delete;
@@ -50,7 +54,7 @@ class VirtualScheduler {
    private:
     friend class VirtualScheduler;
     class Queue;
-    UnixMicros Wall() const override { return world_.wall_ + world_.now_ + wall_offset_; }
+    UnixMicros Wall() const override { return kWallAtStart + world_.now_ + wall_offset_; }
     int64_t MonotonicMicros() const override { return world_.now_; }
 
     VirtualScheduler& world_;
@@ -61,6 +65,12 @@ class VirtualScheduler {
 
   // Runs one task. False when there is none and no delay to wait for.
   bool Step();
+
+  // Runs all tasks that are ready or become so, without waiting for a delay.
+  void RunReady();
+
+  // Lets so much time pass, and runs on the way all that becomes ready.
+  void Advance(int64_t micros);
 
   // Steps until `done` holds; false when that takes more than `steps_max` or nothing is left to do.
   template <typename Done>
@@ -87,7 +97,7 @@ class VirtualScheduler {
   void Forget(Node::Queue* queue);
 
   SeededRandom random_;
-  const UnixMicros wall_;
+  const int64_t step_micros_max_;
   MonotonicMicros now_ = 0;
   uint64_t steps_ = 0;
   std::vector<Node::Queue*> ready_;  // that hold a task, in no order

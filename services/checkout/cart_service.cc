@@ -1,37 +1,20 @@
-// The methods of carts: check, name the cart, submit or read.
+// The methods of carts: submit, wait for the other cart, or read.
 #include "services/checkout/cart_service.h"
 
 #include <optional>
 #include <string>
 #include <utility>
 
-#include "libs/base/identifiers/identifier.h"
 #include "libs/base/status.h"
 #include "libs/base/token.h"
 #include "libs/host/calls.h"
+#include "libs/host/submit.h"
 #include "services/checkout/cart/checks.h"
 #include "services/checkout/cart/commands.h"
 #include "services/checkout/cart/queries.h"
-#include "services/checkout/definition.h"
 
 namespace halles::checkout {
 namespace {
-
-// Sends a command to the slot of its cart.
-template <typename Response, typename Request, typename Reply>
-absl::Status Send(host::Host& host, Request request, const rpc::Call& call, Reply reply) {
-  RETURN_IF_ERROR(Validate(request));
-  const std::string cart_id = request.cart_id();
-  host::Submit<Response>(host, ServiceId::kCheckout, cart_id, std::move(request), &Decide, kOrder, call, reply);
-  return absl::OkStatus();
-}
-
-// The same with a customer in clear, who does not get beyond this point.
-template <typename Response, typename Request, typename Reply>
-absl::Status HashAndSend(host::Host& host, Request request, const rpc::Call& call, Reply reply) {
-  RETURN_IF_ERROR(HashIdentifiers(host.identifier_keys(), "identifiers", request.mutable_identifiers()));
-  return Send<Response>(host, std::move(request), call, std::move(reply));
-}
 
 // A token that is as far as both.
 absl::StatusOr<std::string> Joined(const host::Host& host, const std::string& a, const std::string& b) {
@@ -47,7 +30,7 @@ absl::StatusOr<std::string> Joined(const host::Host& host, const std::string& a,
 // Answers a merge once the giving cart knows what became of it, with the cart that has the lines.
 template <typename Reply>
 void AnswerMerged(host::Host& host, const v1::MergeCartsRequest& request, const v1::MergeCartsResponse& begun,
-                  absl::Time deadline, Reply reply) {
+                  MonotonicMicros deadline, Reply reply) {
   const OrderId from = OrderId::FromString(request.cart_id());
   const OrderId into = OrderId::FromString(request.into_cart_id());
   const auto settled = [from, merge = begun.merge()](
@@ -84,7 +67,7 @@ void AnswerMerged(host::Host& host, const v1::MergeCartsRequest& request, const 
 // Answers the undoing of a merge once the other cart has its lines back.
 template <typename Reply>
 void AnswerUndone(host::Host& host, const v1::UndoMergeCartsRequest& request, v1::UndoMergeCartsResponse undone,
-                  absl::Time deadline, Reply reply) {
+                  MonotonicMicros deadline, Reply reply) {
   const OrderId from = OrderId::FromString(request.from_cart_id());
   const auto reopened = [&host, from, undone = std::move(undone)](
                             const store::RowReader& state, SlotId,
@@ -106,39 +89,31 @@ CartDoor::CartDoor(host::Host* host, telemetry::Metrics* metrics)
 grpc::ServerUnaryReactor* CartDoor::AddCartLines(grpc::CallbackServerContext* context,
                                                  const v1::AddCartLinesRequest* request,
                                                  v1::AddCartLinesResponse* response) {
-  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return HashAndSend<v1::AddCartLinesResponse>(host_, asked, call, reply);
-  });
+  return door_.Command(context, request, response, host::SubmitTo<v1::AddCartLinesResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* CartDoor::ChangeCartLine(grpc::CallbackServerContext* context,
                                                    const v1::ChangeCartLineRequest* request,
                                                    v1::ChangeCartLineResponse* response) {
-  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return Send<v1::ChangeCartLineResponse>(host_, asked, call, reply);
-  });
+  return door_.Command(context, request, response, host::SubmitTo<v1::ChangeCartLineResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* CartDoor::SetCartDelivery(grpc::CallbackServerContext* context,
                                                     const v1::SetCartDeliveryRequest* request,
                                                     v1::SetCartDeliveryResponse* response) {
-  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return HashAndSend<v1::SetCartDeliveryResponse>(host_, asked, call, reply);
-  });
+  return door_.Command(context, request, response, host::SubmitTo<v1::SetCartDeliveryResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* CartDoor::SetCartCustomer(grpc::CallbackServerContext* context,
                                                     const v1::SetCartCustomerRequest* request,
                                                     v1::SetCartCustomerResponse* response) {
-  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return HashAndSend<v1::SetCartCustomerResponse>(host_, asked, call, reply);
-  });
+  return door_.Command(context, request, response, host::SubmitTo<v1::SetCartCustomerResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* CartDoor::MergeCarts(grpc::CallbackServerContext* context,
                                                const v1::MergeCartsRequest* request, v1::MergeCartsResponse* response) {
   return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return Send<v1::MergeCartsResponse>(
+    return host::Submit<v1::MergeCartsResponse>(
         host_, asked, call,
         [this, asked, deadline = call.deadline, reply](const absl::StatusOr<v1::MergeCartsResponse>& begun) {
           if (begun.ok()) {
@@ -154,7 +129,7 @@ grpc::ServerUnaryReactor* CartDoor::UndoMergeCarts(grpc::CallbackServerContext* 
                                                    const v1::UndoMergeCartsRequest* request,
                                                    v1::UndoMergeCartsResponse* response) {
   return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return Send<v1::UndoMergeCartsResponse>(
+    return host::Submit<v1::UndoMergeCartsResponse>(
         host_, asked, call,
         [this, asked, deadline = call.deadline, reply](absl::StatusOr<v1::UndoMergeCartsResponse> undone) {
           if (undone.ok()) {

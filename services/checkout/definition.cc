@@ -1,21 +1,28 @@
 // Lists the parts of checkout.
 #include "services/checkout/definition.h"
 
-#include <algorithm>
-#include <array>
-#include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_split.h"
-#include "libs/partition/callable.h"
+#include "halles/checkout/v1/cart_service.pb.h"
+#include "halles/checkout/v1/checkout_internal.pb.h"
+#include "halles/checkout/v1/checkout_service.pb.h"
+#include "halles/checkout/v1/order_service.pb.h"
+#include "libs/base/identifiers/identifier.h"
+#include "libs/base/status.h"
+#include "libs/partition/command_definition.h"
 #include "libs/partition/runtime_tables.h"
 #include "libs/saga/saga.h"
+#include "services/checkout/cart/checks.h"
 #include "services/checkout/cart/commands.h"
 #include "services/checkout/imports/commands.h"
+#include "services/checkout/imports/ids.h"
+#include "services/checkout/imports/record.h"
 #include "services/checkout/numbers/commands.h"
 #include "services/checkout/numbers/state.h"
+#include "services/checkout/order/checks.h"
 #include "services/checkout/order/commands.h"
 #include "services/checkout/order/state.h"
 #include "services/checkout/order/work.h"
@@ -29,61 +36,103 @@ constexpr uint32_t kStateFoldVersion = 2;
 constexpr uint32_t kTotalsFoldVersion = 2;
 constexpr uint32_t kWorkFoldVersion = 1;
 
-// A reaction of checkout to its own facts, asked for those in `fields` only.
-template <typename Response, typename Request, size_t kFields>
-projection::ReactionDefinition OwnReaction(std::string name, const std::array<int, kFields>& fields,
-                                           std::vector<Request> (*react)(const v1::OrderEvent&,
-                                                                         const partition::FactContext&),
-                                           std::function<std::string(const Request&)> aggregate_key) {
-  projection::ReactionDefinition reaction = projection::ReactionOf<v1::OrderEvent, Request, Response>(
-      std::move(name), ServiceId::kCheckout, ServiceId::kCheckout, kOrder.type, react, std::move(aggregate_key),
-      &Decide, kOrder);
-  reaction.fields.assign(fields.begin(), fields.end());
-  return reaction;
+// Imports -------------------------------------------------------------------------------------------------------------
+
+constexpr auto kDecide = [](const store::RowReader& state, const auto& request,
+                            const partition::CommandContext& context) { return Decide(state, request, context); };
+
+void AddImportCommands(partition::ServiceDefinition* service) {
+  service->Add(partition::CommandOf<v1::ImportOrderRequest>(
+      [](const v1::ImportOrderRequest& request) { return OrderIdOf(kTenant, request.order().external()).ToString(); },
+      [](const partition::Preparation& with, v1::ImportOrderRequest* request) -> absl::Status {
+        RETURN_IF_ERROR(HashIdentifiers(*with.identifier_keys, "order.identifiers",
+                                        request->mutable_order()->mutable_identifiers()));
+        return Validate(*request);
+      },
+      kDecide, kOrder));
+  service->Add(partition::CommandOf<v1::ImportReturnRequest>(
+      [](const v1::ImportReturnRequest& request) {
+        return ReturnIdOf(kTenant, request.return_record().external()).ToString();
+      },
+      [](const partition::Preparation& with, v1::ImportReturnRequest* request) -> absl::Status {
+        RETURN_IF_ERROR(HashIdentifiers(*with.identifier_keys, "return_record.identifiers",
+                                        request->mutable_return_record()->mutable_identifiers()));
+        return Validate(*request);
+      },
+      kDecide, kOrder));
+  service->Add(partition::CommandOf<v1::LinkReturnRequest>(
+      [](const v1::LinkReturnRequest& request) { return request.order_id(); }, partition::kNoDoor, kDecide, kOrder));
 }
 
-projection::ReactionDefinition DefineReactions() {
-  return projection::MergeReactions(
-      "checkout",
-      {OwnReaction<v1::LinkReturnResponse, v1::LinkReturnRequest>(
-           "links", kLinkReturnsFields, &LinkReturns,
-           [](const v1::LinkReturnRequest& request) { return request.order_id(); }),
-       OwnReaction<v1::TakeCartResponse, v1::TakeCartRequest>(
-           "takes", kTakeCartsFields, &TakeCarts, [](const v1::TakeCartRequest& request) { return request.cart_id(); }),
-       OwnReaction<v1::SettleMergeResponse, v1::SettleMergeRequest>(
-           "merges", kSettleMergesFields, &SettleMerges,
-           [](const v1::SettleMergeRequest& request) { return request.cart_id(); })});
+// Carts ---------------------------------------------------------------------------------------------------------------
+
+constexpr auto kCheckCart = [](const partition::Preparation&, const auto* request) { return Validate(*request); };
+
+// Of a command with a customer in clear, who does not get beyond this point.
+constexpr auto kHashCustomer = [](const partition::Preparation& with, auto* request) -> absl::Status {
+  RETURN_IF_ERROR(HashIdentifiers(*with.identifier_keys, "identifiers", request->mutable_identifiers()));
+  return Validate(*request);
+};
+
+template <typename Request, typename Prepare>
+void AddCartCommand(Prepare prepare, partition::ServiceDefinition* service) {
+  service->Add(partition::CommandOf<Request>([](const Request& request) { return request.cart_id(); }, prepare, kDecide,
+                                             kOrder));
 }
 
-// The same projection, asked for events that begin with a field that `wants`; others are not even parsed.
-template <typename Wants>
-projection::SourceProjection Only(projection::SourceProjection projection, const Wants& wants) {
-  projection.project = [project = std::move(projection.project), wants](
-                           store::Rows& rows, absl::string_view payload, const partition::FactContext& context,
-                           std::vector<std::string>* topics) -> absl::Status {
-    return wants(projection::FirstFieldOf(payload)) ? project(rows, payload, context, topics) : absl::OkStatus();
-  };
-  return projection;
+void AddCartCommands(partition::ServiceDefinition* service) {
+  AddCartCommand<v1::AddCartLinesRequest>(kHashCustomer, service);
+  AddCartCommand<v1::ChangeCartLineRequest>(kCheckCart, service);
+  AddCartCommand<v1::SetCartDeliveryRequest>(kHashCustomer, service);
+  AddCartCommand<v1::SetCartCustomerRequest>(kHashCustomer, service);
+  AddCartCommand<v1::MergeCartsRequest>(kCheckCart, service);
+  AddCartCommand<v1::UndoMergeCartsRequest>(kCheckCart, service);
+  AddCartCommand<v1::TakeCartRequest>(partition::kNoDoor, service);
+  AddCartCommand<v1::SettleMergeRequest>(partition::kNoDoor, service);
 }
 
-projection::ViewDefinition DefineWork() {
-  projection::ViewDefinition work{ServiceId::kCheckout, order::kWorkView, order::kWorkViewName, kWorkFoldVersion, {}};
-  work.sources = {Only(projection::ProjectionOf<v1::OrderEvent>(ServiceId::kCheckout, kOrder.type, &order::ProjectWork),
-                       [](int field) { return field >= order::kWorkFieldsFrom; }),
-                  Only(projection::ProjectionOf<inventory::v1::StockEvent>(
-                           ServiceId::kInventory, order::kStockEventType, &order::ProjectStock),
-                       [](int field) {
-                         return std::find(order::kStockFields.begin(), order::kStockFields.end(), field) !=
-                                order::kStockFields.end();
-                       })};
-  return work;
+// Orders --------------------------------------------------------------------------------------------------------------
+
+constexpr auto kCheckOrder = [](const partition::Preparation&, const auto* request) {
+  return order::Validate(*request);
+};
+constexpr auto kDecideOrder = [](const store::RowReader& state, const auto& request,
+                                 const partition::CommandContext& context) {
+  return order::Decide(state, request, context);
+};
+
+template <typename Request, typename Prepare>
+void AddOrderCommand(Prepare prepare, partition::ServiceDefinition* service) {
+  service->Add(partition::CommandOf<Request>([](const Request& request) { return request.order_id(); }, prepare,
+                                             kDecideOrder, kOrder));
 }
 
-v1::RecordOutcomesRequest OutcomesRequest(std::vector<partition::CallOutcome> outcomes) {
-  v1::RecordOutcomesRequest request;
+void AddOrderCommands(partition::ServiceDefinition* service) {
+  service->Add(partition::CommandOf<v1::PlaceOrderRequest>(
+      [](const v1::PlaceOrderRequest& request) { return request.cart_id(); }, kCheckOrder, kDecideOrder, kOrder));
+  AddOrderCommand<v1::CancelOrderRequest>(kCheckOrder, service);
+  AddOrderCommand<v1::ReturnLinesRequest>(kCheckOrder, service);
+  AddOrderCommand<v1::ExchangeLinesRequest>(kCheckOrder, service);
+  AddOrderCommand<v1::PrepareFulfilmentRequest>(kCheckOrder, service);
+  AddOrderCommand<v1::ReadyFulfilmentRequest>(kCheckOrder, service);
+  AddOrderCommand<v1::CollectFulfilmentRequest>(kCheckOrder, service);
+  AddOrderCommand<v1::ShipFulfilmentRequest>(kCheckOrder, service);
+  AddOrderCommand<v1::CompleteFulfilmentRequest>(kCheckOrder, service);
+  AddOrderCommand<v1::DelayFulfilmentRequest>(kCheckOrder, service);
+  AddOrderCommand<v1::CancelFulfilmentRequest>(kCheckOrder, service);
+  AddOrderCommand<v1::RerouteFulfilmentRequest>(kCheckOrder, service);
+  AddOrderCommand<v1::RecordOutcomesRequest>(partition::kNoDoor, service);
+  AddOrderCommand<v1::OrderTimerDueRequest>(partition::kNoDoor, service);
+  service->Add(partition::CommandOf<v1::AssignOrderNumberRequest>(
+      [](const v1::AssignOrderNumberRequest& request) { return numbers::SeriesOf(request.site_id()); },
+      partition::kNoDoor, &numbers::Decide, kNumberSeries));
+}
+
+std::unique_ptr<google::protobuf::Message> OutcomesRequest(std::vector<partition::CallOutcome> outcomes) {
+  auto request = std::make_unique<v1::RecordOutcomesRequest>();
   for (partition::CallOutcome& outcome : outcomes) {
-    request.set_order_id(outcome.reply_key);
-    v1::CallOutcome& told = *request.add_outcomes();
+    request->set_order_id(outcome.reply_to.key);
+    v1::CallOutcome& told = *request->add_outcomes();
     told.set_tag(std::move(outcome.reply_tag));
     told.set_succeeded(outcome.kind == partition::CallOutcome::Kind::kSucceeded);
     told.set_response(std::move(outcome.response));
@@ -92,41 +141,64 @@ v1::RecordOutcomesRequest OutcomesRequest(std::vector<partition::CallOutcome> ou
   return request;
 }
 
-// Of a key that cart::TimerKey made.
-v1::OrderTimerDueRequest TimerRequest(const partition::TimerKey& timer) {
-  v1::OrderTimerDueRequest request;
-  const std::pair<std::string, std::string> parts = absl::StrSplit(timer.key, absl::MaxSplits('/', 1));
-  request.set_order_id(parts.first);
-  request.set_timer(parts.second);
+std::unique_ptr<google::protobuf::Message> TimerRequest(const partition::TimerKey& timer) {
+  auto request = std::make_unique<v1::OrderTimerDueRequest>();
+  request->set_order_id(timer.aggregate_key);
+  request->set_timer(timer.name);
   return request;
+}
+
+// What a process is told ----------------------------------------------------------------------------------------------
+
+partition::ServiceDefinition DefineService() {
+  partition::ServiceDefinition service;
+  service.id = ServiceId::kCheckout;
+  service.fold_version = kStateFoldVersion;
+  partition::AggregateDefinition order = partition::AggregateDefinitionOf(kOrder);
+  order.on_timer = &TimerRequest;
+  order.on_outcomes = &OutcomesRequest;
+  service.aggregates = {std::move(order), partition::AggregateDefinitionOf(kNumberSeries)};
+  service.mostly_absent_tables.assign(kMostlyAbsentTables.begin(), kMostlyAbsentTables.end());
+  service.mostly_absent_tables.insert(service.mostly_absent_tables.end(), order::kMostlyAbsentTables.begin(),
+                                      order::kMostlyAbsentTables.end());
+  service.mostly_absent_tables.push_back(numbers::kNumbers.id());
+  AddImportCommands(&service);
+  AddCartCommands(&service);
+  AddOrderCommands(&service);
+  return service;
+}
+
+void DefineViews(std::vector<projection::ViewDefinition>* views) {
+  projection::ViewDefinition totals{ServiceId::kCheckout, kTotalsView, kTotalsViewName, kTotalsFoldVersion, {}};
+  totals.sources = {projection::ProjectionOf<v1::OrderEvent>(ServiceId::kCheckout, kOrder.type, &Project)};
+  views->push_back(std::move(totals));
+
+  projection::ViewDefinition work{ServiceId::kCheckout, order::kWorkView, order::kWorkViewName, kWorkFoldVersion, {}};
+  work.sources = {
+      projection::ProjectionOf<v1::OrderEvent>(ServiceId::kCheckout, kOrder.type, &order::ProjectWork, nullptr,
+                                               order::WorkFields()),
+      projection::ProjectionOf<inventory::v1::StockEvent>(ServiceId::kInventory, order::kStockEventType,
+                                                          &order::ProjectStock, nullptr, order::kStockFields)};
+  views->push_back(std::move(work));
+}
+
+// Reactions of checkout to its own facts, each asked for those in its list only.
+void DefineReactions(std::vector<projection::ReactionDefinition>* reactions) {
+  const auto add = [reactions](const char* name, auto react, absl::Span<const int> fields) {
+    reactions->push_back(projection::ReactionOf<v1::OrderEvent>(name, ServiceId::kCheckout, ServiceId::kCheckout,
+                                                                kOrder.type, react, fields));
+  };
+  add("links", &LinkReturns, kLinkReturnsFields);
+  add("takes", &TakeCarts, kTakeCartsFields);
+  add("merges", &SettleMerges, kSettleMergesFields);
 }
 
 }  // namespace
 
 void Define(host::Definitions* definitions) {
-  partition::ServiceDefinition service;
-  service.id = ServiceId::kCheckout;
-  service.fold_version = kStateFoldVersion;
-  service.aggregates = {partition::FoldOf(kOrder), partition::FoldOf(kNumberSeries)};
-  service.mostly_absent_tables.assign(kMostlyAbsentTables.begin(), kMostlyAbsentTables.end());
-  service.mostly_absent_tables.insert(service.mostly_absent_tables.end(), order::kMostlyAbsentTables.begin(),
-                                      order::kMostlyAbsentTables.end());
-  service.mostly_absent_tables.push_back(numbers::kNumbers.id());
-  service.callables.insert(partition::CallableOf<v1::AssignOrderNumberRequest, v1::AssignOrderNumberResponse>(
-      &numbers::Decide, kNumberSeries));
-  service.on_outcome = partition::OutcomesTo<v1::RecordOutcomesRequest, v1::RecordOutcomesResponse>(
-      &OutcomesRequest, &order::Decide, kOrder);
-  service.on_timer =
-      partition::TimerTo<v1::OrderTimerDueRequest, v1::OrderTimerDueResponse>(&TimerRequest, &order::Decide, kOrder);
-  definitions->services.push_back(std::move(service));
-
-  projection::ViewDefinition totals{ServiceId::kCheckout, kTotalsView, kTotalsViewName, kTotalsFoldVersion, {}};
-  totals.sources = {projection::ProjectionOf<v1::OrderEvent>(ServiceId::kCheckout, kOrder.type, &Project)};
-  definitions->views.push_back(std::move(totals));
-  definitions->views.push_back(DefineWork());
-
-  definitions->reactions.push_back(DefineReactions());
-
+  definitions->services.push_back(DefineService());
+  DefineViews(&definitions->views);
+  DefineReactions(&definitions->reactions);
   definitions->schemas
       .AddState(ServiceId::kCheckout, partition::WithRuntimeTables(numbers::AddTables(order::AddTables(StateSchema()))))
       .AddView(ServiceId::kCheckout, kTotalsView, kTotalsViewName, TotalsSchema())

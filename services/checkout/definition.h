@@ -3,7 +3,7 @@
 #define HALLES_SERVICES_CHECKOUT_DEFINITION_H_
 
 #include "halles/checkout/v1/checkout_events.pb.h"
-#include "libs/host/host.h"
+#include "libs/host/definitions.h"
 #include "libs/partition/service_definition.h"
 #include "services/checkout/imports/state.h"
 #include "services/checkout/numbers/state.h"

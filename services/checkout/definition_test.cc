@@ -3,12 +3,15 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "halles/log/v1/envelope.pb.h"
 #include "libs/partition/timers.h"
+#include "libs/saga/saga.h"
 #include "services/checkout/cart/test_builders.h"
+#include "services/checkout/imports/ids.h"
 
 namespace halles::checkout {
 namespace {
@@ -19,42 +22,91 @@ host::Definitions Defined() {
   return definitions;
 }
 
-// Which facts of `event`, recorded by cart "a", lead to how many requests.
+// To how many requests `event`, recorded by cart "a", leads.
 size_t ReactionsTo(const host::Definitions& definitions, const v1::OrderEvent& event) {
   const std::string payload = event.SerializeAsString();
   partition::FactContext context;
   context.aggregate_id = "a";
-  std::vector<projection::Reaction> reactions;
-  for (const projection::ReactionDefinition& part : definitions.reactions.at(0).Parts()) {
-    bool wanted = false;
-    for (const int field : part.fields) wanted = wanted || field == projection::FirstFieldOf(payload);
-    if (!wanted) continue;
-    EXPECT_TRUE(part.react(payload, context, &reactions).ok());
+  size_t requests = 0;
+  for (const projection::ReactionDefinition& reaction : definitions.reactions) {
+    if (!projection::Handles(reaction.fields, payload)) continue;
+    const absl::StatusOr<projection::Requests> made = reaction.react(payload, context);
+    EXPECT_TRUE(made.ok()) << made.status();
+    if (made.ok()) requests += made->size();
   }
-  return reactions.size();
+  return requests;
+}
+
+// What the command decides at that time, as it is recorded.
+log::v1::Batch Decided(const partition::ServiceDefinition& service, std::unique_ptr<google::protobuf::Message> request,
+                       const store::RowReader& state, UnixMicros now) {
+  log::v1::Batch batch;
+  const partition::CommandDefinition* definition = service.FindCommand(request->GetDescriptor()->full_name());
+  EXPECT_NE(definition, nullptr);
+  if (definition == nullptr) return batch;
+  const std::string key = definition->KeyOf(*request);
+  const std::unique_ptr<partition::Command> command =
+      definition->Make(std::move(*request), key, "", [](const auto&, partition::AnswerPosition) {});
+  EXPECT_EQ(command->envelope.aggregate, (partition::AggregateRef{kOrder.type, key}));
+  partition::CommandContext context;
+  context.now = now;
+  EXPECT_TRUE(command->Decide(state, context).value());
+  command->Record(&batch);
+  return batch;
 }
 
 TEST(Define, LetsTheTimerOfACartAbandonIt) {
   GivenCarts given;
   given.Record(Add("a", {CartLineOf("1")}));
-  const partition::TimerKey timer{given.Cart("a").abandon_us(), cart::TimerKey(OrderId::FromString("a"), cart::kTimer)};
-  const std::unique_ptr<partition::Command> command =
-      Defined().services.at(0).on_timer(timer, [](const absl::Status&) {});
-  partition::CommandContext context;
-  context.now = timer.due_us;
-  ASSERT_EQ(command->Decide(given.rows(), context).value(), true);
-  log::v1::Batch batch;
-  command->Record(&batch);
+  const host::Definitions definitions = Defined();
+  const partition::ServiceDefinition& service = definitions.services.at(0);
+  const UnixMicros due = given.Cart("a").abandon_us();
+  const partition::TimerKey timer{due, "", kOrder.type, "a", std::string(cart::kTimer)};
+  const log::v1::Batch batch = Decided(service, service.Find(kOrder.type)->on_timer(timer), given.rows(), due);
   ASSERT_EQ(batch.events_size(), 1);
   EXPECT_EQ(batch.events(0).aggregate_id(), "a");
+  EXPECT_EQ(batch.events(0).type(), kOrder.type);
   v1::OrderEvent event;
   ASSERT_TRUE(event.ParseFromString(batch.events(0).payload()));
   EXPECT_TRUE(event.has_cart_abandoned());
 }
 
+TEST(Define, TellsOutcomesToTheOrderThatCalled) {
+  const host::Definitions definitions = Defined();
+  std::vector<partition::CallOutcome> outcomes(2);
+  outcomes[0].reply_to = {kOrder.type, "a"};
+  outcomes[0].reply_tag = "a/1/s0";
+  outcomes[0].kind = partition::CallOutcome::Kind::kSucceeded;
+  outcomes[0].response = "held";
+  outcomes[1].reply_to = {kOrder.type, "a"};
+  outcomes[1].reply_tag = "a/1/s1";
+  outcomes[1].kind = partition::CallOutcome::Kind::kRefused;
+  outcomes[1].refusal = absl::FailedPreconditionError("too few");
+  const auto made = definitions.services.at(0).Find(kOrder.type)->on_outcomes(outcomes);
+  const auto& request = static_cast<const v1::RecordOutcomesRequest&>(*made);
+  EXPECT_EQ(request.order_id(), "a");
+  ASSERT_EQ(request.outcomes_size(), 2);
+  EXPECT_EQ(request.outcomes(0).tag(), "a/1/s0");
+  EXPECT_TRUE(request.outcomes(0).succeeded());
+  EXPECT_EQ(request.outcomes(0).response(), "held");
+  EXPECT_FALSE(request.outcomes(1).succeeded());
+  EXPECT_EQ(saga::DecodeRefusal(request.outcomes(1).refusal()).message(), "too few");
+}
+
+TEST(Define, NamesTheImportedOrderByItsExternalId) {
+  const host::Definitions definitions = Defined();
+  v1::ImportOrderRequest request;
+  request.mutable_order()->mutable_external()->set_source("till");
+  request.mutable_order()->mutable_external()->set_external_id("7");
+  const partition::CommandDefinition* import =
+      definitions.services.at(0).FindCommand(v1::ImportOrderRequest::descriptor()->full_name());
+  ASSERT_NE(import, nullptr);
+  EXPECT_EQ(import->KeyOf(request), OrderIdOf("", request.order().external()).ToString());
+}
+
 TEST(Define, AsksReactionsOnlyAboutFactsThatTheyFollow) {
   const host::Definitions definitions = Defined();
-  ASSERT_EQ(definitions.reactions.size(), 1u);
+  ASSERT_EQ(definitions.reactions.size(), 3u);
   v1::OrderEvent event;
   event.mutable_cart_given()->set_into_cart_id("b");
   EXPECT_EQ(ReactionsTo(definitions, event), 1u);

@@ -1,4 +1,4 @@
-// The methods of orders: check, name the order, submit or read.
+// The methods of orders: submit, wait for what follows, or read.
 #include "services/checkout/order_service.h"
 
 #include <optional>
@@ -7,10 +7,8 @@
 
 #include "libs/base/status.h"
 #include "libs/host/calls.h"
-#include "services/checkout/definition.h"
+#include "libs/host/submit.h"
 #include "services/checkout/imports/record.h"
-#include "services/checkout/order/checks.h"
-#include "services/checkout/order/commands.h"
 #include "services/checkout/order/queries.h"
 #include "services/checkout/order/work.h"
 
@@ -23,33 +21,25 @@ const std::string& OrderOf(const Request& request) {
   return request.order_id();
 }
 
-// Sends a command to the slot of its order.
-template <typename Response, typename Request, typename Reply>
-absl::Status Send(host::Host& host, const Request& request, const rpc::Call& call, Reply reply) {
-  RETURN_IF_ERROR(order::Validate(request));
-  host::Submit<Response>(host, ServiceId::kCheckout, OrderOf(request), request, &order::Decide, kOrder, call, reply);
-  return absl::OkStatus();
-}
-
-// The same, and answers with how what it began has ended, as far as that is known by the deadline.
+// Submits the request and answers with how what it began has ended, as far as that is known by the deadline.
 template <typename Response, typename Request, typename Reply>
 absl::Status SendAndWait(host::Host& host, const Request& request, const rpc::Call& call, Reply reply) {
-  return Send<Response>(host, request, call,
-                        [&host, request, deadline = call.deadline, reply](const absl::StatusOr<Response>& begun) {
-                          if (!begun.ok()) {
-                            reply(begun.status());
-                            return;
-                          }
-                          host::ReadStateWhen<Response>(
-                              host, ServiceId::kCheckout, OrderOf(request), begun->consistency_token(), deadline,
-                              [request](const store::RowReader& state, SlotId slot,
-                                        std::string token) -> absl::StatusOr<std::optional<Response>> {
-                                ASSIGN_OR_RETURN(std::optional<Response> ended, order::OutcomeOf(state, slot, request));
-                                if (ended.has_value()) ended->set_consistency_token(std::move(token));
-                                return ended;
-                              },
-                              reply);
-                        });
+  return host::Submit<Response>(
+      host, request, call, [&host, request, deadline = call.deadline, reply](const absl::StatusOr<Response>& begun) {
+        if (!begun.ok()) {
+          reply(begun.status());
+          return;
+        }
+        host::ReadStateWhen<Response>(
+            host, ServiceId::kCheckout, OrderOf(request), begun->consistency_token(), deadline,
+            [request](const store::RowReader& state, SlotId slot,
+                      std::string token) -> absl::StatusOr<std::optional<Response>> {
+              ASSIGN_OR_RETURN(std::optional<Response> ended, order::OutcomeOf(state, slot, request));
+              if (ended.has_value()) ended->set_consistency_token(std::move(token));
+              return ended;
+            },
+            reply);
+      });
 }
 
 }  // namespace
@@ -68,17 +58,13 @@ grpc::ServerUnaryReactor* OrderDoor::PlaceOrder(grpc::CallbackServerContext* con
 grpc::ServerUnaryReactor* OrderDoor::CancelOrder(grpc::CallbackServerContext* context,
                                                  const v1::CancelOrderRequest* request,
                                                  v1::CancelOrderResponse* response) {
-  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return Send<v1::CancelOrderResponse>(host_, asked, call, reply);
-  });
+  return door_.Command(context, request, response, host::SubmitTo<v1::CancelOrderResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* OrderDoor::ReturnLines(grpc::CallbackServerContext* context,
                                                  const v1::ReturnLinesRequest* request,
                                                  v1::ReturnLinesResponse* response) {
-  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return Send<v1::ReturnLinesResponse>(host_, asked, call, reply);
-  });
+  return door_.Command(context, request, response, host::SubmitTo<v1::ReturnLinesResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* OrderDoor::ExchangeLines(grpc::CallbackServerContext* context,
@@ -92,57 +78,43 @@ grpc::ServerUnaryReactor* OrderDoor::ExchangeLines(grpc::CallbackServerContext* 
 grpc::ServerUnaryReactor* OrderDoor::PrepareFulfilment(grpc::CallbackServerContext* context,
                                                        const v1::PrepareFulfilmentRequest* request,
                                                        v1::PrepareFulfilmentResponse* response) {
-  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return Send<v1::PrepareFulfilmentResponse>(host_, asked, call, reply);
-  });
+  return door_.Command(context, request, response, host::SubmitTo<v1::PrepareFulfilmentResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* OrderDoor::ReadyFulfilment(grpc::CallbackServerContext* context,
                                                      const v1::ReadyFulfilmentRequest* request,
                                                      v1::ReadyFulfilmentResponse* response) {
-  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return Send<v1::ReadyFulfilmentResponse>(host_, asked, call, reply);
-  });
+  return door_.Command(context, request, response, host::SubmitTo<v1::ReadyFulfilmentResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* OrderDoor::CollectFulfilment(grpc::CallbackServerContext* context,
                                                        const v1::CollectFulfilmentRequest* request,
                                                        v1::CollectFulfilmentResponse* response) {
-  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return Send<v1::CollectFulfilmentResponse>(host_, asked, call, reply);
-  });
+  return door_.Command(context, request, response, host::SubmitTo<v1::CollectFulfilmentResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* OrderDoor::ShipFulfilment(grpc::CallbackServerContext* context,
                                                     const v1::ShipFulfilmentRequest* request,
                                                     v1::ShipFulfilmentResponse* response) {
-  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return Send<v1::ShipFulfilmentResponse>(host_, asked, call, reply);
-  });
+  return door_.Command(context, request, response, host::SubmitTo<v1::ShipFulfilmentResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* OrderDoor::CompleteFulfilment(grpc::CallbackServerContext* context,
                                                         const v1::CompleteFulfilmentRequest* request,
                                                         v1::CompleteFulfilmentResponse* response) {
-  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return Send<v1::CompleteFulfilmentResponse>(host_, asked, call, reply);
-  });
+  return door_.Command(context, request, response, host::SubmitTo<v1::CompleteFulfilmentResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* OrderDoor::DelayFulfilment(grpc::CallbackServerContext* context,
                                                      const v1::DelayFulfilmentRequest* request,
                                                      v1::DelayFulfilmentResponse* response) {
-  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return Send<v1::DelayFulfilmentResponse>(host_, asked, call, reply);
-  });
+  return door_.Command(context, request, response, host::SubmitTo<v1::DelayFulfilmentResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* OrderDoor::CancelFulfilment(grpc::CallbackServerContext* context,
                                                       const v1::CancelFulfilmentRequest* request,
                                                       v1::CancelFulfilmentResponse* response) {
-  return door_.Command(context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) {
-    return Send<v1::CancelFulfilmentResponse>(host_, asked, call, reply);
-  });
+  return door_.Command(context, request, response, host::SubmitTo<v1::CancelFulfilmentResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* OrderDoor::RerouteFulfilment(grpc::CallbackServerContext* context,

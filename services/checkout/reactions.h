@@ -5,9 +5,8 @@
 #include <array>
 #include <vector>
 
-#include "halles/checkout/v1/cart_service.pb.h"
 #include "halles/checkout/v1/checkout_events.pb.h"
-#include "halles/checkout/v1/checkout_service.pb.h"
+#include "halles/checkout/v1/checkout_internal.pb.h"
 #include "libs/partition/domain.h"
 
 namespace halles::checkout {

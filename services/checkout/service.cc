@@ -1,25 +1,17 @@
-// The methods of checkout: check, name the aggregate, submit or read.
+// The methods of checkout: submit or read.
 #include "services/checkout/service.h"
 
 #include <string>
 #include <utility>
 
-#include "libs/base/identifiers/identifier.h"
 #include "libs/base/status.h"
 #include "libs/host/calls.h"
-#include "services/checkout/definition.h"
-#include "services/checkout/imports/commands.h"
+#include "libs/host/submit.h"
 #include "services/checkout/imports/ids.h"
-#include "services/checkout/imports/record.h"
 #include "services/checkout/projection.h"
 #include "services/checkout/queries.h"
 
 namespace halles::checkout {
-namespace {
-
-constexpr absl::string_view kTenant = "";
-
-}  // namespace
 
 CheckoutDoor::CheckoutDoor(host::Host* host, telemetry::Metrics* metrics)
     : host_(*host), door_(v1::CheckoutService::service_full_name(), metrics) {}
@@ -27,33 +19,13 @@ CheckoutDoor::CheckoutDoor(host::Host* host, telemetry::Metrics* metrics)
 grpc::ServerUnaryReactor* CheckoutDoor::ImportOrder(grpc::CallbackServerContext* context,
                                                     const v1::ImportOrderRequest* request,
                                                     v1::ImportOrderResponse* response) {
-  return door_.Command(context, request, response,
-                       [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
-                         v1::ImportOrderRequest command = asked;
-                         RETURN_IF_ERROR(HashIdentifiers(host_.identifier_keys(), "order.identifiers",
-                                                         command.mutable_order()->mutable_identifiers()));
-                         RETURN_IF_ERROR(Validate(command));
-                         const OrderId order = OrderIdOf(kTenant, command.order().external());
-                         host::Submit<v1::ImportOrderResponse>(host_, ServiceId::kCheckout, order.ToString(),
-                                                               std::move(command), &Decide, kOrder, call, reply);
-                         return absl::OkStatus();
-                       });
+  return door_.Command(context, request, response, host::SubmitTo<v1::ImportOrderResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* CheckoutDoor::ImportReturn(grpc::CallbackServerContext* context,
                                                      const v1::ImportReturnRequest* request,
                                                      v1::ImportReturnResponse* response) {
-  return door_.Command(context, request, response,
-                       [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
-                         v1::ImportReturnRequest command = asked;
-                         RETURN_IF_ERROR(HashIdentifiers(host_.identifier_keys(), "return_record.identifiers",
-                                                         command.mutable_return_record()->mutable_identifiers()));
-                         RETURN_IF_ERROR(Validate(command));
-                         const ReturnId id = ReturnIdOf(kTenant, command.return_record().external());
-                         host::Submit<v1::ImportReturnResponse>(host_, ServiceId::kCheckout, id.ToString(),
-                                                                std::move(command), &Decide, kOrder, call, reply);
-                         return absl::OkStatus();
-                       });
+  return door_.Command(context, request, response, host::SubmitTo<v1::ImportReturnResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* CheckoutDoor::GetImportedOrder(grpc::CallbackServerContext* context,

@@ -9,6 +9,7 @@
 #include "absl/time/civil_time.h"
 #include "absl/time/time.h"
 #include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/checkout_internal.pb.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
 #include "libs/base/money.h"
 #include "libs/testing/given_when_then.h"

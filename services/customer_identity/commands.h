@@ -4,6 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "halles/customer_identity/v1/customer_identity_events.pb.h"
+#include "halles/customer_identity/v1/customer_identity_internal.pb.h"
 #include "halles/customer_identity/v1/customer_identity_service.pb.h"
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"

@@ -3,7 +3,7 @@
 #define HALLES_SERVICES_CUSTOMER_IDENTITY_DEFINITION_H_
 
 #include "halles/customer_identity/v1/customer_identity_events.pb.h"
-#include "libs/host/host.h"
+#include "libs/host/definitions.h"
 #include "libs/partition/service_definition.h"
 #include "services/customer_identity/state.h"
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "halles/checkout/v1/checkout_events.pb.h"
-#include "halles/customer_identity/v1/customer_identity_service.pb.h"
+#include "halles/customer_identity/v1/customer_identity_internal.pb.h"
 #include "libs/partition/domain.h"
 
 namespace halles::customer_identity {

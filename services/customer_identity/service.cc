@@ -1,6 +1,7 @@
 // The methods of customer identity: hash the name, wait for the token, read the view.
 #include "services/customer_identity/service.h"
 
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "libs/host/calls.h"
 #include "services/customer_identity/projection.h"
 #include "services/customer_identity/queries.h"
+#include "services/customer_identity/watches.h"
 
 namespace halles::customer_identity {
 namespace {
@@ -21,7 +23,7 @@ absl::Status HashName(const host::Host& host, v1::CustomerName* name) {
 
 }  // namespace
 
-CustomerIdentityDoor::CustomerIdentityDoor(host::Host* host, std::shared_ptr<Watches> watches,
+CustomerIdentityDoor::CustomerIdentityDoor(host::Host* host, std::shared_ptr<host::Watches> watches,
                                            telemetry::Metrics* metrics)
     : host_(*host), watches_(std::move(watches)), door_(v1::CustomerIdentityService::service_full_name(), metrics) {
   watches_->Attach(host);
@@ -92,7 +94,8 @@ grpc::ServerWriteReactor<v1::WatchCustomerResponse>* CustomerIdentityDoor::Watch
         if (!asked.resume_token().empty()) {
           ASSIGN_OR_RETURN(resume, DecodeToken(host_.install(), asked.resume_token()));
         }
-        return watches_->Add(std::move(name), std::move(resume), std::move(writer));
+        return watches_->Add(
+            std::make_shared<CustomerWatcher>(std::move(name), std::move(resume), host_.install(), std::move(writer)));
       });
 }
 

@@ -6,9 +6,9 @@
 
 #include "halles/customer_identity/v1/customer_identity_service.grpc.pb.h"
 #include "libs/host/host.h"
+#include "libs/host/watches.h"
 #include "libs/rpc/door.h"
 #include "libs/telemetry/metrics.h"
-#include "services/customer_identity/watches.h"
 
 namespace halles::customer_identity {
 
@@ -16,8 +16,8 @@ namespace halles::customer_identity {
 // Lifetime: host and metrics outlive it; it outlives the server.
 class CustomerIdentityDoor final : public v1::CustomerIdentityService::CallbackService {
  public:
-  // `watches` is told by the host what its views touch.
-  CustomerIdentityDoor(host::Host* host, std::shared_ptr<Watches> watches, telemetry::Metrics* metrics);
+  // `watches` is told by the host what events touch.
+  CustomerIdentityDoor(host::Host* host, std::shared_ptr<host::Watches> watches, telemetry::Metrics* metrics);
 
   grpc::ServerUnaryReactor* GetCustomerView(grpc::CallbackServerContext* context,
                                             const v1::GetCustomerViewRequest* request,
@@ -33,7 +33,7 @@ class CustomerIdentityDoor final : public v1::CustomerIdentityService::CallbackS
 
  private:
   host::Host& host_;
-  const std::shared_ptr<Watches> watches_;  // shared with the host's listener and with tasks
+  const std::shared_ptr<host::Watches> watches_;  // shared with the host's listener, other doors and tasks
   rpc::Door door_;
 };
 

@@ -8,6 +8,7 @@
 
 #include "gtest/gtest.h"
 #include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/customer_identity/v1/customer_identity_internal.pb.h"
 #include "halles/customer_identity/v1/customer_identity_service.pb.h"
 #include "libs/base/hash.h"
 #include "libs/testing/given_when_then.h"

@@ -35,11 +35,10 @@ GetStatusResponse StatusOf(host::Host& host, const std::string& only_service) {
   status.set_caught_up(host.caught_up());
   std::map<store::FoldId, store::FoldMeta> metas;
   if (auto stored = host.Metas(); stored.ok()) metas = *std::move(stored);
-  std::vector<partition::SlotState> slots;
+  const std::vector<partition::SlotState> slots = host.SlotStates();
   std::vector<std::pair<const projection::ViewDefinition*, std::vector<projection::SourceState>>> views;
-  host.With([&](host::Stack& stack) {
-        slots = stack.runtime->States();
-        for (const auto& view : stack.views) views.emplace_back(&view->definition(), view->States());
+  host.With([&](host::Serving& serving) {
+        for (const auto& view : serving.pool->views()) views.emplace_back(&view->definition(), view->States());
         for (const partition::SlotState& slot : slots) {
           if (!only_service.empty() && ServiceName(slot.slot.service) != only_service) continue;
           admin::v1::SlotStatus* out = status.add_slots();
@@ -113,13 +112,13 @@ void Prove(const std::function<absl::StatusOr<host::Proof>(const projection::Rep
 AdminDoor::AdminDoor(host::Host* host, telemetry::Metrics* metrics)
     : host_(*host),
       door_(admin::v1::AdminService::service_full_name(), metrics),
-      proofs_("proofs", [] {}),
-      tails_("tails", [] {}) {}
+      proofs_(host->scheduler().NewQueue("proofs")),
+      tails_(host->scheduler().NewQueue("tails")) {}
 
 AdminDoor::~AdminDoor() {
   stopping_.store(true, std::memory_order_relaxed);
-  proofs_.Stop();
-  tails_.Stop();
+  proofs_->Stop();
+  tails_->Stop();
 }
 
 grpc::ServerUnaryReactor* AdminDoor::GetStatus(grpc::CallbackServerContext* context,
@@ -147,19 +146,14 @@ class AdminDoor::Tail : public std::enable_shared_from_this<Tail> {
 
   void Start() {
     if (request_.follow()) {
-      std::weak_ptr<Tail> weak = weak_from_this();
-      subscription_ = door_.host_.log().Subscribe([weak, slot = slot_](absl::Span<const eventlog::SlotEnd> grown) {
-        for (const eventlog::SlotEnd& end : grown) {
-          if (end.slot != slot) continue;
-          if (const std::shared_ptr<Tail> tail = weak.lock()) tail->Soon();
-        }
-      });
+      growth_ = std::make_unique<Growth>(door_.tails_.get(), weak_from_this());
+      subscription_ = door_.host_.log().Follow({.slots = {slot_}, .listener = growth_.get()});
     }
     Soon();
   }
 
   void Soon() {
-    door_.tails_.Post([self = shared_from_this()] { self->Read(); });
+    door_.tails_->Post([self = shared_from_this()] { self->Read(); });
   }
 
   // On the thread of tails.
@@ -169,6 +163,23 @@ class AdminDoor::Tail : public std::enable_shared_from_this<Tail> {
   }
 
  private:
+  // Reads on when the slot has grown. Holds nobody, so that the last one to let go of a tail is never the log's thread.
+  class Growth : public eventlog::LogListener {
+   public:
+    Growth(TaskQueue* queue, std::weak_ptr<Tail> tail) : queue_(queue), tail_(std::move(tail)) {}
+    void OnGrowth(absl::Span<const eventlog::SlotEnd>) override { Wake(); }
+    void OnReset(absl::Span<const SlotId>) override { Wake(); }
+
+   private:
+    void Wake() {
+      queue_->Post([tail = tail_] {
+        if (const std::shared_ptr<Tail> alive = tail.lock()) alive->Read();
+      });
+    }
+    TaskQueue* const queue_;
+    const std::weak_ptr<Tail> tail_;
+  };
+
   void Read() {
     if (ended_) return;
     if (const absl::Status status = ReadSome(); !status.ok() || done_) {
@@ -222,6 +233,7 @@ class AdminDoor::Tail : public std::enable_shared_from_this<Tail> {
   eventlog::Cursor cursor_;
   const rpc::StreamWriter<TailLogResponse> writer_;
   std::unique_ptr<eventlog::LogReader> reader_;
+  std::unique_ptr<Growth> growth_;
   std::unique_ptr<eventlog::Subscription> subscription_;
   bool done_ = false;
   bool ended_ = false;
@@ -238,7 +250,7 @@ grpc::ServerWriteReactor<TailLogResponse>* AdminDoor::TailLog(grpc::CallbackServ
                               absl::StrCat("slots are numbered 0 to ", host_.log().identity().slots_per_service - 1));
         }
         auto tail = std::make_shared<Tail>(this, SlotId{service, static_cast<uint16_t>(asked.slot())}, asked, writer);
-        writer.OnCancel([this, tail] { tails_.Post([tail] { tail->End(); }); });
+        writer.OnCancel([this, tail] { tails_->Post([tail] { tail->End(); }); });
         tail->Start();
         return absl::OkStatus();
       });
@@ -286,7 +298,7 @@ grpc::ServerWriteReactor<VerifyResponse>* AdminDoor::Verify(grpc::CallbackServer
                                                             const admin::v1::VerifyRequest* request) {
   return door_.Watch<VerifyResponse>(
       context, request, [this](const auto&, const rpc::Call&, rpc::StreamWriter<VerifyResponse> writer) {
-        proofs_.Post([this, writer] {
+        proofs_->Post([this, writer] {
           Prove<VerifyResponse>([this](const auto& observer) { return host_.Verify(observer); }, stopping_, writer);
         });
       });
@@ -296,7 +308,7 @@ grpc::ServerWriteReactor<RebuildResponse>* AdminDoor::Rebuild(grpc::CallbackServ
                                                               const admin::v1::RebuildRequest* request) {
   return door_.Watch<RebuildResponse>(
       context, request, [this](const auto&, const rpc::Call&, rpc::StreamWriter<RebuildResponse> writer) {
-        proofs_.Post([this, writer] {
+        proofs_->Post([this, writer] {
           Prove<RebuildResponse>([this](const auto& observer) { return host_.Rebuild(observer); }, stopping_, writer);
         });
       });

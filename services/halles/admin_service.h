@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "halles/admin/v1/admin_service.grpc.pb.h"
+#include "libs/base/scheduler.h"
 #include "libs/host/host.h"
-#include "libs/partition/executor.h"
 #include "libs/rpc/door.h"
 #include "libs/telemetry/metrics.h"
 
@@ -37,9 +37,9 @@ class AdminDoor final : public admin::v1::AdminService::CallbackService {
   class Tail;
   host::Host& host_;
   rpc::Door door_;
-  std::atomic<bool> stopping_{false};  // relaxed: looked at again and again
-  partition::Executor proofs_;         // verify and rebuild run here, one after the other
-  partition::Executor tails_;          // records are read and decoded here
+  std::atomic<bool> stopping_{false};        // relaxed: looked at again and again
+  const std::unique_ptr<TaskQueue> proofs_;  // verify and rebuild run here, one after the other
+  const std::unique_ptr<TaskQueue> tails_;   // records are read and decoded here
 };
 
 }  // namespace halles::program

@@ -18,7 +18,7 @@ std::vector<double> BatchBounds() { return {1, 2, 4, 8, 16, 32, 64, 128, 256, 51
 
 }  // namespace
 
-void ObserveHost(telemetry::Metrics* metrics, host::HostOptions* options) {
+void ObserveHost(telemetry::Metrics* metrics, host::InstallationOptions* installation, host::HostOptions* options) {
   telemetry::HotHistogram& commit = metrics->AddHotHistogram(
       "halles_log_commit_seconds", "Time of one write to the log and its sync", CommitBounds());
   telemetry::HotHistogram& batch =
@@ -26,14 +26,14 @@ void ObserveHost(telemetry::Metrics* metrics, host::HostOptions* options) {
   telemetry::HotHistogram& command =
       metrics->AddHotHistogram("halles_command_seconds", "Time from submission of a command to its confirmed answer",
                                telemetry::LatencyBounds());
-  options->observe_commit = [&commit, &batch](absl::Duration duration, size_t records) {
+  installation->observe_commit = [&commit, &batch](absl::Duration duration, size_t records) {
     commit.Observe(absl::ToDoubleSeconds(duration));
     batch.Observe(static_cast<double>(records));
   };
   options->observe_command = [&command](absl::Duration duration) { command.Observe(absl::ToDoubleSeconds(duration)); };
 }
 
-Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host) {
+Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host, const host::Installation* installation) {
   using Kind = telemetry::Metrics::Kind;
   const auto add = [&](Kind kind, const std::string& name, const std::string& help, std::function<double()> function,
                        const telemetry::Labels& labels = {}) {
@@ -53,17 +53,19 @@ Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host) {
   count("halles_lost_records_total", "Records that can never be accepted; their requests were answered ABORTED",
         counters.lost);
   count("halles_replayed_records_total", "Records folded from the log since the start", counters.replayed);
+  count("halles_failed_reads_total", "Reads of rows that failed in a decision or a fold; each was tried again",
+        counters.failed_reads);
   count("halles_calls_total", "Calls that records sent to other aggregates, as steps of sagas do", counters.calls);
   count("halles_timers_total", "Timers that were due", counters.timers);
   add(Kind::kGauge, "halles_stopped_slots", "Slots that stopped; see the log and `hallesctl status`",
       [host] { return static_cast<double>(host->counters().stopped_slots.load(std::memory_order_relaxed)); });
   add(Kind::kGauge, "halles_log_healthy", "1 unless the log refuses appends, such as on a full disk",
-      [host] { return host->log_health().ok() ? 1.0 : 0.0; });
+      [installation] { return installation->log_health().ok() ? 1.0 : 0.0; });
 
   const auto with_store = [host](std::function<double(const store::Store&)> read) {
     return [host, read = std::move(read)] {
       double value = 0;
-      host->With([&](host::Stack& stack) { value = read(*stack.store); }).IgnoreError();
+      host->With([&](host::Serving& serving) { value = read(*serving.store); }).IgnoreError();
       return value;
     };
   };
@@ -79,8 +81,8 @@ Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host) {
     add(Kind::kGauge, "halles_projection_lag_records", "Records between a view and the end of its sources",
         [host, service = view.service, number = view.view] {
           double lag = 0;
-          host->With([&](host::Stack& stack) {
-                for (const auto& [slot, reached] : stack.View(service, number).positions()) {
+          host->With([&](host::Serving& serving) {
+                for (const auto& [slot, reached] : serving.pool->View(service, number).positions()) {
                   const absl::StatusOr<Position> end = host->log().End(slot);
                   if (end.ok() && *end > reached) lag += static_cast<double>(*end - reached);
                 }

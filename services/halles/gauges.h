@@ -6,17 +6,18 @@
 #include <vector>
 
 #include "libs/host/host.h"
+#include "libs/host/installation.h"
 #include "libs/telemetry/metrics.h"
 
 namespace halles::program {
 
 // Lets the host observe its hot paths into histograms. Before it is opened; metrics outlive it.
-void ObserveHost(telemetry::Metrics* metrics, host::HostOptions* options);
+void ObserveHost(telemetry::Metrics* metrics, host::InstallationOptions* installation, host::HostOptions* options);
 
 // Lifetime: metrics and host outlive it.
 class Gauges {
  public:
-  Gauges(telemetry::Metrics* metrics, host::Host* host);
+  Gauges(telemetry::Metrics* metrics, host::Host* host, const host::Installation* installation);
 
  private:
   std::vector<std::unique_ptr<telemetry::Metrics::Handle>> handles_;

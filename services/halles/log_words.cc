@@ -65,7 +65,7 @@ std::string EventJson(const host::Definitions& definitions, ServiceId service, c
   }
   for (const partition::ServiceDefinition& definition : definitions.services) {
     if (definition.id != service) continue;
-    const partition::AggregateFold* fold = definition.Find(event.type());
+    const partition::AggregateDefinition* fold = definition.Find(event.type());
     if (fold == nullptr) break;
     const std::unique_ptr<google::protobuf::Message> message = fold->new_event();
     if (message->ParseFromString(event.payload())) return Json(*message);

@@ -4,6 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "halles/inventory/v1/inventory_events.pb.h"
+#include "halles/inventory/v1/inventory_internal.pb.h"
 #include "halles/inventory/v1/inventory_service.pb.h"
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"

@@ -1,14 +1,20 @@
 // Lists the parts of inventory.
 #include "services/inventory/definition.h"
 
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "halles/checkout/v1/checkout_events.pb.h"
-#include "libs/partition/callable.h"
+#include "halles/inventory/v1/inventory_internal.pb.h"
+#include "halles/inventory/v1/inventory_service.pb.h"
+#include "libs/base/identifiers/identifier.h"
+#include "libs/base/status.h"
+#include "libs/partition/command_definition.h"
 #include "libs/partition/runtime_tables.h"
 #include "services/inventory/commands.h"
+#include "services/inventory/limits.h"
 #include "services/inventory/projection.h"
 #include "services/inventory/reactions.h"
 
@@ -19,31 +25,72 @@ constexpr uint32_t kStateFoldVersion = 1;
 constexpr uint32_t kStockFoldVersion = 1;
 constexpr uint32_t kOrderEventType = 1;  // of checkout, see checkout_events.proto
 
-template <typename Request, typename Response>
-void AddCallable(partition::ServiceDefinition* service) {
-  service->callables.insert(partition::CallableOf<Request, Response, v1::StockEvent>(&Decide, kStockItem));
+constexpr auto kCheckLimits = [](const partition::Preparation&, const auto* request) { return Validate(*request); };
+
+// Replaces a customer in clear by her keyed hash.
+absl::Status PrepareReservation(const partition::Preparation& with, v1::ReserveStockRequest* request) {
+  if (request->owner().has_customer()) {
+    RETURN_IF_ERROR(
+        HashIdentifier(*with.identifier_keys, "owner.customer", request->mutable_owner()->mutable_customer()));
+  }
+  return Validate(*request);
 }
 
-v1::ExpireHoldRequest Expire(const partition::TimerKey& timer) {
-  v1::ExpireHoldRequest request;
-  // A timer that names no hold is none of ours: the request names none either, and does nothing.
-  const HoldKey key = HoldOfTimer(timer.key).value_or(HoldKey());
-  request.set_sku(key.sku.ToString());
-  request.set_hold_id(key.hold);
+// Registers a command. Each is for the SKU that it names.
+template <typename Request, typename Prepare>
+void Add(Prepare prepare, partition::ServiceDefinition* service) {
+  service->Add(partition::CommandOf<Request>(
+      [](const Request& request) { return request.sku(); }, prepare,
+      [](const store::RowReader& state, const Request& request, const partition::CommandContext& context) {
+        return Decide(state, request, context);
+      },
+      kStockItem));
+}
+
+void AddCommands(partition::ServiceDefinition* service) {
+  Add<v1::ReceiveStockRequest>(kCheckLimits, service);
+  Add<v1::CountStockRequest>(kCheckLimits, service);
+  Add<v1::AdjustStockRequest>(kCheckLimits, service);
+  Add<v1::AllowBackorderRequest>(kCheckLimits, service);
+  Add<v1::ReserveStockRequest>(&PrepareReservation, service);
+  Add<v1::ExtendHoldRequest>(kCheckLimits, service);
+  Add<v1::MoveHoldRequest>(kCheckLimits, service);
+  Add<v1::ReleaseHoldRequest>(kCheckLimits, service);
+  Add<v1::CommitHoldRequest>(kCheckLimits, service);
+  Add<v1::ShipStockRequest>(kCheckLimits, service);
+  Add<v1::CancelReservationRequest>(kCheckLimits, service);
+  Add<v1::ReturnStockRequest>(kCheckLimits, service);
+  Add<v1::SendTransferRequest>(kCheckLimits, service);
+  Add<v1::ReceiveTransferRequest>(kCheckLimits, service);
+  Add<v1::ExpireHoldRequest>(partition::kNoDoor, service);
+  Add<v1::ApplyOrderFactRequest>(partition::kNoDoor, service);
+}
+
+// The timers of a SKU are the ends of its holds.
+std::unique_ptr<google::protobuf::Message> Expire(const partition::TimerKey& timer) {
+  auto request = std::make_unique<v1::ExpireHoldRequest>();
+  request->set_sku(timer.aggregate_key);
+  request->set_hold_id(timer.name);
   return request;
 }
 
+partition::ServiceDefinition DefineService() {
+  partition::ServiceDefinition service;
+  service.id = ServiceId::kInventory;
+  service.fold_version = kStateFoldVersion;
+  partition::AggregateDefinition stock_item = partition::AggregateDefinitionOf(kStockItem);
+  stock_item.on_timer = &Expire;
+  service.aggregates = {std::move(stock_item)};
+  service.mostly_absent_tables.assign(kMostlyAbsentTables.begin(), kMostlyAbsentTables.end());
+  AddCommands(&service);
+  return service;
+}
+
 // A stock event does not say its SKU: that is its aggregate.
-projection::SourceProjection StockProjection() {
-  projection::SourceProjection source =
-      projection::ProjectionOf<v1::StockEvent>(ServiceId::kInventory, kStockItem.type, &Project);
-  source.project = [project = std::move(source.project)](store::Rows& view, absl::string_view payload,
-                                                         const partition::FactContext& context,
-                                                         std::vector<std::string>* topics) {
-    if (topics != nullptr) topics->push_back(TopicOf(context.aggregate_id));
-    return project(view, payload, context, nullptr);
-  };
-  return source;
+absl::Status ProjectAndName(store::Rows& view, const v1::StockEvent& event, const partition::FactContext& context,
+                            std::vector<std::string>* topics) {
+  if (topics != nullptr) topics->push_back(TopicOf(context.aggregate_id));
+  return Project(view, event, context);
 }
 
 }  // namespace
@@ -51,29 +98,14 @@ projection::SourceProjection StockProjection() {
 std::string TopicOf(absl::string_view sku) { return absl::StrCat("stock/", sku); }
 
 void Define(host::Definitions* definitions) {
-  partition::ServiceDefinition service;
-  service.id = ServiceId::kInventory;
-  service.fold_version = kStateFoldVersion;
-  service.aggregates = {partition::FoldOf(kStockItem)};
-  service.mostly_absent_tables.assign(kMostlyAbsentTables.begin(), kMostlyAbsentTables.end());
-  AddCallable<v1::ReserveStockRequest, v1::ReserveStockResponse>(&service);
-  AddCallable<v1::MoveHoldRequest, v1::MoveHoldResponse>(&service);
-  AddCallable<v1::CommitHoldRequest, v1::CommitHoldResponse>(&service);
-  AddCallable<v1::ReleaseHoldRequest, v1::ReleaseHoldResponse>(&service);
-  AddCallable<v1::CancelReservationRequest, v1::CancelReservationResponse>(&service);
-  service.on_timer =
-      partition::TimerTo<v1::ExpireHoldRequest, v1::ExpireHoldResponse, v1::StockEvent>(&Expire, &Decide, kStockItem);
-  definitions->services.push_back(std::move(service));
+  definitions->services.push_back(DefineService());
 
   projection::ViewDefinition stock{ServiceId::kInventory, kStockView, kStockViewName, kStockFoldVersion, {}};
-  stock.sources = {StockProjection()};
+  stock.sources = {projection::ProjectionOf<v1::StockEvent>(ServiceId::kInventory, kStockItem.type, &ProjectAndName)};
   definitions->views.push_back(std::move(stock));
 
-  definitions->reactions.push_back(
-      projection::ReactionOf<checkout::v1::OrderEvent, v1::ApplyOrderFactRequest, v1::ApplyOrderFactResponse>(
-          "stock-follows", ServiceId::kInventory, ServiceId::kCheckout, kOrderEventType, &React,
-          [](const v1::ApplyOrderFactRequest& request) { return request.sku(); }, &Decide, kStockItem));
-  definitions->reactions.back().fields = ReactedFields();
+  definitions->reactions.push_back(projection::ReactionOf<checkout::v1::OrderEvent>(
+      "stock-follows", ServiceId::kInventory, ServiceId::kCheckout, kOrderEventType, &React, ReactedFields()));
 
   definitions->schemas.AddState(ServiceId::kInventory, partition::WithRuntimeTables(StateSchema()))
       .AddView(ServiceId::kInventory, kStockView, kStockViewName, StockSchema());

@@ -6,7 +6,7 @@
 
 #include "absl/strings/string_view.h"
 #include "halles/inventory/v1/inventory_events.pb.h"
-#include "libs/host/host.h"
+#include "libs/host/definitions.h"
 #include "libs/partition/service_definition.h"
 #include "services/inventory/state.h"
 

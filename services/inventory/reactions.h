@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "halles/checkout/v1/checkout_events.pb.h"
-#include "halles/inventory/v1/inventory_service.pb.h"
+#include "halles/inventory/v1/inventory_internal.pb.h"
 #include "libs/partition/domain.h"
 
 namespace halles::inventory {

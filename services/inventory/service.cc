@@ -1,135 +1,108 @@
-// The methods of inventory: check, name the SKU, submit or read.
+// The methods of inventory: submit or read.
 #include "services/inventory/service.h"
 
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
-#include "libs/base/identifiers/identifier.h"
 #include "libs/base/status.h"
 #include "libs/host/calls.h"
-#include "services/inventory/commands.h"
-#include "services/inventory/definition.h"
+#include "libs/host/submit.h"
 #include "services/inventory/limits.h"
 #include "services/inventory/projection.h"
 #include "services/inventory/queries.h"
+#include "services/inventory/watches.h"
 
 namespace halles::inventory {
-namespace {
 
-// Replaces a customer in clear by her keyed hash.
-absl::Status HashCustomer(const host::Host& host, v1::ReserveStockRequest* request) {
-  if (!request->owner().has_customer()) return absl::OkStatus();
-  return HashIdentifier(host.identifier_keys(), "owner.customer", request->mutable_owner()->mutable_customer());
-}
-template <typename Request>
-absl::Status HashCustomer(const host::Host&, Request*) {
-  return absl::OkStatus();
-}
-
-}  // namespace
-
-InventoryDoor::InventoryDoor(host::Host* host, std::shared_ptr<StockWatches> watches, telemetry::Metrics* metrics)
+InventoryDoor::InventoryDoor(host::Host* host, std::shared_ptr<host::Watches> watches, telemetry::Metrics* metrics)
     : host_(*host), watches_(std::move(watches)), door_(v1::InventoryService::service_full_name(), metrics) {
   watches_->Attach(host);
-}
-
-template <typename Request, typename Response>
-grpc::ServerUnaryReactor* InventoryDoor::Command(grpc::CallbackServerContext* context, const Request* request,
-                                                 Response* response) {
-  return door_.Command(context, request, response,
-                       [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
-                         Request command = asked;
-                         RETURN_IF_ERROR(HashCustomer(host_, &command));
-                         RETURN_IF_ERROR(Validate(command));
-                         host::Submit<Response>(host_, ServiceId::kInventory, asked.sku(), std::move(command), &Decide,
-                                                kStockItem, call, reply);
-                         return absl::OkStatus();
-                       });
 }
 
 grpc::ServerUnaryReactor* InventoryDoor::ReceiveStock(grpc::CallbackServerContext* context,
                                                       const v1::ReceiveStockRequest* request,
                                                       v1::ReceiveStockResponse* response) {
-  return Command(context, request, response);
+  return door_.Command(context, request, response, host::SubmitTo<v1::ReceiveStockResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* InventoryDoor::CountStock(grpc::CallbackServerContext* context,
                                                     const v1::CountStockRequest* request,
                                                     v1::CountStockResponse* response) {
-  return Command(context, request, response);
+  return door_.Command(context, request, response, host::SubmitTo<v1::CountStockResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* InventoryDoor::AdjustStock(grpc::CallbackServerContext* context,
                                                      const v1::AdjustStockRequest* request,
                                                      v1::AdjustStockResponse* response) {
-  return Command(context, request, response);
+  return door_.Command(context, request, response, host::SubmitTo<v1::AdjustStockResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* InventoryDoor::AllowBackorder(grpc::CallbackServerContext* context,
                                                         const v1::AllowBackorderRequest* request,
                                                         v1::AllowBackorderResponse* response) {
-  return Command(context, request, response);
+  return door_.Command(context, request, response, host::SubmitTo<v1::AllowBackorderResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* InventoryDoor::ReserveStock(grpc::CallbackServerContext* context,
                                                       const v1::ReserveStockRequest* request,
                                                       v1::ReserveStockResponse* response) {
-  return Command(context, request, response);
+  return door_.Command(context, request, response, host::SubmitTo<v1::ReserveStockResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* InventoryDoor::ExtendHold(grpc::CallbackServerContext* context,
                                                     const v1::ExtendHoldRequest* request,
                                                     v1::ExtendHoldResponse* response) {
-  return Command(context, request, response);
+  return door_.Command(context, request, response, host::SubmitTo<v1::ExtendHoldResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* InventoryDoor::MoveHold(grpc::CallbackServerContext* context,
                                                   const v1::MoveHoldRequest* request, v1::MoveHoldResponse* response) {
-  return Command(context, request, response);
+  return door_.Command(context, request, response, host::SubmitTo<v1::MoveHoldResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* InventoryDoor::ReleaseHold(grpc::CallbackServerContext* context,
                                                      const v1::ReleaseHoldRequest* request,
                                                      v1::ReleaseHoldResponse* response) {
-  return Command(context, request, response);
+  return door_.Command(context, request, response, host::SubmitTo<v1::ReleaseHoldResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* InventoryDoor::CommitHold(grpc::CallbackServerContext* context,
                                                     const v1::CommitHoldRequest* request,
                                                     v1::CommitHoldResponse* response) {
-  return Command(context, request, response);
+  return door_.Command(context, request, response, host::SubmitTo<v1::CommitHoldResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* InventoryDoor::ShipStock(grpc::CallbackServerContext* context,
                                                    const v1::ShipStockRequest* request,
                                                    v1::ShipStockResponse* response) {
-  return Command(context, request, response);
+  return door_.Command(context, request, response, host::SubmitTo<v1::ShipStockResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* InventoryDoor::CancelReservation(grpc::CallbackServerContext* context,
                                                            const v1::CancelReservationRequest* request,
                                                            v1::CancelReservationResponse* response) {
-  return Command(context, request, response);
+  return door_.Command(context, request, response, host::SubmitTo<v1::CancelReservationResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* InventoryDoor::ReturnStock(grpc::CallbackServerContext* context,
                                                      const v1::ReturnStockRequest* request,
                                                      v1::ReturnStockResponse* response) {
-  return Command(context, request, response);
+  return door_.Command(context, request, response, host::SubmitTo<v1::ReturnStockResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* InventoryDoor::SendTransfer(grpc::CallbackServerContext* context,
                                                       const v1::SendTransferRequest* request,
                                                       v1::SendTransferResponse* response) {
-  return Command(context, request, response);
+  return door_.Command(context, request, response, host::SubmitTo<v1::SendTransferResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* InventoryDoor::ReceiveTransfer(grpc::CallbackServerContext* context,
                                                          const v1::ReceiveTransferRequest* request,
                                                          v1::ReceiveTransferResponse* response) {
-  return Command(context, request, response);
+  return door_.Command(context, request, response, host::SubmitTo<v1::ReceiveTransferResponse>(host_));
 }
 
 grpc::ServerUnaryReactor* InventoryDoor::GetAvailability(grpc::CallbackServerContext* context,
@@ -205,8 +178,9 @@ grpc::ServerWriteReactor<v1::WatchAvailabilityResponse>* InventoryDoor::WatchAva
         if (!asked.resume_token().empty()) {
           ASSIGN_OR_RETURN(resume, DecodeToken(host_.install(), asked.resume_token()));
         }
-        return watches_->Add(std::set<std::string>(asked.skus().begin(), asked.skus().end()), std::move(resume),
-                             std::move(writer));
+        return watches_->Add(
+            std::make_shared<StockWatcher>(std::set<std::string>(asked.skus().begin(), asked.skus().end()),
+                                           std::move(resume), host_.install(), std::move(writer)));
       });
 }
 

@@ -6,9 +6,9 @@
 
 #include "halles/inventory/v1/inventory_service.grpc.pb.h"
 #include "libs/host/host.h"
+#include "libs/host/watches.h"
 #include "libs/rpc/door.h"
 #include "libs/telemetry/metrics.h"
-#include "services/inventory/watches.h"
 
 namespace halles::inventory {
 
@@ -16,8 +16,8 @@ namespace halles::inventory {
 // Lifetime: host and metrics outlive it; it outlives the server.
 class InventoryDoor final : public v1::InventoryService::CallbackService {
  public:
-  // `watches` is told by the host what its views touch.
-  InventoryDoor(host::Host* host, std::shared_ptr<StockWatches> watches, telemetry::Metrics* metrics);
+  // `watches` is told by the host what events touch.
+  InventoryDoor(host::Host* host, std::shared_ptr<host::Watches> watches, telemetry::Metrics* metrics);
 
   grpc::ServerUnaryReactor* ReceiveStock(grpc::CallbackServerContext* context, const v1::ReceiveStockRequest* request,
                                          v1::ReceiveStockResponse* response) override;
@@ -65,12 +65,8 @@ class InventoryDoor final : public v1::InventoryService::CallbackService {
   rpc::Door& door() { return door_; }
 
  private:
-  // What every command does: check, submit to the slot of its SKU.
-  template <typename Request, typename Response>
-  grpc::ServerUnaryReactor* Command(grpc::CallbackServerContext* context, const Request* request, Response* response);
-
   host::Host& host_;
-  const std::shared_ptr<StockWatches> watches_;  // shared with the host's listener and with tasks
+  const std::shared_ptr<host::Watches> watches_;  // shared with the host's listener, other doors and tasks
   rpc::Door door_;
 };
 

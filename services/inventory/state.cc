@@ -67,8 +67,9 @@ void End(v1::HoldState state, rows::HoldRow* row) {
 }
 
 // Puts the hold where it belongs, and its timer.
-void PutHold(store::Rows& state, const HoldKey& key, UnixMicros due_before, const rows::HoldRow& after) {
-  partition::MoveTimer(state, due_before, DueOf(after), TimerKeyOf(key));
+void PutHold(store::Rows& state, const partition::FactContext& context, const HoldKey& key, UnixMicros due_before,
+             const rows::HoldRow& after) {
+  partition::MoveTimer(state, context, due_before, DueOf(after), key.hold);
   if (IsActive(after)) {
     kHolds.Put(state, key, after);
     return;
@@ -98,9 +99,9 @@ absl::Status EvolveHeld(store::Rows& state, const Sku& sku, const v1::StockHeld&
     }
     const UnixMicros due = DueOf(*row);
     End(v1::HOLD_STATE_RELEASED, &*row);
-    PutHold(state, replaced, due, *row);
+    PutHold(state, context, replaced, due, *row);
   }
-  PutHold(state, key, 0, NewHold(held, context.position));
+  PutHold(state, context, key, 0, NewHold(held, context.position));
   return absl::OkStatus();
 }
 
@@ -111,7 +112,7 @@ absl::Status EvolveHold(store::Rows& state, const Sku& sku, const std::string& h
   if (!row.has_value()) return Broken(context, "no such hold is active");
   const UnixMicros due = DueOf(*row);
   if (!FoldHold(event, &*row)) return Broken(context, "it does not fit the hold");
-  PutHold(state, key, due, *row);
+  PutHold(state, context, key, due, *row);
   return absl::OkStatus();
 }
 
@@ -308,18 +309,6 @@ bool FoldHold(const v1::StockEvent& event, rows::HoldRow* row) {
       break;
   }
   return false;
-}
-
-std::string TimerKeyOf(const HoldKey& key) {
-  std::string timer;
-  store::AppendKey(key, &timer);
-  return timer;
-}
-
-std::optional<HoldKey> HoldOfTimer(absl::string_view timer) {
-  HoldKey key;
-  if (!store::TakeKey(timer, &key)) return std::nullopt;
-  return key;
 }
 
 UnixMicros MicrosOf(const google::protobuf::Timestamp& time) {

@@ -30,7 +30,7 @@ namespace halles::inventory {
 //   3. Held is the sum over active holds in state HELD, committed that over those in state COMMITTED.
 //   4. A hold is in kHolds while it is active and in kEnded ever after; its id never names another one.
 //   5. In transit is the sum over transfers of what was sent and neither arrived nor is lost.
-//   6. A hold in state HELD that ends by itself has one timer, at its end; no other hold has one.
+//   6. A hold in state HELD that ends by itself has one timer, at its end, named by its id; no other hold has one.
 
 struct LevelKey {
   Sku sku;
@@ -94,10 +94,6 @@ rows::HoldRow NewHold(const v1::StockHeld& held, Position position);
 
 // What the fact makes of the active hold that it is about; false when it does not fit it.
 bool FoldHold(const v1::StockEvent& event, rows::HoldRow* row);
-
-// The key of a hold's timer, and back.
-std::string TimerKeyOf(const HoldKey& key);
-std::optional<HoldKey> HoldOfTimer(absl::string_view timer);
 
 // Microseconds, rounded down, and back.
 UnixMicros MicrosOf(const google::protobuf::Timestamp& time);

@@ -194,13 +194,6 @@ TEST(ReserveStock, WritesItsLevelItsHoldAndItsTimer) {
   EXPECT_EQ(memory.size() - before, 2u);  // the level was there
 }
 
-TEST(TimerKeyOf, NamesTheHoldAgain) {
-  const HoldKey key{Sku::FromString("boot"), std::string("h\0x", 3)};
-  ASSERT_TRUE(HoldOfTimer(TimerKeyOf(key)).has_value());
-  EXPECT_EQ(HoldOfTimer(TimerKeyOf(key))->hold, key.hold);
-  EXPECT_FALSE(HoldOfTimer("another").has_value());
-}
-
 TEST(StateSchema, NamesItsRows) {
   EXPECT_EQ(StateSchema().Describe(kLevels.Encode({Sku::FromString("boot"), LocationId::FromString("A")})),
             "levels sku=boot location=A");

@@ -24,6 +24,7 @@
 #include "libs/base/status.h"
 #include "libs/eventlog/log.h"
 #include "libs/host/host.h"
+#include "services/halles/all_services.h"
 #include "tests/fold/slot_fold.h"
 
 namespace halles::durability {
@@ -116,7 +117,7 @@ absl::Status Follow(const std::shared_ptr<grpc::Channel>& channel, admin::v1::Ad
 }
 
 int Run(const std::string& target) {
-  const host::Definitions definitions = fold::AllDefinitions();
+  const host::Definitions definitions = program::AllServices();
 
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 20);

@@ -12,16 +12,16 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "binary"))
 
-import mesh  # noqa: E402  pylint: disable=wrong-import-position
+import program  # noqa: E402  pylint: disable=wrong-import-position
 
 ROOT = HERE.parents[1]
-BUILD = mesh.TESTS.parent
+BUILD = program.TESTS.parent
 CLANG = "clang++-14"
 ORDERS = 60
 
 
 def clang_build():
-    """Builds what folds with Clang, in a folder of its own below that of the GCC build; the program."""
+    """Builds what folds with Clang, in a build folder below that of the GCC build; where the program is."""
     folder = BUILD / "clang"
     folder.mkdir(exist_ok=True)
     configure = [
@@ -32,16 +32,17 @@ def clang_build():
     for command in (configure, ["ninja", "-C", folder, "halles_fold_log"]):
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout[-5000:]}"
-    return folder / "tests" / "halles_fold_log"
+    return folder / "tests"
 
 
-def fold(program, log):
-    """({fold: (position, digest)}, compiler) of a copy of the log, since a process that opens one may mend its tail."""
+def fold(folder, log):
+    """({fold: (position, digest)}, compiler) of a copy of the log: a process that opens a log may mend its tail."""
     with tempfile.TemporaryDirectory(prefix="halles-fold-") as scratch:
         copy = pathlib.Path(scratch) / "log"
         shutil.copytree(log, copy)
-        done = subprocess.run([program, copy], capture_output=True, text=True, timeout=mesh.PATIENCE_S, check=False)
-    assert done.returncode == 0, f"{program} ended with {done.returncode}: {done.stderr}"
+        command = [folder / "halles_fold_log", copy]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=program.PATIENCE_S, check=False)
+    assert done.returncode == 0, f"{folder} ended with {done.returncode}: {done.stderr}"
     *lines, last = done.stdout.splitlines()
     folds = {}
     for line in lines:
@@ -56,16 +57,16 @@ class Compilers(unittest.TestCase):
         clang = clang_build()
         with tempfile.TemporaryDirectory(prefix="halles-compilers-") as folder:
             data = pathlib.Path(folder) / "data"
-            with mesh.serving(data) as running:
+            with program.serving(data) as running:
                 for number in range(ORDERS):
-                    running.import_order(mesh.order(number, lines=1 + number % 3, customer=number % 7))
+                    running.import_order(program.order(number, lines=1 + number % 3, customer=number % 7))
                 code, listed = running.ctl("story", "list")
                 assert code == 0, listed
                 for story in listed["stories"]:
                     code, told = running.ctl("story", story["story"])
                     assert code == 0, told
                 cls.served = running.settled()
-            cls.gcc, cls.gcc_name = fold(mesh.TESTS / "halles_fold_log", data / "log")
+            cls.gcc, cls.gcc_name = fold(program.TESTS, data / "log")
             cls.clang, cls.clang_name = fold(clang, data / "log")
 
     def test_they_are_two_compilers(self):

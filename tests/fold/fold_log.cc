@@ -9,6 +9,7 @@
 
 #include "libs/base/status.h"
 #include "libs/eventlog/embedded_log.h"
+#include "services/halles/all_services.h"
 #include "tests/fold/slot_fold.h"
 
 namespace halles::fold {
@@ -28,7 +29,7 @@ absl::Status FoldSlot(eventlog::EventLog* log, SlotFold* fold) {
 absl::Status FoldLog(const std::string& directory) {
   ASSIGN_OR_RETURN(const std::unique_ptr<eventlog::EmbeddedLog> log,
                    eventlog::EmbeddedLog::Open({.directory = directory}));
-  const host::Definitions definitions = AllDefinitions();
+  const host::Definitions definitions = program::AllServices();
   for (const partition::ServiceDefinition& service : definitions.services) {
     for (uint32_t i = 0; i < log->identity().slots_per_service; ++i) {
       SlotFold fold(definitions, log->identity(), SlotId{service.id, static_cast<uint16_t>(i)});

@@ -4,9 +4,6 @@
 #include "libs/base/status.h"
 #include "libs/partition/fold.h"
 #include "libs/store/fold.h"
-#include "services/checkout/definition.h"
-#include "services/customer_identity/definition.h"
-#include "services/inventory/definition.h"
 
 namespace halles::fold {
 namespace {
@@ -18,14 +15,6 @@ std::string DigestOf(const store::MemoryRows& rows) {
 }
 
 }  // namespace
-
-host::Definitions AllDefinitions() {
-  host::Definitions definitions;
-  checkout::Define(&definitions);
-  customer_identity::Define(&definitions);
-  inventory::Define(&definitions);
-  return definitions;
-}
 
 SlotFold::SlotFold(const host::Definitions& definitions, const eventlog::LogIdentity& identity, SlotId slot)
     : slot_(slot), cursor_(eventlog::GenesisCursor(identity, slot)) {
@@ -55,7 +44,7 @@ absl::Status SlotFold::Fold(Position position, absl::string_view bytes) {
     rows->set_position(position);
     for (int i = 0; i < body.batch().events_size(); ++i) {
       const log::v1::Event& event = body.batch().events(i);
-      const projection::SourceProjection* projection = view->Find(slot_.service, event.type());
+      const projection::SourceProjection* projection = view->Find(slot_.service, event.type(), event.payload());
       if (projection == nullptr) continue;
       RETURN_IF_ERROR(projection->project(*rows, event.payload(),
                                           partition::ContextOf(slot_, position, time, body.batch(), i), nullptr));

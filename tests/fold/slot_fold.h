@@ -17,9 +17,6 @@
 
 namespace halles::fold {
 
-// What all services define.
-host::Definitions AllDefinitions();
-
 // The rows that one fold came to.
 struct FoldedRows {
   std::string view;  // full name; empty for the state of the slot

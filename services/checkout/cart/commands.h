@@ -8,7 +8,7 @@
 #include "absl/status/statusor.h"
 #include "halles/checkout/v1/cart_service.pb.h"
 #include "halles/checkout/v1/checkout_events.pb.h"
-#include "halles/checkout/v1/order_service.pb.h"
+#include "halles/checkout/v1/checkout_internal.pb.h"
 #include "libs/base/ids.h"
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"

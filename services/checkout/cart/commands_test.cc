@@ -334,8 +334,8 @@ TEST(MergeCarts, DeclinesBothWhenTwoCartsAreGivenToEachOther) {
   const auto a_given = given.Record(MergeInto("a", "b"));
   const auto b_given = given.Record(MergeInto("b", "a"));
   EXPECT_FALSE(MergeOutcome(given.rows(), OrderId::FromString("a"), 1).has_value());
-  const auto at_b = given.Record(TakeCarts(a_given.facts()[0].event, {{}, 0, 0, 0, 0, "a"}).at(0));
-  const auto at_a = given.Record(TakeCarts(b_given.facts()[0].event, {{}, 0, 0, 0, 0, "b"}).at(0));
+  const auto at_b = given.Record(TakeCarts(a_given.facts()[0].event, {.aggregate_id = "a"}).at(0));
+  const auto at_a = given.Record(TakeCarts(b_given.facts()[0].event, {.aggregate_id = "b"}).at(0));
   given.Deliver(at_b.facts()[0].event, "b");
   given.Deliver(at_a.facts()[0].event, "a");
   EXPECT_EQ(given.Cart("a").state(), v1::CART_STATE_OPEN);
@@ -348,7 +348,7 @@ TEST(TakeCart, DoesNothingTheSecondTimeAndWhenItIsLate) {
   GivenCarts given = GivenCart("a", {CartLineOf("1", 2)});
   given.Record(Add("b", {CartLineOf("1", 3)}));
   const auto given_away = given.Record(MergeInto("b", "a"));
-  const v1::TakeCartRequest take = TakeCarts(given_away.facts()[0].event, {{}, 0, 0, 0, 0, "b"}).at(0);
+  const v1::TakeCartRequest take = TakeCarts(given_away.facts()[0].event, {.aggregate_id = "b"}).at(0);
   given.Settle(take);
   given.When(take).ThenNothing();
   given.Settle(UndoMerge("a", "b"));
@@ -433,7 +433,7 @@ TEST(SettleMerge, TakesTheUndoingBeforeTheMerge) {
   GivenCarts given = GivenCart("a", {CartLineOf("1", 2)});
   given.Record(Add("b", {CartLineOf("1", 3)}));
   const auto away = given.Record(MergeInto("b", "a"));
-  const auto taken = given.Record(TakeCarts(away.facts()[0].event, {{}, 0, 0, 0, 0, "b"}).at(0));
+  const auto taken = given.Record(TakeCarts(away.facts()[0].event, {.aggregate_id = "b"}).at(0));
   const auto undone = given.Record(UndoMerge("a", "b"));
   given.Deliver(undone.facts()[0].event, "a");
   given.Deliver(taken.facts()[0].event, "a");

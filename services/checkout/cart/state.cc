@@ -85,7 +85,7 @@ class Fold {
     for (const CartLineKey& key : deleted_) kCartLines.Delete(state_, key);
     for (const auto& [key, line_row] : put_) kCartLines.Put(state_, key, line_row);
     if (abandon_us_.has_value() && *abandon_us_ != row_.abandon_us()) {
-      partition::MoveTimer(state_, row_.abandon_us(), *abandon_us_, TimerKey(key_.cart, kTimer));
+      partition::MoveTimer(state_, context_, row_.abandon_us(), *abandon_us_, kTimer);
       row_.set_abandon_us(*abandon_us_);
     }
     CountVersion(&row_, context_);
@@ -313,8 +313,6 @@ int64_t AnsweredUpTo(const rows::CartRow& cart, absl::string_view from_cart) {
   }
   return 0;
 }
-
-std::string TimerKey(const OrderId& cart, absl::string_view timer) { return absl::StrCat(cart.ToString(), "/", timer); }
 
 int64_t NextVersion(const rows::CartRow& cart) { return cart.version() + 1; }
 

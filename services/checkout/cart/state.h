@@ -78,9 +78,6 @@ bool CameFrom(const v1::CartLine& line, absl::string_view from_cart);
 // Up to which of its merges the cart has answered another one; 0: none.
 int64_t AnsweredUpTo(const rows::CartRow& cart, absl::string_view from_cart);
 
-// The key of a timer of a cart or its order: "<id>/cart", "<id>/saga". Ids have no '/'.
-std::string TimerKey(const OrderId& cart, absl::string_view timer);
-
 // The version once a record that changes the cart or its order is folded: what a command that changes it answers with.
 int64_t NextVersion(const rows::CartRow& cart);
 

@@ -4,6 +4,7 @@
 
 #include "absl/status/statusor.h"
 #include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/checkout_internal.pb.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"

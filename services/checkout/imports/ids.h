@@ -8,6 +8,9 @@
 
 namespace halles::checkout {
 
+// Tenant of all that is recorded: a log is one shop's.
+inline constexpr absl::string_view kTenant = "";
+
 // "ord-" and 26 digits: the key of the order and of its slot.
 OrderId OrderIdOf(absl::string_view tenant, const v1::ExternalRef& external);
 

@@ -8,6 +8,7 @@
 #include "absl/strings/string_view.h"
 #include "google/protobuf/repeated_ptr_field.h"
 #include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/checkout_internal.pb.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
 #include "halles/checkout/v1/order_service.pb.h"
 #include "libs/base/ids.h"

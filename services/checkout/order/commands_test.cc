@@ -284,13 +284,13 @@ TEST(ReadyFulfilment, ExpiresWhenNobodyCollectsInTime) {
   GivenOrder given = Placed(PickUp("paris"));
   given.Record(Ready("f1"));
   given.Wait(kCollectWithinSeconds * 1'000'000 - 1);
-  given.TimerDue("pickup/f1").ThenNothing();
+  given.TimerDue("f1").ThenNothing();
   given.Wait(1);
-  const auto outcome = given.TimerDue("pickup/f1");
+  const auto outcome = given.TimerDue("f1");
   EXPECT_EQ(outcome.facts().at(0).event.fulfilment_ended().state(), v1::FULFILMENT_STATE_EXPIRED);
   EXPECT_EQ(outcome.facts().at(0).event.fulfilment_ended().reversal().net().minor_units(), -1500);
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CANCELLED);
-  given.TimerDue("pickup/f1").ThenNothing();
+  given.TimerDue("f1").ThenNothing();
 }
 
 TEST(ReadyFulfilment, DoesNotExpireOnceCollected) {
@@ -298,7 +298,7 @@ TEST(ReadyFulfilment, DoesNotExpireOnceCollected) {
   given.Record(Ready("f1"));
   given.Record(Collect("f1"));
   given.Wait(kCollectWithinSeconds * 2'000'000);
-  given.TimerDue("pickup/f1").ThenNothing();
+  given.TimerDue("f1").ThenNothing();
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_COMPLETED);
 }
 
@@ -312,7 +312,7 @@ TEST(RerouteFulfilment, MovesEveryHoldAndBeginsAnew) {
   EXPECT_EQ(given.Fulfilment("f1").state(), v1::FULFILMENT_STATE_RESERVED);
   EXPECT_TRUE(OutcomeOf(given.rows(), kSlot, MoveTo("f1", "lyon"))->has_value());
   given.When(MoveTo("f1", "lyon")).ThenNothing();
-  given.TimerDue("pickup/f1").ThenNothing();
+  given.TimerDue("f1").ThenNothing();
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/strip.h"
 #include "libs/saga/saga.h"
 #include "services/checkout/cart/commands.h"
 #include "services/checkout/cart/state.h"
@@ -152,14 +151,9 @@ Decided<v1::OrderTimerDueResponse> Decide(const State& state, const v1::OrderTim
                                           const Context& context) {
   const OrderId order = OrderId::FromString(request.order_id());
   if (request.timer() == cart::kTimer) return DecideCartTimer(state, order, context);
-  absl::string_view fulfilment_id = request.timer();
-  if (absl::ConsumePrefix(&fulfilment_id, kPickupTimerPrefix)) {
-    return DecideExpiry(state, order, std::string(fulfilment_id), context);
-  }
+  if (request.timer() != kSagaTimer) return DecideExpiry(state, order, request.timer(), context);
   const std::optional<saga::v1::Saga> saga = kSagas.Get(state, {order});
-  if (request.timer() != kSagaTimer || !saga.has_value()) {
-    return partition::Decision<v1::OrderTimerDueResponse, v1::OrderEvent>();
-  }
+  if (!saga.has_value()) return partition::Decision<v1::OrderTimerDueResponse, v1::OrderEvent>();
   std::optional<saga::Advance> advance = saga::OnTimer(*saga, context.now);
   if (!advance.has_value()) return partition::Decision<v1::OrderTimerDueResponse, v1::OrderEvent>();
   return GoOn<v1::OrderTimerDueResponse>(state, order, *saga, *std::move(advance), context.now);

@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "halles/checkout/v1/checkout_internal.pb.h"
 #include "halles/checkout/v1/order_service.pb.h"
 #include "halles/inventory/v1/inventory_service.pb.h"
 #include "libs/base/slot.h"

@@ -61,11 +61,11 @@ class Order {
 
   void SetPickupTimer(const v1::OrderFulfilment& fulfilment) {
     if (fulfilment.state() != v1::FULFILMENT_STATE_READY || !fulfilment.has_collect_by_time()) return;
-    partition::SetTimer(state_, MicrosOf(fulfilment.collect_by_time()), TimerKeyOf(fulfilment));
+    partition::SetTimer(state_, context_, MicrosOf(fulfilment.collect_by_time()), TimerOf(fulfilment));
   }
   void ClearPickupTimer(const v1::OrderFulfilment& fulfilment) {
     if (fulfilment.state() != v1::FULFILMENT_STATE_READY || !fulfilment.has_collect_by_time()) return;
-    partition::ClearTimer(state_, MicrosOf(fulfilment.collect_by_time()), TimerKeyOf(fulfilment));
+    partition::ClearTimer(state_, context_, MicrosOf(fulfilment.collect_by_time()), TimerOf(fulfilment));
   }
 
   // Takes the units of a fulfilment over to what its lines count as cancelled or handed over.
@@ -135,8 +135,8 @@ class Order {
   void PutUncounted() { kOrders.Put(state_, {id_}, row_); }
 
  private:
-  std::string TimerKeyOf(const v1::OrderFulfilment& fulfilment) const {
-    return cart::TimerKey(id_, absl::StrCat(kPickupTimerPrefix, fulfilment.fulfilment().fulfilment_id()));
+  static const std::string& TimerOf(const v1::OrderFulfilment& fulfilment) {
+    return fulfilment.fulfilment().fulfilment_id();
   }
 
   store::Rows& state_;
@@ -185,7 +185,7 @@ absl::Status EvolveSaga(store::Rows& state, const saga::v1::SagaAdvanced& advanc
   } else {
     kSagas.Put(state, key, saga);
   }
-  partition::MoveTimer(state, due_before, saga::NextDue(saga), cart::TimerKey(key.order, kSagaTimer));
+  partition::MoveTimer(state, context, due_before, saga::NextDue(saga), kSagaTimer);
   return absl::OkStatus();
 }
 

@@ -25,14 +25,13 @@ namespace halles::checkout::order {
 //   1. While an order is being placed its cart is in checkout; once it is confirmed the cart is ordered, for ever.
 //   2. Of each line, cancelled, handed over and the units of fulfilments that are not over are what was bought.
 //   3. Of each line, no more came back than was handed over. Of an imported order no more came back here than was sold.
-//   4. At most one saga of an order runs: it is placed, exchanged, or one of its fulfilments moves. Its row and its timer
-//      "<order>/saga" are there exactly as long.
-//   5. Exactly the fulfilments that wait to be collected have a timer, "<order>/pickup/<fulfilment>", unless they are
-//      being moved.
+//   4. At most one saga of an order runs: it is placed, exchanged, or one of its fulfilments moves. Its row and the order's
+//      timer kSagaTimer are there exactly as long.
+//   5. Exactly the fulfilments that wait to be collected have a timer, named by their id, unless they are being moved. Ids
+//      of fulfilments are "f" and a number, so none is the name of another timer.
 //   6. The version of the cart counts every record of the order but those that only say that a saga went on.
 
 inline constexpr absl::string_view kSagaTimer = "saga";
-inline constexpr absl::string_view kPickupTimerPrefix = "pickup/";
 
 struct OrderKey {
   OrderId order;

@@ -313,6 +313,16 @@ absl::Status ProjectWork(store::Rows& view, const v1::OrderEvent& event, const p
   return absl::OkStatus();
 }
 
+std::vector<int> WorkFields() {
+  std::vector<int> fields;
+  const google::protobuf::Descriptor& event = *v1::OrderEvent::descriptor();
+  for (int i = 0; i < event.field_count(); ++i) {
+    const int number = event.field(i)->number();
+    if (number >= v1::OrderEvent::kCheckoutStartedFieldNumber) fields.push_back(number);
+  }
+  return fields;
+}
+
 absl::Status ProjectStock(store::Rows& view, const inventory::v1::StockEvent& event,
                           const partition::FactContext& context) {
   using Event = inventory::v1::StockEvent;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -81,14 +82,14 @@ inline store::Schema WorkSchema() {
 }
 
 // Events that begin with other fields change nothing.
-inline constexpr int kWorkFieldsFrom = v1::OrderEvent::kCheckoutStartedFieldNumber;
-inline constexpr std::array kStockFields = {inventory::v1::StockEvent::kHoldMovedFieldNumber,
-                                            inventory::v1::StockEvent::kHoldReleasedFieldNumber,
-                                            inventory::v1::StockEvent::kHoldExpiredFieldNumber,
-                                            inventory::v1::StockEvent::kReservationCancelledFieldNumber,
-                                            inventory::v1::StockEvent::kStockShippedFieldNumber,
-                                            inventory::v1::StockEvent::kPromiseBrokenFieldNumber,
-                                            inventory::v1::StockEvent::kStockContradictedFieldNumber};
+std::vector<int> WorkFields();
+inline constexpr std::array<int, 7> kStockFields = {inventory::v1::StockEvent::kHoldMovedFieldNumber,
+                                                    inventory::v1::StockEvent::kHoldReleasedFieldNumber,
+                                                    inventory::v1::StockEvent::kHoldExpiredFieldNumber,
+                                                    inventory::v1::StockEvent::kReservationCancelledFieldNumber,
+                                                    inventory::v1::StockEvent::kStockShippedFieldNumber,
+                                                    inventory::v1::StockEvent::kPromiseBrokenFieldNumber,
+                                                    inventory::v1::StockEvent::kStockContradictedFieldNumber};
 
 // Fold one fact of checkout, and one of inventory.
 absl::Status ProjectWork(store::Rows& view, const v1::OrderEvent& event, const partition::FactContext& context);

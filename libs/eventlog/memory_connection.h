@@ -1,0 +1,85 @@
+// One instance's connection to a memory log that several share, with the delays and faults of a network drawn from a seed.
+#ifndef HALLES_LIBS_EVENTLOG_MEMORY_CONNECTION_H_
+#define HALLES_LIBS_EVENTLOG_MEMORY_CONNECTION_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "libs/base/scheduler.h"
+#include "libs/eventlog/log.h"
+#include "libs/eventlog/memory_log.h"
+
+namespace halles::eventlog {
+
+// What a connection does to its instance. Delays are drawn evenly from zero to the maximum, chances are in a million.
+struct ConnectionFaults {
+  absl::Duration append_delay_max = absl::Milliseconds(1);  // from Append until the record lands
+  absl::Duration report_delay_max = absl::Milliseconds(1);  // from landing until the report
+  absl::Duration fetch_delay_max = absl::Milliseconds(1);   // from landing until the instance can read it
+  absl::Duration stall_max = absl::Milliseconds(200);       // what a stall adds to the delay of an append
+  absl::Duration append_timeout = absl::Seconds(5);         // a fate unknown for so long is DEADLINE_EXCEEDED
+
+  // Per append.
+  uint32_t stall = 0;          // a slow disk: the append and those behind it in the slot land later
+  uint32_t refuse = 0;         // never lands, reported as RESOURCE_EXHAUSTED
+  uint32_t lose = 0;           // never lands, times out
+  uint32_t land_late = 0;      // lands after it timed out
+  uint32_t land_twice = 0;     // lands a second time, later
+  uint32_t overtake = 0;       // lands before or behind its neighbours
+  uint32_t lose_report = 0;    // lands in time, and times out all the same
+  uint32_t hide_position = 0;  // lands, reported without its position
+  uint32_t hold_report = 0;    // reported behind later ones
+  uint32_t reset = 0;          // the connection to its slot is lost right after it
+  // Per End, NewReader and Poll.
+  uint32_t fail_read = 0;  // fails with UNAVAILABLE
+};
+
+// An EventLog for one instance. What it appends travels to the shared log and lands there, also when the instance dies
+// meanwhile; what others append becomes readable after a delay of its own. A reader does not say that it is at the end
+// before a fetch has come back after it was opened. A cut of the shared log (MemoryLog::Truncate)
+// drops all that is on its way to the slot and resets the slot here.
+//
+// With one thread and the same calls, the same seed gives the same run.
+// Thread safety: all methods may be called from any thread. Sinks and listeners are called by a queue of the instance.
+// Limits: none; appends under way take memory until they are reported and landed.
+// Lifetime: log, network and instance outlive it, and the log outlives the network's tasks. The destructor drops reports
+// that are under way, which is how an instance dies.
+class MemoryConnection : public EventLog {
+ public:
+  // `network` moves records on their way; it belongs to no instance, so that they land whatever happens to the instance.
+  MemoryConnection(MemoryLog* log, TaskQueue* network, Scheduler* instance, uint64_t seed,
+                   const ConnectionFaults& faults);
+  ~MemoryConnection() override;
+
+  const LogIdentity& identity() const override;
+  void Append(SlotId slot, std::string bytes, uint64_t tag, ReportSink* sink) override;
+  void Abandon(SlotId slot, ReportSink* sink) override;
+  absl::StatusOr<Position> End(SlotId slot) override;
+  absl::StatusOr<std::unique_ptr<LogReader>> NewReader(SlotId slot, Position from) override;
+  std::unique_ptr<Subscription> Follow(FollowOptions options) override;
+
+  // For what happens from now on.
+  void SetFaults(const ConnectionFaults& faults);
+
+  // The connection to the slots is lost and found again at once. What is on its way may land or not.
+  void Reset(absl::Span<const SlotId> slots);
+
+  // While unreachable, appends are lost and reads fail with UNAVAILABLE; what is on its way lands and is not reported.
+  // Becoming reachable resets all slots that were used.
+  void SetReachable(bool reachable);
+
+ private:
+  class Core;
+  class Reader;
+
+  std::unique_ptr<TaskQueue> queue_;
+  const std::shared_ptr<Core> core_;  // shared with what is on its way
+};
+
+}  // namespace halles::eventlog
+
+#endif  // HALLES_LIBS_EVENTLOG_MEMORY_CONNECTION_H_

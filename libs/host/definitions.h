@@ -1,0 +1,23 @@
+// What the services bring along to a process: their rules, views, reactions and tables.
+#ifndef HALLES_LIBS_HOST_DEFINITIONS_H_
+#define HALLES_LIBS_HOST_DEFINITIONS_H_
+
+#include <vector>
+
+#include "libs/partition/service_definition.h"
+#include "libs/projection/definitions.h"
+#include "libs/store/fold.h"
+
+namespace halles::host {
+
+// Filled by one call of each service's Define.
+struct Definitions {
+  std::vector<partition::ServiceDefinition> services;
+  std::vector<projection::ViewDefinition> views;
+  std::vector<projection::ReactionDefinition> reactions;
+  store::SchemaBook schemas;
+};
+
+}  // namespace halles::host
+
+#endif  // HALLES_LIBS_HOST_DEFINITIONS_H_

@@ -1,0 +1,101 @@
+// Opens what is in a data directory, and moves aside what does not belong there.
+#include "libs/host/installation.h"
+
+#include <filesystem>
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/status.h"
+#include "libs/eventlog/adjudicator.h"
+#include "libs/projection/source_reader.h"
+#include "libs/telemetry/log.h"
+
+namespace halles::host {
+namespace {
+
+// Reasons for which the state is moved aside and made again from the log.
+bool IsRebuildable(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  return reason == "FOREIGN_STORE" || reason == "STORE_DAMAGED";
+}
+
+// Whether any slot of any service holds a record.
+absl::StatusOr<bool> IsEmpty(eventlog::EventLog& log) {
+  for (int service = 1; ServiceName(static_cast<ServiceId>(service)) != "unknown"; ++service) {
+    for (uint32_t slot = 0; slot < log.identity().slots_per_service; ++slot) {
+      ASSIGN_OR_RETURN(const Position end, log.End({static_cast<ServiceId>(service), static_cast<uint16_t>(slot)}));
+      if (end > 0) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Installation>> Installation::Open(InstallationOptions options) {
+  std::unique_ptr<Installation> installation(new Installation(std::move(options)));
+  RETURN_IF_ERROR(installation->OpenLogAndKeys());
+  return installation;
+}
+
+absl::Status Installation::OpenLogAndKeys() {
+  std::error_code error;
+  std::filesystem::create_directories(options_.data_dir, error);
+  if (error) {
+    return Failure(absl::StatusCode::kUnavailable, "DATA_DIR_UNUSABLE",
+                   absl::StrCat("cannot create ", options_.data_dir, ": ", error.message(),
+                                "; name a directory that can be written with --data-dir"),
+                   {{"path", options_.data_dir}});
+  }
+  eventlog::EmbeddedLogOptions log_options;
+  log_options.directory = options_.data_dir + "/log";
+  log_options.slots_per_service = options_.slots_per_service;
+  if (options_.observe_commit) {
+    log_options.on_commit = [observe = options_.observe_commit](const eventlog::CommitStats& stats) {
+      observe(absl::Microseconds(stats.micros), stats.records);
+    };
+  }
+  ASSIGN_OR_RETURN(log_, eventlog::EmbeddedLog::Open(std::move(log_options)));
+  ASSIGN_OR_RETURN(const bool empty, IsEmpty(*log_));
+  ASSIGN_OR_RETURN(key_ring_,
+                   KeyRing::Open(options_.data_dir + "/keys", log_->identity().install, empty, *options_.random));
+  for (const auto& [id, key] : key_ring_.keys(kIdentifierKey)) RETURN_IF_ERROR(identifier_keys_.Add(id, key));
+  return absl::OkStatus();
+}
+
+// Every cursor of the store must stand on a record that is still what it was. A log that cannot be read just now proves
+// nothing: whoever follows it compares again.
+absl::Status Installation::CheckLineage(const store::Store& store) {
+  ASSIGN_OR_RETURN(const auto metas, store.LoadMetas());
+  for (const auto& [fold, meta] : metas) {
+    ASSIGN_OR_RETURN(const eventlog::Cursor cursor, eventlog::DecodeCursor(meta.cursor.bytes));
+    const absl::Status same = projection::CheckLineageOf(log_.get(), fold.source, cursor);
+    if (!same.ok() && !eventlog::IsPassing(same)) return WithContext(same, fold.ToString());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<store::Store>> Installation::OpenStore() {
+  const std::string dir = options_.data_dir + "/state";
+  store::StoreOptions store_options;
+  store_options.scheduler = options_.scheduler;
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    absl::StatusOr<std::unique_ptr<store::Store>> store =
+        store::Store::Open(dir, log_->identity().install, store_options);
+    absl::Status why = store.status();
+    if (store.ok()) {
+      why = CheckLineage(**store);
+      if (why.ok()) return store;
+      store->reset();
+    } else if (!IsRebuildable(why)) {
+      return why;
+    }
+    ASSIGN_OR_RETURN(const std::string moved, store::Store::Quarantine(dir));
+    telemetry::Log(telemetry::LogLevel::kError, "host", "the state does not belong to the log; moved aside, rebuilding",
+                   {{"why", std::string(why.message())}, {"reason", ReasonOf(why)}, {"moved_to", moved}});
+  }
+  return Failure(absl::StatusCode::kInternal, "STATE_UNUSABLE", absl::StrCat(dir, " cannot be made anew"));
+}
+
+}  // namespace halles::host

@@ -1,0 +1,63 @@
+// What one machine keeps in its data directory: the log, the keys, and the state folded from the log.
+#ifndef HALLES_LIBS_HOST_INSTALLATION_H_
+#define HALLES_LIBS_HOST_INSTALLATION_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "libs/base/identifiers/identifier.h"
+#include "libs/base/random.h"
+#include "libs/base/scheduler.h"
+#include "libs/eventlog/embedded_log.h"
+#include "libs/store/store.h"
+#include "libs/vault/key_ring.h"
+
+namespace halles::host {
+
+struct InstallationOptions {
+  // Holds log/, keys/ and state/; made when missing.
+  std::string data_dir;
+  uint32_t slots_per_service = kDefaultSlotCount;
+  Scheduler* scheduler = nullptr;
+  RandomSource* random = nullptr;
+  // Told how long a write to the log and its sync took; may be empty.
+  std::function<void(absl::Duration, size_t records)> observe_commit;
+};
+
+// Thread safety: all methods may be called from any thread.
+// Lifetime: scheduler and random outlive it; it outlives the host that stands on it.
+// Durability: log/ and keys/ are the originals. state/ is folded again from the log whenever it is missing, damaged or of
+// another lineage.
+class Installation {
+ public:
+  // Errors by reason: those of EmbeddedLog::Open and KeyRing::Open, and DATA_DIR_UNUSABLE.
+  static absl::StatusOr<std::unique_ptr<Installation>> Open(InstallationOptions options);
+
+  eventlog::EventLog& log() { return *log_; }
+  // OK, or why new facts cannot be taken just now.
+  absl::Status log_health() const { return log_->health(); }
+  const IdentifierKeys& identifier_keys() const { return identifier_keys_; }
+  const std::string& request_key() const { return key_ring_.newest(kRequestKey); }
+
+  // Opens the state, or moves aside what does not belong to the log and begins anew. At most one store at a time.
+  absl::StatusOr<std::unique_ptr<store::Store>> OpenStore();
+
+ private:
+  explicit Installation(InstallationOptions options) : options_(std::move(options)) {}
+  absl::Status OpenLogAndKeys();
+  absl::Status CheckLineage(const store::Store& store);
+
+  const InstallationOptions options_;
+  std::unique_ptr<eventlog::EmbeddedLog> log_;
+  KeyRing key_ring_;
+  IdentifierKeys identifier_keys_;
+};
+
+}  // namespace halles::host
+
+#endif  // HALLES_LIBS_HOST_INSTALLATION_H_

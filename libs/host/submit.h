@@ -1,0 +1,58 @@
+// How a door submits: the registry says what is done with the request, which aggregate decides, and by which rule.
+#ifndef HALLES_LIBS_HOST_SUBMIT_H_
+#define HALLES_LIBS_HOST_SUBMIT_H_
+
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/base/check.h"
+#include "libs/base/status.h"
+#include "libs/base/token.h"
+#include "libs/host/host.h"
+#include "libs/partition/command_definition.h"
+
+namespace halles::host {
+
+// Prepares a copy of the request as its command asks for (hashes identifiers, checks limits), and sends it to the slot of
+// its aggregate. An error is returned when it is not taken: INVALID_ARGUMENT with the field, or UNAVAILABLE. Else `reply`
+// gets an absl::StatusOr<Response> with its consistency token, on the slot's queue or at once.
+// `Call` has actor, traceparent and deadline, as rpc::Call has. `Request` is registered with the response `Response`.
+template <typename Response, typename Request, typename Call, typename Reply>
+absl::Status Submit(Host& host, const Request& asked, const Call& call, Reply reply) {
+  const partition::RegisteredCommand* registered = host.FindCommand(Request::descriptor());
+  HALLES_CHECK(registered != nullptr && registered->command->response_type() == Response::descriptor(),
+               "a door's request is not registered, or with another response");
+  Request request = asked;
+  RETURN_IF_ERROR(registered->command->Prepare({.identifier_keys = &host.identifier_keys()}, &request));
+  partition::Command::Envelope envelope;
+  envelope.actor = call.actor;
+  envelope.traceparent = call.traceparent;
+  envelope.deadline = call.deadline;
+  return host.With([&](Serving& serving) {
+    serving.runtime->Submit(*registered, registered->command->KeyOf(request), std::move(request), std::move(envelope),
+                            [install = host.install(), reply](absl::StatusOr<google::protobuf::Message*> answer,
+                                                              partition::AnswerPosition at) mutable {
+                              if (!answer.ok()) {
+                                reply(absl::StatusOr<Response>(answer.status()));
+                                return;
+                              }
+                              auto& response = static_cast<Response&>(**answer);
+                              response.set_consistency_token(EncodeToken(install, {{at.slot, at.position}}));
+                              reply(absl::StatusOr<Response>(std::move(response)));
+                            });
+  });
+}
+
+// For a method of a door that does no more than submit.
+template <typename Response>
+auto SubmitTo(Host& host) {
+  return [&host](const auto& asked, const auto& call, auto reply) {
+    return Submit<Response>(host, asked, call, std::move(reply));
+  };
+}
+
+}  // namespace halles::host
+
+#endif  // HALLES_LIBS_HOST_SUBMIT_H_

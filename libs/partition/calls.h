@@ -1,0 +1,35 @@
+// How a slot reaches aggregates that may be owned elsewhere: calls that travel as bytes.
+#ifndef HALLES_LIBS_PARTITION_CALLS_H_
+#define HALLES_LIBS_PARTITION_CALLS_H_
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "libs/partition/command.h"
+#include "libs/partition/domain.h"
+#include "libs/partition/service_definition.h"
+
+namespace halles::partition {
+
+// A call that was not decided after this long is not decided any more; its caller sends it again.
+inline constexpr absl::Duration kCallDeadline = absl::Seconds(10);
+
+// Sends calls to wherever their aggregates are owned. Implemented by the runtime, and by tests and simulations that lose,
+// double and delay.
+// Thread safety: may be called from any thread.
+class Calls {
+ public:
+  virtual ~Calls() = default;
+
+  // Sends the call; `from` is the envelope of the command that asked for it. `done` is told the answer on any thread, at
+  // once or later, or never when a process ends.
+  virtual void Call(OutgoingCall call, const Command::Envelope& from, CallDone done) = 0;
+};
+
+// What the answer to a call is to its caller.
+CallOutcome OutcomeOf(absl::StatusOr<std::string> response, AnswerPosition position);
+
+}  // namespace halles::partition
+
+#endif  // HALLES_LIBS_PARTITION_CALLS_H_

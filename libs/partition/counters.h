@@ -1,0 +1,33 @@
+// Counts of all slots of a process, for the metrics endpoint.
+#ifndef HALLES_LIBS_PARTITION_COUNTERS_H_
+#define HALLES_LIBS_PARTITION_COUNTERS_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+
+#include "absl/time/time.h"
+
+namespace halles::partition {
+
+// Thread safety: may be shared. Relaxed atomics: counts, ordered with nothing.
+struct RuntimeCounters {
+  std::atomic<uint64_t> commands{0};
+  std::atomic<uint64_t> records{0};
+  std::atomic<uint64_t> refusals{0};
+  std::atomic<uint64_t> dedupe_hits{0};
+  std::atomic<uint64_t> shed{0};
+  std::atomic<uint64_t> unknown_outcomes{0};
+  std::atomic<uint64_t> lost{0};
+  std::atomic<uint64_t> replayed{0};
+  std::atomic<uint64_t> stopped_slots{0};
+  std::atomic<uint64_t> failed_reads{0};  // of state, in decisions and folds; each is tried again
+  std::atomic<uint64_t> calls{0};         // sent to other aggregates
+  std::atomic<uint64_t> timers{0};        // that were due
+  // Told how long a command took from submission to its confirmed answer; may be empty. From the slots' queues.
+  std::function<void(absl::Duration)> observe_command;
+};
+
+}  // namespace halles::partition
+
+#endif  // HALLES_LIBS_PARTITION_COUNTERS_H_

@@ -1,0 +1,74 @@
+// Reads a slot's log back: from where its owner stands up to the end, with pauses after errors that pass.
+#ifndef HALLES_LIBS_PARTITION_SLOT_CATCH_UP_H_
+#define HALLES_LIBS_PARTITION_SLOT_CATCH_UP_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "libs/base/backoff.h"
+#include "libs/base/random.h"
+#include "libs/base/scheduler.h"
+#include "libs/base/slot.h"
+#include "libs/eventlog/log.h"
+
+namespace halles::partition {
+
+// Records read back in one task, so that other slots of the queue get their turn.
+inline constexpr size_t kCatchUpRecordsPerTask = 512;
+inline constexpr size_t kCatchUpBytesPerTask = 1024 * 1024;
+
+// Thread safety: none; used on the slot's queue.
+// Lifetime: what it is given outlives it; destroyed after the queue has stopped.
+class SlotCatchUp {
+ public:
+  // What is done with a record.
+  enum class Taken {
+    kNext,   // go on with the next one
+    kAgain,  // it could not be taken just now: the same again after a pause
+    kEnd,    // read no further
+  };
+  struct Handlers {
+    std::function<Taken(const eventlog::StoredRecord&)> on_record;
+    // Some records were taken.
+    std::function<void()> on_progress;
+    // There is nothing more to read.
+    std::function<void()> on_end;
+    // Reading can never go on.
+    std::function<void(const absl::Status&)> on_broken;
+  };
+
+  SlotCatchUp(SlotId slot, eventlog::EventLog* log, TaskQueue* queue, RandomSource* random, Handlers handlers);
+
+  // Reads from `from` on, whatever it did before.
+  void Begin(Position from);
+  // More may have come. Nothing when it does not read.
+  void Wake();
+  void End();
+
+  // Between Begin and End.
+  bool active() const { return active_; }
+
+ private:
+  void Step();
+  void Post();
+  void Pause(const absl::Status& why);
+
+  const SlotId slot_;
+  eventlog::EventLog* const log_;
+  TaskQueue* const queue_;
+  RandomSource* const random_;
+  const Handlers handlers_;
+
+  bool active_ = false;
+  uint64_t readings_ = 0;  // counts Begin and End
+  bool posted_ = false;    // a task that reads is on its way
+  Position from_ = 0;      // where a new reader opens
+  std::unique_ptr<eventlog::LogReader> reader_;
+  Backoff backoff_;
+};
+
+}  // namespace halles::partition
+
+#endif  // HALLES_LIBS_PARTITION_SLOT_CATCH_UP_H_

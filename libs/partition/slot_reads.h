@@ -1,0 +1,96 @@
+// Who waits to read a slot: queries for a position, watches for a fact.
+#ifndef HALLES_LIBS_PARTITION_SLOT_READS_H_
+#define HALLES_LIBS_PARTITION_SLOT_READS_H_
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "libs/base/scheduler.h"
+#include "libs/base/slot.h"
+#include "libs/store/overlay.h"
+#include "libs/store/rows.h"
+
+namespace halles::partition {
+
+// Queries of a slot that wait for a position, and watches that wait for a fact.
+inline constexpr size_t kSlotWaitingReadsMax = 4096;
+
+// Reads the confirmed rows of a slot. Called on its queue; `position` is what the rows stand at.
+using SlotQuery = std::function<void(absl::StatusOr<const store::RowReader*> rows, Position position)>;
+
+// The same, called again and again until it returns true; after an error it is not called again whatever it returns.
+using SlotWatch = std::function<bool(absl::StatusOr<const store::RowReader*> rows, Position position)>;
+
+// Thread safety: none; used on the slot's queue.
+// Limits: kSlotWaitingReadsMax of each kind, then RESOURCE_EXHAUSTED (TOO_MANY_WAITING_READS).
+// Lifetime: the rows given to Open outlive it.
+class SlotReads {
+ public:
+  explicit SlotReads(SlotId slot) : slot_(slot) {}
+
+  // Must be called before the others.
+  void Open(store::SlotRows* rows) { rows_ = rows; }
+
+  // The rows hold all that the log held when the slot was opened. Until then every query waits: else a process that begins
+  // would show less than was seen before it.
+  void Begin(Position at);
+
+  // Runs `query` as soon as the slot has reached `min_position`: DEADLINE_EXCEEDED (TOKEN_NOT_REACHED) when it does not in
+  // time. `at` is where the slot stands.
+  void Query(Position min_position, MonotonicMicros deadline, SlotQuery query, Position at);
+
+  // Runs `watch` when the slot has reached `min_position`, and until it returns true again with each record that holds a
+  // fact of the aggregate: DEADLINE_EXCEEDED (NOT_SETTLED) when it does not in time.
+  void Watch(std::string aggregate_id, Position min_position, MonotonicMicros deadline, SlotWatch watch, Position at);
+
+  // The slot has come to `at`: answers the queries that waited for it.
+  void OnPosition(Position at);
+
+  // A record with facts of these aggregates was confirmed, and the slot has come to `at`.
+  void OnFacts(absl::Span<const absl::string_view> aggregates, Position at);
+  bool watched() const { return !watches_.empty(); }
+
+  // Facts of any aggregate may have come.
+  void OnManyFacts(Position at);
+
+  // Answers those whose deadline has passed.
+  void Expire(MonotonicMicros now, Position at);
+  // Nothing expires before it.
+  MonotonicMicros next_deadline() const { return next_deadline_; }
+
+  // Answers all with the error.
+  void FailAll(const absl::Status& status);
+
+ private:
+  struct WaitingQuery {
+    Position position;
+    MonotonicMicros deadline;
+    SlotQuery query;
+  };
+  struct WaitingWatch {
+    MonotonicMicros deadline;
+    SlotWatch watch;
+  };
+
+  // Each read begins on rows without a failure: one that failed spoils no other.
+  void Run(const SlotQuery& query, Position at);
+  bool Run(const SlotWatch& watch, Position at);
+  absl::Status TooMany() const;
+
+  const SlotId slot_;
+  store::SlotRows* rows_ = nullptr;
+  bool begun_ = false;
+  std::vector<WaitingQuery> queries_;
+  std::unordered_multimap<std::string, WaitingWatch> watches_;  // by aggregate
+  MonotonicMicros next_deadline_ = kNoDeadline;
+};
+
+}  // namespace halles::partition
+
+#endif  // HALLES_LIBS_PARTITION_SLOT_READS_H_

@@ -1,0 +1,100 @@
+// Serves, watches for readiness and signals, drains.
+#include "libs/program/serve.h"
+
+#include <malloc.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "libs/base/status.h"
+#include "libs/program/options.h"
+#include "libs/rpc/server.h"
+#include "libs/telemetry/log.h"
+
+namespace halles::program {
+namespace {
+
+using telemetry::Log;
+using telemetry::LogLevel;
+
+// How often readiness is looked at, and signals once it is there.
+constexpr absl::Duration kReadyEvery = absl::Milliseconds(10);
+constexpr absl::Duration kWatchEvery = absl::Seconds(60);
+
+}  // namespace
+
+Signals::Signals() {
+  sigemptyset(&set_);
+  sigaddset(&set_, SIGTERM);
+  sigaddset(&set_, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+int Signals::Wait(absl::Duration timeout) const {
+  const timespec time = absl::ToTimespec(timeout);
+  const int signal = sigtimedwait(&set_, nullptr, &time);
+  return signal > 0 ? signal : 0;
+}
+
+// Allocation: what is freed is kept for the next request instead of being merged and given back at once. Mutexes: the
+// library's search for deadlocks is for its debug builds, the distribution's build does it always.
+void TuneProcess() {
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  mallopt(M_MMAP_THRESHOLD, 64 << 20);
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+}
+
+int Fail(absl::string_view what, const absl::Status& status) {
+  Log(LogLevel::kError, "halles", what, {{"why", std::string(status.message())}, {"reason", ReasonOf(status)}});
+  return 1;
+}
+
+int Serve(const ServeOptions& options, const Signals& signals, const Doors& doors, host::Host* host) {
+  std::vector<grpc::Service*> services;
+  std::vector<std::string> names;
+  for (const Doors::Entry& door : doors.entries()) {
+    services.push_back(door.service);
+    names.push_back(door.name);
+  }
+  rpc::ServerOptions server_options;
+  server_options.listen = options.listen;
+  absl::StatusOr<std::unique_ptr<rpc::Server>> server = rpc::Server::Start(server_options, services, names);
+  if (!server.ok()) return Fail("cannot start: --listen", server.status());
+  (*server)->OnDrain([&doors] {
+    for (const Doors::Entry& door : doors.entries()) door.end_streams();
+  });
+  // Operators may look from the first moment on; the others serve once their views have caught up.
+  for (const Doors::Entry& door : doors.entries()) {
+    if (door.at_once) (*server)->SetServing(door.name, true);
+  }
+  Log(LogLevel::kInfo, "halles", "serving",
+      {{"version", Version()},
+       {"listen", (*server)->address().ToString()},
+       {"metrics", options.metrics},
+       {"data_dir", options.data_dir},
+       {"install", host->install().Hex()},
+       {"start_ms", absl::ToInt64Milliseconds(absl::Now() - options.started)}});
+
+  bool ready = false;
+  int signal = 0;
+  while ((signal = signals.Wait(ready ? kWatchEvery : kReadyEvery)) == 0) {
+    if (ready || !host->caught_up()) continue;
+    ready = true;
+    for (const std::string& name : names) (*server)->SetServing(name, true);
+    Log(LogLevel::kInfo, "halles", "ready", {{"start_ms", absl::ToInt64Milliseconds(absl::Now() - options.started)}});
+  }
+  Log(LogLevel::kInfo, "halles", "draining",
+      {{"signal", signal}, {"seconds_max", absl::ToInt64Seconds(options.drain)}});
+  (*server)->Drain(options.drain);
+  host->Drain(options.drain);
+  server->reset();
+  Log(LogLevel::kInfo, "halles", "ended");
+  return 0;
+}
+
+}  // namespace halles::program

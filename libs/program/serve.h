@@ -1,0 +1,81 @@
+// What every program does once its doors are built: serve, tell readiness, and end in order at a signal.
+#ifndef HALLES_LIBS_PROGRAM_SERVE_H_
+#define HALLES_LIBS_PROGRAM_SERVE_H_
+
+#include <csignal>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "libs/host/host.h"
+#include "libs/machine/address.h"
+#include "libs/rpc/door.h"
+
+namespace grpc {
+class Service;
+}  // namespace grpc
+
+namespace halles::program {
+
+// Blocks SIGTERM and SIGINT for all threads to come, and waits for one of them.
+// Thread safety: one thread at a time.
+class Signals {
+ public:
+  Signals();
+  // The signal, or 0 when none came in time.
+  int Wait(absl::Duration timeout) const;
+
+ private:
+  sigset_t set_;
+};
+
+// Settings of the process that every server wants: memory that was freed is kept for the next request.
+void TuneProcess();
+
+// Says on standard error what went wrong, why, and what to do. Returns the exit code 1.
+int Fail(absl::string_view what, const absl::Status& status);
+
+// The doors of a program. Each is named once: what is added is served, named by the health service, and drained.
+// Lifetime: the doors outlive it.
+class Doors {
+ public:
+  // `Door` is a gRPC callback service with a method door() of type rpc::Door&.
+  template <typename Door>
+  void Add(Door* door) {
+    doors_.push_back({door, door->door().service(), [door] { door->door().EndStreams(); }, false});
+  }
+  // The same for a door that serves from the first moment, before views have caught up.
+  template <typename Door>
+  void AddForOperators(Door* door) {
+    Add(door);
+    doors_.back().at_once = true;
+  }
+
+  struct Entry {
+    grpc::Service* service;
+    std::string name;
+    std::function<void()> end_streams;
+    bool at_once;
+  };
+  const std::vector<Entry>& entries() const { return doors_; }
+
+ private:
+  std::vector<Entry> doors_;
+};
+
+struct ServeOptions {
+  ListenAddress listen;
+  absl::Duration drain = absl::Seconds(20);  // how long calls under way may take after a signal
+  absl::Time started;                        // of the process; this and what follows is for the log lines
+  std::string metrics;                       // where Prometheus reads
+  std::string data_dir;
+};
+
+// Serves the doors until a signal comes, then drains them and the host. Returns the exit code.
+int Serve(const ServeOptions& options, const Signals& signals, const Doors& doors, host::Host* host);
+
+}  // namespace halles::program
+
+#endif  // HALLES_LIBS_PROGRAM_SERVE_H_

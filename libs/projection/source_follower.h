@@ -1,0 +1,153 @@
+// Follows one slot of a source for all who consume it: each record is read and judged once and shared.
+#ifndef HALLES_LIBS_PROJECTION_SOURCE_FOLLOWER_H_
+#define HALLES_LIBS_PROJECTION_SOURCE_FOLLOWER_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "libs/base/backoff.h"
+#include "libs/base/slot.h"
+#include "libs/eventlog/adjudicator.h"
+#include "libs/eventlog/log.h"
+#include "libs/partition/slot_runner.h"
+#include "libs/projection/follower_shard.h"
+#include "libs/projection/source_reader.h"
+#include "libs/projection/source_record.h"
+
+namespace halles::projection {
+
+// Records that a consumer is given at a time; a view is locked that long.
+inline constexpr size_t kFeedRecordsMax = 128;
+// The newest records of a source slot that are kept for those who are a little behind, whichever is less. A batch that
+// was just read is kept until it was handed out.
+inline constexpr size_t kRingRecordsMax = 256;
+inline constexpr size_t kRingBytesMax = size_t{512} << 10;
+// Records of a slot that is owned here come from its owner. What the log has and the owner has not handed over for so
+// long is read: a claim, a record that does not count.
+inline constexpr absl::Duration kOfferPatience = absl::Milliseconds(20);
+
+// Takes the records of one source slot in order: a view, or the reactions of one target slot.
+// Thread safety: none; used on the queue of the source's shard.
+class SourceConsumer {
+ public:
+  struct Taken {
+    size_t records = 0;
+    // Why it took no more, unless it took all or is not ready. An error that passes is tried again from there.
+    absl::Status status;
+  };
+
+  virtual ~SourceConsumer() = default;
+
+  // Behind the last record taken; it may go back.
+  virtual const eventlog::Cursor& cursor() const = 0;
+  // Whether it takes records now. When that becomes true by itself, it says so with SourceFollower::Wake.
+  virtual bool ready() const = 0;
+  // The records follow its cursor. While it is ready it takes one at least, or says why not.
+  virtual Taken Take(absl::Span<const SourceRecordPtr> records) = 0;
+  // It gets no more records.
+  virtual void OnStopped(const absl::Status& why) = 0;
+};
+
+// The head is where the most advanced consumer stands or stood. Consumers at the head get what is read there. A
+// consumer elsewhere is fed from the newest records, if they reach back far enough, or reads the log by itself, so many
+// records a step, until it meets the head. There its cursor must be the head's, chain and all: else it stood on another
+// log, and stops (OTHER_LINEAGE) while the others go on. Nothing is read while nobody takes it.
+//
+// Errors that pass are logged once and tried again after a pause. Errors that stay stop the consumer that meets them;
+// those of the head stop each consumer once it has come there.
+// Thread safety: OnGrowth, OnReset and SetOwnedHere may be called from any thread; the rest runs on the shard's queue.
+// Lifetime: log and shard outlive it; the shard is stopped before it is destroyed. Consumers outlive their stay.
+class SourceFollower {
+ public:
+  SourceFollower(SlotId slot, eventlog::EventLog* log, FollowerShard* shard);
+  SourceFollower(const SourceFollower&) = delete;
+  SourceFollower& operator=(const SourceFollower&) = delete;
+
+  SlotId slot() const { return slot_; }
+  FollowerShard& shard() const { return *shard_; }
+
+  // The log of the slot can be read up to `end`.
+  void OnGrowth(Position end);
+  // The connection to the log was lost: what was read may have been cut.
+  void OnReset();
+  // Whether the slot's owner is in this process and offers what it confirms.
+  void SetOwnedHere(bool owned) { owned_here_.store(owned, std::memory_order_relaxed); }
+
+  // On the queue ------------------------------------------------------------------------------------------------------
+  void Add(SourceConsumer* consumer);
+  void Remove(SourceConsumer* consumer);
+  // A consumer has become ready, or went back.
+  void Wake() { shard_->Wake(this); }
+  // Taken if it is the record that follows the head; a record that is known does nothing, one beyond leads to a look.
+  void Offer(partition::ConfirmedRecord record);
+  // Does a bounded piece of work; true when there is more.
+  bool Step();
+
+  // For operators and tests. Relaxed: counts.
+  uint64_t records_read() const { return records_read_.load(std::memory_order_relaxed); }
+  uint64_t offers_taken() const { return offers_taken_.load(std::memory_order_relaxed); }
+  uint64_t passing_errors() const { return passing_errors_.load(std::memory_order_relaxed); }
+
+ private:
+  // A consumer and how it gets its records. Shared with the timer that ends its pause, which may outlive its stay.
+  struct Seat {
+    explicit Seat(SourceConsumer* who);
+    SourceConsumer* const consumer;
+    std::unique_ptr<SourceReader> reader;  // while it is behind the newest records
+    SourceRecords own;                     // read by it and not taken yet
+    Backoff backoff;
+    bool pausing = false;
+    bool stopped = false;
+  };
+
+  bool Feed(Seat& seat, const std::shared_ptr<Seat>& shared);
+  bool FeedOwn(Seat& seat, const std::shared_ptr<Seat>& shared);
+  bool Give(Seat& seat, const std::shared_ptr<Seat>& shared, absl::Span<const SourceRecordPtr> records);
+  // The seat's error: a pause or its end.
+  void OnError(const std::shared_ptr<Seat>& seat, const absl::Status& error);
+  void StopSeat(Seat& seat, const absl::Status& why);
+  // Whether somebody would take what is read at the head.
+  bool WantedAtHead() const;
+  bool ReadHead();
+  void OnHeadError(const absl::Status& error);
+  void Append(SourceRecordPtr record);
+  void TrimRing();
+  void LogPassing(const absl::Status& error);
+
+  const SlotId slot_;
+  eventlog::EventLog* const log_;
+  FollowerShard* const shard_;
+
+  // Relaxed: the task that follows orders.
+  std::atomic<bool> owned_here_{false};
+  std::atomic<bool> look_posted_{false};
+  std::atomic<bool> late_look_posted_{false};
+  std::atomic<Position> end_{0};  // the greatest that was told
+
+  std::atomic<uint64_t> records_read_{0};
+  std::atomic<uint64_t> offers_taken_{0};
+  std::atomic<uint64_t> passing_errors_{0};
+
+  std::vector<std::shared_ptr<Seat>> seats_;
+  std::optional<eventlog::Cursor> head_;
+  bool unread_ = true;  // the log may have more behind the head
+  bool head_pausing_ = false;
+  bool check_head_ = false;  // its lineage, before anything else is read there
+  absl::Status broken_;      // nothing can be read behind the head
+  Backoff head_backoff_;
+  std::unique_ptr<eventlog::LogReader> reader_;  // at the head
+  std::vector<eventlog::StoredRecord> polled_;   // kept for its memory
+  SourceRecords ring_;                           // of consecutive positions, up to the head
+  size_t ring_bytes_ = 0;
+};
+
+}  // namespace halles::projection
+
+#endif  // HALLES_LIBS_PROJECTION_SOURCE_FOLLOWER_H_

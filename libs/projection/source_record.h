@@ -1,0 +1,63 @@
+// A record of a source as followers see it: judged once, its events found in its bytes, shared by all consumers.
+#ifndef HALLES_LIBS_PROJECTION_SOURCE_RECORD_H_
+#define HALLES_LIBS_PROJECTION_SOURCE_RECORD_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "libs/base/clock.h"
+#include "libs/base/slot.h"
+#include "libs/eventlog/adjudicator.h"
+#include "libs/eventlog/log.h"
+#include "libs/partition/domain.h"
+#include "libs/partition/slot_runner.h"
+
+namespace halles::projection {
+
+// An event of a record, pointing into it.
+struct SourceEvent {
+  uint32_t type = 0;
+  absl::string_view aggregate_id;
+  absl::string_view payload;
+  UnixMicros effective_time = 0;  // 0: the logical time of the record
+};
+
+// Thread safety: immutable once it is shared.
+struct SourceRecord {
+  Position position = 0;
+  UnixMicros logical_time = 0;
+  // Of an accepted BATCH; other records have nothing of what follows, and only move cursors.
+  absl::string_view tenant;
+  std::vector<SourceEvent> events;
+  absl::string_view body;  // a serialised halles.log.v1.RecordBody with a batch; empty when it is none
+  eventlog::Cursor before;
+  eventlog::Cursor after;
+  std::string bytes;  // of the whole record; what is above points into them
+
+  SourceRecord() = default;
+  SourceRecord(const SourceRecord&) = delete;
+  SourceRecord& operator=(const SourceRecord&) = delete;
+
+  // Where its event of this index stands in the slot.
+  partition::FactContext ContextOf(SlotId slot, size_t index) const;
+};
+
+// Shared: every consumer of the source, and the ring of its newest records, holds it as long as it has to.
+using SourceRecordPtr = std::shared_ptr<const SourceRecord>;
+using SourceRecords = std::vector<SourceRecordPtr>;
+
+// Adjudicates the record and moves the cursor over it. Errors as Adjudicate says, and DATA_LOSS (UNREADABLE_RECORD)
+// when an accepted batch does not parse; the cursor then stays before it.
+absl::StatusOr<SourceRecordPtr> JudgeRecord(SlotId slot, eventlog::StoredRecord record, eventlog::Cursor* cursor);
+
+// The same for a record that its owner has confirmed: it was judged there, so nothing is hashed again.
+absl::StatusOr<SourceRecordPtr> RecordOf(partition::ConfirmedRecord confirmed);
+
+}  // namespace halles::projection
+
+#endif  // HALLES_LIBS_PROJECTION_SOURCE_RECORD_H_
