@@ -41,13 +41,14 @@ void Fail(const std::shared_ptr<Read>& read, const absl::Status& status) {
 // Waits until the view itself has come there.
 void AwaitView(const std::shared_ptr<Read>& read, const TokenPositions& positions) {
   const absl::Status open = read->host->With([&](Serving& serving) {
-    serving.pool->View(read->service, read->view).WhenReached(positions, read->deadline, [read](absl::Status reached) {
-      if (reached.ok()) {
-        Run(read);
-      } else {
-        Fail(read, reached);
-      }
-    });
+    serving.pool->View(read->service, read->view)
+        .WhenReached(positions, read->deadline, [read](const absl::Status& reached) {
+          if (reached.ok()) {
+            Run(read);
+          } else {
+            Fail(read, reached);
+          }
+        });
   });
   if (!open.ok()) Fail(read, open);
 }

@@ -148,7 +148,7 @@ class HostTest : public ::testing::Test {
     return found;
   }
 
-  ReplyPtr Submit(AddRequest request) {
+  ReplyPtr Submit(const AddRequest& request) {
     auto reply = std::make_shared<Reply>();
     const absl::Status taken = host::Submit<AddResponse>(
         *host_, request, Call(), [reply](absl::StatusOr<AddResponse> response) { reply->Set(std::move(response)); });

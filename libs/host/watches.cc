@@ -14,7 +14,7 @@ void Watches::Attach(Host* host) {
   host_ = host;
 }
 
-absl::Status Watches::Add(std::shared_ptr<Watcher> watcher) {
+absl::Status Watches::Add(const std::shared_ptr<Watcher>& watcher) {
   uint64_t id = 0;
   {
     MutexLock lock(&mutex_);

@@ -58,7 +58,7 @@ class Watches : public std::enable_shared_from_this<Watches> {
   void Attach(Host* host) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Begins to watch: the watcher looks at once. RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS).
-  absl::Status Add(std::shared_ptr<Watcher> watcher) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Add(const std::shared_ptr<Watcher>& watcher) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Events touched these. Wakes who watches them.
   void Touched(const std::vector<std::string>& topics) ABSL_LOCKS_EXCLUDED(mutex_);

@@ -52,11 +52,12 @@ inline absl::StatusOr<Decision<AddResponse, CounterEvent>> Decide(const store::R
   return decision;
 }
 
-inline absl::Status Evolve(store::Rows& rows, const CounterEvent& event, const FactContext&) {
+inline absl::Status Evolve(store::Rows& rows, const CounterEvent& event, const FactContext& context) {
   if (event.amount() == kNotEvolvable) return absl::DataLossError("nobody can evolve this");
   CounterRow row = kCounters.Get(rows, {event.counter()}).value_or(CounterRow());
   row.set_value(row.value() + event.amount());
   row.set_additions(row.additions() + 1);
+  row.set_position(context.position);
   kCounters.Put(rows, {event.counter()}, row);
   return absl::OkStatus();
 }

@@ -214,6 +214,31 @@ TEST_F(UnknownOutcome, ThatWasAcceptedIsASuccess) {
   EXPECT_EQ(counters_.lost.load(), 0u);
 }
 
+TEST_F(UnknownOutcome, ThatLandedElsewhereLeavesTheRowsOfThatPlace) {
+  EXPECT_FALSE(Send(Add("r1", 5))->done());
+  Deliver(LastAppend());
+  const ReplyPtr second = Send(Add("r2", 1));
+  const uint64_t append = LastAppend();
+  const ReplyPtr third = Send(Add("r3", 1));
+  const uint64_t behind = LastAppend();
+  // An old record lands again, and does not count; those in flight come behind it.
+  std::vector<eventlog::StoredRecord> records;
+  ASSERT_TRUE((*log_->NewReader(kFirstSlot, End() - 1))->Poll({}, &records).ok());
+  const Position elsewhere = log_->Inject(kFirstSlot, records.front().bytes) + 1;
+  ASSERT_TRUE(log_->DeliverWithoutPosition(append).ok());
+  ASSERT_TRUE(log_->DeliverWithoutPosition(behind).ok());
+  Quiesce();
+  DeliverClaim();
+  EXPECT_EQ(second->value(), 6);
+  EXPECT_EQ(second->position().position, elsewhere + 1);
+  EXPECT_EQ(third->value(), 7);
+  const auto digests = Digests();
+  Crash();
+  DeleteState();
+  Start();
+  EXPECT_EQ(Digests(), digests) << "as whoever reads the log folds it";
+}
+
 TEST_F(UnknownOutcome, OfSomeIsSettledForEach) {
   const ReplyPtr first = Send(Add("r1", 5));
   const uint64_t landed = LastAppend();
@@ -361,7 +386,7 @@ TEST_F(Drain, AnswersTheRestAtTheDeadlineAndIgnoresWhatComesLater) {
   EXPECT_EQ(append, second);
   absl::Status query;
   runtime_->Query(kFirstSlot, End() + 10, kNoDeadline,
-                  [&](absl::StatusOr<const store::RowReader*> rows, Position) { query = rows.status(); });
+                  [&](const absl::StatusOr<const store::RowReader*>& rows, Position) { query = rows.status(); });
   EndIntake(20'000);
   EXPECT_EQ(stuck->status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(stuck->reason(), "DRAINING");
@@ -378,7 +403,7 @@ TEST_F(Query, WaitsUntilThePositionIsReached) {
   Position answered = 0;
   int64_t value = -1;
   runtime_->Query(kFirstSlot, target, kNoDeadline,
-                  [&](absl::StatusOr<const store::RowReader*> rows, Position position) {
+                  [&](const absl::StatusOr<const store::RowReader*>& rows, Position position) {
                     answered = position;
                     value = counter::kCounters.Get(**rows, {"c"})->value();
                   });
@@ -392,8 +417,9 @@ TEST_F(Query, WaitsUntilThePositionIsReached) {
 
 TEST_F(Query, BeyondItsDeadlineSaysThatTheTokenIsNotReached) {
   const auto done = std::make_shared<Reply>();
-  runtime_->Query(kFirstSlot, End() + 1, node_.Now() + 1000,
-                  [done](absl::StatusOr<const store::RowReader*> rows, Position) { done->Set(rows.status(), {}); });
+  runtime_->Query(
+      kFirstSlot, End() + 1, node_.Now() + 1000,
+      [done](const absl::StatusOr<const store::RowReader*>& rows, Position) { done->Set(rows.status(), {}); });
   TimePasses(999);
   EXPECT_FALSE(done->done());
   TimePasses(1001);
@@ -405,10 +431,11 @@ TEST_F(Query, BeyondTheLimitOfThoseThatWaitIsRefused) {
   size_t refused = 0;
   size_t answered = 0;
   for (size_t i = 0; i <= kSlotWaitingReadsMax; ++i) {
-    runtime_->Query(kFirstSlot, End() + 1, kNoDeadline, [&](absl::StatusOr<const store::RowReader*> rows, Position) {
-      if (rows.ok()) ++answered;
-      if (ReasonOf(rows.status()) == "TOO_MANY_WAITING_READS") ++refused;
-    });
+    runtime_->Query(kFirstSlot, End() + 1, kNoDeadline,
+                    [&](const absl::StatusOr<const store::RowReader*>& rows, Position) {
+                      if (rows.ok()) ++answered;
+                      if (ReasonOf(rows.status()) == "TOO_MANY_WAITING_READS") ++refused;
+                    });
   }
   Quiesce();
   EXPECT_EQ(refused, 1u);

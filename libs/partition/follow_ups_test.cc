@@ -80,9 +80,10 @@ class FollowUpsTest : public RuntimeTest {
   // What an order has come to: how many counters it took from; -1 when it was refused.
   int64_t OutcomeOf(const std::string& order) {
     int64_t value = -2;
-    runtime_->Query(SlotOfOrder(order), 0, kNoDeadline, [&](absl::StatusOr<const store::RowReader*> rows, Position) {
-      value = buyer::kOrders.Get(**rows, {order}).value_or(counter::CounterRow()).value();
-    });
+    runtime_->Query(SlotOfOrder(order), 0, kNoDeadline,
+                    [&](const absl::StatusOr<const store::RowReader*>& rows, Position) {
+                      value = buyer::kOrders.Get(**rows, {order}).value_or(counter::CounterRow()).value();
+                    });
     Quiesce();
     return value;
   }
@@ -346,7 +347,7 @@ TEST_F(Watches, AreAskedAgainWithEachFactOfTheirAggregate) {
   const ReplyPtr reply = Order("o:a");
   auto told = std::make_shared<Told>();
   runtime_->Watch(SlotOfOrder("o:a"), "o:a", reply->position().position, kNoDeadline,
-                  [told](absl::StatusOr<const store::RowReader*> rows, Position position) {
+                  [told](const absl::StatusOr<const store::RowReader*>& rows, Position position) {
                     ++told->asked;
                     told->position = position;
                     told->done = buyer::kOrders.Get(**rows, {"o:a"})->value() == 1;

@@ -35,7 +35,7 @@ TEST_F(Restart, AnswersNoReadBeforeItHasReadTheLog) {
   StartStore();
   Boot({counter::Service(kService)});
   int64_t value = -1;
-  runtime_->Query(kFirstSlot, 0, kNoDeadline, [&](absl::StatusOr<const store::RowReader*> rows, Position) {
+  runtime_->Query(kFirstSlot, 0, kNoDeadline, [&](const absl::StatusOr<const store::RowReader*>& rows, Position) {
     value = counter::kCounters.Get(**rows, {"c"}).value_or(counter::CounterRow()).value();
   });
   Quiesce();
@@ -102,7 +102,7 @@ TEST_F(UnreadableFact, StopsItsSlotAloneAndIsNamed) {
   EXPECT_EQ(End(), end);
   absl::Status read;
   runtime_->Query(kFirstSlot, 0, kNoDeadline,
-                  [&](absl::StatusOr<const store::RowReader*> rows, Position) { read = rows.status(); });
+                  [&](const absl::StatusOr<const store::RowReader*>& rows, Position) { read = rows.status(); });
   Quiesce();
   EXPECT_EQ(ReasonOf(read), "SLOT_STOPPED");
   EXPECT_EQ(Submit(Add("r6", 1), kOtherSlot)->value(), 8) << "others serve";

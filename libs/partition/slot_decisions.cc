@@ -181,6 +181,7 @@ bool SlotRunner::Propose(Pending pending, bool has_facts, UnixMicros now, const 
     return true;
   }
   pending.tag = append->tag;
+  pending.expected = expected;
   pending.appended = deps_.scheduler->Now();
   pending.record_bytes = append->bytes.size();
   if (deps_.on_confirmed) pending.bytes = append->bytes;
@@ -203,7 +204,7 @@ void SlotRunner::AnswerLater(WaitingAnswer answer) {
     return;
   }
   answers_.emplace(*ticket, std::move(answer));
-  Handle(std::move(effects));
+  Handle(effects);
 }
 
 void SlotRunner::Send(WaitingAnswer answer) {

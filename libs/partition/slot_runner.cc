@@ -194,7 +194,9 @@ SlotCatchUp::Taken SlotRunner::OnRecord(const eventlog::StoredRecord& record) {
     const eventlog::Cursor before = owner_->cursor();
     const std::optional<eventlog::Judgement> judgement = owner_->OnRecord(record.position, record.bytes, &effects);
     for (const Effect& effect : effects) {
-      if (effect.kind != Effect::Kind::kApply || Apply(effect.position, *judgement)) continue;
+      const bool fold = effect.kind == Effect::Kind::kApply ||
+                        (effect.kind == Effect::Kind::kConfirmed && IsElsewhere(effect.position));
+      if (!fold || Apply(effect.position, *judgement)) continue;
       stuck_at_ = before;
       if (!stopped_.ok()) return Taken::kEnd;
       stuck_effects_ = std::move(effects);
@@ -203,8 +205,14 @@ SlotCatchUp::Taken SlotRunner::OnRecord(const eventlog::StoredRecord& record) {
     cursor_before_ = before;
   }
   rows_->NoteAdvance();
-  Handle(std::move(effects));
+  Handle(effects);
   return stopped_.ok() ? Taken::kNext : Taken::kEnd;
+}
+
+// Records that do not count may have come between: then the oldest record in flight is not where its facts were evolved,
+// and neither are those behind it. Their rows are folded again from what is read, as every other reader does.
+bool SlotRunner::IsElsewhere(Position position) const {
+  return in_flight_.front().expected != position || rows_->records_in_flight() < in_flight_.size();
 }
 
 bool SlotRunner::Apply(Position position, const eventlog::Judgement& judgement) {
@@ -283,7 +291,7 @@ void SlotRunner::OnReset() {
     if (!stopped_.ok() || abandoned_) return;
     Effects effects;
     owner_->OnReconnect(&effects);
-    Handle(std::move(effects));
+    Handle(effects);
   });
 }
 
@@ -311,7 +319,7 @@ void SlotRunner::Claim() {
     if (claim == claims_ && owner_->phase() == Phase::kClaiming && stopped_.ok() && !abandoned_) Claim();
   });
   deps_.log->Append(slot_, std::move(claim->bytes), claim->tag, deps_.sink);
-  Handle(std::move(effects));
+  Handle(effects);
 }
 
 // The first claim follows at once. Those that follow a claim that failed, and those to a log that refuses, take their time.
@@ -365,7 +373,7 @@ void SlotRunner::OnReport(const eventlog::AppendReport& report) {
   Effects effects;
   cursor_before_ = owner_->cursor();
   owner_->OnReport(report, &effects);
-  Handle(std::move(effects));
+  Handle(effects);
   if (!stopped_.ok()) return;
   PublishPosition();
   if (catch_up_.active()) {
@@ -377,7 +385,8 @@ void SlotRunner::OnReport(const eventlog::AppendReport& report) {
 
 void SlotRunner::OnConfirmed(const Effect& effect) {
   HALLES_CHECK(!in_flight_.empty() && in_flight_.front().tag == effect.tag, "the owner settled another record");
-  rows_->ConfirmOldest(effect.position);
+  if (rows_->records_in_flight() == in_flight_.size())
+    rows_->ConfirmOldest(effect.position);  // else OnRecord folded it
   // Before the answer: whoever is told may ask at once how far the slot is.
   confirmed_.store(effect.position + 1, std::memory_order_release);
   Pending pending = std::move(in_flight_.front());
@@ -416,9 +425,9 @@ void SlotRunner::OnLost(const Effect& effect) {
   pending.command->AnswerError(effect.status);
 }
 
-void SlotRunner::Handle(Effects effects) {
+void SlotRunner::Handle(const Effects& effects) {
   std::vector<Pending> again;  // in the order in which they were decided before
-  for (Effect& effect : effects) {
+  for (const Effect& effect : effects) {
     switch (effect.kind) {
       case Effect::Kind::kConfirmed:
         OnConfirmed(effect);

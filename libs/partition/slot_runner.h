@@ -175,6 +175,7 @@ class SlotRunner {
     std::unique_ptr<Command> command;
     MonotonicMicros submitted = 0;
     uint64_t tag = 0;
+    Position expected = 0;  // where its record should land
     MonotonicMicros appended = 0;
     UnixMicros earliest_timer = DueTimers::kNever;  // that its facts set
     size_t record_bytes = 0;
@@ -190,6 +191,8 @@ class SlotRunner {
   // Following: slot_runner.cc.
   SlotCatchUp::Taken OnRecord(const eventlog::StoredRecord& record);
   void OnEnd();
+  // Whether the oldest record in flight is in the log at another position than its facts were evolved for.
+  bool IsElsewhere(Position position) const;
   // Folds the record at `position`; false when its rows could not be read just now.
   bool Apply(Position position, const eventlog::Judgement& judgement);
   void Claim();
@@ -210,7 +213,7 @@ class SlotRunner {
   // Rows could not be read: the command is decided again after a pause, unless they never can be. False, for Execute.
   bool Postpone(Pending pending, const absl::Status& why);
 
-  void Handle(eventlog::Effects effects);
+  void Handle(const eventlog::Effects& effects);
   void OnConfirmed(const eventlog::Effect& effect);
   void OnLost(const eventlog::Effect& effect);
   void Stop(const absl::Status& status);

@@ -55,17 +55,18 @@ void FollowerPool::Start(partition::Runtime* runtime) {
   for (const auto& [service, reactor] : reactors_) {
     reactor->Start(runtime, [this](SlotId slot) { return Find(slot); });
   }
+  // Before anything is read: growth behind the first look must not go unheard.
   std::vector<SlotId> slots;
+  for (const auto& [slot, follower] : followers_) slots.push_back(slot);
+  std::unique_ptr<eventlog::Subscription> subscription =
+      options_.log->Follow({.slots = std::move(slots), .listener = this});
   for (const auto& [slot, follower] : followers_) {
-    slots.push_back(slot);
     follower->shard().Add([this, slot = slot, follower = follower.get()] {
       for (const std::unique_ptr<ViewFollower>& view : views_) {
         if (SourceConsumer* consumer = view->ConsumerOf(slot)) follower->Add(consumer);
       }
     });
   }
-  std::unique_ptr<eventlog::Subscription> subscription =
-      options_.log->Follow({.slots = std::move(slots), .listener = this});
   MutexLock lock(&mutex_);
   started_ = true;
   subscription_ = std::move(subscription);

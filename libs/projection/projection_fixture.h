@@ -89,7 +89,7 @@ inline std::vector<AddRequest> ReactThrice(const CounterEvent& event, const part
   return {Copy("left", event.amount()), Copy("right", event.amount()), Copy("left", event.amount())};
 }
 
-inline ReactionDefinition Reacts(React react, std::vector<int> fields = {}, bool once_is_enough = false) {
+inline ReactionDefinition Reacts(React react, const std::vector<int>& fields = {}, bool once_is_enough = false) {
   return ReactionOf<CounterEvent>("copies", kTarget, kSource, 1, react, fields, once_is_enough);
 }
 

@@ -167,11 +167,8 @@ class Reactor::Source {
                          absl::InternalError(absl::StrCat(request->GetDescriptor()->full_name(), " is no command of ",
                                                           ServiceName(reactor_.service_))));
           }
-          Request due{.number = 0,
-                      .definition = index,
-                      .command = command,
-                      .key = command->KeyOf(*request),
-                      .request = std::move(request)};
+          Request due{.number = 0, .definition = index, .command = command, .key = command->KeyOf(*request)};
+          due.request = std::move(request);
           std::vector<Request>& in_target =
               by_target[reactor_.runtime_->SlotFor(reactor_.service_, record.tenant, due.key)];
           due.number = static_cast<uint32_t>(in_target.size());

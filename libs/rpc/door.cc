@@ -43,11 +43,11 @@ const MethodMetrics& Door::MetricsOf(const google::protobuf::Descriptor* request
   return *found->second;
 }
 
-absl::Status Door::Add(std::shared_ptr<StreamBase> stream) {
+absl::Status Door::Add(const std::shared_ptr<StreamBase>& stream) {
   MutexLock lock(&mutex_);
   if (draining_) return Draining();
   StreamBase* const key = stream.get();
-  streams_[key] = std::move(stream);
+  streams_[key] = stream;
   return absl::OkStatus();
 }
 

@@ -121,7 +121,7 @@ class Door {
   }
 
   const MethodMetrics& MetricsOf(const google::protobuf::Descriptor* request) const;
-  absl::Status Add(std::shared_ptr<StreamBase> stream) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Add(const std::shared_ptr<StreamBase>& stream) ABSL_LOCKS_EXCLUDED(mutex_);
   void Remove(StreamBase* stream) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::string service_;

@@ -15,8 +15,6 @@
 namespace halles::rpc {
 namespace {
 
-using ::testing::HasSubstr;
-
 class DoorTest : public ServerTest {
  protected:
   // Waits for the thread of gRPC that counts after it answered.
@@ -68,7 +66,7 @@ TEST_F(DoorTest, AnswersOnceHoweverManyThreadsTry) {
   Start();
   for (int round = 0; round < 20; ++round) {
     std::vector<std::thread> threads;
-    service->on_put = [&threads](const auto& put, const auto&, Reply<test::PutResponse> reply) {
+    service->on_put = [&threads](const auto& put, const auto&, const Reply<test::PutResponse>& reply) {
       for (int i = 0; i < 4; ++i) {
         threads.emplace_back([reply, i, text = put.text()] {
           test::PutResponse response;
@@ -95,7 +93,7 @@ TEST_F(DoorTest, AnswersAfterTheCallerLeft) {
   Start();
   absl::Notification arrived;
   std::optional<Reply<test::GetResponse>> kept;
-  service->on_get = [&](const auto&, const auto&, Reply<test::GetResponse> reply) {
+  service->on_get = [&](const auto&, const auto&, const Reply<test::GetResponse>& reply) {
     kept = reply;
     arrived.Notify();
   };
@@ -144,7 +142,7 @@ TEST_F(DoorTest, GivesEachCallADeadlineAndItsTrace) {
 TEST_F(DoorTest, KeepsManyCallsApart) {
   Start();
   // Each answer comes from another thread than its call.
-  service->on_put = [](const auto& put, const auto&, Reply<test::PutResponse> reply) {
+  service->on_put = [](const auto& put, const auto&, const Reply<test::PutResponse>& reply) {
     std::thread([reply, text = put.text()] {
       test::PutResponse response;
       response.set_text(text);

@@ -425,7 +425,7 @@ void Flusher::Released() {
   End(At(FlushStep::kReleased), true);
 }
 
-void Flusher::End(absl::Status status, bool worked) {
+void Flusher::End(const absl::Status& status, bool worked) {
   std::vector<Waiter> told;
   {
     MutexLock lock(&mutex_);

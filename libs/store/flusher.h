@@ -108,7 +108,7 @@ class Flusher {
   void Written();
   void Release();
   void Released();
-  void End(absl::Status status, bool worked);
+  void End(const absl::Status& status, bool worked);
 
   absl::Status Fill(DatabaseDraft& draft);
   void OnWritten(absl::Status status);

@@ -268,7 +268,7 @@ TEST(Flusher, FindsRowsThatWereClosedAndOpenedAtAnyStepOfAFlush) {
       world.PutInSlot("k", absl::StrCat("slot ", round));
       world.PutInView(Checkout(1), "v", absl::StrCat("view ", round));
       bool done = false;
-      world.store->FlushAsync([&](absl::Status) { done = true; });
+      world.store->FlushAsync([&](const absl::Status&) { done = true; });
       for (uint64_t steps = world.scheduler().random().Uniform(6); steps > 0; --steps) world.scheduler().Step();
       // Rows go on from the cursor that they are opened with, wherever that is.
       world.CloseSlot();

@@ -194,7 +194,7 @@ class MemoryDisk::MemoryDatabase : public Database {
 
   absl::Status Write(Fill fill, BeforeIngest before_ingest) override {
     ASSIGN_OR_RETURN(Changes changes, Prepare(fill, before_ingest));
-    return disk_->Ingest(*generation_, std::move(changes));
+    return disk_->Ingest(*generation_, changes);
   }
 
   void WriteAsync(Fill fill, BeforeIngest before_ingest, Done done) override {
@@ -204,7 +204,7 @@ class MemoryDisk::MemoryDatabase : public Database {
     if (delay <= absl::ZeroDuration()) return done(disk_->Ingest(*generation_, *std::move(changes)));
     HALLES_CHECK(queue_ != nullptr, "a disk is slow without a scheduler");
     queue_->PostAfter(delay, [this, changes = *std::move(changes), done = std::move(done)]() mutable {
-      done(disk_->Ingest(*generation_, std::move(changes)));
+      done(disk_->Ingest(*generation_, changes));
     });
   }
 
@@ -340,7 +340,7 @@ absl::StatusOr<std::optional<std::string>> MemoryDisk::Get(const Generation& gen
   return it->second;
 }
 
-absl::Status MemoryDisk::Ingest(Generation& generation, Changes changes) {
+absl::Status MemoryDisk::Ingest(Generation& generation, const Changes& changes) {
   MutexLock lock(&mutex_);
   if (std::exchange(fail_next_write_, false)) return WriteFailed("the disk does not answer");
   if (full_) return WriteFailed("the disk is full; nothing is lost, free some space and it goes on by itself");
@@ -353,9 +353,9 @@ absl::Status MemoryDisk::Ingest(Generation& generation, Changes changes) {
   for (const std::string& prefix : changes.prefixes) {
     rows.erase(rows.lower_bound(prefix), rows.lower_bound(PrefixEnd(prefix)));
   }
-  for (auto& [key, value] : changes.rows) {
+  for (const auto& [key, value] : changes.rows) {
     if (value.has_value()) {
-      rows.insert_or_assign(key, *std::move(value));
+      rows.insert_or_assign(key, *value);
     } else {
       rows.erase(key);
     }

@@ -70,7 +70,7 @@ class MemoryDisk {
 
   absl::Status TakeReadFault();
   absl::StatusOr<std::optional<std::string>> Get(const Generation& generation, absl::string_view key);
-  absl::Status Ingest(Generation& generation, Changes changes);
+  absl::Status Ingest(Generation& generation, const Changes& changes);
   absl::Duration write_delay() const;
   void Unlock();
 

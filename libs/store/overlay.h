@@ -171,7 +171,7 @@ class ViewRows {
 
  public:
   // Store::OpenView makes them. `sources`: all that the view is folded from. `on_close` is called by the destructor.
-  ViewRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, std::map<SlotId, FoldStart> sources,
+  ViewRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, const std::map<SlotId, FoldStart>& sources,
            std::function<void()> on_close);
   ~ViewRows();
   ViewRows(const ViewRows&) = delete;

@@ -63,8 +63,8 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(const std::string& dir, const
   return OpenOn(std::move(state_dir), install, std::move(options));
 }
 
-absl::StatusOr<std::unique_ptr<Store>> Store::OpenOn(std::shared_ptr<DatabaseHome> home, const InstallId& install,
-                                                     StoreOptions options) {
+absl::StatusOr<std::unique_ptr<Store>> Store::OpenOn(const std::shared_ptr<DatabaseHome>& home,
+                                                     const InstallId& install, StoreOptions options) {
   ASSIGN_OR_RETURN(const std::optional<uint64_t> current, home->Current());
   ASSIGN_OR_RETURN(const std::vector<uint64_t> generations, home->Generations());
   for (uint64_t generation : generations) {

@@ -102,8 +102,8 @@ class Store {
 
   // The same on databases that lie elsewhere, such as a MemoryDisk. Shared with what is opened beside: the home stays taken
   // while one of them is open.
-  static absl::StatusOr<std::unique_ptr<Store>> OpenOn(std::shared_ptr<DatabaseHome> home, const InstallId& install,
-                                                       StoreOptions options);
+  static absl::StatusOr<std::unique_ptr<Store>> OpenOn(const std::shared_ptr<DatabaseHome>& home,
+                                                       const InstallId& install, StoreOptions options);
 
   // An empty store of the same install in a new generation beside this one. It is deleted with its object unless SwapIn
   // was called.

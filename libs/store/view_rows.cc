@@ -6,12 +6,11 @@
 
 namespace halles::store {
 
-ViewRows::ViewRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, std::map<SlotId, FoldStart> sources,
+ViewRows::ViewRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, const std::map<SlotId, FoldStart>& sources,
                    std::function<void()> on_close)
     : base_(std::move(base)), meter_(meter), on_close_(std::move(on_close)) {
-  for (auto& [source, start] : sources) {
-    sources_.emplace(std::piecewise_construct, std::forward_as_tuple(source),
-                     std::forward_as_tuple(meter, std::move(start)));
+  for (const auto& [source, start] : sources) {
+    sources_.emplace(std::piecewise_construct, std::forward_as_tuple(source), std::forward_as_tuple(meter, start));
   }
 }
 
