@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -30,16 +31,49 @@ absl::Status CannotListen(absl::string_view what, const ListenAddress& address, 
                  {{"address", address.ToString()}});
 }
 
-template <typename SocketAddress>
-int TryBind(int family, const SocketAddress& socket_address) {
-  const int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return errno;
+// Room for either family.
+struct SocketAddress {
+  sockaddr_storage bytes{};
+  socklen_t size = 0;
+};
+
+SocketAddress ToSocketAddress(const ListenAddress& address) {
+  SocketAddress result;
+  if (in6_addr v6; inet_pton(AF_INET6, address.host.c_str(), &v6) == 1) {
+    sockaddr_in6 to{};
+    to.sin6_family = AF_INET6;
+    to.sin6_addr = v6;
+    to.sin6_port = htons(address.port);
+    std::memcpy(&result.bytes, &to, sizeof to);
+    result.size = sizeof to;
+  } else {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(address.port);
+    if (inet_pton(AF_INET, address.host.c_str(), &to.sin_addr) != 1) to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    std::memcpy(&result.bytes, &to, sizeof to);
+    result.size = sizeof to;
+  }
+  return result;
+}
+
+// A bound socket that does not block.
+absl::StatusOr<OwnedFd> Bind(const ListenAddress& address, absl::string_view what) {
+  if (!address.loopback()) {
+    return Failure(absl::StatusCode::kFailedPrecondition, "TLS_REQUIRED",
+                   absl::StrCat(what, " does not listen on ", address.ToString(),
+                                ": TLS is required outside loopback and is not set up; use 127.0.0.1 or [::1]"),
+                   {{"address", address.ToString()}});
+  }
+  const SocketAddress to = ToSocketAddress(address);
+  OwnedFd fd(socket(to.bytes.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (fd.get() < 0) return CannotListen(what, address, errno);
   const int on = 1;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);  // past connections are no obstacle, listeners are
-  const int error =
-      bind(fd, reinterpret_cast<const sockaddr*>(&socket_address), sizeof socket_address) == 0 ? 0 : errno;
-  close(fd);
-  return error;
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);  // past connections are no obstacle, listeners are
+  if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&to.bytes), to.size) != 0) {
+    return CannotListen(what, address, errno);
+  }
+  return fd;
 }
 
 }  // namespace
@@ -81,27 +115,28 @@ absl::StatusOr<ListenAddress> ListenAddress::Parse(absl::string_view text) {
 }
 
 absl::Status CheckCanListen(const ListenAddress& address, absl::string_view what) {
-  if (!address.loopback()) {
-    return Failure(absl::StatusCode::kFailedPrecondition, "TLS_REQUIRED",
-                   absl::StrCat(what, " does not listen on ", address.ToString(),
-                                ": TLS is required outside loopback and is not set up; use 127.0.0.1 or [::1]"),
-                   {{"address", address.ToString()}});
+  return Bind(address, what).status();
+}
+
+OwnedFd::~OwnedFd() {
+  if (fd_ >= 0) close(fd_);
+}
+
+absl::StatusOr<ListeningSocket> ListeningSocket::Open(const ListenAddress& address, absl::string_view what) {
+  absl::StatusOr<OwnedFd> fd = Bind(address, what);
+  if (!fd.ok()) return fd.status();
+  if (listen(fd->get(), SOMAXCONN) != 0) return CannotListen(what, address, errno);
+  ListenAddress bound = address;
+  SocketAddress name;
+  name.size = sizeof name.bytes;
+  if (getsockname(fd->get(), reinterpret_cast<sockaddr*>(&name.bytes), &name.size) != 0) {
+    return CannotListen(what, address, errno);
   }
-  int error = 0;
-  if (in6_addr v6; inet_pton(AF_INET6, address.host.c_str(), &v6) == 1) {
-    sockaddr_in6 to{};
-    to.sin6_family = AF_INET6;
-    to.sin6_addr = v6;
-    to.sin6_port = htons(address.port);
-    error = TryBind(AF_INET6, to);
-  } else {
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(address.port);
-    if (inet_pton(AF_INET, address.host.c_str(), &to.sin_addr) != 1) to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    error = TryBind(AF_INET, to);
-  }
-  return error == 0 ? absl::OkStatus() : CannotListen(what, address, error);
+  // The port stands at the same place in both families.
+  sockaddr_in with_port{};
+  std::memcpy(&with_port, &name.bytes, sizeof with_port);
+  bound.port = ntohs(with_port.sin_port);
+  return ListeningSocket(*std::move(fd), std::move(bound));
 }
 
 }  // namespace halles

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -28,6 +29,43 @@ struct ListenAddress {
 // outside loopback, ALREADY_EXISTS with ADDRESS_IN_USE, UNAVAILABLE with CANNOT_LISTEN for whatever else the system says.
 // Another process may still take the port before the caller does.
 absl::Status CheckCanListen(const ListenAddress& address, absl::string_view what);
+
+// A file descriptor that is closed with its owner; negative when there is none.
+class OwnedFd {
+ public:
+  explicit OwnedFd(int fd = -1) : fd_(fd) {}
+  ~OwnedFd();
+  OwnedFd(OwnedFd&& other) noexcept : fd_(other.Release()) {}
+  OwnedFd& operator=(OwnedFd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+
+  int get() const { return fd_; }
+  // The caller closes it.
+  int Release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+// A TCP socket that listens and does not block in accept. Nobody else can take its port.
+class ListeningSocket {
+ public:
+  // Errors: those of CheckCanListen.
+  static absl::StatusOr<ListeningSocket> Open(const ListenAddress& address, absl::string_view what);
+
+  int fd() const { return fd_.get(); }
+  // With the port that the system chose when the given one was 0.
+  const ListenAddress& address() const { return address_; }
+  OwnedFd ReleaseFd() && { return std::move(fd_); }
+
+ private:
+  ListeningSocket(OwnedFd fd, ListenAddress address) : fd_(std::move(fd)), address_(std::move(address)) {}
+
+  OwnedFd fd_;
+  ListenAddress address_;
+};
 
 }  // namespace halles
 

@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "libs/base/status.h"
+#include "libs/machine/open_files.h"
 #include "libs/program/options.h"
 #include "libs/rpc/server.h"
 #include "libs/telemetry/log.h"
@@ -42,11 +43,13 @@ int Signals::Wait(absl::Duration timeout) const {
 }
 
 // Allocation: what is freed is kept for the next request instead of being merged and given back at once. Mutexes: the
-// library's search for deadlocks is for its debug builds, the distribution's build does it always.
+// library's search for deadlocks is for its debug builds, the distribution's build does it always. Files: most systems
+// allow many more than they give at first.
 void TuneProcess() {
   mallopt(M_TRIM_THRESHOLD, 256 << 20);
   mallopt(M_MMAP_THRESHOLD, 64 << 20);
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  RaiseOpenFilesLimit();
 }
 
 int Fail(absl::string_view what, const absl::Status& status) {
@@ -65,6 +68,10 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
   server_options.listen = options.listen;
   absl::StatusOr<std::unique_ptr<rpc::Server>> server = rpc::Server::Start(server_options, services, names);
   if (!server.ok()) return Fail("cannot start: --listen", server.status());
+  const std::unique_ptr<telemetry::Metrics::Handle> refused = options.registry->AddFunction(
+      telemetry::Metrics::Kind::kCounter, "halles_connections_refused_total",
+      "Connections closed at once because too many files are open", {},
+      [server = server->get()] { return static_cast<double>(server->refused_connections()); });
   (*server)->OnDrain([&doors] {
     for (const Doors::Entry& door : doors.entries()) door.end_streams();
   });
@@ -78,6 +85,7 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
        {"metrics", options.metrics},
        {"data_dir", options.data_dir},
        {"install", host->install().Hex()},
+       {"open_files_max", OpenFilesAllowed()},
        {"start_ms", absl::ToInt64Milliseconds(absl::Now() - options.started)}});
 
   bool ready = false;
@@ -89,7 +97,13 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
     Log(LogLevel::kInfo, "halles", "ready", {{"start_ms", absl::ToInt64Milliseconds(absl::Now() - options.started)}});
   }
   Log(LogLevel::kInfo, "halles", "draining",
-      {{"signal", signal}, {"seconds_max", absl::ToInt64Seconds(options.drain)}});
+      {{"signal", signal},
+       {"lame_duck_seconds", absl::ToInt64Seconds(options.lame_duck)},
+       {"seconds_max", absl::ToInt64Seconds(options.drain)}});
+  if (options.lame_duck > absl::ZeroDuration()) {
+    for (const std::string& name : names) (*server)->SetServing(name, false);
+    signals.Wait(options.lame_duck);  // a second signal ends it at once
+  }
   (*server)->Drain(options.drain);
   host->Drain(options.drain);
   server->reset();

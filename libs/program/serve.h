@@ -12,6 +12,7 @@
 #include "libs/host/host.h"
 #include "libs/machine/address.h"
 #include "libs/rpc/door.h"
+#include "libs/telemetry/metrics.h"
 
 namespace grpc {
 class Service;
@@ -31,7 +32,8 @@ class Signals {
   sigset_t set_;
 };
 
-// Settings of the process that every server wants: memory that was freed is kept for the next request.
+// Settings of the process that every server wants: memory that was freed is kept for the next request, and as many files
+// may be open as the system allows.
 void TuneProcess();
 
 // Says on standard error what went wrong, why, and what to do. Returns the exit code 1.
@@ -68,8 +70,11 @@ class Doors {
 struct ServeOptions {
   ListenAddress listen;
   absl::Duration drain = absl::Seconds(20);  // how long calls under way may take after a signal
-  absl::Time started;                        // of the process; this and what follows is for the log lines
-  std::string metrics;                       // where Prometheus reads
+  // After a signal, and before the port is closed: told to be NOT_SERVING, clients and load balancers go elsewhere.
+  absl::Duration lame_duck = absl::ZeroDuration();
+  telemetry::Metrics* registry = nullptr;  // takes the metrics of the server
+  absl::Time started;                      // of the process; this and what follows is for the log lines
+  std::string metrics;                     // where Prometheus reads
   std::string data_dir;
 };
 

@@ -9,6 +9,7 @@
 #include "grpc/support/log.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/resource_quota.h"
 #include "grpcpp/server_builder.h"
 #include "libs/base/check.h"
 #include "libs/base/status.h"
@@ -47,14 +48,20 @@ void InitGrpc() {
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
                                                       const std::vector<grpc::Service*>& services,
                                                       std::vector<std::string> service_names) {
-  RETURN_IF_ERROR(CheckCanListen(options.listen, "the gRPC server"));
+  AcceptorOptions accept;
+  accept.listen = options.listen;
+  absl::StatusOr<std::unique_ptr<Acceptor>> acceptor = Acceptor::Open(std::move(accept));
+  if (!acceptor.ok()) return acceptor.status();
   InitGrpc();
   grpc::ServerBuilder builder;
-  ListenAddress bound = options.listen;
-  int port = 0;
-  builder.AddListeningPort(bound.ToString(), grpc::InsecureServerCredentials(), &port);
-  // Two processes on one port would share its connections without a word.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  auto connections = builder.experimental().AddExternalConnectionAcceptor(
+      grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
+  builder.SetResourceQuota(grpc::ResourceQuota("halles").Resize(options.memory_bytes_max));
+  // A small message may inflate to a huge one, and gRPC looks at its size only after that.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, Millis(options.handshake_timeout));
   builder.SetMaxReceiveMessageSize(options.receive_bytes_max);
   builder.SetMaxSendMessageSize(options.send_bytes_max);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.streams_max);
@@ -72,18 +79,20 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 1);
   for (grpc::Service* service : services) builder.RegisterService(service);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
-  if (server == nullptr || port <= 0) {
-    return Failure(absl::StatusCode::kUnavailable, "CANNOT_LISTEN",
-                   absl::StrCat("the gRPC server cannot listen on ", options.listen.ToString(),
-                                ": somebody took the port this moment, or gRPC logged why above"));
+  if (server == nullptr) {
+    return Failure(
+        absl::StatusCode::kUnavailable, "CANNOT_LISTEN",
+        absl::StrCat("the gRPC server cannot serve on ", options.listen.ToString(), "; gRPC logged why above"));
   }
-  bound.port = static_cast<uint16_t>(port);
-  Log(LogLevel::kInfo, "rpc", "listening", {{"address", bound.ToString()}});
-  return std::unique_ptr<Server>(new Server(std::move(server), std::move(bound), std::move(service_names)));
+  Log(LogLevel::kInfo, "rpc", "listening", {{"address", (*acceptor)->address().ToString()}});
+  std::unique_ptr<Server> result(new Server(std::move(server), *std::move(acceptor), std::move(service_names)));
+  result->acceptor_->Start(std::move(connections));
+  return result;
 }
 
-Server::Server(std::unique_ptr<grpc::Server> server, ListenAddress address, std::vector<std::string> service_names)
-    : server_(std::move(server)), address_(std::move(address)), service_names_(std::move(service_names)) {
+Server::Server(std::unique_ptr<grpc::Server> server, std::unique_ptr<Acceptor> acceptor,
+               std::vector<std::string> service_names)
+    : server_(std::move(server)), acceptor_(std::move(acceptor)), service_names_(std::move(service_names)) {
   grpc::HealthCheckServiceInterface* const health = server_->GetHealthCheckService();
   health->SetServingStatus("", service_names_.empty());
   for (const std::string& name : service_names_) health->SetServingStatus(name, false);
@@ -125,6 +134,7 @@ void Server::Drain(absl::Duration deadline) {
   }
   Log(LogLevel::kInfo, "rpc", "draining", {{"deadline_ms", absl::ToInt64Milliseconds(deadline)}});
   server_->GetHealthCheckService()->SetServingStatus(false);
+  acceptor_->Stop();
   for (const auto& hook : hooks) hook();
   server_->Shutdown(absl::ToChronoTime(absl::Now() + deadline));
   server_->Wait();

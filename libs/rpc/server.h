@@ -2,6 +2,8 @@
 #ifndef HALLES_LIBS_RPC_SERVER_H_
 #define HALLES_LIBS_RPC_SERVER_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <set>
@@ -15,6 +17,7 @@
 #include "grpcpp/server.h"
 #include "libs/base/mutex.h"
 #include "libs/machine/address.h"
+#include "libs/rpc/acceptor.h"
 
 namespace halles::rpc {
 
@@ -24,6 +27,9 @@ struct ServerOptions {
   int send_bytes_max = 4 * 1024 * 1024;  // of an answer
   int streams_max = 1024;                // calls at a time on one connection; more wait at the client
   int metadata_bytes_max = 16 * 1024;    // of a call
+  // What gRPC may hold for all connections and calls. Beyond it, gRPC ends idle connections, then calls.
+  size_t memory_bytes_max = 128 * 1024 * 1024;
+  absl::Duration handshake_timeout = absl::Seconds(10);  // of a connection that says nothing
   absl::Duration keepalive_time = absl::Seconds(60);
   absl::Duration keepalive_timeout = absl::Seconds(20);
   absl::Duration connection_age_max = absl::Minutes(30);  // so that clients find new servers
@@ -43,7 +49,10 @@ class Server {
   ~Server();
 
   // With the port that was bound when the given one was 0.
-  const ListenAddress& address() const { return address_; }
+  const ListenAddress& address() const { return acceptor_->address(); }
+
+  // Connections that were closed at once because too many files were open.
+  uint64_t refused_connections() const { return acceptor_->refused(); }
 
   // Readiness of one of the service names, as the health service tells it. Without effect once the server drains.
   void SetServing(const std::string& service_name, bool serving) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -57,10 +66,11 @@ class Server {
   void Drain(absl::Duration deadline) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  Server(std::unique_ptr<grpc::Server> server, ListenAddress address, std::vector<std::string> service_names);
+  Server(std::unique_ptr<grpc::Server> server, std::unique_ptr<Acceptor> acceptor,
+         std::vector<std::string> service_names);
 
   const std::unique_ptr<grpc::Server> server_;
-  const ListenAddress address_;
+  const std::unique_ptr<Acceptor> acceptor_;
   const std::vector<std::string> service_names_;
 
   Mutex mutex_;

@@ -105,6 +105,23 @@ TEST_F(Serving, RefusesMetadataBeyondTheLimitAndServesOthers) {
   EXPECT_EQ(reached, 2);
 }
 
+TEST_F(Serving, RefusesCompressedMessagesBeforeTheyAreInflated) {
+  Start();
+  std::atomic<int> reached{0};
+  service->on_put = [&reached](const auto&, const auto&, const auto& reply) {
+    ++reached;
+    reply(test::PutResponse());
+    return absl::OkStatus();
+  };
+  grpc::ClientContext context;
+  context.set_compression_algorithm(GRPC_COMPRESS_GZIP);
+  test::PutResponse response;
+  const absl::Status status = FromGrpc(stub->Put(&context, PutOf(std::string(100'000, 'x')), &response));
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented) << status;
+  EXPECT_EQ(reached, 0);
+  EXPECT_TRUE(Put(PutOf("x")).ok());
+}
+
 TEST_F(Serving, DrainsWhenTheCallsUnderWayAreAnswered) {
   Start();
   absl::Notification arrived;

@@ -156,10 +156,8 @@ class Metrics::Hot : public prometheus::Collectable {
   uint64_t last_function_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-Metrics::Metrics() : cold_(std::make_shared<prometheus::Registry>()), hot_(std::make_shared<Hot>()) {}
+Metrics::Metrics() : cold_(std::make_unique<prometheus::Registry>()), hot_(std::make_shared<Hot>()) {}
 Metrics::~Metrics() = default;
-
-std::shared_ptr<prometheus::Collectable> Metrics::hot() const { return hot_; }
 
 prometheus::Counter& Metrics::AddCounter(const std::string& name, const std::string& help, const Labels& labels) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(*cold_).Add(labels);

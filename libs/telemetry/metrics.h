@@ -109,14 +109,10 @@ class Metrics {
   // All metrics in the text format of Prometheus.
   std::string Text() const;
 
-  // For the exposer, which holds it weakly.
-  std::shared_ptr<prometheus::Collectable> cold() const { return cold_; }
-  std::shared_ptr<prometheus::Collectable> hot() const;
-
  private:
   class Hot;
-  const std::shared_ptr<prometheus::Registry> cold_;  // shared, as the exposer asks for it
-  const std::shared_ptr<Hot> hot_;                    // likewise
+  const std::unique_ptr<prometheus::Registry> cold_;
+  const std::shared_ptr<Hot> hot_;  // shared with the handles, which may live longer
 };
 
 }  // namespace halles::telemetry

@@ -2,34 +2,68 @@
 #ifndef HALLES_LIBS_TELEMETRY_METRICS_SERVER_H_
 #define HALLES_LIBS_TELEMETRY_METRICS_SERVER_H_
 
+#include <chrono>
+#include <cstddef>
+#include <list>
 #include <memory>
+#include <string>
+#include <thread>
 
 #include "absl/status/statusor.h"
 #include "libs/machine/address.h"
 #include "libs/telemetry/metrics.h"
 
-namespace prometheus {
-class Exposer;
-}
-
 namespace halles::telemetry {
 
-// Serves the metrics at http://address/metrics until it is destroyed.
+struct MetricsServerOptions {
+  // From the connection to the end of its request, and from there to the last byte of the answer.
+  std::chrono::milliseconds request_timeout{5'000};
+  std::chrono::milliseconds answer_timeout{10'000};
+  size_t connections_max = 64;          // one more ends the one that has been open for longest
+  size_t request_bytes_max = 8 * 1024;  // of the request line and the headers
+};
+
+// Serves the metrics at http://address/metrics, in the text format of Prometheus, until it is destroyed. One connection
+// carries one request. Callers who never finish their request, or never read their answer, hold up nobody.
+// Thread safety: any thread; a thread of its own serves.
 // Lifetime: `metrics` outlives the server.
 class MetricsServer {
  public:
-  // Errors of CheckCanListen.
-  static absl::StatusOr<std::unique_ptr<MetricsServer>> Open(const ListenAddress& address, const Metrics& metrics);
+  // Errors: those of CheckCanListen.
+  static absl::StatusOr<std::unique_ptr<MetricsServer>> Open(const ListenAddress& address, const Metrics& metrics,
+                                                             const MetricsServerOptions& options = {});
+  // Ends the connections at once.
   ~MetricsServer();
 
   // With the port that was bound when the given one was 0.
-  const ListenAddress& address() const { return address_; }
+  const ListenAddress& address() const { return socket_.address(); }
 
  private:
-  MetricsServer(std::unique_ptr<prometheus::Exposer> exposer, ListenAddress address);
+  using Time = std::chrono::steady_clock::time_point;
+  struct Connection {
+    OwnedFd fd;
+    Time deadline;
+    std::string request;
+    std::string answer;  // empty while the request is read
+    size_t sent = 0;
+  };
 
-  const std::unique_ptr<prometheus::Exposer> exposer_;
-  const ListenAddress address_;
+  MetricsServer(const Metrics& metrics, const MetricsServerOptions& options, ListeningSocket socket, OwnedFd wake);
+
+  void Run();
+  // Takes what is in the backlog. False when the system refuses for now.
+  bool TakeAll(Time now);
+  // False when the connection is done.
+  bool Advance(Connection* connection, Time now) const;
+  bool Read(Connection* connection, Time now) const;
+  std::string Answer(const std::string& request) const;
+
+  const Metrics& metrics_;
+  const MetricsServerOptions options_;
+  ListeningSocket socket_;
+  OwnedFd wake_;                       // an eventfd: written to stop
+  std::list<Connection> connections_;  // of the thread; oldest first
+  std::thread thread_;
 };
 
 }  // namespace halles::telemetry

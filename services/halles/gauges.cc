@@ -6,6 +6,8 @@
 #include <string>
 #include <utility>
 
+#include "libs/machine/open_files.h"
+
 namespace halles::program {
 namespace {
 
@@ -59,6 +61,10 @@ Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host, const host::Instal
   count("halles_timers_total", "Timers that were due", counters.timers);
   add(Kind::kGauge, "halles_stopped_slots", "Slots that stopped; see the log and `hallesctl status`",
       [host] { return static_cast<double>(host->counters().stopped_slots.load(std::memory_order_relaxed)); });
+  add(Kind::kGauge, "halles_open_files", "Files and sockets that the process holds open",
+      [] { return static_cast<double>(CountOpenFiles()); });
+  add(Kind::kGauge, "halles_open_files_max", "Files and sockets that the process may hold open",
+      [] { return static_cast<double>(OpenFilesAllowed()); });
   add(Kind::kGauge, "halles_log_healthy", "1 unless the log refuses appends, such as on a full disk",
       [installation] { return installation->log_health().ok() ? 1.0 : 0.0; });
 

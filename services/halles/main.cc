@@ -40,6 +40,7 @@ struct Setup {
   int64_t executors = static_cast<int64_t>(std::thread::hardware_concurrency());
   int64_t slots = kDefaultSlotCount;
   int64_t drain_seconds = 20;
+  int64_t lame_duck_seconds = 0;
 };
 
 int Run(const Setup& settings) {
@@ -107,6 +108,8 @@ int Run(const Setup& settings) {
   ServeOptions serve;
   serve.listen = *listen;
   serve.drain = absl::Seconds(settings.drain_seconds);
+  serve.lame_duck = absl::Seconds(settings.lame_duck_seconds);
+  serve.registry = &metrics;
   serve.started = started;
   serve.metrics = (*metrics_server)->address().ToString();
   serve.data_dir = settings.data_dir;
@@ -128,6 +131,8 @@ int main(int argc, char** argv) {
   options.Number("slots", "Slots per service, fixed when the log is made", &settings.slots, 1, halles::kSlotCountMax);
   options.Number("drain-seconds", "How long calls under way may take once the process is told to end",
                  &settings.drain_seconds, 0, 3600);
+  options.Number("lame-duck-seconds", "How long it still serves, but says NOT_SERVING, once it is told to end",
+                 &settings.lame_duck_seconds, 0, 3600);
   if (const auto exit = options.Parse(argc, argv, std::cout, std::cerr); exit.has_value()) return *exit;
   return halles::program::Run(settings);
 }

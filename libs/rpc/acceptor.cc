@@ -1,0 +1,139 @@
+// A thread that polls one listening socket.
+#include "libs/rpc/acceptor.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "libs/base/check.h"
+#include "libs/telemetry/log.h"
+
+namespace halles::rpc {
+namespace {
+
+using telemetry::Log;
+using telemetry::LogLevel;
+
+// Open files are counted again after so many connections, or so long: counting lists a directory.
+constexpr uint64_t kCountEvery = 64;
+constexpr std::chrono::milliseconds kCountAfter{100};
+// How long the backlog waits when the system has no memory or handles left for anybody.
+constexpr int kRetryMillis = 100;
+
+OwnedFd OpenReserve() { return OwnedFd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Open(AcceptorOptions options) {
+  absl::StatusOr<ListeningSocket> socket = ListeningSocket::Open(options.listen, "the gRPC server");
+  if (!socket.ok()) return socket.status();
+  const int on = 1;
+  setsockopt(socket->fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // connections inherit it
+  OwnedFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  HALLES_CHECK(wake.get() >= 0, "no event descriptor: the process has no file handles left at its start");
+  return std::unique_ptr<Acceptor>(new Acceptor(std::move(options), *std::move(socket), std::move(wake)));
+}
+
+Acceptor::Acceptor(AcceptorOptions options, ListeningSocket socket, OwnedFd wake)
+    : options_(std::move(options)),
+      address_(socket.address()),
+      socket_(std::move(socket).ReleaseFd()),
+      wake_(std::move(wake)),
+      reserve_(OpenReserve()) {}
+
+Acceptor::~Acceptor() { Stop(); }
+
+void Acceptor::Start(std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server) {
+  server_ = std::move(server);
+  thread_ = std::thread([this] { Run(); });
+}
+
+void Acceptor::Stop() {
+  if (thread_.joinable()) {
+    const uint64_t one = 1;
+    HALLES_CHECK(write(wake_.get(), &one, sizeof one) == sizeof one, "an event descriptor takes a number");
+    thread_.join();
+  }
+  socket_ = OwnedFd();
+}
+
+void Acceptor::Run() {
+  bool hears = true;
+  while (true) {
+    pollfd fds[] = {{wake_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}};
+    const int ready = poll(fds, hears ? 2 : 1, hears ? -1 : kRetryMillis);
+    if (ready < 0) continue;  // a signal
+    if (fds[0].revents != 0) return;
+    hears = TakeAll();
+  }
+}
+
+bool Acceptor::TakeAll() {
+  while (true) {
+    OwnedFd connection(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (connection.get() >= 0) {
+      if (HasRoom()) {
+        ++taken_;
+        grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+        parameters.listener_fd = socket_.get();
+        parameters.fd = connection.Release();
+        server_->HandleNewConnection(&parameters);
+      } else {
+        Refuse(std::move(connection));
+      }
+      continue;
+    }
+    switch (errno) {
+      case EAGAIN:
+        return true;
+      case EMFILE:
+        // One handle is kept back for this: the caller hears at once that nobody serves it.
+        reserve_ = OwnedFd();
+        Refuse(OwnedFd(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC)));
+        reserve_ = OpenReserve();
+        // The system says EMFILE before it looks whether anybody waits, so the backlog is polled again first.
+        return reserve_.get() >= 0;
+      case ENFILE:
+      case ENOBUFS:
+      case ENOMEM:
+        return false;
+      default:  // this connection ended before it was taken
+        continue;
+    }
+  }
+}
+
+bool Acceptor::HasRoom() {
+  const auto now = std::chrono::steady_clock::now();
+  if (open_ == 0 || taken_ >= kCountEvery || now - counted_at_ > kCountAfter) {
+    open_ = options_.open_files();
+    taken_ = 0;
+    counted_at_ = now;
+  }
+  const uint64_t limit =
+      std::min(options_.open_files_max, options_.open_files_allowed() / 100 * options_.open_files_percent_max);
+  const bool room = open_ + taken_ < limit;
+  if (room && refusing_) Log(LogLevel::kInfo, "rpc", "takes connections again", {{"refused_total", refused()}});
+  if (room) refusing_ = false;
+  return room;
+}
+
+void Acceptor::Refuse(OwnedFd connection) {
+  if (connection.get() < 0) return;  // it left
+  refused_.fetch_add(1, std::memory_order_relaxed);
+  if (!std::exchange(refusing_, true)) {
+    Log(LogLevel::kWarning, "rpc",
+        "refuses connections: too many files are open; close idle clients or raise the limit of open files",
+        {{"open_files", options_.open_files()}, {"allowed", options_.open_files_allowed()}});
+  }
+}
+
+}  // namespace halles::rpc

@@ -1,0 +1,76 @@
+// Takes the connections of a gRPC server, and refuses them while the process still has room to work.
+#ifndef HALLES_LIBS_RPC_ACCEPTOR_H_
+#define HALLES_LIBS_RPC_ACCEPTOR_H_
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "grpcpp/server_builder.h"
+#include "libs/machine/address.h"
+#include "libs/machine/open_files.h"
+
+namespace halles::rpc {
+
+struct AcceptorOptions {
+  ListenAddress listen{"127.0.0.1", 0};
+  // A connection is refused while the process holds more files than this part of what it may hold, or more than this
+  // many: the log, the store and the metrics need files too, and each connection takes some 20 KiB of memory.
+  uint64_t open_files_percent_max = 80;
+  uint64_t open_files_max = 10'000;
+  // What the system says; tests say otherwise.
+  std::function<uint64_t()> open_files = CountOpenFiles;
+  std::function<uint64_t()> open_files_allowed = OpenFilesAllowed;
+};
+
+// gRPC's own listener never accepts again once accept has failed for want of file handles. This one closes a connection
+// that it cannot serve, counts it, and goes on.
+// Thread safety: any thread; a thread of its own waits for connections.
+class Acceptor {
+ public:
+  // Listens. Connections wait in the backlog until Start. Errors: those of CheckCanListen.
+  static absl::StatusOr<std::unique_ptr<Acceptor>> Open(AcceptorOptions options);
+  // As Stop.
+  ~Acceptor();
+
+  // Once. `server` is what ServerBuilder::experimental().AddExternalConnectionAcceptor gave, after the server was built.
+  void Start(std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server);
+
+  // Closes the port and waits for the thread. Connections that were taken stay open.
+  void Stop();
+
+  const ListenAddress& address() const { return address_; }
+  // Connections that were closed at once because too many files are open.
+  uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
+
+ private:
+  Acceptor(AcceptorOptions options, ListeningSocket socket, OwnedFd wake);
+
+  void Run();
+  // Takes what is in the backlog. False when the system refuses for now.
+  bool TakeAll();
+  bool HasRoom();
+  void Refuse(OwnedFd connection);
+
+  const AcceptorOptions options_;
+  const ListenAddress address_;
+  OwnedFd socket_;
+  OwnedFd wake_;  // an eventfd: written to stop
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server_;
+  std::thread thread_;
+  std::atomic<uint64_t> refused_{0};
+  // Of the thread.
+  OwnedFd reserve_;     // given up for a moment to take and close a connection when no handle is left
+  uint64_t open_ = 0;   // files when last counted
+  uint64_t taken_ = 0;  // connections since then
+  std::chrono::steady_clock::time_point counted_at_;
+  bool refusing_ = false;  // said in the log
+};
+
+}  // namespace halles::rpc
+
+#endif  // HALLES_LIBS_RPC_ACCEPTOR_H_
