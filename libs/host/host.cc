@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "libs/base/status.h"
 #include "libs/telemetry/log.h"
 
@@ -156,12 +157,14 @@ std::vector<partition::SlotState> Host::SlotStates() {
 }
 
 absl::StatusOr<std::map<store::FoldId, store::FoldMeta>> Host::Metas() {
-  absl::StatusOr<std::map<store::FoldId, store::FoldMeta>> metas;
-  RETURN_IF_ERROR(With([&](Serving& serving) {
-    serving.store->FlushNow()
-        .IgnoreError();  // what is stored stands by itself; the store's health tells of the failure
-    metas = serving.store->LoadMetas();
+  const auto flushed = std::make_shared<Awaited<absl::Status>>();
+  RETURN_IF_ERROR(With([&flushed](Serving& serving) {
+    serving.store->FlushAsync([flushed](absl::Status status) { flushed->Set(std::move(status)); });
   }));
+  // What is stored stands by itself, whether or not this flush failed; the store's health tells of a failure.
+  flushed->Await().IgnoreError();
+  absl::StatusOr<std::map<store::FoldId, store::FoldMeta>> metas;
+  RETURN_IF_ERROR(With([&metas](Serving& serving) { metas = serving.store->LoadMetas(); }));
   return metas;
 }
 
@@ -183,6 +186,7 @@ absl::StatusOr<Proof> Host::Prove(const projection::ReplayObserver& observer, bo
   } release{this};
   store::Store* store = nullptr;
   RETURN_IF_ERROR(With([&](Serving& serving) { store = serving.store.get(); }));
+  RETURN_IF_ERROR(CheckNotEnding());
   RETURN_IF_ERROR(store->FlushNow());
   ASSIGN_OR_RETURN(std::unique_ptr<store::Snapshot> stored, store->TakeSnapshot());
   projection::ReplayTargets targets;
@@ -192,7 +196,10 @@ absl::StatusOr<Proof> Host::Prove(const projection::ReplayObserver& observer, bo
   ASSIGN_OR_RETURN(std::unique_ptr<store::Store> beside, store->OpenBeside({}));
   ASSIGN_OR_RETURN(const projection::ReplayResult replayed,
                    projection::Replay(options_.log, options_.definitions.services, options_.definitions.views, targets,
-                                      beside.get(), observer));
+                                      beside.get(), [&](const projection::ReplayProgress& progress) -> absl::Status {
+                                        RETURN_IF_ERROR(CheckNotEnding());
+                                        return observer ? observer(progress) : absl::OkStatus();
+                                      }));
   ASSIGN_OR_RETURN(std::unique_ptr<store::Snapshot> rebuilt, beside->TakeSnapshot());
   Proof proof;
   proof.events = replayed.events;
@@ -202,7 +209,26 @@ absl::StatusOr<Proof> Host::Prove(const projection::ReplayObserver& observer, bo
                                                                if (proof.differences.size() < kDifferencesMax)
                                                                  proof.differences.emplace_back(difference);
                                                              }));
-  if (!swap_in) return proof;
+  if (swap_in) RETURN_IF_ERROR(SwapIn(std::move(stored), std::move(rebuilt), std::move(beside)));
+  return proof;
+}
+
+absl::Status Host::CheckNotEnding() {
+  MutexLock lock(&proof_mutex_);
+  return ending_ ? absl::CancelledError("the process is ending") : absl::OkStatus();
+}
+
+absl::Status Host::SwapIn(std::unique_ptr<store::Snapshot> stored, std::unique_ptr<store::Snapshot> rebuilt,
+                          std::unique_ptr<store::Store> beside) {
+  {
+    MutexLock lock(&proof_mutex_);
+    if (ending_) return absl::CancelledError("the process is ending");
+    swapping_ = true;
+  }
+  const auto swapped = absl::MakeCleanup([this] {
+    MutexLock lock(&proof_mutex_);
+    swapping_ = false;
+  });
   RETURN_IF_ERROR(beside->SwapIn());
   // From here on the rebuilt rows are what the next start opens; so start.
   rebuilt.reset();
@@ -220,7 +246,7 @@ absl::StatusOr<Proof> Host::Prove(const projection::ReplayObserver& observer, bo
   }
   serving_->runtime->AwaitSettled(kSwapSettle);
   closed_.store(false);
-  return proof;
+  return absl::OkStatus();
 }
 
 void Host::DrainRuntime(absl::Duration timeout) {
@@ -231,8 +257,11 @@ void Host::DrainRuntime(absl::Duration timeout) {
 }
 
 void Host::Drain(absl::Duration timeout) {
-  const absl::Status served = With([&](Serving&) {});
-  if (!served.ok()) return;
+  {
+    MutexLock lock(&proof_mutex_);
+    ending_ = true;
+    proof_mutex_.Await([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(proof_mutex_) { return !swapping_; });
+  }
   // Reactions first: they submit by themselves.
   serving_->pool->Stop();
   DrainRuntime(timeout);

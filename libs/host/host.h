@@ -118,15 +118,21 @@ class Host {
   // The same, then puts the rebuilt rows in the place of the serving ones; requests meanwhile get UNAVAILABLE for a moment.
   absl::StatusOr<Proof> Rebuild(const projection::ReplayObserver& observer) ABSL_LOCKS_EXCLUDED(proof_mutex_);
 
-  // Blocks: refuses new commands, answers those under way, flushes. Idempotent.
-  void Drain(absl::Duration timeout);
+  // Blocks: refuses new commands, answers those under way, flushes. A proof under way ends with CANCELLED; one whose rows
+  // are just being put in place is waited for. Idempotent.
+  void Drain(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(proof_mutex_);
 
  private:
   explicit Host(HostOptions options);
   absl::Status Serve();
   void CloseGate();
   void DrainRuntime(absl::Duration timeout);
-  absl::StatusOr<Proof> Prove(const projection::ReplayObserver& observer, bool swap_in);
+  absl::StatusOr<Proof> Prove(const projection::ReplayObserver& observer, bool swap_in)
+      ABSL_LOCKS_EXCLUDED(proof_mutex_);
+  // Puts the rows of `beside` in the place of the serving ones. CANCELLED when the host is ending.
+  absl::Status SwapIn(std::unique_ptr<store::Snapshot> stored, std::unique_ptr<store::Snapshot> rebuilt,
+                      std::unique_ptr<store::Store> beside) ABSL_LOCKS_EXCLUDED(proof_mutex_);
+  absl::Status CheckNotEnding() ABSL_LOCKS_EXCLUDED(proof_mutex_);
 
   const HostOptions options_;
   const InstanceId instance_;
@@ -137,6 +143,8 @@ class Host {
 
   Mutex proof_mutex_;
   bool proving_ ABSL_GUARDED_BY(proof_mutex_) = false;
+  bool swapping_ ABSL_GUARDED_BY(proof_mutex_) = false;  // serving_ goes and comes back
+  bool ending_ ABSL_GUARDED_BY(proof_mutex_) = false;    // nothing may be put in place any more
 
   // The gate: users_ counts those inside With; closed_ turns newcomers away. Sequentially consistent, so that either the
   // newcomer sees the gate closed or the closer sees the newcomer.

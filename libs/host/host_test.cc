@@ -438,6 +438,17 @@ TEST_F(Rebuilding, PutsRightWhatWasAlteredAndServesOn) {
   EXPECT_TRUE(Verify().comparison.equal());
 }
 
+TEST_F(Rebuilding, EndsWhenTheProcessDoes) {
+  AddSome(20);
+  AwaitCaughtUp();
+  const auto proof = host_->Rebuild([this](const projection::ReplayProgress&) {
+    host_->Drain(kPatience);
+    return absl::OkStatus();
+  });
+  EXPECT_EQ(proof.status().code(), absl::StatusCode::kCancelled) << "nothing is put in place behind a drain";
+  EXPECT_EQ(host_->Rebuild(nullptr).status().code(), absl::StatusCode::kCancelled);
+}
+
 TEST_F(Rebuilding, LosesNothingThatIsSubmittedMeanwhile) {
   AddSome(200);
   std::atomic<bool> stop{false};

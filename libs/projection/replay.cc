@@ -3,9 +3,13 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "libs/base/mutex.h"
 #include "libs/base/status.h"
 #include "libs/partition/fold.h"
 #include "libs/projection/source_reader.h"
@@ -14,6 +18,33 @@ namespace halles::projection {
 namespace {
 
 constexpr size_t kChunkRecords = 2048;
+// A source that gives nothing for now is asked again when its log grows, and after this.
+constexpr absl::Duration kAskAgainAfter = absl::Milliseconds(100);
+
+// Waits on the caller's thread until the slot may have more to read.
+class Growth : public eventlog::LogListener {
+ public:
+  Growth(eventlog::EventLog* log, SlotId slot) : subscription_(log->Follow({.slots = {slot}, .listener = this})) {}
+
+  void OnGrowth(absl::Span<const eventlog::SlotEnd>) override { Wake(); }
+  void OnReset(absl::Span<const SlotId>) override { Wake(); }
+
+  void Wait() ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    mutex_.AwaitWithTimeout([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return woken_; }, kAskAgainAfter);
+    woken_ = false;
+  }
+
+ private:
+  void Wake() ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    woken_ = true;
+  }
+
+  Mutex mutex_;
+  bool woken_ ABSL_GUARDED_BY(mutex_) = false;
+  const std::unique_ptr<eventlog::Subscription> subscription_;  // last: it tells the listener until it is gone
+};
 
 class Replayer {
  public:
@@ -32,8 +63,7 @@ class Replayer {
     ASSIGN_OR_RETURN(const std::unique_ptr<store::SlotRows> rows, store_->OpenSlot(slot, options));
     while (folded.next < until) {
       SourceRecords records;
-      ASSIGN_OR_RETURN(const eventlog::ReadResult read, reader.Read(kChunkRecords, until, &records));
-      if (read.count == 0) return Short(slot, until);
+      RETURN_IF_ERROR(ReadOn(reader, slot, until, &records));
       for (const SourceRecordPtr& record : records) {
         if (!record->body.empty()) RETURN_IF_ERROR(FoldOne(service, slot, *record, *rows));
         folded = record->after;
@@ -61,6 +91,21 @@ class Replayer {
   const ReplayResult& result() const { return result_; }
 
  private:
+  // Reads at least one record. A log that fetches has nothing at hand at first, and a lost connection comes back: both are
+  // waited for. The end of the log below `until` is a cut.
+  absl::Status ReadOn(SourceReader& reader, SlotId slot, Position until, SourceRecords* records) {
+    std::optional<Growth> growth;
+    while (true) {
+      const absl::StatusOr<eventlog::ReadResult> read = reader.Read(kChunkRecords, until, records);
+      if (read.ok() && read->count > 0) return absl::OkStatus();
+      if (read.ok() && read->at_end) return Short(slot, until);
+      if (!read.ok() && !eventlog::IsPassing(read.status())) return read.status();
+      RETURN_IF_ERROR(Report(0));
+      if (!growth.has_value()) growth.emplace(log_, slot);
+      growth->Wait();
+    }
+  }
+
   absl::Status FoldOne(const partition::ServiceDefinition& service, SlotId slot, const SourceRecord& record,
                        store::SlotRows& rows) {
     log::v1::RecordBody body;
@@ -78,8 +123,7 @@ class Replayer {
     SourceReader reader(log_, slot, eventlog::GenesisCursor(log_->identity(), slot));
     while (reader.cursor().next < until) {
       SourceRecords records;
-      ASSIGN_OR_RETURN(const eventlog::ReadResult read, reader.Read(kChunkRecords, until, &records));
-      if (read.count == 0) return Short(slot, until);
+      RETURN_IF_ERROR(ReadOn(reader, slot, until, &records));
       {
         store::ViewRows::Batch batch(rows, slot);
         const eventlog::Cursor* good = &records.front()->before;

@@ -282,6 +282,60 @@ TEST_F(ReplayOfAView, EndsWhenItsObserverSaysSo) {
   EXPECT_EQ(replayed.status().code(), absl::StatusCode::kCancelled);
 }
 
+// A log that has nothing at hand the first time it is asked, and is out of reach the second time.
+class HesitantLog : public eventlog::EventLog {
+ public:
+  explicit HesitantLog(eventlog::EventLog* log) : log_(*log) {}
+
+  const eventlog::LogIdentity& identity() const override { return log_.identity(); }
+  void Append(SlotId slot, std::string bytes, uint64_t tag, eventlog::ReportSink* sink) override {
+    log_.Append(slot, std::move(bytes), tag, sink);
+  }
+  void Abandon(SlotId slot, eventlog::ReportSink* sink) override { log_.Abandon(slot, sink); }
+  absl::StatusOr<Position> End(SlotId slot) override { return log_.End(slot); }
+  std::unique_ptr<eventlog::Subscription> Follow(eventlog::FollowOptions options) override {
+    return log_.Follow(std::move(options));
+  }
+  absl::StatusOr<std::unique_ptr<eventlog::LogReader>> NewReader(SlotId slot, Position from) override {
+    ASSIGN_OR_RETURN(std::unique_ptr<eventlog::LogReader> reader, log_.NewReader(slot, from));
+    return std::make_unique<Reader>(std::move(reader));
+  }
+
+ private:
+  class Reader : public eventlog::LogReader {
+   public:
+    explicit Reader(std::unique_ptr<eventlog::LogReader> reader) : reader_(std::move(reader)) {}
+    absl::StatusOr<eventlog::ReadResult> Poll(const eventlog::ReadLimits& limits,
+                                              std::vector<eventlog::StoredRecord>* out) override {
+      ++asked_;
+      if (asked_ == 1) return eventlog::ReadResult{.count = 0, .at_end = false};
+      if (asked_ == 2) return Failure(absl::StatusCode::kUnavailable, "OUT_OF_REACH", "for a moment");
+      return reader_->Poll(limits, out);
+    }
+
+    Position next() const override { return reader_->next(); }
+
+   private:
+    const std::unique_ptr<eventlog::LogReader> reader_;
+    int asked_ = 0;
+  };
+
+  eventlog::EventLog& log_;
+};
+
+TEST_F(ReplayOfAView, WaitsForALogThatHasNothingAtHand) {
+  Follow();
+  AddAll(10);
+  const std::vector<partition::ServiceDefinition> services = {partition::counter::Service(kSource)};
+  HesitantLog log(&log_);
+  const auto targets = EverythingIn(&log, services, {Sums()});
+  auto beside = a_.store().OpenBeside(store::Quiet());
+  ASSERT_TRUE(beside.ok()) << beside.status();
+  const auto replayed = Replay(&log, services, {Sums()}, *targets, beside->get(), nullptr);
+  ASSERT_TRUE(replayed.ok()) << replayed.status();
+  EXPECT_EQ(replayed->events, 20u) << "each by the state and by the view";
+}
+
 TEST_F(ReplayOfAView, OfALogThatEndsBelowItsTargetFails) {
   Follow();
   AddAll(10);

@@ -127,7 +127,8 @@ grpc::ServerUnaryReactor* AdminDoor::GetStatus(grpc::CallbackServerContext* cont
   return door_.Query(context, request, response,
                      [this](const auto& asked, const rpc::Call&, auto reply) -> absl::Status {
                        if (!asked.service().empty()) RETURN_IF_ERROR(ParseService(asked.service()).status());
-                       host_.PostQuery([this, service = asked.service(), reply] { reply(StatusOf(host_, service)); });
+                       // Waits for a flush, so not on a queue that answers queries.
+                       tails_->Post([this, service = asked.service(), reply] { reply(StatusOf(host_, service)); });
                        return absl::OkStatus();
                      });
 }
@@ -145,10 +146,8 @@ class AdminDoor::Tail : public std::enable_shared_from_this<Tail> {
         writer_(std::move(writer)) {}
 
   void Start() {
-    if (request_.follow()) {
-      growth_ = std::make_unique<Growth>(door_.tails_.get(), weak_from_this());
-      subscription_ = door_.host_.log().Follow({.slots = {slot_}, .listener = growth_.get()});
-    }
+    growth_ = std::make_unique<Growth>(door_.tails_.get(), weak_from_this());
+    subscription_ = door_.host_.log().Follow({.slots = {slot_}, .listener = growth_.get()});
     Soon();
   }
 
@@ -216,13 +215,13 @@ class AdminDoor::Tail : public std::enable_shared_from_this<Tail> {
         return absl::OkStatus();
       }
     }
-    if (read.count > 0 || !read.at_end) {
+    if (read.count > 0) {
       writer_.WhenRoom([weak = weak_from_this()] {
         if (const std::shared_ptr<Tail> tail = weak.lock()) tail->Soon();
       });
-    } else if (!request_.follow()) {
+    } else if (read.at_end && !request_.follow()) {
       done_ = true;
-    }
+    }  // else what is being fetched or appended is told as growth
     return absl::OkStatus();
   }
 
