@@ -158,6 +158,9 @@ Hash128 Rules::Fingerprint(const World& world) {
       AppendLittle(static_cast<uint8_t>(writer.owner.cursor().next), &out);
     }
     writer.owner.AppendFingerprint(&out);
+    if (writer.owner.phase() == Phase::kServing) {
+      for (const Flight& flight : writer.flights) AppendLittle(static_cast<uint8_t>(flight.expected), &out);
+    }
     for (const Answer& answer : writer.answers) absl::StrAppend(&out, answer.decided_on, ";");
     for (const Report& report : writer.reports) {
       AppendLittle(report.tag, &out);

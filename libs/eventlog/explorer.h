@@ -50,6 +50,7 @@ struct Finding {
 //   - what was told to be lost never counts;
 //   - no request counts twice;
 //   - an answer without a record reflects only records that count;
+//   - while its owner is not in doubt, a record is confirmed at the position that its facts were evolved for;
 //   - an owner's state is what a reader that starts from nothing has at the same position, and a reader whose records
 //     were cut off stops at the latest at the next BATCH that counts;
 //   - nobody stops unless the log was cut.

@@ -71,7 +71,7 @@ void Rules::Send(size_t writer, const Append& append, char command, const std::s
   const MessageId id = found->second;
   Insert(id, &world->network);
   Insert(id, &world->sent);
-  if (command != 0) world->writers[writer].flights.push_back({append.tag, id});
+  if (command != 0) world->writers[writer].flights.push_back({append.tag, id, append.expected});
 }
 
 void Rules::ReadCold(MessageId id, World* world) {
@@ -133,6 +133,12 @@ void Rules::Heed(size_t index, const Effects& effects, const Judgement* read, Wo
           return;
         }
         const MessageId id = writer.flights.front().message;
+        // In doubt its facts are evolved again, from what was read.
+        if (writer.owner.phase() == Phase::kServing && writer.flights.front().expected != effect.position) {
+          Violate(absl::StrCat(NameOf(id), " is confirmed at ", effect.position, " and evolved for ",
+                               writer.flights.front().expected),
+                  world);
+        }
         writer.flights.erase(writer.flights.begin());
         if (!Contains(world->counted, id))
           Violate(absl::StrCat(NameOf(id), " is acknowledged and does not count"), world);

@@ -36,6 +36,7 @@ struct Message {
 struct Flight {
   uint64_t tag;
   MessageId message;
+  Position expected;  // where its facts are evolved for
 };
 
 struct Answer {

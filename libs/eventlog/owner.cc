@@ -354,11 +354,6 @@ void Owner::SettleRefused(const absl::Status& status, Effects* effects) {
   ResetHead();
 }
 
-bool Owner::IsOfFlight(const RecordHeader& header) const {
-  return header.instance == options_.self && header.term == cursor_.term && header.kind != RecordKind::kClaim &&
-         header.sequence >= cursor_.next_sequence && header.sequence < cursor_.next_sequence + flights_.size();
-}
-
 void Owner::AfterIgnored(const Judgement& judgement, Effects* effects) {
   ++ignored_[static_cast<size_t>(judgement.reason)];
   const bool over_foreign = judgement.reason == IgnoreReason::kClaimOverForeign;
@@ -396,10 +391,12 @@ std::optional<Judgement> Owner::OnRecord(Position position, absl::string_view by
   switch (judgement->verdict) {
     case Verdict::kIgnored:
       AfterIgnored(*judgement, effects);
-      if (phase_ == Phase::kServing && IsOfFlight(judgement->header)) {
-        // One of ours has landed where it does not count, before or without the one in front of it. Its report, should it
-        // come, names a position below the cursor, which is no proof of a cut: the log alone tells from here on.
-        BecomeUnsure(absl::UnknownError(absl::StrCat("a record in flight came to position ", position, " too early")),
+      if (phase_ == Phase::kServing && !flights_.empty()) {
+        // It took the place of the oldest record in flight, whose facts were evolved for that place, as those behind it
+        // were for theirs. Or it is one of them, too early to count: its report, should it come, names a position below
+        // the cursor, which is no proof of a cut. Either way the log alone tells from here on.
+        BecomeUnsure(absl::UnknownError(absl::StrCat("record ", position, " does not count and is where another of the ",
+                                                     "slot was to be")),
                      effects);
       }
       break;

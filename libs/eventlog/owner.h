@@ -94,7 +94,9 @@ struct Append {
 //
 // Use: feed records with OnRecord while following, claiming, unsure or fenced. When serving, Evolve each proposal into
 // the in-flight state and append it; feed every report with OnReport, in any order. Reading while serving is allowed and
-// not needed. Reports of a dropped producer may still be fed: they are recognised and ignored.
+// not needed. While serving, a proposal is confirmed at the position it was made for, or the owner is in doubt: only
+// from kNeedClaim to kServing may kConfirmed name another one. Reports of a dropped producer may still be fed: they are
+// recognised and ignored.
 // Thread safety: none; one thread at a time. Copies are independent.
 // Limits: in_flight_records_max, in_flight_bytes_max.
 class Owner {
@@ -224,8 +226,6 @@ class Owner {
   void Quarantine(absl::Status status, Effects* effects);
   void OnClaimReport(const AppendReport& report, Effects* effects);
   void OnConferred(Effects* effects);
-  // Whether the record is, by what its header says, one of those in flight.
-  bool IsOfFlight(const RecordHeader& header) const;
   void AfterIgnored(const Judgement& judgement, Effects* effects);
   void ResetHead();
 

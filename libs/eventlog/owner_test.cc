@@ -287,6 +287,21 @@ TEST_F(OwnerTest, IsInDoubtWhenItReadsARecordOfItsOwnBeforeTheOneInFrontOfIt) {
   EXPECT_THAT(Kinds(effects), ElementsAre(Kind::kLost, Kind::kLost, Kind::kServing));
 }
 
+TEST_F(OwnerTest, IsInDoubtWhenItReadsARecordThatTookThePlaceOfOneInFlight) {
+  Serve(a);
+  Land(log[0]);
+  ReadAll(a);
+  EXPECT_THAT(effects, IsEmpty()) << "nothing was to land there";
+  const Append append = Propose(a);
+  Land(log[0]);
+  ReadAll(a);
+  EXPECT_THAT(Kinds(effects), ElementsAre(Kind::kNeedClaim));
+  EXPECT_THAT(Report(a, At(append.tag, Land(append.bytes))), IsEmpty()) << "its facts were decided for another place";
+  Land(Claim(a).bytes);
+  ReadAll(a);
+  EXPECT_THAT(Kinds(effects), ElementsAre(Kind::kConfirmed, Kind::kServing));
+}
+
 TEST_F(OwnerTest, QuarantinesWhenTheLogEndsBelowWhatWasRead) {
   Serve(a);
   effects.clear();

@@ -239,6 +239,33 @@ TEST_F(UnknownOutcome, ThatLandedElsewhereLeavesTheRowsOfThatPlace) {
   EXPECT_EQ(Digests(), digests) << "as whoever reads the log folds it";
 }
 
+TEST_F(UnknownOutcome, OfThoseInFlightWhoseReportsComeLaterIsReadFromTheLog) {
+  EXPECT_FALSE(Send(Add("r1", 5))->done());
+  Deliver(LastAppend());
+  const ReplyPtr second = Send(Add("r2", 1));
+  const uint64_t append = LastAppend();
+  const ReplyPtr third = Send(Add("r3", 1));
+  const uint64_t behind = LastAppend();
+  // Old records land again and do not count. What is in flight comes behind them, and the log tells of the first alone.
+  std::vector<eventlog::StoredRecord> records;
+  ASSERT_TRUE((*log_->NewReader(kFirstSlot, End() - 1))->Poll({}, &records).ok());
+  for (int i = 0; i < 2; ++i) log_->Inject(kFirstSlot, records.front().bytes);
+  ASSERT_TRUE(log_->DeliverAndHoldReport(append).ok());
+  Quiesce();
+  const ReplyPtr fourth = Send(Add("r4", 1));
+  Deliver(behind);
+  DeliverEverything();
+  EXPECT_EQ(second->value(), 6);
+  EXPECT_EQ(third->value(), 7);
+  EXPECT_EQ(fourth->value(), 8) << "decided on all before it";
+  const auto digests = Digests();
+  Crash();
+  DeleteState();
+  Start();
+  EXPECT_EQ(ValueOf(), 8);
+  EXPECT_EQ(Digests(), digests) << "as whoever reads the log folds it";
+}
+
 TEST_F(UnknownOutcome, OfSomeIsSettledForEach) {
   const ReplyPtr first = Send(Add("r1", 5));
   const uint64_t landed = LastAppend();

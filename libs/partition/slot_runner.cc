@@ -177,6 +177,7 @@ SlotCatchUp::Taken SlotRunner::OnRecord(const eventlog::StoredRecord& record) {
   using Taken = SlotCatchUp::Taken;
   if (!stopped_.ok() || abandoned_) return Taken::kEnd;
   Effects effects;
+  bool folded = false;
   if (stuck_effects_.has_value()) {
     // The owner has judged it; its rows are still to be folded.
     eventlog::Cursor again = *stuck_at_;
@@ -186,6 +187,7 @@ SlotCatchUp::Taken SlotRunner::OnRecord(const eventlog::StoredRecord& record) {
       return Taken::kEnd;
     }
     if (!Apply(record.position, *judgement)) return stopped_.ok() ? Taken::kAgain : Taken::kEnd;
+    folded = true;
     stuck_at_.reset();
     effects = *std::exchange(stuck_effects_, std::nullopt);
     // Should it have to be compared with what was read before, this is the time.
@@ -196,7 +198,11 @@ SlotCatchUp::Taken SlotRunner::OnRecord(const eventlog::StoredRecord& record) {
     for (const Effect& effect : effects) {
       const bool fold = effect.kind == Effect::Kind::kApply ||
                         (effect.kind == Effect::Kind::kConfirmed && IsElsewhere(effect.position));
-      if (!fold || Apply(effect.position, *judgement)) continue;
+      if (!fold) continue;
+      if (Apply(effect.position, *judgement)) {
+        folded = true;
+        continue;
+      }
       stuck_at_ = before;
       if (!stopped_.ok()) return Taken::kEnd;
       stuck_effects_ = std::move(effects);
@@ -205,7 +211,7 @@ SlotCatchUp::Taken SlotRunner::OnRecord(const eventlog::StoredRecord& record) {
     cursor_before_ = before;
   }
   rows_->NoteAdvance();
-  Handle(effects);
+  Handle(effects, folded);
   return stopped_.ok() ? Taken::kNext : Taken::kEnd;
 }
 
@@ -383,10 +389,12 @@ void SlotRunner::OnReport(const eventlog::AppendReport& report) {
   }
 }
 
-void SlotRunner::OnConfirmed(const Effect& effect) {
+void SlotRunner::OnConfirmed(const Effect& effect, bool folded) {
   HALLES_CHECK(!in_flight_.empty() && in_flight_.front().tag == effect.tag, "the owner settled another record");
-  if (rows_->records_in_flight() == in_flight_.size())
-    rows_->ConfirmOldest(effect.position);  // else OnRecord folded it
+  if (!folded) {
+    HALLES_CHECK(!IsElsewhere(effect.position), "a record is confirmed with the rows of another place");
+    rows_->ConfirmOldest(effect.position);
+  }
   // Before the answer: whoever is told may ask at once how far the slot is.
   confirmed_.store(effect.position + 1, std::memory_order_release);
   Pending pending = std::move(in_flight_.front());
@@ -425,12 +433,12 @@ void SlotRunner::OnLost(const Effect& effect) {
   pending.command->AnswerError(effect.status);
 }
 
-void SlotRunner::Handle(const Effects& effects) {
+void SlotRunner::Handle(const Effects& effects, bool folded) {
   std::vector<Pending> again;  // in the order in which they were decided before
   for (const Effect& effect : effects) {
     switch (effect.kind) {
       case Effect::Kind::kConfirmed:
-        OnConfirmed(effect);
+        OnConfirmed(effect, folded);
         break;
       case Effect::Kind::kLost:
         OnLost(effect);

@@ -191,7 +191,8 @@ class SlotRunner {
   // Following: slot_runner.cc.
   SlotCatchUp::Taken OnRecord(const eventlog::StoredRecord& record);
   void OnEnd();
-  // Whether the oldest record in flight is in the log at another position than its facts were evolved for.
+  // Whether the oldest record in flight is in the log at another position than its facts were evolved for, or one before it
+  // was. Only while the slot is in doubt: else its owner confirms records at their own positions.
   bool IsElsewhere(Position position) const;
   // Folds the record at `position`; false when its rows could not be read just now.
   bool Apply(Position position, const eventlog::Judgement& judgement);
@@ -213,8 +214,9 @@ class SlotRunner {
   // Rows could not be read: the command is decided again after a pause, unless they never can be. False, for Execute.
   bool Postpone(Pending pending, const absl::Status& why);
 
-  void Handle(const eventlog::Effects& effects);
-  void OnConfirmed(const eventlog::Effect& effect);
+  // `folded`: the rows of the record just read were folded from it.
+  void Handle(const eventlog::Effects& effects, bool folded = false);
+  void OnConfirmed(const eventlog::Effect& effect, bool folded);
   void OnLost(const eventlog::Effect& effect);
   void Stop(const absl::Status& status);
   void StepDown();
