@@ -23,6 +23,52 @@ using RefusedClaim = RuntimeFaultTest;
 using UnavailableLog = RuntimeTest;
 using Query = RuntimeFaultTest;
 
+// Rows lie on a disk that may fail to read.
+class UnreadableJustNow : public RuntimeFaultTest {
+ protected:
+  UnreadableJustNow() { disk_ = std::make_unique<store::MemoryDisk>("disk"); }
+
+  // Appends an old record again, which does not count.
+  Position InjectOld() {
+    std::vector<eventlog::StoredRecord> records;
+    EXPECT_TRUE((*log_->NewReader(kFirstSlot, End() - 1))->Poll({}, &records).ok());
+    return log_->Inject(kFirstSlot, records.front().bytes);
+  }
+};
+
+TEST_F(UnreadableJustNow, ARecordIsFoldedAndHandedOverWithTheCursorBeforeItLater) {
+  std::vector<ConfirmedRecord> confirmed;
+  Crash();
+  on_confirmed_ = [&confirmed](ConfirmedRecord record) { confirmed.push_back(std::move(record)); };
+  Start();
+  EXPECT_FALSE(Send(Add("r1", 5))->done());
+  Deliver(LastAppend());
+  Flush();
+  Crash();
+  Start();  // the row is nowhere but on the disk
+  confirmed.clear();
+  const ReplyPtr second = Send(Add("r2", 1));
+  const uint64_t append = LastAppend();
+  const ReplyPtr third = Send(Add("r3", 1));
+  const uint64_t behind = LastAppend();
+  InjectOld();
+  const Position elsewhere = InjectOld() + 1;
+  ASSERT_TRUE(log_->DeliverAndHoldReport(append).ok());
+  disk_->FailNextRead();
+  Quiesce();
+  Deliver(behind);
+  for (int i = 0; i < 5; ++i) {
+    DeliverEverything();
+    TimePasses(1'000'000);
+  }
+  EXPECT_EQ(counters_.failed_reads, 1u);
+  EXPECT_EQ(second->value(), 6);
+  EXPECT_EQ(second->position().position, elsewhere + 1);
+  EXPECT_EQ(third->value(), 7);
+  ASSERT_EQ(confirmed.size(), 2u);
+  for (const ConfirmedRecord& record : confirmed) EXPECT_EQ(record.before.next, record.position);
+}
+
 TEST_F(WithoutRecord, ARefusalWaitsForWhatItWasDecidedOn) {
   const ReplyPtr add = Send(Add("r1", 5));
   const ReplyPtr refused = Send(Add("r2", -6));

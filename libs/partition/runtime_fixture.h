@@ -20,6 +20,7 @@
 #include "libs/partition/command.h"
 #include "libs/partition/counter_service.h"
 #include "libs/partition/runtime.h"
+#include "libs/store/memory_disk.h"
 #include "libs/store/store.h"
 #include "libs/store/store_test_util.h"
 #include "libs/testing/virtual_scheduler.h"
@@ -127,7 +128,9 @@ class RuntimeTest : public ::testing::Test {
     if (store_ != nullptr) return;
     store::StoreOptions options = store::Quiet();
     options.scheduler = &node_;
-    auto store = store::Store::Open(dir_.State(), log_->identity().install, options);
+    const InstallId& install = log_->identity().install;
+    auto store = disk_ == nullptr ? store::Store::Open(dir_.State(), install, options)
+                                  : store::Store::OpenOn(*disk_->Open(), install, options);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
   }
@@ -241,6 +244,7 @@ class RuntimeTest : public ::testing::Test {
   }
 
   store::TempDir dir_;
+  std::unique_ptr<store::MemoryDisk> disk_;  // instead of the directory, when there is one
   testing::VirtualScheduler world_{1, /*step_micros_max=*/0};
   testing::VirtualScheduler::Node node_{&world_};
   SeededRandom random_{1};

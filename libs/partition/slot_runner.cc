@@ -188,7 +188,7 @@ SlotCatchUp::Taken SlotRunner::OnRecord(const eventlog::StoredRecord& record) {
     }
     if (!Apply(record.position, *judgement)) return stopped_.ok() ? Taken::kAgain : Taken::kEnd;
     folded = true;
-    stuck_at_.reset();
+    cursor_before_ = *std::exchange(stuck_at_, std::nullopt);
     effects = *std::exchange(stuck_effects_, std::nullopt);
     // Should it have to be compared with what was read before, this is the time.
     owner_->OnRecord(record.position, record.bytes, &effects);

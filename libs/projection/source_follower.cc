@@ -71,7 +71,7 @@ void SourceFollower::Remove(SourceConsumer* consumer) {
 
 void SourceFollower::Offer(partition::ConfirmedRecord record) {
   if (!head_.has_value() || !broken_.ok() || record.before.next < head_->next) return;
-  if (check_head_ || record.before != *head_) {
+  if (check_head_ || record.before != *head_ || record.position != head_->next) {
     unread_ = true;
     Wake();
     return;
