@@ -30,6 +30,10 @@ class Wire : public Calls {
       kept.push_back([=] { runtime->Call(call, from, done); });
       return;
     }
+    if (keeps_answers) {
+      answers.push_back(std::move(done));
+      return;
+    }
     if (lose_answers > 0) {
       --lose_answers;
       done = [](const absl::StatusOr<std::string>&, AnswerPosition) {};
@@ -43,6 +47,8 @@ class Wire : public Calls {
   bool doubles = false;
   std::string keep_of;
   std::vector<std::function<void()>> kept;
+  bool keeps_answers = false;
+  std::vector<CallDone> answers;  // to calls that went nowhere
 
  private:
   Runtime* runtime_ = nullptr;
@@ -235,6 +241,20 @@ TEST_F(Calls, ThatNobodyTakesHaveNoOutcome) {
   EXPECT_EQ(wire_.calls, 1);
   Quiesce();
   EXPECT_EQ(OutcomeOf("o:a"), 0);
+}
+
+TEST_F(Calls, AreAnsweredInVainOnceTheirRuntimeHasGone) {
+  Stock("a", 5);
+  wire_.keeps_answers = true;
+  Order("o:a");
+  ASSERT_EQ(wire_.answers.size(), 1u);
+  EndProcess();
+  wire_.answers.front()(absl::UnavailableError("late"), {});
+  wire_.keeps_answers = false;
+  Open();
+  TimePasses(buyer::kRetryMicros);
+  AwaitOutcome("o:a", 1);
+  EXPECT_EQ(StockOf("a"), 4);
 }
 
 TEST_F(Calls, AreNotSentByASlotThatDrains) {

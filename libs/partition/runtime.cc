@@ -90,6 +90,7 @@ absl::Status Runtime::Open() {
   const size_t queues = static_cast<size_t>(std::max(1, options_.executors));
   for (size_t i = 0; i < queues; ++i) {
     queues_.push_back(options_.scheduler->NewQueue(absl::StrCat("slots-", i)));
+    inboxes_.push_back(std::make_shared<TaskInbox>(queues_.back().get()));
     sinks_.push_back(std::make_unique<QueueSink>(queues_.back().get()));
     randoms_.push_back(std::make_unique<SeededRandom>(Hash64(absl::StrCat(options_.instance.Hex(), "/", i))));
   }
@@ -103,6 +104,7 @@ absl::Status Runtime::Open() {
       deps.log = options_.log;
       deps.sink = sinks_[queue].get();
       deps.queue = queues_[queue].get();
+      deps.inbox = inboxes_[queue];
       deps.scheduler = options_.scheduler;
       deps.store = options_.store;
       deps.service = &service;
@@ -131,15 +133,22 @@ absl::Status Runtime::Open() {
       slots.push_back(id);
     }
   }
+  for (auto& [slot, runner] : runners_) RETURN_IF_ERROR(runner->Open());
+  // Growth behind the first look must not go unheard, and only a slot that is open can hear.
   growth_ = std::make_unique<Growth>(this);
   subscription_ = options_.log->Follow({.slots = slots, .listener = growth_.get()});
-  for (auto& [slot, runner] : runners_) RETURN_IF_ERROR(runner->Open());
+  for (auto& [slot, runner] : runners_) runner->Start();
   return absl::OkStatus();
 }
 
 Runtime::~Runtime() {
   subscription_.reset();
   for (const std::unique_ptr<TaskQueue>& queue : queues_) queue->Stop();
+  // From here on nothing is appended. The log, and whoever was called, may go on.
+  for (const std::unique_ptr<QueueSink>& sink : sinks_) {
+    for (const auto& [slot, runner] : sink->runners()) options_.log->Abandon(slot, sink.get());
+  }
+  for (const std::shared_ptr<TaskInbox>& inbox : inboxes_) inbox->Close();
 }
 
 SlotId Runtime::SlotFor(ServiceId service, absl::string_view tenant, absl::string_view aggregate_key) const {

@@ -26,6 +26,7 @@
 #include "libs/partition/command_definition.h"
 #include "libs/partition/service_definition.h"
 #include "libs/partition/slot_runner.h"
+#include "libs/partition/task_inbox.h"
 #include "libs/store/store.h"
 
 namespace halles::partition {
@@ -58,8 +59,8 @@ struct RegisteredCommand {
 };
 
 // Thread safety: all methods may be called from any thread.
-// Lifetime: what the options point to outlives it. The destructor stops the queues; call Drain before it, so that what is
-// in flight is answered.
+// Lifetime: what the options point to outlives it. The destructor stops the queues and abandons what the log has not
+// reported; call Drain before it, so that what is in flight is answered. Answers to calls may come after it.
 class Runtime {
  public:
   // Starts to follow every slot, and to claim those that it is to own; returns at once.
@@ -143,6 +144,7 @@ class Runtime {
   std::map<SlotId, std::unique_ptr<SlotRunner>> runners_;
   std::vector<std::unique_ptr<QueueSink>> sinks_;
   std::vector<std::unique_ptr<TaskQueue>> queues_;
+  std::vector<std::shared_ptr<TaskInbox>> inboxes_;  // of the queues; shared with calls that are on their way
   std::unique_ptr<eventlog::LogListener> growth_;
   std::unique_ptr<eventlog::Subscription> subscription_;
 };

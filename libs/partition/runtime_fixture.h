@@ -110,7 +110,7 @@ class RuntimeTest : public ::testing::Test {
   // Starts the runtime alone, and waits for nothing.
   void Boot(std::vector<ServiceDefinition> services) {
     RuntimeOptions options;
-    options.log = log_.get();
+    options.log = watches_ == nullptr ? log_.get() : watches_;
     options.store = store_.get();
     options.scheduler = &node_;
     options.instance = InstanceId::Random(random_);
@@ -252,6 +252,7 @@ class RuntimeTest : public ::testing::Test {
   Calls* calls_ = nullptr;
   std::function<void(ConfirmedRecord)> on_confirmed_;
   std::unique_ptr<eventlog::MemoryLog> log_;
+  eventlog::EventLog* watches_ = nullptr;  // stands before the log, when there is one
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<Runtime> runtime_;
 };

@@ -61,13 +61,13 @@ void SlotFollowUps::SendCalls(Command& command) {
   deps_.counters->calls.fetch_add(calls.size(), std::memory_order_relaxed);
   for (OutgoingCall& call : calls) {
     const uint64_t group = groups.at(call.reply_to);
-    // The queue of this slot may have ended when the answer comes: it drops the task then.
-    auto done = [this, group, reply_to = call.reply_to, reply_tag = call.reply_tag](
+    // The slot may be gone when the answer comes: then the inbox is closed.
+    auto done = [this, inbox = deps_.inbox, group, reply_to = call.reply_to, reply_tag = call.reply_tag](
                     absl::StatusOr<std::string> response, AnswerPosition position) {
       CallOutcome outcome = OutcomeOf(std::move(response), position);
       outcome.reply_to = reply_to;
       outcome.reply_tag = reply_tag;
-      deps_.queue->Post(
+      inbox->Post(
           [this, group, outcome = std::move(outcome)]() mutable { gatherer_.Add(group, std::move(outcome)); });
     };
     deps_.calls->Call(std::move(call), command.envelope, std::move(done));

@@ -19,6 +19,7 @@
 #include "libs/partition/due_timers.h"
 #include "libs/partition/outcome_gatherer.h"
 #include "libs/partition/service_definition.h"
+#include "libs/partition/task_inbox.h"
 #include "libs/store/rows.h"
 
 namespace halles::partition {
@@ -33,6 +34,7 @@ class SlotFollowUps {
     Calls* calls = nullptr;
     SubmitOwn submit;
     TaskQueue* queue = nullptr;
+    std::shared_ptr<TaskInbox> inbox;  // of the queue
     const Scheduler* scheduler = nullptr;
     RuntimeCounters* counters = nullptr;
     // Whether the slot takes commands that nobody outside asked for.

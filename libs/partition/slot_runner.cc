@@ -63,6 +63,7 @@ SlotRunner::SlotRunner(SlotId slot, SlotDependencies deps)
                    .calls = deps_.calls,
                    .submit = deps_.submit,
                    .queue = deps_.queue,
+                   .inbox = deps_.inbox,
                    .scheduler = deps_.scheduler,
                    .counters = deps_.counters,
                    .open = [this] { return OpenForFollowUps(); },
@@ -105,8 +106,11 @@ absl::Status SlotRunner::Open() {
     owner_.emplace(deps_.log->identity(), slot_, owner_options);
   }
   PublishPosition();
-  deps_.queue->Post([this] { catch_up_.Begin(owner_->next_read()); });
   return absl::OkStatus();
+}
+
+void SlotRunner::Start() {
+  deps_.queue->Post([this] { catch_up_.Begin(owner_->next_read()); });
 }
 
 void SlotRunner::Submit(std::unique_ptr<Command> command) {

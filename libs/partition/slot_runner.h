@@ -51,6 +51,7 @@
 #include "libs/partition/slot_catch_up.h"
 #include "libs/partition/slot_follow_ups.h"
 #include "libs/partition/slot_reads.h"
+#include "libs/partition/task_inbox.h"
 #include "libs/store/overlay.h"
 #include "libs/store/store.h"
 
@@ -96,6 +97,7 @@ struct SlotDependencies {
   eventlog::EventLog* log = nullptr;
   eventlog::ReportSink* sink = nullptr;
   TaskQueue* queue = nullptr;
+  std::shared_ptr<TaskInbox> inbox;  // of the queue, for answers that may come when it has gone
   const Scheduler* scheduler = nullptr;
   store::Store* store = nullptr;
   const ServiceDefinition* service = nullptr;
@@ -138,8 +140,10 @@ class SlotRunner {
   SlotRunner(const SlotRunner&) = delete;
   SlotRunner& operator=(const SlotRunner&) = delete;
 
-  // Opens the rows and begins to follow. Not on a queue; once.
+  // Opens the rows. Not on a queue; once, before anything else.
   absl::Status Open();
+  // Begins to follow. Once, when the log tells what happens to the slot.
+  void Start();
 
   // Takes the command, or answers it at once: RESOURCE_EXHAUSTED when the slot has too much to do (SLOT_QUEUE_FULL) or
   // the state store is behind.
