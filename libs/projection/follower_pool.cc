@@ -89,9 +89,7 @@ void FollowerPool::Stop() {
 }
 
 void FollowerPool::Offer(partition::ConfirmedRecord record) {
-  SourceFollower* follower = Find(record.slot);
-  if (follower == nullptr) return;
-  follower->shard().Add([follower, record = std::move(record)]() mutable { follower->Offer(std::move(record)); });
+  if (SourceFollower* follower = Find(record.slot)) follower->Offer(std::move(record));
 }
 
 void FollowerPool::OnServing(SlotId slot, bool serving) {

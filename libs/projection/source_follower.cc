@@ -40,6 +40,10 @@ void SourceFollower::OnGrowth(Position end) {
     });
     return;
   }
+  PostLook();
+}
+
+void SourceFollower::PostLook() {
   if (look_posted_.exchange(true, std::memory_order_acq_rel)) return;
   shard_->Add([this] {
     look_posted_.exchange(false, std::memory_order_acq_rel);
@@ -70,8 +74,25 @@ void SourceFollower::Remove(SourceConsumer* consumer) {
 }
 
 void SourceFollower::Offer(partition::ConfirmedRecord record) {
+  if (offered_records_.load(std::memory_order_relaxed) >= kOfferedRecordsMax ||
+      offered_bytes_.load(std::memory_order_relaxed) >= kOfferedBytesMax) {
+    PostLook();
+    return;
+  }
+  offered_records_.fetch_add(1, std::memory_order_relaxed);
+  offered_bytes_.fetch_add(record.bytes.size(), std::memory_order_relaxed);
+  shard_->Add([this, record = std::move(record)]() mutable {
+    offered_records_.fetch_sub(1, std::memory_order_relaxed);
+    offered_bytes_.fetch_sub(record.bytes.size(), std::memory_order_relaxed);
+    TakeOffer(std::move(record));
+  });
+}
+
+void SourceFollower::TakeOffer(partition::ConfirmedRecord record) {
   if (!head_.has_value() || !broken_.ok() || record.before.next < head_->next) return;
-  if (check_head_ || record.before != *head_ || record.position != head_->next) {
+  // Consumers that are behind keep the newest records; the head waits for them.
+  const bool full = ring_.size() >= kOfferedRecordsMax || ring_bytes_ >= kOfferedBytesMax;
+  if (full || check_head_ || record.before != *head_ || record.position != head_->next) {
     unread_ = true;
     Wake();
     return;

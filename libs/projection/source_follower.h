@@ -29,6 +29,10 @@ inline constexpr size_t kFeedRecordsMax = 128;
 // was just read is kept until it was handed out.
 inline constexpr size_t kRingRecordsMax = 256;
 inline constexpr size_t kRingBytesMax = size_t{512} << 10;
+// Records of a slot that its owner has handed over and consumers have not taken yet, whichever comes first. More are left to
+// the log, from which they are read when the consumers have come so far.
+inline constexpr size_t kOfferedRecordsMax = 2048;
+inline constexpr size_t kOfferedBytesMax = size_t{2} << 20;
 // Records of a slot that is owned here come from its owner. What the log has and the owner has not handed over for so
 // long is read: a claim, a record that does not count.
 inline constexpr absl::Duration kOfferPatience = absl::Milliseconds(20);
@@ -62,7 +66,9 @@ class SourceConsumer {
 //
 // Errors that pass are logged once and tried again after a pause. Errors that stay stop the consumer that meets them;
 // those of the head stop each consumer once it has come there.
-// Thread safety: OnGrowth, OnReset and SetOwnedHere may be called from any thread; the rest runs on the shard's queue.
+// Thread safety: OnGrowth, OnReset, SetOwnedHere and Offer may be called from any thread; the rest runs on the shard's
+// queue.
+// Limits: kOfferedRecordsMax and kOfferedBytesMax, on the way to the queue and again behind it.
 // Lifetime: log and shard outlive it; the shard is stopped before it is destroyed. Consumers outlive their stay.
 class SourceFollower {
  public:
@@ -79,20 +85,24 @@ class SourceFollower {
   void OnReset();
   // Whether the slot's owner is in this process and offers what it confirms.
   void SetOwnedHere(bool owned) { owned_here_.store(owned, std::memory_order_relaxed); }
+  // Taken if it is the record that follows the head and there is room; a record that is known does nothing, another one
+  // leads to a look.
+  void Offer(partition::ConfirmedRecord record);
 
   // On the queue ------------------------------------------------------------------------------------------------------
   void Add(SourceConsumer* consumer);
   void Remove(SourceConsumer* consumer);
   // A consumer has become ready, or went back.
   void Wake() { shard_->Wake(this); }
-  // Taken if it is the record that follows the head; a record that is known does nothing, one beyond leads to a look.
-  void Offer(partition::ConfirmedRecord record);
   // Does a bounded piece of work; true when there is more.
   bool Step();
+  // The newest records that it holds.
+  size_t kept() const { return ring_.size(); }
 
   // For operators and tests. Relaxed: counts.
   uint64_t records_read() const { return records_read_.load(std::memory_order_relaxed); }
   uint64_t offers_taken() const { return offers_taken_.load(std::memory_order_relaxed); }
+  size_t offers_waiting() const { return offered_records_.load(std::memory_order_relaxed); }
   uint64_t passing_errors() const { return passing_errors_.load(std::memory_order_relaxed); }
 
  private:
@@ -107,6 +117,9 @@ class SourceFollower {
     bool stopped = false;
   };
 
+  // Posts a look at the log, unless one is on its way.
+  void PostLook();
+  void TakeOffer(partition::ConfirmedRecord record);
   bool Feed(Seat& seat, const std::shared_ptr<Seat>& shared);
   bool FeedOwn(Seat& seat, const std::shared_ptr<Seat>& shared);
   bool Give(Seat& seat, const std::shared_ptr<Seat>& shared, absl::Span<const SourceRecordPtr> records);
@@ -130,6 +143,9 @@ class SourceFollower {
   std::atomic<bool> look_posted_{false};
   std::atomic<bool> late_look_posted_{false};
   std::atomic<Position> end_{0};  // the greatest that was told
+  // Of offers that the queue has not come to. Relaxed: counts that are compared with limits.
+  std::atomic<size_t> offered_records_{0};
+  std::atomic<size_t> offered_bytes_{0};
 
   std::atomic<uint64_t> records_read_{0};
   std::atomic<uint64_t> offers_taken_{0};

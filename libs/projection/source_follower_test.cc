@@ -1,6 +1,7 @@
 // One reader for all who consume a source: shared records, those who are behind, offers, lineages, errors that pass.
 #include "libs/projection/source_follower.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -66,10 +67,18 @@ class SourceFollowerTest : public ProjectionTest {
     Quiesce();
   }
   void Offer(const SourceRecordPtr& record) {
-    shard_->Add([this, record] {
-      follower_->Offer({kFirstSlot, record->position, record->bytes, record->before, record->after});
-    });
+    Post(record);
     Quiesce();
+  }
+  void Post(const SourceRecordPtr& record) {
+    follower_->Offer({kFirstSlot, record->position, record->bytes, record->before, record->after});
+  }
+  // All records of the slot from `from` on, as its owner would offer them.
+  SourceRecords From(Position from) {
+    SourceReader reader(&log_, kFirstSlot, At(from));
+    SourceRecords records;
+    EXPECT_TRUE(reader.Read(End() - from, End(), &records).ok());
+    return records;
   }
   // The record that was added last, as its owner would offer it.
   SourceRecordPtr Newest() {
@@ -165,6 +174,58 @@ TEST_F(Follower, ReadsWhatTheOwnerDoesNotOffer) {
   follower_->OnGrowth(End());
   TimePasses(absl::ToInt64Microseconds(kOfferPatience));
   EXPECT_EQ(consumer.records.size(), End()) << "and so does patience";
+}
+
+TEST_F(Follower, LeavesToTheLogWhatItsConsumersAreTooSlowFor) {
+  Consumer consumer(Genesis());
+  Join(consumer);
+  Grow(1);
+  follower_->SetOwnedHere(true);
+  const Position from = End();
+  AddSome(a_, static_cast<int>(kOfferedRecordsMax) + 300);
+  const SourceRecords offered = From(from);
+  // All before the queue comes to any: it holds no more than so many.
+  for (const SourceRecordPtr& record : offered) Post(record);
+  EXPECT_EQ(follower_->offers_waiting(), kOfferedRecordsMax);
+  Quiesce();
+  EXPECT_EQ(consumer.records.size(), End());
+  EXPECT_EQ(follower_->offers_waiting(), 0u);
+  EXPECT_LE(follower_->offers_taken(), kOfferedRecordsMax);
+}
+
+TEST_F(Follower, KeepsABoundedNumberOfRecordsForOneWhoIsBehind) {
+  Consumer consumer(Genesis());
+  Join(consumer);
+  Grow(1);
+  follower_->SetOwnedHere(true);
+  const Position from = End();
+  AddSome(a_, 2 * static_cast<int>(kOfferedRecordsMax));
+  size_t kept = 0;
+  size_t offered = 0;
+  for (const SourceRecordPtr& record : From(from)) {
+    Post(record);
+    // Its owner confirms faster than it takes them.
+    if (++offered % (4 * kFeedRecordsMax) == 0) world_.Step();
+    kept = std::max(kept, follower_->kept());
+  }
+  EXPECT_LE(kept, kOfferedRecordsMax);
+  EXPECT_GT(kept, kOfferedRecordsMax / 2) << "and the room is used";
+  Quiesce();
+  EXPECT_EQ(consumer.records.size(), End());
+  EXPECT_LE(follower_->kept(), kRingRecordsMax);
+}
+
+TEST_F(Follower, TakesNoOfferOfAnotherPosition) {
+  Consumer consumer(Genesis());
+  Join(consumer);
+  Grow(1);
+  follower_->SetOwnedHere(true);
+  AddSome(a_, 2);
+  const SourceRecords missed = From(End() - 2);
+  follower_->Offer({kFirstSlot, missed[1]->position, missed[1]->bytes, missed[0]->before, missed[1]->after});
+  Quiesce();
+  EXPECT_TRUE(consumer.stopped.ok()) << consumer.stopped;
+  EXPECT_EQ(consumer.records.size(), End());
 }
 
 TEST_F(Follower, StopsAConsumerOfAnotherLineageAlone) {
