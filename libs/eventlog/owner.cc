@@ -12,7 +12,7 @@ namespace halles::eventlog {
 namespace {
 
 absl::Status NeverAccepted() {
-  return Failure(absl::StatusCode::kAborted, "NOT_ACCEPTED",
+  return Failure(absl::StatusCode::kUnavailable, "NOT_ACCEPTED",
                  "the record was not accepted and never will be; nothing happened, the request may be sent again");
 }
 
@@ -395,8 +395,8 @@ std::optional<Judgement> Owner::OnRecord(Position position, absl::string_view by
         // It took the place of the oldest record in flight, whose facts were evolved for that place, as those behind it
         // were for theirs. Or it is one of them, too early to count: its report, should it come, names a position below
         // the cursor, which is no proof of a cut. Either way the log alone tells from here on.
-        BecomeUnsure(absl::UnknownError(absl::StrCat("record ", position, " does not count and is where another of the ",
-                                                     "slot was to be")),
+        BecomeUnsure(absl::UnknownError(absl::StrCat("record ", position,
+                                                     " does not count and is where another of the ", "slot was to be")),
                      effects);
       }
       break;

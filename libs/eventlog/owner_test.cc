@@ -130,7 +130,7 @@ TEST_F(OwnerTest, LearnsFromItsNextClaimWhatBecameOfTheUnknown) {
   EXPECT_THAT(Kinds(effects), ElementsAre(Kind::kConfirmed, Kind::kLost, Kind::kServing));
   EXPECT_EQ(effects[0].tag, first.tag);
   EXPECT_EQ(effects[1].tag, second.tag);
-  EXPECT_TRUE(absl::IsAborted(effects[1].status));
+  EXPECT_TRUE(absl::IsUnavailable(effects[1].status));
   EXPECT_EQ(a.cursor().term, 2u);
   EXPECT_EQ(a.ignored()[static_cast<size_t>(IgnoreReason::kTerm)], 1u);
 }

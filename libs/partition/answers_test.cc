@@ -141,7 +141,7 @@ TEST_F(RepeatInFlight, IsExecutedWhenTheFirstIsLost) {
   TimeOut(append);
   ASSERT_TRUE(log_->Drop(append).ok());
   DeliverClaim();
-  EXPECT_EQ(first->status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(first->status().code(), absl::StatusCode::kUnavailable);
   EXPECT_FALSE(again->done());
   Deliver(LastAppend());
   EXPECT_EQ(again->value(), 5);

@@ -92,7 +92,7 @@ TEST_F(WithoutRecord, IsDecidedAgainWhenThatIsLost) {
   TimeOut(append);
   ASSERT_TRUE(log_->Drop(append).ok());
   DeliverClaim();
-  EXPECT_EQ(taken->status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(taken->status().code(), absl::StatusCode::kUnavailable);
   // On the state without the lost record one is not refused any more, and the other has another answer.
   EXPECT_FALSE(refused->done());
   Deliver(LastAppend());
@@ -114,7 +114,7 @@ TEST_F(WithoutRecord, SeveralThatAreDecidedAgainKeepTheirOrder) {
   ASSERT_TRUE(log_->Drop(append).ok());
   DeliverClaim();
   DeliverEverything();
-  EXPECT_EQ(taken->status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(taken->status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(first->value(), 0) << "who came first takes what is there";
   EXPECT_EQ(second->reason(), "BELOW_ZERO");
   EXPECT_EQ(third->reason(), "BELOW_ZERO");
@@ -139,7 +139,7 @@ TEST_F(LostRecord, ThatIsTheClaimItselfIsClaimedAgainAfterAWhile) {
   TimePasses(absl::ToInt64Microseconds(kAppendPatience) + 1);
   EXPECT_NE(LastAppend(), claim);
   DeliverClaim();
-  EXPECT_EQ(reply->status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(reply->status().code(), absl::StatusCode::kUnavailable);
 }
 
 TEST_F(RefusedClaim, IsMadeAgainWithPausesWhileReadsAreServed) {
@@ -208,7 +208,7 @@ TEST_F(Confirmed, RecordsAreHandedOverWithTheCursorsThatAReaderComesTo) {
   EXPECT_EQ(next, confirmed.size());
 }
 
-TEST_F(LostRecord, IsAbortedWithAllBehindItAndLeavesNoRow) {
+TEST_F(LostRecord, IsUnavailableWithAllBehindItAndLeavesNoRow) {
   const ReplyPtr first = Send(Add("r1", 5));
   const uint64_t append = LastAppend();
   const ReplyPtr second = Send(Add("r2", 1));
@@ -218,9 +218,9 @@ TEST_F(LostRecord, IsAbortedWithAllBehindItAndLeavesNoRow) {
   ASSERT_TRUE(log_->Drop(behind).ok());
   EXPECT_FALSE(first->done()) << "its fate is unknown";
   DeliverClaim();
-  EXPECT_EQ(first->status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(first->status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(first->reason(), "NOT_ACCEPTED");
-  EXPECT_EQ(second->status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(second->status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(ValueOf(), 0);
   EXPECT_EQ(counters_.lost.load(), 2u);
 
@@ -234,7 +234,7 @@ TEST_F(LostRecord, ThatLandsLateIsNoFact) {
   const uint64_t append = LastAppend();
   TimeOut(append);
   DeliverClaim();
-  EXPECT_EQ(lost->status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(lost->status().code(), absl::StatusCode::kUnavailable);
   Deliver(append);
   // The log has grown by a record that is none of the slot's: it has read it when the next one comes.
   const ReplyPtr next = Send(Add("r2", 1));
@@ -322,7 +322,7 @@ TEST_F(UnknownOutcome, OfSomeIsSettledForEach) {
   ASSERT_TRUE(log_->Drop(dropped).ok());
   DeliverClaim();
   EXPECT_EQ(first->value(), 5);
-  EXPECT_EQ(second->status().code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(second->status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(ValueOf(), 5);
 }
 

@@ -92,7 +92,7 @@ bool SlotRunner::Execute(Pending pending) {
   if (envelope.sequence != nullptr && envelope.sequence->broken()) {
     Finish(pending);
     pending.command->AnswerError(
-        Failure(absl::StatusCode::kAborted, "SEQUENCE_BROKEN", "a command before it failed; nothing was recorded"));
+        Failure(absl::StatusCode::kUnavailable, "SEQUENCE_BROKEN", "a command before it failed; nothing was recorded"));
     return true;
   }
   const UnixMicros now = LogicalTime();

@@ -15,7 +15,7 @@ namespace {
 // What a later try mends by itself; anything else says that a service's rules and what it asked for do not fit.
 bool MendsItself(const absl::Status& status) {
   return status.code() == absl::StatusCode::kUnavailable || status.code() == absl::StatusCode::kResourceExhausted ||
-         status.code() == absl::StatusCode::kDeadlineExceeded || status.code() == absl::StatusCode::kAborted;
+         status.code() == absl::StatusCode::kDeadlineExceeded;
 }
 
 }  // namespace

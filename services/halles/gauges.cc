@@ -52,7 +52,7 @@ Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host, const host::Instal
   count("halles_dedupe_hits_total", "Requests answered from a recorded answer", counters.dedupe_hits);
   count("halles_shed_total", "Commands refused because of too much work", counters.shed);
   count("halles_unknown_outcomes_total", "Times that the fate of an append was unknown", counters.unknown_outcomes);
-  count("halles_lost_records_total", "Records that can never be accepted; their requests were answered ABORTED",
+  count("halles_lost_records_total", "Records that can never be accepted; their requests were answered NOT_ACCEPTED",
         counters.lost);
   count("halles_replayed_records_total", "Records folded from the log since the start", counters.replayed);
   count("halles_failed_reads_total", "Reads of rows that failed in a decision or a fold; each was tried again",

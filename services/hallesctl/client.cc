@@ -37,8 +37,6 @@ absl::string_view AdviceFor(const absl::Status& status) {
       return "give it more time with --timeout, or see `hallesctl status` for what lags";
     case absl::StatusCode::kResourceExhausted:
       return "try again in a moment";
-    case absl::StatusCode::kAborted:
-      return "try again";
     case absl::StatusCode::kUnimplemented:
       return "what answers at the target is no halles of this version";
     case absl::StatusCode::kDataLoss:
@@ -80,7 +78,6 @@ absl::Status Client::ErrorOf(const grpc::Status& status) const {
 bool IsWorthAnotherTry(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kAborted:
     case absl::StatusCode::kDeadlineExceeded:
       return true;
     case absl::StatusCode::kResourceExhausted:

@@ -37,7 +37,6 @@ constexpr absl::Duration kCatchUpCall = absl::Seconds(10);
 bool ShouldRetry(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
-    case absl::StatusCode::kAborted:
     case absl::StatusCode::kDeadlineExceeded:
       return true;
     case absl::StatusCode::kResourceExhausted:

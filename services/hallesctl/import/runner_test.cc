@@ -172,7 +172,7 @@ TEST_F(RunImportTest, ImportsEachRecordOnceAndWaitsForTheViewsWithAllTokens) {
 
 TEST_F(RunImportTest, SendsAgainUnderTheSameIdWhatGotNoAnswer) {
   checkout_.Answer("test/order/3", absl::UnavailableError("gone"));
-  checkout_.Answer("test/order/3", Failure(absl::StatusCode::kAborted, "LOST", "decide again"));
+  checkout_.Answer("test/order/3", Failure(absl::StatusCode::kUnavailable, "NOT_ACCEPTED", "decide again"));
   checkout_.Answer("test/order/3", Overloaded("QUEUE_FULL", "later", absl::Milliseconds(2)));
   checkout_.Answer("test/return/10", absl::DeadlineExceededError("slow"));
   const auto result = Run(20);
