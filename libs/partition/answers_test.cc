@@ -6,6 +6,7 @@
 #include "gtest/gtest.h"
 #include "halles/log/v1/runtime_events.pb.h"
 #include "libs/base/status.h"
+#include "libs/partition/expiry.h"
 #include "libs/partition/request_id.h"
 #include "libs/partition/runtime_fixture.h"
 
@@ -148,6 +149,23 @@ TEST_F(RepeatInFlight, IsExecutedWhenTheFirstIsLost) {
   EXPECT_EQ(ValueOf(), 5);
 }
 
+TEST_F(RepeatInFlight, CarriesThePositionAtWhichTheFirstLanded) {
+  EXPECT_FALSE(Send(Add("r0", 5))->done());
+  Deliver(LastAppend());
+  const ReplyPtr first = Send(Add("r1", 5));
+  const uint64_t append = LastAppend();
+  const ReplyPtr again = Send(Add("r1", 5));
+  std::vector<eventlog::StoredRecord> records;
+  ASSERT_TRUE((*log_->NewReader(kFirstSlot, End() - 1))->Poll({}, &records).ok());
+  log_->Inject(kFirstSlot, records.front().bytes);
+  ASSERT_TRUE(log_->DeliverWithoutPosition(append).ok());
+  Quiesce();
+  DeliverClaim();
+  EXPECT_EQ(first->value(), 10);
+  EXPECT_EQ(again->value(), 10);
+  EXPECT_GE(again->position().position, first->position().position) << "whoever has the token sees the fact";
+}
+
 TEST(TimeOfUuid7, IsReadFromVersionSevenOnly) {
   EXPECT_EQ(TimeOfUuid7("017F22E2-79B0-7CC3-98C4-DC0C0C07398F"), 1'645'557'742'000'000);
   EXPECT_EQ(TimeOfUuid7(Uuid7At(1'700'000'000'123'000)), 1'700'000'000'123'000);
@@ -211,6 +229,23 @@ TEST_F(Uuid7, IsForgottenByARecordedFactAndAReplayAgrees) {
   DeleteState();
   Start();
   EXPECT_EQ(Digests(), digests);
+}
+
+TEST_F(Uuid7, IsForgottenTogetherWithAllThatAreDue) {
+  const UnixMicros start = node_.clock().Wall();
+  constexpr int kMany = 2 * static_cast<int>(kExpiryBatch) + 100;
+  for (int i = 0; i < kMany; ++i) ASSERT_TRUE(Submit(Add(Uuid7At(start + i * 1000), 1))->status().ok());
+  TimePasses(30 * kDay);
+  TimePasses(absl::ToInt64Microseconds(kExpiryScan));
+  size_t left = 0;
+  runtime_->Query(kFirstSlot, 0, kNoDeadline, [&](absl::StatusOr<const store::RowReader*> rows, Position) {
+    kDedupeExpiry.ForEach(**rows, [&left](const DedupeExpiryKey&, const rows::EmptyRow&, Position) {
+      ++left;
+      return true;
+    });
+  });
+  Quiesce();
+  EXPECT_EQ(left, 0u) << "a scan does not end before";
 }
 
 TEST_F(Uuid7, IsForgottenOnLogicalTimeThoughTheWallClockIsSetBack) {

@@ -13,7 +13,9 @@ namespace {
 
 class ExpireRequestIdsCommand final : public Command {
  public:
-  explicit ExpireRequestIdsCommand(std::function<void()> done) : done_(std::move(done)) { envelope.internal = true; }
+  explicit ExpireRequestIdsCommand(std::function<void(bool)> done) : done_(std::move(done)) {
+    envelope.internal = true;
+  }
 
   absl::StatusOr<bool> Decide(const store::RowReader& state, const CommandContext& context) override {
     event_.Clear();
@@ -36,18 +38,18 @@ class ExpireRequestIdsCommand final : public Command {
   void Record(log::v1::Batch* batch) const override {
     event_.SerializeToString(batch->add_events()->mutable_payload());
   }
-  void Answer(AnswerPosition) override { done_(); }
-  void AnswerRecorded(const std::string&, AnswerPosition) override { done_(); }
-  void AnswerError(const absl::Status&) override { done_(); }
+  void Answer(AnswerPosition) override { done_(true); }
+  void AnswerRecorded(const std::string&, AnswerPosition) override { done_(true); }
+  void AnswerError(const absl::Status&) override { done_(false); }
 
  private:
-  const std::function<void()> done_;
+  const std::function<void(bool)> done_;
   log::v1::RuntimeEvent event_;
 };
 
 }  // namespace
 
-std::unique_ptr<Command> ExpireRequestIds(std::function<void()> done) {
+std::unique_ptr<Command> ExpireRequestIds(std::function<void(bool taken)> done) {
   return std::make_unique<ExpireRequestIdsCommand>(std::move(done));
 }
 

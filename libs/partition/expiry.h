@@ -13,8 +13,9 @@ namespace halles::partition {
 // Recorded answers that one record forgets, give or take those of one instant.
 inline constexpr size_t kExpiryBatch = 1000;
 
-// Forgets the recorded answers whose UUIDv7 is past its life. `done` is told when it was answered, whatever with.
-std::unique_ptr<Command> ExpireRequestIds(std::function<void()> done);
+// Forgets the recorded answers whose UUIDv7 is past its life. `done` is told when it was answered, and whether it was taken:
+// there may be more of them then.
+std::unique_ptr<Command> ExpireRequestIds(std::function<void(bool taken)> done);
 
 // Whether there is something to forget at `now`.
 bool HasExpiredRequestIds(const store::RowReader& state, UnixMicros now);

@@ -142,6 +142,51 @@ TEST_F(LostRecord, ThatIsTheClaimItselfIsClaimedAgainAfterAWhile) {
   EXPECT_EQ(reply->status().code(), absl::StatusCode::kUnavailable);
 }
 
+TEST_F(LostRecord, IsNotAskedAboutAgainAndAgainWhileTheLogIsSilent) {
+  const ReplyPtr reply = Send(Add("r1", 5));
+  TimeOut(LastAppend());
+  TimePasses(absl::ToInt64Microseconds(kAppendPatience) + 1'000'000);
+  const uint64_t before = world_.steps();
+  TimePasses(1'000'000);
+  EXPECT_LT(world_.steps() - before, 20u);
+  DeliverEverything();
+  EXPECT_TRUE(reply->done());
+}
+
+TEST_F(LostRecord, LetsACommandBehindItWaitUntilItsDeadline) {
+  const ReplyPtr lost = Send(Add("r1", 5));
+  TimeOut(LastAppend());
+  const ReplyPtr hurried = Submit(Add("r2", 1), kFirstSlot, node_.Now() + 5'000);
+  const ReplyPtr patient = Submit(Add("r3", 1), kFirstSlot, node_.Now() + 60'000'000);
+  TimePasses(4'999);
+  EXPECT_FALSE(hurried->done());
+  TimePasses(3'000);
+  EXPECT_EQ(hurried->reason(), "DEADLINE_PASSED");
+  EXPECT_FALSE(patient->done());
+  DeliverEverything();
+  EXPECT_EQ(patient->value(), lost->status().ok() ? 6 : 1);
+}
+
+TEST_F(RefusedClaim, RefusesCommandsUntilTheLogTakesIt) {
+  const ReplyPtr doubtful = Send(Add("r1", 5));
+  const uint64_t append = LastAppend();
+  TimeOut(append);
+  ASSERT_TRUE(log_->Drop(append).ok());
+  const ReplyPtr waiting = Send(Add("r2", 1));
+  EXPECT_FALSE(waiting->done()) << "the claim may come";
+  Refuse(LastAppend());
+  EXPECT_EQ(waiting->status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(waiting->reason(), "LOG_FULL");
+  EXPECT_EQ(Send(Add("r3", 1))->reason(), "LOG_FULL") << "at once";
+  EXPECT_FALSE(doubtful->done()) << "its fate is unknown";
+  TimePasses(2'000'000);
+  DeliverEverything();
+  EXPECT_EQ(doubtful->reason(), "NOT_ACCEPTED");
+  const ReplyPtr later = Send(Add("r4", 1));
+  DeliverEverything();
+  EXPECT_EQ(later->value(), 1);
+}
+
 TEST_F(RefusedClaim, IsMadeAgainWithPausesWhileReadsAreServed) {
   EXPECT_FALSE(Send(Add("r1", 5))->done());
   Deliver(LastAppend());

@@ -1,4 +1,5 @@
 // Takes commands through a slot: decide, evolve in flight, append, answer.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -43,6 +44,39 @@ bool SlotRunner::Postpone(Pending pending, const absl::Status& why) {
   return false;
 }
 
+void SlotRunner::AnswerLate(Pending pending) {
+  // Nobody waits any more; nothing was decided, so the repeat is free to do it.
+  Finish(pending);
+  pending.command->AnswerError(Failure(absl::StatusCode::kDeadlineExceeded, "DEADLINE_PASSED",
+                                       "the deadline passed before the command was decided; nothing was recorded"));
+}
+
+void SlotRunner::ExpireQueued(MonotonicMicros now) {
+  if (now <= queue_deadline_) return;
+  queue_deadline_ = kNoDeadline;
+  std::deque<Pending> late;
+  for (auto it = queue_.begin(); it != queue_.end();) {
+    const MonotonicMicros deadline = it->command->envelope.deadline;
+    if (deadline >= now) {
+      queue_deadline_ = std::min(queue_deadline_, deadline);
+      ++it;
+      continue;
+    }
+    late.push_back(std::move(*it));
+    it = queue_.erase(it);
+  }
+  for (Pending& each : late) AnswerLate(std::move(each));
+}
+
+void SlotRunner::FailQueued(const absl::Status& status) {
+  std::deque<Pending> queued;
+  queued.swap(queue_);
+  for (Pending& each : queued) {
+    Finish(each);
+    each.command->AnswerError(status);
+  }
+}
+
 std::optional<SlotRunner::WaitingAnswer> SlotRunner::AnswerOfRepeat(const Command::Envelope& envelope, UnixMicros now) {
   const store::RowReader& state = rows_->in_flight();
   if (!envelope.request_id.empty()) {
@@ -58,7 +92,8 @@ std::optional<SlotRunner::WaitingAnswer> SlotRunner::AnswerOfRepeat(const Comman
     deps_.counters->dedupe_hits.fetch_add(1, std::memory_order_relaxed);
     if (found->row.body_hash() == envelope.body_hash.view()) {
       answer.recorded = std::move(*found->row.mutable_response());
-      answer.recorded_position = found->position + 1;
+      // Where a record in flight lands is known when it has.
+      if (found->position < owner_->cursor().next) answer.recorded_position = found->position + 1;
     } else {
       answer.error = RequestIdReused(envelope.request_id);
     }
@@ -83,10 +118,7 @@ bool SlotRunner::Execute(Pending pending) {
   }
   const Command::Envelope& envelope = pending.command->envelope;
   if (envelope.deadline < deps_.scheduler->Now()) {
-    // Nobody waits any more; nothing was decided, so the repeat is free to do it.
-    Finish(pending);
-    pending.command->AnswerError(Failure(absl::StatusCode::kDeadlineExceeded, "DEADLINE_PASSED",
-                                         "the deadline passed before the command was decided; nothing was recorded"));
+    AnswerLate(std::move(pending));
     return true;
   }
   if (envelope.sequence != nullptr && envelope.sequence->broken()) {
@@ -236,7 +268,11 @@ void SlotRunner::ForgetAnswers() {
   if (!rows_->confirmed().status().ok()) rows_->ResetStatus();
   if (!expired) return;
   expiring_ = true;
-  Submit(ExpireRequestIds([this] { expiring_ = false; }));
+  Submit(ExpireRequestIds([this](bool taken) {
+    expiring_ = false;
+    // One record forgets so many; the next one looks for more.
+    if (taken) deps_.queue->Post([this] { ForgetAnswers(); });
+  }));
 }
 
 }  // namespace halles::partition

@@ -67,8 +67,7 @@ void SlotFollowUps::SendCalls(Command& command) {
       CallOutcome outcome = OutcomeOf(std::move(response), position);
       outcome.reply_to = reply_to;
       outcome.reply_tag = reply_tag;
-      inbox->Post(
-          [this, group, outcome = std::move(outcome)]() mutable { gatherer_.Add(group, std::move(outcome)); });
+      inbox->Post([this, group, outcome = std::move(outcome)]() mutable { gatherer_.Add(group, std::move(outcome)); });
     };
     deps_.calls->Call(std::move(call), command.envelope, std::move(done));
   }

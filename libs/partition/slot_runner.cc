@@ -137,8 +137,17 @@ void SlotRunner::Submit(std::unique_ptr<Command> command) {
       command->AnswerError(Unavailable());
       return;
     }
+    if (!refused_.ok()) {
+      load_.fetch_sub(1, std::memory_order_relaxed);
+      command->AnswerError(refused_);
+      return;
+    }
+    const MonotonicMicros deadline = command->envelope.deadline;
     queue_.push_back({.command = std::move(command), .submitted = now});
     Pump();
+    if (queue_.empty() || deadline >= queue_deadline_) return;
+    queue_deadline_ = deadline;
+    ArmTick();
   });
 }
 
@@ -352,7 +361,11 @@ void SlotRunner::ClaimAfter(const absl::Status& doubt) {
     const bool unsure = owner_->phase() == Phase::kUnsure;
     if (stopped_.ok() && !abandoned_ && (unsure || wants_slot_) && owner_->phase() != Phase::kServing) Claim();
   });
-  if (refused) Settled();
+  if (!refused) return;
+  // What waits for the claim may wait for long; a repeat finds out whether the log has room again.
+  refused_ = doubt;
+  FailQueued(doubt);
+  Settled();
 }
 
 void SlotRunner::Settled() {
@@ -364,6 +377,7 @@ void SlotRunner::SetServing(bool serving) {
   if (serving) {
     expected_end_.store(owner_->cursor().next + owner_->in_flight(), std::memory_order_release);
     claim_backoff_.Reset();
+    refused_ = absl::OkStatus();
   }
   if (serving_.exchange(serving, std::memory_order_acq_rel) == serving) return;
   if (serving) {
@@ -482,6 +496,7 @@ void SlotRunner::Handle(const Effects& effects, bool folded) {
         return;
     }
   }
+  for (const Pending& each : again) queue_deadline_ = std::min(queue_deadline_, each.command->envelope.deadline);
   queue_.insert(queue_.begin(), std::make_move_iterator(again.begin()), std::make_move_iterator(again.end()));
   // After another owner's claim nothing here decides any more.
   if (!wants_slot_ && !owner_->open()) FailCommands(Unavailable());
@@ -500,9 +515,8 @@ void SlotRunner::ArmTick() {
   const MonotonicMicros now = deps_.scheduler->Now();
   MonotonicMicros next = std::min(reads_.next_deadline(), follow_ups_.next_tick());
   if (serving()) next = std::min(next, next_expiry_scan_);
-  if (!in_flight_.empty()) {
-    next = std::min(next, in_flight_.front().appended + absl::ToInt64Microseconds(kAppendPatience));
-  }
+  next = std::min(next, report_due());
+  if (queue_deadline_ != kNoDeadline) next = std::min(next, queue_deadline_ + 1);
   if (next == kNoDeadline) return;
   next = std::max(next, now + kTickMinMicros);
   if (!armed_.empty() && *armed_.begin() <= next) return;
@@ -511,6 +525,12 @@ void SlotRunner::ArmTick() {
     armed_.erase(armed_.find(next));
     Tick();
   });
+}
+
+MonotonicMicros SlotRunner::report_due() const {
+  // In doubt no report is waited for: the log is read.
+  if (in_flight_.empty() || owner_->phase() != Phase::kServing) return kNoDeadline;
+  return in_flight_.front().appended + absl::ToInt64Microseconds(kAppendPatience);
 }
 
 void SlotRunner::Tick() {
@@ -522,7 +542,8 @@ void SlotRunner::Tick() {
     next_expiry_scan_ = now + absl::ToInt64Microseconds(kExpiryScan);
     ForgetAnswers();
   }
-  if (!in_flight_.empty() && now >= in_flight_.front().appended + absl::ToInt64Microseconds(kAppendPatience)) {
+  ExpireQueued(now);
+  if (now >= report_due()) {
     OnReport({.slot = slot_,
               .tag = in_flight_.front().tag,
               .status = absl::DeadlineExceededError("the log has not reported a record for too long"),
@@ -562,6 +583,7 @@ void SlotRunner::Stop(const absl::Status& status) {
 
 void SlotRunner::StepDown() {
   wants_slot_ = false;
+  refused_ = absl::OkStatus();
   SetServing(false);
   telemetry::Log(telemetry::LogLevel::kInfo, "partition", "a slot has another owner; it is followed from here on",
                  {{"slot", slot_.ToString()}, {"term", owner_->cursor().term}});

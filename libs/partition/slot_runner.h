@@ -17,8 +17,8 @@
 //
 //  any --> STOPPED: the log is damaged, cut or forked, needs a newer build, or holds a fact that cannot be evolved.
 //
-// FOLLOWING folds what others write and answers reads. Only SERVING decides; commands that come before wait for it, unless
-// the slot merely follows. Errors that pass (IsPassing) lead to a pause and another try, never to STOPPED.
+// FOLLOWING folds what others write and answers reads. Only SERVING decides; commands that come before wait for it until
+// their deadline, unless the slot merely follows or the log refuses its claim. Errors that pass (IsPassing) lead to a pause and another try, never to STOPPED.
 #ifndef HALLES_LIBS_PARTITION_SLOT_RUNNER_H_
 #define HALLES_LIBS_PARTITION_SLOT_RUNNER_H_
 
@@ -214,6 +214,11 @@ class SlotRunner {
   void AnswerLater(WaitingAnswer answer);
   void Send(WaitingAnswer answer);
   void Finish(const Pending& pending);
+  // Answers it with DEADLINE_PASSED.
+  void AnswerLate(Pending pending);
+  // Answers the commands of the queue whose deadline has passed, or all.
+  void ExpireQueued(MonotonicMicros now);
+  void FailQueued(const absl::Status& status);
   void ForgetAnswers();
   // Rows could not be read: the command is decided again after a pause, unless they never can be. False, for Execute.
   bool Postpone(Pending pending, const absl::Status& why);
@@ -239,6 +244,8 @@ class SlotRunner {
   // Wakes the slot in time for the first thing that waits for a time.
   void ArmTick();
   void Tick();
+  // When the oldest record in flight is in doubt for want of a report.
+  MonotonicMicros report_due() const;
 
   const SlotId slot_;
   const SlotDependencies deps_;
@@ -277,7 +284,11 @@ class SlotRunner {
   std::optional<eventlog::Cursor> stuck_at_;
   std::optional<eventlog::Effects> stuck_effects_;
 
+  // Why the log refuses the claim, so that commands are refused meanwhile; OK otherwise.
+  absl::Status refused_;
+
   std::deque<Pending> queue_;
+  MonotonicMicros queue_deadline_ = kNoDeadline;  // no command of the queue has an earlier one
   std::deque<Pending> in_flight_;
   std::unordered_map<uint64_t, WaitingAnswer> answers_;
   std::vector<absl::string_view> touched_;  // kept for its memory
