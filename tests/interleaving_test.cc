@@ -41,7 +41,7 @@ using Records = std::map<SlotId, std::vector<std::string>>;
 // What there is in the logs, by the name of its field; and how much of it names a customer.
 std::map<std::string, int> KindsOf(const Records& records);
 
-eventlog::LogIdentity Identity() { return {.install = store::Install(5), .slots_per_service = 4}; }
+eventlog::LogIdentity Identity() { return {.install = store::Install(5), .slots = SlotCounts(4)}; }
 
 absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const store::TempDir& dir, Scheduler* scheduler) {
   store::StoreOptions options = store::Quiet();
@@ -104,7 +104,7 @@ class Shop {
   Records Recorded() {
     Records records;
     for (ServiceId service : {ServiceId::kCheckout, ServiceId::kInventory, ServiceId::kCustomerIdentity}) {
-      for (uint16_t number = 0; number < Identity().slots_per_service; ++number) {
+      for (uint16_t number = 0; number < Identity().slots.of(service); ++number) {
         const SlotId slot{service, number};
         std::vector<eventlog::StoredRecord> stored;
         auto reader = log_.NewReader(slot, 0);
@@ -430,7 +430,7 @@ TEST(Interleaving, OfTheSourceLogsDoesNotShowInAnyView) {
   const Digests expected = InOrder(records);
   size_t folds = 0;
   for (const projection::ViewDefinition& view : program::AllServices().views) {
-    folds += view.SourceServices().size() * Identity().slots_per_service;
+    for (const ServiceId service : view.SourceServices()) folds += Identity().slots.of(service);
   }
   ASSERT_EQ(expected.size(), folds);
   std::map<std::pair<uint8_t, ServiceId>, int> with_rows;  // slots of a view of customer identity by source

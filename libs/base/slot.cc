@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "libs/base/check.h"
 #include "libs/base/hash.h"
 #include "libs/base/status.h"
 
@@ -62,6 +65,47 @@ absl::StatusOr<ServiceId> ParseService(absl::string_view name) {
   return Failure(
       absl::StatusCode::kInvalidArgument, "UNKNOWN_SERVICE",
       absl::StrCat("no service is named \"", name, "\"; there are ", absl::StrJoin(kServices, ", ", append_name)));
+}
+
+void SlotCounts::Set(ServiceId service, uint32_t count) {
+  HALLES_CHECK(count >= 1 && count <= kSlotCountMax, "a count of slots that no service can have");
+  own_.erase(service);
+  if (count != standard_) own_[service] = count;
+}
+
+std::string SlotCounts::ToString() const {
+  std::string text = absl::StrCat(standard_);
+  for (const auto& [service, count] : own_) absl::StrAppend(&text, ",", ServiceName(service), "=", count);
+  return text;
+}
+
+absl::StatusOr<SlotCounts> SlotCounts::Parse(absl::string_view text) {
+  const auto malformed = [text](absl::string_view why) {
+    return Failure(absl::StatusCode::kInvalidArgument, "MALFORMED_SLOT_COUNTS",
+                   absl::StrCat("\"", text, "\" does not say how many slots the services have: ", why,
+                                "; valid forms are 8 and checkout=16,inventory=4, each number from 1 to ", kSlotCountMax));
+  };
+  std::optional<uint32_t> standard;
+  std::map<ServiceId, uint32_t> own;
+  for (const absl::string_view item : absl::StrSplit(text, ',')) {
+    const size_t equals = item.find('=');
+    const absl::string_view number = equals == absl::string_view::npos ? item : item.substr(equals + 1);
+    uint32_t count = 0;
+    if (!ParseNumber(number, &count) || count < 1 || count > kSlotCountMax) {
+      return malformed(absl::StrCat("\"", number, "\" is no such number"));
+    }
+    if (equals == absl::string_view::npos) {
+      if (standard.has_value()) return malformed("there are two numbers for all services");
+      standard = count;
+      continue;
+    }
+    const absl::StatusOr<ServiceId> service = ParseService(item.substr(0, equals));
+    if (!service.ok()) return malformed(service.status().message());
+    if (!own.emplace(*service, count).second) return malformed(absl::StrCat(ServiceName(*service), " comes twice"));
+  }
+  SlotCounts counts(standard.value_or(kDefaultSlotCount));
+  for (const auto& [service, count] : own) counts.Set(service, count);
+  return counts;
 }
 
 std::string SlotId::ToString() const { return absl::StrCat(ServiceName(service), "/", slot); }

@@ -4,6 +4,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 
@@ -32,8 +33,36 @@ absl::StatusOr<ServiceId> ParseService(absl::string_view name);
 // The offset of a record within its slot, counted from 0.
 using Position = uint64_t;
 
-inline constexpr uint32_t kDefaultSlotCount = 64;
+// One slot is one thread and decides tens of thousands of commands a second, so that these carry a large retailer; many small
+// slots are what a replicated log is slow at.
+inline constexpr uint32_t kDefaultSlotCount = 8;
 inline constexpr uint32_t kSlotCountMax = 65536;
+
+// How many slots each service has: one number for all, and others for services that need more or fewer. Fixed when a log is
+// made. As text "8", or "8,checkout=16,inventory=4".
+class SlotCounts {
+ public:
+  SlotCounts() = default;
+  // `standard` is the count of every service that Set does not name. Counts are 1 to kSlotCountMax.
+  explicit SlotCounts(uint32_t standard) : standard_(standard) {}
+  void Set(ServiceId service, uint32_t count);
+
+  uint32_t of(ServiceId service) const {
+    const auto own = own_.find(service);
+    return own == own_.end() ? standard_ : own->second;
+  }
+
+  std::string ToString() const;
+  // The reverse; without a number for all, that is kDefaultSlotCount. INVALID_ARGUMENT, MALFORMED_SLOT_COUNTS.
+  static absl::StatusOr<SlotCounts> Parse(absl::string_view text);
+
+  // Whether all services have the same counts, however that was said.
+  friend bool operator==(const SlotCounts&, const SlotCounts&) = default;
+
+ private:
+  uint32_t standard_ = kDefaultSlotCount;
+  std::map<ServiceId, uint32_t> own_;  // never the standard one
+};
 
 // One totally ordered part of the log of a service.
 struct SlotId {

@@ -41,6 +41,30 @@ TEST(SlotId, IsOrderedByServiceThenSlot) {
   EXPECT_LT((SlotId{ServiceId::kCheckout, 9}), (SlotId{ServiceId::kCheckout, 10}));
 }
 
+TEST(SlotCounts, AreReadBackFromTheirText) {
+  for (const char* text : {"8", "1", "65536", "8,checkout=16", "8,checkout=16,inventory=4"}) {
+    EXPECT_EQ(SlotCounts::Parse(text).value().ToString(), text);
+  }
+  EXPECT_EQ(SlotCounts::Parse("checkout=16,inventory=8").value().ToString(), "8,checkout=16");
+}
+
+TEST(SlotCounts, AreEqualWhenEveryServiceHasAsMany) {
+  SlotCounts counts(8);
+  counts.Set(ServiceId::kInventory, 4);
+  EXPECT_NE(counts, SlotCounts(8));
+  EXPECT_EQ(counts.of(ServiceId::kInventory), 4u);
+  EXPECT_EQ(counts.of(ServiceId::kCheckout), 8u);
+  counts.Set(ServiceId::kInventory, 8);
+  EXPECT_EQ(counts, SlotCounts(8));
+}
+
+TEST(SlotCounts, AreNotReadFromAnythingElse) {
+  for (const char* text : {"", "0", "65537", "8,", "8,16", "-1", "08", "checkout", "checkout=", "checkout=0", "till=8",
+                           "checkout=8,checkout=8", "checkout=8 "}) {
+    EXPECT_EQ(ReasonOf(SlotCounts::Parse(text).status()), "MALFORMED_SLOT_COUNTS") << text;
+  }
+}
+
 TEST(SlotOf, NeverChanges) {
   // Golden values: where facts already are.
   EXPECT_EQ(SlotOf(ServiceId::kCheckout, "", "order-1", 64).slot, 57);

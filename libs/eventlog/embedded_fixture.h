@@ -90,7 +90,7 @@ inline std::vector<std::string> ReadAll(EmbeddedLog& log, SlotId slot) {
 inline EmbeddedLogOptions OptionsOn(testing::FaultyDisk& disk, const Clock& clock, RandomSource& random) {
   EmbeddedLogOptions options;
   options.directory = kDirectory;
-  options.slots_per_service = 8;
+  options.slots = SlotCounts(8);
   options.segment_bytes = 2048;
   options.mark_delay = absl::ZeroDuration();
   options.file_system = &disk;

@@ -54,15 +54,12 @@ absl::StatusOr<std::unique_ptr<EmbeddedLog>> EmbeddedLog::Open(EmbeddedLogOption
     return InvalidField("segment_bytes", absl::StrCat("must be a multiple of ", kFrameAlignment, " between 1024 and ",
                                                       kSegmentBytesMax));
   }
-  if (options.slots_per_service.has_value() &&
-      (*options.slots_per_service == 0 || *options.slots_per_service > kSlotCountMax)) {
-    return InvalidField("slots_per_service", absl::StrCat("must be between 1 and ", kSlotCountMax));
-  }
   while (options.directory.size() > 1 && options.directory.back() == '/') options.directory.pop_back();
   ASSIGN_OR_RETURN(RecoveredLog recovered, RecoverLog({.file_system = options.file_system,
                                                        .random = options.random,
                                                        .directory = options.directory,
-                                                       .slots_per_service = options.slots_per_service,
+                                                       .slots = options.slots,
+                                                       .install = options.install,
                                                        .segment_bytes = options.segment_bytes}));
   return std::unique_ptr<EmbeddedLog>(new EmbeddedLog(std::move(options), std::move(recovered)));
 }
@@ -103,9 +100,9 @@ EmbeddedLog::~EmbeddedLog() {
 }
 
 absl::Status EmbeddedLog::CheckSlot(SlotId slot) const {
-  if (slot.slot < identity_.slots_per_service) return absl::OkStatus();
-  return InvalidField(
-      "slot", absl::StrCat("there is no slot ", slot.ToString(), ": each service has ", identity_.slots_per_service));
+  const uint32_t count = identity_.slots.of(slot.service);
+  if (slot.slot < count) return absl::OkStatus();
+  return InvalidField("slot", absl::StrCat("there is no slot ", slot.ToString(), ": the service has ", count));
 }
 
 size_t EmbeddedLog::RecordBytesMax() const {

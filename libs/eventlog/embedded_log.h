@@ -40,8 +40,11 @@ struct CommitStats {
 struct EmbeddedLogOptions {
   // Created when missing. By custom `<data-dir>/log`.
   std::string directory;
-  // Of a new log kDefaultSlotCount unless given. When given for a log that exists, it must be the one it was made with.
-  std::optional<uint32_t> slots_per_service;
+  // Of a new log; the default is kDefaultSlotCount for all. When given for a log that exists, they must be those it was made
+  // with.
+  std::optional<SlotCounts> slots;
+  // Of a new log; the default is a random one.
+  std::optional<InstallId> install;
   // Full size of a segment, at most kSegmentBytesMax. A record must fit into one, so below 1 MiB is for tests.
   uint32_t segment_bytes = 64 * 1024 * 1024;
   // Readers that follow closely are served from this much memory.

@@ -474,7 +474,7 @@ TEST(EmbeddedLogOnDisk, WritesReadsLocksAndReopensRealFiles) {
     ASSERT_TRUE(log.ok()) << log.status();
     if (round == 0) install = (*log)->identity().install;
     EXPECT_EQ((*log)->identity().install, install);
-    EXPECT_EQ((*log)->identity().slots_per_service, kDefaultSlotCount);
+    EXPECT_EQ((*log)->identity().slots, SlotCounts());
     const absl::Status second = EmbeddedLog::Open(options).status();
     EXPECT_EQ(ReasonOf(second), "LOG_IN_USE");
     EXPECT_THAT(std::string(second.message()), HasSubstr(options.directory));

@@ -21,7 +21,7 @@ TEST_F(EmbeddedLogOpen, KeepsIdentityAndRecords) {
   Open();
   const LogIdentity identity = log->identity();
   EXPECT_FALSE(identity.install.empty());
-  EXPECT_EQ(identity.slots_per_service, 8u);
+  EXPECT_EQ(identity.slots, SlotCounts(8));
   AppendOneByOne(kSlotA, 20);
   Reopen();
   EXPECT_EQ(log->identity().install, identity.install);
@@ -46,14 +46,39 @@ TEST_F(EmbeddedLogOpen, TakesAnotherSegmentSize) {
             absl::StatusCode::kInvalidArgument);
 }
 
-TEST_F(EmbeddedLogOpen, RefusesAnotherNumberOfSlots) {
+TEST_F(EmbeddedLogOpen, RefusesOtherNumbersOfSlots) {
+  options.slots->Set(ServiceId::kInventory, 4);
   Open();
   log.reset();
-  options.slots_per_service = 16;
-  EXPECT_EQ(ReasonOf(OpenError()), "LOG_SLOTS_DIFFER");
-  options.slots_per_service = std::nullopt;
+  options.slots = SlotCounts(8);
+  const absl::Status status = OpenError();
+  EXPECT_EQ(ReasonOf(status), "LOG_SLOTS_DIFFER");
+  EXPECT_THAT(std::string(status.message()), HasSubstr("made with 8,inventory=4 slots a service, not with 8"));
+  options.slots = std::nullopt;
   Open();
-  EXPECT_EQ(log->identity().slots_per_service, 8u);
+  EXPECT_EQ(log->identity().slots.of(ServiceId::kInventory), 4u);
+  EXPECT_EQ(log->identity().slots.of(ServiceId::kCheckout), 8u);
+}
+
+TEST_F(EmbeddedLogOpen, HasTheSlotsThatItsServiceHas) {
+  options.slots->Set(ServiceId::kInventory, 4);
+  Open();
+  EXPECT_EQ(log->End({ServiceId::kInventory, 3}).status(), absl::OkStatus());
+  EXPECT_EQ(log->End({ServiceId::kInventory, 4}).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(log->End({ServiceId::kCheckout, 7}).status(), absl::OkStatus());
+  EXPECT_EQ(log->End({ServiceId::kCheckout, 8}).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(EmbeddedLogOpen, RefusesAnOlderFormatByItsNumber) {
+  Open();
+  log.reset();
+  std::string identity = "halles embedded log\nformat 1\ninstall 07070707070707070707070707070707\nslots 64\n";
+  absl::StrAppendFormat(&identity, "crc32c %08x\n", Crc32c(identity));
+  ASSERT_EQ(identity.size(), disk.Contents(PathOf("IDENTITY")).size() + 1);  // 64 for 8
+  disk.Overwrite(PathOf("IDENTITY"), 0, identity);
+  const absl::Status status = OpenError();
+  EXPECT_EQ(ReasonOf(status), "LOG_FORMAT_OLDER");
+  EXPECT_THAT(std::string(status.message()), HasSubstr("has format 1, which has one number of slots for all services"));
 }
 
 TEST_F(EmbeddedLogOpen, RefusesASecondOpen) {
@@ -204,7 +229,7 @@ TEST_F(EmbeddedLogOpen, RefusesANewerFormat) {
   log.reset();
   std::string text = disk.Contents(PathOf("IDENTITY"));
   text = text.substr(0, text.find("crc32c"));
-  text.replace(text.find("format 1"), 8, "format 2");
+  text.replace(text.find("format 2"), 8, "format 3");
   text += "colour green\n";
   text += absl::StrFormat("crc32c %08x\n", Crc32c(text));
   disk.Overwrite(PathOf("IDENTITY"), 0, text);

@@ -16,7 +16,7 @@
 namespace halles::eventlog {
 
 // The version of the directory as a whole; a higher one in IDENTITY or a segment is refused.
-inline constexpr uint32_t kEmbeddedFormatVersion = 1;
+inline constexpr uint32_t kEmbeddedFormatVersion = 2;
 
 // A byte of the log. Addresses grow in the order in which the log was written.
 struct LogAddress {

@@ -102,7 +102,9 @@ TEST(EmbeddedFormat, IsWhatTheDocumentShows) {
 
   std::string identity;
   for (const std::string& line : Block("### Example of an IDENTITY")) identity += line + "\n";
-  EXPECT_EQ(EncodeIdentity({.install = ExampleInstall(), .slots_per_service = 64}), identity);
+  SlotCounts slots(8);
+  slots.Set(ServiceId::kCheckout, 16);
+  EXPECT_EQ(EncodeIdentity({.install = ExampleInstall(), .slots = slots}), identity);
 }
 
 }  // namespace

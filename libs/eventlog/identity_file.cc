@@ -40,7 +40,7 @@ std::optional<absl::string_view> Field(const std::vector<absl::string_view>& lin
 
 std::string EncodeIdentity(const LogIdentity& identity) {
   std::string text = absl::StrCat(kFirstLine, "\nformat ", kEmbeddedFormatVersion, "\ninstall ", identity.install.Hex(),
-                                  "\nslots ", identity.slots_per_service, "\n");
+                                  "\nslots ", identity.slots.ToString(), "\n");
   absl::StrAppendFormat(&text, "%s%08x\n", kChecksumLine, Crc32c(text));
   return text;
 }
@@ -64,23 +64,29 @@ absl::StatusOr<LogIdentity> ReadIdentity(FileSystem& file_system, const std::str
   }
   if (version > kEmbeddedFormatVersion) {
     return Failure(absl::StatusCode::kFailedPrecondition, "LOG_FORMAT_NEWER",
-                   absl::StrCat("the log in ", directory, " has format ", version, "; this Halles reads formats up to ",
+                   absl::StrCat("the log in ", directory, " has format ", version, "; this Halles reads format ",
                                 kEmbeddedFormatVersion, ": start the newer Halles that wrote it"),
                    {{"directory", directory},
                     {"format", absl::StrCat(version)},
-                    {"newest_known_format", absl::StrCat(kEmbeddedFormatVersion)}});
+                    {"known_format", absl::StrCat(kEmbeddedFormatVersion)}});
+  }
+  if (version < kEmbeddedFormatVersion) {
+    return Failure(absl::StatusCode::kFailedPrecondition, "LOG_FORMAT_OLDER",
+                   absl::StrCat("the log in ", directory, " has format ", version, ", which has one number of slots for all "
+                                "services; this Halles reads format ", kEmbeddedFormatVersion,
+                                ": begin a new log in another folder"),
+                   {{"directory", directory},
+                    {"format", absl::StrCat(version)},
+                    {"known_format", absl::StrCat(kEmbeddedFormatVersion)}});
   }
   const auto install_hex = Field(lines, 2, "install");
   const auto slots = Field(lines, 3, "slots");
   const std::optional<InstallId> install = install_hex.has_value() ? InstallId::FromHex(*install_hex) : std::nullopt;
-  LogIdentity identity;
-  if (!install.has_value() || install->empty() || !slots.has_value() ||
-      !absl::SimpleAtoi(*slots, &identity.slots_per_service) || identity.slots_per_service == 0 ||
-      identity.slots_per_service > kSlotCountMax) {
-    return Damaged(path, "it does not name an install and a number of slots");
+  const absl::StatusOr<SlotCounts> counts = SlotCounts::Parse(slots.value_or(""));
+  if (!install.has_value() || install->empty() || !counts.ok()) {
+    return Damaged(path, "it does not name an install and the numbers of slots");
   }
-  identity.install = *install;
-  return identity;
+  return LogIdentity{*install, *counts};
 }
 
 absl::Status WriteIdentity(FileSystem& file_system, const std::string& directory, const LogIdentity& identity) {

@@ -15,7 +15,7 @@ namespace halles::eventlog {
 std::string EncodeIdentity(const LogIdentity& identity);
 
 // NOT_FOUND when there is none. DATA_LOSS with LOG_IDENTITY_DAMAGED when it is not as it was written; FAILED_PRECONDITION
-// with LOG_FORMAT_NEWER, naming both versions, when a newer Halles wrote it.
+// with LOG_FORMAT_NEWER or LOG_FORMAT_OLDER, naming both versions, when it has another format than this Halles reads.
 absl::StatusOr<LogIdentity> ReadIdentity(FileSystem& file_system, const std::string& directory);
 
 // Durability: durable on return, and never half written.

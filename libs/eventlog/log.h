@@ -23,7 +23,7 @@ inline constexpr size_t kMaxRecordBytes = 512 * 1024;
 // What makes a log this log and no other. Part of the first link of every chain, of tokens and of state stores.
 struct LogIdentity {
   InstallId install;
-  uint32_t slots_per_service = kDefaultSlotCount;
+  SlotCounts slots;
 };
 
 // Whether an error of the log, or of what was read from it, may pass by itself. Whoever meets one that passes counts it,

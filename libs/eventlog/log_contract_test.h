@@ -496,7 +496,7 @@ TEST_P(LogContract, KeepsItsRecordsAndItsIdentityWhenOpenedAgain) {
   const LogIdentity before = log().identity();
   if (!Reopen()) return;  // a driver that keeps nothing promises nothing here
   EXPECT_EQ(log().identity().install, before.install);
-  EXPECT_EQ(log().identity().slots_per_service, before.slots_per_service);
+  EXPECT_EQ(log().identity().slots, before.slots);
   AppendAll(kOne, {"c"});
   EXPECT_EQ(Bytes(kOne), (std::vector<std::string>{"a", "b", "c"}));
 }

@@ -17,7 +17,7 @@ inline const SlotId kSlot{ServiceId::kCheckout, 17};
 inline LogIdentity Identity(char fill = 7) {
   InstallId::Bytes bytes;
   bytes.fill(static_cast<uint8_t>(fill));
-  return {.install = InstallId::FromBytes(bytes), .slots_per_service = 64};
+  return {.install = InstallId::FromBytes(bytes), .slots = SlotCounts(64)};
 }
 
 inline InstanceId Instance(char name) {

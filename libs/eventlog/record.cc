@@ -114,7 +114,7 @@ Hash256 GenesisChain(const LogIdentity& identity, SlotId slot) {
   absl::StrAppend(&seed, identity.install.view());
   AppendLittle(static_cast<uint8_t>(slot.service), &seed);
   AppendLittle(slot.slot, &seed);
-  AppendLittle(identity.slots_per_service, &seed);
+  AppendLittle(identity.slots.of(slot.service), &seed);
   return Sha256(seed);
 }
 

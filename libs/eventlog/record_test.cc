@@ -134,7 +134,7 @@ TEST(ParseRecord, TakesAnyBytesWithoutHarm) {
 TEST(GenesisChain, DiffersByInstallServiceSlotAndSlotCount) {
   const Hash256 chain = GenesisChain(Identity(), kSlot);
   LogIdentity fewer = Identity();
-  fewer.slots_per_service = 32;
+  fewer.slots = SlotCounts(32);
   EXPECT_NE(chain, GenesisChain(Identity(8), kSlot));
   EXPECT_NE(chain, GenesisChain(fewer, kSlot));
   EXPECT_NE(chain, GenesisChain(Identity(), SlotId{ServiceId::kLoyalty, 17}));

@@ -77,12 +77,14 @@ class Recovery {
     RETURN_IF_ERROR(identity.status());
     log_.identity = *identity;
     home_.install = identity->install;
-    if (options_.slots_per_service.value_or(identity->slots_per_service) != identity->slots_per_service) {
+    if (options_.slots.value_or(identity->slots) != identity->slots) {
       return Failure(absl::StatusCode::kFailedPrecondition, "LOG_SLOTS_DIFFER",
-                     absl::StrCat("the log in ", options_.directory, " was made with ", identity->slots_per_service,
-                                  " slots a service, not ", *options_.slots_per_service,
-                                  "; the number is fixed when a log is made"),
-                     {{"directory", options_.directory}});
+                     absl::StrCat("the log in ", options_.directory, " was made with ", identity->slots.ToString(),
+                                  " slots a service, not with ", options_.slots->ToString(),
+                                  ": start without --slots, or make a new log of it with `hallesctl log reshard`"),
+                     {{"directory", options_.directory},
+                      {"slots", identity->slots.ToString()},
+                      {"asked", options_.slots->ToString()}});
     }
     for (uint32_t expected = 1; expected <= std::max<size_t>(numbers_.size(), 1); ++expected) {
       if (expected > numbers_.size() || numbers_[expected - 1] != expected) {
@@ -114,8 +116,8 @@ class Recovery {
       }
     }
     for (uint32_t number : numbers_) RETURN_IF_ERROR(files_.Remove(home_.SegmentPath(number)));
-    log_.identity.install = InstallId::Random(*options_.random);
-    log_.identity.slots_per_service = options_.slots_per_service.value_or(kDefaultSlotCount);
+    log_.identity.install = options_.install.has_value() ? *options_.install : InstallId::Random(*options_.random);
+    log_.identity.slots = options_.slots.value_or(SlotCounts());
     home_.install = log_.identity.install;
     RETURN_IF_ERROR(CreateSegment(home_, 1, SegmentBytesFor(1, options_.segment_bytes), nullptr).status());
     numbers_ = {1};
@@ -200,7 +202,7 @@ class Recovery {
     absl::flat_hash_map<SlotId, Position> ends;
     auto check = [&](uint32_t segment, SlotId slot, Position base, size_t count, uint32_t offset) {
       Position& end = ends[slot];
-      if (slot.slot >= log_.identity.slots_per_service || base != end) {
+      if (slot.slot >= log_.identity.slots.of(slot.service) || base != end) {
         return DamagedAt(home_, {segment, offset},
                          absl::StrCat("slot ", slot.ToString(), " goes on at position ", base, " instead of ", end));
       }

@@ -41,12 +41,13 @@ struct RecoveryOptions {
   FileSystem* file_system = nullptr;
   RandomSource* random = nullptr;  // for the install id of a new log
   std::string directory;
-  std::optional<uint32_t> slots_per_service;
+  std::optional<SlotCounts> slots;
+  std::optional<InstallId> install;  // of a new log
   uint32_t segment_bytes = 0;
 };
 
 // Opens or creates the log. On return everything in the result is durable.
-// Errors, each with a reason: FAILED_PRECONDITION LOG_IN_USE, LOG_FORMAT_NEWER, LOG_SLOTS_DIFFER; DATA_LOSS LOG_DAMAGED,
+// Errors, each with a reason: FAILED_PRECONDITION LOG_IN_USE, LOG_FORMAT_NEWER, LOG_FORMAT_OLDER, LOG_SLOTS_DIFFER; DATA_LOSS LOG_DAMAGED,
 // LOG_IDENTITY_DAMAGED, LOG_INCOMPLETE; PERMISSION_DENIED LOG_NOT_WRITABLE; RESOURCE_EXHAUSTED LOG_DISK_FULL; anything
 // else LOG_UNAVAILABLE. Nothing of the log was changed then.
 absl::StatusOr<RecoveredLog> RecoverLog(const RecoveryOptions& options);

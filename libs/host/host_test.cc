@@ -107,7 +107,7 @@ class HostTest : public ::testing::Test {
   absl::Status TryOpen() {
     InstallationOptions on_disk;
     on_disk.data_dir = data_dir();
-    on_disk.slots_per_service = 4;
+    on_disk.slots = SlotCounts(4);
     on_disk.scheduler = &scheduler_;
     on_disk.random = &random_;
     ASSIGN_OR_RETURN(installation_, Installation::Open(std::move(on_disk)));

@@ -23,7 +23,7 @@ bool IsRebuildable(const absl::Status& status) {
 // Whether any slot of any service holds a record.
 absl::StatusOr<bool> IsEmpty(eventlog::EventLog& log) {
   for (int service = 1; ServiceName(static_cast<ServiceId>(service)) != "unknown"; ++service) {
-    for (uint32_t slot = 0; slot < log.identity().slots_per_service; ++slot) {
+    for (uint32_t slot = 0; slot < log.identity().slots.of(static_cast<ServiceId>(service)); ++slot) {
       ASSIGN_OR_RETURN(const Position end, log.End({static_cast<ServiceId>(service), static_cast<uint16_t>(slot)}));
       if (end > 0) return false;
     }
@@ -50,7 +50,7 @@ absl::Status Installation::OpenLogAndKeys() {
   }
   eventlog::EmbeddedLogOptions log_options;
   log_options.directory = options_.data_dir + "/log";
-  log_options.slots_per_service = options_.slots_per_service;
+  log_options.slots = options_.slots;
   if (options_.observe_commit) {
     log_options.on_commit = [observe = options_.observe_commit](const eventlog::CommitStats& stats) {
       observe(absl::Microseconds(stats.micros), stats.records);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -22,7 +23,8 @@ namespace halles::host {
 struct InstallationOptions {
   // Holds log/, keys/ and state/; made when missing.
   std::string data_dir;
-  uint32_t slots_per_service = kDefaultSlotCount;
+  // Of a new log; the default is kDefaultSlotCount for all. Of a log that exists, they must be its own.
+  std::optional<SlotCounts> slots;
   Scheduler* scheduler = nullptr;
   RandomSource* random = nullptr;
   // Told how long a write to the log and its sync took; may be empty.

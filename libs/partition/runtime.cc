@@ -97,7 +97,7 @@ absl::Status Runtime::Open() {
   std::vector<SlotId> slots;
   size_t next = 0;
   for (const ServiceDefinition& service : options_.services) {
-    for (uint32_t slot = 0; slot < identity().slots_per_service; ++slot) {
+    for (uint32_t slot = 0; slot < identity().slots.of(service.id); ++slot) {
       const size_t queue = next++ % queues;
       const SlotId id{service.id, static_cast<uint16_t>(slot)};
       SlotDependencies deps;
@@ -152,7 +152,7 @@ Runtime::~Runtime() {
 }
 
 SlotId Runtime::SlotFor(ServiceId service, absl::string_view tenant, absl::string_view aggregate_key) const {
-  return SlotOf(service, tenant, aggregate_key, identity().slots_per_service);
+  return SlotOf(service, tenant, aggregate_key, identity().slots.of(service));
 }
 
 SlotRunner* Runtime::Find(SlotId slot) const {

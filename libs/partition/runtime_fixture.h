@@ -91,7 +91,7 @@ class RuntimeTest : public ::testing::Test {
 
   explicit RuntimeTest(Delivery delivery = Delivery::kAtOnce)
       : log_(std::make_unique<eventlog::MemoryLog>(
-            eventlog::LogIdentity{.install = store::Install(7), .slots_per_service = 2}, delivery)) {}
+            eventlog::LogIdentity{.install = store::Install(7), .slots = SlotCounts(2)}, delivery)) {}
   ~RuntimeTest() override { Stop(); }
 
   void SetUp() override { Start(); }

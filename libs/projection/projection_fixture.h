@@ -278,7 +278,7 @@ class ProjectionTest : public ::testing::Test {
   }
 
   SlotId TargetSlot(const std::string& counter = "all") const {
-    return SlotOf(kTarget, "", counter, log_.identity().slots_per_service);
+    return SlotOf(kTarget, "", counter, log_.identity().slots.of(kTarget));
   }
   CounterRow Target(Instance& instance, const std::string& counter = "all") {
     CounterRow row;
@@ -310,7 +310,7 @@ class ProjectionTest : public ::testing::Test {
     return batches;
   }
 
-  eventlog::MemoryLog log_{eventlog::LogIdentity{.install = store::Install(7), .slots_per_service = 2},
+  eventlog::MemoryLog log_{eventlog::LogIdentity{.install = store::Install(7), .slots = SlotCounts(2)},
                            eventlog::MemoryLog::Delivery::kByHand};
   testing::VirtualScheduler world_;
   Instance a_{&world_, &log_, 1};

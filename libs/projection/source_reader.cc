@@ -11,7 +11,7 @@ namespace halles::projection {
 
 std::vector<SlotId> SlotsOf(const eventlog::EventLog& log, ServiceId service) {
   std::vector<SlotId> slots;
-  for (uint32_t slot = 0; slot < log.identity().slots_per_service; ++slot) {
+  for (uint32_t slot = 0; slot < log.identity().slots.of(service); ++slot) {
     slots.push_back({service, static_cast<uint16_t>(slot)});
   }
   return slots;

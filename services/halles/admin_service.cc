@@ -244,9 +244,9 @@ grpc::ServerWriteReactor<TailLogResponse>* AdminDoor::TailLog(grpc::CallbackServ
       context, request,
       [this](const auto& asked, const rpc::Call&, rpc::StreamWriter<TailLogResponse> writer) -> absl::Status {
         ASSIGN_OR_RETURN(const ServiceId service, ParseService(asked.service()));
-        if (asked.slot() >= host_.log().identity().slots_per_service) {
-          return InvalidField("slot",
-                              absl::StrCat("slots are numbered 0 to ", host_.log().identity().slots_per_service - 1));
+        const uint32_t count = host_.log().identity().slots.of(service);
+        if (asked.slot() >= count) {
+          return InvalidField("slot", absl::StrCat("slots of ", asked.service(), " are numbered 0 to ", count - 1));
         }
         auto tail = std::make_shared<Tail>(this, SlotId{service, static_cast<uint16_t>(asked.slot())}, asked, writer);
         writer.OnCancel([this, tail] { tails_->Post([tail] { tail->End(); }); });

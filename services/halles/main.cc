@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "libs/base/status.h"
@@ -38,7 +39,7 @@ struct Setup {
   std::string metrics = "127.0.0.1:7401";
   std::string log_level = "info";
   int64_t executors = static_cast<int64_t>(std::thread::hardware_concurrency());
-  int64_t slots = kDefaultSlotCount;
+  std::string slots;
   int64_t drain_seconds = 20;
   int64_t lame_duck_seconds = 0;
 };
@@ -69,7 +70,11 @@ int Run(const Setup& settings) {
 
   host::InstallationOptions on_disk;
   on_disk.data_dir = settings.data_dir;
-  on_disk.slots_per_service = static_cast<uint32_t>(settings.slots);
+  if (!settings.slots.empty()) {
+    const absl::StatusOr<SlotCounts> slots = SlotCounts::Parse(settings.slots);
+    if (!slots.ok()) return Fail("cannot start: --slots", slots.status());
+    on_disk.slots = *slots;
+  }
   on_disk.scheduler = &scheduler;
   on_disk.random = &random;
   host::HostOptions options;
@@ -128,7 +133,13 @@ int main(int argc, char** argv) {
   options.Choice("log-level", "Least level of the log lines on standard error", &settings.log_level,
                  {"debug", "info", "warning", "error"});
   options.Number("executors", "Threads that decide; one per core", &settings.executors, 1, 256);
-  options.Number("slots", "Slots per service, fixed when the log is made", &settings.slots, 1, halles::kSlotCountMax);
+  options.Text("slots",
+               absl::StrCat("Slots per service, fixed when the log is made: a number, or checkout=16,inventory=4; without it ",
+                            halles::kDefaultSlotCount, ", or what the log has"),
+               &settings.slots, [](const std::string& text) {
+                 if (text.empty()) return std::string();
+                 return std::string(halles::SlotCounts::Parse(text).status().message());
+               });
   options.Number("drain-seconds", "How long calls under way may take once the process is told to end",
                  &settings.drain_seconds, 0, 3600);
   options.Number("lame-duck-seconds", "How long it still serves, but says NOT_SERVING, once it is told to end",

@@ -141,8 +141,13 @@ class Start(unittest.TestCase):
 
     def test_a_log_of_a_newer_format(self):
         identity = self.data / "log" / "IDENTITY"
-        self.rewrite(identity, "format 1", "format 7", "crc32c ", crc32c)
-        self.expect_refusal("LOG_FORMAT_NEWER", "format 7", "up to 1")
+        self.rewrite(identity, "format 2", "format 7", "crc32c ", crc32c)
+        self.expect_refusal("LOG_FORMAT_NEWER", "format 7", "reads format 2")
+
+    def test_a_log_of_an_older_format(self):
+        identity = self.data / "log" / "IDENTITY"
+        self.rewrite(identity, "format 2", "format 1", "crc32c ", crc32c)
+        self.expect_refusal("LOG_FORMAT_OLDER", "format 1", "reads format 2")
 
     def test_a_damaged_identity(self):
         identity = self.data / "log" / "IDENTITY"
@@ -174,7 +179,8 @@ class Start(unittest.TestCase):
         subprocess.run([program.TESTS / "halles_tamper", self.data / "state", what], check=True)
 
     def test_another_number_of_slots(self):
-        self.expect_refusal("LOG_SLOTS_DIFFER", "with 8 slots", slots=16)
+        self.expect_refusal("LOG_SLOTS_DIFFER", "made with 8 slots a service", "log reshard", slots=16)
+        self.expect_refusal("LOG_SLOTS_DIFFER", "not with 8,checkout=4", slots="checkout=4")
 
     def test_a_data_directory_that_is_a_file(self):
         self.expect_refusal("DATA_DIR_UNUSABLE", "IDENTITY", data=self.data / "log" / "IDENTITY")
@@ -224,6 +230,7 @@ class CommandLine(unittest.TestCase):
     def test_a_wrong_value_names_a_valid_one(self):
         self.expect_usage(self.run_halles("--log-level", "loud"), "log-level", "info")
         self.expect_usage(self.run_halles("--slots", "0"), "slots", "1")
+        self.expect_usage(self.run_halles("--slots", "till=4"), "slots", "checkout")
         self.expect_usage(self.run_halles("--executors", "many"), "executors")
         self.expect_usage(self.run_halles(HALLES_SLOTS="none"), "HALLES_SLOTS")
 
@@ -236,14 +243,16 @@ class CommandLine(unittest.TestCase):
 
     def test_flags_go_before_the_environment_and_that_before_the_file(self):
         with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
-            file.write('data-dir = "of-file"\nslots = 3\nexecutors = 4\n')
+            file.write('data-dir = "of-file"\nslots = "3,checkout=4"\nexecutors = 4\n')
             file.flush()
             done = self.run_halles(
                 "--config", file.name, "--slots", "5", "--print-config", HALLES_SLOTS="6", HALLES_EXECUTORS="7"
             )
+            of_file = self.run_halles("--config", file.name, "--print-config")
         self.assertEqual(done.returncode, 0, done)
-        for line in ('data-dir = "of-file"', "slots = 5", "executors = 7"):
+        for line in ('data-dir = "of-file"', 'slots = "5"', "executors = 7"):
             self.assertIn(line, done.stdout.replace("'", '"'))
+        self.assertIn('slots = "3,checkout=4"', of_file.stdout.replace("'", '"'), of_file)
 
     def test_the_version(self):
         done = self.run_halles("--version")

@@ -135,10 +135,10 @@ int Run(const std::string& target) {
     std::cerr << "no status: " << asked.error_message() << "\n";
     return 1;
   }
-  eventlog::LogIdentity identity{*InstallId::FromHex(status.install_id()), 0};
-  for (const admin::v1::SlotStatus& slot : status.slots()) {
-    identity.slots_per_service = std::max(identity.slots_per_service, slot.slot() + 1);
-  }
+  std::map<ServiceId, uint32_t> counts;
+  for (const admin::v1::SlotStatus& slot : status.slots()) ++counts[*ParseService(slot.service())];
+  eventlog::LogIdentity identity{.install = *InstallId::FromHex(status.install_id()), .slots = {}};
+  for (const auto& [service, count] : counts) identity.slots.Set(service, count);
   std::vector<std::unique_ptr<fold::SlotFold>> folds;
   for (const admin::v1::SlotStatus& slot : status.slots()) {
     const SlotId id{*ParseService(slot.service()), static_cast<uint16_t>(slot.slot())};

@@ -31,7 +31,7 @@ absl::Status FoldLog(const std::string& directory) {
                    eventlog::EmbeddedLog::Open({.directory = directory}));
   const host::Definitions definitions = program::AllServices();
   for (const partition::ServiceDefinition& service : definitions.services) {
-    for (uint32_t i = 0; i < log->identity().slots_per_service; ++i) {
+    for (uint32_t i = 0; i < log->identity().slots.of(service.id); ++i) {
       SlotFold fold(definitions, log->identity(), SlotId{service.id, static_cast<uint16_t>(i)});
       RETURN_IF_ERROR(WithContext(FoldSlot(log.get(), &fold), fold.slot().ToString()));
       for (const FoldedRows& rows : fold.Folded()) {

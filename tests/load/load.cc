@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "halles/checkout/v1/order_service.grpc.pb.h"
 #include "halles/customer_identity/v1/customer_identity_service.grpc.pb.h"
 #include "halles/inventory/v1/inventory_service.grpc.pb.h"
+#include "libs/base/slot.h"
 #include "rocksdb/db.h"
 #include "rocksdb/options.h"
 #include "tests/load/echo.grpc.pb.h"
@@ -67,10 +69,10 @@ checkout::v1::ImportOrderRequest Order(uint64_t run, uint64_t n) {
 std::string Sku(uint64_t n) { return absl::StrCat("load-sku-", n % kSkus); }
 
 // What the saga of an order asks of one SKU.
-inventory::v1::ReserveStockRequest Reserve(uint64_t run, uint64_t n) {
+inventory::v1::ReserveStockRequest Reserve(uint64_t run, uint64_t n, const std::string& sku) {
   inventory::v1::ReserveStockRequest request;
   request.set_request_id(absl::StrCat("load/", run, "-", n));
-  request.set_sku(Sku(n * 7));
+  request.set_sku(sku);
   request.set_hold_id(absl::StrCat(run, "-", n));
   request.add_lines()->set_units(1);
   request.add_candidate_location_ids("warehouse-1");
@@ -175,18 +177,40 @@ Run MeasureImport(const std::string& target, int channels, int in_flight, absl::
 
 Run MeasureReserveEcho(const std::string& target, int channels, int in_flight, absl::Duration duration) {
   return Measure<v1::EchoService::Stub, ReserveStockRequest, ReserveStockResponse>(
-      target, channels, in_flight, duration, [run = NewRun()](uint64_t n) { return Reserve(run, n); },
+      target, channels, in_flight, duration, [run = NewRun()](uint64_t n) { return Reserve(run, n, Sku(n * 7)); },
       [](auto& stub, auto* context, auto* request, auto* response, auto done) {
         stub.async()->EchoReserve(context, request, response, std::move(done));
       });
 }
 
-Run MeasureReserve(const std::string& target, int channels, int in_flight, absl::Duration duration) {
+// Of the SKU that `sku(n)` names.
+Run MeasureReserveOf(const std::string& target, int channels, int in_flight, absl::Duration duration,
+                     const std::function<std::string(uint64_t n)>& sku) {
   return Measure<InventoryService::Stub, ReserveStockRequest, ReserveStockResponse>(
-      target, channels, in_flight, duration, [run = NewRun()](uint64_t n) { return Reserve(run, n); },
+      target, channels, in_flight, duration, [run = NewRun(), &sku](uint64_t n) { return Reserve(run, n, sku(n)); },
       [](auto& stub, auto* context, auto* request, auto* response, auto done) {
         stub.async()->ReserveStock(context, request, response, std::move(done));
       });
+}
+
+Run MeasureReserve(const std::string& target, int channels, int in_flight, absl::Duration duration) {
+  return MeasureReserveOf(target, channels, in_flight, duration, [](uint64_t n) { return Sku(n * 7); });
+}
+
+// The SKUs of one slot of the inventory; empty when its slots cannot be learnt.
+std::vector<std::string> SkusOfOneSlot(const std::string& target) {
+  admin::v1::AdminService::Stub admin(Channels(target, 1)[0]);
+  grpc::ClientContext context;
+  admin::v1::GetStatusResponse status;
+  std::vector<std::string> skus;
+  if (!admin.GetStatus(&context, {}, &status).ok()) return skus;
+  const absl::string_view inventory = ServiceName(ServiceId::kInventory);
+  const auto count = std::count_if(status.slots().begin(), status.slots().end(),
+                                   [inventory](const auto& slot) { return slot.service() == inventory; });
+  for (uint64_t i = 0; i < kSkus && count > 0; ++i) {
+    if (SlotOf(ServiceId::kInventory, "", Sku(i), static_cast<uint32_t>(count)).slot == 0) skus.push_back(Sku(i));
+  }
+  return skus;
 }
 
 // Puts plenty of every SKU into the warehouse.
@@ -467,6 +491,16 @@ int Measure(const std::string& echo, const std::string& halles, const std::strin
     const double imported = compare("import", channels, MeasureEcho, MeasureImport);
     if (channels == 1) top = imported;
   }
+  const std::vector<std::string> of_one_slot = SkusOfOneSlot(halles);
+  if (of_one_slot.empty()) {
+    std::cerr << "the slots of the inventory cannot be learnt\n";
+    return 1;
+  }
+  const Run one_slot = MeasureReserveOf(halles, 4, 256, duration,
+                                        [&of_one_slot](uint64_t n) { return of_one_slot[n % of_one_slot.size()]; });
+  note(one_slot);
+  absl::StrAppendFormat(&out, ",\"reserve_one_slot_per_s\":%.0f,\"reserve_one_slot_p99_us\":%d", one_slot.PerSecond(),
+                        one_slot.Percentile(0.99));
   const uint64_t records_before = Records(halles);
   const Run orders = MeasureOrders(halles, kOrdersInFlight, duration);
   note(orders);

@@ -23,6 +23,8 @@ def main():
          f"echo {r['reserve_echo_256_1']:,.0f}/s", r["reserve_ratio_256_1"], ">= 0.45", r["reserve_ratio_256_1"] >= 0.45),
         ("the same over 4 channels", f"{r['reserve_256_4']:,.0f}/s", f"echo {r['reserve_echo_256_4']:,.0f}/s",
          r["reserve_ratio_256_4"], "", None),
+        ("the same in one slot, which is one thread", f"{r['reserve_one_slot_per_s']:,.0f}/s",
+         f"p99 {r['reserve_one_slot_p99_us'] / 1000:.1f} ms", "", "", None),
         ("durable ImportOrder, 256 in flight, 1 channel", f"{r['import_256_1']:,.0f}/s",
          f"echo {r['import_echo_256_1']:,.0f}/s", r["import_ratio_256_1"], ">= 0.35", r["import_ratio_256_1"] >= 0.35),
         ("the same over 4 channels", f"{r['import_256_4']:,.0f}/s", f"echo {r['import_echo_256_4']:,.0f}/s",

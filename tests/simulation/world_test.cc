@@ -41,7 +41,7 @@ constexpr int64_t kRestMicros = int64_t{3} * 3600 * 1'000'000;
 
 using testing::VirtualScheduler;
 
-eventlog::LogIdentity Identity() { return {.install = store::Install(5), .slots_per_service = kSlots}; }
+eventlog::LogIdentity Identity() { return {.install = store::Install(5), .slots = SlotCounts(kSlots)}; }
 
 class World;
 
