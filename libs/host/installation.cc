@@ -5,9 +5,12 @@
 #include <map>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "libs/base/status.h"
 #include "libs/eventlog/adjudicator.h"
+#include "libs/host/reshard.h"
 #include "libs/projection/source_reader.h"
 #include "libs/telemetry/log.h"
 
@@ -40,6 +43,15 @@ absl::StatusOr<std::unique_ptr<Installation>> Installation::Open(InstallationOpt
 }
 
 absl::Status Installation::OpenLogAndKeys() {
+  absl::string_view name = options_.data_dir;
+  while (absl::ConsumeSuffix(&name, "/")) {
+  }
+  if (absl::EndsWith(name, kUnfinishedDirSuffix)) {
+    return Failure(absl::StatusCode::kFailedPrecondition, "DATA_DIR_UNFINISHED",
+                   absl::StrCat(options_.data_dir, " is what an interrupted `hallesctl log reshard` left: run it again, "
+                                                   "or start the old folder"),
+                   {{"path", options_.data_dir}});
+  }
   std::error_code error;
   std::filesystem::create_directories(options_.data_dir, error);
   if (error) {

@@ -1,6 +1,7 @@
 // Folds batches into rows.
 #include "libs/partition/fold.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,6 +46,16 @@ SlotId SourceOf(const Cause& cause) {
   return {static_cast<ServiceId>(cause.service()), static_cast<uint16_t>(cause.slot())};
 }
 
+// Adds to the cursor's row those that are beyond it.
+void KeepAhead(const google::protobuf::RepeatedPtrField<log::v1::RecordedReaction>& ahead,
+               rows::ReactionCursorRow* cursor) {
+  for (const log::v1::RecordedReaction& each : ahead) {
+    if (std::pair(each.position(), each.reaction()) >= std::pair(cursor->position(), cursor->reactions())) {
+      *cursor->add_ahead() = each;
+    }
+  }
+}
+
 }  // namespace
 
 FactContext ContextOf(SlotId slot, Position position, UnixMicros logical_time, const log::v1::Batch& batch, int index) {
@@ -82,12 +93,26 @@ absl::Status FoldRuntimeRows(const log::v1::Batch& batch, store::Rows& rows) {
           rows, {*time + kRequestIdLifeMicros, batch.tenant(), aggregate.type, aggregate.key, batch.request_id()}, {});
     }
   }
-  if (batch.has_cause()) {
+  FoldReactionCursors(batch, rows);
+  return rows.status();
+}
+
+bool IsRecorded(const rows::ReactionCursorRow& cursor, Position position, uint32_t reaction) {
+  if (std::pair(position, reaction) < std::pair(cursor.position(), cursor.reactions())) return true;
+  return std::any_of(cursor.ahead().begin(), cursor.ahead().end(), [&](const log::v1::RecordedReaction& ahead) {
+    return ahead.position() == position && ahead.reaction() == reaction;
+  });
+}
+
+void FoldReactionCursors(const log::v1::Batch& batch, store::Rows& rows) {
+  if (batch.has_cause() && !batch.cause().cursor().empty()) {
     const log::v1::Cause& cause = batch.cause();
+    const std::optional<rows::ReactionCursorRow> before = kReactionCursors.Get(rows, {SourceOf(cause)});
     rows::ReactionCursorRow cursor;
     cursor.set_position(cause.position());
     cursor.set_reactions(cause.reaction() + 1);
     cursor.set_cursor(cause.cursor());
+    if (before.has_value()) KeepAhead(before->ahead(), &cursor);
     kReactionCursors.Put(rows, {SourceOf(cause)}, cursor);
   }
   for (const log::v1::SourceProgress& progress : batch.progress()) {
@@ -97,9 +122,10 @@ absl::Status FoldRuntimeRows(const log::v1::Batch& batch, store::Rows& rows) {
     rows::ReactionCursorRow cursor;
     cursor.set_position(progress.position());
     cursor.set_cursor(progress.cursor());
+    if (before.has_value()) KeepAhead(before->ahead(), &cursor);
+    KeepAhead(progress.ahead(), &cursor);
     kReactionCursors.Put(rows, {source}, cursor);
   }
-  return rows.status();
 }
 
 absl::Status FoldBatch(const ServiceDefinition& service, SlotId slot, Position position, UnixMicros logical_time,

@@ -7,6 +7,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/slot.h"
 #include "libs/partition/domain.h"
+#include "libs/partition/runtime_rows.pb.h"
 #include "libs/partition/service_definition.h"
 #include "libs/store/rows.h"
 
@@ -26,6 +27,12 @@ void SetAggregate(const AggregateRef& aggregate, log::v1::Batch* batch);
 
 // The part that the runtime keeps: the recorded answer, its expiry and the cursors of reactions.
 absl::Status FoldRuntimeRows(const log::v1::Batch& batch, store::Rows& rows);
+
+// Of these the cursors of reactions.
+void FoldReactionCursors(const log::v1::Batch& batch, store::Rows& rows);
+
+// Whether a reaction (Cause::reaction of the record at `position`) is recorded in the slot that has this cursor.
+bool IsRecorded(const rows::ReactionCursorRow& cursor, Position position, uint32_t reaction);
 
 }  // namespace halles::partition
 

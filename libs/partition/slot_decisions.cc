@@ -103,8 +103,7 @@ std::optional<SlotRunner::WaitingAnswer> SlotRunner::AnswerOfRepeat(const Comman
     const log::v1::Cause& cause = *envelope.cause;
     const SlotId source{static_cast<ServiceId>(cause.service()), static_cast<uint16_t>(cause.slot())};
     const std::optional<rows::ReactionCursorRow> cursor = kReactionCursors.Get(state, {source});
-    if (cursor.has_value() &&
-        std::pair(cause.position(), cause.reaction()) < std::pair(cursor->position(), cursor->reactions())) {
+    if (cursor.has_value() && IsRecorded(*cursor, cause.position(), cause.reaction())) {
       return WaitingAnswer{.recorded = std::string()};
     }
   }

@@ -105,11 +105,7 @@ struct Reactor::Target {
 // One source slot: what follows from its records, made once for all target slots. On the queue of the source's shard.
 class Reactor::Source {
  public:
-  Source(Reactor* reactor, SourceFollower* follower) : reactor_(*reactor), follower_(*follower) {
-    for (size_t i = 0; i < reactor_.definitions_.size(); ++i) {
-      if (reactor_.definitions_[i].source == slot().service) definitions_.push_back(i);
-    }
-  }
+  Source(Reactor* reactor, SourceFollower* follower) : reactor_(*reactor), follower_(*follower) {}
 
   SlotId slot() const { return follower_.slot(); }
   SourceFollower& follower() { return follower_; }
@@ -119,7 +115,7 @@ class Reactor::Source {
 
   // The requests of the record for the target slot, in their order.
   absl::StatusOr<std::vector<Request>> RequestsFor(const SourceRecord& record, SlotId target) {
-    if (!Concerns(record)) return std::vector<Request>();
+    if (!reactor_.rules_.Concerns(slot(), record)) return std::vector<Request>();
     auto known = made_.find(record.position);
     if (known == made_.end() || known->second.before != record.before || known->second.taken.contains(target)) {
       ASSIGN_OR_RETURN(RequestsByTarget requests, React(record));
@@ -141,56 +137,20 @@ class Reactor::Source {
     std::set<SlotId> taken;  // targets whose requests were handed out
   };
 
-  const ReactionDefinition& Definition(size_t index) const { return reactor_.definitions_[index]; }
-
-  bool Concerns(const SourceRecord& record) const {
-    return std::any_of(record.events.begin(), record.events.end(), [this](const SourceEvent& event) {
-      return std::any_of(definitions_.begin(), definitions_.end(), [this, &event](size_t index) {
-        return Definition(index).type == event.type && Handles(Definition(index).fields, event.payload);
-      });
-    });
-  }
-
   absl::StatusOr<RequestsByTarget> React(const SourceRecord& record) const {
+    ASSIGN_OR_RETURN(std::vector<DueReaction> due, reactor_.rules_.React(slot(), record));
     RequestsByTarget by_target;
-    for (size_t i = 0; i < record.events.size(); ++i) {
-      const SourceEvent& event = record.events[i];
-      for (const size_t index : definitions_) {
-        const ReactionDefinition& definition = Definition(index);
-        if (definition.type != event.type || !Handles(definition.fields, event.payload)) continue;
-        absl::StatusOr<Requests> made = definition.react(event.payload, record.ContextOf(slot(), i));
-        if (!made.ok()) return Final(definition, record, i, made.status());
-        for (std::unique_ptr<google::protobuf::Message>& request : *made) {
-          const partition::CommandDefinition* command = reactor_.CommandOf(*request);
-          if (command == nullptr) {
-            return Final(definition, record, i,
-                         absl::InternalError(absl::StrCat(request->GetDescriptor()->full_name(), " is no command of ",
-                                                          ServiceName(reactor_.service_))));
-          }
-          Request due{.number = 0, .definition = index, .command = command, .key = command->KeyOf(*request)};
-          due.request = std::move(request);
-          std::vector<Request>& in_target =
-              by_target[reactor_.runtime_->SlotFor(reactor_.service_, record.tenant, due.key)];
-          due.number = static_cast<uint32_t>(in_target.size());
-          in_target.push_back(std::move(due));
-        }
-      }
+    for (DueReaction& reaction : due) {
+      std::vector<Request>& in_target =
+          by_target[reactor_.runtime_->SlotFor(reactor_.service_, record.tenant, reaction.key)];
+      const auto number = static_cast<uint32_t>(in_target.size());
+      in_target.push_back({number, std::move(reaction)});
     }
     return by_target;
   }
 
-  // A pure function that failed will fail again.
-  absl::Status Final(const ReactionDefinition& definition, const SourceRecord& record, size_t event,
-                     const absl::Status& why) const {
-    return Failure(
-        absl::StatusCode::kDataLoss, "NO_REACTION",
-        absl::StrCat(definition.name, ", ", EventRef{slot(), record.position, static_cast<uint32_t>(event)}.ToString(),
-                     ": ", why.message()));
-  }
-
   Reactor& reactor_;
   SourceFollower& follower_;
-  std::vector<size_t> definitions_;                // that react to this source, in their order
   std::map<SlotId, std::shared_ptr<Line>> lines_;  // by target
   std::map<Position, Made> made_;
 };
@@ -255,12 +215,12 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
     std::vector<std::optional<Hash128>> hashes(requests.size());
     Step step{record.position, record.after, 0};
     for (size_t i = 0; i < requests.size(); ++i) {
-      Request& request = requests[i];
-      if (reactor_.definitions_[request.definition].once_is_enough) {
+      DueReaction& due = requests[i].due;
+      if (reactor_.rules_.definitions()[due.definition].once_is_enough) {
         // Reactions may make requests of different types with the same bytes.
-        hashes[i] = Hash128Of(absl::StrCat(request.definition, "/", request.key), request.request->SerializeAsString());
+        hashes[i] = Hash128Of(absl::StrCat(due.definition, "/", due.key), due.request->SerializeAsString());
         if (target_.WasRecorded(*hashes[i])) {
-          request.request = nullptr;
+          due.request = nullptr;
           continue;
         }
       }
@@ -270,15 +230,15 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
     open_ += step.open;
     steps_.push_back(std::move(step));
     for (size_t i = 0; i < requests.size(); ++i) {
-      Request& request = requests[i];
-      if (request.request == nullptr) continue;
+      DueReaction& due = requests[i].due;
+      if (due.request == nullptr) continue;
       partition::Command::Envelope envelope;
       envelope.tenant = std::string(record.tenant);
       envelope.internal = true;
       envelope.sequence = sequence_;
-      envelope.cause = CauseOf(source_.slot(), record, request.number);
+      envelope.cause = CauseOf(source_.slot(), record, requests[i].number);
       reactor_.runtime_->Submit(
-          {reactor_.service_, request.command}, request.key, std::move(*request.request), std::move(envelope),
+          {reactor_.service_, due.command}, due.key, std::move(*due.request), std::move(envelope),
           [line = weak_from_this(), shard = &source_.follower().shard(), sequence = sequence_,
            position = record.position,
            hash = hashes[i]](const absl::StatusOr<google::protobuf::Message*>& response, partition::AnswerPosition) {
@@ -368,12 +328,12 @@ Reactor::Reactor(ServiceId service, std::vector<ReactionDefinition> definitions,
                  FollowerShard* shard, uint64_t progress_every)
     : service_(service),
       name_(absl::StrCat("reactions of ", ServiceName(service))),
-      definitions_(std::move(definitions)),
+      rules_(std::move(definitions)),
       log_(log),
       shard_(shard),
       progress_every_(progress_every),
       waiters_(name_, shard) {
-  for (const ReactionDefinition& definition : definitions_) source_services_.insert(definition.source);
+  for (const ReactionDefinition& definition : rules_.definitions()) source_services_.insert(definition.source);
 }
 
 Reactor::~Reactor() { Close(); }
@@ -381,8 +341,7 @@ Reactor::~Reactor() { Close(); }
 void Reactor::Start(partition::Runtime* runtime, const std::function<SourceFollower*(SlotId)>& follower_of) {
   runtime_ = runtime;
   for (const partition::ServiceDefinition& service : runtime->options().services) {
-    if (service.id != service_) continue;
-    for (const auto& [name, command] : service.commands) commands_[command->request_type()] = command.get();
+    if (service.id == service_) rules_.SetCommands(service);
   }
   for (const ServiceId service : source_services_) {
     for (const SlotId slot : SlotsOf(*log_, service)) {
@@ -395,11 +354,6 @@ void Reactor::Start(partition::Runtime* runtime, const std::function<SourceFollo
     for (const auto& [source, unused] : sources_) target->covered[source].store(kElsewhere, std::memory_order_relaxed);
     targets_.push_back(std::move(target));
   }
-}
-
-const partition::CommandDefinition* Reactor::CommandOf(const google::protobuf::Message& request) const {
-  const auto command = commands_.find(request.GetDescriptor());
-  return command == commands_.end() ? nullptr : command->second;
 }
 
 void Reactor::OnServing(SlotId slot, bool serving) {

@@ -12,21 +12,19 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "google/protobuf/message.h"
 #include "libs/base/hash.h"
 #include "libs/base/mutex.h"
 #include "libs/base/scheduler.h"
 #include "libs/base/slot.h"
 #include "libs/base/token.h"
 #include "libs/eventlog/log.h"
-#include "libs/partition/command_definition.h"
 #include "libs/partition/runtime.h"
 #include "libs/projection/definitions.h"
 #include "libs/projection/progress.h"
+#include "libs/projection/reactions.h"
 #include "libs/projection/source_follower.h"
 #include "libs/projection/waiters.h"
 
@@ -98,21 +96,16 @@ class Reactor {
   std::vector<SourceState> States() const ABSL_LOCKS_EXCLUDED(errors_mutex_);
 
  private:
-  // A request that follows from a record, and where it goes.
+  // A request that follows from a record.
   struct Request {
     uint32_t number = 0;  // among those of the record in its target slot
-    size_t definition = 0;
-    const partition::CommandDefinition* command = nullptr;
-    std::string key;
-    std::unique_ptr<google::protobuf::Message> request;
+    DueReaction due;
   };
   using RequestsByTarget = std::map<SlotId, std::vector<Request>>;
   class Line;
   class Source;
   struct Target;
 
-  // The service's own command of that request; null when it registered none.
-  const partition::CommandDefinition* CommandOf(const google::protobuf::Message& request) const;
   // Reads where the reactions to all sources stand in the target's state, and starts their lines.
   void LoadCursors(Target& target, uint64_t epoch);
   // A line has come to `resume`.
@@ -124,14 +117,12 @@ class Reactor {
 
   const ServiceId service_;
   const std::string name_;
-  const std::vector<ReactionDefinition> definitions_;
+  ReactionRules rules_;  // complete after Start
   std::set<ServiceId> source_services_;
   eventlog::EventLog* const log_;
   FollowerShard* const shard_;
   const uint64_t progress_every_;
   partition::Runtime* runtime_ = nullptr;  // set by Start
-  // The service's commands by request. Immutable after Start.
-  absl::flat_hash_map<const google::protobuf::Descriptor*, const partition::CommandDefinition*> commands_;
   Waiters waiters_;
   std::vector<std::unique_ptr<Target>> targets_;       // by slot
   std::map<SlotId, std::unique_ptr<Source>> sources_;  // immutable after Start

@@ -58,4 +58,14 @@ std::string SchemaBook::Describe(const RowSpace& space, absl::string_view key) c
                       it == entries_.end() ? Schema().Describe(key) : it->second.schema.Describe(key));
 }
 
+std::string SchemaBook::TableName(const RowSpace& space, absl::string_view key) const {
+  RowSpace of_schema = space;
+  of_schema.slot = 0;
+  const auto it = entries_.find(of_schema);
+  const Schema unknown;
+  const Schema& schema = it == entries_.end() ? unknown : it->second.schema;
+  return absl::StrCat(space.kind == FoldId::Kind::kState ? ServiceName(space.service) : Name(space), " ",
+                      schema.TableName(key));
+}
+
 }  // namespace halles::store

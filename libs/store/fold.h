@@ -107,6 +107,9 @@ class SchemaBook {
   // "checkout/17"; "customer_identity customers of checkout/17".
   std::string Name(const FoldId& fold) const;
 
+  // "checkout orders"; "customer_identity customers purchases".
+  std::string TableName(const RowSpace& space, absl::string_view key) const;
+
   // "checkout/17 orders order=cj:123"; "customer_identity customers purchases source=checkout/3 ...".
   std::string Describe(const RowSpace& space, absl::string_view key) const;
 

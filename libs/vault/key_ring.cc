@@ -64,17 +64,27 @@ absl::Status WriteAll(int fd, absl::string_view bytes, const std::string& path) 
   return absl::OkStatus();
 }
 
-std::string FreshRing(const InstallId& install, RandomSource& random) {
+using Keys = std::map<std::string, std::map<uint32_t, std::string>, std::less<>>;
+
+std::string RingOf(const InstallId& install, const Keys& keys) {
   std::string text = absl::StrCat(kFormat, "\ninstall ", install.Hex(), "\n");
-  for (absl::string_view purpose : {kIdentifierKey, kRequestKey}) {
-    std::vector<uint8_t> key(KeyRing::kKeyBytes);
-    random.Fill(absl::MakeSpan(key));
-    absl::StrAppend(&text, "key ", purpose, " 1 ",
-                    absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(key.data()), key.size())),
-                    "\n");
+  for (const auto& [purpose, of_purpose] : keys) {
+    for (const auto& [id, key] : of_purpose) {
+      absl::StrAppend(&text, "key ", purpose, " ", id, " ", absl::BytesToHexString(key), "\n");
+    }
   }
   absl::StrAppend(&text, "crc ", absl::StrFormat("%08x", Crc32c(text)), "\n");
   return text;
+}
+
+std::string FreshRing(const InstallId& install, RandomSource& random) {
+  Keys keys;
+  for (absl::string_view purpose : {kIdentifierKey, kRequestKey}) {
+    std::vector<uint8_t> key(KeyRing::kKeyBytes);
+    random.Fill(absl::MakeSpan(key));
+    keys[std::string(purpose)][1] = std::string(key.begin(), key.end());
+  }
+  return RingOf(install, keys);
 }
 
 // All or nothing: written aside, synced, renamed, and the folder synced.
@@ -153,6 +163,12 @@ absl::StatusOr<KeyRing> KeyRing::Open(const std::string& dir, const InstallId& i
   }
   if (ring.keys(kIdentifierKey).empty() || ring.keys(kRequestKey).empty()) return Damaged(path);
   return ring;
+}
+
+absl::Status KeyRing::CopyFor(const std::string& from, const InstallId& from_install, const std::string& to,
+                              const InstallId& to_install, RandomSource& random) {
+  ASSIGN_OR_RETURN(const KeyRing ring, Open(from, from_install, /*may_create=*/false, random));
+  return Create(to, to + "/ring", RingOf(to_install, ring.keys_));
 }
 
 const std::map<uint32_t, std::string>& KeyRing::keys(absl::string_view purpose) const {

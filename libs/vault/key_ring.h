@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "libs/base/ids.h"
@@ -29,6 +30,11 @@ class KeyRing {
   //   KEYS_NEWER_FORMAT (FAILED_PRECONDITION), KEYS_DAMAGED (DATA_LOSS), KEYS_UNUSABLE (UNAVAILABLE)
   static absl::StatusOr<KeyRing> Open(const std::string& dir, const InstallId& install, bool may_create,
                                       RandomSource& random);
+
+  // Writes the keys of the ring in `from` into a new one in `to`, which has none, for a log of another install that holds
+  // the same facts. Errors as of Open, without creating.
+  static absl::Status CopyFor(const std::string& from, const InstallId& from_install, const std::string& to,
+                              const InstallId& to_install, RandomSource& random);
 
   // Keys of a purpose by id, from 1; the highest is in use.
   const std::map<uint32_t, std::string>& keys(absl::string_view purpose) const;
