@@ -81,9 +81,10 @@ std::string SlotCounts::ToString() const {
 
 absl::StatusOr<SlotCounts> SlotCounts::Parse(absl::string_view text) {
   const auto malformed = [text](absl::string_view why) {
-    return Failure(absl::StatusCode::kInvalidArgument, "MALFORMED_SLOT_COUNTS",
-                   absl::StrCat("\"", text, "\" does not say how many slots the services have: ", why,
-                                "; valid forms are 8 and checkout=16,inventory=4, each number from 1 to ", kSlotCountMax));
+    return Failure(
+        absl::StatusCode::kInvalidArgument, "MALFORMED_SLOT_COUNTS",
+        absl::StrCat("\"", text, "\" does not say how many slots the services have: ", why,
+                     "; valid forms are 8 and checkout=16,inventory=4, each number from 1 to ", kSlotCountMax));
   };
   std::optional<uint32_t> standard;
   std::map<ServiceId, uint32_t> own;

@@ -33,8 +33,8 @@ absl::StatusOr<ServiceId> ParseService(absl::string_view name);
 // The offset of a record within its slot, counted from 0.
 using Position = uint64_t;
 
-// One slot is one thread and decides tens of thousands of commands a second, so that these carry a large retailer; many small
-// slots are what a replicated log is slow at.
+// One slot is one thread and decides tens of thousands of commands a second, so that these carry a large retailer; many
+// small slots are what a replicated log is slow at.
 inline constexpr uint32_t kDefaultSlotCount = 8;
 inline constexpr uint32_t kSlotCountMax = 65536;
 

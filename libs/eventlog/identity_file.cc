@@ -72,9 +72,10 @@ absl::StatusOr<LogIdentity> ReadIdentity(FileSystem& file_system, const std::str
   }
   if (version < kEmbeddedFormatVersion) {
     return Failure(absl::StatusCode::kFailedPrecondition, "LOG_FORMAT_OLDER",
-                   absl::StrCat("the log in ", directory, " has format ", version, ", which has one number of slots for all "
-                                "services; this Halles reads format ", kEmbeddedFormatVersion,
-                                ": begin a new log in another folder"),
+                   absl::StrCat("the log in ", directory, " has format ", version,
+                                ", which has one number of slots for all "
+                                "services; this Halles reads format ",
+                                kEmbeddedFormatVersion, ": begin a new log in another folder"),
                    {{"directory", directory},
                     {"format", absl::StrCat(version)},
                     {"known_format", absl::StrCat(kEmbeddedFormatVersion)}});

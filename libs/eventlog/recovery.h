@@ -47,9 +47,9 @@ struct RecoveryOptions {
 };
 
 // Opens or creates the log. On return everything in the result is durable.
-// Errors, each with a reason: FAILED_PRECONDITION LOG_IN_USE, LOG_FORMAT_NEWER, LOG_FORMAT_OLDER, LOG_SLOTS_DIFFER; DATA_LOSS LOG_DAMAGED,
-// LOG_IDENTITY_DAMAGED, LOG_INCOMPLETE; PERMISSION_DENIED LOG_NOT_WRITABLE; RESOURCE_EXHAUSTED LOG_DISK_FULL; anything
-// else LOG_UNAVAILABLE. Nothing of the log was changed then.
+// Errors, each with a reason: FAILED_PRECONDITION LOG_IN_USE, LOG_FORMAT_NEWER, LOG_FORMAT_OLDER, LOG_SLOTS_DIFFER;
+// DATA_LOSS LOG_DAMAGED, LOG_IDENTITY_DAMAGED, LOG_INCOMPLETE; PERMISSION_DENIED LOG_NOT_WRITABLE; RESOURCE_EXHAUSTED
+// LOG_DISK_FULL; anything else LOG_UNAVAILABLE. Nothing of the log was changed then.
 absl::StatusOr<RecoveredLog> RecoverLog(const RecoveryOptions& options);
 
 // Reads segment `number`, which must be whole up to `end`, and writes its sidecar. When that cannot be written the

@@ -48,8 +48,9 @@ absl::Status Installation::OpenLogAndKeys() {
   }
   if (absl::EndsWith(name, kUnfinishedDirSuffix)) {
     return Failure(absl::StatusCode::kFailedPrecondition, "DATA_DIR_UNFINISHED",
-                   absl::StrCat(options_.data_dir, " is what an interrupted `hallesctl log reshard` left: run it again, "
-                                                   "or start the old folder"),
+                   absl::StrCat(options_.data_dir,
+                                " is what an interrupted `hallesctl log reshard` left: run it again, "
+                                "or start the old folder"),
                    {{"path", options_.data_dir}});
   }
   std::error_code error;

@@ -41,8 +41,8 @@ struct ReshardReport {
 // along, and changes nothing in it. The new directory is made under another name (kUnfinishedDirSuffix), folded cold, and
 // renamed once both logs have come to the same figures and everything is durable. What an interrupted call left is
 // removed by the next one.
-// Errors by reason: those of EmbeddedLog::Open, KeyRing::Open, FiguresOf and Reshard; NO_LOG (NOT_FOUND) when `from` holds none,
-// TARGET_EXISTS (ALREADY_EXISTS), RESHARD_RUNNING (FAILED_PRECONDITION), DATA_DIR_UNUSABLE.
+// Errors by reason: those of EmbeddedLog::Open, KeyRing::Open, FiguresOf and Reshard; NO_LOG (NOT_FOUND) when `from` holds
+// none, TARGET_EXISTS (ALREADY_EXISTS), RESHARD_RUNNING (FAILED_PRECONDITION), DATA_DIR_UNUSABLE.
 absl::StatusOr<ReshardReport> ReshardDataDir(const ReshardOptions& options, const Definitions& definitions);
 
 }  // namespace halles::host

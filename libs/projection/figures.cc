@@ -61,8 +61,7 @@ class ServiceFold {
     batch.clear_progress();
     const Position position = ordinals_.PositionOf(merged);
     state_.set_position(position);
-    RETURN_IF_ERROR(
-        partition::FoldBatch(service_, slot_, position, merged.record->logical_time, batch, state_));
+    RETURN_IF_ERROR(partition::FoldBatch(service_, slot_, position, merged.record->logical_time, batch, state_));
     for (const auto& [view, rows] : views_) {
       rows->set_position(position);
       RETURN_IF_ERROR(Project(*view, position, merged, rows.get()));
@@ -93,8 +92,8 @@ class ServiceFold {
       const SourceProjection* projection = view.Find(slot_.service, event.type(), event.payload());
       if (projection == nullptr) continue;
       absl::Status projected = projection->project(
-          *rows, event.payload(),
-          partition::ContextOf(slot_, position, merged.record->logical_time, merged.batch, i), nullptr);
+          *rows, event.payload(), partition::ContextOf(slot_, position, merged.record->logical_time, merged.batch, i),
+          nullptr);
       projected.Update(rows->status());
       if (!projected.ok()) {
         return WithContext(projected,
@@ -150,8 +149,7 @@ absl::Status AddReactionsToCome(eventlog::EventLog* log, const ReactionRules& ru
       ASSIGN_OR_RETURN(const std::vector<DueReaction> due, rules.React(source, *record));
       std::map<SlotId, uint32_t> numbers;
       for (const DueReaction& reaction : due) {
-        const SlotId target =
-            SlotOf(service, record->tenant, reaction.key, log->identity().slots.of(service));
+        const SlotId target = SlotOf(service, record->tenant, reaction.key, log->identity().slots.of(service));
         const uint32_t number = numbers[target]++;
         const auto cursor = cursors.find({target, source});
         if (cursor != cursors.end() && partition::IsRecorded(cursor->second, record->position, number)) continue;
@@ -197,11 +195,11 @@ absl::StatusOr<LogFigures> FiguresOf(eventlog::EventLog* log, const std::vector<
   }
   for (const auto& [target, rows] : targets) {
     const SlotId slot = target;
-    partition::kReactionCursors.ForEach(
-        rows, [&all, slot](const partition::ReactionCursorKey& key, const partition::rows::ReactionCursorRow& row, Position) {
-          all.cursors[{slot, key.source}] = row;
-          return true;
-        });
+    partition::kReactionCursors.ForEach(rows, [&all, slot](const partition::ReactionCursorKey& key,
+                                                           const partition::rows::ReactionCursorRow& row, Position) {
+      all.cursors[{slot, key.source}] = row;
+      return true;
+    });
   }
   for (const partition::ServiceDefinition& service : services) {
     std::vector<ReactionDefinition> own;

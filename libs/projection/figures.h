@@ -42,8 +42,8 @@ struct LogFigures {
 // What work on a whole log is told of, now and then: how many records of how many it has been through. An error ends it.
 using LogObserver = std::function<absl::Status(uint64_t done, uint64_t total)>;
 
-// Folds the whole log cold, with the functions that serve, into states and views that do not depend on slots: each service is
-// read as if it had one slot, and a record is named after its aggregate and its number within it.
+// Folds the whole log cold, with the functions that serve, into states and views that do not depend on slots: each
+// service is read as if it had one slot, and a record is named after its aggregate and its number within it.
 // Limits: the rows of one service and of the views over it are in memory.
 absl::StatusOr<LogFigures> FiguresOf(eventlog::EventLog* log, const std::vector<partition::ServiceDefinition>& services,
                                      const std::vector<ViewDefinition>& views,

@@ -44,18 +44,17 @@ absl::Status MergedRecords::Fill(Slot* slot) {
       MergedRecord& merged = slot->ahead.emplace_back();
       log::v1::RecordBody body;
       if (!body.ParseFromArray(record->body.data(), static_cast<int>(record->body.size()))) {
-        return Failure(absl::StatusCode::kDataLoss, "UNREADABLE_RECORD",
-                       absl::StrCat("the body of ", slot->reader.slot().ToString(), "@", record->position,
-                                    " does not parse"));
+        return Failure(
+            absl::StatusCode::kDataLoss, "UNREADABLE_RECORD",
+            absl::StrCat("the body of ", slot->reader.slot().ToString(), "@", record->position, " does not parse"));
       }
       slot->time = std::max(slot->time, record->logical_time);
       merged.slot = slot->reader.slot();
       merged.batch = std::move(*body.mutable_batch());
       merged.aggregate = partition::AggregateOf(merged.batch);
       merged.time = slot->time;
-      merged.aggregate_hash = merged.aggregate.type == 0
-                                  ? std::numeric_limits<uint64_t>::max()
-                                  : Hash128Of(merged.batch.tenant(), merged.aggregate.key).lo;
+      merged.aggregate_hash = merged.aggregate.type == 0 ? std::numeric_limits<uint64_t>::max()
+                                                         : Hash128Of(merged.batch.tenant(), merged.aggregate.key).lo;
       merged.record = std::move(record);
     }
   }
@@ -80,9 +79,8 @@ absl::StatusOr<std::optional<MergedRecord>> MergedRecords::Next() {
       }
       Await(index);
     }
-    std::stable_sort(instant_.begin(), instant_.end(), [](const MergedRecord& a, const MergedRecord& b) {
-      return a.aggregate_hash < b.aggregate_hash;
-    });
+    std::stable_sort(instant_.begin(), instant_.end(),
+                     [](const MergedRecord& a, const MergedRecord& b) { return a.aggregate_hash < b.aggregate_hash; });
   }
   if (instant_.empty()) return std::nullopt;
   std::optional<MergedRecord> next(std::move(instant_.front()));

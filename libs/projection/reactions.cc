@@ -28,9 +28,9 @@ void ReactionRules::SetCommands(const partition::ServiceDefinition& service) {
 
 bool ReactionRules::Concerns(SlotId source, const SourceRecord& record) const {
   return std::any_of(record.events.begin(), record.events.end(), [this, source](const SourceEvent& event) {
-    return std::any_of(definitions_.begin(), definitions_.end(), [source, &event](const ReactionDefinition& definition) {
-      return Takes(definition, source, event);
-    });
+    return std::any_of(
+        definitions_.begin(), definitions_.end(),
+        [source, &event](const ReactionDefinition& definition) { return Takes(definition, source, event); });
   });
 }
 

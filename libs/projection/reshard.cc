@@ -100,10 +100,11 @@ class Writer : public eventlog::ReportSink {
     header.previous = cursor.chain;
     std::string bytes = eventlog::EncodeRecord(header, body.SerializeAsString());
     if (bytes.size() > eventlog::kMaxRecordBytes) {
-      return Failure(absl::StatusCode::kFailedPrecondition, "REACTIONS_FAR_BEHIND",
-                     absl::StrCat("what ", slot.ToString(),
-                                  " is still to react to does not fit into a record: start halles on the old folder until "
-                                  "its views have caught up, stop it, and try again"));
+      return Failure(
+          absl::StatusCode::kFailedPrecondition, "REACTIONS_FAR_BEHIND",
+          absl::StrCat("what ", slot.ToString(),
+                       " is still to react to does not fit into a record: start halles on the old folder until "
+                       "its views have caught up, stop it, and try again"));
     }
     const Position position = cursor.next;
     ASSIGN_OR_RETURN(const eventlog::Judgement judged, eventlog::Adjudicate(bytes, position, &cursor));
@@ -144,6 +145,7 @@ struct Reacting {
   ReactionRules rules;
   std::set<ServiceId> sources;
   std::map<std::pair<SlotId, SlotId>, Line> lines;  // by new target and new source
+  std::set<SlotId> waiting;                         // new sources with a reaction that is not recorded
 };
 
 class Resharding {
@@ -183,7 +185,8 @@ class Resharding {
       }
       if (records == 0) continue;
       records_[service] = records;
-      if (std::none_of(services_.begin(), services_.end(), [service](const auto& each) { return each.id == service; })) {
+      if (std::none_of(services_.begin(), services_.end(),
+                       [service](const auto& each) { return each.id == service; })) {
         return Failure(absl::StatusCode::kFailedPrecondition, "UNKNOWN_SERVICE_RECORDS",
                        absl::StrCat("the log holds records of ", ServiceName(service),
                                     ", which this build does not know: use the build that wrote them"));
@@ -206,7 +209,7 @@ class Resharding {
       if (sources.empty()) continue;
       sources_.insert(sources.begin(), sources.end());
       records_.try_emplace(service.id, 0);
-      Reacting& reacting = reacting_.emplace_back(Reacting{service.id, ReactionRules(std::move(own)), sources, {}});
+      Reacting& reacting = reacting_.emplace_back(Reacting{service.id, ReactionRules(std::move(own)), sources, {}, {}});
       reacting.rules.SetCommands(service);
     }
   }
@@ -286,8 +289,7 @@ class Resharding {
         return writer_.Batch(to, time, 0, std::move(batch));
       }
       const auto places = places_.find(record->slot);
-      if (places != places_.end() &&
-          places->second[record->record->position] != PlaceOf(to, writer_.cursor(to).next)) {
+      if (places != places_.end() && places->second[record->record->position] != PlaceOf(to, writer_.cursor(to).next)) {
         return absl::InternalError("the old log was read otherwise than before");
       }
       for (Reacting& reacting : reacting_) {
@@ -320,9 +322,9 @@ class Resharding {
   // Sorts what follows from a source's record, about to be written to `to`, by who has recorded it.
   absl::Status NoteReactions(Reacting* reacting, SlotId to, const MergedRecord& merged) {
     const SourceRecord& record = *merged.record;
-    if (record.position < LeastCursor(*reacting, merged.slot) || !reacting->rules.Concerns(merged.slot, record)) {
-      return absl::OkStatus();
-    }
+    // What everybody has recorded counts only behind a record that somebody has not.
+    if (record.position < LeastCursor(*reacting, merged.slot) && !reacting->waiting.contains(to)) return absl::OkStatus();
+    if (!reacting->rules.Concerns(merged.slot, record)) return absl::OkStatus();
     ASSIGN_OR_RETURN(const std::vector<DueReaction> due, reacting->rules.React(merged.slot, record));
     std::map<SlotId, uint32_t> old_numbers;
     std::map<SlotId, std::vector<bool>> recorded;  // by new target and number
@@ -341,6 +343,7 @@ class Resharding {
       if (!line.first.has_value()) {
         if (std::find(numbers.begin(), numbers.end(), false) == numbers.end()) continue;
         line.first.emplace(before.next, eventlog::EncodeCursor(before));
+        reacting->waiting.insert(to);
       }
       for (size_t i = 0; i < numbers.size(); ++i) {
         if (!numbers[i]) continue;
@@ -393,7 +396,8 @@ class Resharding {
             progress.set_cursor(eventlog::EncodeCursor(end));
           }
           if (batch.progress_size() >= kSourcesPerRecord ||
-              (batch.progress_size() > 0 && batch.ByteSizeLong() + progress.ByteSizeLong() > eventlog::kMaxBodyBytes / 2)) {
+              (batch.progress_size() > 0 &&
+               batch.ByteSizeLong() + progress.ByteSizeLong() > eventlog::kMaxBodyBytes / 2)) {
             RETURN_IF_ERROR(write());
           }
           *batch.add_progress() = std::move(progress);

@@ -27,9 +27,9 @@ namespace halles::projection {
 //   - recorded answers that some old slots had forgotten, since they are past their life, are forgotten in all.
 // Tokens are not: those of the old install are refused as foreign.
 //
-// `cursors` are those of `from` (FiguresOf). Errors: as of readers and of Append; DATA_LOSS (MISPLACED_RECORD) when a record is
-// in a slot that is not its aggregate's; FAILED_PRECONDITION with UNKNOWN_SERVICE_RECORDS when a service has records whose
-// rules are not given, or REACTIONS_FAR_BEHIND when what is to come does not fit into a record.
+// `cursors` are those of `from` (FiguresOf). Errors: as of readers and of Append; DATA_LOSS (MISPLACED_RECORD) when a record
+// is in a slot that is not its aggregate's; FAILED_PRECONDITION with UNKNOWN_SERVICE_RECORDS when a service has records
+// whose rules are not given, or REACTIONS_FAR_BEHIND when what is to come does not fit into a record.
 // Durability: on return everything is durable. After an error `to` is of no use.
 // Limits: eight bytes of memory for each record of a service that others react to.
 absl::Status Reshard(eventlog::EventLog* from, eventlog::EventLog* to,

@@ -158,6 +158,14 @@ struct GenerateCommand {
   absl::StatusOr<int> Run(const Session& session) const;
 };
 
+// log reshard
+struct LogCommand {
+  std::string action, data_dir, into, slots;
+
+  void Register(Options& options);
+  absl::StatusOr<int> Run(const Session& session) const;
+};
+
 // call METHOD REQUEST
 struct CallCommand {
   std::string method;

@@ -39,6 +39,7 @@ int Main(int argc, const char* const* argv) {
   const ProofCommand rebuild{.rebuild = true};
   GenerateCommand generate;
   CallCommand call;
+  LogCommand log;
 
   Options options("hallesctl", "The operator's tool of Halles");
   options.Text("target", "Where halles listens", &target, [](const std::string& value) {
@@ -62,6 +63,7 @@ int Main(int argc, const char* const* argv) {
   rebuild.Register(options);
   generate.Register(options);
   call.Register(options);
+  log.Register(options);
   if (const std::optional<int> exit = options.Parse(argc, argv, std::cout, std::cerr); exit.has_value()) return *exit;
 
   std::ios::sync_with_stdio(false);
@@ -90,6 +92,7 @@ int Main(int argc, const char* const* argv) {
   if (name == "rebuild") exit = rebuild.Run(session);
   if (name == "generate") exit = generate.Run(session);
   if (name == "call") exit = call.Run(session);
+  if (name == "log") exit = log.Run(session);
   std::cout.flush();
   if (!exit.ok() && ReasonOf(exit.status()) == kUsageReason) {
     std::cerr << "hallesctl: " << exit.status().message() << "; see hallesctl " << name << " --help\n";
