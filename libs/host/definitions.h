@@ -8,6 +8,11 @@
 #include "libs/projection/definitions.h"
 #include "libs/store/fold.h"
 
+namespace halles::program {
+class Doors;
+struct DoorParts;
+}  // namespace halles::program
+
 namespace halles::host {
 
 // Filled by one call of each service's Define.

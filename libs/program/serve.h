@@ -3,20 +3,14 @@
 #define HALLES_LIBS_PROGRAM_SERVE_H_
 
 #include <csignal>
-#include <functional>
 #include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "libs/host/host.h"
 #include "libs/machine/address.h"
-#include "libs/rpc/door.h"
+#include "libs/program/doors.h"
 #include "libs/telemetry/metrics.h"
-
-namespace grpc {
-class Service;
-}  // namespace grpc
 
 namespace halles::program {
 
@@ -38,34 +32,6 @@ void TuneProcess();
 
 // Says on standard error what went wrong, why, and what to do. Returns the exit code 1.
 int Fail(absl::string_view what, const absl::Status& status);
-
-// The doors of a program. Each is named once: what is added is served, named by the health service, and drained.
-// Lifetime: the doors outlive it.
-class Doors {
- public:
-  // `Door` is a gRPC callback service with a method door() of type rpc::Door&.
-  template <typename Door>
-  void Add(Door* door) {
-    doors_.push_back({door, door->door().service(), [door] { door->door().EndStreams(); }, false});
-  }
-  // The same for a door that serves from the first moment, before views have caught up.
-  template <typename Door>
-  void AddForOperators(Door* door) {
-    Add(door);
-    doors_.back().at_once = true;
-  }
-
-  struct Entry {
-    grpc::Service* service;
-    std::string name;
-    std::function<void()> end_streams;
-    bool at_once;
-  };
-  const std::vector<Entry>& entries() const { return doors_; }
-
- private:
-  std::vector<Entry> doors_;
-};
 
 struct ServeOptions {
   ListenAddress listen;

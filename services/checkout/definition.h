@@ -16,6 +16,9 @@ inline constexpr partition::Aggregate<v1::NumberSeriesEvent> kNumberSeries{2, &n
 // Adds checkout to what a host runs.
 void Define(host::Definitions* definitions);
 
+// Opens its doors. In the library of its doors.
+void OpenDoors(const program::DoorParts& parts, program::Doors* doors);
+
 }  // namespace halles::checkout
 
 #endif  // HALLES_SERVICES_CHECKOUT_DEFINITION_H_

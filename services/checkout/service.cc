@@ -4,10 +4,15 @@
 #include <string>
 #include <utility>
 
+#include "halles/checkout/v1/grpc_services.h"
 #include "libs/base/status.h"
 #include "libs/host/calls.h"
 #include "libs/host/submit.h"
+#include "libs/program/doors.h"
+#include "services/checkout/cart_service.h"
+#include "services/checkout/definition.h"
 #include "services/checkout/imports/ids.h"
+#include "services/checkout/order_service.h"
 #include "services/checkout/projection.h"
 #include "services/checkout/queries.h"
 
@@ -56,6 +61,10 @@ grpc::ServerUnaryReactor* CheckoutDoor::GetTotals(grpc::CallbackServerContext* c
         host_, ServiceId::kCheckout, kTotalsView, asked.consistency_token(), call.deadline,
         [asked](const store::RowReader& view) { return QueryTotals(view, asked); }, reply);
   });
+}
+
+void OpenDoors(const program::DoorParts& parts, program::Doors* doors) {
+  doors->Open<v1::GrpcServices, CheckoutDoor, CartDoor, OrderDoor>(parts);
 }
 
 }  // namespace halles::checkout

@@ -14,6 +14,9 @@ inline constexpr partition::Aggregate<v1::IdentityEvent> kGraph{1, &Evolve};
 // Adds customer identity to what a host runs.
 void Define(host::Definitions* definitions);
 
+// Opens its doors. In the library of its doors.
+void OpenDoors(const program::DoorParts& parts, program::Doors* doors);
+
 }  // namespace halles::customer_identity
 
 #endif  // HALLES_SERVICES_CUSTOMER_IDENTITY_DEFINITION_H_

@@ -5,9 +5,12 @@
 #include <optional>
 #include <utility>
 
+#include "halles/customer_identity/v1/grpc_services.h"
 #include "libs/base/identifiers/identifier.h"
 #include "libs/base/status.h"
 #include "libs/host/calls.h"
+#include "libs/program/doors.h"
+#include "services/customer_identity/definition.h"
 #include "services/customer_identity/projection.h"
 #include "services/customer_identity/queries.h"
 #include "services/customer_identity/watches.h"
@@ -97,6 +100,10 @@ grpc::ServerWriteReactor<v1::WatchCustomerResponse>* CustomerIdentityDoor::Watch
         return watches_->Add(
             std::make_shared<CustomerWatcher>(std::move(name), std::move(resume), host_.install(), std::move(writer)));
       });
+}
+
+void OpenDoors(const program::DoorParts& parts, program::Doors* doors) {
+  doors->Open<v1::GrpcServices, CustomerIdentityDoor>(parts);
 }
 
 }  // namespace halles::customer_identity

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "halles/admin/v1/grpc_services.h"
 #include "libs/base/status.h"
 #include "libs/host/host.h"
 #include "libs/host/installation.h"
@@ -21,14 +22,9 @@
 #include "libs/telemetry/log.h"
 #include "libs/telemetry/metrics.h"
 #include "libs/telemetry/metrics_server.h"
-#include "services/checkout/cart_service.h"
-#include "services/checkout/order_service.h"
-#include "services/checkout/service.h"
-#include "services/customer_identity/service.h"
 #include "services/halles/admin_service.h"
 #include "services/halles/all_services.h"
 #include "services/halles/gauges.h"
-#include "services/inventory/service.h"
 
 namespace halles::program {
 namespace {
@@ -97,19 +93,10 @@ int Run(const Setup& settings) {
   if (!host.ok()) return Fail("cannot start", host.status());
   const Gauges gauges(&metrics, host->get(), installation->get());
 
-  checkout::CheckoutDoor checkout_door(host->get(), &metrics);
-  checkout::CartDoor cart_door(host->get(), &metrics);
-  checkout::OrderDoor order_door(host->get(), &metrics);
-  customer_identity::CustomerIdentityDoor identity_door(host->get(), watches, &metrics);
-  inventory::InventoryDoor inventory_door(host->get(), watches, &metrics);
-  AdminDoor admin_door(host->get(), &metrics);
+  const DoorParts parts{host->get(), watches, &metrics};
   Doors doors;
-  doors.Add(&checkout_door);
-  doors.Add(&cart_door);
-  doors.Add(&order_door);
-  doors.Add(&identity_door);
-  doors.Add(&inventory_door);
-  doors.AddForOperators(&admin_door);
+  AllParts::OpenDoors(parts, &doors);
+  doors.OpenForOperators<admin::v1::GrpcServices, AdminDoor>(parts);
   ServeOptions serve;
   serve.listen = *listen;
   serve.drain = absl::Seconds(settings.drain_seconds);
@@ -133,13 +120,14 @@ int main(int argc, char** argv) {
   options.Choice("log-level", "Least level of the log lines on standard error", &settings.log_level,
                  {"debug", "info", "warning", "error"});
   options.Number("executors", "Threads that decide; one per core", &settings.executors, 1, 256);
-  options.Text("slots",
-               absl::StrCat("Slots per service, fixed when the log is made: a number, or checkout=16,inventory=4; without it ",
-                            halles::kDefaultSlotCount, ", or what the log has"),
-               &settings.slots, [](const std::string& text) {
-                 if (text.empty()) return std::string();
-                 return std::string(halles::SlotCounts::Parse(text).status().message());
-               });
+  options.Text(
+      "slots",
+      absl::StrCat("Slots per service, fixed when the log is made: a number, or checkout=16,inventory=4; without it ",
+                   halles::kDefaultSlotCount, ", or what the log has"),
+      &settings.slots, [](const std::string& text) {
+        if (text.empty()) return std::string();
+        return std::string(halles::SlotCounts::Parse(text).status().message());
+      });
   options.Number("drain-seconds", "How long calls under way may take once the process is told to end",
                  &settings.drain_seconds, 0, 3600);
   options.Number("lame-duck-seconds", "How long it still serves, but says NOT_SERVING, once it is told to end",

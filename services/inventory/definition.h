@@ -20,6 +20,9 @@ std::string TopicOf(absl::string_view sku);
 // Adds inventory to what a host runs.
 void Define(host::Definitions* definitions);
 
+// Opens its doors. In the library of its doors.
+void OpenDoors(const program::DoorParts& parts, program::Doors* doors);
+
 }  // namespace halles::inventory
 
 #endif  // HALLES_SERVICES_INVENTORY_DEFINITION_H_

@@ -7,9 +7,12 @@
 #include <string>
 #include <utility>
 
+#include "halles/inventory/v1/grpc_services.h"
 #include "libs/base/status.h"
 #include "libs/host/calls.h"
 #include "libs/host/submit.h"
+#include "libs/program/doors.h"
+#include "services/inventory/definition.h"
 #include "services/inventory/limits.h"
 #include "services/inventory/projection.h"
 #include "services/inventory/queries.h"
@@ -182,6 +185,10 @@ grpc::ServerWriteReactor<v1::WatchAvailabilityResponse>* InventoryDoor::WatchAva
             std::make_shared<StockWatcher>(std::set<std::string>(asked.skus().begin(), asked.skus().end()),
                                            std::move(resume), host_.install(), std::move(writer)));
       });
+}
+
+void OpenDoors(const program::DoorParts& parts, program::Doors* doors) {
+  doors->Open<v1::GrpcServices, InventoryDoor>(parts);
 }
 
 }  // namespace halles::inventory

@@ -1,0 +1,76 @@
+// The doors of a program: opened from the same parts, named once, served, drained.
+#ifndef HALLES_LIBS_PROGRAM_DOORS_H_
+#define HALLES_LIBS_PROGRAM_DOORS_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "libs/host/host.h"
+#include "libs/host/watches.h"
+#include "libs/rpc/door.h"
+#include "libs/telemetry/metrics.h"
+
+namespace grpc {
+class Service;
+}  // namespace grpc
+
+namespace halles::program {
+
+// What doors are made of.
+struct DoorParts {
+  host::Host* host = nullptr;
+  std::shared_ptr<host::Watches> watches;  // told by the host what events touch
+  telemetry::Metrics* metrics = nullptr;
+};
+
+// What is opened is served, named by the health service, and drained.
+// Lifetime: the parts outlive it; it outlives the server.
+class Doors {
+ public:
+  // Opens the doors of a proto package. A door is a gRPC callback service with a method door() of type rpc::Door&.
+  // `Package` is the generated halles::<package>::v1::GrpcServices: this does not compile unless each gRPC service of the
+  // package has one of the doors, and each of its methods an answer.
+  template <typename Package, typename... Opened>
+  void Open(const DoorParts& parts) {
+    Package::template CheckDoors<Opened...>();
+    (Add<Opened>(parts, false), ...);
+  }
+  // The same for doors that serve from the first moment, before views have caught up.
+  template <typename Package, typename... Opened>
+  void OpenForOperators(const DoorParts& parts) {
+    Package::template CheckDoors<Opened...>();
+    (Add<Opened>(parts, true), ...);
+  }
+
+  struct Entry {
+    std::shared_ptr<void> owned;  // shared, since only that forgets the type of the door
+    grpc::Service* service;
+    std::string name;
+    std::function<void()> end_streams;
+    bool at_once;
+  };
+  const std::vector<Entry>& entries() const { return doors_; }
+
+ private:
+  template <typename Door>
+  void Add(const DoorParts& parts, bool at_once) {
+    std::shared_ptr<Door> door;
+    if constexpr (std::is_constructible_v<Door, host::Host*, std::shared_ptr<host::Watches>, telemetry::Metrics*>) {
+      door = std::make_shared<Door>(parts.host, parts.watches, parts.metrics);
+    } else {
+      door = std::make_shared<Door>(parts.host, parts.metrics);
+    }
+    Door* const raw = door.get();
+    doors_.push_back({std::move(door), raw, raw->door().service(), [raw] { raw->door().EndStreams(); }, at_once});
+  }
+
+  std::vector<Entry> doors_;
+};
+
+}  // namespace halles::program
+
+#endif  // HALLES_LIBS_PROGRAM_DOORS_H_
