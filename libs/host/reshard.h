@@ -38,7 +38,7 @@ struct ReshardReport {
 };
 
 // Copies log/ (projection::Reshard) and keys/; state/ is folded anew by the first start. Holds the lock of the old log all
-// along, and changes nothing in it. The new directory is made under another name (kUnfinishedDirSuffix), folded cold, and
+// along, and changes nothing in it that opening it does not. The new directory is made under another name (kUnfinishedDirSuffix), folded cold, and
 // renamed once both logs have come to the same figures and everything is durable. What an interrupted call left is
 // removed by the next one.
 // Errors by reason: those of EmbeddedLog::Open, KeyRing::Open, FiguresOf and Reshard; NO_LOG (NOT_FOUND) when `from` holds

@@ -323,7 +323,8 @@ class Resharding {
   absl::Status NoteReactions(Reacting* reacting, SlotId to, const MergedRecord& merged) {
     const SourceRecord& record = *merged.record;
     // What everybody has recorded counts only behind a record that somebody has not.
-    if (record.position < LeastCursor(*reacting, merged.slot) && !reacting->waiting.contains(to)) return absl::OkStatus();
+    if (record.position < LeastCursor(*reacting, merged.slot) && !reacting->waiting.contains(to))
+      return absl::OkStatus();
     if (!reacting->rules.Concerns(merged.slot, record)) return absl::OkStatus();
     ASSIGN_OR_RETURN(const std::vector<DueReaction> due, reacting->rules.React(merged.slot, record));
     std::map<SlotId, uint32_t> old_numbers;

@@ -47,7 +47,7 @@ void PrintTable(const host::ReshardReport& report, const SlotCounts& slots, cons
   session.out << "slots " << report.slots_before.ToString() << " -> " << slots.ToString() << ", records of any kind "
               << Thousands(static_cast<int64_t>(report.before.records)) << " -> "
               << Thousands(static_cast<int64_t>(report.after.records)) << "\n";
-  Table table({{.name = "figure", .flexible = true},
+  Table table({{.name = "figure"},
                {.name = "old log", .right = true},
                {.name = "new log", .right = true},
                {.name = "digest of the old", .dispensable = 1},
