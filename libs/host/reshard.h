@@ -38,9 +38,9 @@ struct ReshardReport {
 };
 
 // Copies log/ (projection::Reshard) and keys/; state/ is folded anew by the first start. Holds the lock of the old log all
-// along, and changes nothing in it that opening it does not. The new directory is made under another name (kUnfinishedDirSuffix), folded cold, and
-// renamed once both logs have come to the same figures and everything is durable. What an interrupted call left is
-// removed by the next one.
+// along, and changes nothing in it that opening it does not. The new directory is made under another name
+// (kUnfinishedDirSuffix), folded cold, and renamed once both logs have come to the same figures and everything is durable.
+// What an interrupted call left is removed by the next one.
 // Errors by reason: those of EmbeddedLog::Open, KeyRing::Open, FiguresOf and Reshard; NO_LOG (NOT_FOUND) when `from` holds
 // none, TARGET_EXISTS (ALREADY_EXISTS), RESHARD_RUNNING (FAILED_PRECONDITION), DATA_DIR_UNUSABLE.
 absl::StatusOr<ReshardReport> ReshardDataDir(const ReshardOptions& options, const Definitions& definitions);
