@@ -5,6 +5,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -18,11 +19,49 @@
 
 namespace halles::testing {
 
+namespace internal {
+
+template <class Event>
+std::string TextOf(const Event& event) {
+  return event.DebugString();
+}
+template <class... Events>
+std::string TextOf(const std::variant<Events...>& event) {
+  return std::visit([](const auto& one) { return one.DebugString(); }, event);
+}
+
+// The event as one of those that the domain under test knows.
+template <class To, class From>
+To EventAs(From event) {
+  return To(std::move(event));
+}
+template <class To, class... From>
+To EventAs(std::variant<From...> event) {
+  return std::visit([](auto& one) { return To(std::move(one)); }, event);
+}
+
+template <class Event, class Response, class From>
+absl::StatusOr<partition::Decision<Response, Event>> DecisionAs(
+    absl::StatusOr<partition::Decision<Response, From>> from) {
+  RETURN_IF_ERROR(from.status());
+  partition::Decision<Response, Event> to;
+  to.response = std::move(from->response);
+  to.calls = std::move(from->calls);
+  for (partition::Fact<From>& fact : from->facts) {
+    to.facts.push_back({std::move(fact.aggregate_id), EventAs<Event>(std::move(fact.event)), fact.effective_time});
+  }
+  return to;
+}
+
+}  // namespace internal
+
 // What a command was answered with.
 template <class Response, class Event>
 class Outcome {
  public:
-  explicit Outcome(absl::StatusOr<partition::Decision<Response, Event>> decision) : decision_(std::move(decision)) {}
+  template <class From>
+  explicit Outcome(absl::StatusOr<partition::Decision<Response, From>> decision)
+      : decision_(internal::DecisionAs<Event>(std::move(decision))) {}
 
   // Exactly these facts, in this order.
   const Outcome& ThenEvents(const std::vector<Event>& expected) const {
@@ -30,8 +69,8 @@ class Outcome {
     if (!decision_.ok()) return *this;
     EXPECT_EQ(decision_->facts.size(), expected.size());
     for (size_t i = 0; i < decision_->facts.size(); ++i) {
-      const std::string wanted = i < expected.size() ? expected[i].DebugString() : "nothing";
-      EXPECT_EQ(decision_->facts[i].event.DebugString(), wanted) << "event " << i;
+      const std::string wanted = i < expected.size() ? internal::TextOf(expected[i]) : "nothing";
+      EXPECT_EQ(internal::TextOf(decision_->facts[i].event), wanted) << "event " << i;
     }
     return *this;
   }
@@ -54,6 +93,11 @@ class Outcome {
   const absl::Status& status() const { return decision_.status(); }
   const Response& response() const { return decision_->response; }
   const std::vector<partition::Fact<Event>>& facts() const { return decision_->facts; }
+  // The fact at this place, of a decision that may hold facts of several aggregates.
+  template <class One>
+  const One& FactAt(size_t index) const {
+    return std::get<One>(decision_->facts.at(index).event);
+  }
   const std::vector<partition::OutgoingCall>& calls() const { return decision_->calls; }
 
  private:
@@ -61,7 +105,7 @@ class Outcome {
 };
 
 // The state of one slot after some events, each a record of its own from position 0 on. `Domain` has
-//   using Event = ...;
+//   using Event = ...;  // or a std::variant of those of several aggregates
 //   static absl::Status Evolve(store::Rows&, const Event&, const partition::FactContext&);
 //   static auto Decide(const store::RowReader&, const Command&, const partition::CommandContext&);  // for each command
 template <class Domain>
@@ -72,7 +116,7 @@ class Given {
   explicit Given(SlotId slot, const std::vector<Event>& events = {}) : slot_(slot) {
     for (const Event& event : events) {
       const absl::Status status = TryEvolve({partition::Fact<Event>{"", event}});
-      EXPECT_TRUE(status.ok()) << status << "\n" << event.DebugString();
+      EXPECT_TRUE(status.ok()) << status << "\n" << internal::TextOf(event);
     }
   }
 
