@@ -261,9 +261,10 @@ def order_chapter(mesh, household, currency):
     from halles.checkout.v1 import cart_events_pb2 as carts
     from halles.checkout.v1 import cart_service_pb2 as cart
     from halles.checkout.v1 import cart_service_pb2_grpc as cart_grpc
-    from halles.checkout.v1 import order_events_pb2 as order_events
     from halles.checkout.v1 import order_service_pb2 as orders
     from halles.checkout.v1 import order_service_pb2_grpc as orders_grpc
+    from halles.checkout.v1 import placement_pb2 as placement
+    from halles.checkout.v1 import record_pb2 as record
     from halles.common.v1 import common_pb2 as common
     from halles.inventory.v1 import inventory_service_pb2 as inventory
     from halles.inventory.v1 import inventory_service_pb2_grpc as inventory_grpc
@@ -294,7 +295,7 @@ def order_chapter(mesh, household, currency):
 
     carting = cart_grpc.CartServiceStub(channel)
     ordering = orders_grpc.OrderServiceStub(channel)
-    web = carts.Origin(channel=common.CHANNEL_WEB, site_id="web")
+    web = placement.Origin(channel=common.CHANNEL_WEB, site_id="web")
     begun = time.perf_counter()
     carting.AddCartLines(cart.AddCartLinesRequest(
         request_id="demo/cart", cart_id="demo-cart", origin=web, currency_code=currency, identifiers=[who],
@@ -302,7 +303,7 @@ def order_chapter(mesh, household, currency):
                carts.CartLine(line_id="2", sku=socks, units=2, unit_price=common.Decimal(unscaled=790, scale=2))]),
         timeout=DEADLINE_S)
     carting.SetCartDelivery(cart.SetCartDeliveryRequest(
-        request_id="demo/delivery", cart_id="demo-cart", delivery=carts.Delivery(shipment=carts.Shipment(
+        request_id="demo/delivery", cart_id="demo-cart", delivery=placement.Delivery(shipment=placement.Shipment(
             address_token="vault-4711", source_location_ids=[near, far]))), timeout=DEADLINE_S)
     order = ordering.PlaceOrder(orders.PlaceOrderRequest(request_id="demo/place", cart_id="demo-cart"),
                                 timeout=DEADLINE_S).order
@@ -319,9 +320,9 @@ def order_chapter(mesh, household, currency):
             fulfilment_id=each.fulfilment.fulfilment_id, tracking_reference="PARCEL-1"), timeout=DEADLINE_S)
     returned = ordering.ReturnLines(orders.ReturnLinesRequest(
         request_id="demo/return", order_id=order.order_id, return_id="r1",
-        origin=carts.Origin(channel=common.CHANNEL_SHOP, site_id=third, device_id="till-1"),
-        lines=[order_events.ReturnedLine(
-            line_id="2", units=1, disposition=order_events.DISPOSITION_RESTOCK, reason="too small")]),
+        origin=placement.Origin(channel=common.CHANNEL_SHOP, site_id=third, device_id="till-1"), location_id=third,
+        lines=[record.ReturnedLine(
+            line_id="2", units=1, disposition=record.DISPOSITION_RESTOCK, reason="too small")]),
         timeout=DEADLINE_S)
     say(f"shipped; one pair of socks comes back in shop {third}: {money(returned.net.minor_units)} {currency}")
 

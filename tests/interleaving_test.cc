@@ -226,6 +226,7 @@ class Shop {
     back.set_return_id(absl::StrCat("r", next_));
     back.mutable_origin()->set_channel(common::v1::CHANNEL_SHOP);
     back.mutable_origin()->set_site_id("shop-2");
+    back.set_location_id("shop-2");
     checkout::v1::ReturnedLine& line = *back.add_lines();
     line.set_line_id(row.lines(0).line().line_id());
     line.set_sku(row.lines(0).line().sku());
@@ -390,7 +391,7 @@ std::map<std::string, int> KindsOf(const Records& records) {
           std::vector<const google::protobuf::FieldDescriptor*> fields;
           parsed->GetReflection()->ListFields(*parsed, &fields);
           for (const auto* field : fields) ++kinds[field->name()];
-          if (const auto* order = dynamic_cast<const checkout::v1::OrderEvent*>(parsed.get());
+          if (const auto* order = dynamic_cast<const checkout::v1::ImportEvent*>(parsed.get());
               order != nullptr && order->return_linked().has_customer()) {
             ++kinds["linked to a customer"];
           }

@@ -12,6 +12,7 @@
 #include "services/checkout/cart/checks.h"
 #include "services/checkout/cart/commands.h"
 #include "services/checkout/cart/queries.h"
+#include "services/checkout/checks.h"
 
 namespace halles::checkout {
 namespace {
@@ -36,7 +37,7 @@ void AnswerMerged(host::Host& host, const v1::MergeCartsRequest& request, const 
   const auto settled = [from, merge = begun.merge()](
                            const store::RowReader& state, SlotId,
                            std::string token) -> absl::StatusOr<std::optional<v1::MergeCartsResponse>> {
-    const std::optional<absl::Status> outcome = MergeOutcome(state, from, merge);
+    const std::optional<absl::Status> outcome = cart::MergeOutcome(state, from, merge);
     if (!outcome.has_value()) return std::optional<v1::MergeCartsResponse>();
     RETURN_IF_ERROR(*outcome);
     v1::MergeCartsResponse response;
@@ -54,7 +55,7 @@ void AnswerMerged(host::Host& host, const v1::MergeCartsRequest& request, const 
         [&host, into, merged = *std::move(merged)](const store::RowReader& state, SlotId,
                                                    const std::string& token) -> absl::StatusOr<v1::MergeCartsResponse> {
           v1::MergeCartsResponse response = merged;
-          ASSIGN_OR_RETURN(*response.mutable_cart(), FindCart(state, into));
+          ASSIGN_OR_RETURN(*response.mutable_cart(), cart::FindCart(state, into));
           ASSIGN_OR_RETURN(*response.mutable_consistency_token(), Joined(host, merged.consistency_token(), token));
           return response;
         },
@@ -72,7 +73,7 @@ void AnswerUndone(host::Host& host, const v1::UndoMergeCartsRequest& request, v1
   const auto reopened = [&host, from, undone = std::move(undone)](
                             const store::RowReader& state, SlotId,
                             const std::string& token) -> absl::StatusOr<std::optional<v1::UndoMergeCartsResponse>> {
-    if (!MergeIsUndone(state, from, undone.merge())) return std::optional<v1::UndoMergeCartsResponse>();
+    if (!cart::MergeIsUndone(state, from, undone.merge())) return std::optional<v1::UndoMergeCartsResponse>();
     std::optional<v1::UndoMergeCartsResponse> response = undone;
     ASSIGN_OR_RETURN(*response->mutable_consistency_token(), Joined(host, undone.consistency_token(), token));
     return response;
@@ -151,7 +152,7 @@ grpc::ServerUnaryReactor* CartDoor::GetCart(grpc::CallbackServerContext* context
             host_, ServiceId::kCheckout, cart.ToString(), asked.consistency_token(), call.deadline,
             [cart](const store::RowReader& state, SlotId, std::string token) -> absl::StatusOr<v1::GetCartResponse> {
               v1::GetCartResponse found;
-              ASSIGN_OR_RETURN(*found.mutable_cart(), FindCart(state, cart));
+              ASSIGN_OR_RETURN(*found.mutable_cart(), cart::FindCart(state, cart));
               found.set_consistency_token(std::move(token));
               return found;
             },

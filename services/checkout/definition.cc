@@ -17,67 +17,77 @@
 #include "libs/saga/saga.h"
 #include "services/checkout/cart/checks.h"
 #include "services/checkout/cart/commands.h"
+#include "services/checkout/commands.h"
 #include "services/checkout/imports/commands.h"
 #include "services/checkout/imports/ids.h"
 #include "services/checkout/imports/record.h"
 #include "services/checkout/numbers/commands.h"
-#include "services/checkout/numbers/state.h"
 #include "services/checkout/order/checks.h"
 #include "services/checkout/order/commands.h"
-#include "services/checkout/order/state.h"
 #include "services/checkout/order/work.h"
 #include "services/checkout/projection.h"
 #include "services/checkout/reactions.h"
+#include "services/checkout/return_lines.h"
+#include "services/checkout/series.h"
 
 namespace halles::checkout {
 namespace {
 
-constexpr uint32_t kStateFoldVersion = 2;
-constexpr uint32_t kTotalsFoldVersion = 2;
-constexpr uint32_t kWorkFoldVersion = 1;
+constexpr uint32_t kStateFoldVersion = 3;
+constexpr uint32_t kTotalsFoldVersion = 3;
+constexpr uint32_t kWorkFoldVersion = 2;
 
 // Imports -------------------------------------------------------------------------------------------------------------
 
-constexpr auto kDecide = [](const store::RowReader& state, const auto& request,
-                            const partition::CommandContext& context) { return Decide(state, request, context); };
+constexpr auto kDecideImport = [](const store::RowReader& state, const auto& request,
+                                  const partition::CommandContext& context) {
+  return imports::Decide(state, request, context);
+};
 
 void AddImportCommands(partition::ServiceDefinition* service) {
   service->Add(partition::CommandOf<v1::ImportOrderRequest>(
-      [](const v1::ImportOrderRequest& request) { return OrderIdOf(kTenant, request.order().external()).ToString(); },
+      [](const v1::ImportOrderRequest& request) {
+        return imports::OrderIdOf(imports::kTenant, request.order().external()).ToString();
+      },
       [](const partition::Preparation& with, v1::ImportOrderRequest* request) -> absl::Status {
         RETURN_IF_ERROR(HashIdentifiers(*with.identifier_keys, "order.identifiers",
                                         request->mutable_order()->mutable_identifiers()));
-        return Validate(*request);
+        return imports::Validate(*request);
       },
-      kDecide, kOrder));
+      kDecideImport, kImport));
   service->Add(partition::CommandOf<v1::ImportReturnRequest>(
       [](const v1::ImportReturnRequest& request) {
-        return ReturnIdOf(kTenant, request.return_record().external()).ToString();
+        return imports::ReturnIdOf(imports::kTenant, request.return_record().external()).ToString();
       },
       [](const partition::Preparation& with, v1::ImportReturnRequest* request) -> absl::Status {
         RETURN_IF_ERROR(HashIdentifiers(*with.identifier_keys, "return_record.identifiers",
                                         request->mutable_return_record()->mutable_identifiers()));
-        return Validate(*request);
+        return imports::Validate(*request);
       },
-      kDecide, kOrder));
+      kDecideImport, kImport));
   service->Add(partition::CommandOf<v1::LinkReturnRequest>(
-      [](const v1::LinkReturnRequest& request) { return request.order_id(); }, partition::kNoDoor, kDecide, kOrder));
+      [](const v1::LinkReturnRequest& request) { return request.order_id(); }, partition::kNoDoor, kDecideImport,
+      kImport));
 }
 
 // Carts ---------------------------------------------------------------------------------------------------------------
 
-constexpr auto kCheckCart = [](const partition::Preparation&, const auto* request) { return Validate(*request); };
+constexpr auto kCheckCart = [](const partition::Preparation&, const auto* request) { return cart::Validate(*request); };
 
 // Of a command with a customer in clear, who does not get beyond this point.
 constexpr auto kHashCustomer = [](const partition::Preparation& with, auto* request) -> absl::Status {
   RETURN_IF_ERROR(HashIdentifiers(*with.identifier_keys, "identifiers", request->mutable_identifiers()));
-  return Validate(*request);
+  return cart::Validate(*request);
 };
 
 template <typename Request, typename Prepare>
 void AddCartCommand(Prepare prepare, partition::ServiceDefinition* service) {
-  service->Add(partition::CommandOf<Request>([](const Request& request) { return request.cart_id(); }, prepare, kDecide,
-                                             kOrder));
+  service->Add(partition::CommandOf<Request>(
+      [](const Request& request) { return request.cart_id(); }, prepare,
+      [](const store::RowReader& state, const Request& request, const partition::CommandContext& context) {
+        return cart::Decide(state, request, context);
+      },
+      kCart));
 }
 
 void AddCartCommands(partition::ServiceDefinition* service) {
@@ -89,6 +99,7 @@ void AddCartCommands(partition::ServiceDefinition* service) {
   AddCartCommand<v1::UndoMergeCartsRequest>(kCheckCart, service);
   AddCartCommand<v1::TakeCartRequest>(partition::kNoDoor, service);
   AddCartCommand<v1::SettleMergeRequest>(partition::kNoDoor, service);
+  AddCartCommand<v1::CartTimerDueRequest>(partition::kNoDoor, service);
 }
 
 // Orders --------------------------------------------------------------------------------------------------------------
@@ -96,36 +107,47 @@ void AddCartCommands(partition::ServiceDefinition* service) {
 constexpr auto kCheckOrder = [](const partition::Preparation&, const auto* request) {
   return order::Validate(*request);
 };
-constexpr auto kDecideOrder = [](const store::RowReader& state, const auto& request,
-                                 const partition::CommandContext& context) {
-  return order::Decide(state, request, context);
+constexpr auto kOrderOf = [](const auto& request) { return request.order_id(); };
+// A rule of services/checkout/commands.h.
+constexpr auto kDecideTogether = [](const store::RowReader& state, const auto& request,
+                                    const partition::CommandContext& context) {
+  return Decide(state, request, context);
 };
 
-template <typename Request, typename Prepare>
-void AddOrderCommand(Prepare prepare, partition::ServiceDefinition* service) {
-  service->Add(partition::CommandOf<Request>([](const Request& request) { return request.order_id(); }, prepare,
-                                             kDecideOrder, kOrder));
+template <typename Request>
+void AddOrderCommand(partition::ServiceDefinition* service) {
+  service->Add(partition::CommandOf<Request>(
+      kOrderOf, kCheckOrder,
+      [](const store::RowReader& state, const Request& request, const partition::CommandContext& context) {
+        return order::Decide(state, request, context);
+      },
+      kOrder));
 }
 
 void AddOrderCommands(partition::ServiceDefinition* service) {
+  AddOrderCommand<v1::CancelOrderRequest>(service);
+  AddOrderCommand<v1::ExchangeLinesRequest>(service);
+  AddOrderCommand<v1::PrepareFulfilmentRequest>(service);
+  AddOrderCommand<v1::ReadyFulfilmentRequest>(service);
+  AddOrderCommand<v1::CollectFulfilmentRequest>(service);
+  AddOrderCommand<v1::ShipFulfilmentRequest>(service);
+  AddOrderCommand<v1::CompleteFulfilmentRequest>(service);
+  AddOrderCommand<v1::DelayFulfilmentRequest>(service);
+  AddOrderCommand<v1::CancelFulfilmentRequest>(service);
+  AddOrderCommand<v1::RerouteFulfilmentRequest>(service);
   service->Add(partition::CommandOf<v1::PlaceOrderRequest>(
-      [](const v1::PlaceOrderRequest& request) { return request.cart_id(); }, kCheckOrder, kDecideOrder, kOrder));
-  AddOrderCommand<v1::CancelOrderRequest>(kCheckOrder, service);
-  AddOrderCommand<v1::ReturnLinesRequest>(kCheckOrder, service);
-  AddOrderCommand<v1::ExchangeLinesRequest>(kCheckOrder, service);
-  AddOrderCommand<v1::PrepareFulfilmentRequest>(kCheckOrder, service);
-  AddOrderCommand<v1::ReadyFulfilmentRequest>(kCheckOrder, service);
-  AddOrderCommand<v1::CollectFulfilmentRequest>(kCheckOrder, service);
-  AddOrderCommand<v1::ShipFulfilmentRequest>(kCheckOrder, service);
-  AddOrderCommand<v1::CompleteFulfilmentRequest>(kCheckOrder, service);
-  AddOrderCommand<v1::DelayFulfilmentRequest>(kCheckOrder, service);
-  AddOrderCommand<v1::CancelFulfilmentRequest>(kCheckOrder, service);
-  AddOrderCommand<v1::RerouteFulfilmentRequest>(kCheckOrder, service);
-  AddOrderCommand<v1::RecordOutcomesRequest>(partition::kNoDoor, service);
-  AddOrderCommand<v1::OrderTimerDueRequest>(partition::kNoDoor, service);
+      [](const v1::PlaceOrderRequest& request) { return request.cart_id(); }, kCheckOrder, kDecideTogether, kOrder,
+      kCart));
+  service->Add(
+      partition::CommandOf<v1::RecordOutcomesRequest>(kOrderOf, partition::kNoDoor, kDecideTogether, kOrder, kCart));
+  service->Add(
+      partition::CommandOf<v1::OrderTimerDueRequest>(kOrderOf, partition::kNoDoor, kDecideTogether, kOrder, kCart));
+  service->Add(partition::CommandOf<v1::ReturnLinesRequest>(
+      kOrderOf, [](const partition::Preparation&, const v1::ReturnLinesRequest* request) { return Validate(*request); },
+      kDecideTogether, kOrder, kImport));
   service->Add(partition::CommandOf<v1::AssignOrderNumberRequest>(
-      [](const v1::AssignOrderNumberRequest& request) { return numbers::SeriesOf(request.site_id()); },
-      partition::kNoDoor, &numbers::Decide, kNumberSeries));
+      [](const v1::AssignOrderNumberRequest& request) { return SeriesOf(request.site_id()); }, partition::kNoDoor,
+      &numbers::Decide, kOrderNumber));
 }
 
 std::unique_ptr<google::protobuf::Message> OutcomesRequest(std::vector<partition::CallOutcome> outcomes) {
@@ -141,7 +163,13 @@ std::unique_ptr<google::protobuf::Message> OutcomesRequest(std::vector<partition
   return request;
 }
 
-std::unique_ptr<google::protobuf::Message> TimerRequest(const partition::TimerKey& timer) {
+std::unique_ptr<google::protobuf::Message> CartTimerRequest(const partition::TimerKey& timer) {
+  auto request = std::make_unique<v1::CartTimerDueRequest>();
+  request->set_cart_id(timer.aggregate_key);
+  return request;
+}
+
+std::unique_ptr<google::protobuf::Message> OrderTimerRequest(const partition::TimerKey& timer) {
   auto request = std::make_unique<v1::OrderTimerDueRequest>();
   request->set_order_id(timer.aggregate_key);
   request->set_timer(timer.name);
@@ -154,13 +182,19 @@ partition::ServiceDefinition DefineService() {
   partition::ServiceDefinition service;
   service.id = ServiceId::kCheckout;
   service.fold_version = kStateFoldVersion;
+  partition::AggregateDefinition cart = partition::AggregateDefinitionOf(kCart);
+  cart.on_timer = &CartTimerRequest;
   partition::AggregateDefinition order = partition::AggregateDefinitionOf(kOrder);
-  order.on_timer = &TimerRequest;
+  order.on_timer = &OrderTimerRequest;
   order.on_outcomes = &OutcomesRequest;
-  service.aggregates = {std::move(order), partition::AggregateDefinitionOf(kNumberSeries)};
-  service.mostly_absent_tables.assign(kMostlyAbsentTables.begin(), kMostlyAbsentTables.end());
-  service.mostly_absent_tables.insert(service.mostly_absent_tables.end(), order::kMostlyAbsentTables.begin(),
-                                      order::kMostlyAbsentTables.end());
+  service.aggregates = {std::move(cart), std::move(order), partition::AggregateDefinitionOf(kImport),
+                        partition::AggregateDefinitionOf(kOrderNumber)};
+  const auto mostly_absent = [&](absl::Span<const uint16_t> tables) {
+    service.mostly_absent_tables.insert(service.mostly_absent_tables.end(), tables.begin(), tables.end());
+  };
+  mostly_absent(cart::kMostlyAbsentTables);
+  mostly_absent(order::kMostlyAbsentTables);
+  mostly_absent(imports::kMostlyAbsentTables);
   service.mostly_absent_tables.push_back(numbers::kNumbers.id());
   AddImportCommands(&service);
   AddCartCommands(&service);
@@ -170,7 +204,10 @@ partition::ServiceDefinition DefineService() {
 
 void DefineViews(std::vector<projection::ViewDefinition>* views) {
   projection::ViewDefinition totals{ServiceId::kCheckout, kTotalsView, kTotalsViewName, kTotalsFoldVersion, {}};
-  totals.sources = {projection::ProjectionOf<v1::OrderEvent>(ServiceId::kCheckout, kOrder.type, &Project)};
+  totals.sources = {projection::ProjectionOf<v1::OrderEvent>(ServiceId::kCheckout, kOrder.type, &Project, nullptr,
+                                                             TotalsOrderFields()),
+                    projection::ProjectionOf<v1::ImportEvent>(ServiceId::kCheckout, kImport.type, &Project, nullptr,
+                                                              TotalsImportFields())};
   views->push_back(std::move(totals));
 
   projection::ViewDefinition work{ServiceId::kCheckout, order::kWorkView, order::kWorkViewName, kWorkFoldVersion, {}};
@@ -178,19 +215,23 @@ void DefineViews(std::vector<projection::ViewDefinition>* views) {
       projection::ProjectionOf<v1::OrderEvent>(ServiceId::kCheckout, kOrder.type, &order::ProjectWork, nullptr,
                                                order::WorkFields()),
       projection::ProjectionOf<inventory::v1::StockEvent>(ServiceId::kInventory, order::kStockEventType,
-                                                          &order::ProjectStock, nullptr, order::kStockFields)};
+                                                          &order::ProjectStock, nullptr, order::StockFields())};
   views->push_back(std::move(work));
 }
 
-// Reactions of checkout to its own facts, each asked for those in its list only.
+// Reactions of checkout to its own facts.
 void DefineReactions(std::vector<projection::ReactionDefinition>* reactions) {
-  const auto add = [reactions](const char* name, auto react, absl::Span<const int> fields) {
-    reactions->push_back(projection::ReactionOf<v1::OrderEvent>(name, ServiceId::kCheckout, ServiceId::kCheckout,
-                                                                kOrder.type, react, fields));
-  };
-  add("links", &LinkReturns, kLinkReturnsFields);
-  add("takes", &TakeCarts, kTakeCartsFields);
-  add("merges", &SettleMerges, kSettleMergesFields);
+  constexpr ServiceId kSelf = ServiceId::kCheckout;
+  reactions->push_back(
+      projection::ReactionOf<v1::ImportEvent>("links", kSelf, kSelf, kImport.type, &LinkReturns, LinkReturnsFields()));
+  reactions->push_back(
+      projection::ReactionOf<v1::CartEvent>("takes", kSelf, kSelf, kCart.type, &TakeCarts, TakeCartsFields()));
+  reactions->push_back(
+      projection::ReactionOf<v1::CartEvent>("merges", kSelf, kSelf, kCart.type, &SettleMerges, SettleMergesFields()));
+}
+
+store::Schema StateSchema() {
+  return numbers::AddTables(imports::AddTables(order::AddTables(cart::AddTables(store::Schema()))));
 }
 
 }  // namespace
@@ -199,8 +240,7 @@ void Define(host::Definitions* definitions) {
   definitions->services.push_back(DefineService());
   DefineViews(&definitions->views);
   DefineReactions(&definitions->reactions);
-  definitions->schemas
-      .AddState(ServiceId::kCheckout, partition::WithRuntimeTables(numbers::AddTables(order::AddTables(StateSchema()))))
+  definitions->schemas.AddState(ServiceId::kCheckout, partition::WithRuntimeTables(StateSchema()))
       .AddView(ServiceId::kCheckout, kTotalsView, kTotalsViewName, TotalsSchema())
       .AddView(ServiceId::kCheckout, order::kWorkView, order::kWorkViewName, order::WorkSchema());
 }

@@ -1,17 +1,21 @@
-// What a process that hosts checkout must know of it: its events, views and reactions.
+// What a process that hosts checkout must know of it: its aggregates, commands, views and reactions.
 #ifndef HALLES_SERVICES_CHECKOUT_DEFINITION_H_
 #define HALLES_SERVICES_CHECKOUT_DEFINITION_H_
 
-#include "halles/checkout/v1/checkout_events.pb.h"
 #include "libs/host/definitions.h"
-#include "libs/partition/service_definition.h"
+#include "libs/partition/aggregate.h"
+#include "services/checkout/cart/state.h"
 #include "services/checkout/imports/state.h"
 #include "services/checkout/numbers/state.h"
+#include "services/checkout/order/state.h"
 
 namespace halles::checkout {
 
-inline constexpr partition::Aggregate<v1::OrderEvent> kOrder{1, &Evolve};
-inline constexpr partition::Aggregate<v1::NumberSeriesEvent> kNumberSeries{2, &numbers::Evolve};
+// Cart and order share a key, and so a slot.
+inline constexpr partition::Aggregate<v1::CartEvent> kCart{1, &cart::Evolve};
+inline constexpr partition::Aggregate<v1::OrderEvent> kOrder{2, &order::Evolve};
+inline constexpr partition::Aggregate<v1::ImportEvent> kImport{3, &imports::Evolve};
+inline constexpr partition::Aggregate<v1::OrderNumberEvent> kOrderNumber{4, &numbers::Evolve};
 
 // Adds checkout to what a host runs.
 void Define(host::Definitions* definitions);

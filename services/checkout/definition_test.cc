@@ -10,8 +10,8 @@
 #include "halles/log/v1/envelope.pb.h"
 #include "libs/partition/timers.h"
 #include "libs/saga/saga.h"
-#include "services/checkout/cart/test_builders.h"
 #include "services/checkout/imports/ids.h"
+#include "services/checkout/order/test_builders.h"
 
 namespace halles::checkout {
 namespace {
@@ -22,14 +22,14 @@ host::Definitions Defined() {
   return definitions;
 }
 
-// To how many requests `event`, recorded by cart "a", leads.
-size_t ReactionsTo(const host::Definitions& definitions, const v1::OrderEvent& event) {
+// To how many requests `event` of this type, recorded by "a", leads.
+size_t ReactionsTo(const host::Definitions& definitions, uint32_t type, const google::protobuf::Message& event) {
   const std::string payload = event.SerializeAsString();
   partition::FactContext context;
   context.aggregate_id = "a";
   size_t requests = 0;
   for (const projection::ReactionDefinition& reaction : definitions.reactions) {
-    if (!projection::Handles(reaction.fields, payload)) continue;
+    if (reaction.type != type || !projection::Handles(reaction.fields, payload)) continue;
     const absl::StatusOr<projection::Requests> made = reaction.react(payload, context);
     EXPECT_TRUE(made.ok()) << made.status();
     if (made.ok()) requests += made->size();
@@ -39,7 +39,7 @@ size_t ReactionsTo(const host::Definitions& definitions, const v1::OrderEvent& e
 
 // What the command decides at that time, as it is recorded.
 log::v1::Batch Decided(const partition::ServiceDefinition& service, std::unique_ptr<google::protobuf::Message> request,
-                       const store::RowReader& state, UnixMicros now) {
+                       uint32_t aggregate_type, const store::RowReader& state, UnixMicros now) {
   log::v1::Batch batch;
   const partition::CommandDefinition* definition = service.FindCommand(request->GetDescriptor()->full_name());
   EXPECT_NE(definition, nullptr);
@@ -47,7 +47,7 @@ log::v1::Batch Decided(const partition::ServiceDefinition& service, std::unique_
   const std::string key = definition->KeyOf(*request);
   const std::unique_ptr<partition::Command> command =
       definition->Make(std::move(*request), key, "", [](const auto&, partition::AnswerPosition) {});
-  EXPECT_EQ(command->envelope.aggregate, (partition::AggregateRef{kOrder.type, key}));
+  EXPECT_EQ(command->envelope.aggregate, (partition::AggregateRef{aggregate_type, key}));
   partition::CommandContext context;
   context.now = now;
   EXPECT_TRUE(command->Decide(state, context).value());
@@ -61,14 +61,42 @@ TEST(Define, LetsTheTimerOfACartAbandonIt) {
   const host::Definitions definitions = Defined();
   const partition::ServiceDefinition& service = definitions.services.at(0);
   const UnixMicros due = given.Cart("a").abandon_us();
-  const partition::TimerKey timer{due, "", kOrder.type, "a", std::string(cart::kTimer)};
-  const log::v1::Batch batch = Decided(service, service.Find(kOrder.type)->on_timer(timer), given.rows(), due);
+  const partition::TimerKey timer{due, "", kCart.type, "a", std::string(cart::kTimer)};
+  const log::v1::Batch batch =
+      Decided(service, service.Find(kCart.type)->on_timer(timer), kCart.type, given.rows(), due);
   ASSERT_EQ(batch.events_size(), 1);
   EXPECT_EQ(batch.events(0).aggregate_id(), "a");
-  EXPECT_EQ(batch.events(0).type(), kOrder.type);
-  v1::OrderEvent event;
+  EXPECT_EQ(batch.events(0).type(), kCart.type);
+  v1::CartEvent event;
   ASSERT_TRUE(event.ParseFromString(batch.events(0).payload()));
   EXPECT_TRUE(event.has_cart_abandoned());
+}
+
+TEST(Define, RecordsThatAnOrderBeginsForTheOrderAndForItsCart) {
+  order::GivenOrder given({CartLineOf("1")}, order::ShipFrom({"paris"}));
+  const host::Definitions definitions = Defined();
+  const log::v1::Batch batch =
+      Decided(definitions.services.at(0), std::make_unique<v1::PlaceOrderRequest>(order::Place()), kOrder.type,
+              given.rows(), given.now());
+  ASSERT_EQ(batch.events_size(), 3);
+  EXPECT_EQ(batch.events(0).type(), kOrder.type);
+  EXPECT_EQ(batch.events(1).type(), kOrder.type);
+  EXPECT_EQ(batch.events(2).type(), kCart.type);
+  for (const log::v1::Event& event : batch.events()) EXPECT_EQ(event.aggregate_id(), kOrderId);
+}
+
+TEST(Define, RecordsAReturnForTheAggregateThatTheOrderIs) {
+  const host::Definitions definitions = Defined();
+  const partition::ServiceDefinition& service = definitions.services.at(0);
+  const order::GivenOrder placed = order::HandedOver();
+  auto request = std::make_unique<v1::ReturnLinesRequest>(TakeBack("r1", {BackOf("a", 1)}));
+  EXPECT_EQ(Decided(service, std::move(request), kOrder.type, placed.rows(), placed.now()).events(0).type(),
+            kOrder.type);
+  GivenImports imported(kSlot);
+  request = std::make_unique<v1::ReturnLinesRequest>(TakeBack("r1", {BackOf("1", 1)}));
+  request->set_order_id(imported.Record(ImportOrder("536365", {Sold("a", "2")})).response().order_id());
+  EXPECT_EQ(Decided(service, std::move(request), kOrder.type, imported.rows(), imported.now()).events(0).type(),
+            kImport.type);
 }
 
 TEST(Define, TellsOutcomesToTheOrderThatCalled) {
@@ -101,24 +129,24 @@ TEST(Define, NamesTheImportedOrderByItsExternalId) {
   const partition::CommandDefinition* import =
       definitions.services.at(0).FindCommand(v1::ImportOrderRequest::descriptor()->full_name());
   ASSERT_NE(import, nullptr);
-  EXPECT_EQ(import->KeyOf(request), OrderIdOf("", request.order().external()).ToString());
+  EXPECT_EQ(import->KeyOf(request), imports::OrderIdOf("", request.order().external()).ToString());
 }
 
 TEST(Define, AsksReactionsOnlyAboutFactsThatTheyFollow) {
   const host::Definitions definitions = Defined();
   ASSERT_EQ(definitions.reactions.size(), 3u);
-  v1::OrderEvent event;
+  v1::CartEvent event;
   event.mutable_cart_given()->set_into_cart_id("b");
-  EXPECT_EQ(ReactionsTo(definitions, event), 1u);
+  EXPECT_EQ(ReactionsTo(definitions, kCart.type, event), 1u);
   event.mutable_cart_taken()->set_from_cart_id("b");
-  EXPECT_EQ(ReactionsTo(definitions, event), 1u);
+  EXPECT_EQ(ReactionsTo(definitions, kCart.type, event), 1u);
   event.mutable_cart_declined()->set_from_cart_id("b");
-  EXPECT_EQ(ReactionsTo(definitions, event), 1u);
+  EXPECT_EQ(ReactionsTo(definitions, kCart.type, event), 1u);
   event.mutable_cart_merge_undone()->set_from_cart_id("b");
-  EXPECT_EQ(ReactionsTo(definitions, event), 1u);
-  EXPECT_EQ(ReactionsTo(definitions, ReturnImported(Record("C1", {Back("a", "2")}), "536365")), 1u);
+  EXPECT_EQ(ReactionsTo(definitions, kCart.type, event), 1u);
+  EXPECT_EQ(ReactionsTo(definitions, kImport.type, ReturnImported(Record("C1", {Back("a", "2")}), "536365")), 1u);
   event.mutable_cart_lines_added();
-  EXPECT_EQ(ReactionsTo(definitions, event), 0u);
+  EXPECT_EQ(ReactionsTo(definitions, kCart.type, event), 0u);
 }
 
 }  // namespace

@@ -8,9 +8,10 @@
 #include "libs/base/status.h"
 #include "libs/host/calls.h"
 #include "libs/host/submit.h"
-#include "services/checkout/imports/record.h"
+#include "services/checkout/imports/ids.h"
 #include "services/checkout/order/queries.h"
 #include "services/checkout/order/work.h"
+#include "services/checkout/queries.h"
 
 namespace halles::checkout {
 namespace {
@@ -129,14 +130,12 @@ grpc::ServerUnaryReactor* OrderDoor::GetOrder(grpc::CallbackServerContext* conte
                                               v1::GetOrderResponse* response) {
   return door_.Query(context, request, response,
                      [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
-                       RETURN_IF_ERROR(CheckText("order_id", asked.order_id(), 1, kSiteCharactersMax));
-                       const OrderId order = OrderId::FromString(asked.order_id());
+                       ASSIGN_OR_RETURN(const OrderId order, NameOfOrder(imports::kTenant, asked));
                        host::ReadState<v1::GetOrderResponse>(
                            host_, ServiceId::kCheckout, order.ToString(), asked.consistency_token(), call.deadline,
                            [order](const store::RowReader& state, SlotId slot,
                                    std::string token) -> absl::StatusOr<v1::GetOrderResponse> {
-                             v1::GetOrderResponse found;
-                             ASSIGN_OR_RETURN(*found.mutable_order(), order::FindOrder(state, slot, order));
+                             ASSIGN_OR_RETURN(v1::GetOrderResponse found, FindOrder(state, slot, order));
                              found.set_consistency_token(std::move(token));
                              return found;
                            },

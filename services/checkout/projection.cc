@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/civil_time.h"
 #include "absl/time/time.h"
+#include "halles/checkout/v1/import_events.visit.h"
+#include "halles/checkout/v1/order_events.visit.h"
 #include "libs/base/status.h"
 
 namespace halles::checkout {
@@ -130,67 +132,55 @@ void ProjectSale(store::Rows& view, const v1::SaleRecord& sale, Counts counts, c
   kSites.Put(view, site_key, row);
 }
 
+// Facts that sell nothing and take nothing back. A return that was imported is counted where it was recorded.
+using MovesNoMoney =
+    PassesOver<v1::ReturnAwaited, v1::ReturnLinked, v1::CheckoutStarted, saga::v1::SagaAdvanced, v1::OrderRejected,
+               v1::FulfilmentAdvanced, v1::FulfilmentHandedOver, v1::FulfilmentDelayed, v1::RerouteStarted,
+               v1::FulfilmentRerouted, v1::RerouteRefused, v1::ExchangeStarted, v1::ExchangeRejected>;
+
+struct Projector : MovesNoMoney {
+  using MovesNoMoney::operator();
+
+  absl::Status operator()(const v1::OrderImported& imported) const { return Add(imported.sale(), Counts::kOrder); }
+  absl::Status operator()(const v1::ReturnImported& imported) const { return Add(imported.sale(), Counts::kReturn); }
+  absl::Status operator()(const v1::OrderConfirmed& confirmed) const { return Add(confirmed.sale(), Counts::kOrder); }
+  absl::Status operator()(const v1::GoodsReturned& returned) const { return Add(returned.sale(), Counts::kReturn); }
+  absl::Status operator()(const v1::OrderCancelled& cancelled) const {
+    return Add(cancelled.reversal(), Counts::kCorrection);
+  }
+  absl::Status operator()(const v1::FulfilmentEnded& ended) const { return Add(ended.reversal(), Counts::kCorrection); }
+  absl::Status operator()(const v1::ExchangeCommitted& exchange) const {
+    RETURN_IF_ERROR(Add(exchange.returned().sale(), Counts::kCorrection));
+    return Add(exchange.sale(), Counts::kCorrection);
+  }
+  absl::Status operator()(NoEvent) const {
+    const EventRef ref{context.slot, context.position, context.index};
+    return Failure(absl::StatusCode::kDataLoss, "EVENT_CANNOT_BE_PROJECTED",
+                   absl::StrCat(ref.ToString(), " cannot be projected: it is no event that this version knows"),
+                   {{"event", ref.ToString()}});
+  }
+
+  absl::Status Add(const v1::SaleRecord& sale, Counts counts) const {
+    ProjectSale(view, sale, counts, context);
+    return absl::OkStatus();
+  }
+
+  store::Rows& view;
+  const partition::FactContext& context;
+};
+
 }  // namespace
 
 absl::Status Project(store::Rows& view, const v1::OrderEvent& event, const partition::FactContext& context) {
-  switch (event.event_case()) {
-    case v1::OrderEvent::kOrderImported:
-      ProjectSale(view, event.order_imported().sale(), Counts::kOrder, context);
-      return absl::OkStatus();
-    case v1::OrderEvent::kReturnImported:
-      ProjectSale(view, event.return_imported().sale(), Counts::kReturn, context);
-      return absl::OkStatus();
-    case v1::OrderEvent::kReturnAwaited:
-    case v1::OrderEvent::kReturnLinked:
-      return absl::OkStatus();  // the return is counted where it was recorded
-    case v1::OrderEvent::kOrderConfirmed:
-      ProjectSale(view, event.order_confirmed().sale(), Counts::kOrder, context);
-      return absl::OkStatus();
-    case v1::OrderEvent::kOrderCancelled:
-      ProjectSale(view, event.order_cancelled().reversal(), Counts::kCorrection, context);
-      return absl::OkStatus();
-    case v1::OrderEvent::kFulfilmentEnded:
-      ProjectSale(view, event.fulfilment_ended().reversal(), Counts::kCorrection, context);
-      return absl::OkStatus();
-    case v1::OrderEvent::kGoodsReturned:
-      ProjectSale(view, event.goods_returned().sale(), Counts::kReturn, context);
-      return absl::OkStatus();
-    case v1::OrderEvent::kExchangeCommitted:
-      ProjectSale(view, event.exchange_committed().returned().sale(), Counts::kCorrection, context);
-      ProjectSale(view, event.exchange_committed().sale(), Counts::kCorrection, context);
-      return absl::OkStatus();
-    case v1::OrderEvent::kCartOpened:
-    case v1::OrderEvent::kCartLinesAdded:
-    case v1::OrderEvent::kCartLineChanged:
-    case v1::OrderEvent::kCartCustomerSet:
-    case v1::OrderEvent::kCartDeliverySet:
-    case v1::OrderEvent::kCartGiven:
-    case v1::OrderEvent::kCartTaken:
-    case v1::OrderEvent::kCartDeclined:
-    case v1::OrderEvent::kCartMerged:
-    case v1::OrderEvent::kCartMergeUndone:
-    case v1::OrderEvent::kCartReopened:
-    case v1::OrderEvent::kCartAbandoned:
-    case v1::OrderEvent::kCheckoutStarted:
-    case v1::OrderEvent::kSagaAdvanced:
-    case v1::OrderEvent::kOrderRejected:
-    case v1::OrderEvent::kFulfilmentAdvanced:
-    case v1::OrderEvent::kFulfilmentHandedOver:
-    case v1::OrderEvent::kFulfilmentDelayed:
-    case v1::OrderEvent::kRerouteStarted:
-    case v1::OrderEvent::kFulfilmentRerouted:
-    case v1::OrderEvent::kRerouteRefused:
-    case v1::OrderEvent::kExchangeStarted:
-    case v1::OrderEvent::kExchangeRejected:
-      return absl::OkStatus();  // nothing was sold or taken back
-    case v1::OrderEvent::EVENT_NOT_SET:
-      break;
-  }
-  const EventRef ref{context.slot, context.position, context.index};
-  return Failure(absl::StatusCode::kDataLoss, "EVENT_CANNOT_BE_PROJECTED",
-                 absl::StrCat(ref.ToString(), " cannot be projected: it is no event that this version knows"),
-                 {{"event", ref.ToString()}});
+  return Visit(event, Projector{{}, view, context});
 }
+
+absl::Status Project(store::Rows& view, const v1::ImportEvent& event, const partition::FactContext& context) {
+  return Visit(event, Projector{{}, view, context});
+}
+
+absl::Span<const int> TotalsOrderFields() { return kHandledFields<v1::OrderEvent, Projector>; }
+absl::Span<const int> TotalsImportFields() { return kHandledFields<v1::ImportEvent, Projector>; }
 
 Int128 ValueOf(const rows::Sum& sum) { return (static_cast<Int128>(sum.high()) << 64) + sum.low(); }
 

@@ -8,7 +8,9 @@
 #include <tuple>
 
 #include "absl/status/status.h"
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "absl/types/span.h"
+#include "halles/checkout/v1/import_events.pb.h"
+#include "halles/checkout/v1/order_events.pb.h"
 #include "libs/base/ids.h"
 #include "libs/base/money.h"
 #include "libs/base/slot.h"
@@ -62,8 +64,12 @@ inline constexpr store::Table<SiteKey, rows::SiteRow> kSites(3, "sites");
 
 inline store::Schema TotalsSchema() { return store::Schema().Add(kTotals).Add(kTotalsByMonth).Add(kSites); }
 
-// Folds one fact of checkout into the rows of its source slot. DATA_LOSS when it is none that this version knows.
+// Fold one fact into the rows of its source slot. DATA_LOSS when it is none that this version knows.
 absl::Status Project(store::Rows& view, const v1::OrderEvent& event, const partition::FactContext& context);
+absl::Status Project(store::Rows& view, const v1::ImportEvent& event, const partition::FactContext& context);
+// Numbers of the fields of the events that move money: no others change a row.
+absl::Span<const int> TotalsOrderFields();
+absl::Span<const int> TotalsImportFields();
 
 Int128 ValueOf(const rows::Sum& sum);
 void AddTo(Int128 amount, rows::Sum* sum);

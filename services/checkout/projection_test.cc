@@ -3,6 +3,7 @@
 
 #include <limits>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -14,19 +15,29 @@
 namespace halles::checkout {
 namespace {
 
+using Fact = std::variant<v1::OrderEvent, v1::ImportEvent>;
+
+// Adds what an outcome says about the order.
+template <class Outcome>
+void AddOrderFacts(const Outcome& outcome, std::vector<Fact>* events) {
+  for (const auto& fact : outcome.facts()) {
+    if (const auto* event = std::get_if<v1::OrderEvent>(&fact.event)) events->push_back(*event);
+  }
+}
+
 // A view and the sources that are folded into it, record by record.
 class GivenTotals {
  public:
-  explicit GivenTotals(const std::vector<v1::OrderEvent>& events = {}) {
-    for (const v1::OrderEvent& event : events) EXPECT_TRUE(Fold(event, kSlot, next_++).ok());
+  explicit GivenTotals(const std::vector<Fact>& events = {}) {
+    for (const Fact& event : events) EXPECT_TRUE(Fold(event, kSlot, next_++).ok());
   }
 
-  absl::Status Fold(const v1::OrderEvent& event, SlotId source, Position position) {
+  absl::Status Fold(const Fact& event, SlotId source, Position position) {
     rows_.set_position(position);
     partition::FactContext context;
     context.slot = source;
     context.position = position;
-    const absl::Status status = Project(rows_, event, context);
+    const absl::Status status = std::visit([&](const auto& one) { return Project(rows_, one, context); }, event);
     return status.ok() ? rows_.status() : status;
   }
 
@@ -95,10 +106,10 @@ TEST(Project, TakesReturnsOffTheNet) {
 // The totals of an order that is placed here, after these commands.
 template <class... Commands>
 rows::TotalsRow TotalsAfter(order::GivenOrder given, const Commands&... commands) {
-  std::vector<v1::OrderEvent> events;
+  std::vector<Fact> events;
   const auto record = [&](const auto& command) {
     const auto outcome = given.Record(command);
-    for (const auto& fact : outcome.facts()) events.push_back(fact.event);
+    AddOrderFacts(outcome, &events);
   };
   (record(commands), ...);
   const GivenTotals totals(events);
@@ -115,27 +126,38 @@ rows::TotalsRow TotalsAfter(order::GivenOrder given, const Commands&... commands
 
 TEST(Project, CountsAnOrderThatIsPlacedHereOnceItIsConfirmed) {
   order::GivenOrder given({CartLineOf("a", 3, "3.333")}, order::ShipFrom({"paris"}));
-  std::vector<v1::OrderEvent> events;
+  std::vector<Fact> events;
   const auto begun = given.Record(order::Place());
-  for (const auto& fact : begun.facts()) events.push_back(fact.event);
+  AddOrderFacts(begun, &events);
   EXPECT_EQ(GivenTotals(events).rows().size(), 0u);
   const saga::v1::Saga saga = given.Saga();
   for (int step = 0; step < 2; ++step) {
     const auto outcome = given.Succeed("c-1/1/" + saga.plan().steps(step).name(),
                                        order::GivenOrder::ResponseTo(saga.plan().steps(step), 1));
-    for (const auto& fact : outcome.facts()) events.push_back(fact.event);
+    AddOrderFacts(outcome, &events);
   }
   const rows::TotalsRow row = GivenTotals(events).At("web", 202311);
   EXPECT_EQ(row.orders(), 1);
   EXPECT_EQ(ValueOf(row.net()), 1000);
 }
 
+TEST(Project, CountsAReturnOfAnImportedOrderThatIsTakenHere) {
+  GivenImports given(kSlot);
+  const std::string order = given.Record(ImportOrder("1", {Sold("a", "2", "1")})).response().order_id();
+  v1::ReturnLinesRequest request = TakeBack("r1", {BackOf("1", 1)});
+  request.set_order_id(order);
+  const GivenTotals totals({given.Record(request).facts().at(0).event});
+  const auto row = kTotalsByMonth.Get(totals.rows(), {"GBP", common::v1::CHANNEL_SHOP, 202311, kSlot});
+  ASSERT_TRUE(row.has_value());
+  EXPECT_EQ(row->returns(), 1);
+  EXPECT_EQ(ValueOf(row->net()), -100);
+}
+
 TEST(Project, TakesReturnsAndCancelledGoodsOffTheNet) {
-  const rows::TotalsRow returned =
-      TotalsAfter(order::HandedOver(), order::TakeBack("r1", {order::BackOf("a", 1), order::BackOf("b", 1)}));
+  const rows::TotalsRow returned = TotalsAfter(order::HandedOver(), TakeBack("r1", {BackOf("a", 1), BackOf("b", 1)}));
   EXPECT_EQ(returned.returns(), 1);
   EXPECT_EQ(ValueOf(returned.net()), -833);
-  const rows::TotalsRow cancelled = TotalsAfter(order::Placed(), order::Of<v1::CancelOrderRequest>());
+  const rows::TotalsRow cancelled = TotalsAfter(order::Placed(), Of<v1::CancelOrderRequest>());
   EXPECT_EQ(cancelled.orders(), 0);
   EXPECT_EQ(cancelled.adjustment_lines(), 2);
   EXPECT_EQ(ValueOf(cancelled.net()), -1500);
@@ -184,6 +206,7 @@ TEST(Project, StopsAtAnEventThatItDoesNotKnow) {
   const absl::Status status = GivenTotals().Fold(v1::OrderEvent(), kSlot, 4711);
   EXPECT_EQ(ReasonOf(status), "EVENT_CANNOT_BE_PROJECTED");
   EXPECT_EQ(MetadataOf(status, "event"), "checkout/17@4711#0");
+  EXPECT_EQ(ReasonOf(GivenTotals().Fold(v1::ImportEvent(), kSlot, 4711)), "EVENT_CANNOT_BE_PROJECTED");
 }
 
 TEST(AddTo, CarriesBetweenTheHalves) {
@@ -199,7 +222,7 @@ TEST(AddTo, CarriesBetweenTheHalves) {
 TEST(Project, GivesTheSameRowsInEveryInterleavingOfTheSources) {
   // Logs of four slots, orders and returns at random in six sites and three months.
   SeededRandom world(7);
-  std::vector<std::vector<v1::OrderEvent>> logs(4);
+  std::vector<std::vector<v1::ImportEvent>> logs(4);
   for (int i = 0; i < 120; ++i) {
     const auto time = Day(2017, 1 + static_cast<int>(world.Uniform(3)), 1 + static_cast<int>(world.Uniform(28)));
     const std::string site = "s" + std::to_string(world.Uniform(6));

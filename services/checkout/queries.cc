@@ -17,9 +17,12 @@
 #include "absl/strings/str_format.h"
 #include "libs/base/page_token.h"
 #include "libs/base/status.h"
+#include "services/checkout/amounts.h"
+#include "services/checkout/checks.h"
 #include "services/checkout/imports/ids.h"
+#include "services/checkout/imports/queries.h"
 #include "services/checkout/imports/record.h"
-#include "services/checkout/imports/state.h"
+#include "services/checkout/order/queries.h"
 #include "services/checkout/projection.h"
 
 namespace halles::checkout {
@@ -275,49 +278,30 @@ Groups GroupByMonth(const store::RowReader& view, const Question& question) {
 
 }  // namespace
 
-absl::StatusOr<OrderId> NameOfOrder(absl::string_view tenant, const v1::GetImportedOrderRequest& request) {
+absl::StatusOr<OrderId> NameOfOrder(absl::string_view tenant, const v1::GetOrderRequest& request) {
   switch (request.name_case()) {
-    case v1::GetImportedOrderRequest::kOrderId:
-      RETURN_IF_ERROR(CheckText("order_id", request.order_id(), 1, kExternalIdCharactersMax));
+    case v1::GetOrderRequest::kOrderId:
+      RETURN_IF_ERROR(CheckOrderId(request.order_id()));
       return OrderId::FromString(request.order_id());
-    case v1::GetImportedOrderRequest::kExternal:
-      RETURN_IF_ERROR(CheckExternalRef("external", request.external()));
-      return OrderIdOf(tenant, request.external());
-    case v1::GetImportedOrderRequest::NAME_NOT_SET:
+    case v1::GetOrderRequest::kExternal:
+      RETURN_IF_ERROR(imports::CheckExternalRef("external", request.external()));
+      if (request.external().source() == kHere) return OrderId::FromString(request.external().external_id());
+      return imports::OrderIdOf(tenant, request.external());
+    case v1::GetOrderRequest::NAME_NOT_SET:
       break;
   }
   return InvalidField("order_id", "or external must name the order");
 }
 
-absl::StatusOr<v1::ImportedOrder> FindImportedOrder(const store::RowReader& state, SlotId slot, const OrderId& order) {
-  const auto found = kImportedOrders.Find(state, {order});
-  RETURN_IF_ERROR(state.status());
-  if (!found.has_value()) {
-    return Failure(absl::StatusCode::kNotFound, "ORDER_UNKNOWN",
-                   absl::StrCat("no order ", order.ToString(), " is recorded (yet)"), {{"order_id", order.ToString()}});
+absl::StatusOr<v1::GetOrderResponse> FindOrder(const store::RowReader& state, SlotId slot, const OrderId& order) {
+  v1::GetOrderResponse found;
+  std::optional<v1::ImportedOrder> imported = imports::FindOrder(state, slot, order);
+  if (imported.has_value()) {
+    *found.mutable_imported() = *std::move(imported);
+  } else {
+    ASSIGN_OR_RETURN(*found.mutable_placed(), order::FindOrder(state, slot, order));
   }
-  std::vector<std::pair<EventRef, rows::LinkRow>> links;
-  kLinks.ForEach(
-      state,
-      [&](const LinkKey&, const rows::LinkRow& row, Position position) {
-        links.emplace_back(EventRef{slot, position, row.event_index()}, row);
-        return true;
-      },
-      order);
-  RETURN_IF_ERROR(state.status());
-  std::sort(links.begin(), links.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-
-  v1::ImportedOrder answer;
-  answer.set_order_id(order.ToString());
-  *answer.mutable_sale() = found->row.sale();
-  answer.set_event(EventRef{slot, found->position, 0}.ToString());
-  for (const auto& [ref, row] : links) {
-    v1::ImportedOrderReturn& order_return = *answer.add_returns();
-    *order_return.mutable_linked_return() = row.link().linked_return();
-    order_return.set_excess(row.link().excess());
-    order_return.set_event(ref.ToString());
-  }
-  return answer;
+  return found;
 }
 
 absl::StatusOr<v1::GetTotalsResponse> QueryTotals(const store::RowReader& view, const v1::GetTotalsRequest& request) {

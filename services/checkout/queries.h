@@ -5,6 +5,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
+#include "halles/checkout/v1/order_service.pb.h"
 #include "libs/base/ids.h"
 #include "libs/base/slot.h"
 #include "libs/store/rows.h"
@@ -14,11 +15,11 @@ namespace halles::checkout {
 inline constexpr int kTotalsPageMax = 1000;
 
 // The id that the request names, and so its slot. INVALID_ARGUMENT when it names none.
-absl::StatusOr<OrderId> NameOfOrder(absl::string_view tenant, const v1::GetImportedOrderRequest& request);
+absl::StatusOr<OrderId> NameOfOrder(absl::string_view tenant, const v1::GetOrderRequest& request);
 
-// The order from the state of `slot`, with its returns in the order in which they were linked and the events behind both.
-// NOT_FOUND with reason ORDER_UNKNOWN.
-absl::StatusOr<v1::ImportedOrder> FindImportedOrder(const store::RowReader& state, SlotId slot, const OrderId& order);
+// The order from the state of `slot`, placed here or imported, with its returns and the events behind them. NOT_FOUND with
+// reason ORDER_UNKNOWN. The token of consistency is the door's.
+absl::StatusOr<v1::GetOrderResponse> FindOrder(const store::RowReader& state, SlotId slot, const OrderId& order);
 
 // One page of sums from the view; the token of consistency is the door's. INVALID_ARGUMENT for a field that cannot be,
 // OUT_OF_RANGE (AMOUNT_OVERFLOW) when a sum does not fit 64 bits.

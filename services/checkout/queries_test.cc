@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "libs/base/status.h"
+#include "services/checkout/order/test_builders.h"
 #include "services/checkout/projection.h"
 #include "services/checkout/test_builders.h"
 
@@ -179,37 +180,78 @@ TEST_F(Totals, FailWhenRowsCannotBeRead) {
   EXPECT_EQ(QueryTotals(rows_, By({})).status().code(), absl::StatusCode::kDataLoss);
 }
 
-TEST(FindImportedOrder, NamesTheEventsBehindIt) {
+TEST(FindOrder, AnswersAnImportedOrderWithTheEventsBehindIt) {
   GivenImports given(kSlot);
   given.Record(LinkOf(Record("C1", {Back("85123A", "7")}), "536365"));                  // 0
   const auto imported = given.Record(Import(Record("536365", {Sold("85123A", "6")})));  // 1
   given.Record(LinkOf(Record("A0", {Back("85123A", "1")}, -5), "536365"));              // 2
-  const v1::ImportedOrder order =
-      FindImportedOrder(given.rows(), kSlot, OrderId::FromString(imported.response().order_id())).value();
+  const OrderId id = OrderId::FromString(imported.response().order_id());
+  const v1::GetOrderResponse found = FindOrder(given.rows(), kSlot, id).value();
+  ASSERT_TRUE(found.has_imported());
+  const v1::ImportedOrder& order = found.imported();
+  EXPECT_EQ(order.order_id(), id.ToString());
   EXPECT_EQ(order.event(), "checkout/17@1#0");
   EXPECT_EQ(order.sale().net().minor_units(), 1530);
+  EXPECT_EQ(order.version(), 3);
   ASSERT_EQ(order.returns_size(), 2);
   EXPECT_EQ(order.returns(0).event(), "checkout/17@1#1");
   EXPECT_TRUE(order.returns(0).excess());
-  EXPECT_EQ(order.returns(1).linked_return().external().external_id(), "A0");
+  EXPECT_EQ(order.returns(1).elsewhere().external().external_id(), "A0");
   EXPECT_EQ(order.returns(1).event(), "checkout/17@2#0");
 }
 
-TEST(FindImportedOrder, IsNotFoundWhenOnlyItsReturnIsKnown) {
+TEST(FindOrder, ShowsWhatOfAnImportedOrderWasTakenBackHere) {
+  GivenImports given(kSlot);
+  v1::ReturnLinesRequest request = TakeBack("r1", {BackOf("1", 2)});
+  request.set_order_id(given.Record(ImportOrder("536365", {Sold("85123A", "6")})).response().order_id());  // 0
+  EXPECT_EQ(given.Record(request).response().version(), 2);                                                // 1
+  given.Record(LinkOf(Record("C1", {Back("85123A", "1")}), "536365"));                                     // 2
+  const v1::ImportedOrder order =
+      FindOrder(given.rows(), kSlot, OrderId::FromString(request.order_id())).value().imported();
+  ASSERT_EQ(order.returns_size(), 2);
+  EXPECT_EQ(order.returns(0).here().return_id(), "r1");
+  EXPECT_EQ(order.returns(0).here().location_id(), "nice-stock");
+  EXPECT_EQ(order.returns(0).here().sale().net().minor_units(), -510);
+  EXPECT_EQ(order.returns(0).event(), "checkout/17@1#0");
+  EXPECT_EQ(order.returns(1).elsewhere().external().external_id(), "C1");
+  EXPECT_EQ(order.version(), 3);
+}
+
+TEST(FindOrder, AnswersAnOrderThatWasPlacedHere) {
+  order::GivenOrder given = order::HandedOver();
+  given.Record(TakeBack("r1", {BackOf("a", 1)}));
+  const v1::GetOrderResponse found = FindOrder(given.rows(), kSlot, OrderId::FromString(kOrderId)).value();
+  ASSERT_TRUE(found.has_placed());
+  EXPECT_EQ(found.placed().order_id(), kOrderId);
+  EXPECT_EQ(found.placed().returns(0).returned().return_id(), "r1");
+  EXPECT_EQ(found.placed().version(), 4);  // placing, confirmed, collected, returned
+}
+
+TEST(FindOrder, IsNotFoundWhenOnlyItsReturnIsKnown) {
   GivenImports given(kSlot);
   given.Record(LinkOf(Record("C1", {Back("85123A", "7")}), "536365"));
-  const absl::Status status = FindImportedOrder(given.rows(), kSlot, OrderIdOf("", Ref("536365"))).status();
+  const absl::Status status = FindOrder(given.rows(), kSlot, imports::OrderIdOf("", Ref("536365"))).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(ReasonOf(status), "ORDER_UNKNOWN");
 }
 
+TEST(FindOrder, FailsWhenRowsCannotBeRead) {
+  store::MemoryRows rows;
+  rows.FailReads(absl::DataLossError("damaged"));
+  EXPECT_EQ(FindOrder(rows, kSlot, OrderId::FromString("a")).status().code(), absl::StatusCode::kDataLoss);
+}
+
 TEST(NameOfOrder, TakesAnIdOrAnExternalOne) {
-  v1::GetImportedOrderRequest request;
+  v1::GetOrderRequest request;
+  EXPECT_EQ(MetadataOf(NameOfOrder("", request).status(), "field"), "order_id");
+  request.set_order_id(std::string(65, 'a'));
   EXPECT_EQ(MetadataOf(NameOfOrder("", request).status(), "field"), "order_id");
   request.set_order_id("ord-1");
   EXPECT_EQ(NameOfOrder("", request).value().ToString(), "ord-1");
   *request.mutable_external() = Ref("536365");
-  EXPECT_EQ(NameOfOrder("t", request).value(), OrderIdOf("t", Ref("536365")));
+  EXPECT_EQ(NameOfOrder("t", request).value(), imports::OrderIdOf("t", Ref("536365")));
+  request.mutable_external()->set_source("halles");
+  EXPECT_EQ(NameOfOrder("t", request).value().ToString(), "536365");
   request.mutable_external()->set_source("?");
   EXPECT_EQ(MetadataOf(NameOfOrder("", request).status(), "field"), "external.source");
 }

@@ -19,7 +19,7 @@ TEST(LinkReturns, AsksToLinkAReturnThatNamesItsOrder) {
   *record.add_identifiers() = Customer('a');
   const auto requests = LinkReturns(ReturnImported(record, "536365"), Context());
   ASSERT_EQ(requests.size(), 1u);
-  EXPECT_EQ(requests[0].order_id(), OrderIdOf("acme", Ref("536365")).ToString());
+  EXPECT_EQ(requests[0].order_id(), imports::OrderIdOf("acme", Ref("536365")).ToString());
   const v1::LinkedReturn& linked_return = requests[0].linked_return();
   EXPECT_EQ(linked_return.return_id(), "ret-1");
   EXPECT_EQ(linked_return.external().external_id(), "C1");
@@ -39,7 +39,10 @@ TEST(LinkReturns, LeavesEverythingElseAlone) {
   EXPECT_TRUE(LinkReturns(OrderImported(Record("536365", {Sold("a", "1")})), Context()).empty());
   EXPECT_TRUE(LinkReturns(ReturnAwaited(link), Context()).empty());
   EXPECT_TRUE(LinkReturns(ReturnLinked(link), Context()).empty());
-  EXPECT_TRUE(LinkReturns(v1::OrderEvent(), Context()).empty());
+  v1::ImportEvent returned;
+  returned.mutable_goods_returned();
+  EXPECT_TRUE(LinkReturns(returned, Context()).empty());
+  EXPECT_TRUE(LinkReturns(v1::ImportEvent(), Context()).empty());
 }
 
 partition::FactContext OfCart(absl::string_view cart_id) {
@@ -49,7 +52,7 @@ partition::FactContext OfCart(absl::string_view cart_id) {
 }
 
 TEST(TakeCarts, HandsOverWhatACartGives) {
-  v1::OrderEvent event;
+  v1::CartEvent event;
   event.mutable_cart_given()->set_into_cart_id("account");
   event.mutable_cart_given()->set_merge(3);
   event.mutable_cart_given()->add_lines()->set_line_id("1");
@@ -62,17 +65,17 @@ TEST(TakeCarts, HandsOverWhatACartGives) {
 }
 
 TEST(SettleMerges, TellsTheCartThatGaveItsLines) {
-  v1::OrderEvent taken;
+  v1::CartEvent taken;
   taken.mutable_cart_taken()->set_from_cart_id("guest");
   taken.mutable_cart_taken()->set_merge(3);
-  v1::OrderEvent declined;
+  v1::CartEvent declined;
   declined.mutable_cart_declined()->set_from_cart_id("guest");
   declined.mutable_cart_declined()->set_merge(3);
-  v1::OrderEvent undone;
+  v1::CartEvent undone;
   undone.mutable_cart_merge_undone()->set_from_cart_id("guest");
   undone.mutable_cart_merge_undone()->set_merge(3);
   undone.mutable_cart_merge_undone()->add_lines()->set_line_id("1");
-  for (const v1::OrderEvent& event : {taken, declined, undone}) {
+  for (const v1::CartEvent& event : {taken, declined, undone}) {
     const auto requests = SettleMerges(event, OfCart("account"));
     ASSERT_EQ(requests.size(), 1u);
     EXPECT_EQ(requests[0].cart_id(), "guest");

@@ -1,17 +1,12 @@
 // The methods of checkout: submit or read.
 #include "services/checkout/service.h"
 
-#include <string>
-#include <utility>
-
 #include "halles/checkout/v1/grpc_services.h"
-#include "libs/base/status.h"
 #include "libs/host/calls.h"
 #include "libs/host/submit.h"
 #include "libs/program/doors.h"
 #include "services/checkout/cart_service.h"
 #include "services/checkout/definition.h"
-#include "services/checkout/imports/ids.h"
 #include "services/checkout/order_service.h"
 #include "services/checkout/projection.h"
 #include "services/checkout/queries.h"
@@ -31,26 +26,6 @@ grpc::ServerUnaryReactor* CheckoutDoor::ImportReturn(grpc::CallbackServerContext
                                                      const v1::ImportReturnRequest* request,
                                                      v1::ImportReturnResponse* response) {
   return door_.Command(context, request, response, host::SubmitTo<v1::ImportReturnResponse>(host_));
-}
-
-grpc::ServerUnaryReactor* CheckoutDoor::GetImportedOrder(grpc::CallbackServerContext* context,
-                                                         const v1::GetImportedOrderRequest* request,
-                                                         v1::GetImportedOrderResponse* response) {
-  return door_.Query(context, request, response,
-                     [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
-                       ASSIGN_OR_RETURN(const OrderId order, NameOfOrder(kTenant, asked));
-                       host::ReadState<v1::GetImportedOrderResponse>(
-                           host_, ServiceId::kCheckout, order.ToString(), asked.consistency_token(), call.deadline,
-                           [order](const store::RowReader& state, SlotId slot,
-                                   std::string token) -> absl::StatusOr<v1::GetImportedOrderResponse> {
-                             v1::GetImportedOrderResponse found;
-                             ASSIGN_OR_RETURN(*found.mutable_order(), FindImportedOrder(state, slot, order));
-                             found.set_consistency_token(std::move(token));
-                             return found;
-                           },
-                           reply);
-                       return absl::OkStatus();
-                     });
 }
 
 grpc::ServerUnaryReactor* CheckoutDoor::GetTotals(grpc::CallbackServerContext* context,

@@ -19,9 +19,6 @@ class CheckoutDoor final : public v1::CheckoutService::CallbackService {
                                         v1::ImportOrderResponse* response) override;
   grpc::ServerUnaryReactor* ImportReturn(grpc::CallbackServerContext* context, const v1::ImportReturnRequest* request,
                                          v1::ImportReturnResponse* response) override;
-  grpc::ServerUnaryReactor* GetImportedOrder(grpc::CallbackServerContext* context,
-                                             const v1::GetImportedOrderRequest* request,
-                                             v1::GetImportedOrderResponse* response) override;
   grpc::ServerUnaryReactor* GetTotals(grpc::CallbackServerContext* context, const v1::GetTotalsRequest* request,
                                       v1::GetTotalsResponse* response) override;
 

@@ -63,8 +63,8 @@ absl::Status CustomerWriter::DropFact(const common::v1::Identifier& identifier, 
   return absl::OkStatus();
 }
 
-absl::Status CustomerWriter::PutSale(const checkout::v1::SaleRecord& sale, v1::TimelineKind kind,
-                                     absl::string_view id) {
+absl::Status CustomerWriter::PutSale(const checkout::v1::SaleRecord& sale, v1::TimelineKind kind, absl::string_view id,
+                                     const std::string& location_id) {
   if (sale.identifiers().empty()) return absl::OkStatus();  // nobody's
   for (const common::v1::Identifier& identifier : sale.identifiers()) Touch(identifier);
   rows::FactRow row;
@@ -72,11 +72,17 @@ absl::Status CustomerWriter::PutSale(const checkout::v1::SaleRecord& sale, v1::T
   *row.mutable_time() = sale.recorded_time();
   row.set_channel(sale.channel());
   row.set_site_id(sale.site_id());
+  row.set_location_id(location_id);
   *row.mutable_external() = sale.external();
   row.set_id(std::string(id));
   *row.mutable_net() = sale.net();
   row.set_lines(static_cast<uint32_t>(sale.lines_size()));
   return PutFact(sale.identifiers(0), std::move(row));
+}
+
+absl::Status CustomerWriter::PutReturn(const checkout::v1::GoodsReturned& returned) {
+  if (!returned.sale().identifiers().empty()) RETURN_IF_ERROR(MarkChanged(returned.sale().identifiers(0)));
+  return PutSale(returned.sale(), v1::TIMELINE_KIND_RETURN, returned.return_id(), returned.location_id());
 }
 
 absl::Status CustomerWriter::AddActivity(const common::v1::Identifier& identifier, ActivityKind kind, UnixMicros since,

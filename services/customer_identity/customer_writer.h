@@ -36,7 +36,10 @@ class CustomerWriter {
   absl::Status PutFact(const common::v1::Identifier& identifier, rows::FactRow row);
   absl::Status DropFact(const common::v1::Identifier& identifier, const rows::FactRow& row);
   // A sale of any kind under its strongest identifier; nobody's is left out. Touches all its identifiers.
-  absl::Status PutSale(const checkout::v1::SaleRecord& sale, v1::TimelineKind kind, absl::string_view id);
+  absl::Status PutSale(const checkout::v1::SaleRecord& sale, v1::TimelineKind kind, absl::string_view id,
+                       const std::string& location_id = "");
+  // A return that was taken here, of an order placed here or imported: it names the customer of that order.
+  absl::Status PutReturn(const checkout::v1::GoodsReturned& returned);
 
   // An activity of the customer that began at `since`, or that has ended. Both count as a change of hers.
   absl::Status AddActivity(const common::v1::Identifier& identifier, ActivityKind kind, UnixMicros since,
@@ -53,9 +56,6 @@ class CustomerWriter {
   const partition::FactContext& context_;
   std::vector<std::string>* const topics_;  // nullptr: nobody asks
 };
-
-// Folds one fact of a cart, or of the order that it became, into rows; whoever's.
-absl::Status ProjectOrder(const checkout::v1::OrderEvent& event, CustomerWriter* writer);
 
 }  // namespace halles::customer_identity
 

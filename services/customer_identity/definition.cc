@@ -6,7 +6,9 @@
 #include <utility>
 #include <vector>
 
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/cart_events.pb.h"
+#include "halles/checkout/v1/import_events.pb.h"
+#include "halles/checkout/v1/order_events.pb.h"
 #include "halles/customer_identity/v1/customer_identity_internal.pb.h"
 #include "libs/partition/command_definition.h"
 #include "libs/partition/runtime_tables.h"
@@ -18,8 +20,11 @@ namespace halles::customer_identity {
 namespace {
 
 constexpr uint32_t kStateFoldVersion = 1;
-constexpr uint32_t kCustomersFoldVersion = 2;
-constexpr uint32_t kOrderEventType = 1;  // of checkout, see checkout_events.proto
+constexpr uint32_t kCustomersFoldVersion = 3;
+// Of checkout, as the protos of its events say.
+constexpr uint32_t kCartEventType = 1;
+constexpr uint32_t kOrderEventType = 2;
+constexpr uint32_t kImportEventType = 3;
 constexpr uint32_t kStockEventType = 1;  // of inventory, see inventory_events.proto
 
 partition::ServiceDefinition DefineService() {
@@ -44,6 +49,14 @@ std::vector<int> FieldsBut(const std::vector<int>& passed_over) {
   return fields;
 }
 
+template <typename Event>
+void AddReaction(const char* name, uint32_t type, absl::Span<const int> fields, host::Definitions* definitions) {
+  definitions->reactions.push_back(projection::ReactionOf<Event>(
+      name, ServiceId::kCustomerIdentity, ServiceId::kCheckout, type,
+      [](const Event& event, const partition::FactContext& context) { return React(event, context); }, fields,
+      /*once_is_enough=*/true));
+}
+
 }  // namespace
 
 void Define(host::Definitions* definitions) {
@@ -51,19 +64,23 @@ void Define(host::Definitions* definitions) {
 
   projection::ViewDefinition customers{
       ServiceId::kCustomerIdentity, kCustomersView, kCustomersViewName, kCustomersFoldVersion, {}};
-  customers.sources = {
-      projection::ProjectionOf<checkout::v1::OrderEvent>(ServiceId::kCheckout, kOrderEventType, &Project,
-                                                         FieldsBut<checkout::v1::OrderEvent>(UnprojectedOrderEvents())),
-      projection::ProjectionOf<inventory::v1::StockEvent>(
-          ServiceId::kInventory, kStockEventType, &Project,
-          FieldsBut<inventory::v1::StockEvent>(UnprojectedStockEvents())),
-      projection::ProjectionOf<v1::IdentityEvent>(ServiceId::kCustomerIdentity, kGraph.type, &Project,
-                                                  absl::Span<const int>())};
+  customers.sources = {projection::ProjectionOf<checkout::v1::CartEvent>(ServiceId::kCheckout, kCartEventType, &Project,
+                                                                         ProjectedCartFields()),
+                       projection::ProjectionOf<checkout::v1::OrderEvent>(ServiceId::kCheckout, kOrderEventType,
+                                                                          &Project, ProjectedOrderFields()),
+                       projection::ProjectionOf<checkout::v1::ImportEvent>(ServiceId::kCheckout, kImportEventType,
+                                                                           &Project, ProjectedImportFields()),
+                       projection::ProjectionOf<inventory::v1::StockEvent>(
+                           ServiceId::kInventory, kStockEventType, &Project,
+                           FieldsBut<inventory::v1::StockEvent>(UnprojectedStockEvents())),
+                       projection::ProjectionOf<v1::IdentityEvent>(ServiceId::kCustomerIdentity, kGraph.type, &Project,
+                                                                   absl::Span<const int>())};
   definitions->views.push_back(std::move(customers));
 
-  definitions->reactions.push_back(projection::ReactionOf<checkout::v1::OrderEvent>(
-      "identity-observes", ServiceId::kCustomerIdentity, ServiceId::kCheckout, kOrderEventType, &React,
-      ReactedOrderEvents(), /*once_is_enough=*/true));
+  AddReaction<checkout::v1::CartEvent>("identity-observes-carts", kCartEventType, ReactedCartFields(), definitions);
+  AddReaction<checkout::v1::OrderEvent>("identity-observes-orders", kOrderEventType, ReactedOrderFields(), definitions);
+  AddReaction<checkout::v1::ImportEvent>("identity-observes-imports", kImportEventType, ReactedImportFields(),
+                                         definitions);
 
   definitions->schemas.AddState(ServiceId::kCustomerIdentity, partition::WithRuntimeTables(StateSchema()))
       .AddView(ServiceId::kCustomerIdentity, kCustomersView, kCustomersViewName, CustomersSchema());

@@ -71,7 +71,7 @@ class HoldFold {
     rows::FactRow fact;
     fact.set_kind(kind);
     *fact.mutable_time() = TimeOf(writer_.context().logical_time);
-    if (row_->allocations_size() > 0) fact.set_site_id(row_->allocations(0).location_id());
+    if (row_->allocations_size() > 0) fact.set_location_id(row_->allocations(0).location_id());
     fact.mutable_external()->set_source(kHere);
     fact.mutable_external()->set_external_id(absl::StrCat(sku_, "/", hold_id_));
     fact.set_id(hold_id_);

@@ -5,30 +5,19 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "libs/base/money.h"
+#include "halles/checkout/v1/cart_events.visit.h"
+#include "halles/checkout/v1/order_events.visit.h"
 #include "libs/base/status.h"
 #include "services/customer_identity/customer_writer.h"
 
 namespace halles::customer_identity {
 namespace {
 
-using checkout::v1::OrderEvent;
-
 checkout::v1::ExternalRef Here(std::string id) {
   checkout::v1::ExternalRef external;
   external.set_source(kHere);
   external.set_external_id(std::move(id));
   return external;
-}
-
-absl::StatusOr<int64_t> AmountOf(const common::v1::Decimal& unit_price, int64_t units,
-                                 absl::string_view currency_code) {
-  ASSIGN_OR_RETURN(const Currency currency, Currency::Parse(currency_code));
-  ASSIGN_OR_RETURN(const Decimal price,
-                   Decimal::FromUnscaled(unit_price.unscaled(), static_cast<int>(unit_price.scale())));
-  ASSIGN_OR_RETURN(const Decimal exact, price.Mul(Decimal::FromInt(units)));
-  ASSIGN_OR_RETURN(const Money amount, Round(exact, currency, Rounding::kHalfUp));
-  return amount.minor_units();
 }
 
 // A cart while one fact of it is folded.
@@ -48,17 +37,16 @@ class CartFold {
 
   absl::Status Add(const checkout::v1::CartLine& line) {
     rows::CartLineRow line_row;
-    *line_row.mutable_unit_price() = line.unit_price();
     if (line.origins_size() > 0) line_row.set_origin_cart_id(line.origins(line.origins_size() - 1).cart_id());
-    return Put(KeyOfLine(line.line_id()), std::move(line_row), line.units());
+    return Put(KeyOfLine(line.line_id()), std::move(line_row), line.amount());
   }
 
-  absl::Status Change(const std::string& line_id, int64_t units) {
-    const CartLineKey key = KeyOfLine(line_id);
+  absl::Status Change(const checkout::v1::CartLineChanged& changed) {
+    const CartLineKey key = KeyOfLine(changed.line_id());
     std::optional<rows::CartLineRow> line_row = kCartLines.Get(writer_.view(), key);
     if (!line_row.has_value()) return absl::OkStatus();
     Remove(key, *line_row);
-    return units == 0 ? absl::OkStatus() : Put(key, *std::move(line_row), units);
+    return changed.units() == 0 ? absl::OkStatus() : Put(key, *std::move(line_row), changed.amount());
   }
 
   // Takes out the lines that came from the cart last; all of them for "".
@@ -128,12 +116,12 @@ class CartFold {
     return {key_.cart, PartId::FromString(line_id), key_.source};
   }
 
-  absl::Status Put(const CartLineKey& key, rows::CartLineRow line_row, int64_t units) {
-    const absl::StatusOr<int64_t> amount = AmountOf(line_row.unit_price(), units, row_.currency_code());
-    if (!amount.ok()) return writer_.Broken(amount.status().message());
+  absl::Status Put(const CartLineKey& key, rows::CartLineRow line_row, const common::v1::Money& amount) {
     int64_t total = 0;
-    if (__builtin_add_overflow(row_.total_minor_units(), *amount, &total)) return writer_.Broken("the total overflows");
-    line_row.set_minor_units(*amount);
+    if (__builtin_add_overflow(row_.total_minor_units(), amount.minor_units(), &total)) {
+      return writer_.Broken("the total overflows");
+    }
+    line_row.set_minor_units(amount.minor_units());
     row_.set_total_minor_units(total);
     row_.set_lines(row_.lines() + 1);
     kCartLines.Put(writer_.view(), key, line_row);
@@ -265,7 +253,7 @@ class OrderFold {
     *fact.mutable_time() = TimeOf(writer_.context().logical_time);
     fact.set_channel(row_->channel());
     const std::optional<rows::FulfilmentRow> row = kFulfilments.Get(writer_.view(), KeyOfFulfilment(fulfilment_id));
-    if (row.has_value()) fact.set_site_id(row->location_id());
+    if (row.has_value()) fact.set_location_id(row->location_id());
     *fact.mutable_external() = Here(absl::StrCat(id_, "/", fulfilment_id));
     fact.set_id(fulfilment_id);
     fact.set_detail(std::move(detail));
@@ -294,7 +282,6 @@ class OrderFold {
 };
 
 absl::Status ProjectConfirmed(const checkout::v1::OrderConfirmed& confirmed, CustomerWriter* writer) {
-  if (CartFold cart(writer); cart.known()) RETURN_IF_ERROR(cart.Drop());
   const checkout::v1::SaleRecord& sale = confirmed.sale();
   const std::string id(writer->context().aggregate_id);
   if (sale.identifiers().empty()) return absl::OkStatus();  // nobody's
@@ -395,12 +382,6 @@ absl::Status ProjectRerouted(const checkout::v1::FulfilmentRerouted& rerouted, C
   return order.Tell(rerouted.fulfilment_id(), v1::TIMELINE_KIND_FULFILMENT_REROUTED, rerouted.from_location_id());
 }
 
-// Of an order placed here or imported: it names the customer of that order.
-absl::Status ProjectReturned(const checkout::v1::GoodsReturned& returned, CustomerWriter* writer) {
-  if (!returned.sale().identifiers().empty()) RETURN_IF_ERROR(writer->MarkChanged(returned.sale().identifiers(0)));
-  return writer->PutSale(returned.sale(), v1::TIMELINE_KIND_RETURN, returned.return_id());
-}
-
 // Both halves in one fact: one event is behind it.
 absl::Status ProjectExchange(const checkout::v1::ExchangeCommitted& exchange, CustomerWriter* writer) {
   OrderFold order(writer);
@@ -419,81 +400,112 @@ absl::Status ProjectExchange(const checkout::v1::ExchangeCommitted& exchange, Cu
   return writer->PutFact(order.row().customer(), std::move(fact));
 }
 
+struct CartProjector : PassesOver<checkout::v1::CartDeclined> {
+  using PassesOver::operator();
+
+  absl::Status operator()(const checkout::v1::CartOpened& opened) const { return ProjectOpened(opened, writer); }
+  absl::Status operator()(const checkout::v1::CartLinesAdded& added) const {
+    return ProjectCart(writer, [&](CartFold& cart) { return AddLines(added.lines(), &cart); });
+  }
+  absl::Status operator()(const checkout::v1::CartLineChanged& changed) const {
+    return ProjectCart(writer, [&](CartFold& cart) { return cart.Change(changed); });
+  }
+  absl::Status operator()(const checkout::v1::CartCustomerSet& set) const {
+    return ProjectCart(writer, [&](CartFold& cart) { return cart.SetCustomer(set.identifiers()); });
+  }
+  absl::Status operator()(const checkout::v1::CartDeliverySet&) const {
+    return ProjectCart(writer, [](CartFold&) { return absl::OkStatus(); });
+  }
+  absl::Status operator()(const checkout::v1::CartGiven&) const {
+    return ProjectState(checkout::v1::CART_STATE_MERGING, writer);
+  }
+  absl::Status operator()(const checkout::v1::CartTaken& taken) const {
+    return ProjectCart(writer, [&](CartFold& cart) -> absl::Status {
+      RETURN_IF_ERROR(AddLines(taken.lines(), &cart));
+      return cart.SetCustomer(taken.identifiers());
+    });
+  }
+  absl::Status operator()(const checkout::v1::CartMerged& merged) const { return ProjectMerged(merged, writer); }
+  absl::Status operator()(const checkout::v1::CartMergeUndone& undone) const {
+    return ProjectCart(writer, [&](CartFold& cart) {
+      cart.RemoveFrom(undone.from_cart_id());
+      return absl::OkStatus();
+    });
+  }
+  absl::Status operator()(const checkout::v1::CartReopened& reopened) const {
+    return ProjectReopened(reopened, writer);
+  }
+  absl::Status operator()(const checkout::v1::CartAbandoned&) const { return ProjectAbandoned(writer); }
+  absl::Status operator()(const checkout::v1::CartCheckoutStarted&) const {
+    return ProjectState(checkout::v1::CART_STATE_IN_CHECKOUT, writer);
+  }
+  absl::Status operator()(const checkout::v1::CartCheckoutFailed&) const {
+    return ProjectState(checkout::v1::CART_STATE_OPEN, writer);
+  }
+  // From now on it shows as the order.
+  absl::Status operator()(const checkout::v1::CartOrdered&) const {
+    CartFold cart(writer);
+    return cart.known() ? cart.Drop() : writer->Broken("nothing is known of the cart");
+  }
+  absl::Status operator()(NoEvent) const { return writer->Broken("it is no event that this version knows"); }
+
+  static absl::Status AddLines(const google::protobuf::RepeatedPtrField<checkout::v1::CartLine>& lines,
+                               CartFold* cart) {
+    for (const checkout::v1::CartLine& line : lines) RETURN_IF_ERROR(cart->Add(line));
+    return absl::OkStatus();
+  }
+
+  CustomerWriter* writer;
+};
+
+struct OrderProjector : PassesOver<checkout::v1::CheckoutStarted, saga::v1::SagaAdvanced, checkout::v1::OrderRejected,
+                                   checkout::v1::RerouteStarted, checkout::v1::RerouteRefused,
+                                   checkout::v1::ExchangeStarted, checkout::v1::ExchangeRejected> {
+  using PassesOver::operator();
+
+  absl::Status operator()(const checkout::v1::OrderConfirmed& confirmed) const {
+    return ProjectConfirmed(confirmed, writer);
+  }
+  absl::Status operator()(const checkout::v1::OrderCancelled& cancelled) const {
+    return ProjectCancelled(cancelled, writer);
+  }
+  absl::Status operator()(const checkout::v1::FulfilmentAdvanced& advanced) const {
+    return ProjectAdvanced(advanced, writer);
+  }
+  absl::Status operator()(const checkout::v1::FulfilmentHandedOver& handed_over) const {
+    return ProjectHandedOver(handed_over, writer);
+  }
+  absl::Status operator()(const checkout::v1::FulfilmentDelayed& delayed) const {
+    return ProjectDelayed(delayed, writer);
+  }
+  absl::Status operator()(const checkout::v1::FulfilmentEnded& ended) const { return ProjectEnded(ended, writer); }
+  absl::Status operator()(const checkout::v1::FulfilmentRerouted& rerouted) const {
+    return ProjectRerouted(rerouted, writer);
+  }
+  absl::Status operator()(const checkout::v1::GoodsReturned& returned) const { return writer->PutReturn(returned); }
+  absl::Status operator()(const checkout::v1::ExchangeCommitted& exchange) const {
+    return ProjectExchange(exchange, writer);
+  }
+  absl::Status operator()(NoEvent) const { return writer->Broken("it is no event that this version knows"); }
+
+  CustomerWriter* writer;
+};
+
 }  // namespace
 
-absl::Status ProjectOrder(const OrderEvent& event, CustomerWriter* writer) {
-  switch (event.event_case()) {
-    case OrderEvent::kCartOpened:
-      return ProjectOpened(event.cart_opened(), writer);
-    case OrderEvent::kCartLinesAdded:
-      return ProjectCart(writer, [&](CartFold& cart) -> absl::Status {
-        for (const auto& line : event.cart_lines_added().lines()) RETURN_IF_ERROR(cart.Add(line));
-        return absl::OkStatus();
-      });
-    case OrderEvent::kCartLineChanged:
-      return ProjectCart(writer, [&](CartFold& cart) {
-        return cart.Change(event.cart_line_changed().line_id(), event.cart_line_changed().units());
-      });
-    case OrderEvent::kCartCustomerSet:
-      return ProjectCart(writer,
-                         [&](CartFold& cart) { return cart.SetCustomer(event.cart_customer_set().identifiers()); });
-    case OrderEvent::kCartDeliverySet:
-      return ProjectCart(writer, [](CartFold&) { return absl::OkStatus(); });
-    case OrderEvent::kCartGiven:
-      return ProjectState(checkout::v1::CART_STATE_MERGING, writer);
-    case OrderEvent::kCartTaken:
-      return ProjectCart(writer, [&](CartFold& cart) -> absl::Status {
-        for (const auto& line : event.cart_taken().lines()) RETURN_IF_ERROR(cart.Add(line));
-        return cart.SetCustomer(event.cart_taken().identifiers());
-      });
-    case OrderEvent::kCartMerged:
-      return ProjectMerged(event.cart_merged(), writer);
-    case OrderEvent::kCartMergeUndone:
-      return ProjectCart(writer, [&](CartFold& cart) {
-        cart.RemoveFrom(event.cart_merge_undone().from_cart_id());
-        return absl::OkStatus();
-      });
-    case OrderEvent::kCartReopened:
-      return ProjectReopened(event.cart_reopened(), writer);
-    case OrderEvent::kCartAbandoned:
-      return ProjectAbandoned(writer);
-    case OrderEvent::kCheckoutStarted:
-      return ProjectState(checkout::v1::CART_STATE_IN_CHECKOUT, writer);
-    case OrderEvent::kOrderRejected:
-      return ProjectState(checkout::v1::CART_STATE_OPEN, writer);
-    case OrderEvent::kOrderConfirmed:
-      return ProjectConfirmed(event.order_confirmed(), writer);
-    case OrderEvent::kOrderCancelled:
-      return ProjectCancelled(event.order_cancelled(), writer);
-    case OrderEvent::kFulfilmentAdvanced:
-      return ProjectAdvanced(event.fulfilment_advanced(), writer);
-    case OrderEvent::kFulfilmentHandedOver:
-      return ProjectHandedOver(event.fulfilment_handed_over(), writer);
-    case OrderEvent::kFulfilmentDelayed:
-      return ProjectDelayed(event.fulfilment_delayed(), writer);
-    case OrderEvent::kFulfilmentEnded:
-      return ProjectEnded(event.fulfilment_ended(), writer);
-    case OrderEvent::kFulfilmentRerouted:
-      return ProjectRerouted(event.fulfilment_rerouted(), writer);
-    case OrderEvent::kGoodsReturned:
-      return ProjectReturned(event.goods_returned(), writer);
-    case OrderEvent::kExchangeCommitted:
-      return ProjectExchange(event.exchange_committed(), writer);
-    case OrderEvent::kCartDeclined:
-    case OrderEvent::kReturnAwaited:
-    case OrderEvent::kSagaAdvanced:
-    case OrderEvent::kRerouteStarted:
-    case OrderEvent::kRerouteRefused:
-    case OrderEvent::kExchangeStarted:
-    case OrderEvent::kExchangeRejected:
-      return absl::OkStatus();
-    case OrderEvent::kOrderImported:
-    case OrderEvent::kReturnImported:
-    case OrderEvent::kReturnLinked:
-    case OrderEvent::EVENT_NOT_SET:
-      break;
-  }
-  return writer->Broken("it is no event that this version knows");
+absl::Status Project(store::Rows& view, const checkout::v1::CartEvent& event, const partition::FactContext& context,
+                     std::vector<std::string>* topics) {
+  CustomerWriter writer(view, context, topics);
+  return Visit(event, CartProjector{{}, &writer});
 }
+
+absl::Status Project(store::Rows& view, const checkout::v1::OrderEvent& event, const partition::FactContext& context,
+                     std::vector<std::string>* topics) {
+  CustomerWriter writer(view, context, topics);
+  return Visit(event, OrderProjector{{}, &writer});
+}
+
+absl::Span<const int> ProjectedCartFields() { return kHandledFields<checkout::v1::CartEvent, CartProjector>; }
+absl::Span<const int> ProjectedOrderFields() { return kHandledFields<checkout::v1::OrderEvent, OrderProjector>; }
 
 }  // namespace halles::customer_identity

@@ -25,42 +25,45 @@ std::vector<int> KindsOf(const GivenCustomers& given, const common::v1::Identifi
   return kinds;
 }
 
-checkout::v1::OrderEvent Empty(void (*fill)(checkout::v1::OrderEvent*)) {
-  checkout::v1::OrderEvent event;
+checkout::v1::CartEvent Empty(void (*fill)(checkout::v1::CartEvent*)) {
+  checkout::v1::CartEvent event;
   fill(&event);
   return event;
 }
-checkout::v1::OrderEvent DeliverySet() {
-  return Empty([](checkout::v1::OrderEvent* event) { event->mutable_cart_delivery_set(); });
+checkout::v1::CartEvent DeliverySet() {
+  return Empty([](checkout::v1::CartEvent* event) { event->mutable_cart_delivery_set(); });
 }
-checkout::v1::OrderEvent Given() {
-  return Empty([](checkout::v1::OrderEvent* event) { event->mutable_cart_given(); });
+checkout::v1::CartEvent Given() {
+  return Empty([](checkout::v1::CartEvent* event) { event->mutable_cart_given(); });
 }
-checkout::v1::OrderEvent Merged() {
-  return Empty([](checkout::v1::OrderEvent* event) { event->mutable_cart_merged()->set_into_cart_id("c-2"); });
+checkout::v1::CartEvent Merged() {
+  return Empty([](checkout::v1::CartEvent* event) { event->mutable_cart_merged()->set_into_cart_id("c-2"); });
 }
-checkout::v1::OrderEvent Started() {
-  return Empty([](checkout::v1::OrderEvent* event) { event->mutable_checkout_started(); });
+checkout::v1::CartEvent Started() {
+  return Empty([](checkout::v1::CartEvent* event) { event->mutable_cart_checkout_started(); });
 }
-checkout::v1::OrderEvent Rejected() {
-  return Empty([](checkout::v1::OrderEvent* event) { event->mutable_order_rejected(); });
+checkout::v1::CartEvent Rejected() {
+  return Empty([](checkout::v1::CartEvent* event) { event->mutable_cart_checkout_failed(); });
 }
-checkout::v1::OrderEvent Abandoned() {
-  return Empty([](checkout::v1::OrderEvent* event) { event->mutable_cart_abandoned(); });
+checkout::v1::CartEvent CartOrdered() {
+  return Empty([](checkout::v1::CartEvent* event) { event->mutable_cart_ordered(); });
 }
-checkout::v1::OrderEvent Taken(const std::string& from, const std::vector<checkout::v1::CartLine>& lines) {
-  checkout::v1::OrderEvent event;
+checkout::v1::CartEvent Abandoned() {
+  return Empty([](checkout::v1::CartEvent* event) { event->mutable_cart_abandoned(); });
+}
+checkout::v1::CartEvent Taken(const std::string& from, const std::vector<checkout::v1::CartLine>& lines) {
+  checkout::v1::CartEvent event;
   event.mutable_cart_taken()->set_from_cart_id(from);
   for (const auto& line : lines) *event.mutable_cart_taken()->add_lines() = line;
   return event;
 }
-checkout::v1::OrderEvent Undone(const std::string& from) {
-  checkout::v1::OrderEvent event;
+checkout::v1::CartEvent Undone(const std::string& from) {
+  checkout::v1::CartEvent event;
   event.mutable_cart_merge_undone()->set_from_cart_id(from);
   return event;
 }
-checkout::v1::OrderEvent Reopened(const std::vector<checkout::v1::CartLine>& lines) {
-  checkout::v1::OrderEvent event;
+checkout::v1::CartEvent Reopened(const std::vector<checkout::v1::CartLine>& lines) {
+  checkout::v1::CartEvent event;
   event.mutable_cart_reopened()->set_replaces_lines(!lines.empty());
   for (const auto& line : lines) *event.mutable_cart_reopened()->add_lines() = line;
   return event;
@@ -78,8 +81,10 @@ GivenCustomers Shopping() {
 GivenCustomers Ordered() {
   GivenCustomers given = Shopping();
   given.Records("c-1",
-                {Started(), Confirmed({.id = "c-1", .identifiers = {Customer("a")}, .pence = 2000, .minute = 10}, 7,
-                                      {Planned("f1", "shop-1", 2), Planned("f2", "depot", 1)})},
+                {Started(),
+                 Confirmed({.id = "c-1", .identifiers = {Customer("a")}, .pence = 2000, .minute = 10}, 7,
+                           {Planned("f1", "shop-1", 2), Planned("f2", "depot", 1)}),
+                 CartOrdered()},
                 10);
   return given;
 }
@@ -115,7 +120,7 @@ TEST(CustomerCart, CountsTheFactsOfOneRecordOnce) {
 
 TEST(CustomerCart, ChangesWithItsLines) {
   GivenCustomers given = Shopping();
-  given.Records("c-1", {LineChanged("l1", 1), LineChanged("l2", 0)});
+  given.Records("c-1", {LineChanged("l1", 1, 333), LineChanged("l2", 0, 0)});
   const v1::CustomerCart cart = given.ViewOf(Named(Customer("a"))).carts(0);
   EXPECT_EQ(cart.lines(), 2);
   EXPECT_EQ(cart.total().minor_units(), 335);
@@ -182,7 +187,7 @@ TEST(CustomerCart, IsInCheckoutUntilItIsOrderedOrOpenAgain) {
 TEST(CustomerCart, OfNobodyIsInNoView) {
   GivenCustomers given;
   given.Records("c-1", {Opened(), LinesAdded({CartLine("l1", 1, 1)}), Started(),
-                        Confirmed({.id = "c-1", .identifiers = {}}, 1, {Planned("f1", "shop-1")}),
+                        Confirmed({.id = "c-1", .identifiers = {}}, 1, {Planned("f1", "shop-1")}), CartOrdered(),
                         Advanced("f1", checkout::v1::FULFILMENT_STATE_READY)});
   EXPECT_EQ(given.view().size(), 0u);
   EXPECT_TRUE(given.TakeTopics().empty());
@@ -194,9 +199,9 @@ TEST(PlacedOrder, CountsAsImportedOnesDo) {
   const v1::CustomerView view = given.ViewOf(Named(Customer("a")), /*include_events=*/true);
   EXPECT_EQ(view.orders(), 2);
   EXPECT_EQ(view.net(0).money().minor_units(), 2100);
-  EXPECT_THAT(view.net(0).events(), ElementsAre("checkout/17@7#0", "checkout/17@6#0"));
+  EXPECT_THAT(view.net(0).events(), ElementsAre("checkout/17@8#0", "checkout/17@6#0"));
   EXPECT_EQ(view.first_purchase().event(), "checkout/17@6#0");
-  EXPECT_EQ(view.last_purchase().event(), "checkout/17@7#0");
+  EXPECT_EQ(view.last_purchase().event(), "checkout/17@8#0");
   EXPECT_THAT(KindsOf(given, Customer("a")),
               ElementsAre(v1::TIMELINE_KIND_ORDER, v1::TIMELINE_KIND_ORDER, v1::TIMELINE_KIND_CART_OPENED));
 }
@@ -242,7 +247,7 @@ TEST(PlacedOrder, ShowsWhatEachLocationDoes) {
   ASSERT_EQ(order.fulfilments_size(), 2);
   EXPECT_EQ(order.fulfilments(0).state(), checkout::v1::FULFILMENT_STATE_READY);
   EXPECT_EQ(order.fulfilments(0).units(), 2);
-  EXPECT_EQ(order.fulfilments(0).event(), "checkout/17@8#0");
+  EXPECT_EQ(order.fulfilments(0).event(), "checkout/17@9#0");
   EXPECT_EQ(order.fulfilments(1).location_id(), "shop-9");
   EXPECT_EQ(order.fulfilments(1).delay_cause(), "snow");
   EXPECT_EQ(order.fulfilments(1).promised_time().seconds(), 5);
@@ -289,7 +294,7 @@ TEST(PlacedOrder, IsWorthNothingOnceItIsCancelled) {
   EXPECT_EQ(view.cancellations(), 1);
   EXPECT_EQ(view.placed_orders(0).state(), checkout::v1::ORDER_STATE_CANCELLED);
   EXPECT_EQ(view.placed_orders(0).fulfilments(0).state(), checkout::v1::FULFILMENT_STATE_CANCELLED);
-  EXPECT_EQ(view.placed_orders(0).event(), "checkout/17@7#0");
+  EXPECT_EQ(view.placed_orders(0).event(), "checkout/17@8#0");
 }
 
 TEST(ReturnTakenHere, IsOffTheNet) {
@@ -305,12 +310,32 @@ TEST(ReturnTakenHere, IsOffTheNet) {
 TEST(ReturnTakenHere, OfAnImportedSaleIsFiledUnderTheCustomerOfThatSale) {
   GivenCustomers given;
   given.Happens(Order({.id = "1", .identifiers = {Customer("a")}, .pence = 1000}));
-  given.Records("ord-1",
-                {GoodsReturned("r1", {.id = "ord-1/r1", .identifiers = {Customer("a")}, .pence = -300, .minute = 40})});
+  given.Records("ord-1", {GoodsReturned<checkout::v1::ImportEvent>(
+                             "r1", {.id = "ord-1/r1", .identifiers = {Customer("a")}, .pence = -300, .minute = 40})});
   const v1::CustomerView view = given.ViewOf(Named(Customer("a")));
   EXPECT_EQ(view.returns(), 1);
   EXPECT_EQ(view.net(0).money().minor_units(), 700);
   EXPECT_EQ(view.placed_orders_size(), 0);
+}
+
+TEST(Timeline, SaysWhichSiteSoldAndWhichLocationHasTheGoods) {
+  GivenCustomers given = Ordered();
+  given.Records("c-1", {HandedOver("f1", checkout::v1::FULFILMENT_STATE_COLLECTED)}, 20);
+  given.Records(
+      "c-1", {GoodsReturned("r1", {.id = "c-1/r1", .identifiers = {Customer("a")}, .pence = -300, .minute = 40})}, 40);
+  v1::ListTimelineRequest request;
+  *request.mutable_customer() = Named(Customer("a"));
+  const auto page = ListTimeline(given.view(), request);
+  ASSERT_TRUE(page.ok()) << page.status();
+  ASSERT_EQ(page->entries_size(), 4);
+  EXPECT_EQ(page->entries(0).kind(), v1::TIMELINE_KIND_RETURN);
+  EXPECT_EQ(page->entries(0).site_id(), "shop-1");
+  EXPECT_EQ(page->entries(0).location_id(), "back-room");
+  EXPECT_EQ(page->entries(1).kind(), v1::TIMELINE_KIND_FULFILMENT_COLLECTED);
+  EXPECT_EQ(page->entries(1).site_id(), "");
+  EXPECT_EQ(page->entries(1).location_id(), "shop-1");
+  EXPECT_EQ(page->entries(2).location_id(), "");
+  EXPECT_EQ(page->entries(3).site_id(), "web");
 }
 
 TEST(Exchange, CountsItsDifferenceOnceAndShowsItsNewFulfilments) {
@@ -341,7 +366,7 @@ TEST(CartAndOrderFacts, TouchTheirCustomerEvenWhenTheyDoNotNameHer) {
   EXPECT_THAT(given.TakeTopics(), ElementsAre(TopicOf(Customer("a"))));
   given = Shopping();
   given.TakeTopics();
-  given.Records("c-1", {LineChanged("l1", 9)});
+  given.Records("c-1", {LineChanged("l1", 9, 333)});
   EXPECT_THAT(given.TakeTopics(), ElementsAre(TopicOf(Customer("a"))));
 }
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <utility>
 
+#include "halles/checkout/v1/import_events.visit.h"
 #include "libs/base/status.h"
 #include "services/customer_identity/customer_writer.h"
 
@@ -49,20 +50,31 @@ absl::Status MirrorLink(const v1::IdentifiersLinked& linked, CustomerWriter* wri
   return absl::OkStatus();
 }
 
+struct ImportProjector : PassesOver<checkout::v1::ReturnAwaited> {
+  using PassesOver::operator();
+
+  absl::Status operator()(const checkout::v1::OrderImported& imported) const {
+    return writer->PutSale(imported.sale(), v1::TIMELINE_KIND_ORDER, writer->context().aggregate_id);
+  }
+  absl::Status operator()(const checkout::v1::ReturnImported& imported) const {
+    return writer->PutSale(imported.sale(), v1::TIMELINE_KIND_RETURN, writer->context().aggregate_id);
+  }
+  absl::Status operator()(const checkout::v1::ReturnLinked& linked) const { return ProjectLinked(linked, writer); }
+  absl::Status operator()(const checkout::v1::GoodsReturned& returned) const { return writer->PutReturn(returned); }
+  absl::Status operator()(NoEvent) const { return writer->Broken("it is no event that this version knows"); }
+
+  CustomerWriter* writer;
+};
+
 }  // namespace
 
-absl::Status Project(store::Rows& view, const checkout::v1::OrderEvent& event, const partition::FactContext& context,
+absl::Status Project(store::Rows& view, const checkout::v1::ImportEvent& event, const partition::FactContext& context,
                      std::vector<std::string>* topics) {
   CustomerWriter writer(view, context, topics);
-  if (event.has_order_imported()) {
-    return writer.PutSale(event.order_imported().sale(), v1::TIMELINE_KIND_ORDER, context.aggregate_id);
-  }
-  if (event.has_return_imported()) {
-    return writer.PutSale(event.return_imported().sale(), v1::TIMELINE_KIND_RETURN, context.aggregate_id);
-  }
-  if (event.has_return_linked()) return ProjectLinked(event.return_linked(), &writer);
-  return ProjectOrder(event, &writer);
+  return Visit(event, ImportProjector{{}, &writer});
 }
+
+absl::Span<const int> ProjectedImportFields() { return kHandledFields<checkout::v1::ImportEvent, ImportProjector>; }
 
 absl::Status Project(store::Rows& view, const v1::IdentityEvent& event, const partition::FactContext& context,
                      std::vector<std::string>* topics) {

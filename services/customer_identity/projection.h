@@ -9,7 +9,10 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "absl/types/span.h"
+#include "halles/checkout/v1/cart_events.pb.h"
+#include "halles/checkout/v1/import_events.pb.h"
+#include "halles/checkout/v1/order_events.pb.h"
 #include "halles/customer_identity/v1/customer_identity_events.pb.h"
 #include "halles/inventory/v1/inventory_events.pb.h"
 #include "libs/base/ids.h"
@@ -158,21 +161,23 @@ std::string TopicOf(const common::v1::Identifier& identifier);
 // Each folds one fact into rows of its source slot, and reads no others: what belongs together and comes from several
 // slots is joined when somebody asks. Adds to `topics`, unless it is null, whom the fact touched. DATA_LOSS when the event
 // is none that this version knows or an identifier in it is not hashed.
+absl::Status Project(store::Rows& view, const checkout::v1::CartEvent& event, const partition::FactContext& context,
+                     std::vector<std::string>* topics = nullptr);
 absl::Status Project(store::Rows& view, const checkout::v1::OrderEvent& event, const partition::FactContext& context,
+                     std::vector<std::string>* topics = nullptr);
+absl::Status Project(store::Rows& view, const checkout::v1::ImportEvent& event, const partition::FactContext& context,
                      std::vector<std::string>* topics = nullptr);
 absl::Status Project(store::Rows& view, const inventory::v1::StockEvent& event, const partition::FactContext& context,
                      std::vector<std::string>* topics = nullptr);
 absl::Status Project(store::Rows& view, const v1::IdentityEvent& event, const partition::FactContext& context,
                      std::vector<std::string>* topics = nullptr);
 
+// Numbers of the fields of the events that Project handles.
+absl::Span<const int> ProjectedCartFields();
+absl::Span<const int> ProjectedOrderFields();
+absl::Span<const int> ProjectedImportFields();
+
 // Events that Project passes over without a look: by the number of their field.
-inline const std::vector<int>& UnprojectedOrderEvents() {
-  static const std::vector<int> fields = {
-      checkout::v1::OrderEvent::kReturnAwaitedFieldNumber,   checkout::v1::OrderEvent::kSagaAdvancedFieldNumber,
-      checkout::v1::OrderEvent::kRerouteStartedFieldNumber,  checkout::v1::OrderEvent::kRerouteRefusedFieldNumber,
-      checkout::v1::OrderEvent::kExchangeStartedFieldNumber, checkout::v1::OrderEvent::kExchangeRejectedFieldNumber};
-  return fields;
-}
 inline const std::vector<int>& UnprojectedStockEvents() {
   static const std::vector<int> fields = {
       inventory::v1::StockEvent::kStockReceivedFieldNumber, inventory::v1::StockEvent::kStockCountedFieldNumber,

@@ -13,7 +13,8 @@
 namespace halles::customer_identity {
 namespace {
 
-absl::Status ProjectAlone(const checkout::v1::OrderEvent& event) {
+template <class Event>
+absl::Status ProjectAlone(const Event& event) {
   store::MemoryRows view;
   partition::FactContext context;
   context.slot = SlotId{ServiceId::kCheckout, 17};
@@ -67,9 +68,9 @@ TEST(Project, FilesALinkedReturnUnderTheCustomerOfItsOrder) {
 }
 
 TEST(Project, SkipsALinkOfAReturnThatNamesItsCustomer) {
-  checkout::v1::OrderEvent linked = LinkedTo(Customer("a"), {"C1", {}});
+  checkout::v1::ImportEvent linked = LinkedTo(Customer("a"), {"C1", {}});
   linked.mutable_return_linked()->clear_customer();
-  checkout::v1::OrderEvent awaited;
+  checkout::v1::ImportEvent awaited;
   awaited.mutable_return_awaited();
   GivenCustomers given;
   given.Happens(linked).Happens(awaited);
@@ -90,6 +91,8 @@ TEST(Project, StopsAtAnEventThatItDoesNotKnow) {
   const absl::Status status = ProjectAlone(checkout::v1::OrderEvent());
   EXPECT_EQ(ReasonOf(status), "EVENT_CANNOT_BE_PROJECTED");
   EXPECT_EQ(MetadataOf(status, "event"), "checkout/17@4711#0");
+  EXPECT_EQ(ReasonOf(ProjectAlone(checkout::v1::CartEvent())), "EVENT_CANNOT_BE_PROJECTED");
+  EXPECT_EQ(ReasonOf(ProjectAlone(checkout::v1::ImportEvent())), "EVENT_CANNOT_BE_PROJECTED");
   store::MemoryRows view;
   EXPECT_EQ(ReasonOf(Project(view, v1::IdentityEvent(), {})), "EVENT_CANNOT_BE_PROJECTED");
 }
@@ -104,9 +107,9 @@ TEST(Project, StopsAtAnIdentifierThatIsNotHashed) {
 
 // Logs of a few checkout slots: orders of a family and others, returns with and without a name, and links that come in a
 // slot of their own, long before or after the return.
-std::vector<std::vector<checkout::v1::OrderEvent>> FamilyLogs(uint64_t seed, size_t events) {
+std::vector<std::vector<checkout::v1::ImportEvent>> FamilyLogs(uint64_t seed, size_t events) {
   SeededRandom random(seed);
-  std::vector<std::vector<checkout::v1::OrderEvent>> logs(5);
+  std::vector<std::vector<checkout::v1::ImportEvent>> logs(5);
   const auto anybody = [&random]() -> Identifiers {
     Identifiers identifiers;
     const std::string name(1, static_cast<char>('a' + random.Uniform(5)));
@@ -122,7 +125,7 @@ std::vector<std::vector<checkout::v1::OrderEvent>> FamilyLogs(uint64_t seed, siz
                     .pence = static_cast<int64_t>(random.Uniform(1000)),
                     .minute = static_cast<int>(random.Uniform(40)),
                     .site = "shop-" + std::to_string(random.Uniform(3))};
-    std::vector<checkout::v1::OrderEvent>& log = logs[random.Uniform(logs.size())];
+    std::vector<checkout::v1::ImportEvent>& log = logs[random.Uniform(logs.size())];
     switch (random.Uniform(5)) {
       case 0:
         log.push_back(Return(sale));
@@ -139,7 +142,7 @@ std::vector<std::vector<checkout::v1::OrderEvent>> FamilyLogs(uint64_t seed, siz
 
 // Projects and reacts in an order that the seed decides. Projection and reaction of one log go on independently of each
 // other, as their cursors do.
-GivenCustomers Interleave(const std::vector<std::vector<checkout::v1::OrderEvent>>& logs, uint64_t seed) {
+GivenCustomers Interleave(const std::vector<std::vector<checkout::v1::ImportEvent>>& logs, uint64_t seed) {
   SeededRandom random(seed);
   GivenCustomers given;
   std::vector<size_t> projected(logs.size());

@@ -56,6 +56,7 @@ v1::TimelineEntry TimelineEntryOf(const Entry& entry) {
   line.set_lines(entry.row.lines());
   line.set_event(entry.Event().ToString());
   line.set_detail(entry.row.detail());
+  line.set_location_id(entry.row.location_id());
   return line;
 }
 

@@ -3,67 +3,73 @@
 
 #include <utility>
 
+#include "halles/checkout/v1/cart_events.visit.h"
+#include "halles/checkout/v1/import_events.visit.h"
+#include "halles/checkout/v1/order_events.visit.h"
+
 namespace halles::customer_identity {
 namespace {
 
+using Requests = std::vector<v1::ObserveIdentifiersRequest>;
 using Identifiers = google::protobuf::RepeatedPtrField<common::v1::Identifier>;
 
-std::vector<v1::ObserveIdentifiersRequest> Observe(const Identifiers& identifiers) {
+Requests Observe(const Identifiers& identifiers) {
   if (identifiers.empty()) return {};
   v1::ObserveIdentifiersRequest request;
   *request.mutable_identifiers() = identifiers;
   return {std::move(request)};
 }
 
+struct CartReaction
+    : PassesOver<checkout::v1::CartOpened, checkout::v1::CartLinesAdded, checkout::v1::CartLineChanged,
+                 checkout::v1::CartDeliverySet, checkout::v1::CartGiven, checkout::v1::CartTaken,
+                 checkout::v1::CartDeclined, checkout::v1::CartMerged, checkout::v1::CartMergeUndone,
+                 checkout::v1::CartReopened, checkout::v1::CartAbandoned, checkout::v1::CartCheckoutStarted,
+                 checkout::v1::CartCheckoutFailed, checkout::v1::CartOrdered> {
+  using PassesOver::operator();
+  Requests operator()(const checkout::v1::CartCustomerSet& set) const { return Observe(set.identifiers()); }
+  Requests operator()(NoEvent) const { return {}; }
+};
+
+struct OrderReaction
+    : PassesOver<checkout::v1::CheckoutStarted, saga::v1::SagaAdvanced, checkout::v1::OrderRejected,
+                 checkout::v1::OrderCancelled, checkout::v1::FulfilmentAdvanced, checkout::v1::FulfilmentHandedOver,
+                 checkout::v1::FulfilmentDelayed, checkout::v1::FulfilmentEnded, checkout::v1::RerouteStarted,
+                 checkout::v1::FulfilmentRerouted, checkout::v1::RerouteRefused, checkout::v1::GoodsReturned,
+                 checkout::v1::ExchangeStarted, checkout::v1::ExchangeCommitted, checkout::v1::ExchangeRejected> {
+  using PassesOver::operator();
+  Requests operator()(const checkout::v1::OrderConfirmed& confirmed) const {
+    return Observe(confirmed.sale().identifiers());
+  }
+  Requests operator()(NoEvent) const { return {}; }
+};
+
+struct ImportReaction
+    : PassesOver<checkout::v1::ReturnAwaited, checkout::v1::ReturnLinked, checkout::v1::GoodsReturned> {
+  using PassesOver::operator();
+  Requests operator()(const checkout::v1::OrderImported& imported) const {
+    return Observe(imported.sale().identifiers());
+  }
+  Requests operator()(const checkout::v1::ReturnImported& imported) const {
+    return Observe(imported.sale().identifiers());
+  }
+  Requests operator()(NoEvent) const { return {}; }
+};
+
 }  // namespace
 
-std::vector<int> ReactedOrderEvents() {
-  return {checkout::v1::OrderEvent::kOrderImportedFieldNumber, checkout::v1::OrderEvent::kReturnImportedFieldNumber,
-          checkout::v1::OrderEvent::kCartCustomerSetFieldNumber, checkout::v1::OrderEvent::kOrderConfirmedFieldNumber};
+Requests React(const checkout::v1::CartEvent& event, const partition::FactContext&) {
+  return Visit(event, CartReaction());
+}
+Requests React(const checkout::v1::OrderEvent& event, const partition::FactContext&) {
+  return Visit(event, OrderReaction());
+}
+Requests React(const checkout::v1::ImportEvent& event, const partition::FactContext&) {
+  return Visit(event, ImportReaction());
 }
 
-std::vector<v1::ObserveIdentifiersRequest> React(const checkout::v1::OrderEvent& event, const partition::FactContext&) {
-  switch (event.event_case()) {
-    case checkout::v1::OrderEvent::kOrderImported:
-      return Observe(event.order_imported().sale().identifiers());
-    case checkout::v1::OrderEvent::kReturnImported:
-      return Observe(event.return_imported().sale().identifiers());
-    case checkout::v1::OrderEvent::kCartCustomerSet:
-      return Observe(event.cart_customer_set().identifiers());
-    case checkout::v1::OrderEvent::kOrderConfirmed:
-      return Observe(event.order_confirmed().sale().identifiers());
-    case checkout::v1::OrderEvent::kReturnAwaited:
-    case checkout::v1::OrderEvent::kReturnLinked:  // its customer was observed on the order, here and below
-    case checkout::v1::OrderEvent::kCartOpened:
-    case checkout::v1::OrderEvent::kCartLinesAdded:
-    case checkout::v1::OrderEvent::kCartLineChanged:
-    case checkout::v1::OrderEvent::kCartDeliverySet:
-    case checkout::v1::OrderEvent::kCartGiven:
-    case checkout::v1::OrderEvent::kCartTaken:
-    case checkout::v1::OrderEvent::kCartDeclined:
-    case checkout::v1::OrderEvent::kCartMerged:
-    case checkout::v1::OrderEvent::kCartMergeUndone:
-    case checkout::v1::OrderEvent::kCartReopened:
-    case checkout::v1::OrderEvent::kCartAbandoned:
-    case checkout::v1::OrderEvent::kCheckoutStarted:
-    case checkout::v1::OrderEvent::kSagaAdvanced:
-    case checkout::v1::OrderEvent::kOrderRejected:
-    case checkout::v1::OrderEvent::kOrderCancelled:
-    case checkout::v1::OrderEvent::kFulfilmentAdvanced:
-    case checkout::v1::OrderEvent::kFulfilmentHandedOver:
-    case checkout::v1::OrderEvent::kFulfilmentDelayed:
-    case checkout::v1::OrderEvent::kFulfilmentEnded:
-    case checkout::v1::OrderEvent::kRerouteStarted:
-    case checkout::v1::OrderEvent::kFulfilmentRerouted:
-    case checkout::v1::OrderEvent::kRerouteRefused:
-    case checkout::v1::OrderEvent::kGoodsReturned:
-    case checkout::v1::OrderEvent::kExchangeStarted:
-    case checkout::v1::OrderEvent::kExchangeCommitted:
-    case checkout::v1::OrderEvent::kExchangeRejected:
-    case checkout::v1::OrderEvent::EVENT_NOT_SET:
-      break;
-  }
-  return {};
-}
+absl::Span<const int> ReactedCartFields() { return kHandledFields<checkout::v1::CartEvent, CartReaction>; }
+absl::Span<const int> ReactedOrderFields() { return kHandledFields<checkout::v1::OrderEvent, OrderReaction>; }
+absl::Span<const int> ReactedImportFields() { return kHandledFields<checkout::v1::ImportEvent, ImportReaction>; }
 
 }  // namespace halles::customer_identity

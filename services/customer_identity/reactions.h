@@ -4,7 +4,10 @@
 
 #include <vector>
 
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "absl/types/span.h"
+#include "halles/checkout/v1/cart_events.pb.h"
+#include "halles/checkout/v1/import_events.pb.h"
+#include "halles/checkout/v1/order_events.pb.h"
 #include "halles/customer_identity/v1/customer_identity_internal.pb.h"
 #include "libs/partition/domain.h"
 
@@ -12,11 +15,17 @@ namespace halles::customer_identity {
 
 // An order, return or cart that names somebody asks the realm (kRealm) to observe its identifiers. Nothing else is reacted
 // to: what happens to an order later names whom the order named.
+std::vector<v1::ObserveIdentifiersRequest> React(const checkout::v1::CartEvent& event,
+                                                 const partition::FactContext& context);
 std::vector<v1::ObserveIdentifiersRequest> React(const checkout::v1::OrderEvent& event,
+                                                 const partition::FactContext& context);
+std::vector<v1::ObserveIdentifiersRequest> React(const checkout::v1::ImportEvent& event,
                                                  const partition::FactContext& context);
 
 // Numbers of the fields of the events that it reacts to.
-std::vector<int> ReactedOrderEvents();
+absl::Span<const int> ReactedCartFields();
+absl::Span<const int> ReactedOrderFields();
+absl::Span<const int> ReactedImportFields();
 
 }  // namespace halles::customer_identity
 

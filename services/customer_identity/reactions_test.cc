@@ -21,11 +21,13 @@ TEST(React, LeavesAnonymousOnesAlone) {
 }
 
 TEST(React, LeavesEverythingElseAlone) {
-  checkout::v1::OrderEvent awaited;
+  checkout::v1::ImportEvent awaited;
   awaited.mutable_return_awaited();
   EXPECT_TRUE(React(awaited, {}).empty());
   EXPECT_TRUE(React(LinkedTo(Customer("a"), {"C1", {}}), {}).empty());
+  EXPECT_TRUE(React(checkout::v1::CartEvent(), {}).empty());
   EXPECT_TRUE(React(checkout::v1::OrderEvent(), {}).empty());
+  EXPECT_TRUE(React(checkout::v1::ImportEvent(), {}).empty());
 }
 
 }  // namespace

@@ -4,10 +4,13 @@
 
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/cart_events.pb.h"
+#include "halles/checkout/v1/import_events.pb.h"
+#include "halles/checkout/v1/order_events.pb.h"
 #include "halles/customer_identity/v1/customer_identity_internal.pb.h"
 #include "halles/customer_identity/v1/customer_identity_service.pb.h"
 #include "libs/base/hash.h"
@@ -115,20 +118,20 @@ inline checkout::v1::SaleRecord RecordOf(const Sale& sale) {
   record.mutable_net()->set_minor_units(sale.pence);
   return record;
 }
-inline checkout::v1::OrderEvent Order(const Sale& sale) {
-  checkout::v1::OrderEvent event;
+inline checkout::v1::ImportEvent Order(const Sale& sale) {
+  checkout::v1::ImportEvent event;
   *event.mutable_order_imported()->mutable_sale() = RecordOf(sale);
   return event;
 }
-inline checkout::v1::OrderEvent Return(const Sale& sale) {
-  checkout::v1::OrderEvent event;
+inline checkout::v1::ImportEvent Return(const Sale& sale) {
+  checkout::v1::ImportEvent event;
   *event.mutable_return_imported()->mutable_sale() = RecordOf(sale);
   return event;
 }
 // A return that names nobody, linked to the order of `customer`.
-inline checkout::v1::OrderEvent LinkedTo(const common::v1::Identifier& customer, const Sale& sale) {
+inline checkout::v1::ImportEvent LinkedTo(const common::v1::Identifier& customer, const Sale& sale) {
   const checkout::v1::SaleRecord record = RecordOf(sale);
-  checkout::v1::OrderEvent event;
+  checkout::v1::ImportEvent event;
   checkout::v1::ReturnLinked& linked = *event.mutable_return_linked();
   checkout::v1::LinkedReturn& linked_return = *linked.mutable_linked_return();
   linked_return.set_return_id("ret-" + sale.id);
@@ -143,8 +146,8 @@ inline checkout::v1::OrderEvent LinkedTo(const common::v1::Identifier& customer,
 }
 
 // Facts that happen here: carts and orders are aggregates of checkout, stock is one of inventory.
-inline checkout::v1::OrderEvent Opened(common::v1::Channel channel = common::v1::CHANNEL_WEB) {
-  checkout::v1::OrderEvent event;
+inline checkout::v1::CartEvent Opened(common::v1::Channel channel = common::v1::CHANNEL_WEB) {
+  checkout::v1::CartEvent event;
   checkout::v1::CartOpened& opened = *event.mutable_cart_opened();
   opened.mutable_origin()->set_channel(channel);
   opened.mutable_origin()->set_site_id("web");
@@ -157,24 +160,26 @@ inline checkout::v1::CartLine CartLine(const std::string& id, int64_t units, int
   line.set_line_id(id);
   line.set_sku("s");
   line.set_units(units);
-  line.mutable_unit_price()->set_unscaled(pence);
-  line.mutable_unit_price()->set_scale(2);
+  line.mutable_amount()->set_currency_code("GBP");
+  line.mutable_amount()->set_minor_units(units * pence);
   if (!came_from.empty()) line.add_origins()->set_cart_id(came_from);
   return line;
 }
-inline checkout::v1::OrderEvent LinesAdded(const std::vector<checkout::v1::CartLine>& lines) {
-  checkout::v1::OrderEvent event;
+inline checkout::v1::CartEvent LinesAdded(const std::vector<checkout::v1::CartLine>& lines) {
+  checkout::v1::CartEvent event;
   for (const auto& line : lines) *event.mutable_cart_lines_added()->add_lines() = line;
   return event;
 }
-inline checkout::v1::OrderEvent LineChanged(const std::string& id, int64_t units) {
-  checkout::v1::OrderEvent event;
+inline checkout::v1::CartEvent LineChanged(const std::string& id, int64_t units, int64_t pence) {
+  checkout::v1::CartEvent event;
   event.mutable_cart_line_changed()->set_line_id(id);
   event.mutable_cart_line_changed()->set_units(units);
+  event.mutable_cart_line_changed()->mutable_amount()->set_currency_code("GBP");
+  event.mutable_cart_line_changed()->mutable_amount()->set_minor_units(units * pence);
   return event;
 }
-inline checkout::v1::OrderEvent CustomerSet(const Identifiers& identifiers) {
-  checkout::v1::OrderEvent event;
+inline checkout::v1::CartEvent CustomerSet(const Identifiers& identifiers) {
+  checkout::v1::CartEvent event;
   event.mutable_cart_customer_set();
   for (const auto& identifier : identifiers) *event.mutable_cart_customer_set()->add_identifiers() = identifier;
   return event;
@@ -221,9 +226,12 @@ inline checkout::v1::OrderEvent Ended(const std::string& fulfilment_id, checkout
   *event.mutable_fulfilment_ended()->mutable_reversal() = PlacedSale(reversal);
   return event;
 }
-inline checkout::v1::OrderEvent GoodsReturned(const std::string& return_id, const Sale& sale) {
-  checkout::v1::OrderEvent event;
+// Of an order that was placed here, or of an imported one.
+template <class Event = checkout::v1::OrderEvent>
+Event GoodsReturned(const std::string& return_id, const Sale& sale) {
+  Event event;
   event.mutable_goods_returned()->set_return_id(return_id);
+  event.mutable_goods_returned()->set_location_id("back-room");
   *event.mutable_goods_returned()->mutable_sale() = PlacedSale(sale);
   return event;
 }
@@ -242,6 +250,9 @@ inline inventory::v1::StockEvent Held(const std::string& hold_id, const Identifi
   return event;
 }
 
+// A fact of checkout.
+using Fact = std::variant<checkout::v1::CartEvent, checkout::v1::OrderEvent, checkout::v1::ImportEvent>;
+
 // The view "customers" with the realm that observes what it is told: as the mesh does, without its machinery.
 class GivenCustomers {
  public:
@@ -253,16 +264,16 @@ class GivenCustomers {
   void Observe(const Identifiers& identifiers) { Submit(customer_identity::Observe(identifiers)); }
 
   // Projects a fact of checkout that stands at `position` of `slot`, without reacting to it.
-  void Project(const checkout::v1::OrderEvent& event, uint16_t slot, Position position) {
-    Fold(event, SlotId{ServiceId::kCheckout, slot}, position, 0, AggregateOf(event));
+  void Project(const Fact& fact, uint16_t slot, Position position) {
+    Fold(fact, SlotId{ServiceId::kCheckout, slot}, position, 0, AggregateOf(fact));
   }
   // The reaction to it.
-  void React(const checkout::v1::OrderEvent& event) {
-    for (const v1::ObserveIdentifiersRequest& request : customer_identity::React(event, {})) Submit(request);
+  void React(const Fact& fact) {
+    const auto requests = std::visit([](const auto& event) { return customer_identity::React(event, {}); }, fact);
+    for (const v1::ObserveIdentifiersRequest& request : requests) Submit(request);
   }
   // Facts of one cart or order, each a record of its own, as `minute` strikes.
-  GivenCustomers& Records(const std::string& order, const std::vector<checkout::v1::OrderEvent>& events,
-                          int minute = 0) {
+  GivenCustomers& Records(const std::string& order, const std::vector<Fact>& events, int minute = 0) {
     for (const auto& event : events) {
       Fold(event, SlotId{ServiceId::kCheckout, 17}, next_++, 0, order, minute);
       React(event);
@@ -282,7 +293,7 @@ class GivenCustomers {
   std::vector<std::string> TakeTopics() { return std::exchange(topics_, {}); }
 
   // Both, at the next position of slot 17.
-  GivenCustomers& Happens(const checkout::v1::OrderEvent& event) {
+  GivenCustomers& Happens(const Fact& event) {
     Project(event, 17, next_++);
     React(event);
     return *this;
@@ -314,10 +325,17 @@ class GivenCustomers {
     for (const auto& fact : outcome.facts()) Fold(fact.event, kRealmSlot, position, index++, kRealm);
   }
 
-  static std::string AggregateOf(const checkout::v1::OrderEvent& event) {
-    if (event.has_order_imported()) return "ord-" + event.order_imported().sale().external().external_id();
-    if (event.has_return_imported()) return "ret-" + event.return_imported().sale().external().external_id();
-    return "c-1";
+  static std::string AggregateOf(const Fact& fact) {
+    const auto* event = std::get_if<checkout::v1::ImportEvent>(&fact);
+    if (event == nullptr) return "c-1";
+    if (event->has_return_imported()) return "ret-" + event->return_imported().sale().external().external_id();
+    return "ord-" + event->order_imported().sale().external().external_id();
+  }
+
+  template <class... Events>
+  void Fold(const std::variant<Events...>& fact, SlotId slot, Position position, uint32_t index,
+            const std::string& aggregate, int minute = 0) {
+    std::visit([&](const auto& event) { Fold(event, slot, position, index, aggregate, minute); }, fact);
   }
 
   template <class Event>

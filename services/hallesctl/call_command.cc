@@ -30,7 +30,7 @@ std::unique_ptr<Message> NewMessage(const Descriptor* type) {
 }
 
 std::vector<const ServiceDescriptor*> Services() {
-  return {checkout::v1::GetImportedOrderRequest::descriptor()->file()->service(0),
+  return {checkout::v1::GetTotalsRequest::descriptor()->file()->service(0),
           checkout::v1::GetCartRequest::descriptor()->file()->service(0),
           checkout::v1::GetOrderRequest::descriptor()->file()->service(0),
           inventory::v1::GetHoldRequest::descriptor()->file()->service(0),

@@ -32,7 +32,7 @@ class Client {
   // Each unary call has `timeout`. Nothing is sent yet.
   Client(std::shared_ptr<grpc::Channel> channel, std::string target, absl::Duration timeout);
 
-  // One call: client.Call(&CheckoutService::Stub::GetImportedOrder, *client.checkout, request).
+  // One call: client.Call(&OrderService::Stub::GetOrder, *client.orders, request).
   template <typename Stub, typename Request, typename Response>
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                                 Stub& stub, const Request& request) {

@@ -175,8 +175,8 @@ struct CallCommand {
   absl::StatusOr<int> Run(const Session& session) const;
 };
 
-// An order by its id ("ord-...") or by SOURCE:ID as the source knows it.
-absl::StatusOr<checkout::v1::GetImportedOrderRequest> NameOrder(const std::string& text);
+// An order by its id, or by SOURCE:ID as the source knows it.
+checkout::v1::GetOrderRequest NameOrder(const std::string& text);
 
 }  // namespace halles::hallesctl
 

@@ -18,7 +18,7 @@ namespace {
 using admin::v1::AdminService;
 using admin::v1::ExplainEventRequest;
 using admin::v1::ExplainEventResponse;
-using checkout::v1::CheckoutService;
+using checkout::v1::OrderService;
 using customer_identity::v1::Amount;
 using customer_identity::v1::CustomerIdentityService;
 using customer_identity::v1::CustomerView;
@@ -118,11 +118,14 @@ absl::StatusOr<int> ExplainCommand::ExplainEvent(const Session& session, const s
 }
 
 absl::StatusOr<int> ExplainCommand::ExplainOrder(const Session& session) const {
-  ASSIGN_OR_RETURN(checkout::v1::GetImportedOrderRequest request, NameOrder(id));
+  checkout::v1::GetOrderRequest request = NameOrder(id);
   request.set_consistency_token(token);
   ASSIGN_OR_RETURN(const auto answer,
-                   session.client.Call(&CheckoutService::Stub::GetImportedOrder, *session.client.checkout, request));
-  const checkout::v1::ImportedOrder& order = answer.order();
+                   session.client.Call(&OrderService::Stub::GetOrder, *session.client.orders, request));
+  if (!answer.has_imported()) {
+    return UsageError(absl::StrCat("\"", id, "\" was placed here: only imported orders are explained, or an EVENT"));
+  }
+  const checkout::v1::ImportedOrder& order = answer.imported();
   Progress progress(session.err, session.err_width, session.clock, "explaining", "events");
   Events events(session, progress, 1 + order.returns_size());
   Amount amount;
@@ -135,9 +138,11 @@ absl::StatusOr<int> ExplainCommand::ExplainOrder(const Session& session) const {
   for (const checkout::v1::RecordedLine& line : order.sale().lines()) lines += line.amount().minor_units();
   bool agrees = all[0].agrees && lines == order.sale().net().minor_units();
   for (const checkout::v1::ImportedOrderReturn& taken : order.returns()) {
-    *amount.mutable_money() = taken.linked_return().net();
+    const bool here = taken.has_here();
+    *amount.mutable_money() = here ? taken.here().sale().net() : taken.elsewhere().net();
     amount.set_events(0, taken.event());
-    ASSIGN_OR_RETURN(Explained explained, Explain(taken.linked_return().external().external_id(), amount, events));
+    const std::string& name = here ? taken.here().return_id() : taken.elsewhere().external().external_id();
+    ASSIGN_OR_RETURN(Explained explained, Explain(name, amount, events));
     agrees = agrees && explained.agrees;
     all.push_back(std::move(explained));
   }

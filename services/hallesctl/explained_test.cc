@@ -3,15 +3,17 @@
 
 #include "google/protobuf/util/json_util.h"
 #include "gtest/gtest.h"
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/import_events.pb.h"
+#include "halles/checkout/v1/order_events.pb.h"
 #include "libs/base/status.h"
 
 namespace halles::hallesctl {
 namespace {
 
+using checkout::v1::ImportEvent;
 using checkout::v1::OrderEvent;
 
-std::string Json(const OrderEvent& event) {
+std::string Json(const google::protobuf::Message& event) {
   google::protobuf::util::JsonPrintOptions names;
   names.preserve_proto_field_names = true;
   std::string json;
@@ -20,7 +22,7 @@ std::string Json(const OrderEvent& event) {
 }
 
 TEST(ValueOfEvent, ReadsAnOrder) {
-  OrderEvent event;
+  ImportEvent event;
   checkout::v1::SaleRecord& sale = *event.mutable_order_imported()->mutable_sale();
   sale.mutable_external()->set_external_id("536365");
   sale.mutable_net()->set_currency_code("GBP");
@@ -33,7 +35,7 @@ TEST(ValueOfEvent, ReadsAnOrder) {
 }
 
 TEST(ValueOfEvent, ReadsReturnsOfBothKinds) {
-  OrderEvent event;
+  ImportEvent event;
   event.mutable_return_imported()->mutable_sale()->mutable_net()->set_minor_units(-5);
   EXPECT_EQ(ValueOfEvent(Json(event))->net.minor_units(), -5);
   event.mutable_return_linked()->mutable_linked_return()->mutable_net()->set_minor_units(-7);
@@ -64,7 +66,7 @@ TEST(ValueOfEvent, TakesAnExchangeAsTheDifferenceOfItsHalves) {
 }
 
 TEST(ValueOfEvent, FindsTheEventInsideARecordAndTakesZeroAsZero) {
-  OrderEvent event;
+  ImportEvent event;
   event.mutable_order_imported()->mutable_sale()->mutable_net()->set_currency_code("GBP");
   const EventValue value = ValueOfEvent("{\"type\":1,\"event\":" + Json(event) + "}").value();
   EXPECT_EQ(value.net.minor_units(), 0);

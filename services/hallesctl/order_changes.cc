@@ -191,6 +191,7 @@ absl::StatusOr<int> OrderCommand::Return(const Session& session) const {
   if (version > 0) message.set_expected_version(version);
   message.set_return_id(return_id);
   ASSIGN_OR_RETURN(*message.mutable_origin(), ToOrigin());
+  message.set_location_id(location);
   RETURN_IF_ERROR(ParseReturned(lines, unusable, reason, message.mutable_lines()));
   return Do(session, request, &OrderService::Stub::ReturnLines, std::move(message));
 }
@@ -201,6 +202,7 @@ absl::StatusOr<int> OrderCommand::Exchange(const Session& session) const {
   if (version > 0) message.set_expected_version(version);
   message.set_exchange_id(exchange_id);
   ASSIGN_OR_RETURN(*message.mutable_origin(), ToOrigin());
+  message.set_location_id(location);
   RETURN_IF_ERROR(ParseReturned(lines, unusable, reason, message.mutable_returned_lines()));
   for (absl::string_view each : absl::StrSplit(give, ',', absl::SkipEmpty())) {
     const std::vector<std::string> parts = absl::StrSplit(each, ':');
@@ -214,8 +216,8 @@ absl::StatusOr<int> OrderCommand::Exchange(const Session& session) const {
     line->set_units(units);
     ASSIGN_OR_RETURN(*line->mutable_unit_price(), ParsePrice(parts[3]));
   }
-  // What is exchanged in a shop is taken along from there.
-  message.mutable_delivery()->mutable_carry_out()->set_location_id(site);
+  // The new goods are taken along from where the old ones are received.
+  message.mutable_delivery()->mutable_carry_out()->set_location_id(location);
   return Do(session, request, &OrderService::Stub::ExchangeLines, std::move(message));
 }
 

@@ -1,7 +1,6 @@
 // order: one order as it is, whether it was imported or placed here, and the orders that need somebody.
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
 #include "services/hallesctl/commands.h"
@@ -13,31 +12,24 @@
 namespace halles::hallesctl {
 namespace {
 
-using checkout::v1::CheckoutService;
-using checkout::v1::GetImportedOrderRequest;
+using checkout::v1::GetOrderRequest;
 using checkout::v1::OrderService;
 using checkout::v1::WorkItem;
 
-constexpr absl::string_view kImportedPrefix = "ord-";
-// The source of orders that were placed here.
-constexpr absl::string_view kHere = "halles:";
 constexpr int32_t kPageSize = 1000;
 constexpr absl::string_view kChanges =
     "place, cancel, return, exchange, prepare, ready, collect, ship, complete, delay, reroute";
 
 }  // namespace
 
-absl::StatusOr<GetImportedOrderRequest> NameOrder(const std::string& text) {
-  GetImportedOrderRequest request;
+GetOrderRequest NameOrder(const std::string& text) {
+  GetOrderRequest request;
   const size_t colon = text.find(':');
   if (colon != std::string::npos && colon > 0 && colon + 1 < text.size()) {
     request.mutable_external()->set_source(text.substr(0, colon));
     request.mutable_external()->set_external_id(text.substr(colon + 1));
-  } else if (absl::StartsWith(text, kImportedPrefix)) {
-    request.set_order_id(text);
   } else {
-    return UsageError(absl::StrCat("\"", text, "\" names no imported order: give its id (", kImportedPrefix,
-                                   "...) or SOURCE:ID, such as uci:536365"));
+    request.set_order_id(text);
   }
   return request;
 }
@@ -53,7 +45,8 @@ void OrderCommand::Register(Options& options) {
   settings.Text("request", "Request id: a repeated command is done once", &request);
   settings.Number("order-version", "Refuses unless the order has this version; 0: whichever", &version, 0, INT64_MAX);
   settings.Text("kind", "Of work: only late, stuck or contradictory", &kind);
-  settings.Text("location", "Of work: only this location", &location);
+  settings.Text("location", "Of return and exchange: location that receives the goods; of work: only this one",
+                &location);
   settings.Text("fulfilment", "Fulfilment, such as f1; of cancel empty: the whole order", &fulfilment);
   settings.Text("to", "Of reroute: location that shall do it", &to);
   settings.Text("cause", "Of cancel and delay: why, never personal", &cause);
@@ -78,34 +71,22 @@ absl::StatusOr<int> OrderCommand::Run(const Session& session) const {
   return UsageError(absl::StrCat("order cannot ", what, ": valid are show, work, ", kChanges));
 }
 
-// The id tells which it is: those of imported orders begin with "ord-", and no cart's may.
 absl::StatusOr<int> OrderCommand::Show(const Session& session, const std::string& order) const {
-  const bool here = absl::StartsWith(order, kHere);
-  if (here || (!absl::StrContains(order, ':') && !absl::StartsWith(order, kImportedPrefix))) {
-    checkout::v1::GetOrderRequest message;
-    message.set_order_id(order.substr(here ? kHere.size() : 0));
-    message.set_consistency_token(token);
-    ASSIGN_OR_RETURN(const auto answer,
-                     session.client.Call(&OrderService::Stub::GetOrder, *session.client.orders, message));
-    if (session.json) {
-      JsonWriter json;
-      WriteMessage(answer.order(), &json);
-      session.out << json.text() << "\n";
-    } else {
-      session.out << OrderText(answer.order(), session.out_width);
-    }
-    return kExitOk;
-  }
-  ASSIGN_OR_RETURN(GetImportedOrderRequest message, NameOrder(order));
+  GetOrderRequest message = NameOrder(order);
   message.set_consistency_token(token);
   ASSIGN_OR_RETURN(const auto answer,
-                   session.client.Call(&CheckoutService::Stub::GetImportedOrder, *session.client.checkout, message));
+                   session.client.Call(&OrderService::Stub::GetOrder, *session.client.orders, message));
   if (session.json) {
     JsonWriter json;
-    WriteImportedOrder(answer.order(), &json);
+    if (answer.has_imported()) {
+      WriteImportedOrder(answer.imported(), &json);
+    } else {
+      WriteMessage(answer.placed(), &json);
+    }
     session.out << json.text() << "\n";
   } else {
-    session.out << ImportedOrderText(answer.order(), session.out_width);
+    session.out << (answer.has_imported() ? ImportedOrderText(answer.imported(), session.out_width)
+                                          : OrderText(answer.placed(), session.out_width));
   }
   return kExitOk;
 }

@@ -177,7 +177,7 @@ void WriteEntry(const TimelineEntry& entry, JsonWriter* json) {
   json->BeginObject();
   json->Field("kind", EnumWord(customer_identity::v1::TimelineKind_Name(entry.kind()), "TIMELINE_KIND_"));
   json->Field("time", TimeJson(entry.time())).Field("channel", ChannelText(entry.channel()));
-  json->Field("site", entry.site_id()).Key("external");
+  json->Field("site", entry.site_id()).Field("location", entry.location_id()).Key("external");
   WriteExternal(entry.external(), json);
   json->Field("id", entry.id());
   if (entry.has_net()) {
@@ -186,6 +186,30 @@ void WriteEntry(const TimelineEntry& entry, JsonWriter* json) {
   }
   json->Field("lines", entry.lines()).Field("detail", entry.detail()).Field("event", entry.event()).EndObject();
 }
+
+namespace {
+
+// What is shown of a return of an imported order, wherever it was taken. Lifetime: the return outlives it.
+struct ReturnText {
+  std::string id;
+  const checkout::v1::ExternalRef* external;
+  const google::protobuf::Timestamp* time;
+  std::string site;
+  std::string location;
+  const common::v1::Money* net;
+};
+ReturnText TextOf(const checkout::v1::ImportedOrderReturn& taken) {
+  if (taken.has_here()) {
+    const checkout::v1::GoodsReturned& here = taken.here();
+    return {here.return_id(),      &here.sale().external(), &here.sale().recorded_time(),
+            here.sale().site_id(), here.location_id(),      &here.sale().net()};
+  }
+  const checkout::v1::LinkedReturn& elsewhere = taken.elsewhere();
+  return {elsewhere.return_id(), &elsewhere.external(), &elsewhere.recorded_time(), elsewhere.site_id(), "",
+          &elsewhere.net()};
+}
+
+}  // namespace
 
 void WriteImportedOrder(const checkout::v1::ImportedOrder& order, JsonWriter* json) {
   const checkout::v1::SaleRecord& sale = order.sale();
@@ -220,11 +244,12 @@ void WriteImportedOrder(const checkout::v1::ImportedOrder& order, JsonWriter* js
   }
   json->EndArray().Key("returns").BeginArray();
   for (const checkout::v1::ImportedOrderReturn& taken : order.returns()) {
-    const checkout::v1::LinkedReturn& linked = taken.linked_return();
-    json->BeginObject().Field("return_id", linked.return_id()).Key("external");
-    WriteExternal(linked.external(), json);
-    json->Field("time", TimeJson(linked.recorded_time())).Field("site", linked.site_id()).Key("net");
-    WriteMoney(linked.net(), json);
+    const ReturnText text = TextOf(taken);
+    json->BeginObject().Field("return_id", text.id).Field("taken", taken.has_here() ? "here" : "elsewhere");
+    json->Key("external");
+    WriteExternal(*text.external, json);
+    json->Field("time", TimeJson(*text.time)).Field("site", text.site).Field("location", text.location).Key("net");
+    WriteMoney(*text.net, json);
     json->Field("excess", taken.excess()).Field("event", taken.event()).EndObject();
   }
   json->EndArray().Field("event", order.event()).EndObject();
@@ -300,9 +325,14 @@ std::string ActivitiesText(const CustomerView& view, int width) {
 }
 
 std::string TimelineText(const google::protobuf::RepeatedPtrField<TimelineEntry>& entries, int width) {
-  std::vector<Column> columns = {
-      {"time"},      {"what"}, {"channel", false, false, 1}, {"site", false, true}, {"lines", true, false, 2},
-      {"net", true}, {"event"}};
+  std::vector<Column> columns = {{"time"},
+                                 {"what"},
+                                 {"channel", false, false, 1},
+                                 {"site", false, true},
+                                 {"location", false, true},
+                                 {"lines", true, false, 2},
+                                 {"net", true},
+                                 {"event"}};
   const bool detailed =
       std::any_of(entries.begin(), entries.end(), [](const TimelineEntry& entry) { return !entry.detail().empty(); });
   if (detailed) columns.insert(columns.end() - 1, {"detail", false, true, 3});
@@ -312,6 +342,7 @@ std::string TimelineText(const google::protobuf::RepeatedPtrField<TimelineEntry>
                                     KindText(entry.kind()),
                                     ChannelText(entry.channel()),
                                     entry.site_id(),
+                                    entry.location_id(),
                                     entry.lines() == 0 ? "" : Thousands(entry.lines()),
                                     entry.has_net() ? AmountText(entry.net()) : ""};
     if (detailed) row.push_back(entry.detail());
@@ -338,11 +369,17 @@ std::string ImportedOrderText(const checkout::v1::ImportedOrder& order, int widt
   }
   absl::StrAppend(&text, lines.Render(width));
   if (order.returns().empty()) return text;
-  Table returns({{"return"}, {"time"}, {"site", false, true}, {"net", true}, {"excess"}, {"event"}});
+  Table returns({{"return"},
+                 {"time"},
+                 {"site", false, true},
+                 {"location", false, true, 1},
+                 {"net", true},
+                 {"excess"},
+                 {"event"}});
   for (const checkout::v1::ImportedOrderReturn& taken : order.returns()) {
-    const checkout::v1::LinkedReturn& linked = taken.linked_return();
-    returns.Add({linked.external().external_id(), TimeText(linked.recorded_time().seconds()), linked.site_id(),
-                 AmountText(linked.net()), taken.excess() ? "yes" : "", taken.event()});
+    const ReturnText shown = TextOf(taken);
+    returns.Add({taken.has_here() ? shown.id : shown.external->external_id(), TimeText(shown.time->seconds()),
+                 shown.site, shown.location, AmountText(*shown.net), taken.excess() ? "yes" : "", taken.event()});
   }
   return absl::StrCat(text, "\n", returns.Render(width));
 }

@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "google/protobuf/repeated_ptr_field.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
+#include "halles/checkout/v1/order_service.pb.h"
 #include "halles/customer_identity/v1/customer_identity_service.pb.h"
 #include "halles/log/v1/envelope.pb.h"
 #include "services/hallesctl/json.h"

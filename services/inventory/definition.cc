@@ -6,7 +6,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/import_events.pb.h"
+#include "halles/checkout/v1/order_events.pb.h"
 #include "halles/inventory/v1/inventory_internal.pb.h"
 #include "halles/inventory/v1/inventory_service.pb.h"
 #include "libs/base/identifiers/identifier.h"
@@ -23,7 +24,9 @@ namespace {
 
 constexpr uint32_t kStateFoldVersion = 1;
 constexpr uint32_t kStockFoldVersion = 1;
-constexpr uint32_t kOrderEventType = 1;  // of checkout, see checkout_events.proto
+// Of checkout, as the protos of its events say.
+constexpr uint32_t kOrderEventType = 2;
+constexpr uint32_t kImportEventType = 3;
 
 constexpr auto kCheckLimits = [](const partition::Preparation&, const auto* request) { return Validate(*request); };
 
@@ -93,6 +96,8 @@ absl::Status ProjectAndName(store::Rows& view, const v1::StockEvent& event, cons
   return Project(view, event, context);
 }
 
+constexpr auto kReact = [](const auto& event, const partition::FactContext& context) { return React(event, context); };
+
 }  // namespace
 
 std::string TopicOf(absl::string_view sku) { return absl::StrCat("stock/", sku); }
@@ -105,7 +110,11 @@ void Define(host::Definitions* definitions) {
   definitions->views.push_back(std::move(stock));
 
   definitions->reactions.push_back(projection::ReactionOf<checkout::v1::OrderEvent>(
-      "stock-follows", ServiceId::kInventory, ServiceId::kCheckout, kOrderEventType, &React, ReactedFields()));
+      "stock-follows-orders", ServiceId::kInventory, ServiceId::kCheckout, kOrderEventType, kReact,
+      ReactedOrderFields()));
+  definitions->reactions.push_back(projection::ReactionOf<checkout::v1::ImportEvent>(
+      "stock-follows-imports", ServiceId::kInventory, ServiceId::kCheckout, kImportEventType, kReact,
+      ReactedImportFields()));
 
   definitions->schemas.AddState(ServiceId::kInventory, partition::WithRuntimeTables(StateSchema()))
       .AddView(ServiceId::kInventory, kStockView, kStockViewName, StockSchema());

@@ -8,11 +8,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/repeated_field.h"
+#include "halles/checkout/v1/import_events.visit.h"
+#include "halles/checkout/v1/order_events.visit.h"
 
 namespace halles::inventory {
 namespace {
 
-using checkout::v1::OrderEvent;
 using Requests = std::vector<v1::ApplyOrderFactRequest>;
 
 v1::ApplyOrderFactRequest RequestOf(v1::OrderFactKind kind, const std::string& sku,
@@ -70,34 +71,77 @@ void Return(const checkout::v1::GoodsReturned& returned, const partition::FactCo
   }
 }
 
-}  // namespace
+struct OrderReaction
+    : PassesOver<checkout::v1::CheckoutStarted, saga::v1::SagaAdvanced, checkout::v1::OrderRejected,
+                 checkout::v1::FulfilmentAdvanced, checkout::v1::FulfilmentDelayed, checkout::v1::RerouteStarted,
+                 checkout::v1::FulfilmentRerouted, checkout::v1::RerouteRefused, checkout::v1::ExchangeStarted,
+                 checkout::v1::ExchangeRejected> {
+  using PassesOver::operator();
 
-std::vector<v1::ApplyOrderFactRequest> React(const OrderEvent& event, const partition::FactContext& context) {
-  Requests requests;
-  // Checkout has many facts and most of them move no stock: those that do are named here, and in ReactedFields.
-  if (event.has_order_confirmed()) {
-    Commit(event.order_confirmed().fulfilments(), context, &requests);
-  } else if (event.has_order_cancelled()) {
-    for (const checkout::v1::Fulfilment& fulfilment : event.order_cancelled().fulfilments()) {
+  Requests operator()(const checkout::v1::OrderConfirmed& confirmed) const {
+    Requests requests;
+    Commit(confirmed.fulfilments(), context, &requests);
+    return requests;
+  }
+  Requests operator()(const checkout::v1::OrderCancelled& cancelled) const {
+    Requests requests;
+    for (const checkout::v1::Fulfilment& fulfilment : cancelled.fulfilments()) {
       Move(v1::ORDER_FACT_KIND_RELEASE, fulfilment, context, &requests);
     }
-  } else if (event.has_fulfilment_handed_over()) {
-    Move(v1::ORDER_FACT_KIND_SHIP, event.fulfilment_handed_over().fulfilment(), context, &requests);
-  } else if (event.has_fulfilment_ended()) {
-    Move(v1::ORDER_FACT_KIND_RELEASE, event.fulfilment_ended().fulfilment(), context, &requests);
-  } else if (event.has_goods_returned()) {
-    Return(event.goods_returned(), context, &requests);
-  } else if (event.has_exchange_committed()) {
-    Return(event.exchange_committed().returned(), context, &requests);
-    Commit(event.exchange_committed().fulfilments(), context, &requests);
+    return requests;
   }
-  return requests;
+  Requests operator()(const checkout::v1::FulfilmentHandedOver& handed_over) const {
+    Requests requests;
+    Move(v1::ORDER_FACT_KIND_SHIP, handed_over.fulfilment(), context, &requests);
+    return requests;
+  }
+  Requests operator()(const checkout::v1::FulfilmentEnded& ended) const {
+    Requests requests;
+    Move(v1::ORDER_FACT_KIND_RELEASE, ended.fulfilment(), context, &requests);
+    return requests;
+  }
+  Requests operator()(const checkout::v1::GoodsReturned& returned) const {
+    Requests requests;
+    Return(returned, context, &requests);
+    return requests;
+  }
+  Requests operator()(const checkout::v1::ExchangeCommitted& exchange) const {
+    Requests requests;
+    Return(exchange.returned(), context, &requests);
+    Commit(exchange.fulfilments(), context, &requests);
+    return requests;
+  }
+  Requests operator()(NoEvent) const { return {}; }
+
+  const partition::FactContext& context;
+};
+
+// What was imported moved no stock that is kept here. What comes back here does.
+struct ImportReaction : PassesOver<checkout::v1::OrderImported, checkout::v1::ReturnImported,
+                                   checkout::v1::ReturnAwaited, checkout::v1::ReturnLinked> {
+  using PassesOver::operator();
+
+  Requests operator()(const checkout::v1::GoodsReturned& returned) const {
+    Requests requests;
+    Return(returned, context, &requests);
+    return requests;
+  }
+  Requests operator()(NoEvent) const { return {}; }
+
+  const partition::FactContext& context;
+};
+
+}  // namespace
+
+Requests React(const checkout::v1::OrderEvent& event, const partition::FactContext& context) {
+  return Visit(event, OrderReaction{{}, context});
 }
 
-std::vector<int> ReactedFields() {
-  return {OrderEvent::kOrderConfirmedFieldNumber,       OrderEvent::kOrderCancelledFieldNumber,
-          OrderEvent::kFulfilmentHandedOverFieldNumber, OrderEvent::kFulfilmentEndedFieldNumber,
-          OrderEvent::kGoodsReturnedFieldNumber,        OrderEvent::kExchangeCommittedFieldNumber};
+Requests React(const checkout::v1::ImportEvent& event, const partition::FactContext& context) {
+  return Visit(event, ImportReaction{{}, context});
 }
+
+absl::Span<const int> ReactedOrderFields() { return kHandledFields<checkout::v1::OrderEvent, OrderReaction>; }
+absl::Span<const int> ReactedImportFields() { return kHandledFields<checkout::v1::ImportEvent, ImportReaction>; }
 
 }  // namespace halles::inventory

@@ -4,7 +4,9 @@
 
 #include <vector>
 
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "absl/types/span.h"
+#include "halles/checkout/v1/import_events.pb.h"
+#include "halles/checkout/v1/order_events.pb.h"
 #include "halles/inventory/v1/inventory_internal.pb.h"
 #include "libs/partition/domain.h"
 
@@ -13,9 +15,12 @@ namespace halles::inventory {
 // One request per SKU, hold and location that the fact is about, in their order; nothing for facts that move no stock.
 std::vector<v1::ApplyOrderFactRequest> React(const checkout::v1::OrderEvent& event,
                                              const partition::FactContext& context);
+std::vector<v1::ApplyOrderFactRequest> React(const checkout::v1::ImportEvent& event,
+                                             const partition::FactContext& context);
 
-// Fields of OrderEvent that React answers to.
-std::vector<int> ReactedFields();
+// Numbers of the fields of the events that it reacts to.
+absl::Span<const int> ReactedOrderFields();
+absl::Span<const int> ReactedImportFields();
 
 }  // namespace halles::inventory
 

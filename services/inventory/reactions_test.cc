@@ -42,7 +42,8 @@ void AddReturned(const std::string& sku, int64_t units, checkout::v1::Dispositio
 }
 
 // "COMMIT boot h A 3" for each request.
-std::vector<std::string> Asked(const OrderEvent& event) {
+template <class Event>
+std::vector<std::string> Asked(const Event& event) {
   partition::FactContext context;
   context.aggregate_id = "o";
   std::vector<std::string> lines;
@@ -94,6 +95,18 @@ TEST(React, PutsReturnedGoodsBackWhereTheyWereReceived) {
   EXPECT_THAT(Asked(event), ElementsAre("RETURN boot  C 1+2 order/o/return/r"));
 }
 
+TEST(React, PutsGoodsOfAnImportedOrderBackToo) {
+  checkout::v1::ImportEvent event;
+  checkout::v1::GoodsReturned& returned = *event.mutable_goods_returned();
+  returned.set_return_id("r");
+  returned.set_location_id("C");
+  AddReturned("boot", 1, checkout::v1::DISPOSITION_RESTOCK, &returned);
+  EXPECT_THAT(Asked(event), ElementsAre("RETURN boot  C 1+0 order/o/return/r"));
+  EXPECT_EQ(ReactedImportFields().size(), 1u);
+  event.mutable_order_imported();
+  EXPECT_THAT(Asked(event), IsEmpty());
+}
+
 TEST(React, TakesAnExchangeAsAReturnAndASale) {
   OrderEvent event;
   checkout::v1::ExchangeCommitted& exchange = *event.mutable_exchange_committed();
@@ -104,9 +117,10 @@ TEST(React, TakesAnExchangeAsAReturnAndASale) {
   EXPECT_THAT(Asked(event), ElementsAre("RETURN boot  C 1+0 order/o/return/x", "COMMIT boot o/x/boot  0"));
 }
 
-TEST(React, LeavesEverythingElseAloneAndNamesWhatItDoesNot) {
+TEST(React, IsAskedOnlyAboutFactsThatMoveStock) {
   const auto* const descriptor = OrderEvent::descriptor();
-  const std::vector<int> fields = ReactedFields();
+  const absl::Span<const int> fields = ReactedOrderFields();
+  EXPECT_EQ(fields.size(), 6u);
   for (int i = 0; i < descriptor->field_count(); ++i) {
     const auto* const field = descriptor->field(i);
     if (std::find(fields.begin(), fields.end(), field->number()) != fields.end()) continue;

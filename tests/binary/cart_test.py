@@ -15,6 +15,7 @@ from halles.checkout.v1 import cart_events_pb2 as carts
 from halles.checkout.v1 import cart_service_pb2 as cart_service
 from halles.checkout.v1 import cart_service_pb2_grpc as cart_grpc
 from halles.checkout.v1 import order_events_pb2 as order_events
+from halles.checkout.v1 import placement_pb2 as placement
 from halles.checkout.v1 import order_service_pb2 as order_service
 from halles.checkout.v1 import order_service_pb2_grpc as order_grpc
 from halles.inventory.v1 import inventory_events_pb2 as stock_events
@@ -53,7 +54,7 @@ class Carts(unittest.TestCase):
         request = cart_service.AddCartLinesRequest(
             request_id=new_id(),
             cart_id=cart_id,
-            origin=carts.Origin(channel=program.common.CHANNEL_WEB, site_id="web"),
+            origin=placement.Origin(channel=program.common.CHANNEL_WEB, site_id="web"),
             currency_code="EUR",
         )
         for line_id in line_ids:
@@ -86,11 +87,11 @@ class Carts(unittest.TestCase):
             ),
         )
         self.assertEqual((changed.version, changed.total.minor_units), (2, 2000))
-        sent = carts.Shipment(address_token="t-1", source_location_ids=["lyon"])
+        sent = placement.Shipment(address_token="t-1", source_location_ids=["lyon"])
         answer = self.call(
             "SetCartDelivery",
             cart_service.SetCartDeliveryRequest(
-                request_id=new_id(), cart_id=self.guest, delivery=carts.Delivery(shipment=sent)
+                request_id=new_id(), cart_id=self.guest, delivery=placement.Delivery(shipment=sent)
             ),
         )
         found = self.cart(self.guest, answer.consistency_token)
@@ -152,7 +153,7 @@ class Carts(unittest.TestCase):
         adding.lines[0].hold_id = holding.hold_id
         self.call("AddCartLines", adding)
         self.call("MergeCarts", self.merging(self.guest, self.account))
-        delivery = carts.Delivery(pickup=carts.Pickup(location_id="lyon"))
+        delivery = placement.Delivery(pickup=placement.Pickup(location_id="lyon"))
         self.call(
             "SetCartDelivery",
             cart_service.SetCartDeliveryRequest(request_id=new_id(), cart_id=self.account, delivery=delivery),

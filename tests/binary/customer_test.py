@@ -9,20 +9,21 @@ import time
 import unittest
 
 import program
-from halles.checkout.v1 import cart_events_pb2 as carts
 from halles.checkout.v1 import cart_service_pb2 as cart_service
 from halles.checkout.v1 import cart_service_pb2_grpc as cart_grpc
 from halles.checkout.v1 import order_events_pb2 as order_events
 from halles.checkout.v1 import order_service_pb2 as order_service
 from halles.checkout.v1 import order_service_pb2_grpc as order_grpc
+from halles.checkout.v1 import placement_pb2 as placement
+from halles.checkout.v1 import record_pb2 as record
 from halles.inventory.v1 import inventory_events_pb2 as stock_events
 from halles.inventory.v1 import inventory_service_pb2 as inventory
 from halles.inventory.v1 import inventory_service_pb2_grpc as inventory_grpc
 
 PHONE = program.common.Identifier(type=program.common.IDENTIFIER_TYPE_PHONE, value="+33612345678")
 NUMBER = program.named("ann").identifier
-WEB = carts.Origin(channel=program.common.CHANNEL_WEB, site_id="web")
-THIRD_SHOP = carts.Origin(channel=program.common.CHANNEL_SHOP, site_id="shop-3", device_id="till-1")
+WEB = placement.Origin(channel=program.common.CHANNEL_WEB, site_id="web")
+THIRD_SHOP = placement.Origin(channel=program.common.CHANNEL_SHOP, site_id="shop-3", device_id="till-1")
 PATIENCE = {"timeout": program.PATIENCE_S}
 
 
@@ -70,7 +71,7 @@ class Customer(unittest.TestCase):
         return self.send(self.carts.AddCartLines, request)
 
     def place(self):
-        delivery = carts.Delivery(pickup=carts.Pickup(location_id="shop-2"))
+        delivery = placement.Delivery(pickup=placement.Pickup(location_id="shop-2"))
         self.send(self.carts.SetCartDelivery, cart_service.SetCartDeliveryRequest(cart_id="ann-1", delivery=delivery))
         return self.send(self.orders.PlaceOrder, order_service.PlaceOrderRequest(cart_id="ann-1"))
 
@@ -109,13 +110,25 @@ class Customer(unittest.TestCase):
         self.assertEqual(view.placed_orders[0].fulfilments[0].location_id, "shop-2")
 
         # A line of the imported sale comes back in a shop that never saw it.
-        back = order_service.ReturnLinesRequest(order_id=imported.order_id, return_id="r1", origin=THIRD_SHOP)
-        back.lines.add(line_id="1", sku="SKU-0", units=1, disposition=order_events.DISPOSITION_RESTOCK)
+        back = order_service.ReturnLinesRequest(order_id=imported.order_id, return_id="r1", origin=THIRD_SHOP,
+                                                location_id="shop-3")
+        back.lines.add(line_id="1", sku="SKU-0", units=1, disposition=record.DISPOSITION_RESTOCK)
         returned = self.send(self.orders.ReturnLines, back)
         view = self.view(returned.consistency_token)
         self.assertEqual((view.returns, returned.net.minor_units), (1, -1990))
         self.assertEqual(view.net[0].money.minor_units, 3 * 3980 - 1990)
         self.assertIn("shop-3", view.sites)
+
+        # The same request answers the same, the order shows it, and no more comes back than was bought.
+        self.assertEqual(self.orders.ReturnLines(back, **PATIENCE).net, returned.net)
+        name = record.ExternalRef(source="binary-test", external_id="order-1")
+        shown = self.orders.GetOrder(order_service.GetOrderRequest(external=name), **PATIENCE).imported
+        self.assertEqual([(taken.here.return_id, taken.here.location_id) for taken in shown.returns], [("r1", "shop-3")])
+        more = order_service.ReturnLinesRequest()
+        more.CopyFrom(back)
+        more.request_id, more.return_id, more.lines[0].units = "customer-test/more", "r2", 2
+        refusal = program.refused(self.orders.ReturnLines, more)
+        self.assertEqual((refusal.reason, refusal.metadata["return_ids"]), ("RETURN_EXCEEDS_BOUGHT", "r1"))
         self.assertEqual(self.timeline(returned.consistency_token), [
             "RETURN", "FULFILMENT_COLLECTED", "FULFILMENT_READY", "FULFILMENT_PREPARED", "ORDER", "HOLD_PLACED",
             "CART_OPENED", "ORDER"])

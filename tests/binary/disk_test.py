@@ -11,7 +11,7 @@ import unittest
 
 import grpc
 import program
-from program import checkout, order, refused
+from program import checkout, order, orders, refused
 
 DISK = "24m"
 INSIDE = "HALLES_DISK_TEST_INSIDE"
@@ -71,9 +71,9 @@ class Disk(unittest.TestCase):
 
             # Queries go on, and so do refusals.
             for known in (0, max(acknowledged)):
-                request = checkout.GetImportedOrderRequest(order_id=acknowledged[known])
-                found = running.checkout.GetImportedOrder(request, timeout=program.PATIENCE_S)
-                self.assertEqual(found.order.order_id, acknowledged[known])
+                request = orders.GetOrderRequest(order_id=acknowledged[known])
+                found = running.orders.GetOrder(request, timeout=program.PATIENCE_S)
+                self.assertEqual(found.imported.order_id, acknowledged[known])
             view = running.identity.GetCustomerView(
                 program.identity.GetCustomerViewRequest(customer=program.named(1)), timeout=program.PATIENCE_S
             ).view
@@ -102,8 +102,8 @@ class Disk(unittest.TestCase):
     def expect_all(self, running, acknowledged):
         running.settled()
         for order_id in acknowledged.values():
-            request = checkout.GetImportedOrderRequest(order_id=order_id)
-            running.checkout.GetImportedOrder(request, timeout=program.PATIENCE_S)
+            request = orders.GetOrderRequest(order_id=order_id)
+            running.orders.GetOrder(request, timeout=program.PATIENCE_S)
         totals = running.checkout.GetTotals(checkout.GetTotalsRequest(), timeout=program.PATIENCE_S).rows[0].totals
         self.assertEqual(totals.orders, len(acknowledged))
         view = running.identity.GetCustomerView(

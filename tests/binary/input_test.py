@@ -6,7 +6,7 @@ import unittest
 
 import grpc
 import program
-from program import admin, checkout, common, decimal, identity, order, record, refused
+from program import admin, checkout, common, decimal, identity, order, orders, record, refused
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 LARGEST = 2**63 - 1
@@ -87,7 +87,7 @@ class BadInput(unittest.TestCase):
             "return_record.external.external_id",
         )
         self.expect(
-            refused(self.program.checkout.GetImportedOrder, checkout.GetImportedOrderRequest()),
+            refused(self.program.orders.GetOrder, orders.GetOrderRequest()),
             INVALID,
             "INVALID_FIELD",
             "order_id",
@@ -116,9 +116,9 @@ class BadInput(unittest.TestCase):
         self.assertEqual(refusal.metadata, {"path": "order.lines[2]", "field_number": "99"})
 
     def test_unknown_fields_of_queries_are_ignored(self):
-        request = with_unknown_field(checkout.GetImportedOrderRequest(order_id=self.first.order_id), 4711)
-        found = self.program.checkout.GetImportedOrder(request, timeout=program.PATIENCE_S)
-        self.assertEqual(found.order.order_id, self.first.order_id)
+        request = with_unknown_field(orders.GetOrderRequest(order_id=self.first.order_id), 4711)
+        found = self.program.orders.GetOrder(request, timeout=program.PATIENCE_S)
+        self.assertEqual(found.imported.order_id, self.first.order_id)
 
     def test_bytes_that_are_no_message(self):
         call = self.program.channel.unary_unary("/halles.checkout.v1.CheckoutService/ImportOrder")
@@ -213,8 +213,8 @@ class BadInput(unittest.TestCase):
             with self.subTest(token=token):
                 for call, request in [
                     (
-                        self.program.checkout.GetImportedOrder,
-                        checkout.GetImportedOrderRequest(order_id="x", consistency_token=token),
+                        self.program.orders.GetOrder,
+                        orders.GetOrderRequest(order_id="x", consistency_token=token),
                     ),
                     (self.program.checkout.GetTotals, checkout.GetTotalsRequest(consistency_token=token)),
                     (
@@ -271,8 +271,8 @@ class BadInput(unittest.TestCase):
     def test_what_nobody_knows(self):
         self.expect(
             refused(
-                self.program.checkout.GetImportedOrder,
-                checkout.GetImportedOrderRequest(order_id="ord-00000000000000000000000000"),
+                self.program.orders.GetOrder,
+                orders.GetOrderRequest(order_id="ord-00000000000000000000000000"),
             ),
             grpc.StatusCode.NOT_FOUND,
             "ORDER_UNKNOWN",

@@ -214,8 +214,8 @@ class Operate(unittest.TestCase):
             self.assertIsNotNone(running.await_line(lambda line: line["msg"] == "ended"))
             with program.serving(data) as again:
                 for order_id in acknowledged:
-                    request = program.checkout.GetImportedOrderRequest(order_id=order_id)
-                    again.checkout.GetImportedOrder(request, timeout=program.PATIENCE_S)
+                    request = program.orders.GetOrderRequest(order_id=order_id)
+                    again.orders.GetOrder(request, timeout=program.PATIENCE_S)
             print(f"drained in {seconds:.2f} s behind {len(acknowledged)} acknowledgements")
 
 

@@ -38,6 +38,8 @@ from halles.admin.v1 import admin_service_pb2_grpc as admin_grpc  # noqa: E402
 from halles.checkout.v1 import record_pb2 as record  # noqa: E402
 from halles.checkout.v1 import checkout_service_pb2 as checkout  # noqa: E402
 from halles.checkout.v1 import checkout_service_pb2_grpc as checkout_grpc  # noqa: E402
+from halles.checkout.v1 import order_service_pb2 as orders  # noqa: E402
+from halles.checkout.v1 import order_service_pb2_grpc as orders_grpc  # noqa: E402
 from halles.common.v1 import common_pb2 as common  # noqa: E402
 from halles.customer_identity.v1 import customer_identity_service_pb2 as identity  # noqa: E402
 from halles.customer_identity.v1 import customer_identity_service_pb2_grpc as identity_grpc  # noqa: E402
@@ -138,6 +140,7 @@ class Program:
             self.target, options=[("grpc.max_send_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
         )
         self.checkout = checkout_grpc.CheckoutServiceStub(self.channel)
+        self.orders = orders_grpc.OrderServiceStub(self.channel)
         self.identity = identity_grpc.CustomerIdentityServiceStub(self.channel)
         self.admin = admin_grpc.AdminServiceStub(self.channel)
         return self

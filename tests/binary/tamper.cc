@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/import_events.pb.h"
 #include "libs/base/slot.h"
 #include "libs/store/alter_rows.h"
 #include "libs/store/store.h"

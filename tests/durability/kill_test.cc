@@ -21,6 +21,7 @@
 #include "google/protobuf/util/json_util.h"
 #include "halles/admin/v1/admin_service.grpc.pb.h"
 #include "halles/checkout/v1/checkout_service.grpc.pb.h"
+#include "halles/checkout/v1/order_service.grpc.pb.h"
 #include "halles/customer_identity/v1/customer_identity_service.grpc.pb.h"
 #include "tests/durability/import_load.h"
 #include "tests/durability/process.h"
@@ -73,15 +74,15 @@ void FlushUntilTheEnd(const std::shared_ptr<grpc::Channel>& channel) {
 
 // How many of the orders whose answer never came were recorded all the same.
 size_t Recorded(const Program& program, const std::vector<Fact>& unknown) {
-  checkout::v1::CheckoutService::Stub stub(program.channel());
+  checkout::v1::OrderService::Stub stub(program.channel());
   size_t recorded = 0;
   for (const Fact& fact : unknown) {
     if (fact.is_return) continue;
-    checkout::v1::GetImportedOrderRequest request;
+    checkout::v1::GetOrderRequest request;
     request.mutable_external()->set_source("kill-test");
     request.mutable_external()->set_external_id(ExternalIdOf(fact.number));
-    checkout::v1::GetImportedOrderResponse response;
-    const grpc::Status status = Ask(stub, &checkout::v1::CheckoutService::Stub::GetImportedOrder, request, &response);
+    checkout::v1::GetOrderResponse response;
+    const grpc::Status status = Ask(stub, &checkout::v1::OrderService::Stub::GetOrder, request, &response);
     EXPECT_TRUE(status.ok() || status.error_code() == grpc::StatusCode::NOT_FOUND) << status.error_message();
     recorded += status.ok();
   }
@@ -89,26 +90,26 @@ size_t Recorded(const Program& program, const std::vector<Fact>& unknown) {
 }
 
 void ExpectEachThere(const Program& program, const std::map<uint64_t, Fact>& facts) {
-  checkout::v1::CheckoutService::Stub stub(program.channel());
+  checkout::v1::OrderService::Stub stub(program.channel());
   std::map<uint64_t, std::set<std::string>> returns;
   for (const auto& [number, fact] : facts) {
     if (fact.is_return) returns[fact.original].insert(fact.id);
   }
   for (const auto& [number, fact] : facts) {
     if (fact.is_return) continue;
-    checkout::v1::GetImportedOrderRequest request;
+    checkout::v1::GetOrderRequest request;
     request.set_order_id(fact.id);
     // The token of the acknowledgement: its record must still be where it was said to be.
     request.set_consistency_token(fact.token);
-    checkout::v1::GetImportedOrderResponse response;
-    const grpc::Status status = Ask(stub, &checkout::v1::CheckoutService::Stub::GetImportedOrder, request, &response);
+    checkout::v1::GetOrderResponse response;
+    const grpc::Status status = Ask(stub, &checkout::v1::OrderService::Stub::GetOrder, request, &response);
     ASSERT_TRUE(status.ok()) << ExternalIdOf(number) << " was acknowledged and is lost: " << status.error_message();
-    ASSERT_EQ(response.order().sale().external().external_id(), ExternalIdOf(number));
-    ASSERT_EQ(response.order().sale().net().minor_units(), fact.net_minor_units);
-    ASSERT_EQ(response.order().sale().lines_size(), fact.lines);
+    ASSERT_EQ(response.imported().sale().external().external_id(), ExternalIdOf(number));
+    ASSERT_EQ(response.imported().sale().net().minor_units(), fact.net_minor_units);
+    ASSERT_EQ(response.imported().sale().lines_size(), fact.lines);
     std::set<std::string> linked;
-    for (const auto& back : response.order().returns()) {
-      ASSERT_TRUE(linked.insert(back.linked_return().return_id()).second) << "a return is linked twice";
+    for (const auto& back : response.imported().returns()) {
+      ASSERT_TRUE(linked.insert(back.elsewhere().return_id()).second) << "a return is linked twice";
     }
     ASSERT_EQ(linked, returns[number]) << ExternalIdOf(number);
   }

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <set>
+#include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -16,7 +18,7 @@
 #include "libs/saga/saga.h"
 #include "services/checkout/cart/commands.h"
 #include "services/checkout/cart/state.h"
-#include "services/checkout/imports/state.h"
+#include "services/checkout/commands.h"
 #include "services/checkout/numbers/commands.h"
 #include "services/checkout/numbers/state.h"
 #include "services/checkout/order/commands.h"
@@ -38,6 +40,17 @@ constexpr char kPlace[] = "paris";
 constexpr char kSite[] = "web";
 
 std::string SkuName(size_t index) { return absl::StrCat("sku-", index); }
+
+absl::Status Evolve(store::Rows& rows, const shop::CartEvent& event, const partition::FactContext& context) {
+  return checkout::cart::Evolve(rows, event, context);
+}
+absl::Status Evolve(store::Rows& rows, const shop::OrderEvent& event, const partition::FactContext& context) {
+  return checkout::order::Evolve(rows, event, context);
+}
+template <typename... Events>
+absl::Status Evolve(store::Rows& rows, const std::variant<Events...>& event, const partition::FactContext& context) {
+  return std::visit([&](const auto& one) { return Evolve(rows, one, context); }, event);
+}
 
 partition::FactContext At(SlotId slot, Position position, UnixMicros now) {
   partition::FactContext context;
@@ -100,10 +113,10 @@ void World::Command(const Request& request) {
   partition::CommandContext context;
   context.now = now_;
   const auto decision = [&] {
-    if constexpr (requires { checkout::order::Decide(checkout_, request, context); }) {
-      return checkout::order::Decide(checkout_, request, context);
-    } else {
+    if constexpr (requires { checkout::Decide(checkout_, request, context); }) {
       return checkout::Decide(checkout_, request, context);
+    } else {
+      return checkout::cart::Decide(checkout_, request, context);
     }
   }();
   if (!decision.ok()) {
@@ -115,12 +128,19 @@ void World::Command(const Request& request) {
   Send(decision->calls);
 }
 
-void World::Record(const std::vector<partition::Fact<shop::OrderEvent>>& facts) {
+template <typename Event>
+void World::Record(const std::vector<partition::Fact<Event>>& facts) {
   const absl::Status evolved =
-      EvolveAll(facts, &checkout_, At(kCheckoutSlot, next_checkout_++, now_), &checkout::Evolve);
+      EvolveAll(facts, &checkout_, At(kCheckoutSlot, next_checkout_++, now_),
+                [](store::Rows& rows, const auto& event, const partition::FactContext& context) {
+                  return Evolve(rows, event, context);
+                });
   if (!evolved.ok()) fault_ = evolved.ToString();
-  for (const auto& fact : facts) {
-    if (fact.event.has_order_confirmed() || fact.event.has_order_cancelled()) facts_.push_back(fact.event);
+  if constexpr (!std::is_same_v<Event, shop::CartEvent>) {
+    for (const partition::Fact<Event>& fact : facts) {
+      const auto* event = std::get_if<shop::OrderEvent>(&fact.event);
+      if (event != nullptr && (event->has_order_confirmed() || event->has_order_cancelled())) facts_.push_back(*event);
+    }
   }
 }
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/order_events.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/hash.h"
 #include "libs/partition/domain.h"
@@ -74,7 +74,8 @@ class World {
 
   template <typename Request>
   void Command(const Request& request);
-  void Record(const std::vector<partition::Fact<checkout::v1::OrderEvent>>& facts);
+  template <typename Event>
+  void Record(const std::vector<partition::Fact<Event>>& facts);
   void Send(const std::vector<partition::OutgoingCall>& calls);
   void Execute(const partition::OutgoingCall& call);
   template <typename Request, typename Decide, typename Evolve>

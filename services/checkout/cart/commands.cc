@@ -1,6 +1,7 @@
 // Decides on carts: what goes in and out of them, and how one is merged into another.
 #include "services/checkout/cart/commands.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <utility>
@@ -11,25 +12,22 @@
 #include "libs/base/hash.h"
 #include "libs/base/identifiers/identifier.h"
 #include "libs/base/status.h"
+#include "services/checkout/amounts.h"
 #include "services/checkout/cart/checks.h"
 #include "services/checkout/cart/state.h"
-#include "services/checkout/imports/record.h"
+#include "services/checkout/checks.h"
+#include "services/checkout/versions.h"
 
-namespace halles::checkout {
+namespace halles::checkout::cart {
 namespace {
 
 using partition::Decision;
 using partition::Fact;
 using Identifiers = google::protobuf::RepeatedPtrField<common::v1::Identifier>;
 
-absl::Status Refused(v1::RejectReason reason, const absl::Status& finding) {
-  if (finding.ok()) return finding;
-  return Reject(reason, finding.message(), {{"field", MetadataOf(finding, "field")}});
-}
-
 template <class Request>
 absl::Status CheckShape(const Request& request) {
-  return Refused(v1::REJECT_REASON_MALFORMED_COMMAND, Validate(request));
+  return Malformed(Validate(request));
 }
 
 template <class Request>
@@ -57,20 +55,20 @@ absl::Status UnknownCart(const std::string& cart_id) {
 // The cart of a command that changes an open one.
 template <class Request>
 absl::StatusOr<rows::CartRow> OpenCart(const store::RowReader& state, const Request& request) {
-  std::optional<rows::CartRow> cart = cart::Find(state, OrderId::FromString(request.cart_id()));
+  std::optional<rows::CartRow> cart = Find(state, OrderId::FromString(request.cart_id()));
   if (!cart.has_value()) return UnknownCart(request.cart_id());
   RETURN_IF_ERROR(CheckOpen(*cart, request.cart_id()));
   RETURN_IF_ERROR(CheckVersion(request, cart->version()));
   return *std::move(cart);
 }
 
-v1::OrderEvent& AddFact(const std::string& cart_id, std::vector<Fact<v1::OrderEvent>>* facts) {
-  return facts->emplace_back(Fact<v1::OrderEvent>{cart_id, {}, 0}).event;
+v1::CartEvent& AddFact(const std::string& cart_id, std::vector<Fact<v1::CartEvent>>* facts) {
+  return facts->emplace_back(Fact<v1::CartEvent>{cart_id, {}, 0}).event;
 }
 
 // A fact unless nobody is named, or nobody else.
 void SetCustomer(const std::string& cart_id, const Identifiers& before, Identifiers now,
-                 std::vector<Fact<v1::OrderEvent>>* facts) {
+                 std::vector<Fact<v1::CartEvent>>* facts) {
   if (now.empty()) return;
   SortIdentifiers(&now);
   bool same = before.size() == now.size();
@@ -80,8 +78,8 @@ void SetCustomer(const std::string& cart_id, const Identifiers& before, Identifi
 }
 
 // The version that the cart has once the facts are recorded.
-int64_t VersionWith(const rows::CartRow& cart, const std::vector<Fact<v1::OrderEvent>>& facts) {
-  return facts.empty() ? cart.version() : cart::NextVersion(cart);
+int64_t VersionWith(const rows::CartRow& cart, const std::vector<Fact<v1::CartEvent>>& facts) {
+  return facts.empty() ? cart.version() : NextVersion(cart);
 }
 
 void SetTotal(const rows::CartRow& cart, int64_t minor_units, common::v1::Money* total) {
@@ -89,7 +87,19 @@ void SetTotal(const rows::CartRow& cart, int64_t minor_units, common::v1::Money*
   total->set_minor_units(minor_units);
 }
 
-// What lines add to a cart; nullopt when it does not fit.
+// Sets what a line costs; false when that does not fit.
+bool SetAmount(absl::string_view currency_code, v1::CartLine* line) {
+  const absl::StatusOr<int64_t> amount = AmountOf(line->units(), line->unit_price(), currency_code);
+  if (amount.ok()) *line->mutable_amount() = MoneyOf(currency_code, *amount);
+  return amount.ok();
+}
+
+bool ArePricedIn(absl::string_view currency_code, const google::protobuf::RepeatedPtrField<v1::CartLine>& lines) {
+  return std::all_of(lines.begin(), lines.end(),
+                     [&](const v1::CartLine& line) { return line.amount().currency_code() == currency_code; });
+}
+
+// What lines, whose amounts are set, add to a cart; nullopt when it does not fit.
 struct Sums {
   int64_t lines = 0;
   int64_t bytes = 0;
@@ -99,16 +109,15 @@ template <class Lines>
 std::optional<Sums> AddUp(const rows::CartRow& cart, const Lines& lines) {
   Sums sums{cart.lines(), cart.line_bytes(), cart.total_minor_units()};
   for (const v1::CartLine& line : lines) {
-    const absl::StatusOr<int64_t> amount = cart::AmountOf(line, cart.currency_code());
-    if (!amount.ok() || __builtin_add_overflow(sums.minor_units, *amount, &sums.minor_units)) return std::nullopt;
+    if (__builtin_add_overflow(sums.minor_units, line.amount().minor_units(), &sums.minor_units)) return std::nullopt;
     ++sums.lines;
-    sums.bytes += cart::BytesOf(line);
+    sums.bytes += BytesOf(line);
   }
   return sums;
 }
 
 bool HasLine(const store::RowReader& state, const std::string& cart_id, const std::string& line_id) {
-  return cart::kCartLines.Contains(state, {OrderId::FromString(cart_id), LineId::FromString(line_id)});
+  return kCartLines.Contains(state, {OrderId::FromString(cart_id), LineId::FromString(line_id)});
 }
 
 // An id that no line of the target has: its own when that is free, else one made of where it comes from.
@@ -130,27 +139,27 @@ std::string WhyNot(const rows::CartRow& into, const v1::TakeCartRequest& request
   const v1::CartGiven& given = request.given();
   if (into.state() != v1::CART_STATE_OPEN) return absl::StrCat("it is not open: ", v1::CartState_Name(into.state()));
   if (into.currency_code() != given.currency_code()) return "it has another currency";
-  if (into.answers_size() >= cart::kMergesMax && cart::AnsweredUpTo(into, request.from_cart_id()) == 0) {
+  if (into.answers_size() >= kMergesMax && AnsweredUpTo(into, request.from_cart_id()) == 0) {
     return "too many carts were merged into it";
   }
   for (const v1::CartLine& line : lines) {
-    if (line.origins_size() > cart::kOriginsMax) return "a line was in too many carts";
+    if (line.origins_size() > kOriginsMax) return "a line was in too many carts";
   }
   const std::optional<Sums> sums = AddUp(into, lines);
   if (!sums.has_value()) return "the total would not fit 64 bits of minor units";
-  if (sums->lines > cart::kLinesMax || sums->bytes > cart::kLineBytesMax) return "it would be too long";
+  if (sums->lines > kLinesMax || sums->bytes > kLineBytesMax) return "it would be too long";
   return "";
 }
 
 }  // namespace
 
-absl::StatusOr<Decision<v1::AddCartLinesResponse, v1::OrderEvent>> Decide(const store::RowReader& state,
-                                                                          const v1::AddCartLinesRequest& request,
-                                                                          const partition::CommandContext&) {
+absl::StatusOr<Decision<v1::AddCartLinesResponse, v1::CartEvent>> Decide(const store::RowReader& state,
+                                                                         const v1::AddCartLinesRequest& request,
+                                                                         const partition::CommandContext&) {
   RETURN_IF_ERROR(CheckShapeOfCustomer(request));
   const std::string& id = request.cart_id();
-  Decision<v1::AddCartLinesResponse, v1::OrderEvent> decision;
-  std::optional<rows::CartRow> cart = cart::Find(state, OrderId::FromString(id));
+  Decision<v1::AddCartLinesResponse, v1::CartEvent> decision;
+  std::optional<rows::CartRow> cart = Find(state, OrderId::FromString(id));
   if (cart.has_value()) RETURN_IF_ERROR(CheckOpen(*cart, id));
   RETURN_IF_ERROR(CheckVersion(request, cart.has_value() ? cart->version() : 0));
   if (!cart.has_value()) {
@@ -158,7 +167,7 @@ absl::StatusOr<Decision<v1::AddCartLinesResponse, v1::OrderEvent>> Decide(const 
     v1::CartOpened& opened = *AddFact(id, &decision.facts).mutable_cart_opened();
     *opened.mutable_origin() = request.origin();
     opened.set_currency_code(request.currency_code());
-    opened.set_life_seconds(cart::kLifeSeconds);
+    opened.set_life_seconds(kLifeSeconds);
   }
   if (cart->currency_code() != request.currency_code()) {
     return Reject(v1::REJECT_REASON_CURRENCY_DIFFERS,
@@ -170,49 +179,50 @@ absl::StatusOr<Decision<v1::AddCartLinesResponse, v1::OrderEvent>> Decide(const 
     return Reject(v1::REJECT_REASON_LINE_EXISTS, absl::StrCat("the cart has a line ", line.line_id(), " already"),
                   {{"cart_id", id}, {"line_id", line.line_id()}});
   }
-  const std::optional<Sums> sums = AddUp(*cart, request.lines());
-  const int64_t lines = int64_t{cart->lines()} + request.lines_size();
-  if (lines > cart::kLinesMax || (sums.has_value() && sums->bytes > cart::kLineBytesMax)) {
-    return Reject(
-        v1::REJECT_REASON_CART_FULL,
-        absl::StrCat("a cart has at most ", cart::kLinesMax, " lines of ", cart::kLineBytesMax, " bytes in all"),
-        {{"cart_id", id}, {"lines", absl::StrCat(cart->lines())}});
+  google::protobuf::RepeatedPtrField<v1::CartLine> lines = request.lines();
+  const bool priced = std::all_of(lines.begin(), lines.end(),
+                                  [&](v1::CartLine& line) { return SetAmount(cart->currency_code(), &line); });
+  const std::optional<Sums> sums = priced ? AddUp(*cart, lines) : std::nullopt;
+  if (cart->lines() + lines.size() > kLinesMax || (sums.has_value() && sums->bytes > kLineBytesMax)) {
+    return Reject(v1::REJECT_REASON_CART_FULL,
+                  absl::StrCat("a cart has at most ", kLinesMax, " lines of ", kLineBytesMax, " bytes in all"),
+                  {{"cart_id", id}, {"lines", absl::StrCat(cart->lines())}});
   }
   if (!sums.has_value()) return Overflows(id);
 
   SetCustomer(id, cart->identifiers(), request.identifiers(), &decision.facts);
   v1::CartLinesAdded& added = *AddFact(id, &decision.facts).mutable_cart_lines_added();
-  *added.mutable_lines() = request.lines();
+  *added.mutable_lines() = std::move(lines);
   *added.mutable_origin() = request.origin();
-  decision.response.set_version(cart::NextVersion(*cart));
+  decision.response.set_version(NextVersion(*cart));
   SetTotal(*cart, sums->minor_units, decision.response.mutable_total());
   return decision;
 }
 
-absl::StatusOr<Decision<v1::ChangeCartLineResponse, v1::OrderEvent>> Decide(const store::RowReader& state,
-                                                                            const v1::ChangeCartLineRequest& request,
-                                                                            const partition::CommandContext&) {
+absl::StatusOr<Decision<v1::ChangeCartLineResponse, v1::CartEvent>> Decide(const store::RowReader& state,
+                                                                           const v1::ChangeCartLineRequest& request,
+                                                                           const partition::CommandContext&) {
   RETURN_IF_ERROR(CheckShape(request));
   ASSIGN_OR_RETURN(rows::CartRow cart, OpenCart(state, request));
   const auto line =
-      cart::kCartLines.Get(state, {OrderId::FromString(request.cart_id()), LineId::FromString(request.line_id())});
+      kCartLines.Get(state, {OrderId::FromString(request.cart_id()), LineId::FromString(request.line_id())});
   if (!line.has_value()) {
     return Reject(v1::REJECT_REASON_LINE_UNKNOWN, absl::StrCat("the cart has no line ", request.line_id()),
                   {{"cart_id", request.cart_id()}, {"line_id", request.line_id()}});
   }
-  Decision<v1::ChangeCartLineResponse, v1::OrderEvent> decision;
+  Decision<v1::ChangeCartLineResponse, v1::CartEvent> decision;
   if (line->line().units() != request.units()) {
-    cart.set_total_minor_units(cart.total_minor_units() - line->amount_minor_units());
-    if (request.units() > 0) {
-      v1::CartLine now = line->line();
-      now.set_units(request.units());
-      const std::optional<Sums> sums = AddUp(cart, std::vector<v1::CartLine>{std::move(now)});
-      if (!sums.has_value()) return Overflows(request.cart_id());
-      cart.set_total_minor_units(sums->minor_units);
-    }
+    cart.set_total_minor_units(cart.total_minor_units() - line->line().amount().minor_units());
+    std::vector<v1::CartLine> now = {line->line()};
+    now[0].set_units(request.units());
+    if (!SetAmount(cart.currency_code(), &now[0])) return Overflows(request.cart_id());
+    const std::optional<Sums> sums = AddUp(cart, now);
+    if (!sums.has_value()) return Overflows(request.cart_id());
+    cart.set_total_minor_units(sums->minor_units);
     v1::CartLineChanged& changed = *AddFact(request.cart_id(), &decision.facts).mutable_cart_line_changed();
     changed.set_line_id(request.line_id());
     changed.set_units(request.units());
+    *changed.mutable_amount() = now[0].amount();
     *changed.mutable_origin() = request.origin();
   }
   decision.response.set_version(VersionWith(cart, decision.facts));
@@ -220,12 +230,12 @@ absl::StatusOr<Decision<v1::ChangeCartLineResponse, v1::OrderEvent>> Decide(cons
   return decision;
 }
 
-absl::StatusOr<Decision<v1::SetCartDeliveryResponse, v1::OrderEvent>> Decide(const store::RowReader& state,
-                                                                             const v1::SetCartDeliveryRequest& request,
-                                                                             const partition::CommandContext&) {
+absl::StatusOr<Decision<v1::SetCartDeliveryResponse, v1::CartEvent>> Decide(const store::RowReader& state,
+                                                                            const v1::SetCartDeliveryRequest& request,
+                                                                            const partition::CommandContext&) {
   RETURN_IF_ERROR(CheckShapeOfCustomer(request));
   ASSIGN_OR_RETURN(const rows::CartRow cart, OpenCart(state, request));
-  Decision<v1::SetCartDeliveryResponse, v1::OrderEvent> decision;
+  Decision<v1::SetCartDeliveryResponse, v1::CartEvent> decision;
   SetCustomer(request.cart_id(), cart.identifiers(), request.identifiers(), &decision.facts);
   if (store::SerializeRow(cart.delivery()) != store::SerializeRow(request.delivery())) {
     *AddFact(request.cart_id(), &decision.facts).mutable_cart_delivery_set()->mutable_delivery() = request.delivery();
@@ -234,24 +244,24 @@ absl::StatusOr<Decision<v1::SetCartDeliveryResponse, v1::OrderEvent>> Decide(con
   return decision;
 }
 
-absl::StatusOr<Decision<v1::SetCartCustomerResponse, v1::OrderEvent>> Decide(const store::RowReader& state,
-                                                                             const v1::SetCartCustomerRequest& request,
-                                                                             const partition::CommandContext&) {
+absl::StatusOr<Decision<v1::SetCartCustomerResponse, v1::CartEvent>> Decide(const store::RowReader& state,
+                                                                            const v1::SetCartCustomerRequest& request,
+                                                                            const partition::CommandContext&) {
   RETURN_IF_ERROR(CheckShapeOfCustomer(request));
   ASSIGN_OR_RETURN(const rows::CartRow cart, OpenCart(state, request));
-  Decision<v1::SetCartCustomerResponse, v1::OrderEvent> decision;
+  Decision<v1::SetCartCustomerResponse, v1::CartEvent> decision;
   SetCustomer(request.cart_id(), cart.identifiers(), request.identifiers(), &decision.facts);
   decision.response.set_version(VersionWith(cart, decision.facts));
   return decision;
 }
 
-absl::StatusOr<Decision<v1::MergeCartsResponse, v1::OrderEvent>> Decide(const store::RowReader& state,
-                                                                        const v1::MergeCartsRequest& request,
-                                                                        const partition::CommandContext&) {
+absl::StatusOr<Decision<v1::MergeCartsResponse, v1::CartEvent>> Decide(const store::RowReader& state,
+                                                                       const v1::MergeCartsRequest& request,
+                                                                       const partition::CommandContext&) {
   RETURN_IF_ERROR(CheckShape(request));
   const OrderId id = OrderId::FromString(request.cart_id());
-  Decision<v1::MergeCartsResponse, v1::OrderEvent> decision;
-  if (const std::optional<rows::CartRow> cart = cart::Find(state, id); cart.has_value()) {
+  Decision<v1::MergeCartsResponse, v1::CartEvent> decision;
+  if (const std::optional<rows::CartRow> cart = Find(state, id); cart.has_value()) {
     const bool given = cart->state() == v1::CART_STATE_MERGING || cart->state() == v1::CART_STATE_MERGED;
     if (given && cart->into_cart_id() == request.into_cart_id()) {
       decision.response.set_merge(cart->merges());
@@ -261,7 +271,7 @@ absl::StatusOr<Decision<v1::MergeCartsResponse, v1::OrderEvent>> Decide(const st
   ASSIGN_OR_RETURN(const rows::CartRow cart, OpenCart(state, request));
   v1::CartGiven& given = *AddFact(request.cart_id(), &decision.facts).mutable_cart_given();
   given.set_into_cart_id(request.into_cart_id());
-  for (rows::CartLineRow& line : cart::LinesOf(state, id)) *given.add_lines() = std::move(*line.mutable_line());
+  for (rows::CartLineRow& line : LinesOf(state, id)) *given.add_lines() = std::move(*line.mutable_line());
   *given.mutable_identifiers() = cart.identifiers();
   *given.mutable_origin() = cart.origin();
   given.set_currency_code(cart.currency_code());
@@ -271,25 +281,25 @@ absl::StatusOr<Decision<v1::MergeCartsResponse, v1::OrderEvent>> Decide(const st
   return decision;
 }
 
-absl::StatusOr<Decision<v1::UndoMergeCartsResponse, v1::OrderEvent>> Decide(const store::RowReader& state,
-                                                                            const v1::UndoMergeCartsRequest& request,
-                                                                            const partition::CommandContext&) {
+absl::StatusOr<Decision<v1::UndoMergeCartsResponse, v1::CartEvent>> Decide(const store::RowReader& state,
+                                                                           const v1::UndoMergeCartsRequest& request,
+                                                                           const partition::CommandContext&) {
   RETURN_IF_ERROR(CheckShape(request));
   ASSIGN_OR_RETURN(const rows::CartRow cart, OpenCart(state, request));
   for (const rows::MergeAnswer& answer : cart.answers()) {
     if (answer.cart_id() != request.from_cart_id() || !answer.taken()) continue;
-    Decision<v1::UndoMergeCartsResponse, v1::OrderEvent> decision;
+    Decision<v1::UndoMergeCartsResponse, v1::CartEvent> decision;
     v1::CartMergeUndone& undone = *AddFact(request.cart_id(), &decision.facts).mutable_cart_merge_undone();
     undone.set_from_cart_id(request.from_cart_id());
     undone.set_merge(answer.merge());
-    for (rows::CartLineRow& row : cart::LinesOf(state, OrderId::FromString(request.cart_id()))) {
-      if (!cart::CameFrom(row.line(), request.from_cart_id())) continue;
+    for (rows::CartLineRow& row : LinesOf(state, OrderId::FromString(request.cart_id()))) {
+      if (!CameFrom(row.line(), request.from_cart_id())) continue;
       v1::CartLine& line = *undone.add_lines();
       line = std::move(*row.mutable_line());
       line.set_line_id(line.origins(line.origins_size() - 1).line_id());
       line.mutable_origins()->RemoveLast();
     }
-    decision.response.set_version(cart::NextVersion(cart));
+    decision.response.set_version(NextVersion(cart));
     decision.response.set_lines(undone.lines_size());
     decision.response.set_merge(answer.merge());
     return decision;
@@ -299,25 +309,25 @@ absl::StatusOr<Decision<v1::UndoMergeCartsResponse, v1::OrderEvent>> Decide(cons
                 {{"cart_id", request.cart_id()}, {"from_cart_id", request.from_cart_id()}});
 }
 
-absl::StatusOr<Decision<v1::TakeCartResponse, v1::OrderEvent>> Decide(const store::RowReader& state,
-                                                                      const v1::TakeCartRequest& request,
-                                                                      const partition::CommandContext&) {
+absl::StatusOr<Decision<v1::TakeCartResponse, v1::CartEvent>> Decide(const store::RowReader& state,
+                                                                     const v1::TakeCartRequest& request,
+                                                                     const partition::CommandContext&) {
   const v1::CartGiven& given = request.given();
   RETURN_IF_ERROR(Refused(v1::REJECT_REASON_MALFORMED_COMMAND, CheckCartId(Path("cart_id"), request.cart_id())));
   RETURN_IF_ERROR(
       Refused(v1::REJECT_REASON_MALFORMED_COMMAND, CheckCartId(Path("from_cart_id"), request.from_cart_id())));
-  const bool known_currency = Currency::Parse(given.currency_code()).ok();
-  if (given.merge() <= 0 || given.life_seconds() <= 0 || !known_currency) {
-    return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, "what is given must be counted, have a life time and a currency",
-                  {{"field", "given"}});
+  const bool priced = Currency::Parse(given.currency_code()).ok() && ArePricedIn(given.currency_code(), given.lines());
+  if (given.merge() <= 0 || given.life_seconds() <= 0 || !priced) {
+    return Reject(v1::REJECT_REASON_MALFORMED_COMMAND,
+                  "what is given must be counted, have a life time, and prices in its currency", {{"field", "given"}});
   }
   const std::string& id = request.cart_id();
-  Decision<v1::TakeCartResponse, v1::OrderEvent> decision;
-  const std::optional<rows::CartRow> cart = cart::Find(state, OrderId::FromString(id));
+  Decision<v1::TakeCartResponse, v1::CartEvent> decision;
+  const std::optional<rows::CartRow> cart = Find(state, OrderId::FromString(id));
   rows::CartRow into;
   if (cart.has_value()) {
     into = *cart;
-    if (given.merge() <= cart::AnsweredUpTo(into, request.from_cart_id())) return decision;
+    if (given.merge() <= AnsweredUpTo(into, request.from_cart_id())) return decision;
   } else {
     into.set_state(v1::CART_STATE_OPEN);
     into.set_currency_code(given.currency_code());
@@ -353,12 +363,12 @@ absl::StatusOr<Decision<v1::TakeCartResponse, v1::OrderEvent>> Decide(const stor
   return decision;
 }
 
-absl::StatusOr<Decision<v1::SettleMergeResponse, v1::OrderEvent>> Decide(const store::RowReader& state,
-                                                                         const v1::SettleMergeRequest& request,
-                                                                         const partition::CommandContext&) {
+absl::StatusOr<Decision<v1::SettleMergeResponse, v1::CartEvent>> Decide(const store::RowReader& state,
+                                                                        const v1::SettleMergeRequest& request,
+                                                                        const partition::CommandContext&) {
   RETURN_IF_ERROR(Refused(v1::REJECT_REASON_MALFORMED_COMMAND, CheckCartId(Path("cart_id"), request.cart_id())));
-  Decision<v1::SettleMergeResponse, v1::OrderEvent> decision;
-  const std::optional<rows::CartRow> cart = cart::Find(state, OrderId::FromString(request.cart_id()));
+  Decision<v1::SettleMergeResponse, v1::CartEvent> decision;
+  const std::optional<rows::CartRow> cart = Find(state, OrderId::FromString(request.cart_id()));
   if (!cart.has_value()) return decision;
   const bool merging = cart->state() == v1::CART_STATE_MERGING;
   const bool given = merging || cart->state() == v1::CART_STATE_MERGED;
@@ -370,6 +380,10 @@ absl::StatusOr<Decision<v1::SettleMergeResponse, v1::OrderEvent>> Decide(const s
     case v1::SettleMergeRequest::kReopened:
       if (!(request.reopened().replaces_lines() ? given : merging)) return decision;
       if (request.reopened().merge() != cart->merges()) return decision;
+      if (!ArePricedIn(cart->currency_code(), request.reopened().lines())) {
+        return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, "the lines must have prices in the cart's currency",
+                      {{"field", "reopened.lines"}});
+      }
       *AddFact(request.cart_id(), &decision.facts).mutable_cart_reopened() = request.reopened();
       return decision;
     case v1::SettleMergeRequest::OUTCOME_NOT_SET:
@@ -378,20 +392,19 @@ absl::StatusOr<Decision<v1::SettleMergeResponse, v1::OrderEvent>> Decide(const s
   return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, "an outcome must be set", {{"field", "outcome"}});
 }
 
-Decision<v1::OrderTimerDueResponse, v1::OrderEvent> DecideCartTimer(const store::RowReader& state, const OrderId& cart,
-                                                                    const partition::CommandContext& context) {
-  Decision<v1::OrderTimerDueResponse, v1::OrderEvent> decision;
-  const std::optional<rows::CartRow> row = cart::Find(state, cart);
+absl::StatusOr<Decision<v1::CartTimerDueResponse, v1::CartEvent>> Decide(const store::RowReader& state,
+                                                                         const v1::CartTimerDueRequest& request,
+                                                                         const partition::CommandContext& context) {
+  Decision<v1::CartTimerDueResponse, v1::CartEvent> decision;
+  const std::optional<rows::CartRow> row = Find(state, OrderId::FromString(request.cart_id()));
   if (!row.has_value() || row->state() != v1::CART_STATE_OPEN || context.now < row->abandon_us()) return decision;
-  google::protobuf::Timestamp& time =
-      *AddFact(cart.ToString(), &decision.facts).mutable_cart_abandoned()->mutable_last_change_time();
-  time.set_seconds(row->last_change_us() / 1'000'000);
-  time.set_nanos(static_cast<int32_t>(row->last_change_us() % 1'000'000 * 1'000));
+  v1::CartAbandoned& abandoned = *AddFact(request.cart_id(), &decision.facts).mutable_cart_abandoned();
+  *abandoned.mutable_last_change_time() = TimeOf(row->last_change_us());
   return decision;
 }
 
 std::optional<absl::Status> MergeOutcome(const store::RowReader& state, const OrderId& cart, int64_t merge) {
-  const std::optional<rows::CartRow> row = cart::Find(state, cart);
+  const std::optional<rows::CartRow> row = Find(state, cart);
   if (!row.has_value()) return UnknownCart(cart.ToString());
   if (row->merges() > merge) return absl::OkStatus();
   switch (row->merge_outcome()) {
@@ -411,8 +424,8 @@ std::optional<absl::Status> MergeOutcome(const store::RowReader& state, const Or
 }
 
 bool MergeIsUndone(const store::RowReader& state, const OrderId& cart, int64_t merge) {
-  const std::optional<rows::CartRow> row = cart::Find(state, cart);
+  const std::optional<rows::CartRow> row = Find(state, cart);
   return row.has_value() && (row->merges() > merge || row->merge_outcome() == rows::MERGE_OUTCOME_UNDONE);
 }
 
-}  // namespace halles::checkout
+}  // namespace halles::checkout::cart

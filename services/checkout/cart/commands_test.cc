@@ -5,9 +5,9 @@
 #include <string>
 
 #include "gtest/gtest.h"
-#include "services/checkout/cart/test_builders.h"
+#include "services/checkout/test_builders.h"
 
-namespace halles::checkout {
+namespace halles::checkout::cart {
 namespace {
 
 const std::string kMostPrice = std::to_string(std::numeric_limits<int64_t>::max());
@@ -60,6 +60,7 @@ TEST(AddCartLines, IsRefusedWhenMalformedAndNamesTheField) {
   v1::CartLine taken = CartLineOf("1");
   taken.add_origins();
   EXPECT_EQ(refused(Add("a", {taken})), "lines[0].origins");
+  EXPECT_EQ(refused(Add("a", {Priced(CartLineOf("1"))})), "lines[0].amount");
   v1::AddCartLinesRequest request = Add("a", {CartLineOf("1")});
   request.mutable_origin()->clear_channel();
   EXPECT_EQ(refused(request), "origin.channel");
@@ -176,8 +177,8 @@ std::vector<v1::CartLine> ManyLines(int first, int count) {
 
 TEST(AddCartLines, IsRefusedWhenTheCartIsFull) {
   GivenCarts given;
-  for (int i = 0; i < cart::kLinesMax; i += cart::kLinesAddedMax) {
-    given.Record(Add("a", ManyLines(i, cart::kLinesAddedMax)));
+  for (int i = 0; i < kLinesMax; i += kLinesAddedMax) {
+    given.Record(Add("a", ManyLines(i, kLinesAddedMax)));
   }
   given.When(Add("a", {CartLineOf("one more")})).ThenRejected(v1::REJECT_REASON_CART_FULL);
   given.Record(Change("a", "7", 0));
@@ -186,12 +187,12 @@ TEST(AddCartLines, IsRefusedWhenTheCartIsFull) {
 
 TEST(AddCartLines, IsRefusedWhenTheLinesHaveTooManyBytes) {
   GivenCarts given;
-  for (int i = 0;; i += cart::kLinesAddedMax) {
-    std::vector<v1::CartLine> lines = ManyLines(i, cart::kLinesAddedMax);
+  for (int i = 0;; i += kLinesAddedMax) {
+    std::vector<v1::CartLine> lines = ManyLines(i, kLinesAddedMax);
     for (v1::CartLine& line : lines) {
       for (int c = 0; c < 120; ++c) *line.mutable_description() += "\xf0\x9f\x91\x9f";  // a running shoe
     }
-    ASSERT_LT(i, cart::kLinesMax);
+    ASSERT_LT(i, kLinesMax);
     if (given.When(Add("a", lines)).status().ok()) {
       given.Record(Add("a", lines));
       continue;
@@ -363,23 +364,23 @@ TEST(TakeCart, DeclinesAnotherCurrencyAndWhatIsTooLong) {
   given.Record(euros);
   given.Settle(MergeInto("b", "a"));
   EXPECT_EQ(given.Cart("b").state(), v1::CART_STATE_OPEN);
-  for (int i = 0; i < cart::kLinesMax; i += cart::kLinesAddedMax) {
-    given.Record(Add("c", ManyLines(i, cart::kLinesAddedMax)));
+  for (int i = 0; i < kLinesMax; i += kLinesAddedMax) {
+    given.Record(Add("c", ManyLines(i, kLinesAddedMax)));
   }
   given.Settle(MergeInto("c", "a"));
   EXPECT_EQ(given.Cart("c").state(), v1::CART_STATE_OPEN);
-  EXPECT_EQ(given.Cart("c").lines(), cart::kLinesMax);
+  EXPECT_EQ(given.Cart("c").lines(), kLinesMax);
   EXPECT_EQ(given.Lines("a"), "1:2");
 }
 
 TEST(TakeCart, DeclinesALineThatWasInTooManyCarts) {
   GivenCarts given = GivenCart("0", {CartLineOf("1")});
-  for (int i = 0; i < cart::kOriginsMax; ++i) given.Settle(MergeInto(std::to_string(i), std::to_string(i + 1)));
-  const std::string last = std::to_string(cart::kOriginsMax);
+  for (int i = 0; i < kOriginsMax; ++i) given.Settle(MergeInto(std::to_string(i), std::to_string(i + 1)));
+  const std::string last = std::to_string(kOriginsMax);
   EXPECT_EQ(given.Lines(last), "1:1");
   given.Settle(MergeInto(last, "onemore"));
   EXPECT_EQ(given.Lines(last), "1:1");
-  EXPECT_FALSE(cart::Find(given.rows(), OrderId::FromString("onemore")).has_value());
+  EXPECT_FALSE(Find(given.rows(), OrderId::FromString("onemore")).has_value());
 }
 
 TEST(TakeCart, MakesLongIdsUnique) {
@@ -449,26 +450,44 @@ TEST(SettleMerge, DoesNothingForACartThatIsNotThere) {
   GivenCarts().When(request).ThenNothing();
 }
 
+TEST(AddCartLines, RecordsWhatEachLineCosts) {
+  GivenCarts given;
+  const auto added = given.Record(Add("a", {CartLineOf("1", 3, "0.335")}));
+  EXPECT_EQ(added.facts().at(1).event.cart_lines_added().lines(0).amount().minor_units(), 101);
+  EXPECT_EQ(added.response().total().minor_units(), 101);
+  const auto changed = given.Record(Change("a", "1", 1));
+  EXPECT_EQ(changed.facts().at(0).event.cart_line_changed().amount().minor_units(), 34);
+  EXPECT_EQ(given.Record(Change("a", "1", 0)).facts().at(0).event.cart_line_changed().amount().minor_units(), 0);
+}
+
+TEST(TakeCart, IsRefusedWhenALineHasNoPriceInTheCurrencyThatIsGiven) {
+  GivenCarts given = GivenCart("a", {CartLineOf("1", 2)});
+  v1::TakeCartRequest take = TakeCarts(given.When(MergeInto("a", "b")).facts()[0].event, {.aggregate_id = "a"}).at(0);
+  take.mutable_given()->mutable_lines(0)->clear_amount();
+  EXPECT_EQ(given.When(take).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND).Metadata("field"), "given");
+}
+
+v1::CartTimerDueRequest TimerOf(const std::string& cart_id) {
+  v1::CartTimerDueRequest request;
+  request.set_cart_id(cart_id);
+  return request;
+}
+
 TEST(CartTimer, AbandonsACartThatNobodyTouches) {
   GivenCarts given = GivenCart("a", {CartLineOf("1")});
-  const OrderId cart = OrderId::FromString("a");
-  partition::CommandContext context;
-  context.now = given.Cart("a").abandon_us() - 1;
-  EXPECT_GE(context.now, given.Cart("a").last_change_us() + cart::kLifeSeconds * 1'000'000);
-  EXPECT_TRUE(DecideCartTimer(given.rows(), cart, context).facts.empty());
-  ++context.now;
-  const auto abandoned = DecideCartTimer(given.rows(), cart, context);
-  ASSERT_EQ(abandoned.facts.size(), 1u);
-  ASSERT_TRUE(given.TryEvolve(abandoned.facts).ok());
+  const rows::CartRow row = given.Cart("a");
+  EXPECT_GT(row.abandon_us(), row.last_change_us() + kLifeSeconds * 1'000'000);
+  given.Wait(row.abandon_us() - 1 - given.now());
+  given.When(TimerOf("a")).ThenNothing();
+  given.Wait(1);
+  given.Record(TimerOf("a"));
   EXPECT_EQ(given.Cart("a").state(), v1::CART_STATE_ABANDONED);
   EXPECT_EQ(given.Cart("a").abandon_us(), 0);
-  EXPECT_TRUE(DecideCartTimer(given.rows(), cart, context).facts.empty());
+  given.When(TimerOf("a")).ThenNothing();
   given.When(Add("a", {CartLineOf("2")})).ThenRejected(v1::REJECT_REASON_CART_NOT_OPEN);
 }
 
-TEST(CartTimer, LeavesACartInPeaceThatIsGone) {
-  EXPECT_TRUE(DecideCartTimer(GivenCarts().rows(), OrderId::FromString("a"), {}).facts.empty());
-}
+TEST(CartTimer, LeavesACartInPeaceThatIsGone) { GivenCarts().When(TimerOf("a")).ThenNothing(); }
 
 }  // namespace
-}  // namespace halles::checkout
+}  // namespace halles::checkout::cart

@@ -8,9 +8,9 @@
 #include "gtest/gtest.h"
 #include "libs/base/random.h"
 #include "libs/store/memory_rows.h"
-#include "services/checkout/cart/test_builders.h"
+#include "services/checkout/test_builders.h"
 
-namespace halles::checkout {
+namespace halles::checkout::cart {
 namespace {
 
 constexpr int kSteps = 400;
@@ -18,7 +18,7 @@ constexpr uint64_t kSeeds = 150;
 
 // What one cart says to another, as the log remembers it.
 struct Message {
-  v1::OrderEvent event;
+  v1::CartEvent event;
   std::string cart_id;
 };
 
@@ -71,7 +71,7 @@ class Carts {
       for (const rows::CartLineRow& line : LinesOf(cart_id)) {
         EXPECT_EQ(found.count(line.line().sku()), 0u) << line.line().sku() << " is in two carts";
         found[line.line().sku()] = line.line().units();
-        total += line.amount_minor_units();
+        total += line.line().amount().minor_units();
         ++lines;
       }
       EXPECT_EQ(row.lines(), lines);
@@ -109,9 +109,9 @@ class Carts {
     return true;
   }
 
-  absl::Status Record(const std::string& cart_id, const std::vector<partition::Fact<v1::OrderEvent>>& facts) {
+  absl::Status Record(const std::string& cart_id, const std::vector<partition::Fact<v1::CartEvent>>& facts) {
     partition::FactContext context = Next(cart_id);
-    for (const partition::Fact<v1::OrderEvent>& fact : facts) {
+    for (const partition::Fact<v1::CartEvent>& fact : facts) {
       RETURN_IF_ERROR(Evolve(rows_[cart_id], fact.event, context));
       ++context.index;
       if (fact.event.has_cart_given() || fact.event.has_cart_taken() || fact.event.has_cart_declined() ||
@@ -158,11 +158,14 @@ class Carts {
   // A cart in checkout declines; it comes back as it was.
   void Checkout(const std::string& cart_id) {
     const rows::CartRow row = CartIn(rows_[cart_id], cart_id);
-    const OrderId cart = OrderId::FromString(cart_id);
     if (row.state() == v1::CART_STATE_OPEN) {
-      EXPECT_TRUE(cart::BeginCheckout(rows_[cart_id], cart, row.attempts() + 1, Next(cart_id)).ok());
+      v1::CartEvent started;
+      started.mutable_cart_checkout_started()->set_attempt(row.attempts() + 1);
+      EXPECT_TRUE(Evolve(rows_[cart_id], started, Next(cart_id)).ok());
     } else if (row.state() == v1::CART_STATE_IN_CHECKOUT) {
-      EXPECT_TRUE(cart::EndCheckout(rows_[cart_id], cart, {}, Next(cart_id)).ok());
+      v1::CartEvent failed;
+      failed.mutable_cart_checkout_failed()->set_attempt(row.attempts());
+      EXPECT_TRUE(Evolve(rows_[cart_id], failed, Next(cart_id)).ok());
     }
   }
 
@@ -230,4 +233,4 @@ TEST(MergedCarts, LoseNoLineWhateverHappensToTheirMessages) {
 }
 
 }  // namespace
-}  // namespace halles::checkout
+}  // namespace halles::checkout::cart

@@ -8,10 +8,10 @@
 #include "libs/base/status.h"
 #include "services/checkout/cart/state.h"
 
-namespace halles::checkout {
+namespace halles::checkout::cart {
 
 absl::StatusOr<v1::Cart> FindCart(const store::RowReader& state, const OrderId& cart) {
-  std::optional<rows::CartRow> row = cart::Find(state, cart);
+  std::optional<rows::CartRow> row = Find(state, cart);
   RETURN_IF_ERROR(state.status());
   if (!row.has_value()) {
     return Failure(absl::StatusCode::kNotFound, "CART_UNKNOWN",
@@ -23,7 +23,7 @@ absl::StatusOr<v1::Cart> FindCart(const store::RowReader& state, const OrderId& 
   answer.set_version(row->version());
   *answer.mutable_origin() = std::move(*row->mutable_origin());
   answer.set_currency_code(row->currency_code());
-  for (rows::CartLineRow& line : cart::LinesOf(state, cart)) *answer.add_lines() = std::move(*line.mutable_line());
+  for (rows::CartLineRow& line : LinesOf(state, cart)) *answer.add_lines() = std::move(*line.mutable_line());
   RETURN_IF_ERROR(state.status());
   answer.mutable_total()->set_currency_code(row->currency_code());
   answer.mutable_total()->set_minor_units(row->total_minor_units());
@@ -40,4 +40,4 @@ absl::StatusOr<v1::Cart> FindCart(const store::RowReader& state, const OrderId& 
   return answer;
 }
 
-}  // namespace halles::checkout
+}  // namespace halles::checkout::cart

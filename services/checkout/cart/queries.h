@@ -7,11 +7,11 @@
 #include "libs/base/ids.h"
 #include "libs/store/rows.h"
 
-namespace halles::checkout {
+namespace halles::checkout::cart {
 
 // The cart with its lines. NOT_FOUND with reason CART_UNKNOWN.
 absl::StatusOr<v1::Cart> FindCart(const store::RowReader& state, const OrderId& cart);
 
-}  // namespace halles::checkout
+}  // namespace halles::checkout::cart
 
 #endif  // HALLES_SERVICES_CHECKOUT_CART_QUERIES_H_

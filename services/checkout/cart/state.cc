@@ -6,10 +6,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "libs/base/money.h"
+#include "halles/checkout/v1/cart_events.visit.h"
 #include "libs/base/status.h"
 #include "libs/partition/timers.h"
 #include "services/checkout/broken.h"
+#include "services/checkout/versions.h"
 
 namespace halles::checkout::cart {
 namespace {
@@ -51,14 +52,15 @@ class Fold {
   }
 
   // Other units of a line; 0 takes it out.
-  absl::Status Change(const std::string& line_id, int64_t units) {
-    const CartLineKey key{key_.cart, LineId::FromString(line_id)};
+  absl::Status Change(const v1::CartLineChanged& changed) {
+    const CartLineKey key{key_.cart, LineId::FromString(changed.line_id())};
     std::optional<rows::CartLineRow> line_row = kCartLines.Get(state_, key);
     if (!line_row.has_value()) return Broken(context_, "the cart has no such line");
     Remove(key, *line_row);
-    if (units == 0) return absl::OkStatus();
+    if (changed.units() == 0) return absl::OkStatus();
     deleted_.pop_back();
-    line_row->mutable_line()->set_units(units);
+    line_row->mutable_line()->set_units(changed.units());
+    *line_row->mutable_line()->mutable_amount() = changed.amount();
     return Place(key, *std::move(line_row));
   }
 
@@ -104,19 +106,18 @@ class Fold {
   void Remove(const CartLineKey& key, const rows::CartLineRow& line_row) {
     deleted_.push_back(key);
     row_.set_lines(row_.lines() - 1);
-    row_.set_total_minor_units(row_.total_minor_units() - line_row.amount_minor_units());
+    row_.set_total_minor_units(row_.total_minor_units() - line_row.line().amount().minor_units());
     row_.set_line_bytes(row_.line_bytes() - BytesOf(line_row.line()));
   }
 
   absl::Status Place(const CartLineKey& key, rows::CartLineRow line_row) {
-    const absl::StatusOr<int64_t> amount = AmountOf(line_row.line(), row_.currency_code());
-    if (!amount.ok()) return Broken(context_, amount.status().message());
+    const common::v1::Money& amount = line_row.line().amount();
+    if (amount.currency_code() != row_.currency_code()) return Broken(context_, "a line has another currency");
     if (row_.lines() >= kLinesMax) return Broken(context_, "the cart has too many lines");
     int64_t total = 0;
-    if (__builtin_add_overflow(row_.total_minor_units(), *amount, &total)) {
+    if (__builtin_add_overflow(row_.total_minor_units(), amount.minor_units(), &total)) {
       return Broken(context_, "the total does not fit 64 bits of minor units");
     }
-    line_row.set_amount_minor_units(*amount);
     row_.set_total_minor_units(total);
     row_.set_lines(row_.lines() + 1);
     row_.set_line_bytes(row_.line_bytes() + BytesOf(line_row.line()));
@@ -141,136 +142,171 @@ rows::MergeAnswer* FindAnswer(rows::CartRow* cart, absl::string_view from_cart) 
   return nullptr;
 }
 
-absl::Status EvolveOpened(Fold fold, const v1::CartOpened& opened, const partition::FactContext& context) {
-  if (fold.known()) return Broken(context, "the cart is open already");
-  rows::CartRow& row = fold.row();
-  row.set_state(v1::CART_STATE_OPEN);
-  *row.mutable_origin() = opened.origin();
-  row.set_currency_code(opened.currency_code());
-  row.set_life_seconds(opened.life_seconds());
-  fold.Touch();
-  return fold.Write();
-}
+// Folds one fact of the cart; DATA_LOSS when it breaks an invariant.
+struct Evolver {
+  explicit Evolver(store::Rows& state, const partition::FactContext& fact) : fold(state, fact), context(fact) {}
 
-absl::Status EvolveLinesAdded(Fold fold, const v1::CartLinesAdded& added) {
-  RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
-  for (const v1::CartLine& line : added.lines()) RETURN_IF_ERROR(fold.Add(line));
-  fold.Touch();
-  return fold.Write();
-}
-
-absl::Status EvolveLineChanged(Fold fold, const v1::CartLineChanged& changed) {
-  RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
-  RETURN_IF_ERROR(fold.Change(changed.line_id(), changed.units()));
-  fold.Touch();
-  return fold.Write();
-}
-
-absl::Status EvolveCustomerSet(Fold fold, const v1::CartCustomerSet& set) {
-  RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
-  *fold.row().mutable_identifiers() = set.identifiers();
-  fold.Touch();
-  return fold.Write();
-}
-
-absl::Status EvolveDeliverySet(Fold fold, const v1::CartDeliverySet& set) {
-  RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
-  *fold.row().mutable_delivery() = set.delivery();
-  fold.Touch();
-  return fold.Write();
-}
-
-absl::Status EvolveGiven(Fold fold, const v1::CartGiven& given, const partition::FactContext& context) {
-  RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
-  rows::CartRow& row = fold.row();
-  if (given.merge() != row.merges() + 1) return Broken(context, "the cart miscounts what it gave");
-  if (given.lines_size() != row.lines()) return Broken(context, "the cart does not give all its lines");
-  row.set_state(v1::CART_STATE_MERGING);
-  row.set_merges(given.merge());
-  row.set_into_cart_id(given.into_cart_id());
-  row.set_merge_outcome(rows::MERGE_OUTCOME_UNSPECIFIED);
-  fold.StopTimer();
-  return fold.Write();
-}
-
-absl::Status EvolveTaken(Fold fold, const v1::CartTaken& taken, const partition::FactContext& context) {
-  RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
-  rows::CartRow& row = fold.row();
-  if (taken.merge() <= AnsweredUpTo(row, taken.from_cart_id()))
-    return Broken(context, "the lines were answered before");
-  rows::MergeAnswer* answer = FindAnswer(&row, taken.from_cart_id());
-  if (answer == nullptr) answer = row.add_answers();
-  answer->set_cart_id(taken.from_cart_id());
-  answer->set_merge(taken.merge());
-  answer->set_taken(true);
-  for (const v1::CartLine& line : taken.lines()) RETURN_IF_ERROR(fold.Add(line));
-  if (taken.identifiers_size() > 0) *row.mutable_identifiers() = taken.identifiers();
-  fold.Touch();
-  return fold.Write();
-}
-
-// A cart that is unknown, or that cannot keep another answer, keeps none: whatever made it decline stays so.
-absl::Status EvolveDeclined(Fold fold, const v1::CartDeclined& declined, const partition::FactContext& context) {
-  if (!fold.known()) return absl::OkStatus();
-  rows::CartRow& row = fold.row();
-  if (declined.merge() <= AnsweredUpTo(row, declined.from_cart_id())) {
-    return Broken(context, "the lines were answered before");
+  absl::Status operator()(const v1::CartOpened& opened) {
+    if (fold.known()) return Broken(context, "the cart is open already");
+    rows::CartRow& row = fold.row();
+    row.set_state(v1::CART_STATE_OPEN);
+    *row.mutable_origin() = opened.origin();
+    row.set_currency_code(opened.currency_code());
+    row.set_life_seconds(opened.life_seconds());
+    fold.Touch();
+    return fold.Write();
   }
-  rows::MergeAnswer* answer = FindAnswer(&row, declined.from_cart_id());
-  if (answer == nullptr) {
-    if (row.answers_size() >= kMergesMax) return absl::OkStatus();
-    answer = row.add_answers();
+
+  absl::Status operator()(const v1::CartLinesAdded& added) {
+    RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
+    for (const v1::CartLine& line : added.lines()) RETURN_IF_ERROR(fold.Add(line));
+    fold.Touch();
+    return fold.Write();
   }
-  answer->set_cart_id(declined.from_cart_id());
-  answer->set_merge(declined.merge());
-  fold.WriteUncounted();
-  return absl::OkStatus();
-}
 
-absl::Status EvolveMerged(Fold fold, const v1::CartMerged& merged, const partition::FactContext& context) {
-  RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_MERGING));
-  if (merged.merge() != fold.row().merges()) return Broken(context, "another merge of the cart is under way");
-  fold.row().set_state(v1::CART_STATE_MERGED);
-  fold.row().set_merge_outcome(rows::MERGE_OUTCOME_MERGED);
-  fold.RemoveIf([](const v1::CartLine&) { return true; });
-  return fold.Write();
-}
-
-absl::Status EvolveMergeUndone(Fold fold, const v1::CartMergeUndone& undone, const partition::FactContext& context) {
-  RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
-  rows::MergeAnswer* answer = FindAnswer(&fold.row(), undone.from_cart_id());
-  if (answer == nullptr || !answer->taken() || answer->merge() != undone.merge()) {
-    return Broken(context, "the lines are not here");
+  absl::Status operator()(const v1::CartLineChanged& changed) {
+    RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
+    RETURN_IF_ERROR(fold.Change(changed));
+    fold.Touch();
+    return fold.Write();
   }
-  answer->set_taken(false);
-  const int before = fold.row().lines();
-  fold.RemoveIf([&](const v1::CartLine& line) { return CameFrom(line, undone.from_cart_id()); });
-  if (before - fold.row().lines() != undone.lines_size()) return Broken(context, "not all lines go back");
-  fold.Touch();
-  return fold.Write();
-}
 
-absl::Status EvolveReopened(Fold fold, const v1::CartReopened& reopened, const partition::FactContext& context) {
-  const bool merged = fold.known() && fold.row().state() == v1::CART_STATE_MERGED && reopened.replaces_lines();
-  if (!merged) RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_MERGING));
-  rows::CartRow& row = fold.row();
-  if (reopened.merge() != row.merges()) return Broken(context, "another merge of the cart is under way");
-  row.set_state(v1::CART_STATE_OPEN);
-  row.set_merge_outcome(reopened.replaces_lines() ? rows::MERGE_OUTCOME_UNDONE : rows::MERGE_OUTCOME_DECLINED);
-  if (reopened.replaces_lines()) {
+  absl::Status operator()(const v1::CartCustomerSet& set) {
+    RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
+    *fold.row().mutable_identifiers() = set.identifiers();
+    fold.Touch();
+    return fold.Write();
+  }
+
+  absl::Status operator()(const v1::CartDeliverySet& set) {
+    RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
+    *fold.row().mutable_delivery() = set.delivery();
+    fold.Touch();
+    return fold.Write();
+  }
+
+  absl::Status operator()(const v1::CartGiven& given) {
+    RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
+    rows::CartRow& row = fold.row();
+    if (given.merge() != row.merges() + 1) return Broken(context, "the cart miscounts what it gave");
+    if (given.lines_size() != row.lines()) return Broken(context, "the cart does not give all its lines");
+    row.set_state(v1::CART_STATE_MERGING);
+    row.set_merges(given.merge());
+    row.set_into_cart_id(given.into_cart_id());
+    row.set_merge_outcome(rows::MERGE_OUTCOME_UNSPECIFIED);
+    fold.StopTimer();
+    return fold.Write();
+  }
+
+  absl::Status operator()(const v1::CartTaken& taken) {
+    RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
+    rows::CartRow& row = fold.row();
+    if (taken.merge() <= AnsweredUpTo(row, taken.from_cart_id()))
+      return Broken(context, "the lines were answered before");
+    rows::MergeAnswer* answer = FindAnswer(&row, taken.from_cart_id());
+    if (answer == nullptr) answer = row.add_answers();
+    answer->set_cart_id(taken.from_cart_id());
+    answer->set_merge(taken.merge());
+    answer->set_taken(true);
+    for (const v1::CartLine& line : taken.lines()) RETURN_IF_ERROR(fold.Add(line));
+    if (taken.identifiers_size() > 0) *row.mutable_identifiers() = taken.identifiers();
+    fold.Touch();
+    return fold.Write();
+  }
+
+  // A cart that is unknown, or that cannot keep another answer, keeps none: whatever made it decline stays so.
+  absl::Status operator()(const v1::CartDeclined& declined) {
+    if (!fold.known()) return absl::OkStatus();
+    rows::CartRow& row = fold.row();
+    if (declined.merge() <= AnsweredUpTo(row, declined.from_cart_id())) {
+      return Broken(context, "the lines were answered before");
+    }
+    rows::MergeAnswer* answer = FindAnswer(&row, declined.from_cart_id());
+    if (answer == nullptr) {
+      if (row.answers_size() >= kMergesMax) return absl::OkStatus();
+      answer = row.add_answers();
+    }
+    answer->set_cart_id(declined.from_cart_id());
+    answer->set_merge(declined.merge());
+    fold.WriteUncounted();
+    return absl::OkStatus();
+  }
+
+  absl::Status operator()(const v1::CartMerged& merged) {
+    RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_MERGING));
+    if (merged.merge() != fold.row().merges()) return Broken(context, "another merge of the cart is under way");
+    fold.row().set_state(v1::CART_STATE_MERGED);
+    fold.row().set_merge_outcome(rows::MERGE_OUTCOME_MERGED);
     fold.RemoveIf([](const v1::CartLine&) { return true; });
-    for (const v1::CartLine& line : reopened.lines()) RETURN_IF_ERROR(fold.Add(line));
+    return fold.Write();
   }
-  fold.Touch();
-  return fold.Write();
-}
 
-absl::Status EvolveAbandoned(Fold fold) {
-  RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
-  fold.row().set_state(v1::CART_STATE_ABANDONED);
-  fold.StopTimer();
-  return fold.Write();
-}
+  absl::Status operator()(const v1::CartMergeUndone& undone) {
+    RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
+    rows::MergeAnswer* answer = FindAnswer(&fold.row(), undone.from_cart_id());
+    if (answer == nullptr || !answer->taken() || answer->merge() != undone.merge()) {
+      return Broken(context, "the lines are not here");
+    }
+    answer->set_taken(false);
+    const int before = fold.row().lines();
+    fold.RemoveIf([&](const v1::CartLine& line) { return CameFrom(line, undone.from_cart_id()); });
+    if (before - fold.row().lines() != undone.lines_size()) return Broken(context, "not all lines go back");
+    fold.Touch();
+    return fold.Write();
+  }
+
+  absl::Status operator()(const v1::CartReopened& reopened) {
+    const bool merged = fold.known() && fold.row().state() == v1::CART_STATE_MERGED && reopened.replaces_lines();
+    if (!merged) RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_MERGING));
+    rows::CartRow& row = fold.row();
+    if (reopened.merge() != row.merges()) return Broken(context, "another merge of the cart is under way");
+    row.set_state(v1::CART_STATE_OPEN);
+    row.set_merge_outcome(reopened.replaces_lines() ? rows::MERGE_OUTCOME_UNDONE : rows::MERGE_OUTCOME_DECLINED);
+    if (reopened.replaces_lines()) {
+      fold.RemoveIf([](const v1::CartLine&) { return true; });
+      for (const v1::CartLine& line : reopened.lines()) RETURN_IF_ERROR(fold.Add(line));
+    }
+    fold.Touch();
+    return fold.Write();
+  }
+
+  absl::Status operator()(const v1::CartAbandoned&) {
+    RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
+    fold.row().set_state(v1::CART_STATE_ABANDONED);
+    fold.StopTimer();
+    return fold.Write();
+  }
+
+  absl::Status operator()(const v1::CartCheckoutStarted& started) {
+    RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
+    if (started.attempt() != fold.row().attempts() + 1) return Broken(context, "the cart miscounts its attempts");
+    fold.row().set_state(v1::CART_STATE_IN_CHECKOUT);
+    fold.row().set_attempts(started.attempt());
+    fold.row().clear_problems();
+    fold.StopTimer();
+    return fold.Write();
+  }
+
+  absl::Status operator()(const v1::CartCheckoutFailed& failed) {
+    RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_IN_CHECKOUT));
+    if (failed.attempt() != fold.row().attempts()) return Broken(context, "another attempt of the cart is under way");
+    fold.row().set_state(v1::CART_STATE_OPEN);
+    *fold.row().mutable_problems() = failed.problems();
+    fold.Touch();
+    return fold.Write();
+  }
+
+  absl::Status operator()(const v1::CartOrdered&) {
+    RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_IN_CHECKOUT));
+    fold.row().set_state(v1::CART_STATE_ORDERED);
+    return fold.Write();
+  }
+
+  absl::Status operator()(NoEvent) const { return Broken(context, "it is no event of a cart that this version knows"); }
+
+  Fold fold;
+  const partition::FactContext& context;
+};
 
 }  // namespace
 
@@ -292,15 +328,6 @@ std::vector<rows::CartLineRow> LinesOf(const store::RowReader& state, const Orde
   return lines;
 }
 
-absl::StatusOr<int64_t> AmountOf(const v1::CartLine& line, absl::string_view currency_code) {
-  ASSIGN_OR_RETURN(const Currency currency, Currency::Parse(currency_code));
-  ASSIGN_OR_RETURN(const Decimal price,
-                   Decimal::FromUnscaled(line.unit_price().unscaled(), static_cast<int>(line.unit_price().scale())));
-  ASSIGN_OR_RETURN(const Decimal exact, price.Mul(Decimal::FromInt(line.units())));
-  ASSIGN_OR_RETURN(const Money amount, Round(exact, currency, Rounding::kHalfUp));
-  return amount.minor_units();
-}
-
 int64_t BytesOf(const v1::CartLine& line) { return static_cast<int64_t>(line.ByteSizeLong()); }
 
 bool CameFrom(const v1::CartLine& line, absl::string_view from_cart) {
@@ -314,110 +341,8 @@ int64_t AnsweredUpTo(const rows::CartRow& cart, absl::string_view from_cart) {
   return 0;
 }
 
-int64_t NextVersion(const rows::CartRow& cart) { return cart.version() + 1; }
-
-void CountVersion(rows::CartRow* cart, const partition::FactContext& context) {
-  if (cart->counted_to() == context.position + 1) return;
-  cart->set_counted_to(context.position + 1);
-  cart->set_version(cart->version() + 1);
-}
-
-absl::Status BumpVersion(store::Rows& state, const OrderId& cart, const partition::FactContext& context) {
-  std::optional<rows::CartRow> row = kCarts.Get(state, {cart});
-  if (!row.has_value()) return Broken(context, "the cart of the order is unknown");
-  if (row->counted_to() == context.position + 1) return absl::OkStatus();
-  CountVersion(&*row, context);
-  kCarts.Put(state, {cart}, *row);
-  return absl::OkStatus();
-}
-
-absl::Status BeginCheckout(store::Rows& state, const OrderId& cart, uint32_t attempt,
-                           const partition::FactContext& context) {
-  partition::FactContext of_cart = context;
-  of_cart.aggregate_id = cart.ToString();
-  Fold fold(state, of_cart);
-  RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
-  if (attempt != fold.row().attempts() + 1) return Broken(context, "the cart miscounts its attempts");
-  fold.row().set_state(v1::CART_STATE_IN_CHECKOUT);
-  fold.row().set_attempts(attempt);
-  fold.row().clear_problems();
-  fold.StopTimer();
-  return fold.Write();
-}
-
-absl::Status BecomeOrder(store::Rows& state, const OrderId& cart, const partition::FactContext& context) {
-  partition::FactContext of_cart = context;
-  of_cart.aggregate_id = cart.ToString();
-  Fold fold(state, of_cart);
-  RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_IN_CHECKOUT));
-  fold.row().set_state(v1::CART_STATE_ORDERED);
-  return fold.Write();
-}
-
-absl::Status EndCheckout(store::Rows& state, const OrderId& cart,
-                         const google::protobuf::RepeatedPtrField<v1::Problem>& problems,
-                         const partition::FactContext& context) {
-  partition::FactContext of_cart = context;
-  of_cart.aggregate_id = cart.ToString();
-  Fold fold(state, of_cart);
-  RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_IN_CHECKOUT));
-  fold.row().set_state(v1::CART_STATE_OPEN);
-  *fold.row().mutable_problems() = problems;
-  fold.Touch();
-  return fold.Write();
-}
-
-absl::Status Evolve(store::Rows& state, const v1::OrderEvent& event, const partition::FactContext& context) {
-  Fold fold(state, context);
-  switch (event.event_case()) {
-    case v1::OrderEvent::kCartOpened:
-      return EvolveOpened(std::move(fold), event.cart_opened(), context);
-    case v1::OrderEvent::kCartLinesAdded:
-      return EvolveLinesAdded(std::move(fold), event.cart_lines_added());
-    case v1::OrderEvent::kCartLineChanged:
-      return EvolveLineChanged(std::move(fold), event.cart_line_changed());
-    case v1::OrderEvent::kCartCustomerSet:
-      return EvolveCustomerSet(std::move(fold), event.cart_customer_set());
-    case v1::OrderEvent::kCartDeliverySet:
-      return EvolveDeliverySet(std::move(fold), event.cart_delivery_set());
-    case v1::OrderEvent::kCartGiven:
-      return EvolveGiven(std::move(fold), event.cart_given(), context);
-    case v1::OrderEvent::kCartTaken:
-      return EvolveTaken(std::move(fold), event.cart_taken(), context);
-    case v1::OrderEvent::kCartDeclined:
-      return EvolveDeclined(std::move(fold), event.cart_declined(), context);
-    case v1::OrderEvent::kCartMerged:
-      return EvolveMerged(std::move(fold), event.cart_merged(), context);
-    case v1::OrderEvent::kCartMergeUndone:
-      return EvolveMergeUndone(std::move(fold), event.cart_merge_undone(), context);
-    case v1::OrderEvent::kCartReopened:
-      return EvolveReopened(std::move(fold), event.cart_reopened(), context);
-    case v1::OrderEvent::kCartAbandoned:
-      return EvolveAbandoned(std::move(fold));
-    case v1::OrderEvent::kOrderImported:
-    case v1::OrderEvent::kReturnImported:
-    case v1::OrderEvent::kReturnAwaited:
-    case v1::OrderEvent::kReturnLinked:
-    case v1::OrderEvent::kCheckoutStarted:
-    case v1::OrderEvent::kSagaAdvanced:
-    case v1::OrderEvent::kOrderConfirmed:
-    case v1::OrderEvent::kOrderRejected:
-    case v1::OrderEvent::kOrderCancelled:
-    case v1::OrderEvent::kFulfilmentAdvanced:
-    case v1::OrderEvent::kFulfilmentHandedOver:
-    case v1::OrderEvent::kFulfilmentDelayed:
-    case v1::OrderEvent::kFulfilmentEnded:
-    case v1::OrderEvent::kRerouteStarted:
-    case v1::OrderEvent::kFulfilmentRerouted:
-    case v1::OrderEvent::kRerouteRefused:
-    case v1::OrderEvent::kGoodsReturned:
-    case v1::OrderEvent::kExchangeStarted:
-    case v1::OrderEvent::kExchangeCommitted:
-    case v1::OrderEvent::kExchangeRejected:
-    case v1::OrderEvent::EVENT_NOT_SET:
-      break;
-  }
-  return Broken(context, "it is no event of a cart");
+absl::Status Evolve(store::Rows& state, const v1::CartEvent& event, const partition::FactContext& context) {
+  return Visit(event, Evolver(state, context));
 }
 
 }  // namespace halles::checkout::cart

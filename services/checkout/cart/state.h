@@ -1,4 +1,4 @@
-// What checkout knows of carts: lines, where they came from, the version that cart and order share.
+// What checkout knows of carts: their lines, where these came from, and merges.
 #ifndef HALLES_SERVICES_CHECKOUT_CART_STATE_H_
 #define HALLES_SERVICES_CHECKOUT_CART_STATE_H_
 
@@ -10,9 +10,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/cart_events.pb.h"
 #include "libs/base/ids.h"
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"
@@ -21,9 +20,9 @@
 
 namespace halles::checkout::cart {
 
-// A cart lives in the slot of its id, and so does the order that it becomes: they are one aggregate and have one version.
+// A cart lives in the slot of its id, and so does the order that it becomes, which is an aggregate of its own.
 // Invariants, each of which Evolve refuses to break:
-//   1. The version grows by one with each record that changes the cart or its order.
+//   1. The version grows by one with each record that changes the cart.
 //   2. `lines`, `total_minor_units` and `line_bytes` of a cart are sums over its rows in kCartLines.
 //   3. Lines change only while the cart is open; while it is in checkout they are what the order is made of. A cart that
 //      gives its lines keeps them until the other one has them.
@@ -33,10 +32,9 @@ namespace halles::checkout::cart {
 inline constexpr int kLinesMax = 500;  // of a cart
 // Of a cart's lines: they go into one record when the cart is given to another one or becomes an order.
 inline constexpr int64_t kLineBytesMax = int64_t{192} << 10;
-inline constexpr int kLinesAddedMax = 100;           // with one command
-inline constexpr int kMergesMax = 100;               // carts whose lines one cart may have been given
-inline constexpr int kOriginsMax = 16;               // carts that one line may have been in before
-inline constexpr int64_t kUnitsMax = 1'000'000'000;  // of a line
+inline constexpr int kLinesAddedMax = 100;  // with one command
+inline constexpr int kMergesMax = 100;      // carts whose lines one cart may have been given
+inline constexpr int kOriginsMax = 16;      // carts that one line may have been in before
 inline constexpr int64_t kLifeSeconds = int64_t{30} * 24 * 60 * 60;
 // A timer is set this much later than the life time asks, so that most changes need not move it.
 inline constexpr int64_t kLifeSlackSeconds = int64_t{24} * 60 * 60;
@@ -60,14 +58,16 @@ struct CartLineKey {
 inline constexpr store::Table<CartKey, rows::CartRow> kCarts(10, "carts");
 inline constexpr store::Table<CartLineKey, rows::CartLineRow> kCartLines(11, "cart_lines");
 
+inline store::Schema AddTables(store::Schema schema) { return schema.Add(kCarts).Add(kCartLines); }
+
+// Tables that are asked mostly for keys which are not there yet.
+inline constexpr std::array kMostlyAbsentTables = {kCarts.id(), kCartLines.id()};
+
 // The cart without its lines; nullopt when there is none.
 std::optional<rows::CartRow> Find(const store::RowReader& state, const OrderId& cart);
 
 // Its lines in the order in which they were added.
 std::vector<rows::CartLineRow> LinesOf(const store::RowReader& state, const OrderId& cart);
-
-// Units times price, rounded half up, in minor units; AMOUNT_OVERFLOW when it does not fit.
-absl::StatusOr<int64_t> AmountOf(const v1::CartLine& line, absl::string_view currency_code);
 
 // What a line counts against kLineBytesMax.
 int64_t BytesOf(const v1::CartLine& line);
@@ -78,29 +78,8 @@ bool CameFrom(const v1::CartLine& line, absl::string_view from_cart);
 // Up to which of its merges the cart has answered another one; 0: none.
 int64_t AnsweredUpTo(const rows::CartRow& cart, absl::string_view from_cart);
 
-// The version once a record that changes the cart or its order is folded: what a command that changes it answers with.
-int64_t NextVersion(const rows::CartRow& cart);
-
-// Counts the record of this fact, once. For whoever changes the row anyway.
-void CountVersion(rows::CartRow* cart, const partition::FactContext& context);
-
-// The same for facts about the order, which leave the cart as it is. DATA_LOSS when there is no cart.
-absl::Status BumpVersion(store::Rows& state, const OrderId& cart, const partition::FactContext& context);
-
-// An open cart goes to checkout with this attempt: lines are frozen, its timer and earlier problems are gone. Counts the
-// version. DATA_LOSS when it is not open.
-absl::Status BeginCheckout(store::Rows& state, const OrderId& cart, uint32_t attempt,
-                           const partition::FactContext& context);
-// A cart in checkout became an order. Counts the version. DATA_LOSS when it is not in checkout.
-absl::Status BecomeOrder(store::Rows& state, const OrderId& cart, const partition::FactContext& context);
-// A cart in checkout is open again, with the problems that kept it from becoming an order. Counts the version. DATA_LOSS
-// when it is not in checkout.
-absl::Status EndCheckout(store::Rows& state, const OrderId& cart,
-                         const google::protobuf::RepeatedPtrField<v1::Problem>& problems,
-                         const partition::FactContext& context);
-
-// Folds one fact of a cart: CartOpened to CartAbandoned. DATA_LOSS, and nothing is written, when it breaks an invariant.
-absl::Status Evolve(store::Rows& state, const v1::OrderEvent& event, const partition::FactContext& context);
+// Folds one fact. DATA_LOSS, and nothing is written, when it breaks an invariant or is none that this version knows.
+absl::Status Evolve(store::Rows& state, const v1::CartEvent& event, const partition::FactContext& context);
 
 }  // namespace halles::checkout::cart
 

@@ -6,15 +6,12 @@
 
 #include "gtest/gtest.h"
 #include "libs/base/status.h"
-#include "libs/partition/runtime_tables.h"
-#include "services/checkout/cart/test_builders.h"
+#include "services/checkout/test_builders.h"
 
-namespace halles::checkout {
+namespace halles::checkout::cart {
 namespace {
 
-using Facts = std::vector<partition::Fact<v1::OrderEvent>>;
-
-const OrderId kCart = OrderId::FromString("a");
+using Facts = std::vector<partition::Fact<v1::CartEvent>>;
 
 GivenCarts GivenCart() {
   GivenCarts given;
@@ -22,9 +19,9 @@ GivenCarts GivenCart() {
   return given;
 }
 
-Facts Of(const std::string& cart_id, const v1::OrderEvent& event) { return {{cart_id, event}}; }
+Facts Of(const std::string& cart_id, const v1::CartEvent& event) { return {{cart_id, event}}; }
 
-void ExpectCannotBeEvolved(GivenCarts given, const v1::OrderEvent& event, const std::string& why) {
+void ExpectCannotBeEvolved(GivenCarts given, const v1::CartEvent& event, const std::string& why) {
   const std::string before = given.Cart("a").DebugString() + given.Lines("a");
   const absl::Status status = given.TryEvolve(Of("a", event));
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << event.DebugString();
@@ -33,14 +30,14 @@ void ExpectCannotBeEvolved(GivenCarts given, const v1::OrderEvent& event, const 
   EXPECT_EQ(given.Cart("a").DebugString() + given.Lines("a"), before);
 }
 
-v1::OrderEvent Added(const std::vector<v1::CartLine>& lines) {
-  v1::OrderEvent event;
-  for (const v1::CartLine& line : lines) *event.mutable_cart_lines_added()->add_lines() = line;
+v1::CartEvent Added(const std::vector<v1::CartLine>& lines) {
+  v1::CartEvent event;
+  for (const v1::CartLine& line : lines) *event.mutable_cart_lines_added()->add_lines() = Priced(line);
   return event;
 }
 
-v1::OrderEvent Given(int64_t merge, const std::vector<v1::CartLine>& lines) {
-  v1::OrderEvent event;
+v1::CartEvent Given(int64_t merge, const std::vector<v1::CartLine>& lines) {
+  v1::CartEvent event;
   event.mutable_cart_given()->set_into_cart_id("b");
   event.mutable_cart_given()->set_merge(merge);
   for (const v1::CartLine& line : lines) *event.mutable_cart_given()->add_lines() = line;
@@ -57,65 +54,69 @@ TEST(EvolveCart, CountsTheFactsOfARecordOnce) {
   EXPECT_EQ(given.Cart("a").version(), 2);
 }
 
-TEST(EvolveCart, SharesItsVersionWithTheOrder) {
-  GivenCarts given = GivenCart();
-  store::MemoryRows rows = given.rows();
-  partition::FactContext context;
-  context.slot = kSlot;
-  context.position = given.next_position();
-  ASSERT_TRUE(cart::BumpVersion(rows, kCart, context).ok());
-  ASSERT_TRUE(cart::BumpVersion(rows, kCart, context).ok());
-  EXPECT_EQ(CartIn(rows, "a").version(), 2);
-  ++context.position;
-  ASSERT_TRUE(cart::BumpVersion(rows, kCart, context).ok());
-  EXPECT_EQ(CartIn(rows, "a").version(), 3);
-  EXPECT_EQ(cart::BumpVersion(rows, OrderId::FromString("b"), context).code(), absl::StatusCode::kDataLoss);
+v1::CartEvent CheckoutStarted(uint32_t attempt) {
+  v1::CartEvent event;
+  event.mutable_cart_checkout_started()->set_attempt(attempt);
+  return event;
+}
+v1::CartEvent CheckoutFailed(uint32_t attempt) {
+  v1::CartEvent event;
+  event.mutable_cart_checkout_failed()->set_attempt(attempt);
+  event.mutable_cart_checkout_failed()->add_problems()->set_line_id("1");
+  return event;
+}
+v1::CartEvent Ordered() {
+  v1::CartEvent event;
+  event.mutable_cart_ordered();
+  return event;
 }
 
 TEST(EvolveCart, FreezesLinesInCheckoutAndRemembersWhyItEnded) {
   GivenCarts given = GivenCart();
-  store::MemoryRows rows = given.rows();
-  partition::FactContext context;
-  context.slot = kSlot;
-  context.position = given.next_position();
-  EXPECT_EQ(cart::BeginCheckout(rows, kCart, 2, context).code(), absl::StatusCode::kDataLoss);
-  ASSERT_TRUE(cart::BeginCheckout(rows, kCart, 1, context).ok());
-  EXPECT_EQ(CartIn(rows, "a").abandon_us(), 0);
-  EXPECT_EQ(cart::BeginCheckout(rows, kCart, 2, context).code(), absl::StatusCode::kDataLoss);
-  google::protobuf::RepeatedPtrField<v1::Problem> problems;
-  problems.Add()->set_line_id("1");
-  ++context.position;
-  store::MemoryRows ordered = rows;
-  ASSERT_TRUE(cart::EndCheckout(rows, kCart, problems, context).ok());
-  EXPECT_EQ(CartIn(rows, "a").state(), v1::CART_STATE_OPEN);
-  EXPECT_EQ(CartIn(rows, "a").problems_size(), 1);
-  EXPECT_GT(CartIn(rows, "a").abandon_us(), 0);
-  ++context.position;
-  ASSERT_TRUE(cart::BeginCheckout(rows, kCart, 2, context).ok());
-  EXPECT_EQ(CartIn(rows, "a").problems_size(), 0);
-  ASSERT_TRUE(cart::BecomeOrder(ordered, kCart, context).ok());
-  EXPECT_EQ(CartIn(ordered, "a").state(), v1::CART_STATE_ORDERED);
-  EXPECT_EQ(LinesIn(ordered, "a"), "1:2");
+  ASSERT_TRUE(given.TryEvolve(Of("a", CheckoutStarted(1))).ok());
+  EXPECT_EQ(given.Cart("a").abandon_us(), 0);
+  ExpectCannotBeEvolved(given, Added({CartLineOf("2")}), "must be CART_STATE_OPEN");
+  ASSERT_TRUE(given.TryEvolve(Of("a", CheckoutFailed(1))).ok());
+  EXPECT_EQ(given.Cart("a").state(), v1::CART_STATE_OPEN);
+  EXPECT_EQ(given.Cart("a").problems_size(), 1);
+  EXPECT_GT(given.Cart("a").abandon_us(), 0);
+  ASSERT_TRUE(given.TryEvolve(Of("a", CheckoutStarted(2))).ok());
+  EXPECT_EQ(given.Cart("a").problems_size(), 0);
+  ASSERT_TRUE(given.TryEvolve(Of("a", Ordered())).ok());
+  EXPECT_EQ(given.Cart("a").state(), v1::CART_STATE_ORDERED);
+  EXPECT_EQ(given.Lines("a"), "1:2");
+  EXPECT_EQ(given.Cart("a").version(), 5);
+}
+
+TEST(EvolveCart, StopsAtAnAttemptThatIsMiscounted) {
+  GivenCarts given = GivenCart();
+  ExpectCannotBeEvolved(given, CheckoutStarted(2), "miscounts its attempts");
+  ExpectCannotBeEvolved(given, CheckoutFailed(1), "must be CART_STATE_IN_CHECKOUT");
+  ExpectCannotBeEvolved(given, Ordered(), "must be CART_STATE_IN_CHECKOUT");
+  ASSERT_TRUE(given.TryEvolve(Of("a", CheckoutStarted(1))).ok());
+  ExpectCannotBeEvolved(given, CheckoutStarted(2), "must be CART_STATE_OPEN");
+  ExpectCannotBeEvolved(given, CheckoutFailed(2), "another attempt");
 }
 
 TEST(EvolveCart, MovesItsTimerOnlyWhenItMust) {
   GivenCarts given = GivenCart();
   const rows::CartRow row = given.Cart("a");
-  EXPECT_EQ(row.abandon_us(), row.last_change_us() + (cart::kLifeSeconds + cart::kLifeSlackSeconds) * 1'000'000);
+  EXPECT_EQ(row.abandon_us(), row.last_change_us() + (kLifeSeconds + kLifeSlackSeconds) * 1'000'000);
   store::MemoryRows rows = given.rows();
   const size_t count = rows.size();
-  v1::OrderEvent changed;
+  v1::CartEvent changed;
   changed.mutable_cart_line_changed()->set_line_id("1");
   changed.mutable_cart_line_changed()->set_units(3);
+  *changed.mutable_cart_line_changed()->mutable_amount() = MoneyOf("GBP", 765);
   partition::FactContext context;
   context.slot = kSlot;
   context.aggregate_id = "a";
   context.position = given.next_position();
-  context.logical_time = row.last_change_us() + cart::kLifeSlackSeconds * 1'000'000;
-  ASSERT_TRUE(cart::Evolve(rows, changed, context).ok());
+  context.logical_time = row.last_change_us() + kLifeSlackSeconds * 1'000'000;
+  ASSERT_TRUE(Evolve(rows, changed, context).ok());
   EXPECT_EQ(CartIn(rows, "a").abandon_us(), row.abandon_us());
   context.logical_time += 1;
-  ASSERT_TRUE(cart::Evolve(rows, changed, context).ok());
+  ASSERT_TRUE(Evolve(rows, changed, context).ok());
   EXPECT_GT(CartIn(rows, "a").abandon_us(), row.abandon_us());
   EXPECT_EQ(rows.size(), count);
 }
@@ -125,15 +126,18 @@ TEST(EvolveCart, StopsAtLinesThatCannotBe) {
   ExpectCannotBeEvolved(GivenCart(), Added({CartLineOf("2"), CartLineOf("2")}), "comes twice");
   ExpectCannotBeEvolved(GivenCarts(), Added({CartLineOf("2")}), "the cart must be CART_STATE_OPEN and is unknown");
   std::vector<v1::CartLine> many;
-  for (int i = 0; i < cart::kLinesMax; ++i) many.push_back(CartLineOf("l" + std::to_string(i)));
+  for (int i = 0; i < kLinesMax; ++i) many.push_back(CartLineOf("l" + std::to_string(i)));
   ExpectCannotBeEvolved(GivenCart(), Added(many), "too many lines");
-  v1::OrderEvent changed;
+  v1::CartEvent unpriced;
+  *unpriced.mutable_cart_lines_added()->add_lines() = CartLineOf("2");
+  ExpectCannotBeEvolved(GivenCart(), unpriced, "another currency");
+  v1::CartEvent changed;
   changed.mutable_cart_line_changed()->set_line_id("2");
   ExpectCannotBeEvolved(GivenCart(), changed, "no such line");
 }
 
 TEST(EvolveCart, StopsAtACartThatIsOpenedTwice) {
-  v1::OrderEvent event;
+  v1::CartEvent event;
   event.mutable_cart_opened()->set_currency_code("GBP");
   ExpectCannotBeEvolved(GivenCart(), event, "open already");
 }
@@ -144,10 +148,10 @@ TEST(EvolveCart, StopsAtAGiftThatIsMiscounted) {
 }
 
 TEST(EvolveCart, StopsAtMergesThatAreNotUnderWay) {
-  v1::OrderEvent merged;
+  v1::CartEvent merged;
   merged.mutable_cart_merged()->set_merge(1);
   ExpectCannotBeEvolved(GivenCart(), merged, "must be CART_STATE_MERGING");
-  v1::OrderEvent reopened;
+  v1::CartEvent reopened;
   reopened.mutable_cart_reopened()->set_merge(1);
   ExpectCannotBeEvolved(GivenCart(), reopened, "must be CART_STATE_MERGING");
   GivenCarts merging = GivenCart();
@@ -162,15 +166,15 @@ TEST(EvolveCart, StopsAtAnAnswerThatWasGivenBefore) {
   GivenCarts given = GivenCart();
   given.Record(Add("b", {CartLineOf("1")}));
   given.Settle(MergeInto("b", "a"));
-  v1::OrderEvent taken;
+  v1::CartEvent taken;
   taken.mutable_cart_taken()->set_from_cart_id("b");
   taken.mutable_cart_taken()->set_merge(1);
   ExpectCannotBeEvolved(given, taken, "answered before");
-  v1::OrderEvent declined;
+  v1::CartEvent declined;
   declined.mutable_cart_declined()->set_from_cart_id("b");
   declined.mutable_cart_declined()->set_merge(1);
   ExpectCannotBeEvolved(given, declined, "answered before");
-  v1::OrderEvent undone;
+  v1::CartEvent undone;
   undone.mutable_cart_merge_undone()->set_from_cart_id("b");
   undone.mutable_cart_merge_undone()->set_merge(1);
   ExpectCannotBeEvolved(given, undone, "not all lines");
@@ -179,11 +183,9 @@ TEST(EvolveCart, StopsAtAnAnswerThatWasGivenBefore) {
 }
 
 TEST(EvolveCart, StopsAtAFactOfSomethingElse) {
-  v1::OrderEvent event;
-  event.mutable_order_imported();
   store::MemoryRows rows;
-  EXPECT_EQ(cart::Evolve(rows, event, {}).code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(Evolve(rows, v1::CartEvent(), {}).code(), absl::StatusCode::kDataLoss);
 }
 
 }  // namespace
-}  // namespace halles::checkout
+}  // namespace halles::checkout::cart

@@ -11,11 +11,12 @@
 #include "libs/base/ids.h"
 #include "libs/base/money.h"
 #include "libs/base/status.h"
+#include "services/checkout/checks.h"
 #include "services/checkout/imports/ids.h"
 #include "services/checkout/imports/record.h"
 #include "services/checkout/imports/state.h"
 
-namespace halles::checkout {
+namespace halles::checkout::imports {
 namespace {
 
 using partition::Decision;
@@ -24,12 +25,6 @@ using partition::Fact;
 constexpr size_t kIdBytesMax = 64;
 // What a link adds to the return that it holds: the customer, and lengths.
 constexpr size_t kLinkOverheadBytes = 512;
-
-// The same finding as a refusal with a reason of its own.
-absl::Status Refused(v1::RejectReason reason, const absl::Status& finding) {
-  if (finding.ok()) return finding;
-  return Reject(reason, finding.message(), {{"field", MetadataOf(finding, "field")}});
-}
 
 absl::Status CheckRecord(absl::string_view field, const v1::ImportRecord& record) {
   RETURN_IF_ERROR(Refused(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR, CheckNothingInClear(field, record)));
@@ -82,14 +77,14 @@ class ExcessCounter {
   std::map<std::string, Decimal> counted_;
 };
 
-absl::StatusOr<Fact<v1::OrderEvent>> Link(const OrderId& order, const v1::SaleRecord& sale,
-                                          const v1::LinkedReturn& linked_return, ExcessCounter& counter) {
+absl::StatusOr<Fact<v1::ImportEvent>> Link(const OrderId& order, const v1::SaleRecord& sale,
+                                           const v1::LinkedReturn& linked_return, ExcessCounter& counter) {
   const absl::StatusOr<bool> excess = counter.Add(linked_return);
   if (!excess.ok()) {
     return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW, excess.status().message(),
                   {{"field", "linked_return.items"}, {"order_id", order.ToString()}});
   }
-  Fact<v1::OrderEvent> fact{order.ToString(), {}, MicrosOf(linked_return.recorded_time())};
+  Fact<v1::ImportEvent> fact{order.ToString(), {}, MicrosOf(linked_return.recorded_time())};
   v1::ReturnLinked& linked = *fact.event.mutable_return_linked();
   *linked.mutable_linked_return() = linked_return;
   linked.set_excess(*excess);
@@ -102,7 +97,7 @@ absl::Status CheckLink(const v1::LinkReturnRequest& request) {
   RETURN_IF_ERROR(CheckText("order_id", request.order_id(), 1, kIdBytesMax));
   RETURN_IF_ERROR(CheckText("linked_return.return_id", linked_return.return_id(), 1, kIdBytesMax));
   RETURN_IF_ERROR(CheckExternalRef("linked_return.external", linked_return.external()));
-  RETURN_IF_ERROR(CheckRecordedTime("linked_return.recorded_time", linked_return.recorded_time()));
+  RETURN_IF_ERROR(CheckRecordedTime(Path("linked_return.recorded_time"), linked_return.recorded_time()));
   if (linked_return.items_size() > kLinesMax) return InvalidField("linked_return.items", "takes at most 2,000 entries");
   for (int i = 0; i < linked_return.items_size(); ++i) {
     const std::string field = absl::StrCat("linked_return.items[", i, "]");
@@ -121,16 +116,16 @@ absl::Status CheckLink(const v1::LinkReturnRequest& request) {
 
 }  // namespace
 
-absl::StatusOr<Decision<v1::ImportOrderResponse, v1::OrderEvent>> Decide(const store::RowReader& state,
-                                                                         const v1::ImportOrderRequest& request,
-                                                                         const partition::CommandContext& context) {
+absl::StatusOr<Decision<v1::ImportOrderResponse, v1::ImportEvent>> Decide(const store::RowReader& state,
+                                                                          const v1::ImportOrderRequest& request,
+                                                                          const partition::CommandContext& context) {
   RETURN_IF_ERROR(CheckRecord("order", request.order()));
   absl::StatusOr<v1::SaleRecord> sale = BuildSale("order", request.order());
   if (!sale.ok()) return Refused(v1::REJECT_REASON_AMOUNT_OVERFLOW, sale.status());
   const OrderId order = OrderIdOf(context.tenant, sale->external());
   std::string content_hash = ContentHash(*sale, nullptr);
 
-  Decision<v1::ImportOrderResponse, v1::OrderEvent> decision;
+  Decision<v1::ImportOrderResponse, v1::ImportEvent> decision;
   decision.response.set_order_id(order.ToString());
   *decision.response.mutable_net() = sale->net();
   if (const std::optional<v1::OrderImported> recorded = kImportedOrders.Get(state, {order}); recorded.has_value()) {
@@ -140,26 +135,26 @@ absl::StatusOr<Decision<v1::ImportOrderResponse, v1::OrderEvent>> Decide(const s
   }
 
   const rows::AwaitedRow waiting = kAwaited.Get(state, {order}).value_or(rows::AwaitedRow());
-  std::vector<Fact<v1::OrderEvent>> links;
+  std::vector<Fact<v1::ImportEvent>> links;
   ExcessCounter counter(state, order, *sale);
   for (const v1::LinkedReturn& linked_return : waiting.returns()) {
-    ASSIGN_OR_RETURN(Fact<v1::OrderEvent> link, Link(order, *sale, linked_return, counter));
+    ASSIGN_OR_RETURN(Fact<v1::ImportEvent> link, Link(order, *sale, linked_return, counter));
     links.push_back(std::move(link));
   }
 
-  Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
+  Fact<v1::ImportEvent>& fact = decision.facts.emplace_back();
   fact.aggregate_id = order.ToString();
   fact.effective_time = MicrosOf(sale->recorded_time());
   v1::OrderImported& imported = *fact.event.mutable_order_imported();
   *imported.mutable_sale() = *std::move(sale);
   imported.set_content_hash(std::move(content_hash));
-  for (Fact<v1::OrderEvent>& link : links) decision.facts.push_back(std::move(link));
+  for (Fact<v1::ImportEvent>& link : links) decision.facts.push_back(std::move(link));
   return decision;
 }
 
-absl::StatusOr<Decision<v1::ImportReturnResponse, v1::OrderEvent>> Decide(const store::RowReader& state,
-                                                                          const v1::ImportReturnRequest& request,
-                                                                          const partition::CommandContext& context) {
+absl::StatusOr<Decision<v1::ImportReturnResponse, v1::ImportEvent>> Decide(const store::RowReader& state,
+                                                                           const v1::ImportReturnRequest& request,
+                                                                           const partition::CommandContext& context) {
   RETURN_IF_ERROR(
       Refused(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR, CheckNothingInClear("return_record", request.return_record())));
   if (request.has_original()) {
@@ -172,7 +167,7 @@ absl::StatusOr<Decision<v1::ImportReturnResponse, v1::OrderEvent>> Decide(const 
   const ReturnId return_id = ReturnIdOf(context.tenant, sale.external());
   std::string content_hash = ContentHash(sale, request.has_original() ? &request.original() : nullptr);
 
-  Decision<v1::ImportReturnResponse, v1::OrderEvent> decision;
+  Decision<v1::ImportReturnResponse, v1::ImportEvent> decision;
   decision.response.set_return_id(return_id.ToString());
   *decision.response.mutable_net() = sale.net();
   if (const std::optional<v1::ReturnImported> recorded = kImportedReturns.Get(state, {return_id});
@@ -183,7 +178,7 @@ absl::StatusOr<Decision<v1::ImportReturnResponse, v1::OrderEvent>> Decide(const 
     return decision;
   }
 
-  Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
+  Fact<v1::ImportEvent>& fact = decision.facts.emplace_back();
   fact.aggregate_id = return_id.ToString();
   fact.effective_time = MicrosOf(sale.recorded_time());
   v1::ReturnImported& imported = *fact.event.mutable_return_imported();
@@ -193,18 +188,18 @@ absl::StatusOr<Decision<v1::ImportReturnResponse, v1::OrderEvent>> Decide(const 
   return decision;
 }
 
-absl::StatusOr<Decision<v1::LinkReturnResponse, v1::OrderEvent>> Decide(const store::RowReader& state,
-                                                                        const v1::LinkReturnRequest& request,
-                                                                        const partition::CommandContext&) {
+absl::StatusOr<Decision<v1::LinkReturnResponse, v1::ImportEvent>> Decide(const store::RowReader& state,
+                                                                         const v1::LinkReturnRequest& request,
+                                                                         const partition::CommandContext&) {
   RETURN_IF_ERROR(Refused(v1::REJECT_REASON_MALFORMED_COMMAND, CheckLink(request)));
   const OrderId order = OrderId::FromString(request.order_id());
   const v1::LinkedReturn& linked_return = request.linked_return();
-  Decision<v1::LinkReturnResponse, v1::OrderEvent> decision;
+  Decision<v1::LinkReturnResponse, v1::ImportEvent> decision;
 
   if (const std::optional<v1::OrderImported> recorded = kImportedOrders.Get(state, {order}); recorded.has_value()) {
     if (kLinks.Contains(state, {order, ReturnId::FromString(linked_return.return_id())})) return decision;
     ExcessCounter counter(state, order, recorded->sale());
-    ASSIGN_OR_RETURN(Fact<v1::OrderEvent> link, Link(order, recorded->sale(), linked_return, counter));
+    ASSIGN_OR_RETURN(Fact<v1::ImportEvent> link, Link(order, recorded->sale(), linked_return, counter));
     decision.facts.push_back(std::move(link));
     return decision;
   }
@@ -217,11 +212,11 @@ absl::StatusOr<Decision<v1::LinkReturnResponse, v1::OrderEvent>> Decide(const st
     return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, "more returns wait for this order than its record could link",
                   {{"field", "linked_return"}, {"order_id", order.ToString()}});
   }
-  Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
+  Fact<v1::ImportEvent>& fact = decision.facts.emplace_back();
   fact.aggregate_id = order.ToString();
   fact.effective_time = MicrosOf(linked_return.recorded_time());
   *fact.event.mutable_return_awaited()->mutable_linked_return() = linked_return;
   return decision;
 }
 
-}  // namespace halles::checkout
+}  // namespace halles::checkout::imports

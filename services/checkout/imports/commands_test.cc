@@ -7,7 +7,7 @@
 #include "gtest/gtest.h"
 #include "services/checkout/test_builders.h"
 
-namespace halles::checkout {
+namespace halles::checkout::imports {
 namespace {
 
 const std::string kMost = std::to_string(std::numeric_limits<int64_t>::max());
@@ -206,7 +206,7 @@ TEST(LinkReturn, FlagsWhatTheOrderNeverSold) {
 
 TEST(LinkReturn, NamesTheCustomerOfTheOrderForAReturnThatNamesNone) {
   v1::ImportRecord record = From(Phone('p'), From(Customer('b'), Six()));
-  v1::OrderEvent linked = ReturnLinked(LinkOfBack("C1", "1", 1));
+  v1::ImportEvent linked = ReturnLinked(LinkOfBack("C1", "1", 1));
   *linked.mutable_return_linked()->mutable_customer() = Customer('b');
   GivenRecorded(record).When(LinkOfBack("C1", "1", 1)).ThenEvents({linked});
 }
@@ -246,4 +246,4 @@ TEST(Decide, AnswersNothingFromRowsThatCannotBeRead) {
 }
 
 }  // namespace
-}  // namespace halles::checkout
+}  // namespace halles::checkout::imports

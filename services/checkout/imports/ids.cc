@@ -3,7 +3,7 @@
 
 #include "libs/base/opaque_id.h"
 
-namespace halles::checkout {
+namespace halles::checkout::imports {
 
 OrderId OrderIdOf(absl::string_view tenant, const v1::ExternalRef& external) {
   return OrderId::FromString(OpaqueId("ord-", {tenant, external.source(), external.external_id()}));
@@ -13,4 +13,4 @@ ReturnId ReturnIdOf(absl::string_view tenant, const v1::ExternalRef& external) {
   return ReturnId::FromString(OpaqueId("ret-", {tenant, external.source(), external.external_id()}));
 }
 
-}  // namespace halles::checkout
+}  // namespace halles::checkout::imports

@@ -3,10 +3,10 @@
 #define HALLES_SERVICES_CHECKOUT_IMPORTS_IDS_H_
 
 #include "absl/strings/string_view.h"
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/import_events.pb.h"
 #include "libs/base/ids.h"
 
-namespace halles::checkout {
+namespace halles::checkout::imports {
 
 // Tenant of all that is recorded: a log is one shop's.
 inline constexpr absl::string_view kTenant = "";
@@ -17,6 +17,6 @@ OrderId OrderIdOf(absl::string_view tenant, const v1::ExternalRef& external);
 // "ret-" and 26 digits. A return and an order of the same external id are two things.
 ReturnId ReturnIdOf(absl::string_view tenant, const v1::ExternalRef& external);
 
-}  // namespace halles::checkout
+}  // namespace halles::checkout::imports
 
 #endif  // HALLES_SERVICES_CHECKOUT_IMPORTS_IDS_H_

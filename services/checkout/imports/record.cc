@@ -14,7 +14,7 @@
 #include "libs/store/table.h"
 #include "services/checkout/field_path.h"
 
-namespace halles::checkout {
+namespace halles::checkout::imports {
 namespace {
 
 absl::Status CheckExternalRefAt(const Path& field, const v1::ExternalRef& external) {
@@ -25,13 +25,6 @@ absl::Status CheckExternalRefAt(const Path& field, const v1::ExternalRef& extern
     return Invalid(Path(field, "source"), "must have 1 to 32 characters of a-z, 0-9, '-' and '_'");
   }
   return CheckText(Path(field, "external_id"), external.external_id(), 1, kExternalIdCharactersMax);
-}
-
-absl::Status CheckRecordedTimeAt(const Path& field, const google::protobuf::Timestamp& time) {
-  if (time.seconds() < 0 || time.seconds() > kRecordedSecondsMax || time.nanos() < 0 || time.nanos() > 999'999'999) {
-    return Invalid(field, "must be in the years 1970 to 2199");
-  }
-  return absl::OkStatus();
 }
 
 absl::Status CheckMoney(const Path& field, bool present, const common::v1::Money& money,
@@ -218,7 +211,7 @@ absl::Status CheckShape(absl::string_view field, const v1::ImportRecord& record)
   const Path root(field);
   RETURN_IF_ERROR(CheckExternalRefAt(Path(root, "external"), record.external()));
   if (!record.has_recorded_time()) return Invalid(Path(root, "recorded_time"), "must be given");
-  RETURN_IF_ERROR(CheckRecordedTimeAt(Path(root, "recorded_time"), record.recorded_time()));
+  RETURN_IF_ERROR(CheckRecordedTime(Path(root, "recorded_time"), record.recorded_time()));
   if (record.channel() == common::v1::CHANNEL_UNSPECIFIED || !common::v1::Channel_IsValid(record.channel())) {
     return Invalid(Path(root, "channel"), "must say where it happened");
   }
@@ -265,24 +258,6 @@ absl::Status CheckAmounts(absl::string_view field, const v1::ImportRecord& recor
 
 absl::Status CheckExternalRef(absl::string_view field, const v1::ExternalRef& external) {
   return CheckExternalRefAt(Path(field), external);
-}
-
-absl::Status CheckRecordedTime(absl::string_view field, const google::protobuf::Timestamp& time) {
-  return CheckRecordedTimeAt(Path(field), time);
-}
-
-absl::Status CheckText(const Path& path, absl::string_view text, size_t characters_min, size_t characters_max) {
-  const std::optional<size_t> length = PrintableLength(text);
-  if (!length.has_value()) return Invalid(path, "must be printable text");
-  if (*length < characters_min || *length > characters_max) {
-    return Invalid(path,
-                   absl::StrCat("must have ", characters_min, " to ", characters_max, " characters, not ", *length));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckText(absl::string_view field, absl::string_view text, size_t characters_min, size_t characters_max) {
-  return CheckText(Path(field), text, characters_min, characters_max);
 }
 
 absl::StatusOr<v1::SaleRecord> BuildSale(absl::string_view field, const v1::ImportRecord& record) {
@@ -337,13 +312,4 @@ absl::StatusOr<std::vector<v1::ReturnedItem>> ReturnedItems(const v1::SaleRecord
   return items;
 }
 
-UnixMicros MicrosOf(const google::protobuf::Timestamp& time) {
-  return time.seconds() * 1'000'000 + time.nanos() / 1'000;
-}
-
-absl::StatusOr<Decimal> ExactOf(const common::v1::Decimal& decimal) {
-  if (decimal.scale() > kScaleMax) return absl::OutOfRangeError("a decimal has more than 9 decimals");
-  return Decimal::FromUnscaled(decimal.unscaled(), static_cast<int>(decimal.scale()));
-}
-
-}  // namespace halles::checkout
+}  // namespace halles::checkout::imports

@@ -9,27 +9,17 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "google/protobuf/timestamp.pb.h"
-#include "halles/checkout/v1/checkout_events.pb.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
-#include "libs/base/money.h"
-#include "libs/base/unix_time.h"
-#include "services/checkout/field_path.h"
+#include "halles/checkout/v1/import_events.pb.h"
+#include "services/checkout/checks.h"
 
-namespace halles::checkout {
+namespace halles::checkout::imports {
 
-inline constexpr size_t kRequestIdCharactersMax = 128;
 inline constexpr size_t kSourceCharactersMax = 32;
 inline constexpr size_t kExternalIdCharactersMax = 128;
-inline constexpr size_t kSiteCharactersMax = 64;
-inline constexpr size_t kDeviceCharactersMax = 64;
-inline constexpr size_t kSkuCharactersMax = 64;
-inline constexpr size_t kDescriptionCharactersMax = 120;
 inline constexpr int kLinesMax = 2000;
 inline constexpr int kTendersMax = 16;
 inline constexpr int kDiscountsMax = 8;
-inline constexpr uint32_t kScaleMax = 9;
-inline constexpr int64_t kRecordedSecondsMax = 7'258'118'399;  // the end of 2199
 // Of an order or return as it was sent. With the amounts that are added it stays far below the largest record of the log,
 // so that the links of returns that waited for the order fit behind it (kAwaitedBytesMax in commands.h).
 inline constexpr size_t kRecordBytesMax = size_t{224} << 10;
@@ -47,9 +37,6 @@ absl::Status CheckShape(absl::string_view field, const v1::ImportRecord& record)
 absl::Status CheckAmounts(absl::string_view field, const v1::ImportRecord& record, RecordUse use);
 
 absl::Status CheckExternalRef(absl::string_view field, const v1::ExternalRef& external);
-absl::Status CheckRecordedTime(absl::string_view field, const google::protobuf::Timestamp& time);
-absl::Status CheckText(const Path& path, absl::string_view text, size_t characters_min, size_t characters_max);
-absl::Status CheckText(absl::string_view field, absl::string_view text, size_t characters_min, size_t characters_max);
 
 // The record with its amounts, rounded by its policy, identifiers strongest first. `record` passed CheckShape; errors as
 // CheckAmounts.
@@ -61,12 +48,6 @@ std::string ContentHash(const v1::SaleRecord& sale, const v1::ExternalRef* origi
 // What came back by the lines of kind RETURN, one item per SKU, sorted by SKU. OUT_OF_RANGE when a sum is not exact.
 absl::StatusOr<std::vector<v1::ReturnedItem>> ReturnedItems(const v1::SaleRecord& sale);
 
-// Microseconds, rounded down.
-UnixMicros MicrosOf(const google::protobuf::Timestamp& time);
-
-// The exact number; INVALID_ARGUMENT or OUT_OF_RANGE unless its scale is at most kScaleMax.
-absl::StatusOr<Decimal> ExactOf(const common::v1::Decimal& decimal);
-
-}  // namespace halles::checkout
+}  // namespace halles::checkout::imports
 
 #endif  // HALLES_SERVICES_CHECKOUT_IMPORTS_RECORD_H_

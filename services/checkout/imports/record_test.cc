@@ -9,7 +9,7 @@
 #include "libs/base/status.h"
 #include "services/checkout/test_builders.h"
 
-namespace halles::checkout {
+namespace halles::checkout::imports {
 namespace {
 
 v1::ImportRecord Good() { return Record("536365", {Sold("85123A", "6"), Sold("71053", "6", "3.39")}); }
@@ -297,4 +297,4 @@ TEST(MicrosOf, CutsNanoseconds) {
 }
 
 }  // namespace
-}  // namespace halles::checkout
+}  // namespace halles::checkout::imports

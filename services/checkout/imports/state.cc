@@ -1,38 +1,19 @@
-// Folds facts about orders and returns.
+// Folds facts about imported orders and returns.
 #include "services/checkout/imports/state.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <tuple>
-#include <utility>
-#include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "halles/checkout/v1/import_events.visit.h"
 #include "libs/base/money.h"
 #include "libs/base/status.h"
 #include "services/checkout/broken.h"
-#include "services/checkout/imports/record.h"
-#include "services/checkout/order/state.h"
+#include "services/checkout/checks.h"
 
-namespace halles::checkout {
+namespace halles::checkout::imports {
 namespace {
-
-absl::Status EvolveOrder(store::Rows& state, const v1::OrderImported& imported, const partition::FactContext& context) {
-  const ImportedOrderKey key{OrderId::FromString(context.aggregate_id)};
-  if (context.index != 0) return Broken(context, "an order must be the first event of its record");
-  if (kImportedOrders.Contains(state, key)) return Broken(context, "the order is recorded already");
-  kImportedOrders.Put(state, key, imported);
-  return absl::OkStatus();
-}
-
-absl::Status EvolveReturn(store::Rows& state, const v1::ReturnImported& imported,
-                          const partition::FactContext& context) {
-  const ImportedReturnKey key{ReturnId::FromString(context.aggregate_id)};
-  if (context.index != 0) return Broken(context, "a return must be the first event of its record");
-  if (kImportedReturns.Contains(state, key)) return Broken(context, "the return is recorded already");
-  kImportedReturns.Put(state, key, imported);
-  return absl::OkStatus();
-}
 
 // The order in which waiting returns are linked.
 bool Before(const v1::LinkedReturn& a, const v1::LinkedReturn& b) {
@@ -41,18 +22,6 @@ bool Before(const v1::LinkedReturn& a, const v1::LinkedReturn& b) {
                            r.external().source());
   };
   return rank(a) < rank(b);
-}
-
-absl::Status EvolveAwaited(store::Rows& state, const v1::ReturnAwaited& awaited,
-                           const partition::FactContext& context) {
-  const ImportedOrderKey key{OrderId::FromString(context.aggregate_id)};
-  if (kImportedOrders.Contains(state, key)) return Broken(context, "the order that is awaited is recorded");
-  rows::AwaitedRow row = kAwaited.Get(state, key).value_or(rows::AwaitedRow());
-  if (Awaits(row, awaited.linked_return().return_id())) return Broken(context, "the return waits already");
-  *row.add_returns() = awaited.linked_return();
-  std::sort(row.mutable_returns()->begin(), row.mutable_returns()->end(), Before);
-  kAwaited.Put(state, key, row);
-  return absl::OkStatus();
 }
 
 // Takes the return out of those that wait, if it is there.
@@ -70,35 +39,114 @@ void StopAwaiting(store::Rows& state, const ImportedOrderKey& key, absl::string_
   }
 }
 
-absl::Status EvolveLinked(store::Rows& state, const v1::ReturnLinked& linked, const partition::FactContext& context) {
-  const OrderId order = OrderId::FromString(context.aggregate_id);
-  const LinkKey key{order, ReturnId::FromString(linked.linked_return().return_id())};
-  if (!kImportedOrders.Contains(state, {order})) return Broken(context, "the order of the link is not recorded");
-  if (kLinks.Contains(state, key)) return Broken(context, "the return is linked already");
-
-  std::vector<std::pair<ReturnedKey, Decimal>> sums;
-  for (const v1::ReturnedItem& item : linked.linked_return().items()) {
-    ReturnedKey returned_key{order, Sku::FromString(item.sku())};
-    const std::optional<rows::ReturnedRow> before = kReturned.Get(state, returned_key);
-    const absl::StatusOr<Decimal> quantity = ExactOf(item.quantity());
-    if (!quantity.ok()) return Broken(context, quantity.status().message());
+// What came back of each SKU of the order once `items` did too. Of the SKUs in `items` only.
+using Sums = std::map<Sku, Decimal>;
+absl::StatusOr<Sums> ReturnedWith(const store::Rows& state, const OrderId& order, const Sums& items) {
+  Sums sums;
+  for (const auto& [sku, quantity] : items) {
+    const std::optional<rows::ReturnedRow> before = kReturned.Get(state, {order, sku});
     ASSIGN_OR_RETURN(const Decimal so_far, Decimal::Parse(before.has_value() ? before->quantity() : "0"));
-    const absl::StatusOr<Decimal> sum = so_far.Add(*quantity);
-    if (!sum.ok()) return Broken(context, sum.status().message());
-    sums.emplace_back(std::move(returned_key), *sum);
+    ASSIGN_OR_RETURN(sums[sku], so_far.Add(quantity));
   }
-  for (const auto& [returned_key, sum] : sums) {
+  return sums;
+}
+
+void PutReturned(store::Rows& state, const OrderId& order, const Sums& sums) {
+  for (const auto& [sku, sum] : sums) {
     rows::ReturnedRow row;
     row.set_quantity(sum.ToString());
-    kReturned.Put(state, returned_key, row);
+    kReturned.Put(state, {order, sku}, row);
   }
-  StopAwaiting(state, {order}, linked.linked_return().return_id());
-  rows::LinkRow row;
-  *row.mutable_link() = linked;
-  row.set_event_index(context.index);
-  kLinks.Put(state, key, row);
-  return absl::OkStatus();
 }
+
+// Folds one fact; DATA_LOSS when it breaks an invariant.
+struct Evolver {
+  absl::Status operator()(const v1::OrderImported& imported) {
+    const ImportedOrderKey key{OrderId::FromString(context.aggregate_id)};
+    if (context.index != 0) return Broken(context, "an order must be the first event of its record");
+    if (kImportedOrders.Contains(state, key)) return Broken(context, "the order is recorded already");
+    kImportedOrders.Put(state, key, imported);
+    return absl::OkStatus();
+  }
+
+  absl::Status operator()(const v1::ReturnImported& imported) {
+    const ImportedReturnKey key{ReturnId::FromString(context.aggregate_id)};
+    if (context.index != 0) return Broken(context, "a return must be the first event of its record");
+    if (kImportedReturns.Contains(state, key)) return Broken(context, "the return is recorded already");
+    kImportedReturns.Put(state, key, imported);
+    return absl::OkStatus();
+  }
+
+  absl::Status operator()(const v1::ReturnAwaited& awaited) {
+    const ImportedOrderKey key{OrderId::FromString(context.aggregate_id)};
+    if (kImportedOrders.Contains(state, key)) return Broken(context, "the order that is awaited is recorded");
+    rows::AwaitedRow row = kAwaited.Get(state, key).value_or(rows::AwaitedRow());
+    if (Awaits(row, awaited.linked_return().return_id())) return Broken(context, "the return waits already");
+    *row.add_returns() = awaited.linked_return();
+    std::sort(row.mutable_returns()->begin(), row.mutable_returns()->end(), Before);
+    kAwaited.Put(state, key, row);
+    return absl::OkStatus();
+  }
+
+  absl::Status operator()(const v1::ReturnLinked& linked) {
+    const OrderId order = OrderId::FromString(context.aggregate_id);
+    const LinkKey key{order, ReturnId::FromString(linked.linked_return().return_id())};
+    if (!kImportedOrders.Contains(state, {order})) return Broken(context, "the order of the link is not recorded");
+    if (kLinks.Contains(state, key)) return Broken(context, "the return is linked already");
+
+    Sums items;
+    for (const v1::ReturnedItem& item : linked.linked_return().items()) {
+      const absl::StatusOr<Decimal> quantity = ExactOf(item.quantity());
+      if (!quantity.ok()) return Broken(context, quantity.status().message());
+      items[Sku::FromString(item.sku())] = *quantity;
+    }
+    const absl::StatusOr<Sums> sums = ReturnedWith(state, order, items);
+    if (!sums.ok()) return Broken(context, sums.status().message());
+    PutReturned(state, order, *sums);
+    StopAwaiting(state, {order}, linked.linked_return().return_id());
+    rows::LinkRow row;
+    *row.mutable_link() = linked;
+    row.set_event_index(context.index);
+    kLinks.Put(state, key, row);
+    return absl::OkStatus();
+  }
+
+  absl::Status operator()(const v1::GoodsReturned& returned) {
+    const OrderId order = OrderId::FromString(context.aggregate_id);
+    const LinkKey key{order, ReturnId::FromString(returned.return_id())};
+    if (!kImportedOrders.Contains(state, {order})) return Broken(context, "the order is not recorded");
+    if (kReturnsHere.Contains(state, key)) return Broken(context, "the return is recorded already");
+    Sums items;
+    std::map<LineId, int64_t> by_line;
+    for (const v1::ReturnedLine& line : returned.lines()) {
+      Decimal& sum = items[Sku::FromString(line.sku())];
+      const absl::StatusOr<Decimal> more = sum.Add(Decimal::FromInt(line.units()));
+      if (!more.ok()) return Broken(context, more.status().message());
+      sum = *more;
+      by_line[LineId::FromString(line.line_id())] += line.units();
+    }
+    const absl::StatusOr<Sums> sums = ReturnedWith(state, order, items);
+    if (!sums.ok()) return Broken(context, sums.status().message());
+    PutReturned(state, order, *sums);
+    for (const auto& [line, units] : by_line) {
+      rows::ReturnedLineRow row = kReturnedLines.Get(state, {order, line}).value_or(rows::ReturnedLineRow());
+      row.set_units(row.units() + units);
+      kReturnedLines.Put(state, {order, line}, row);
+    }
+    rows::ReturnRow row;
+    *row.mutable_returned() = returned;
+    row.set_event_index(context.index);
+    kReturnsHere.Put(state, key, row);
+    return absl::OkStatus();
+  }
+
+  absl::Status operator()(NoEvent) const {
+    return Broken(context, "it is no event of an import that this version knows");
+  }
+
+  store::Rows& state;
+  const partition::FactContext& context;
+};
 
 }  // namespace
 
@@ -107,50 +155,8 @@ bool Awaits(const rows::AwaitedRow& row, absl::string_view return_id) {
                      [&](const v1::LinkedReturn& waiting) { return waiting.return_id() == return_id; });
 }
 
-absl::Status Evolve(store::Rows& state, const v1::OrderEvent& event, const partition::FactContext& context) {
-  switch (event.event_case()) {
-    case v1::OrderEvent::kOrderImported:
-      return EvolveOrder(state, event.order_imported(), context);
-    case v1::OrderEvent::kReturnImported:
-      return EvolveReturn(state, event.return_imported(), context);
-    case v1::OrderEvent::kReturnAwaited:
-      return EvolveAwaited(state, event.return_awaited(), context);
-    case v1::OrderEvent::kReturnLinked:
-      return EvolveLinked(state, event.return_linked(), context);
-    case v1::OrderEvent::kCartOpened:
-    case v1::OrderEvent::kCartLinesAdded:
-    case v1::OrderEvent::kCartLineChanged:
-    case v1::OrderEvent::kCartCustomerSet:
-    case v1::OrderEvent::kCartDeliverySet:
-    case v1::OrderEvent::kCartGiven:
-    case v1::OrderEvent::kCartTaken:
-    case v1::OrderEvent::kCartDeclined:
-    case v1::OrderEvent::kCartMerged:
-    case v1::OrderEvent::kCartMergeUndone:
-    case v1::OrderEvent::kCartReopened:
-    case v1::OrderEvent::kCartAbandoned:
-      return cart::Evolve(state, event, context);
-    case v1::OrderEvent::kCheckoutStarted:
-    case v1::OrderEvent::kSagaAdvanced:
-    case v1::OrderEvent::kOrderConfirmed:
-    case v1::OrderEvent::kOrderRejected:
-    case v1::OrderEvent::kOrderCancelled:
-    case v1::OrderEvent::kFulfilmentAdvanced:
-    case v1::OrderEvent::kFulfilmentHandedOver:
-    case v1::OrderEvent::kFulfilmentDelayed:
-    case v1::OrderEvent::kFulfilmentEnded:
-    case v1::OrderEvent::kRerouteStarted:
-    case v1::OrderEvent::kFulfilmentRerouted:
-    case v1::OrderEvent::kRerouteRefused:
-    case v1::OrderEvent::kGoodsReturned:
-    case v1::OrderEvent::kExchangeStarted:
-    case v1::OrderEvent::kExchangeCommitted:
-    case v1::OrderEvent::kExchangeRejected:
-      return order::Evolve(state, event, context);
-    case v1::OrderEvent::EVENT_NOT_SET:
-      break;
-  }
-  return Broken(context, "it is no event that this version knows");
+absl::Status Evolve(store::Rows& state, const v1::ImportEvent& event, const partition::FactContext& context) {
+  return Visit(event, Evolver{state, context});
 }
 
-}  // namespace halles::checkout
+}  // namespace halles::checkout::imports

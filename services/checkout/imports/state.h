@@ -1,4 +1,4 @@
-// What checkout decides on: orders, returns, and which of them belong together.
+// What checkout knows of imported orders and returns: which of them belong together, and what came back here.
 #ifndef HALLES_SERVICES_CHECKOUT_IMPORTS_STATE_H_
 #define HALLES_SERVICES_CHECKOUT_IMPORTS_STATE_H_
 
@@ -8,23 +8,25 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/import_events.pb.h"
 #include "libs/base/ids.h"
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"
 #include "libs/store/table.h"
-#include "services/checkout/cart/state.h"
 #include "services/checkout/rows.pb.h"
 
-namespace halles::checkout {
+namespace halles::checkout::imports {
 
-// An order lives in the slot of its id, with everything that came back to it; a return lives in the slot of its own id.
+// An imported order lives in the slot of its id, with everything that came back of it; an imported return lives in the slot
+// of its own id.
 // Invariants, each of which Evolve refuses to break:
 //   1. An order and a return are recorded once and never changed; each is the first event of its record.
 //   2. A return that names an order is known in the order's slot exactly once: awaited as long as the order is not
 //      recorded, linked from then on.
-//   3. The returned quantity of (order, SKU) is the sum over the order's links.
+//   3. The returned quantity of (order, SKU) is the sum over the order's links and over what was taken back here.
 //   4. A link is in excess when, with it, more of one of its SKUs came back than the order sold. It is kept all the same.
+//   5. A return that was taken here is recorded once under its id. The returned units of (order, line) are the sum over
+//      such returns: those that were imported name no lines.
 
 struct ImportedOrderKey {
   OrderId order;
@@ -56,34 +58,44 @@ struct ReturnedKey {
   auto Fields() { return std::tie(order, sku); }
 };
 
+struct ReturnedLineKey {
+  OrderId order;
+  LineId line;
+  static constexpr std::array kFieldNames = {"order", "line"};
+  auto Fields() const { return std::tie(order, line); }
+  auto Fields() { return std::tie(order, line); }
+};
+
 inline constexpr store::Table<ImportedOrderKey, v1::OrderImported> kImportedOrders(1, "imported_orders");
 inline constexpr store::Table<ImportedReturnKey, v1::ReturnImported> kImportedReturns(2, "imported_returns");
 inline constexpr store::Table<ImportedOrderKey, rows::AwaitedRow> kAwaited(3, "awaited");
 inline constexpr store::Table<LinkKey, rows::LinkRow> kLinks(4, "links");
 inline constexpr store::Table<ReturnedKey, rows::ReturnedRow> kReturned(5, "returned");
 
-inline store::Schema StateSchema() {
-  return store::Schema()
-      .Add(kImportedOrders)
+inline constexpr store::Table<LinkKey, rows::ReturnRow> kReturnsHere(6, "returns_here");
+inline constexpr store::Table<ReturnedLineKey, rows::ReturnedLineRow> kReturnedLines(7, "returned_lines");
+
+inline store::Schema AddTables(store::Schema schema) {
+  return schema.Add(kImportedOrders)
       .Add(kImportedReturns)
       .Add(kAwaited)
       .Add(kLinks)
       .Add(kReturned)
-      .Add(cart::kCarts)
-      .Add(cart::kCartLines);
+      .Add(kReturnsHere)
+      .Add(kReturnedLines);
 }
 
 // Tables that are asked mostly for keys which are not there yet.
 inline constexpr std::array kMostlyAbsentTables = {kImportedOrders.id(), kImportedReturns.id(), kAwaited.id(),
-                                                   cart::kCarts.id(), cart::kCartLines.id()};
+                                                   kReturnsHere.id(), kReturnedLines.id()};
 
 // True when the return is in the row.
 bool Awaits(const rows::AwaitedRow& row, absl::string_view return_id);
 
-// Folds one fact. The aggregate of OrderImported, ReturnAwaited and ReturnLinked is the order, that of ReturnImported the
-// return. DATA_LOSS, and nothing is written, when the event breaks an invariant or is none that this version knows.
-absl::Status Evolve(store::Rows& state, const v1::OrderEvent& event, const partition::FactContext& context);
+// Folds one fact. The aggregate of ReturnImported is the return, that of all others the order. DATA_LOSS, and nothing
+// is written, when the event breaks an invariant or is none that this version knows.
+absl::Status Evolve(store::Rows& state, const v1::ImportEvent& event, const partition::FactContext& context);
 
-}  // namespace halles::checkout
+}  // namespace halles::checkout::imports
 
 #endif  // HALLES_SERVICES_CHECKOUT_IMPORTS_STATE_H_

@@ -7,7 +7,7 @@
 #include "libs/base/status.h"
 #include "services/checkout/test_builders.h"
 
-namespace halles::checkout {
+namespace halles::checkout::imports {
 namespace {
 
 const OrderId kOrder = OrderIdOf("", Ref("536365"));
@@ -16,7 +16,7 @@ v1::ImportRecord Six() { return Record("536365", {Sold("85123A", "6")}); }
 v1::LinkReturnRequest LinkOfBack(const std::string& external_id, const std::string& quantity) {
   return LinkOf(Record(external_id, {Back("85123A", quantity)}), "536365");
 }
-partition::Fact<v1::OrderEvent> OfOrder(const v1::OrderEvent& event) { return {kOrder.ToString(), event}; }
+partition::Fact<v1::ImportEvent> OfOrder(const v1::ImportEvent& event) { return {kOrder.ToString(), event}; }
 
 void ExpectCannotBeEvolved(const absl::Status& status) {
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
@@ -51,7 +51,7 @@ TEST(Evolve, LetsAReturnWaitInOnePlaceOnly) {
 
 TEST(Evolve, StopsAtAnEventThatItDoesNotKnow) {
   GivenImports given(kSlot);
-  const absl::Status status = given.TryEvolve({OfOrder(v1::OrderEvent())});
+  const absl::Status status = given.TryEvolve({OfOrder(v1::ImportEvent())});
   ExpectCannotBeEvolved(status);
   EXPECT_EQ(MetadataOf(status, "event"), "checkout/17@0#0");
 }
@@ -60,14 +60,14 @@ TEST(Evolve, StopsAtAnOrderOrReturnThatComesTwice) {
   GivenImports given(kSlot);
   ASSERT_TRUE(given.TryEvolve({OfOrder(OrderImported(Six()))}).ok());
   ExpectCannotBeEvolved(given.TryEvolve({OfOrder(OrderImported(Six()))}));
-  const v1::OrderEvent imported = ReturnImported(Record("C1", {Back("s", "1")}));
+  const v1::ImportEvent imported = ReturnImported(Record("C1", {Back("s", "1")}));
   ASSERT_TRUE(given.TryEvolve({{"ret-1", imported}}).ok());
   ExpectCannotBeEvolved(given.TryEvolve({{"ret-1", imported}}));
 }
 
 TEST(Evolve, StopsAtAnOrderThatDoesNotBeginItsRecord) {
   GivenImports given(kSlot);
-  const v1::OrderEvent imported = ReturnImported(Record("C1", {Back("s", "1")}));
+  const v1::ImportEvent imported = ReturnImported(Record("C1", {Back("s", "1")}));
   ExpectCannotBeEvolved(given.TryEvolve({{"ret-1", imported}, OfOrder(OrderImported(Six()))}));
   ExpectCannotBeEvolved(given.TryEvolve({OfOrder(OrderImported(Six())), {"ret-2", imported}}));
 }
@@ -88,10 +88,39 @@ TEST(Evolve, StopsAtAReturnThatWaitsForARecordedOrderOrTwice) {
   ExpectCannotBeEvolved(given.TryEvolve({OfOrder(ReturnAwaited(LinkOfBack("C2", "1")))}));
 }
 
-TEST(StateSchema, NamesItsRows) {
-  EXPECT_EQ(StateSchema().Describe(kImportedOrders.Encode({OrderId::FromString("ord-1")})),
+v1::ImportEvent Returned(const std::string& return_id, int64_t units) {
+  v1::ImportEvent event;
+  v1::GoodsReturned& returned = *event.mutable_goods_returned();
+  returned.set_return_id(return_id);
+  v1::ReturnedLine& line = *returned.add_lines();
+  line.set_line_id("1");
+  line.set_sku("85123A");
+  line.set_units(units);
+  return event;
+}
+
+TEST(Evolve, CountsWhatCameBackHereByLineAndWithWhatCameBackElsewhereBySku) {
+  GivenImports given(kSlot);
+  given.Record(Import(Six()));
+  given.Record(LinkOfBack("C1", "1.5"));
+  ASSERT_TRUE(given.TryEvolve({OfOrder(Returned("r1", 2))}).ok());
+  ASSERT_TRUE(given.TryEvolve({OfOrder(Returned("r2", 1))}).ok());
+  EXPECT_EQ(kReturned.Get(given.rows(), {kOrder, Sku::FromString("85123A")})->quantity(), "4.5");
+  EXPECT_EQ(kReturnedLines.Get(given.rows(), {kOrder, LineId::FromString("1")})->units(), 3);
+}
+
+TEST(Evolve, StopsAtAReturnHereOfAnUnknownOrderOrTwice) {
+  GivenImports given(kSlot);
+  ExpectCannotBeEvolved(given.TryEvolve({OfOrder(Returned("r1", 2))}));
+  given.Record(Import(Six()));
+  ASSERT_TRUE(given.TryEvolve({OfOrder(Returned("r1", 2))}).ok());
+  ExpectCannotBeEvolved(given.TryEvolve({OfOrder(Returned("r1", 2))}));
+}
+
+TEST(AddTables, NamesTheRows) {
+  EXPECT_EQ(AddTables(store::Schema()).Describe(kImportedOrders.Encode({OrderId::FromString("ord-1")})),
             "imported_orders order=ord-1");
 }
 
 }  // namespace
-}  // namespace halles::checkout
+}  // namespace halles::checkout::imports

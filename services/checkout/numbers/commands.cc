@@ -5,34 +5,30 @@
 
 #include "halles/checkout/v1/checkout_service.pb.h"
 #include "libs/base/status.h"
-#include "services/checkout/imports/record.h"
+#include "services/checkout/checks.h"
 #include "services/checkout/numbers/state.h"
+#include "services/checkout/series.h"
 
 namespace halles::checkout::numbers {
 namespace {
 
 constexpr size_t kDocumentCharactersMax = 129;  // an order, "/" and an exchange
 
-absl::Status Malformed(const absl::Status& finding) {
-  if (finding.ok()) return finding;
-  return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, finding.message(), {{"field", MetadataOf(finding, "field")}});
-}
-
 }  // namespace
 
-absl::StatusOr<partition::Decision<v1::AssignOrderNumberResponse, v1::NumberSeriesEvent>> Decide(
+absl::StatusOr<partition::Decision<v1::AssignOrderNumberResponse, v1::OrderNumberEvent>> Decide(
     const store::RowReader& state, const v1::AssignOrderNumberRequest& request, const partition::CommandContext&) {
   RETURN_IF_ERROR(Malformed(CheckText("site_id", request.site_id(), 1, kSiteCharactersMax)));
   RETURN_IF_ERROR(Malformed(CheckText("document_id", request.document_id(), 1, kDocumentCharactersMax)));
   const SiteId site = SiteId::FromString(request.site_id());
-  partition::Decision<v1::AssignOrderNumberResponse, v1::NumberSeriesEvent> decision;
+  partition::Decision<v1::AssignOrderNumberResponse, v1::OrderNumberEvent> decision;
   if (const std::optional<rows::NumberRow> row = kNumbers.Get(state, {site, request.document_id()})) {
     decision.response.set_number(row->number());
     return decision;
   }
   const rows::NumberSeriesRow series = kSeries.Get(state, {site}).value_or(rows::NumberSeriesRow());
   decision.response.set_number(series.last() + 1);
-  partition::Fact<v1::NumberSeriesEvent>& fact = decision.facts.emplace_back();
+  partition::Fact<v1::OrderNumberEvent>& fact = decision.facts.emplace_back();
   fact.aggregate_id = SeriesOf(request.site_id());
   fact.event.mutable_number_assigned()->set_number(series.last() + 1);
   fact.event.mutable_number_assigned()->set_document_id(request.document_id());

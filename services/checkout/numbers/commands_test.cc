@@ -5,13 +5,14 @@
 
 #include "gtest/gtest.h"
 #include "services/checkout/numbers/state.h"
+#include "services/checkout/series.h"
 #include "services/checkout/test_builders.h"
 
 namespace halles::checkout::numbers {
 namespace {
 
 struct NumberDomain {
-  using Event = v1::NumberSeriesEvent;
+  using Event = v1::OrderNumberEvent;
   static absl::Status Evolve(store::Rows& rows, const Event& event, const partition::FactContext& context) {
     return numbers::Evolve(rows, event, context);
   }
@@ -55,7 +56,7 @@ TEST(AssignOrderNumber, AnswersTheSameDocumentWithTheSameNumber) {
 
 TEST(NumberAssigned, IsNotEvolvedWithAGapOrTwice) {
   GivenNumbers given(kSlot);
-  partition::Fact<v1::NumberSeriesEvent> fact{SeriesOf("web"), {}};
+  partition::Fact<v1::OrderNumberEvent> fact{SeriesOf("web"), {}};
   fact.event.mutable_number_assigned()->set_number(2);
   fact.event.mutable_number_assigned()->set_document_id("c-1");
   EXPECT_EQ(given.TryEvolve({fact}).code(), absl::StatusCode::kDataLoss);

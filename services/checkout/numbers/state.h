@@ -7,8 +7,7 @@
 #include <tuple>
 
 #include "absl/status/status.h"
-#include "absl/strings/string_view.h"
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/number_events.pb.h"
 #include "libs/base/ids.h"
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"
@@ -41,12 +40,8 @@ inline constexpr store::Table<DocumentKey, rows::NumberRow> kNumbers(25, "number
 
 inline store::Schema AddTables(store::Schema schema) { return schema.Add(kSeries).Add(kNumbers); }
 
-// The key of a site's series, and the site of such a key.
-std::string SeriesOf(absl::string_view site_id);
-SiteId SiteOf(absl::string_view series);
-
 // Folds one fact. DATA_LOSS when it breaks an invariant.
-absl::Status Evolve(store::Rows& state, const v1::NumberSeriesEvent& event, const partition::FactContext& context);
+absl::Status Evolve(store::Rows& state, const v1::OrderNumberEvent& event, const partition::FactContext& context);
 
 }  // namespace halles::checkout::numbers
 

@@ -5,46 +5,15 @@
 #include <string>
 
 #include "libs/base/status.h"
-#include "services/checkout/cart/checks.h"
-#include "services/checkout/field_path.h"
-#include "services/checkout/imports/record.h"
-#include "services/checkout/order/returns.h"
+#include "services/checkout/checks.h"
 
 namespace halles::checkout::order {
 namespace {
 
 template <class Request>
-absl::Status CheckOrderId(const Request& request) {
-  return CheckText("order_id", request.order_id(), 1, kCartIdCharactersMax);
-}
-
-template <class Request>
 absl::Status CheckFulfilmentOf(const Request& request) {
-  RETURN_IF_ERROR(CheckOrderId(request));
+  RETURN_IF_ERROR(CheckOrderId(request.order_id()));
   return CheckText("fulfilment_id", request.fulfilment_id(), 1, kFulfilmentIdCharactersMax);
-}
-
-absl::Status CheckReturnedLines(absl::string_view field, const ReturnedLines& lines) {
-  const Path path(field);
-  if (lines.empty() || lines.size() > kReturnLinesMax) return Invalid(path, "takes 1 to 100 entries");
-  for (int i = 0; i < lines.size(); ++i) {
-    const Path at(field, i);
-    RETURN_IF_ERROR(CheckText(Path(at, "line_id"), lines[i].line_id(), 1, kLineIdCharactersMax));
-    RETURN_IF_ERROR(CheckText(Path(at, "sku"), lines[i].sku(), 0, kSkuCharactersMax));
-    RETURN_IF_ERROR(CheckUnits(Path(at, "units"), lines[i].units(), 1));
-    if (lines[i].disposition() != v1::DISPOSITION_RESTOCK && lines[i].disposition() != v1::DISPOSITION_UNUSABLE) {
-      return Invalid(Path(at, "disposition"), "must say what happens to the goods");
-    }
-    RETURN_IF_ERROR(CheckText(Path(at, "reason"), lines[i].reason(), 0, kReasonCharactersMax));
-  }
-  return absl::OkStatus();
-}
-
-template <class Request>
-absl::Status CheckHead(const Request& request, absl::string_view id_field, const std::string& id) {
-  RETURN_IF_ERROR(CheckOrderId(request));
-  RETURN_IF_ERROR(CheckText(id_field, id, 1, kReturnIdCharactersMax));
-  return CheckOrigin(Path("origin"), request.origin());
 }
 
 absl::Status CheckNewLines(const v1::ExchangeLinesRequest& request) {
@@ -76,17 +45,15 @@ absl::Status Validate(const v1::PlaceOrderRequest& request) {
 }
 
 absl::Status Validate(const v1::CancelOrderRequest& request) {
-  RETURN_IF_ERROR(CheckOrderId(request));
+  RETURN_IF_ERROR(CheckOrderId(request.order_id()));
   return CheckText("cause", request.cause(), 0, kCauseCharactersMax);
 }
 
-absl::Status Validate(const v1::ReturnLinesRequest& request) {
-  RETURN_IF_ERROR(CheckHead(request, "return_id", request.return_id()));
-  return CheckReturnedLines("lines", request.lines());
-}
-
 absl::Status Validate(const v1::ExchangeLinesRequest& request) {
-  RETURN_IF_ERROR(CheckHead(request, "exchange_id", request.exchange_id()));
+  RETURN_IF_ERROR(CheckOrderId(request.order_id()));
+  RETURN_IF_ERROR(CheckText("exchange_id", request.exchange_id(), 1, kReturnIdCharactersMax));
+  RETURN_IF_ERROR(CheckOrigin(Path("origin"), request.origin()));
+  RETURN_IF_ERROR(CheckText("location_id", request.location_id(), 1, kLocationCharactersMax));
   RETURN_IF_ERROR(CheckReturnedLines("returned_lines", request.returned_lines()));
   return CheckNewLines(request);
 }
@@ -107,7 +74,7 @@ absl::Status Validate(const v1::CompleteFulfilmentRequest& request) { return Che
 absl::Status Validate(const v1::DelayFulfilmentRequest& request) {
   RETURN_IF_ERROR(CheckFulfilmentOf(request));
   RETURN_IF_ERROR(CheckText("cause", request.cause(), 1, kCauseCharactersMax));
-  return CheckRecordedTime("promised_time", request.promised_time());
+  return CheckRecordedTime(Path("promised_time"), request.promised_time());
 }
 
 absl::Status Validate(const v1::CancelFulfilmentRequest& request) {

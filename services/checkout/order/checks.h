@@ -7,17 +7,13 @@
 
 namespace halles::checkout::order {
 
-inline constexpr int kReturnLinesMax = 100;
 inline constexpr size_t kCauseCharactersMax = 200;
-inline constexpr size_t kReasonCharactersMax = 120;
 inline constexpr size_t kTrackingCharactersMax = 64;
-inline constexpr size_t kReturnIdCharactersMax = 64;
 inline constexpr size_t kFulfilmentIdCharactersMax = 64;
 
 // What the door asks before anything is submitted: INVALID_ARGUMENT that names the first field which breaks a rule.
 absl::Status Validate(const v1::PlaceOrderRequest& request);
 absl::Status Validate(const v1::CancelOrderRequest& request);
-absl::Status Validate(const v1::ReturnLinesRequest& request);
 absl::Status Validate(const v1::ExchangeLinesRequest& request);
 absl::Status Validate(const v1::PrepareFulfilmentRequest& request);
 absl::Status Validate(const v1::ReadyFulfilmentRequest& request);

@@ -1,4 +1,4 @@
-// Decides on placing, cancelling and fulfilling orders.
+// Decides on beginning, cancelling and fulfilling orders.
 #include "services/checkout/order/commands.h"
 
 #include <map>
@@ -7,55 +7,14 @@
 #include <vector>
 
 #include "libs/saga/saga.h"
-#include "services/checkout/order/amounts.h"
+#include "services/checkout/amounts.h"
 #include "services/checkout/order/plan.h"
 #include "services/checkout/order/subject.h"
 
 namespace halles::checkout::order {
 namespace {
 
-using Problems = google::protobuf::RepeatedPtrField<v1::Problem>;
-
 constexpr absl::string_view kProblemsUrl = "type.googleapis.com/halles.checkout.v1.OrderProblems";
-
-void AddProblem(v1::ProblemKind kind, absl::string_view message, Problems* problems) {
-  v1::Problem& problem = *problems->Add();
-  problem.set_kind(kind);
-  problem.set_message(std::string(message));
-}
-
-// What keeps the cart from being placed, before stock is asked.
-Problems ProblemsOf(const rows::CartRow& cart, const v1::PlaceOrderRequest& request) {
-  Problems problems;
-  if (request.has_expected_total() && (request.expected_total().minor_units() != cart.total_minor_units() ||
-                                       request.expected_total().currency_code() != cart.currency_code())) {
-    AddProblem(
-        v1::PROBLEM_KIND_TOTAL_CHANGED,
-        absl::StrCat("the total is ", cart.total_minor_units(), " minor units of ", cart.currency_code(), ", not ",
-                     request.expected_total().minor_units(), " of ", request.expected_total().currency_code()),
-        &problems);
-  }
-  if (cart.delivery().kind_case() == v1::Delivery::KIND_NOT_SET) {
-    AddProblem(v1::PROBLEM_KIND_DELIVERY_MISSING, "say how the goods reach the customer", &problems);
-  }
-  if (cart.lines() == 0) AddProblem(v1::PROBLEM_KIND_CART_EMPTY, "the cart has no lines", &problems);
-  return problems;
-}
-
-PricedLines PricedLinesOf(const std::vector<rows::CartLineRow>& lines, absl::string_view currency_code) {
-  PricedLines priced;
-  for (const rows::CartLineRow& from : lines) {
-    v1::PricedLine& line = *priced.Add();
-    line.set_line_id(from.line().line_id());
-    line.set_sku(from.line().sku());
-    line.set_units(from.line().units());
-    *line.mutable_unit_price() = from.line().unit_price();
-    *line.mutable_amount() = MoneyOf(currency_code, from.amount_minor_units());
-    line.set_description(from.line().description());
-    line.set_hold_id(from.line().hold_id());
-  }
-  return priced;
-}
 
 // Takes fulfilments off the books: the value of their lines, in the order of the fulfilments.
 v1::SaleRecord ReversalOf(const Subject& subject, const std::vector<const v1::Fulfilment*>& fulfilments,
@@ -129,6 +88,12 @@ void End(const Subject& subject, const v1::Fulfilment& fulfilment, v1::Fulfilmen
 
 }  // namespace
 
+void AddProblem(v1::ProblemKind kind, absl::string_view message, Problems* problems) {
+  v1::Problem& problem = *problems->Add();
+  problem.set_kind(kind);
+  problem.set_message(std::string(message));
+}
+
 absl::Status RejectWith(v1::RejectReason reason, absl::string_view message, const Problems& problems) {
   std::string text(message);
   for (const v1::Problem& problem : problems) absl::StrAppend(&text, "; ", problem.message());
@@ -139,61 +104,26 @@ absl::Status RejectWith(v1::RejectReason reason, absl::string_view message, cons
   return status;
 }
 
-Decided<v1::PlaceOrderResponse> Decide(const State& state, const v1::PlaceOrderRequest& request,
-                                       const Context& context) {
-  RETURN_IF_ERROR(Malformed(Validate(request)));
-  const OrderId order = OrderId::FromString(request.cart_id());
-  const std::optional<rows::CartRow> cart = cart::Find(state, order);
-  if (!cart.has_value()) {
-    return Reject(v1::REJECT_REASON_CART_UNKNOWN, absl::StrCat("no cart ", request.cart_id(), " is known"),
-                  {{"cart_id", request.cart_id()}});
-  }
-  partition::Decision<v1::PlaceOrderResponse, v1::OrderEvent> decision;
-  if (cart->state() == v1::CART_STATE_IN_CHECKOUT || cart->state() == v1::CART_STATE_ORDERED) return decision;
-  if (cart->state() != v1::CART_STATE_OPEN) {
-    const std::string is = v1::CartState_Name(cart->state());
-    return Reject(v1::REJECT_REASON_CART_NOT_OPEN, absl::StrCat("the cart is ", is), {{"state", is}});
-  }
-  RETURN_IF_ERROR(CheckVersion(request, cart->version()));
-  Problems problems = ProblemsOf(*cart, request);
-  if (!problems.empty()) {
-    return RejectWith(v1::REJECT_REASON_PLACEMENT_REJECTED, "the order cannot be placed", problems);
-  }
-
-  const uint32_t attempt = cart->attempts() + 1;
-  const v1::Origin& origin = request.has_origin() ? request.origin() : cart->origin();
-  const std::vector<rows::CartLineRow> lines = cart::LinesOf(state, order);
-  absl::StatusOr<v1::PriceSnapshot> snapshot =
-      SnapshotOf(PricedLinesOf(lines, cart->currency_code()), cart->currency_code());
-  if (!snapshot.ok()) return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW, snapshot.status().message());
-  Undertaking undertaking;
-  undertaking.saga_id = absl::StrCat(request.cart_id(), "/", attempt);
-  undertaking.order_id = request.cart_id();
-  undertaking.document_id = request.cart_id();
-  undertaking.site_id = origin.site_id();
-  undertaking.delivery = cart->delivery();
-  if (cart->identifiers_size() > 0) undertaking.customer = &cart->identifiers(0);
-  for (const rows::CartLineRow& line : lines) {
-    if (line.line().hold_id().empty() || line.line().origins().empty()) continue;
-    undertaking.carts_of_holds[line.line().hold_id()] = line.line().origins(0).cart_id();
-  }
-  std::optional<saga::v1::Plan> plan = PlanOrder(undertaking, snapshot->lines());
+Decided<v1::PlaceOrderResponse> Begin(const Placement& placement, const Context& context) {
+  const std::string& id = placement.undertaking.order_id;
+  std::optional<saga::v1::Plan> plan = PlanOrder(placement.undertaking, placement.snapshot.lines());
   if (!plan.has_value()) {
+    Problems problems;
     AddProblem(v1::PROBLEM_KIND_TOO_LARGE, "the order has too many SKUs and locations: split it", &problems);
     return RejectWith(v1::REJECT_REASON_PLACEMENT_REJECTED, "the order cannot be placed", problems);
   }
-
+  partition::Decision<v1::PlaceOrderResponse, v1::OrderEvent> decision;
   partition::Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
-  fact.aggregate_id = order.ToString();
+  fact.aggregate_id = id;
   v1::CheckoutStarted& started = *fact.event.mutable_checkout_started();
-  started.set_attempt(attempt);
-  *started.mutable_snapshot() = *std::move(snapshot);
-  *started.mutable_delivery() = cart->delivery();
-  *started.mutable_origin() = origin;
-  *started.mutable_identifiers() = cart->identifiers();
+  started.set_attempt(placement.attempt);
+  *started.mutable_snapshot() = placement.snapshot;
+  *started.mutable_delivery() = placement.undertaking.delivery;
+  *started.mutable_origin() = placement.origin;
+  *started.mutable_identifiers() = placement.identifiers;
   saga::Advance advance = saga::Begin(*std::move(plan), context.now, kSagaOptions);
   partition::Fact<v1::OrderEvent>& intent = decision.facts.emplace_back();
-  intent.aggregate_id = order.ToString();
+  intent.aggregate_id = id;
   *intent.event.mutable_saga_advanced() = std::move(advance.event);
   decision.calls = std::move(advance.calls);
   return decision;

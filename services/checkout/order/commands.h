@@ -1,4 +1,4 @@
-// The rules of orders that are placed here.
+// The rules of orders that are placed here. Commands that concern their carts too are in services/checkout/commands.h.
 #ifndef HALLES_SERVICES_CHECKOUT_ORDER_COMMANDS_H_
 #define HALLES_SERVICES_CHECKOUT_ORDER_COMMANDS_H_
 
@@ -7,13 +7,14 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "google/protobuf/repeated_ptr_field.h"
-#include "halles/checkout/v1/checkout_events.pb.h"
 #include "halles/checkout/v1/checkout_internal.pb.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
+#include "halles/checkout/v1/order_events.pb.h"
 #include "halles/checkout/v1/order_service.pb.h"
 #include "libs/base/ids.h"
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"
+#include "services/checkout/order/plan.h"
 
 namespace halles::checkout::order {
 
@@ -26,10 +27,18 @@ using Decided = absl::StatusOr<partition::Decision<Response, v1::OrderEvent>>;
 using State = store::RowReader;
 using Context = partition::CommandContext;
 
-// Freezes the cart and sends the first stage of its saga. A cart that is in checkout or ordered already decides nothing:
-// it has its order, whoever asks. What became of it is for the door to read.
-Decided<v1::PlaceOrderResponse> Decide(const State& state, const v1::PlaceOrderRequest& request,
-                                       const Context& context);
+// An order that is to be placed.
+struct Placement {
+  uint32_t attempt = 0;
+  v1::Origin origin;
+  google::protobuf::RepeatedPtrField<common::v1::Identifier> identifiers;
+  v1::PriceSnapshot snapshot;
+  Undertaking undertaking;
+};
+
+// Begins an attempt to place the order: sends the first stage of its saga. PLACEMENT_REJECTED when it is too large for
+// one. What becomes of it is for the door to read.
+Decided<v1::PlaceOrderResponse> Begin(const Placement& placement, const Context& context);
 
 // Ends every fulfilment; only as long as none was handed over.
 Decided<v1::CancelOrderResponse> Decide(const State& state, const v1::CancelOrderRequest& request,
@@ -55,7 +64,7 @@ Decided<v1::CancelFulfilmentResponse> Decide(const State& state, const v1::Cance
 Decided<v1::RerouteFulfilmentResponse> Decide(const State& state, const v1::RerouteFulfilmentRequest& request,
                                               const Context& context);
 
-// Takes goods back that were handed over, of an order placed here or imported.
+// Takes goods back that were handed over.
 Decided<v1::ReturnLinesResponse> Decide(const State& state, const v1::ReturnLinesRequest& request,
                                         const Context& context);
 
@@ -68,7 +77,7 @@ Decided<v1::ExchangeLinesResponse> Decide(const State& state, const v1::Exchange
 Decided<v1::RecordOutcomesResponse> Decide(const State& state, const v1::RecordOutcomesRequest& request,
                                            const Context& context);
 
-// A timer of the order or its cart has come.
+// A timer of the order has come.
 Decided<v1::OrderTimerDueResponse> Decide(const State& state, const v1::OrderTimerDueRequest& request,
                                           const Context& context);
 
@@ -77,9 +86,11 @@ Decided<v1::OrderTimerDueResponse> Decide(const State& state, const v1::OrderTim
 Decided<v1::OrderTimerDueResponse> DecideExpiry(const State& state, const OrderId& order,
                                                 const std::string& fulfilment_id, const Context& context);
 
+using Problems = google::protobuf::RepeatedPtrField<v1::Problem>;
+// A problem of the whole order.
+void AddProblem(v1::ProblemKind kind, absl::string_view message, Problems* problems);
 // A refusal with the problems behind it, as its details.
-absl::Status RejectWith(v1::RejectReason reason, absl::string_view message,
-                        const google::protobuf::RepeatedPtrField<v1::Problem>& problems);
+absl::Status RejectWith(v1::RejectReason reason, absl::string_view message, const Problems& problems);
 
 }  // namespace halles::checkout::order
 

@@ -104,12 +104,12 @@ TEST(Orders, AreRefusedUnlessConfirmed) {
 
 TEST(Orders, AreRefusedInAnotherVersion) {
   GivenOrder given = Placed();
-  const int64_t version = given.Cart().version();
+  const int64_t version = given.Order().version();
   given.When(At(version - 1, CancelOrder())).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
   given.When(At(version + 1, Ship("f1"))).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
   given.When(At(version - 1, MoveTo("f1", "lyon"))).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
   EXPECT_EQ(given.Record(At(version, Ship("f1"))).response().version(), version + 1);
-  EXPECT_EQ(given.Cart().version(), version + 1);
+  EXPECT_EQ(given.Order().version(), version + 1);
   GivenOrder open({CartLineOf("a")}, ShipFrom({"paris"}));
   open.When(At(1, Place())).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
 }
@@ -248,7 +248,7 @@ TEST(ExchangeLines, IsRejectedWhenStockRefusesAndChangesNothing) {
 TEST(CancelOrder, FreesEveryFulfilmentAndTakesTheSaleBack) {
   GivenOrder given = Placed(ShipFrom({"paris", "lyon"}));
   const auto outcome = given.Record(CancelOrder());
-  const v1::OrderCancelled& cancelled = outcome.facts().at(0).event.order_cancelled();
+  const v1::OrderCancelled& cancelled = outcome.FactAt<v1::OrderEvent>(0).order_cancelled();
   ASSERT_EQ(cancelled.fulfilments_size(), 1);
   EXPECT_EQ(cancelled.reversal().net().minor_units(), -1500);
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CANCELLED);
@@ -287,8 +287,8 @@ TEST(ReadyFulfilment, ExpiresWhenNobodyCollectsInTime) {
   given.TimerDue("f1").ThenNothing();
   given.Wait(1);
   const auto outcome = given.TimerDue("f1");
-  EXPECT_EQ(outcome.facts().at(0).event.fulfilment_ended().state(), v1::FULFILMENT_STATE_EXPIRED);
-  EXPECT_EQ(outcome.facts().at(0).event.fulfilment_ended().reversal().net().minor_units(), -1500);
+  EXPECT_EQ(outcome.FactAt<v1::OrderEvent>(0).fulfilment_ended().state(), v1::FULFILMENT_STATE_EXPIRED);
+  EXPECT_EQ(outcome.FactAt<v1::OrderEvent>(0).fulfilment_ended().reversal().net().minor_units(), -1500);
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CANCELLED);
   given.TimerDue("f1").ThenNothing();
 }

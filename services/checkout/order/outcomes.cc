@@ -3,11 +3,9 @@
 #include <utility>
 #include <vector>
 
+#include "libs/base/status.h"
 #include "libs/saga/saga.h"
-#include "services/checkout/cart/commands.h"
-#include "services/checkout/cart/state.h"
-#include "services/checkout/imports/record.h"
-#include "services/checkout/order/amounts.h"
+#include "services/checkout/amounts.h"
 #include "services/checkout/order/commands.h"
 #include "services/checkout/order/plan.h"
 #include "services/checkout/order/returns.h"
@@ -61,8 +59,7 @@ void EndExchange(const OrderId& order, const rows::OrderRow& row, const saga::v1
   }
   v1::ExchangeCommitted& committed = *event->mutable_exchange_committed();
   committed.set_exchange_id(started.exchange_id());
-  *committed.mutable_returned() =
-      ReturnOf(order, row, started.exchange_id(), started.origin(), started.returned_lines(), now);
+  *committed.mutable_returned() = ReturnOf(order, row, started, now);
   committed.set_number(NumberOf(saga));
   v1::SaleRecord& sale = *committed.mutable_sale();
   sale = DocumentOf(DocumentIdOf(order, started.exchange_id()), started.origin(), row.currency_code(),
@@ -150,7 +147,6 @@ Decided<v1::RecordOutcomesResponse> Decide(const State& state, const v1::RecordO
 Decided<v1::OrderTimerDueResponse> Decide(const State& state, const v1::OrderTimerDueRequest& request,
                                           const Context& context) {
   const OrderId order = OrderId::FromString(request.order_id());
-  if (request.timer() == cart::kTimer) return DecideCartTimer(state, order, context);
   if (request.timer() != kSagaTimer) return DecideExpiry(state, order, request.timer(), context);
   const std::optional<saga::v1::Saga> saga = kSagas.Get(state, {order});
   if (!saga.has_value()) return partition::Decision<v1::OrderTimerDueResponse, v1::OrderEvent>();

@@ -19,8 +19,9 @@ TEST(PlaceOrder, FreezesTheCartAndAsksForEachSkuOnce) {
   GivenOrder given({CartLineOf("a", 3, "3.333", "shoe"), CartLineOf("b", 1, "5.00", "hat"), CartLineOf("c")},
                    ShipFrom({"paris"}));
   const auto outcome = given.Record(Place());
-  ASSERT_EQ(outcome.facts().size(), 2u);
-  EXPECT_EQ(outcome.facts()[0].event.checkout_started().snapshot().total().minor_units(), 1755);
+  ASSERT_EQ(outcome.facts().size(), 3u);
+  EXPECT_EQ(outcome.FactAt<v1::CartEvent>(2).cart_checkout_started().attempt(), 1u);
+  EXPECT_EQ(outcome.FactAt<v1::OrderEvent>(0).checkout_started().snapshot().total().minor_units(), 1755);
   ASSERT_EQ(outcome.calls().size(), 2u);
   EXPECT_EQ(outcome.calls()[0].aggregate_key, "shoe");
   EXPECT_EQ(given.Cart().state(), v1::CART_STATE_IN_CHECKOUT);

@@ -15,7 +15,7 @@
 #include "libs/base/slot.h"
 #include "libs/base/status.h"
 #include "libs/saga/saga.h"
-#include "services/checkout/numbers/state.h"
+#include "services/checkout/series.h"
 
 namespace halles::checkout::order {
 namespace {
@@ -240,7 +240,7 @@ std::optional<saga::v1::Plan> PlanOrder(const Undertaking& undertaking, const Pr
   saga::v1::Step& pivot = *plan.add_steps();
   pivot.set_name(std::string(kNumberStep));
   pivot.set_service(static_cast<uint32_t>(ServiceId::kCheckout));
-  pivot.set_aggregate_key(numbers::SeriesOf(undertaking.site_id));
+  pivot.set_aggregate_key(SeriesOf(undertaking.site_id));
   pivot.set_method(v1::AssignOrderNumberRequest::descriptor()->full_name());
   number.SerializeToString(pivot.mutable_request());
   pivot.set_stage(1);

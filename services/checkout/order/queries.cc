@@ -8,8 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
 #include "libs/base/status.h"
-#include "services/checkout/cart/state.h"
-#include "services/checkout/order/amounts.h"
+#include "services/checkout/amounts.h"
 #include "services/checkout/order/commands.h"
 #include "services/checkout/order/state.h"
 
@@ -17,11 +16,11 @@ namespace halles::checkout::order {
 
 absl::StatusOr<v1::Order> FindOrder(const store::RowReader& state, SlotId slot, const OrderId& order) {
   std::optional<rows::OrderRow> row = kOrders.Get(state, {order});
-  const std::optional<rows::CartRow> cart = cart::Find(state, order);
   RETURN_IF_ERROR(state.status());
-  if (!row.has_value() || !cart.has_value()) {
+  if (!row.has_value()) {
     return Failure(absl::StatusCode::kNotFound, "ORDER_UNKNOWN",
-                   absl::StrCat("no order ", order.ToString(), " was placed (yet)"), {{"order_id", order.ToString()}});
+                   absl::StrCat("no order ", order.ToString(), " was placed or imported (yet)"),
+                   {{"order_id", order.ToString()}});
   }
   std::vector<std::pair<EventRef, rows::ReturnRow>> returns;
   kReturns.ForEach(
@@ -37,7 +36,7 @@ absl::StatusOr<v1::Order> FindOrder(const store::RowReader& state, SlotId slot, 
   v1::Order answer;
   answer.set_order_id(order.ToString());
   answer.set_state(row->state());
-  answer.set_version(cart->version());
+  answer.set_version(row->version());
   answer.set_number(row->number());
   *answer.mutable_origin() = std::move(*row->mutable_origin());
   *answer.mutable_lines() = std::move(*row->mutable_lines());

@@ -1,30 +1,14 @@
-// Tests of returns and exchanges: values, imported orders, both halves as one.
+// Tests of returns and exchanges: values, both halves as one.
 #include "services/checkout/order/returns.h"
 
 #include <string>
 
 #include "gtest/gtest.h"
-#include "services/checkout/imports/ids.h"
 #include "services/checkout/order/queries.h"
 #include "services/checkout/order/test_builders.h"
 
 namespace halles::checkout::order {
 namespace {
-
-// An imported order of 3 shoes for 10.00 in all and 2.5 litres of oil for 5.00.
-const std::string kImported = OrderIdOf("", Ref("536365")).ToString();
-GivenOrder GivenImported() {
-  GivenOrder given;
-  v1::ImportRecord record = Record("536365", {Sold("shoe", "3", "3.333"), Sold("oil", "2.5", "2.00")});
-  *record.add_identifiers() = Customer('a');
-  given.Record(Import(record));
-  return given;
-}
-v1::ReturnLinesRequest TakeBackImported(const std::string& return_id, const std::vector<v1::ReturnedLine>& lines) {
-  v1::ReturnLinesRequest request = TakeBack(return_id, lines);
-  request.set_order_id(kImported);
-  return request;
-}
 
 TEST(ReturnLines, GivesBackExactlyTheLineInWhicheverPieces) {
   GivenOrder given = HandedOver();
@@ -36,8 +20,8 @@ TEST(ReturnLines, GivesBackExactlyTheLineInWhicheverPieces) {
 TEST(ReturnLines, RecordsADocumentInTheFormOfAnImport) {
   GivenOrder given = HandedOver();
   const auto outcome = given.Record(TakeBack("r1", {BackOf("b", 1)}));
-  const v1::GoodsReturned& returned = outcome.facts().at(0).event.goods_returned();
-  EXPECT_EQ(returned.location_id(), "nice");
+  const v1::GoodsReturned& returned = outcome.FactAt<v1::OrderEvent>(0).goods_returned();
+  EXPECT_EQ(returned.location_id(), "nice-stock");
   EXPECT_EQ(returned.lines(0).sku(), "hat");
   EXPECT_EQ(returned.sale().external().external_id(), "c-1/r1");
   EXPECT_EQ(returned.sale().site_id(), "nice");
@@ -50,31 +34,12 @@ TEST(ReturnLines, RecordsADocumentInTheFormOfAnImport) {
   EXPECT_FALSE(order.returns(0).event().empty());
 }
 
-TEST(ReturnLines, TakesBackFromAnImportedOrder) {
-  GivenOrder given = GivenImported();
-  const auto outcome = given.Record(TakeBackImported("r1", {BackOf("1", 1)}));
-  EXPECT_EQ(outcome.response().net().minor_units(), -333);
-  EXPECT_EQ(outcome.facts().at(0).event.goods_returned().sale().identifiers_size(), 1);
-  EXPECT_EQ(given.Record(TakeBackImported("r2", {BackOf("1", 2)})).response().net().minor_units(), -667);
-  given.When(TakeBackImported("r3", {BackOf("1", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
-  given.When(TakeBackImported("r1", {BackOf("2", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
-  given.When(TakeBackImported("r3", {BackOf("3", 1)})).ThenRejected(v1::REJECT_REASON_LINE_UNKNOWN);
-  given.When(TakeBackImported("r3", {BackOf("01", 1)})).ThenRejected(v1::REJECT_REASON_LINE_UNKNOWN);
-}
-
-TEST(ReturnLines, TakesWholePiecesOfAMeasure) {
-  GivenOrder given = GivenImported();
-  EXPECT_EQ(given.Record(TakeBackImported("r1", {BackOf("2", 2)})).response().net().minor_units(), -400);
-  given.When(TakeBackImported("r2", {BackOf("2", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
-}
-
-TEST(ReturnLines, CountsWhatImportsTookBackOfAnImportedOrder) {
-  GivenOrder given = GivenImported();
-  given.Record(LinkOf(Record("C1", {Back("shoe", "2")}), "536365"));
-  given.When(TakeBackImported("r1", {BackOf("1", 2)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
-  given.Record(TakeBackImported("r1", {BackOf("1", 1)}));
-  const auto link = given.When(LinkOf(Record("C2", {Back("shoe", "1")}), "536365"));
-  EXPECT_TRUE(link.facts().at(0).event.return_linked().excess());
+TEST(ReturnLines, NamesTheReturnsThatTookTheOthersBack) {
+  GivenOrder given = HandedOver();
+  given.Record(TakeBack("r1", {BackOf("a", 1)}));
+  given.Record(TakeBack("r2", {BackOf("a", 1), BackOf("b", 1)}));
+  EXPECT_EQ(given.When(TakeBack("r3", {BackOf("a", 2)})).Metadata("return_ids"), "r1,r2");
+  EXPECT_EQ(given.When(TakeBack("r3", {BackOf("b", 1)})).Metadata("return_ids"), "r2");
 }
 
 TEST(ReturnLines, GoesOnWhileAnExchangeIsUnderWayAndLeavesItWhatItTakes) {

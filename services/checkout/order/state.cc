@@ -1,21 +1,17 @@
 // Folds facts about orders that are placed here.
 #include "services/checkout/order/state.h"
 
-#include <algorithm>
-#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "libs/base/money.h"
+#include "halles/checkout/v1/order_events.visit.h"
 #include "libs/base/status.h"
 #include "libs/partition/timers.h"
 #include "libs/saga/saga.h"
 #include "services/checkout/broken.h"
-#include "services/checkout/cart/state.h"
-#include "services/checkout/imports/record.h"
-#include "services/checkout/imports/state.h"
-#include "services/checkout/order/amounts.h"
+#include "services/checkout/checks.h"
 #include "services/checkout/order/fulfilment.h"
+#include "services/checkout/versions.h"
 
 namespace halles::checkout::order {
 namespace {
@@ -126,13 +122,20 @@ class Order {
     row_.set_state(!over ? v1::ORDER_STATE_CONFIRMED : done ? v1::ORDER_STATE_COMPLETED : v1::ORDER_STATE_CANCELLED);
   }
 
+  // An attempt that was rejected leaves nothing but its count.
+  void Forget() {
+    rows::OrderRow fresh;
+    fresh.set_version(row_.version());
+    fresh.set_counted_to(row_.counted_to());
+    row_ = std::move(fresh);
+  }
+
   // Writes the order and counts the version.
   absl::Status Put() {
-    RETURN_IF_ERROR(cart::BumpVersion(state_, id_, context_));
-    PutUncounted();
+    CountVersion(&row_, context_);
+    kOrders.Put(state_, {id_}, row_);
     return absl::OkStatus();
   }
-  void PutUncounted() { kOrders.Put(state_, {id_}, row_); }
 
  private:
   static const std::string& TimerOf(const v1::OrderFulfilment& fulfilment) {
@@ -146,294 +149,246 @@ class Order {
   bool found_ = false;
 };
 
-absl::Status EvolveStarted(store::Rows& state, const v1::CheckoutStarted& started,
-                           const partition::FactContext& context) {
-  Order order(state, context);
-  if (order.found() && order.row().state() != v1::ORDER_STATE_REJECTED) {
-    return order.Broken("the order is being placed or is placed");
+// Folds one fact of the order; DATA_LOSS when it breaks an invariant.
+struct Evolver {
+  absl::Status operator()(const v1::CheckoutStarted& started) {
+    Order order(state, context);
+    if (order.found() && order.row().state() != v1::ORDER_STATE_REJECTED) {
+      return order.Broken("the order is being placed or is placed");
+    }
+    rows::OrderRow& row = order.row();
+    if (started.attempt() != row.attempt() + 1) return order.Broken("the order miscounts its attempts");
+    order.Forget();
+    row.set_state(v1::ORDER_STATE_PLACING);
+    *row.mutable_origin() = started.origin();
+    *row.mutable_delivery() = started.delivery();
+    row.set_currency_code(started.snapshot().total().currency_code());
+    order.AddLines(started.snapshot(), "");
+    *row.mutable_total() = started.snapshot().total();
+    row.set_snapshot_hash(started.snapshot().hash());
+    *row.mutable_identifiers() = started.identifiers();
+    row.set_attempt(started.attempt());
+    return order.Put();
   }
-  RETURN_IF_ERROR(cart::BeginCheckout(state, order.id(), started.attempt(), context));
-  rows::OrderRow& row = order.row();
-  row.Clear();
-  row.set_state(v1::ORDER_STATE_PLACING);
-  *row.mutable_origin() = started.origin();
-  *row.mutable_delivery() = started.delivery();
-  row.set_currency_code(started.snapshot().total().currency_code());
-  order.AddLines(started.snapshot(), "");
-  *row.mutable_total() = started.snapshot().total();
-  row.set_snapshot_hash(started.snapshot().hash());
-  *row.mutable_identifiers() = started.identifiers();
-  row.set_attempt(started.attempt());
-  order.PutUncounted();
-  return absl::OkStatus();
-}
 
-absl::Status EvolveSaga(store::Rows& state, const saga::v1::SagaAdvanced& advanced,
-                        const partition::FactContext& context) {
-  const OrderKey key{OrderId::FromString(context.aggregate_id)};
-  std::optional<saga::v1::Saga> found = kSagas.Get(state, key);
-  if (found.has_value() == advanced.has_plan()) {
-    return Broken(context, found.has_value() ? "another saga of the order runs" : "the saga does not run");
+  absl::Status operator()(const saga::v1::SagaAdvanced& advanced) {
+    const OrderKey key{OrderId::FromString(context.aggregate_id)};
+    std::optional<saga::v1::Saga> found = kSagas.Get(state, key);
+    if (found.has_value() == advanced.has_plan()) {
+      return Broken(context, found.has_value() ? "another saga of the order runs" : "the saga does not run");
+    }
+    saga::v1::Saga saga = found.has_value() ? *std::move(found) : saga::v1::Saga();
+    const UnixMicros due_before = saga::NextDue(saga);
+    if (const absl::Status applied = saga::Apply(&saga, advanced, context.logical_time); !applied.ok()) {
+      return Broken(context, applied.message());
+    }
+    if (saga::Ended(saga)) {
+      kSagas.Delete(state, key);
+    } else {
+      kSagas.Put(state, key, saga);
+    }
+    partition::MoveTimer(state, context, due_before, saga::NextDue(saga), kSagaTimer);
+    return absl::OkStatus();
   }
-  saga::v1::Saga saga = found.has_value() ? *std::move(found) : saga::v1::Saga();
-  const UnixMicros due_before = saga::NextDue(saga);
-  if (const absl::Status applied = saga::Apply(&saga, advanced, context.logical_time); !applied.ok()) {
-    return Broken(context, applied.message());
+
+  absl::Status operator()(const v1::OrderConfirmed& confirmed) {
+    Order order(state, context);
+    RETURN_IF_ERROR(order.CheckState(v1::ORDER_STATE_PLACING));
+    rows::OrderRow& row = order.row();
+    row.set_state(v1::ORDER_STATE_CONFIRMED);
+    row.set_number(confirmed.number());
+    row.set_confirm_us(context.logical_time);
+    order.Add(confirmed.fulfilments());
+    return order.Put();
   }
-  if (saga::Ended(saga)) {
-    kSagas.Delete(state, key);
-  } else {
-    kSagas.Put(state, key, saga);
+
+  absl::Status operator()(const v1::OrderRejected& rejected) {
+    Order order(state, context);
+    RETURN_IF_ERROR(order.CheckState(v1::ORDER_STATE_PLACING));
+    order.row().set_state(v1::ORDER_STATE_REJECTED);
+    *order.row().mutable_problems() = rejected.problems();
+    return order.Put();
   }
-  partition::MoveTimer(state, context, due_before, saga::NextDue(saga), kSagaTimer);
-  return absl::OkStatus();
-}
 
-absl::Status EvolveConfirmed(store::Rows& state, const v1::OrderConfirmed& confirmed,
-                             const partition::FactContext& context) {
-  Order order(state, context);
-  RETURN_IF_ERROR(order.CheckState(v1::ORDER_STATE_PLACING));
-  RETURN_IF_ERROR(cart::BecomeOrder(state, order.id(), context));
-  rows::OrderRow& row = order.row();
-  row.set_state(v1::ORDER_STATE_CONFIRMED);
-  row.set_number(confirmed.number());
-  row.set_confirm_us(context.logical_time);
-  order.Add(confirmed.fulfilments());
-  order.PutUncounted();
-  return absl::OkStatus();
-}
+  absl::Status operator()(const v1::OrderCancelled& cancelled) {
+    Order order(state, context);
+    RETURN_IF_ERROR(order.CheckState(v1::ORDER_STATE_CONFIRMED));
+    RETURN_IF_ERROR(order.CheckIdle());
+    for (const v1::Fulfilment& ended : cancelled.fulfilments()) {
+      v1::OrderFulfilment* fulfilment = nullptr;
+      v1::FulfilmentState after;
+      RETURN_IF_ERROR(order.Find(ended.fulfilment_id(), Move::kCancel, &fulfilment, &after));
+      RETURN_IF_ERROR(order.Count(fulfilment->fulfilment(), /*handed_over=*/false));
+      order.ClearPickupTimer(*fulfilment);
+      fulfilment->set_state(after);
+    }
+    order.Settle();
+    RETURN_IF_ERROR(order.CheckState(v1::ORDER_STATE_CANCELLED));
+    return order.Put();
+  }
 
-absl::Status EvolveRejected(store::Rows& state, const v1::OrderRejected& rejected,
-                            const partition::FactContext& context) {
-  Order order(state, context);
-  RETURN_IF_ERROR(order.CheckState(v1::ORDER_STATE_PLACING));
-  RETURN_IF_ERROR(cart::EndCheckout(state, order.id(), rejected.problems(), context));
-  order.row().set_state(v1::ORDER_STATE_REJECTED);
-  *order.row().mutable_problems() = rejected.problems();
-  order.PutUncounted();
-  return absl::OkStatus();
-}
-
-absl::Status EvolveCancelled(store::Rows& state, const v1::OrderCancelled& cancelled,
-                             const partition::FactContext& context) {
-  Order order(state, context);
-  RETURN_IF_ERROR(order.CheckState(v1::ORDER_STATE_CONFIRMED));
-  RETURN_IF_ERROR(order.CheckIdle());
-  for (const v1::Fulfilment& ended : cancelled.fulfilments()) {
+  absl::Status operator()(const v1::FulfilmentAdvanced& advanced) {
+    Order order(state, context);
+    RETURN_IF_ERROR(order.CheckCertain());
+    const Move move = advanced.state() == v1::FULFILMENT_STATE_PREPARED ? Move::kPrepare
+                      : advanced.state() == v1::FULFILMENT_STATE_READY  ? Move::kReady
+                                                                        : Move::kComplete;
     v1::OrderFulfilment* fulfilment = nullptr;
     v1::FulfilmentState after;
-    RETURN_IF_ERROR(order.Find(ended.fulfilment_id(), Move::kCancel, &fulfilment, &after));
+    RETURN_IF_ERROR(order.Find(advanced.fulfilment_id(), move, &fulfilment, &after));
+    if (after != advanced.state()) return order.Broken("the fulfilment does not come to this state");
+    fulfilment->set_state(after);
+    if (advanced.has_collect_by_time()) *fulfilment->mutable_collect_by_time() = advanced.collect_by_time();
+    order.SetPickupTimer(*fulfilment);
+    order.Settle();
+    return order.Put();
+  }
+
+  absl::Status operator()(const v1::FulfilmentHandedOver& handed_over) {
+    Order order(state, context);
+    RETURN_IF_ERROR(order.CheckCertain());
+    v1::OrderFulfilment* fulfilment = nullptr;
+    v1::FulfilmentState after;
+    const Move move = handed_over.state() == v1::FULFILMENT_STATE_COLLECTED ? Move::kCollect : Move::kShip;
+    RETURN_IF_ERROR(order.Find(handed_over.fulfilment().fulfilment_id(), move, &fulfilment, &after));
+    RETURN_IF_ERROR(order.Count(fulfilment->fulfilment(), /*handed_over=*/true));
+    order.ClearPickupTimer(*fulfilment);
+    fulfilment->set_state(after);
+    fulfilment->set_tracking_reference(handed_over.tracking_reference());
+    order.Settle();
+    return order.Put();
+  }
+
+  absl::Status operator()(const v1::FulfilmentDelayed& delayed) {
+    Order order(state, context);
+    RETURN_IF_ERROR(order.CheckCertain());
+    v1::OrderFulfilment* fulfilment = nullptr;
+    v1::FulfilmentState after;
+    RETURN_IF_ERROR(order.Find(delayed.fulfilment_id(), Move::kDelay, &fulfilment, &after));
+    fulfilment->set_delay_cause(delayed.cause());
+    fulfilment->clear_promised_time();
+    if (delayed.has_promised_time()) *fulfilment->mutable_promised_time() = delayed.promised_time();
+    return order.Put();
+  }
+
+  absl::Status operator()(const v1::FulfilmentEnded& ended) {
+    Order order(state, context);
+    RETURN_IF_ERROR(order.CheckCertain());
+    v1::OrderFulfilment* fulfilment = nullptr;
+    v1::FulfilmentState after;
+    const Move move = ended.state() == v1::FULFILMENT_STATE_EXPIRED ? Move::kExpire : Move::kCancel;
+    RETURN_IF_ERROR(order.Find(ended.fulfilment().fulfilment_id(), move, &fulfilment, &after));
     RETURN_IF_ERROR(order.Count(fulfilment->fulfilment(), /*handed_over=*/false));
     order.ClearPickupTimer(*fulfilment);
     fulfilment->set_state(after);
+    order.Settle();
+    return order.Put();
   }
-  order.Settle();
-  RETURN_IF_ERROR(order.CheckState(v1::ORDER_STATE_CANCELLED));
-  return order.Put();
-}
 
-absl::Status EvolveAdvanced(store::Rows& state, const v1::FulfilmentAdvanced& advanced,
-                            const partition::FactContext& context) {
-  Order order(state, context);
-  RETURN_IF_ERROR(order.CheckCertain());
-  const Move move = advanced.state() == v1::FULFILMENT_STATE_PREPARED ? Move::kPrepare
-                    : advanced.state() == v1::FULFILMENT_STATE_READY  ? Move::kReady
-                                                                      : Move::kComplete;
-  v1::OrderFulfilment* fulfilment = nullptr;
-  v1::FulfilmentState after;
-  RETURN_IF_ERROR(order.Find(advanced.fulfilment_id(), move, &fulfilment, &after));
-  if (after != advanced.state()) return order.Broken("the fulfilment does not come to this state");
-  fulfilment->set_state(after);
-  if (advanced.has_collect_by_time()) *fulfilment->mutable_collect_by_time() = advanced.collect_by_time();
-  order.SetPickupTimer(*fulfilment);
-  order.Settle();
-  return order.Put();
-}
-
-absl::Status EvolveHandedOver(store::Rows& state, const v1::FulfilmentHandedOver& handed_over,
-                              const partition::FactContext& context) {
-  Order order(state, context);
-  RETURN_IF_ERROR(order.CheckCertain());
-  v1::OrderFulfilment* fulfilment = nullptr;
-  v1::FulfilmentState after;
-  const Move move = handed_over.state() == v1::FULFILMENT_STATE_COLLECTED ? Move::kCollect : Move::kShip;
-  RETURN_IF_ERROR(order.Find(handed_over.fulfilment().fulfilment_id(), move, &fulfilment, &after));
-  RETURN_IF_ERROR(order.Count(fulfilment->fulfilment(), /*handed_over=*/true));
-  order.ClearPickupTimer(*fulfilment);
-  fulfilment->set_state(after);
-  fulfilment->set_tracking_reference(handed_over.tracking_reference());
-  order.Settle();
-  return order.Put();
-}
-
-absl::Status EvolveDelayed(store::Rows& state, const v1::FulfilmentDelayed& delayed,
-                           const partition::FactContext& context) {
-  Order order(state, context);
-  RETURN_IF_ERROR(order.CheckCertain());
-  v1::OrderFulfilment* fulfilment = nullptr;
-  v1::FulfilmentState after;
-  RETURN_IF_ERROR(order.Find(delayed.fulfilment_id(), Move::kDelay, &fulfilment, &after));
-  fulfilment->set_delay_cause(delayed.cause());
-  fulfilment->clear_promised_time();
-  if (delayed.has_promised_time()) *fulfilment->mutable_promised_time() = delayed.promised_time();
-  return order.Put();
-}
-
-absl::Status EvolveEnded(store::Rows& state, const v1::FulfilmentEnded& ended, const partition::FactContext& context) {
-  Order order(state, context);
-  RETURN_IF_ERROR(order.CheckCertain());
-  v1::OrderFulfilment* fulfilment = nullptr;
-  v1::FulfilmentState after;
-  const Move move = ended.state() == v1::FULFILMENT_STATE_EXPIRED ? Move::kExpire : Move::kCancel;
-  RETURN_IF_ERROR(order.Find(ended.fulfilment().fulfilment_id(), move, &fulfilment, &after));
-  RETURN_IF_ERROR(order.Count(fulfilment->fulfilment(), /*handed_over=*/false));
-  order.ClearPickupTimer(*fulfilment);
-  fulfilment->set_state(after);
-  order.Settle();
-  return order.Put();
-}
-
-absl::Status EvolveRerouteStarted(store::Rows& state, const v1::RerouteStarted& started,
-                                  const partition::FactContext& context) {
-  Order order(state, context);
-  RETURN_IF_ERROR(order.CheckCertain());
-  RETURN_IF_ERROR(order.CheckIdle());
-  v1::OrderFulfilment* fulfilment = nullptr;
-  v1::FulfilmentState after;
-  RETURN_IF_ERROR(order.Find(started.fulfilment_id(), Move::kReroute, &fulfilment, &after));
-  order.ClearPickupTimer(*fulfilment);
-  *order.row().mutable_reroute() = started;
-  order.row().set_undertakings(started.reroute());
-  order.row().clear_reroute_refused();
-  return order.Put();
-}
-
-absl::Status EvolveRerouted(store::Rows& state, const v1::FulfilmentRerouted& rerouted,
-                            const partition::FactContext& context) {
-  Order order(state, context);
-  v1::OrderFulfilment* fulfilment = FindFulfilment(&order.row(), rerouted.fulfilment_id());
-  if (order.row().reroute().fulfilment_id() != rerouted.fulfilment_id() || fulfilment == nullptr) {
-    return order.Broken("the fulfilment is not being moved");
+  absl::Status operator()(const v1::RerouteStarted& started) {
+    Order order(state, context);
+    RETURN_IF_ERROR(order.CheckCertain());
+    RETURN_IF_ERROR(order.CheckIdle());
+    v1::OrderFulfilment* fulfilment = nullptr;
+    v1::FulfilmentState after;
+    RETURN_IF_ERROR(order.Find(started.fulfilment_id(), Move::kReroute, &fulfilment, &after));
+    order.ClearPickupTimer(*fulfilment);
+    *order.row().mutable_reroute() = started;
+    order.row().set_undertakings(started.reroute());
+    order.row().clear_reroute_refused();
+    return order.Put();
   }
-  order.row().clear_pending();
-  fulfilment->set_state(v1::FULFILMENT_STATE_RESERVED);
-  fulfilment->clear_collect_by_time();
-  v1::Fulfilment& planned = *fulfilment->mutable_fulfilment();
-  planned.set_location_id(rerouted.to_location_id());
-  if (planned.delivery().has_pickup()) {
-    planned.mutable_delivery()->mutable_pickup()->set_location_id(rerouted.to_location_id());
-  }
-  if (planned.delivery().has_carry_out()) {
-    planned.mutable_delivery()->mutable_carry_out()->set_location_id(rerouted.to_location_id());
-  }
-  return order.Put();
-}
 
-absl::Status EvolveRerouteRefused(store::Rows& state, const v1::RerouteRefused& refused,
-                                  const partition::FactContext& context) {
-  Order order(state, context);
-  v1::OrderFulfilment* fulfilment = FindFulfilment(&order.row(), refused.fulfilment_id());
-  if (order.row().reroute().fulfilment_id() != refused.fulfilment_id() || fulfilment == nullptr) {
-    return order.Broken("the fulfilment is not being moved");
+  absl::Status operator()(const v1::FulfilmentRerouted& rerouted) {
+    Order order(state, context);
+    v1::OrderFulfilment* fulfilment = FindFulfilment(&order.row(), rerouted.fulfilment_id());
+    if (order.row().reroute().fulfilment_id() != rerouted.fulfilment_id() || fulfilment == nullptr) {
+      return order.Broken("the fulfilment is not being moved");
+    }
+    order.row().clear_pending();
+    fulfilment->set_state(v1::FULFILMENT_STATE_RESERVED);
+    fulfilment->clear_collect_by_time();
+    v1::Fulfilment& planned = *fulfilment->mutable_fulfilment();
+    planned.set_location_id(rerouted.to_location_id());
+    if (planned.delivery().has_pickup()) {
+      planned.mutable_delivery()->mutable_pickup()->set_location_id(rerouted.to_location_id());
+    }
+    if (planned.delivery().has_carry_out()) {
+      planned.mutable_delivery()->mutable_carry_out()->set_location_id(rerouted.to_location_id());
+    }
+    return order.Put();
   }
-  order.row().clear_pending();
-  *order.row().mutable_reroute_refused() = refused;
-  order.SetPickupTimer(*fulfilment);
-  return order.Put();
-}
 
-// What came back of an imported order: counted by line here and by SKU with what was imported.
-absl::Status ReturnImported(store::Rows& state, const OrderId& order, const v1::GoodsReturned& returned,
-                            const partition::FactContext& context) {
-  std::map<std::string, Decimal> by_sku;
-  std::map<std::string, int64_t> by_line;
-  for (const v1::ReturnedLine& part : returned.lines()) {
-    Decimal& sum = by_sku[part.sku()];
-    const absl::StatusOr<Decimal> more = sum.Add(Decimal::FromInt(part.units()));
-    if (!more.ok()) return Broken(context, more.status().message());
-    sum = *more;
-    by_line[part.line_id()] += part.units();
+  absl::Status operator()(const v1::RerouteRefused& refused) {
+    Order order(state, context);
+    v1::OrderFulfilment* fulfilment = FindFulfilment(&order.row(), refused.fulfilment_id());
+    if (order.row().reroute().fulfilment_id() != refused.fulfilment_id() || fulfilment == nullptr) {
+      return order.Broken("the fulfilment is not being moved");
+    }
+    order.row().clear_pending();
+    *order.row().mutable_reroute_refused() = refused;
+    order.SetPickupTimer(*fulfilment);
+    return order.Put();
   }
-  for (auto& [sku, units] : by_sku) {
-    const auto before = kReturned.Get(state, {order, Sku::FromString(sku)});
-    ASSIGN_OR_RETURN(const Decimal so_far, Decimal::Parse(before.has_value() ? before->quantity() : "0"));
-    const absl::StatusOr<Decimal> sum = so_far.Add(units);
-    if (!sum.ok()) return Broken(context, sum.status().message());
-    units = *sum;
-  }
-  for (const auto& [sku, units] : by_sku) {
-    rows::ReturnedRow row;
-    row.set_quantity(units.ToString());
-    kReturned.Put(state, {order, Sku::FromString(sku)}, row);
-  }
-  for (const auto& [line, units] : by_line) {
-    const ReturnedLineKey key{order, LineId::FromString(line)};
-    rows::ReturnedLineRow row = kReturnedLines.Get(state, key).value_or(rows::ReturnedLineRow());
-    row.set_units(row.units() + units);
-    kReturnedLines.Put(state, key, row);
-  }
-  return absl::OkStatus();
-}
 
-absl::Status EvolveReturned(store::Rows& state, const v1::GoodsReturned& returned,
-                            const partition::FactContext& context) {
-  Order order(state, context);
-  const ReturnKey key{order.id(), ReturnId::FromString(returned.return_id())};
-  if (kReturns.Contains(state, key)) return order.Broken("the return is recorded already");
-  if (order.found()) {
+  absl::Status operator()(const v1::GoodsReturned& returned) {
+    Order order(state, context);
+    const ReturnKey key{order.id(), ReturnId::FromString(returned.return_id())};
+    if (kReturns.Contains(state, key)) return order.Broken("the return is recorded already");
     RETURN_IF_ERROR(order.CheckCertain());
     RETURN_IF_ERROR(order.Return(returned.lines()));
     RETURN_IF_ERROR(order.Put());
-  } else {
-    if (!kImportedOrders.Contains(state, {order.id()})) return order.Broken("there is no such order");
-    RETURN_IF_ERROR(ReturnImported(state, order.id(), returned, context));
+    rows::ReturnRow row;
+    *row.mutable_returned() = returned;
+    row.set_event_index(context.index);
+    kReturns.Put(state, key, row);
+    return absl::OkStatus();
   }
-  rows::ReturnRow row;
-  *row.mutable_returned() = returned;
-  row.set_event_index(context.index);
-  kReturns.Put(state, key, row);
-  return absl::OkStatus();
-}
 
-absl::Status EvolveExchangeStarted(store::Rows& state, const v1::ExchangeStarted& started,
-                                   const partition::FactContext& context) {
-  Order order(state, context);
-  RETURN_IF_ERROR(order.CheckCertain());
-  RETURN_IF_ERROR(order.CheckIdle());
-  *order.row().mutable_exchange() = started;
-  order.row().set_undertakings(order.row().undertakings() + 1);
-  order.row().clear_exchange_rejected();
-  return order.Put();
-}
+  absl::Status operator()(const v1::ExchangeStarted& started) {
+    Order order(state, context);
+    RETURN_IF_ERROR(order.CheckCertain());
+    RETURN_IF_ERROR(order.CheckIdle());
+    *order.row().mutable_exchange() = started;
+    order.row().set_undertakings(order.row().undertakings() + 1);
+    order.row().clear_exchange_rejected();
+    return order.Put();
+  }
 
-absl::Status EvolveExchanged(store::Rows& state, const v1::ExchangeCommitted& committed,
-                             const partition::FactContext& context) {
-  Order order(state, context);
-  const ReturnKey key{order.id(), ReturnId::FromString(committed.exchange_id())};
-  if (order.row().exchange().exchange_id() != committed.exchange_id()) return order.Broken("no such exchange began");
-  if (kReturns.Contains(state, key)) return order.Broken("the exchange is recorded already");
-  RETURN_IF_ERROR(order.Return(committed.returned().lines()));
-  order.row().clear_pending();
-  order.AddLines(committed.snapshot(), committed.exchange_id());
-  order.Add(committed.fulfilments());
-  order.Settle();
-  RETURN_IF_ERROR(order.Put());
-  rows::ReturnRow row;
-  *row.mutable_returned() = committed.returned();
-  row.set_event_index(context.index);
-  *row.mutable_difference() = committed.difference();
-  kReturns.Put(state, key, row);
-  return absl::OkStatus();
-}
+  absl::Status operator()(const v1::ExchangeCommitted& committed) {
+    Order order(state, context);
+    const ReturnKey key{order.id(), ReturnId::FromString(committed.exchange_id())};
+    if (order.row().exchange().exchange_id() != committed.exchange_id()) return order.Broken("no such exchange began");
+    if (kReturns.Contains(state, key)) return order.Broken("the exchange is recorded already");
+    RETURN_IF_ERROR(order.Return(committed.returned().lines()));
+    order.row().clear_pending();
+    order.AddLines(committed.snapshot(), committed.exchange_id());
+    order.Add(committed.fulfilments());
+    order.Settle();
+    RETURN_IF_ERROR(order.Put());
+    rows::ReturnRow row;
+    *row.mutable_returned() = committed.returned();
+    row.set_event_index(context.index);
+    *row.mutable_difference() = committed.difference();
+    kReturns.Put(state, key, row);
+    return absl::OkStatus();
+  }
 
-absl::Status EvolveExchangeRejected(store::Rows& state, const v1::ExchangeRejected& rejected,
-                                    const partition::FactContext& context) {
-  Order order(state, context);
-  if (order.row().exchange().exchange_id() != rejected.exchange_id()) return order.Broken("no such exchange began");
-  order.row().clear_pending();
-  *order.row().mutable_exchange_rejected() = rejected;
-  return order.Put();
-}
+  absl::Status operator()(const v1::ExchangeRejected& rejected) {
+    Order order(state, context);
+    if (order.row().exchange().exchange_id() != rejected.exchange_id()) return order.Broken("no such exchange began");
+    order.row().clear_pending();
+    *order.row().mutable_exchange_rejected() = rejected;
+    return order.Put();
+  }
+
+  absl::Status operator()(NoEvent) const {
+    return Broken(context, "it is no event of an order that this version knows");
+  }
+
+  store::Rows& state;
+  const partition::FactContext& context;
+};
 
 }  // namespace
 
@@ -470,59 +425,7 @@ SoldLine SoldLineOf(const v1::OrderLine& line) {
 }
 
 absl::Status Evolve(store::Rows& state, const v1::OrderEvent& event, const partition::FactContext& context) {
-  switch (event.event_case()) {
-    case v1::OrderEvent::kCheckoutStarted:
-      return EvolveStarted(state, event.checkout_started(), context);
-    case v1::OrderEvent::kSagaAdvanced:
-      return EvolveSaga(state, event.saga_advanced(), context);
-    case v1::OrderEvent::kOrderConfirmed:
-      return EvolveConfirmed(state, event.order_confirmed(), context);
-    case v1::OrderEvent::kOrderRejected:
-      return EvolveRejected(state, event.order_rejected(), context);
-    case v1::OrderEvent::kOrderCancelled:
-      return EvolveCancelled(state, event.order_cancelled(), context);
-    case v1::OrderEvent::kFulfilmentAdvanced:
-      return EvolveAdvanced(state, event.fulfilment_advanced(), context);
-    case v1::OrderEvent::kFulfilmentHandedOver:
-      return EvolveHandedOver(state, event.fulfilment_handed_over(), context);
-    case v1::OrderEvent::kFulfilmentDelayed:
-      return EvolveDelayed(state, event.fulfilment_delayed(), context);
-    case v1::OrderEvent::kFulfilmentEnded:
-      return EvolveEnded(state, event.fulfilment_ended(), context);
-    case v1::OrderEvent::kRerouteStarted:
-      return EvolveRerouteStarted(state, event.reroute_started(), context);
-    case v1::OrderEvent::kFulfilmentRerouted:
-      return EvolveRerouted(state, event.fulfilment_rerouted(), context);
-    case v1::OrderEvent::kRerouteRefused:
-      return EvolveRerouteRefused(state, event.reroute_refused(), context);
-    case v1::OrderEvent::kGoodsReturned:
-      return EvolveReturned(state, event.goods_returned(), context);
-    case v1::OrderEvent::kExchangeStarted:
-      return EvolveExchangeStarted(state, event.exchange_started(), context);
-    case v1::OrderEvent::kExchangeCommitted:
-      return EvolveExchanged(state, event.exchange_committed(), context);
-    case v1::OrderEvent::kExchangeRejected:
-      return EvolveExchangeRejected(state, event.exchange_rejected(), context);
-    case v1::OrderEvent::kOrderImported:
-    case v1::OrderEvent::kReturnImported:
-    case v1::OrderEvent::kReturnAwaited:
-    case v1::OrderEvent::kReturnLinked:
-    case v1::OrderEvent::kCartOpened:
-    case v1::OrderEvent::kCartLinesAdded:
-    case v1::OrderEvent::kCartLineChanged:
-    case v1::OrderEvent::kCartCustomerSet:
-    case v1::OrderEvent::kCartDeliverySet:
-    case v1::OrderEvent::kCartGiven:
-    case v1::OrderEvent::kCartTaken:
-    case v1::OrderEvent::kCartDeclined:
-    case v1::OrderEvent::kCartMerged:
-    case v1::OrderEvent::kCartMergeUndone:
-    case v1::OrderEvent::kCartReopened:
-    case v1::OrderEvent::kCartAbandoned:
-    case v1::OrderEvent::EVENT_NOT_SET:
-      break;
-  }
-  return Broken(context, "it is no fact about an order that is placed here");
+  return Visit(event, Evolver{state, context});
 }
 
 }  // namespace halles::checkout::order

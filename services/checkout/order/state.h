@@ -10,26 +10,29 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/order_events.pb.h"
 #include "halles/checkout/v1/order_service.pb.h"
 #include "halles/saga/v1/saga.pb.h"
 #include "libs/base/ids.h"
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"
 #include "libs/store/table.h"
+#include "services/checkout/amounts.h"
 #include "services/checkout/rows.pb.h"
 
 namespace halles::checkout::order {
 
 // An order lives in the slot of its cart, whose id it has. Invariants, each of which Evolve refuses to break:
-//   1. While an order is being placed its cart is in checkout; once it is confirmed the cart is ordered, for ever.
+//   1. Attempts to place an order are numbered from 1; each begins when the one before it was rejected. While an order is
+//      being placed its cart is in checkout, and once it is confirmed the cart is ordered, for ever: the records that begin
+//      and end an attempt hold the facts of both (services/checkout/commands.h).
 //   2. Of each line, cancelled, handed over and the units of fulfilments that are not over are what was bought.
-//   3. Of each line, no more came back than was handed over. Of an imported order no more came back here than was sold.
+//   3. Of each line, no more came back than was handed over.
 //   4. At most one saga of an order runs: it is placed, exchanged, or one of its fulfilments moves. Its row and the order's
 //      timer kSagaTimer are there exactly as long.
 //   5. Exactly the fulfilments that wait to be collected have a timer, named by their id, unless they are being moved. Ids
 //      of fulfilments are "f" and a number, so none is the name of another timer.
-//   6. The version of the cart counts every record of the order but those that only say that a saga went on.
+//   6. The version counts every record of the order but those that only say that a saga went on.
 
 inline constexpr absl::string_view kSagaTimer = "saga";
 
@@ -49,25 +52,14 @@ struct ReturnKey {
   auto Fields() { return std::tie(order, return_id); }
 };
 
-struct ReturnedLineKey {
-  OrderId order;
-  LineId line;
-  static constexpr std::array kFieldNames = {"order", "line"};
-  auto Fields() const { return std::tie(order, line); }
-  auto Fields() { return std::tie(order, line); }
-};
-
 inline constexpr store::Table<OrderKey, rows::OrderRow> kOrders(20, "orders");
 inline constexpr store::Table<OrderKey, saga::v1::Saga> kSagas(21, "sagas");
 inline constexpr store::Table<ReturnKey, rows::ReturnRow> kReturns(22, "returns");
-inline constexpr store::Table<ReturnedLineKey, rows::ReturnedLineRow> kReturnedLines(23, "returned_lines");
 
-inline store::Schema AddTables(store::Schema schema) {
-  return schema.Add(kOrders).Add(kSagas).Add(kReturns).Add(kReturnedLines);
-}
+inline store::Schema AddTables(store::Schema schema) { return schema.Add(kOrders).Add(kSagas).Add(kReturns); }
 
 // Tables that are asked mostly for keys which are not there.
-inline constexpr std::array kMostlyAbsentTables = {kOrders.id(), kSagas.id(), kReturns.id(), kReturnedLines.id()};
+inline constexpr std::array kMostlyAbsentTables = {kOrders.id(), kSagas.id(), kReturns.id()};
 
 // It has its number and was not cancelled.
 inline bool IsCertain(v1::OrderState state) {
@@ -80,17 +72,10 @@ const v1::OrderLine* FindLine(const rows::OrderRow& row, absl::string_view line_
 v1::OrderFulfilment* FindFulfilment(rows::OrderRow* row, absl::string_view fulfilment_id);
 const v1::OrderFulfilment* FindFulfilment(const rows::OrderRow& row, absl::string_view fulfilment_id);
 
-// What the value of a part of a line is taken from.
-struct SoldLine {
-  int64_t amount = 0;  // of the whole line, in minor units
-  int64_t all = 0;     // its quantity, unscaled
-  uint32_t scale = 0;
-  int64_t gone = 0;  // pieces that were cancelled or came back before
-};
+// What the value of a part of the line is taken from.
 SoldLine SoldLineOf(const v1::OrderLine& line);
 
-// Folds one fact about an order that is placed here: CheckoutStarted to ExchangeRejected. DATA_LOSS, and nothing is
-// written, when it breaks an invariant.
+// Folds one fact. DATA_LOSS, and nothing is written, when it breaks an invariant or is none that this version knows.
 absl::Status Evolve(store::Rows& state, const v1::OrderEvent& event, const partition::FactContext& context);
 
 }  // namespace halles::checkout::order

@@ -1,4 +1,4 @@
-// The order that a command is about, and what every command about an order asks of it.
+// The order that a command is about, and the checks that commands about orders share.
 #ifndef HALLES_SERVICES_CHECKOUT_ORDER_SUBJECT_H_
 #define HALLES_SERVICES_CHECKOUT_ORDER_SUBJECT_H_
 
@@ -12,12 +12,11 @@
 #include "halles/checkout/v1/checkout_service.pb.h"
 #include "libs/base/ids.h"
 #include "libs/base/status.h"
-#include "services/checkout/cart/checks.h"
-#include "services/checkout/cart/state.h"
-#include "services/checkout/imports/record.h"
+#include "services/checkout/checks.h"
 #include "services/checkout/order/checks.h"
 #include "services/checkout/order/fulfilment.h"
 #include "services/checkout/order/state.h"
+#include "services/checkout/versions.h"
 
 namespace halles::checkout::order {
 
@@ -27,32 +26,23 @@ struct Subject {
   int64_t next_version = 0;  // once the record of the command is folded
 };
 
-// A finding about a field as a refusal.
-inline absl::Status Malformed(const absl::Status& finding) {
-  if (finding.ok()) return finding;
-  return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, finding.message(), {{"field", MetadataOf(finding, "field")}});
-}
-
-inline absl::Status OrderUnknown(const std::string& order_id) {
-  return Reject(v1::REJECT_REASON_ORDER_UNKNOWN, absl::StrCat("no order ", order_id, " is known"),
-                {{"order_id", order_id}});
-}
-
 // The order, confirmed and in the version that the command was made for.
 template <class Request>
 absl::StatusOr<Subject> FindSubject(const store::RowReader& state, const Request& request) {
   Subject subject{OrderId::FromString(request.order_id()), {}, 0};
   std::optional<rows::OrderRow> row = kOrders.Get(state, {subject.order});
-  const std::optional<rows::CartRow> cart = row.has_value() ? cart::Find(state, subject.order) : std::nullopt;
-  if (!cart.has_value()) return OrderUnknown(request.order_id());
+  if (!row.has_value()) {
+    return Reject(v1::REJECT_REASON_ORDER_UNKNOWN, absl::StrCat("no order ", request.order_id(), " is known"),
+                  {{"order_id", request.order_id()}});
+  }
   if (!IsCertain(row->state())) {
     return Reject(v1::REJECT_REASON_ORDER_NOT_CONFIRMED,
                   absl::StrCat("the order is ", v1::OrderState_Name(row->state())),
                   {{"state", v1::OrderState_Name(row->state())}});
   }
-  RETURN_IF_ERROR(CheckVersion(request, cart->version()));
+  RETURN_IF_ERROR(CheckVersion(request, row->version()));
+  subject.next_version = NextVersion(*row);
   subject.row = *std::move(row);
-  subject.next_version = cart::NextVersion(*cart);
   return subject;
 }
 
@@ -80,7 +70,7 @@ inline absl::StatusOr<Moved> CheckMove(const rows::OrderRow& row, const std::str
   if (!after.has_value()) {
     const std::string is = v1::FulfilmentState_Name(fulfilment->state());
     return Reject(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS,
-                  absl::StrCat("a fulfilment of this kind that is ", is, " does not let itself ", NameOf(move)),
+                  absl::StrCat("cannot ", NameOf(move), " a fulfilment of this kind of delivery that is ", is),
                   {{"fulfilment_id", fulfilment_id}, {"state", is}, {"move", std::string(NameOf(move))}});
   }
   return Moved{fulfilment, *after};

@@ -8,36 +8,12 @@
 
 #include "halles/inventory/v1/inventory_service.pb.h"
 #include "libs/saga/saga.h"
-#include "services/checkout/cart/test_builders.h"
 #include "services/checkout/order/commands.h"
 #include "services/checkout/order/state.h"
+#include "services/checkout/test_builders.h"
 
 namespace halles::checkout::order {
 
-struct OrderDomain {
-  using Event = v1::OrderEvent;
-  static absl::Status Evolve(store::Rows& rows, const Event& event, const partition::FactContext& context) {
-    return checkout::Evolve(rows, event, context);
-  }
-  template <class Command>
-  static auto Decide(const store::RowReader& rows, const Command& command, const partition::CommandContext& context) {
-    if constexpr (requires { order::Decide(rows, command, context); }) {
-      return order::Decide(rows, command, context);
-    } else {
-      return checkout::Decide(rows, command, context);
-    }
-  }
-};
-
-inline constexpr char kOrderId[] = "c-1";
-
-// A request about the order.
-template <class Request>
-Request Of(Request request = {}) {
-  request.set_request_id("request");
-  request.set_order_id(kOrderId);
-  return request;
-}
 template <class Request>
 Request OfFulfilment(const std::string& fulfilment_id) {
   Request request = Of<Request>();
@@ -69,32 +45,12 @@ inline v1::Delivery TakeAlong(const std::string& location) {
   return delivery;
 }
 
-inline v1::Origin InShop(const std::string& site) {
-  v1::Origin origin;
-  origin.set_channel(common::v1::CHANNEL_SHOP);
-  origin.set_site_id(site);
-  return origin;
-}
-
-inline v1::ReturnedLine BackOf(const std::string& line_id, int64_t units) {
-  v1::ReturnedLine line;
-  line.set_line_id(line_id);
-  line.set_units(units);
-  line.set_disposition(v1::DISPOSITION_RESTOCK);
-  return line;
-}
-inline v1::ReturnLinesRequest TakeBack(const std::string& return_id, const std::vector<v1::ReturnedLine>& lines) {
-  v1::ReturnLinesRequest request = Of<v1::ReturnLinesRequest>();
-  request.set_return_id(return_id);
-  *request.mutable_origin() = InShop("nice");
-  for (const v1::ReturnedLine& line : lines) *request.add_lines() = line;
-  return request;
-}
 inline v1::ExchangeLinesRequest Swap(const std::string& exchange_id, const v1::ReturnedLine& returned,
                                      const std::string& new_line_id, const std::string& price) {
   v1::ExchangeLinesRequest request = Of<v1::ExchangeLinesRequest>();
   request.set_exchange_id(exchange_id);
   *request.mutable_origin() = InShop("nice");
+  request.set_location_id("nice-stock");
   *request.add_returned_lines() = returned;
   v1::ExchangeLine& line = *request.add_new_lines();
   line.set_line_id(new_line_id);
@@ -116,9 +72,9 @@ inline absl::Status Insufficient(const std::string& lines, const std::string& av
 }
 
 // A slot of checkout whose sagas are answered by hand.
-class GivenOrder : public testing::Given<OrderDomain> {
+class GivenOrder : public GivenCheckout {
  public:
-  GivenOrder() : testing::Given<OrderDomain>(kSlot) {}
+  GivenOrder() : GivenCheckout(kSlot) {}
 
   // A cart with these lines and this delivery.
   GivenOrder(const std::vector<v1::CartLine>& lines, const v1::Delivery& delivery) : GivenOrder() {

@@ -8,11 +8,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "halles/checkout/v1/order_events.visit.h"
+#include "halles/inventory/v1/inventory_events.visit.h"
 #include "libs/base/page_token.h"
 #include "libs/base/status.h"
 #include "libs/store/key_codec.h"
-#include "services/checkout/imports/record.h"
-#include "services/checkout/order/amounts.h"
+#include "services/checkout/amounts.h"
+#include "services/checkout/checks.h"
 
 namespace halles::checkout::order {
 namespace {
@@ -233,149 +235,135 @@ std::string Fingerprint(const v1::ListWorkQueueRequest& request) {
   return absl::StrCat("work ", store::SerializeRow(same));
 }
 
+// What facts of an order say of its parts.
+struct WorkProjector : PassesOver<v1::GoodsReturned> {
+  using PassesOver::operator();
+
+  absl::Status operator()(const v1::CheckoutStarted&) { return Begin("is being placed"); }
+  absl::Status operator()(const saga::v1::SagaAdvanced& advanced) {
+    parts.Explain(advanced.cause());
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const v1::OrderConfirmed& confirmed) { return End(confirmed.fulfilments()); }
+  absl::Status operator()(const v1::OrderRejected&) { return End({}); }
+  absl::Status operator()(const v1::OrderCancelled& cancelled) {
+    for (const v1::Fulfilment& ended : cancelled.fulfilments()) parts.Remove(ended.fulfilment_id());
+    return Put();
+  }
+  absl::Status operator()(const v1::FulfilmentAdvanced& advanced) {
+    if (advanced.state() != v1::FULFILMENT_STATE_COMPLETED) return absl::OkStatus();
+    return Remove(advanced.fulfilment_id());
+  }
+  absl::Status operator()(const v1::FulfilmentHandedOver& handed_over) {
+    if (handed_over.state() != v1::FULFILMENT_STATE_COLLECTED) return absl::OkStatus();
+    return Remove(handed_over.fulfilment().fulfilment_id());
+  }
+  absl::Status operator()(const v1::FulfilmentDelayed& delayed) {
+    rows::WorkPart* part = parts.Find(delayed.fulfilment_id());
+    if (part == nullptr) return absl::OkStatus();
+    parts.Delay(part, delayed);
+    return Put();
+  }
+  absl::Status operator()(const v1::FulfilmentEnded& ended) { return Remove(ended.fulfilment().fulfilment_id()); }
+  absl::Status operator()(const v1::RerouteStarted& started) {
+    return Begin(absl::StrCat("fulfilment ", started.fulfilment_id(), " is being moved"));
+  }
+  absl::Status operator()(const v1::FulfilmentRerouted& rerouted) {
+    rows::WorkPart* part = parts.Find(rerouted.fulfilment_id());
+    if (part != nullptr) parts.Move(part, rerouted.to_location_id());
+    return End({});
+  }
+  absl::Status operator()(const v1::RerouteRefused&) { return End({}); }
+  absl::Status operator()(const v1::ExchangeStarted& started) {
+    return Begin(absl::StrCat("exchange ", started.exchange_id(), " is being made"));
+  }
+  absl::Status operator()(const v1::ExchangeCommitted& committed) { return End(committed.fulfilments()); }
+  absl::Status operator()(const v1::ExchangeRejected&) { return End({}); }
+  absl::Status operator()(NoEvent) const { return absl::OkStatus(); }
+
+  absl::Status Put() {
+    parts.Put();
+    return absl::OkStatus();
+  }
+  absl::Status Begin(absl::string_view what) {
+    parts.Begin(what);
+    return Put();
+  }
+  // The saga has ended, with these fulfilments besides.
+  absl::Status End(const google::protobuf::RepeatedPtrField<v1::Fulfilment>& fulfilments) {
+    parts.Remove("");
+    for (const v1::Fulfilment& planned : fulfilments) parts.Add(planned);
+    return Put();
+  }
+  absl::Status Remove(absl::string_view fulfilment_id) {
+    parts.Remove(fulfilment_id);
+    return Put();
+  }
+
+  Parts parts;
+};
+
+// What facts of stock say of the promises that it made to orders.
+struct StockProjector
+    : PassesOver<inventory::v1::StockReceived, inventory::v1::StockCounted, inventory::v1::StockAdjusted,
+                 inventory::v1::BackorderAllowed, inventory::v1::StockHeld, inventory::v1::HoldExtended,
+                 inventory::v1::HoldCommitted, inventory::v1::StockReturned, inventory::v1::TransferSent,
+                 inventory::v1::TransferReceived> {
+  using PassesOver::operator();
+
+  absl::Status operator()(const inventory::v1::PromiseBroken& broken) const {
+    Break(view, broken, context);
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const inventory::v1::StockContradicted& contradicted) const {
+    Contradict(view, contradicted, context);
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const inventory::v1::HoldMoved& moved) const { return Leave(moved.hold_id(), moved.from()); }
+  absl::Status operator()(const inventory::v1::HoldReleased& released) const {
+    return Leave(released.hold_id(), released.allocations());
+  }
+  absl::Status operator()(const inventory::v1::StockShipped& shipped) const {
+    return Leave(shipped.hold_id(), shipped.allocations());
+  }
+  absl::Status operator()(const inventory::v1::HoldExpired& expired) const {
+    Mend(view, expired.hold_id(), nullptr, context);
+    return absl::OkStatus();
+  }
+  absl::Status operator()(const inventory::v1::ReservationCancelled& cancelled) const {
+    if (cancelled.released()) Mend(view, cancelled.hold_id(), nullptr, context);
+    return absl::OkStatus();
+  }
+  absl::Status operator()(NoEvent) const { return absl::OkStatus(); }
+
+  absl::Status Leave(const std::string& hold_id,
+                     const google::protobuf::RepeatedPtrField<inventory::v1::Allocation>& allocations) const {
+    for (const inventory::v1::Allocation& from : allocations) Mend(view, hold_id, &from.location_id(), context);
+    return absl::OkStatus();
+  }
+
+  store::Rows& view;
+  const partition::FactContext& context;
+};
+
 }  // namespace
 
 absl::Status ProjectWork(store::Rows& view, const v1::OrderEvent& event, const partition::FactContext& context) {
-  Parts parts(view, context);
-  switch (event.event_case()) {
-    case v1::OrderEvent::kCheckoutStarted:
-      parts.Begin("is being placed");
-      break;
-    case v1::OrderEvent::kSagaAdvanced:
-      parts.Explain(event.saga_advanced().cause());
-      return absl::OkStatus();
-    case v1::OrderEvent::kOrderConfirmed:
-      parts.Remove("");
-      for (const v1::Fulfilment& planned : event.order_confirmed().fulfilments()) parts.Add(planned);
-      break;
-    case v1::OrderEvent::kOrderRejected:
-    case v1::OrderEvent::kRerouteRefused:
-    case v1::OrderEvent::kExchangeRejected:
-      parts.Remove("");
-      break;
-    case v1::OrderEvent::kOrderCancelled:
-      for (const v1::Fulfilment& ended : event.order_cancelled().fulfilments()) parts.Remove(ended.fulfilment_id());
-      break;
-    case v1::OrderEvent::kFulfilmentAdvanced:
-      if (event.fulfilment_advanced().state() != v1::FULFILMENT_STATE_COMPLETED) return absl::OkStatus();
-      parts.Remove(event.fulfilment_advanced().fulfilment_id());
-      break;
-    case v1::OrderEvent::kFulfilmentHandedOver:
-      if (event.fulfilment_handed_over().state() != v1::FULFILMENT_STATE_COLLECTED) return absl::OkStatus();
-      parts.Remove(event.fulfilment_handed_over().fulfilment().fulfilment_id());
-      break;
-    case v1::OrderEvent::kFulfilmentDelayed: {
-      rows::WorkPart* part = parts.Find(event.fulfilment_delayed().fulfilment_id());
-      if (part == nullptr) return absl::OkStatus();
-      parts.Delay(part, event.fulfilment_delayed());
-      break;
-    }
-    case v1::OrderEvent::kFulfilmentEnded:
-      parts.Remove(event.fulfilment_ended().fulfilment().fulfilment_id());
-      break;
-    case v1::OrderEvent::kRerouteStarted:
-      parts.Begin(absl::StrCat("fulfilment ", event.reroute_started().fulfilment_id(), " is being moved"));
-      break;
-    case v1::OrderEvent::kFulfilmentRerouted: {
-      parts.Remove("");
-      rows::WorkPart* part = parts.Find(event.fulfilment_rerouted().fulfilment_id());
-      if (part != nullptr) parts.Move(part, event.fulfilment_rerouted().to_location_id());
-      break;
-    }
-    case v1::OrderEvent::kExchangeStarted:
-      parts.Begin(absl::StrCat("exchange ", event.exchange_started().exchange_id(), " is being made"));
-      break;
-    case v1::OrderEvent::kExchangeCommitted:
-      parts.Remove("");
-      for (const v1::Fulfilment& planned : event.exchange_committed().fulfilments()) parts.Add(planned);
-      break;
-    case v1::OrderEvent::kGoodsReturned:
-    case v1::OrderEvent::kOrderImported:
-    case v1::OrderEvent::kReturnImported:
-    case v1::OrderEvent::kReturnAwaited:
-    case v1::OrderEvent::kReturnLinked:
-    case v1::OrderEvent::kCartOpened:
-    case v1::OrderEvent::kCartLinesAdded:
-    case v1::OrderEvent::kCartLineChanged:
-    case v1::OrderEvent::kCartCustomerSet:
-    case v1::OrderEvent::kCartDeliverySet:
-    case v1::OrderEvent::kCartGiven:
-    case v1::OrderEvent::kCartTaken:
-    case v1::OrderEvent::kCartDeclined:
-    case v1::OrderEvent::kCartMerged:
-    case v1::OrderEvent::kCartMergeUndone:
-    case v1::OrderEvent::kCartReopened:
-    case v1::OrderEvent::kCartAbandoned:
-    case v1::OrderEvent::EVENT_NOT_SET:
-      return absl::OkStatus();
-  }
-  parts.Put();
-  return absl::OkStatus();
-}
-
-std::vector<int> WorkFields() {
-  std::vector<int> fields;
-  const google::protobuf::Descriptor& event = *v1::OrderEvent::descriptor();
-  for (int i = 0; i < event.field_count(); ++i) {
-    const int number = event.field(i)->number();
-    if (number >= v1::OrderEvent::kCheckoutStartedFieldNumber) fields.push_back(number);
-  }
-  return fields;
+  return Visit(event, WorkProjector{{}, Parts(view, context)});
 }
 
 absl::Status ProjectStock(store::Rows& view, const inventory::v1::StockEvent& event,
                           const partition::FactContext& context) {
-  using Event = inventory::v1::StockEvent;
-  switch (event.event_case()) {
-    case Event::kPromiseBroken:
-      Break(view, event.promise_broken(), context);
-      break;
-    case Event::kStockContradicted:
-      Contradict(view, event.stock_contradicted(), context);
-      break;
-    case Event::kHoldMoved:
-      for (const inventory::v1::Allocation& from : event.hold_moved().from()) {
-        Mend(view, event.hold_moved().hold_id(), &from.location_id(), context);
-      }
-      break;
-    case Event::kHoldReleased:
-      for (const inventory::v1::Allocation& from : event.hold_released().allocations()) {
-        Mend(view, event.hold_released().hold_id(), &from.location_id(), context);
-      }
-      break;
-    case Event::kStockShipped:
-      for (const inventory::v1::Allocation& from : event.stock_shipped().allocations()) {
-        Mend(view, event.stock_shipped().hold_id(), &from.location_id(), context);
-      }
-      break;
-    case Event::kHoldExpired:
-      Mend(view, event.hold_expired().hold_id(), nullptr, context);
-      break;
-    case Event::kReservationCancelled:
-      if (event.reservation_cancelled().released()) {
-        Mend(view, event.reservation_cancelled().hold_id(), nullptr, context);
-      }
-      break;
-    case Event::kStockReceived:
-    case Event::kStockCounted:
-    case Event::kStockAdjusted:
-    case Event::kBackorderAllowed:
-    case Event::kStockHeld:
-    case Event::kHoldExtended:
-    case Event::kHoldCommitted:
-    case Event::kStockReturned:
-    case Event::kTransferSent:
-    case Event::kTransferReceived:
-    case Event::EVENT_NOT_SET:
-      break;
-  }
-  return absl::OkStatus();
+  return Visit(event, StockProjector{{}, view, context});
 }
+
+absl::Span<const int> WorkFields() { return kHandledFields<v1::OrderEvent, WorkProjector>; }
+absl::Span<const int> StockFields() { return kHandledFields<inventory::v1::StockEvent, StockProjector>; }
 
 absl::StatusOr<v1::ListWorkQueueResponse> QueryWork(const store::RowReader& view,
                                                     const v1::ListWorkQueueRequest& request, UnixMicros now) {
   if (!v1::WorkKind_IsValid(request.kind())) return InvalidField("kind", "is no kind of work");
-  RETURN_IF_ERROR(CheckText("location_id", request.location_id(), 0, kSiteCharactersMax));
+  RETURN_IF_ERROR(CheckText("location_id", request.location_id(), 0, kLocationCharactersMax));
   if (request.page_size() < 0) return InvalidField("page_size", "must not be negative");
   ASSIGN_OR_RETURN(const std::string after, DecodePageToken(Fingerprint(request), request.page_token()));
   const size_t page_size =

@@ -6,11 +6,11 @@
 #include <cstdint>
 #include <string>
 #include <tuple>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "absl/types/span.h"
+#include "halles/checkout/v1/order_events.pb.h"
 #include "halles/checkout/v1/order_service.pb.h"
 #include "halles/inventory/v1/inventory_events.pb.h"
 #include "libs/base/ids.h"
@@ -81,15 +81,9 @@ inline store::Schema WorkSchema() {
   return store::Schema().Add(kWorkOrders).Add(kWork).Add(kContradictions).Add(kBrokenPromises);
 }
 
-// Events that begin with other fields change nothing.
-std::vector<int> WorkFields();
-inline constexpr std::array<int, 7> kStockFields = {inventory::v1::StockEvent::kHoldMovedFieldNumber,
-                                                    inventory::v1::StockEvent::kHoldReleasedFieldNumber,
-                                                    inventory::v1::StockEvent::kHoldExpiredFieldNumber,
-                                                    inventory::v1::StockEvent::kReservationCancelledFieldNumber,
-                                                    inventory::v1::StockEvent::kStockShippedFieldNumber,
-                                                    inventory::v1::StockEvent::kPromiseBrokenFieldNumber,
-                                                    inventory::v1::StockEvent::kStockContradictedFieldNumber};
+// Numbers of the fields of the events that the view is made of: no others change a row.
+absl::Span<const int> WorkFields();
+absl::Span<const int> StockFields();
 
 // Fold one fact of checkout, and one of inventory.
 absl::Status ProjectWork(store::Rows& view, const v1::OrderEvent& event, const partition::FactContext& context);

@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/record.pb.h"
 #include "services/hallesctl/import/fields.h"
 #include "services/hallesctl/import/source.h"
 

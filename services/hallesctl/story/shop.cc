@@ -178,7 +178,7 @@ void Shop::HandOver(absl::string_view says, const Order& order) {
 Order Shop::Find(const std::string& id) {
   checkout::v1::GetOrderRequest request;
   request.set_order_id(id);
-  return script_.Ask(&OrderService::Stub::GetOrder, *client_.orders, request).order();
+  return script_.Ask(&OrderService::Stub::GetOrder, *client_.orders, request).placed();
 }
 
 customer_identity::v1::CustomerView Shop::View(const common::v1::Identifier& customer, const std::string& token) {

@@ -12,6 +12,7 @@ namespace halles::hallesctl {
 using checkout::v1::CheckoutService;
 using checkout::v1::ImportOrderRequest;
 using checkout::v1::Order;
+using checkout::v1::OrderService;
 using customer_identity::v1::CustomerView;
 using inventory::v1::InventoryService;
 
@@ -272,14 +273,11 @@ void TellSocial(Script& script, const StoryOptions& /*options*/) {
   script.Await(
       "returns of it", [&] { return totals().returns(); }, 1);
   script.Expect("cents that both come to", totals().net_minor_units(), 0);
-  checkout::v1::GetImportedOrderRequest asked;
+  checkout::v1::GetOrderRequest asked;
   asked.set_order_id(id);
   script.Await(
       "returns that the order knows of",
-      [&] {
-        return script.Ask(&CheckoutService::Stub::GetImportedOrder, *client.checkout, asked).order().returns_size();
-      },
-      1);
+      [&] { return script.Ask(&OrderService::Stub::GetOrder, *client.orders, asked).imported().returns_size(); }, 1);
 }
 
 }  // namespace halles::hallesctl

@@ -23,9 +23,10 @@ PROTOS = [
     "halles/common/v1/common.proto",
     "halles/saga/v1/saga.proto",
     "halles/checkout/v1/record.proto",
+    "halles/checkout/v1/placement.proto",
     "halles/checkout/v1/cart_events.proto",
     "halles/checkout/v1/order_events.proto",
-    "halles/checkout/v1/checkout_events.proto",
+    "halles/checkout/v1/import_events.proto",
     "halles/checkout/v1/checkout_service.proto",
     "halles/checkout/v1/cart_service.proto",
     "halles/checkout/v1/order_service.proto",
@@ -93,7 +94,7 @@ class Client:
         from google.rpc import error_details_pb2, status_pb2
         from halles.checkout.v1 import cart_events_pb2, cart_service_pb2, cart_service_pb2_grpc
         from halles.checkout.v1 import checkout_service_pb2, checkout_service_pb2_grpc, record_pb2
-        from halles.checkout.v1 import order_events_pb2, order_service_pb2, order_service_pb2_grpc
+        from halles.checkout.v1 import order_events_pb2, order_service_pb2, order_service_pb2_grpc, placement_pb2
         from halles.common.v1 import common_pb2
         from halles.customer_identity.v1 import customer_identity_service_pb2, customer_identity_service_pb2_grpc
         from halles.inventory.v1 import inventory_service_pb2, inventory_service_pb2_grpc
@@ -107,6 +108,7 @@ class Client:
         self.cart_events = cart_events_pb2
         self.carts = cart_service_pb2
         self.order_events = order_events_pb2
+        self.placement = placement_pb2
         self.orders = order_service_pb2
         self.stock = inventory_service_pb2
         self.cart_stub = cart_service_pb2_grpc.CartServiceStub(channel)
@@ -182,12 +184,12 @@ class Client:
     def imports_and_reads_its_own_write(self):
         answer = self.checkout_stub.ImportOrder(self.order(1), timeout=TIMEOUT_S)
         assert answer.net.minor_units == 2 * 1990 + 450, answer
-        found = self.checkout_stub.GetImportedOrder(
-            self.checkout.GetImportedOrderRequest(order_id=answer.order_id, consistency_token=answer.consistency_token),
+        found = self.order_stub.GetOrder(
+            self.orders.GetOrderRequest(order_id=answer.order_id, consistency_token=answer.consistency_token),
             timeout=TIMEOUT_S,
         )
-        assert found.order.sale.net.minor_units == answer.net.minor_units, found
-        assert not found.order.sale.identifiers[0].value, "an identifier came back in clear"
+        assert found.imported.sale.net.minor_units == answer.net.minor_units, found
+        assert not found.imported.sale.identifiers[0].value, "an identifier came back in clear"
         view = self.customer(answer.consistency_token)
         assert view.orders == 1 and view.net[0].money.minor_units == answer.net.minor_units, view
 
@@ -241,7 +243,7 @@ class Client:
 
     def fill_cart(self, cart_id, sku, units):
         """The first two calls of a storefront: add to cart, say where to."""
-        origin = self.cart_events.Origin(channel=self.common.CHANNEL_WEB, site_id="python-shop")
+        origin = self.placement.Origin(channel=self.common.CHANNEL_WEB, site_id="python-shop")
         adding = self.carts.AddCartLinesRequest(
             request_id=f"{cart_id}/add/1", cart_id=cart_id, origin=origin, currency_code="EUR"
         )
@@ -292,7 +294,7 @@ class Client:
         cart = self.cart_stub.GetCart(self.carts.GetCartRequest(cart_id=cart_id), timeout=TIMEOUT_S).cart
         assert cart.state == self.cart_events.CART_STATE_OPEN, cart
         (problem,) = cart.problems
-        assert problem.kind == self.order_events.PROBLEM_KIND_INSUFFICIENT_STOCK, problem
+        assert problem.kind == self.placement.PROBLEM_KIND_INSUFFICIENT_STOCK, problem
         assert (problem.line_id, problem.asked_units, problem.available_units) == ("1", 4, 3), problem
         fewer = self.carts.ChangeCartLineRequest(
             request_id=f"{cart_id}/change/1", cart_id=cart_id, origin=cart.origin, line_id="1", units=3

@@ -1,5 +1,5 @@
 // Multiplies, rounds and adds up.
-#include "services/checkout/order/amounts.h"
+#include "services/checkout/amounts.h"
 
 #include <limits>
 #include <utility>
@@ -8,12 +8,10 @@
 #include "libs/base/money.h"
 #include "libs/base/status.h"
 #include "libs/store/table.h"
-#include "services/checkout/imports/record.h"
+#include "services/checkout/checks.h"
 
-namespace halles::checkout::order {
+namespace halles::checkout {
 namespace {
-
-constexpr absl::string_view kSource = "halles";
 
 absl::StatusOr<Decimal> Product(int64_t units, const common::v1::Decimal& unit_price) {
   ASSIGN_OR_RETURN(const Decimal price, ExactOf(unit_price));
@@ -98,7 +96,7 @@ v1::SaleRecord DocumentOf(absl::string_view document_id, const v1::Origin& origi
                           const google::protobuf::RepeatedPtrField<common::v1::Identifier>& identifiers,
                           UnixMicros now) {
   v1::SaleRecord document;
-  document.mutable_external()->set_source(std::string(kSource));
+  document.mutable_external()->set_source(std::string(kHere));
   document.mutable_external()->set_external_id(std::string(document_id));
   *document.mutable_recorded_time() = TimeOf(now);
   document.set_channel(origin.channel());
@@ -144,4 +142,4 @@ void AddTakenOff(v1::LineKind kind, absl::string_view sku, absl::string_view des
   AddToNet(-amount, document);
 }
 
-}  // namespace halles::checkout::order
+}  // namespace halles::checkout

@@ -1,12 +1,12 @@
 // Tests of amounts: whatever the pieces, the parts of a line add up to it.
-#include "services/checkout/order/amounts.h"
+#include "services/checkout/amounts.h"
 
 #include <limits>
 
 #include "gtest/gtest.h"
 #include "services/checkout/test_builders.h"
 
-namespace halles::checkout::order {
+namespace halles::checkout {
 namespace {
 
 TEST(PartOf, AddsUpInWhicheverPieces) {
@@ -56,4 +56,4 @@ TEST(SnapshotOf, HasTheTotalAndAHashOfAll) {
 }
 
 }  // namespace
-}  // namespace halles::checkout::order
+}  // namespace halles::checkout

@@ -1,6 +1,6 @@
-// The money of orders that are placed here: frozen prices, and what part of a line is worth.
-#ifndef HALLES_SERVICES_CHECKOUT_ORDER_AMOUNTS_H_
-#define HALLES_SERVICES_CHECKOUT_ORDER_AMOUNTS_H_
+// The money of orders: what lines cost, and what part of a line is worth.
+#ifndef HALLES_SERVICES_CHECKOUT_AMOUNTS_H_
+#define HALLES_SERVICES_CHECKOUT_AMOUNTS_H_
 
 #include <cstdint>
 #include <string>
@@ -10,11 +10,14 @@
 #include "absl/strings/string_view.h"
 #include "google/protobuf/repeated_ptr_field.h"
 #include "google/protobuf/timestamp.pb.h"
-#include "halles/checkout/v1/checkout_events.pb.h"
+#include "halles/checkout/v1/order_events.pb.h"
 #include "halles/common/v1/common.pb.h"
 #include "libs/base/unix_time.h"
 
-namespace halles::checkout::order {
+namespace halles::checkout {
+
+// The source of documents that are made here.
+inline constexpr absl::string_view kHere = "halles";
 
 common::v1::Money MoneyOf(absl::string_view currency_code, int64_t minor_units);
 
@@ -26,6 +29,14 @@ absl::StatusOr<int64_t> AmountOf(int64_t units, const common::v1::Decimal& unit_
 // The snapshot of these lines, their amounts set: total and hash. AMOUNT_OVERFLOW when the total does not fit.
 absl::StatusOr<v1::PriceSnapshot> SnapshotOf(google::protobuf::RepeatedPtrField<v1::PricedLine> lines,
                                              absl::string_view currency_code);
+
+// What the value of a part of a line is taken from.
+struct SoldLine {
+  int64_t amount = 0;  // of the whole line, in minor units
+  int64_t all = 0;     // its quantity, unscaled
+  uint32_t scale = 0;
+  int64_t gone = 0;  // pieces that were cancelled or came back before
+};
 
 // What `units` of a line are worth after `gone` of its `all` units (unscaled, of scale `scale`) are gone already. All parts
 // of a line add up to its amount exactly, in whichever pieces it goes: each is the difference of two rounded sums. `units`
@@ -44,6 +55,6 @@ void AddSold(const v1::PriceSnapshot& snapshot, v1::SaleRecord* document);
 void AddTakenOff(v1::LineKind kind, absl::string_view sku, absl::string_view description,
                  const common::v1::Decimal* unit_price, int64_t units, int64_t amount, v1::SaleRecord* document);
 
-}  // namespace halles::checkout::order
+}  // namespace halles::checkout
 
-#endif  // HALLES_SERVICES_CHECKOUT_ORDER_AMOUNTS_H_
+#endif  // HALLES_SERVICES_CHECKOUT_AMOUNTS_H_

@@ -1,0 +1,148 @@
+// Tests of returns of imported orders that are taken here: every refusal in the order of the enum, then what is recorded.
+#include <string>
+
+#include "gtest/gtest.h"
+#include "services/checkout/imports/commands.h"
+#include "services/checkout/imports/ids.h"
+#include "services/checkout/imports/state.h"
+#include "services/checkout/test_builders.h"
+
+namespace halles::checkout::imports {
+namespace {
+
+// An imported order of 3 shoes for 10.00 in all and 2.5 litres of oil for 5.00.
+const std::string kImported = OrderIdOf("", Ref("536365")).ToString();
+GivenImports GivenImported() {
+  GivenImports given(kSlot);
+  v1::ImportRecord record = Record("536365", {Sold("shoe", "3", "3.333"), Sold("oil", "2.5", "2.00")});
+  *record.add_identifiers() = Customer('a');
+  given.Record(Import(record));
+  return given;
+}
+v1::ReturnLinesRequest TakeBackImported(const std::string& return_id, const std::vector<v1::ReturnedLine>& lines) {
+  v1::ReturnLinesRequest request = TakeBack(return_id, lines);
+  request.set_order_id(kImported);
+  return request;
+}
+
+TEST(ReturnOfAnImport, IsRefusedWhenItIsMalformed) {
+  GivenImports given = GivenImported();
+  const auto field_of = [&](const v1::ReturnLinesRequest& request) {
+    const auto outcome = given.When(request);
+    outcome.ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+    return outcome.Metadata("field");
+  };
+  v1::ReturnLinesRequest request = TakeBackImported("r1", {BackOf("1", 1)});
+  request.clear_location_id();
+  EXPECT_EQ(field_of(request), "location_id");
+  EXPECT_EQ(field_of(TakeBackImported("", {BackOf("1", 1)})), "return_id");
+  EXPECT_EQ(field_of(TakeBackImported("r1", {})), "lines");
+  EXPECT_EQ(field_of(TakeBackImported("r1", {BackOf("1", 0)})), "lines[0].units");
+}
+
+TEST(ReturnOfAnImport, IsRefusedWhenTheOrderIsUnknown) {
+  GivenImports(kSlot).When(TakeBackImported("r1", {BackOf("1", 1)})).ThenRejected(v1::REJECT_REASON_ORDER_UNKNOWN);
+}
+
+TEST(ReturnOfAnImport, IsRefusedWhenTheOrderHasAnotherVersion) {
+  GivenImports given = GivenImported();
+  v1::ReturnLinesRequest request = TakeBackImported("r1", {BackOf("1", 1)});
+  request.set_expected_version(2);
+  EXPECT_EQ(given.When(request).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED).Metadata("version"), "1");
+  request.set_expected_version(1);
+  EXPECT_EQ(given.Record(request).response().version(), 2);
+  given.Record(LinkOf(Record("C1", {Back("shoe", "1")}), "536365"));
+  EXPECT_EQ(VersionOf(given.rows(), OrderId::FromString(kImported)), 3);
+}
+
+TEST(ReturnOfAnImport, IsRefusedForALineThatTheOrderDoesNotHave) {
+  GivenImports given = GivenImported();
+  for (const char* line : {"0", "3", "01", "x", "-1"}) {
+    given.When(TakeBackImported("r1", {BackOf(line, 1)})).ThenRejected(v1::REJECT_REASON_LINE_UNKNOWN);
+  }
+  v1::ReturnedLine other = BackOf("1", 1);
+  other.set_sku("oil");
+  given.When(TakeBackImported("r1", {other})).ThenRejected(v1::REJECT_REASON_LINE_UNKNOWN);
+}
+
+TEST(ReturnOfAnImport, IsRefusedUnderAnIdThatIsTaken) {
+  GivenImports given = GivenImported();
+  given.Record(TakeBackImported("r1", {BackOf("1", 1)}));
+  given.When(TakeBackImported("r1", {BackOf("2", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
+}
+
+TEST(ReturnOfAnImport, IsRefusedBeyondWhatWasBoughtAndNamesTheReturnsBefore) {
+  GivenImports given = GivenImported();
+  given.Record(TakeBackImported("r1", {BackOf("1", 2)}));
+  given.Record(TakeBackImported("r2", {BackOf("2", 1)}));
+  const auto outcome = given.When(TakeBackImported("r3", {BackOf("1", 1), BackOf("1", 1)}));
+  outcome.ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
+  EXPECT_EQ(outcome.Metadata("returnable_units"), "1");
+  EXPECT_EQ(outcome.Metadata("return_ids"), "r1");
+  EXPECT_NE(outcome.status().message().find("r1"), absl::string_view::npos);
+}
+
+TEST(ReturnOfAnImport, GivesBackExactlyTheLineInWhicheverPieces) {
+  GivenImports given = GivenImported();
+  const auto outcome = given.Record(TakeBackImported("r1", {BackOf("1", 1)}));
+  EXPECT_EQ(outcome.response().net().minor_units(), -333);
+  EXPECT_EQ(given.Record(TakeBackImported("r2", {BackOf("1", 2)})).response().net().minor_units(), -667);
+}
+
+TEST(ReturnOfAnImport, RecordsADocumentThatNamesTheCustomerOfTheOrder) {
+  GivenImports given = GivenImported();
+  const auto outcome = given.Record(TakeBackImported("r1", {BackOf("1", 1)}));
+  ASSERT_EQ(outcome.facts().size(), 1u);
+  EXPECT_EQ(outcome.facts()[0].aggregate_id, kImported);
+  const v1::GoodsReturned& returned = outcome.facts()[0].event.goods_returned();
+  EXPECT_EQ(returned.location_id(), "nice-stock");
+  EXPECT_EQ(returned.lines(0).sku(), "shoe");
+  EXPECT_EQ(returned.sale().external().source(), "halles");
+  EXPECT_EQ(returned.sale().external().external_id(), kImported + "/r1");
+  EXPECT_EQ(returned.sale().site_id(), "nice");
+  ASSERT_EQ(returned.sale().identifiers_size(), 1);
+  EXPECT_EQ(returned.sale().identifiers(0).keyed_hash(), Customer('a').keyed_hash());
+}
+
+TEST(ReturnOfAnImport, TakesWholePiecesOfAMeasure) {
+  GivenImports given = GivenImported();
+  EXPECT_EQ(given.Record(TakeBackImported("r1", {BackOf("2", 2)})).response().net().minor_units(), -400);
+  given.When(TakeBackImported("r2", {BackOf("2", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
+}
+
+TEST(ReturnOfAnImport, CountsWhatImportsTookBack) {
+  GivenImports given = GivenImported();
+  const v1::LinkReturnRequest link = LinkOf(Record("C1", {Back("shoe", "2")}), "536365");
+  given.Record(link);
+  const auto outcome = given.When(TakeBackImported("r1", {BackOf("1", 2)}));
+  outcome.ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
+  EXPECT_EQ(outcome.Metadata("return_ids"), link.linked_return().return_id());
+  given.Record(TakeBackImported("r1", {BackOf("1", 1)}));
+  const auto excess = given.When(LinkOf(Record("C2", {Back("shoe", "1")}), "536365"));
+  EXPECT_TRUE(excess.facts().at(0).event.return_linked().excess());
+}
+
+// Goods for 30.00 and 22.00, postage of 4.00, and 5.00 off the order as a whole.
+GivenImports GivenReduced() {
+  GivenImports given(kSlot);
+  given.Record(ImportOrder("536365", {Sold("coat", "1", "30.00"), Line(v1::LINE_KIND_SERVICE, "D", "-1", "5.00"),
+                                      Sold("hat", "2", "11.00"), Line(v1::LINE_KIND_SERVICE, "POST", "1", "4.00")}));
+  return given;
+}
+
+TEST(ReturnOfAnImport, LeavesOutWhatWasTakenOffTheOrderAsAWhole) {
+  GivenImports given = GivenReduced();
+  EXPECT_EQ(given.When(TakeBackImported("r1", {BackOf("1", 1), BackOf("3", 2)})).response().net().minor_units(), -4700);
+  EXPECT_EQ(given.Record(TakeBackImported("r1", {BackOf("1", 1)})).response().net().minor_units(), -2712);
+  EXPECT_EQ(given.Record(TakeBackImported("r2", {BackOf("3", 1)})).response().net().minor_units(), -994);
+  EXPECT_EQ(given.Record(TakeBackImported("r3", {BackOf("3", 1)})).response().net().minor_units(), -994);
+}
+
+TEST(ReturnOfAnImport, IsWorthNothingWhenMoreWasTakenOffThanTheGoodsCost) {
+  GivenImports given(kSlot);
+  given.Record(ImportOrder("536365", {Sold("coat", "1", "30.00"), Line(v1::LINE_KIND_SERVICE, "D", "-1", "40.00")}));
+  EXPECT_EQ(given.Record(TakeBackImported("r1", {BackOf("1", 1)})).response().net().minor_units(), 0);
+}
+
+}  // namespace
+}  // namespace halles::checkout::imports

@@ -1,0 +1,84 @@
+// Goods that come back, of an order placed here or imported: which lines, how many of each, and what they are worth.
+#ifndef HALLES_SERVICES_CHECKOUT_RETURN_LINES_H_
+#define HALLES_SERVICES_CHECKOUT_RETURN_LINES_H_
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "google/protobuf/repeated_ptr_field.h"
+#include "halles/checkout/v1/order_service.pb.h"
+#include "halles/checkout/v1/record.pb.h"
+#include "libs/base/ids.h"
+#include "libs/base/money.h"
+#include "libs/base/unix_time.h"
+#include "services/checkout/amounts.h"
+
+namespace halles::checkout {
+
+using ReturnedLines = google::protobuf::RepeatedPtrField<v1::ReturnedLine>;
+
+// A refusal names at most this many of the returns that took goods back before.
+inline constexpr size_t kReturnsNamedMax = 10;
+
+// What the door asks before anything is submitted: INVALID_ARGUMENT that names the first field which breaks a rule.
+absl::Status Validate(const v1::ReturnLinesRequest& request);
+
+// What may come back of one line.
+struct Returnable {
+  std::string sku;
+  std::string description;
+  std::optional<common::v1::Decimal> unit_price;
+  SoldLine sold;
+  Decimal left;        // units that may come back; not all of an imported line need be whole pieces
+  bool waits = false;  // more of it will be handed over
+};
+using ReturnableLines = std::map<std::string, Returnable>;  // by the line's id
+
+// Ids of the returns that took goods of this line back.
+using TakenBy = absl::FunctionRef<std::vector<std::string>(const v1::ReturnedLine&)>;
+
+// What may come back of each of the lines, whose SKUs it fills in. `find` gives it for one line, or nullopt when the order
+// has no such line: LINE_UNKNOWN.
+absl::StatusOr<ReturnableLines> FindLines(ReturnedLines* lines,
+                                          absl::FunctionRef<std::optional<Returnable>(const v1::ReturnedLine&)> find);
+
+// Whether these lines of a return take goods of the same line.
+bool TakesFrom(const ReturnedLines& lines, const v1::ReturnedLine& line);
+
+// RETURN_EXISTS.
+absl::Status ReturnExists(const std::string& return_id);
+
+// NOT_HANDED_OVER when more of a line comes back than the customer has, although the rest will be handed over.
+absl::Status CheckHandedOver(const ReturnedLines& lines, const ReturnableLines& returnable);
+// RETURN_EXCEEDS_BOUGHT when more of a line comes back than is left; names the returns that took the others back.
+absl::Status CheckLeft(const ReturnedLines& lines, const ReturnableLines& returnable, TakenBy taken_by);
+// The refusal itself: of `what`, a line or a SKU, `left` units may come back.
+absl::Status ExceedsBought(const v1::ReturnedLine& line, const std::string& what, int64_t asked, const Decimal& left,
+                           TakenBy taken_by);
+
+// A return before its lines.
+struct ReturnHead {
+  OrderId order;
+  std::string return_id;
+  v1::Origin origin;
+  std::string location_id;
+  std::string currency_code;
+  google::protobuf::RepeatedPtrField<common::v1::Identifier> identifiers;
+};
+
+// Id of the document of a return or exchange: "<order>/<return>".
+std::string DocumentIdOf(const OrderId& order, absl::string_view return_id);
+
+// The return as it is recorded. `returnable` has each of the lines.
+v1::GoodsReturned DocumentReturn(const ReturnHead& head, const ReturnedLines& lines, const ReturnableLines& returnable,
+                                 UnixMicros now);
+
+}  // namespace halles::checkout
+
+#endif  // HALLES_SERVICES_CHECKOUT_RETURN_LINES_H_
