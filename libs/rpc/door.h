@@ -61,14 +61,17 @@ class Door {
     });
   }
 
-  // A method that only reads: unknown fields are ignored.
+  // A method that only reads: unknown fields are ignored, and the fields must be within the limits of the proto. Needs
+  // CheckLimits of the request ("<file>.limits.h").
   template <typename Request, typename Response, typename Handler>
   grpc::ServerUnaryReactor* Query(grpc::CallbackServerContext* context, const Request* request, Response* response,
                                   Handler&& handler) {
-    return Unary(context, *request, response, std::forward<Handler>(handler), [] { return absl::OkStatus(); });
+    return Unary(context, *request, response, std::forward<Handler>(handler),
+                 [request] { return CheckLimits(*request); });
   }
 
-  // A method that goes on answering: handler(request, call, StreamWriter<Response>). The deadline is the caller's own.
+  // A method that goes on answering: handler(request, call, StreamWriter<Response>). The deadline is the caller's own, and
+  // limits are checked as by Query.
   template <typename Response, typename Request, typename Handler>
   grpc::ServerWriteReactor<Response>* Watch(grpc::CallbackServerContext* context, const Request* request,
                                             Handler&& handler) {
@@ -79,6 +82,8 @@ class Door {
     StreamWriter<Response> writer(reactor);
     if (const absl::Status draining = Add(reactor); !draining.ok()) {
       writer.Finish(draining);
+    } else if (const absl::Status checked = CheckLimits(*request); !checked.ok()) {
+      writer.Finish(checked);
     } else {
       Handle(handler, *request, DescribeCall(*context, AskedDeadline(*context), absl::Now()), writer,
              [&writer](const absl::Status& status) { writer.Finish(status); });

@@ -56,6 +56,22 @@ TEST_F(DoorTest, RefusesUnknownFieldsInACommandAndIgnoresThemInAQuery) {
   EXPECT_TRUE(Get(get).ok());
 }
 
+TEST_F(DoorTest, RefusesAQueryBeyondItsLimits) {
+  Start();
+  std::atomic<int> handled{0};
+  service->on_get = [&](const auto&, const auto&, const Reply<test::GetResponse>& reply) {
+    ++handled;
+    reply(test::GetResponse());
+  };
+  test::GetRequest get;
+  get.set_text(std::string(16, 'x'));
+  EXPECT_TRUE(Get(get).ok());
+  get.set_text(std::string(17, 'x'));
+  EXPECT_EQ(ReasonOf(Get(get)), "INVALID_FIELD");
+  EXPECT_EQ(MetadataOf(Get(get), "field"), "text");
+  EXPECT_EQ(handled, 1);
+}
+
 TEST_F(DoorTest, AnswersWithWhatTheHandlerReturns) {
   Start();
   service->on_put = [](const auto&, const auto&, const auto&) { return InvalidField("text", "is wrong"); };

@@ -39,9 +39,9 @@ class StreamTest : public ServerTest {
     absl::Status End() { return FromGrpc(reader->Finish()); }
   };
 
-  std::unique_ptr<Watch> Open() {
+  std::unique_ptr<Watch> Open(const test::WatchRequest& request = {}) {
     auto watch = std::make_unique<Watch>();
-    watch->reader = stub->Watch(&watch->context, {});
+    watch->reader = stub->Watch(&watch->context, request);
     return watch;
   }
 
@@ -58,6 +58,19 @@ class StreamTest : public ServerTest {
     return watch;
   }
 };
+
+TEST_F(StreamTest, RefusesAWatchBeyondItsLimits) {
+  Start();
+  service->on_watch = [](const Writer& writer) {
+    writer.Finish(absl::OkStatus());
+    return absl::OkStatus();
+  };
+  test::WatchRequest request;
+  request.set_text(std::string(17, 'x'));
+  EXPECT_EQ(MetadataOf(Open(request)->End(), "field"), "text");
+  request.set_text(std::string(16, 'x'));
+  EXPECT_TRUE(Open(request)->End().ok());
+}
 
 TEST_F(StreamTest, SendsInOrderWhatIsWrittenBeforeTheEnd) {
   Start();

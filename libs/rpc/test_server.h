@@ -13,7 +13,8 @@
 #include "libs/base/status.h"
 #include "libs/rpc/door.h"
 #include "libs/rpc/grpc_status.h"
-#include "libs/rpc/rpc_test.grpc.pb.h"
+#include "libs/rpc/rpc_test_service.grpc.pb.h"
+#include "libs/rpc/rpc_test_service.limits.h"
 #include "libs/rpc/server.h"
 #include "libs/telemetry/metrics.h"
 

@@ -5,7 +5,7 @@
 
 #include "gtest/gtest.h"
 #include "libs/base/status.h"
-#include "libs/rpc/rpc_test.pb.h"
+#include "libs/rpc/rpc_test_service.pb.h"
 
 namespace halles::rpc {
 namespace {

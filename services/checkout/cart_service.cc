@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "halles/checkout/v1/cart_service.limits.h"
 #include "libs/base/status.h"
 #include "libs/base/token.h"
 #include "libs/host/calls.h"

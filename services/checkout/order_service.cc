@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "halles/checkout/v1/order_service.limits.h"
 #include "libs/base/status.h"
 #include "libs/host/calls.h"
 #include "libs/host/submit.h"

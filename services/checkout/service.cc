@@ -1,6 +1,7 @@
 // The methods of checkout: submit or read.
 #include "services/checkout/service.h"
 
+#include "halles/checkout/v1/checkout_service.limits.h"
 #include "halles/checkout/v1/grpc_services.h"
 #include "libs/host/calls.h"
 #include "libs/host/submit.h"

@@ -2,12 +2,18 @@
 #include "services/customer_identity/commands.h"
 
 #include "absl/strings/str_cat.h"
+#include "halles/customer_identity/v1/customer_identity_internal.limits.h"
 #include "libs/base/identifiers/identifier.h"
 #include "libs/base/status.h"
 #include "services/customer_identity/state.h"
 
 namespace halles::customer_identity {
 namespace {
+
+absl::Status Malformed(const absl::Status& finding) {
+  if (finding.ok()) return finding;
+  return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, finding.message(), {{"field", MetadataOf(finding, "field")}});
+}
 
 absl::Status Check(const v1::ObserveIdentifiersRequest& request) {
   const auto field = [](int i) { return absl::StrCat("identifiers[", i, "]"); };
@@ -17,13 +23,9 @@ absl::Status Check(const v1::ObserveIdentifiersRequest& request) {
                     {{"field", absl::StrCat(field(i), ".value")}});
     }
   }
-  if (request.identifiers_size() < 1 || request.identifiers_size() > kIdentifiersMax) {
-    return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, "identifiers: takes 1 to 8 entries", {{"field", "identifiers"}});
-  }
+  RETURN_IF_ERROR(Malformed(CheckLimits(request)));
   for (int i = 0; i < request.identifiers_size(); ++i) {
-    if (const absl::Status hashed = CheckHashed(field(i), request.identifiers(i)); !hashed.ok()) {
-      return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, hashed.message(), {{"field", MetadataOf(hashed, "field")}});
-    }
+    RETURN_IF_ERROR(Malformed(CheckHashed(field(i), request.identifiers(i))));
   }
   return absl::OkStatus();
 }

@@ -321,7 +321,6 @@ absl::StatusOr<v1::CustomerView> BuildCustomerView(const store::RowReader& view,
 
 absl::StatusOr<v1::ListTimelineResponse> ListTimeline(const store::RowReader& view,
                                                       const v1::ListTimelineRequest& request) {
-  if (request.page_size() < 0) return InvalidField("page_size", "must not be negative");
   const auto page_size = static_cast<size_t>(
       request.page_size() == 0 ? kTimelinePageDefault : std::min(request.page_size(), kTimelinePageMax));
   const std::string same = absl::StrCat("timeline ", store::SerializeRow(request.customer()));

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "halles/customer_identity/v1/customer_identity_service.limits.h"
 #include "halles/customer_identity/v1/grpc_services.h"
 #include "libs/base/identifiers/identifier.h"
 #include "libs/base/status.h"

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "halles/admin/v1/admin_service.limits.h"
 #include "libs/base/status.h"
 #include "libs/program/options.h"
 #include "services/halles/log_words.h"

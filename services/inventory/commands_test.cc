@@ -20,7 +20,7 @@ TEST(Decide, RefusesMalformedCommandsAndNamesTheField) {
     outcome.ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
     return outcome.Metadata("field");
   };
-  EXPECT_EQ(field(v1::ReceiveStockRequest()), "sku");
+  EXPECT_EQ(field(v1::ReceiveStockRequest()), "request_id");
   EXPECT_EQ(field(Receive("A", 0)), "units");
   EXPECT_EQ(field(Count("A", -1)), "counted_units");
   EXPECT_EQ(field(Adjust("A", 0)), "delta_units");

@@ -28,10 +28,18 @@ StockDecision<v1::ApplyOrderFactResponse> Applied(const v1::ApplyOrderFactReques
   return decision;
 }
 
+// Commands have a request id. This one is decided as part of a command that has none.
+template <typename Command>
+Command OfOrder(const v1::ApplyOrderFactRequest& request) {
+  Command command;
+  command.set_request_id(absl::StrCat("order/", request.order_id()));
+  command.set_sku(request.sku());
+  return command;
+}
+
 template <typename Command>
 Command OfHold(const v1::ApplyOrderFactRequest& request) {
-  Command command;
-  command.set_sku(request.sku());
+  Command command = OfOrder<Command>(request);
   command.set_hold_id(request.hold_id());
   return command;
 }
@@ -51,7 +59,7 @@ StockDecision<v1::ApplyOrderFactResponse> Decide(const store::RowReader& state,
                                                  const v1::ApplyOrderFactRequest& request,
                                                  const partition::CommandContext& context) {
   // Without a SKU there is no aggregate that a contradiction could be a fact of.
-  RETURN_IF_ERROR(Malformed(CheckSku(request.sku())));
+  RETURN_IF_ERROR(CheckShape(request));
   switch (request.kind()) {
     case v1::ORDER_FACT_KIND_COMMIT: {
       auto command = OfHold<v1::CommitHoldRequest>(request);
@@ -63,8 +71,7 @@ StockDecision<v1::ApplyOrderFactResponse> Decide(const store::RowReader& state,
     case v1::ORDER_FACT_KIND_RELEASE:
       return Applied(request, Decide(state, OfUnits<v1::ReleaseHoldRequest>(request), context));
     case v1::ORDER_FACT_KIND_RETURN: {
-      v1::ReturnStockRequest command;
-      command.set_sku(request.sku());
+      auto command = OfOrder<v1::ReturnStockRequest>(request);
       command.set_location_id(request.location_id());
       command.set_units(request.units());
       command.set_unusable_units(request.unusable_units());

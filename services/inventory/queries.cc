@@ -9,7 +9,6 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/page_token.h"
 #include "libs/base/status.h"
-#include "services/inventory/limits.h"
 #include "services/inventory/movements.h"
 #include "services/inventory/projection.h"
 #include "services/inventory/state.h"
@@ -17,10 +16,7 @@
 namespace halles::inventory {
 namespace {
 
-absl::StatusOr<int> PageSize(int asked) {
-  if (asked < 0) return InvalidField("page_size", "must not be negative");
-  return asked == 0 ? kStockPageDefault : std::min(asked, kStockPageMax);
-}
+int PageSize(int asked) { return asked == 0 ? kStockPageDefault : std::min(asked, kStockPageMax); }
 
 // The place of a page token: the last key of the page before. `Key()` for the first page.
 template <class Key>
@@ -57,33 +53,6 @@ void SumAvailable(v1::GetAvailabilityResponse* response) {
 
 }  // namespace
 
-absl::Status Validate(const v1::GetAvailabilityRequest& request) {
-  RETURN_IF_ERROR(CheckSku(request.sku()));
-  if (request.location_ids_size() > kLocationsAskedMax) {
-    return InvalidField("location_ids", "takes at most 1,000 entries");
-  }
-  for (int i = 0; i < request.location_ids_size(); ++i) {
-    RETURN_IF_ERROR(CheckLocation(absl::StrCat("location_ids[", i, "]"), request.location_ids(i)));
-  }
-  if (!v1::ReadMode_IsValid(request.read_mode())) return InvalidField("read_mode", "is no way to read");
-  return absl::OkStatus();
-}
-
-absl::Status Validate(const v1::GetHoldRequest& request) {
-  RETURN_IF_ERROR(CheckSku(request.sku()));
-  return CheckText("hold_id", request.hold_id(), 1, kHoldIdCharactersMax);
-}
-
-absl::Status Validate(const v1::WatchAvailabilityRequest& request) {
-  if (request.skus_size() < 1 || request.skus_size() > kWatchedSkusMax) {
-    return InvalidField("skus", "must have 1 to 50 entries");
-  }
-  for (int i = 0; i < request.skus_size(); ++i) {
-    RETURN_IF_ERROR(CheckText(absl::StrCat("skus[", i, "]"), request.skus(i), 1, kSkuCharactersMax));
-  }
-  return absl::OkStatus();
-}
-
 std::string AsOf(SlotId slot, Position position) { return absl::StrCat(slot.ToString(), "@", position); }
 
 v1::GetAvailabilityResponse FindAvailability(const store::RowReader& state, const v1::GetAvailabilityRequest& request) {
@@ -119,9 +88,7 @@ absl::StatusOr<v1::Hold> FindOneHold(const store::RowReader& state, const v1::Ge
 }
 
 absl::StatusOr<v1::ListStockResponse> ListStock(const store::RowReader& view, const v1::ListStockRequest& request) {
-  ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
-  RETURN_IF_ERROR(CheckText("location_id", request.location_id(), 0, kLocationCharactersMax));
-  RETURN_IF_ERROR(CheckText("sku_prefix", request.sku_prefix(), 0, kSkuCharactersMax));
+  const int page_size = PageSize(request.page_size());
   // The location has a length before it: no two requests read the same.
   const std::string same =
       absl::StrCat("stock ", request.location_id().size(), " ", request.location_id(), " ", request.sku_prefix());
@@ -161,9 +128,7 @@ absl::StatusOr<v1::ListStockResponse> ListStock(const store::RowReader& view, co
 
 absl::StatusOr<v1::ExplainStockResponse> ExplainStock(const store::RowReader& view,
                                                       const v1::ExplainStockRequest& request) {
-  ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size()));
-  RETURN_IF_ERROR(CheckSku(request.sku()));
-  RETURN_IF_ERROR(CheckLocation("location_id", request.location_id()));
+  const int page_size = PageSize(request.page_size());
   const std::string same =
       absl::StrCat("explain ", request.sku().size(), " ", request.sku(), " ", request.location_id());
   ASSIGN_OR_RETURN(const std::optional<MovementKey> last, LastKey<MovementKey>(same, request.page_token()));

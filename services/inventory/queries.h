@@ -16,13 +16,8 @@ namespace halles::inventory {
 
 inline constexpr int kStockPageDefault = 100;
 inline constexpr int kStockPageMax = 1000;
-inline constexpr int kLocationsAskedMax = 1000;
-inline constexpr int kWatchedSkusMax = 50;
 
-// INVALID_ARGUMENT for a field that cannot be.
-absl::Status Validate(const v1::GetAvailabilityRequest& request);
-absl::Status Validate(const v1::GetHoldRequest& request);
-absl::Status Validate(const v1::WatchAvailabilityRequest& request);
+// The limits of all fields are the door's business.
 
 // "inventory/17@4711": the first position that an answer does not count.
 std::string AsOf(SlotId slot, Position position);
@@ -33,7 +28,7 @@ v1::GetAvailabilityResponse FindAvailability(const store::RowReader& state, cons
 // NOT_FOUND with reason HOLD_UNKNOWN.
 absl::StatusOr<v1::Hold> FindOneHold(const store::RowReader& state, const v1::GetHoldRequest& request);
 
-// One page from the view; the token of consistency is the door's. INVALID_ARGUMENT for a field that cannot be.
+// One page from the view; the token of consistency is the door's. INVALID_ARGUMENT for a page token of another request.
 absl::StatusOr<v1::ListStockResponse> ListStock(const store::RowReader& view, const v1::ListStockRequest& request);
 absl::StatusOr<v1::ExplainStockResponse> ExplainStock(const store::RowReader& view,
                                                       const v1::ExplainStockRequest& request);

@@ -172,7 +172,9 @@ TEST(ApplyOrderFact, RecordsWhatDoesNotFit) {
   EXPECT_EQ(cause(Given({Received("A", 3), Held("h", kThreeAtA), Committed("h", kThreeAtA), Counted("A", 0, 3)}),
                   Fact(v1::ORDER_FACT_KIND_SHIP, "h", "A", 3)),
             "only 0 are on hand at A");
-  EXPECT_THAT(cause(Given(), Fact(v1::ORDER_FACT_KIND_RETURN, "", "A", 0)), ::testing::HasSubstr("unusable_units"));
+  v1::ApplyOrderFactRequest nothing_back = Fact(v1::ORDER_FACT_KIND_RETURN, "", "A", 0);
+  nothing_back.set_reference("order/o/return/r");
+  EXPECT_THAT(cause(Given(), nothing_back), ::testing::HasSubstr("unusable_units"));
 }
 
 TEST(ApplyOrderFact, IsRefusedOnlyWhenItSaysNothing) {

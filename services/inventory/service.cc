@@ -8,12 +8,12 @@
 #include <utility>
 
 #include "halles/inventory/v1/grpc_services.h"
+#include "halles/inventory/v1/inventory_service.limits.h"
 #include "libs/base/status.h"
 #include "libs/host/calls.h"
 #include "libs/host/submit.h"
 #include "libs/program/doors.h"
 #include "services/inventory/definition.h"
-#include "services/inventory/limits.h"
 #include "services/inventory/projection.h"
 #include "services/inventory/queries.h"
 #include "services/inventory/watches.h"
@@ -116,7 +116,6 @@ grpc::ServerUnaryReactor* InventoryDoor::GetAvailability(grpc::CallbackServerCon
   // it was asked, and what it sees is on disk.
   return door_.Query(
       context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
-        RETURN_IF_ERROR(Validate(asked));
         host::ReadState<v1::GetAvailabilityResponse>(
             host_, ServiceId::kInventory, asked.sku(), asked.consistency_token(), call.deadline,
             [asked, install = host_.install()](const store::RowReader& state, SlotId slot,
@@ -136,7 +135,6 @@ grpc::ServerUnaryReactor* InventoryDoor::GetHold(grpc::CallbackServerContext* co
                                                  const v1::GetHoldRequest* request, v1::GetHoldResponse* response) {
   return door_.Query(
       context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
-        RETURN_IF_ERROR(Validate(asked));
         host::ReadState<v1::GetHoldResponse>(
             host_, ServiceId::kInventory, asked.sku(), asked.consistency_token(), call.deadline,
             [asked](const store::RowReader& state, SlotId, std::string token) -> absl::StatusOr<v1::GetHoldResponse> {
@@ -176,7 +174,6 @@ grpc::ServerWriteReactor<v1::WatchAvailabilityResponse>* InventoryDoor::WatchAva
       context, request,
       [this](const auto& asked, const rpc::Call&,
              rpc::StreamWriter<v1::WatchAvailabilityResponse> writer) -> absl::Status {
-        RETURN_IF_ERROR(Validate(asked));
         std::optional<TokenPositions> resume;
         if (!asked.resume_token().empty()) {
           ASSIGN_OR_RETURN(resume, DecodeToken(host_.install(), asked.resume_token()));

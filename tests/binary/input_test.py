@@ -175,7 +175,14 @@ class BadInput(unittest.TestCase):
         self.expect_field(lambda request: setattr(request.order.recorded_time, "seconds", -1), "order.recorded_time")
         self.expect_field(lambda request: request.order.ClearField("lines"), "order.lines")
         self.expect_field(lambda request: request.CopyFrom(order("bad", lines=2001)), "order.lines")
-        self.expect_field(lambda request: setattr(request.order, "channel", 77), "order.channel")
+        self.expect_field(lambda request: request.order.ClearField("channel"), "order.channel")
+
+    def test_values_that_this_build_does_not_know(self):
+        request = order("bad")
+        request.order.channel = 77
+        self.expect(refused(self.program.checkout.ImportOrder, request), INVALID, "UNKNOWN_VALUE", "order.channel")
+        request = checkout.GetTotalsRequest(channel=77)
+        self.expect(refused(self.program.checkout.GetTotals, request), INVALID, "UNKNOWN_VALUE", "channel")
 
     def test_messages_over_the_cap(self):
         # Beyond what the server reads at all; and beyond what a record takes.

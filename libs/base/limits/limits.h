@@ -1,66 +1,97 @@
-// Checks a request against the limits that stand beside its fields in the proto (halles/options/v1/limits.proto).
+// The parts of the generated checks of requests ("*.limits.cc"). The limits stand beside the fields in the protos
+// (halles/options/v1/limits.proto); the plugin in proto/limits writes a check for each request:
+//
+//   absl::Status CheckLimits(const ReserveStockRequest& request);
+//
+// A request that is in order costs no allocation and looks nothing up.
 #ifndef HALLES_LIBS_BASE_LIMITS_LIMITS_H_
 #define HALLES_LIBS_BASE_LIMITS_LIMITS_H_
 
-#include <memory>
-#include <type_traits>
-#include <vector>
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "google/protobuf/descriptor.h"
-#include "google/protobuf/message.h"
+#include "absl/strings/string_view.h"
+#include "google/protobuf/timestamp.pb.h"
 
-namespace halles {
+namespace halles::limits {
 
-// The limits of one type of message and of all that it holds, laid out once, so that a check looks nothing up and a message
-// that is in order costs no allocation.
-// Limits: of generated types; extensions and maps are not walked. Rules between fields, and rules that need state, are the
-// service's.
-// Thread safety: immutable.
-class LimitPlan {
- public:
-  // FAILED_PRECONDITION when an option does not fit its field, such as a length of a number: a bug of the proto.
-  static absl::StatusOr<LimitPlan> For(const google::protobuf::Descriptor* type);
+// Where the check is. Lives on the stack, and becomes a path only when there is an error to name it.
+// Lifetime: what it was made of outlives it.
+struct Place {
+  const Place* parent = nullptr;
+  absl::string_view name;
+  int index = -1;
 
-  LimitPlan(LimitPlan&&) noexcept;
-  LimitPlan& operator=(LimitPlan&&) noexcept;
-  ~LimitPlan();
-
-  // INVALID_ARGUMENT that names the first field, in the order of the proto, which breaks a limit, such as "lines[3].sku".
-  // The reason is INVALID_FIELD; UNKNOWN_VALUE when an enum has a number that this build does not know, since a newer build
-  // may. `message` is of the plan's type.
-  absl::Status Check(const google::protobuf::Message& message) const;
-
- private:
-  struct MessagePlan;
-  struct Step;
-  struct Place;
-  class Compiler;
-
-  LimitPlan();
-  static absl::Status CheckMessage(const MessagePlan& plan, const google::protobuf::Message& message,
-                                   const Place* place);
-  static absl::Status CheckStep(const Step& step, const google::protobuf::Reflection& reflection,
-                                const google::protobuf::Message& message, const Place* place);
-  static absl::Status CheckEntries(const Step& step, const google::protobuf::Reflection& reflection,
-                                   const google::protobuf::Message& message, const Place* place);
-  static absl::Status CheckUnique(const Step& step, const google::protobuf::Reflection& reflection,
-                                  const google::protobuf::Message& message, const Place* place);
-
-  // The first is that of the plan's type; the others are of messages that it holds, each type once.
-  std::vector<std::unique_ptr<MessagePlan>> plans_;
+  // "lines[3].sku".
+  std::string ToString() const;
 };
 
-// LimitPlan::Check with the plan of the request's type, which is made when the first one comes.
-template <class Request>
-absl::Status CheckLimits(const Request& request) {
-  static_assert(!std::is_same_v<Request, google::protobuf::Message>, "keep a LimitPlan of the type");
-  // Never destroyed: requests may be checked while the process ends.
-  static const LimitPlan& plan = *new LimitPlan(LimitPlan::For(Request::descriptor()).value());
-  return plan.Check(request);
+// What is in order ----------------------------------------------------------------------------------------------------
+
+inline bool IsLength(size_t length, size_t min, size_t max) { return length >= min && length <= max; }
+
+// Printable, with so many characters.
+bool IsText(absl::string_view text, size_t min, size_t max);
+
+// Of a-z, 0-9, '-' and '_'; an Id also of A-Z.
+bool IsId(absl::string_view text, size_t min, size_t max);
+bool IsLowerCaseId(absl::string_view text, size_t min, size_t max);
+
+// A code of ISO 4217.
+bool IsCurrency(absl::string_view text);
+
+// In the years 1970 to 2199.
+inline bool IsTime(const google::protobuf::Timestamp& time) {
+  constexpr int64_t kSecondsMax = 7'258'118'399;
+  return time.seconds() >= 0 && time.seconds() <= kSecondsMax && time.nanos() >= 0 && time.nanos() <= 999'999'999;
 }
 
-}  // namespace halles
+// A number that is beyond every limit counts as the largest.
+inline int64_t Capped(uint64_t number) {
+  return static_cast<int64_t>(std::min<uint64_t>(number, std::numeric_limits<int64_t>::max()));
+}
+
+// The index of the first entry whose key came before; -1 when each comes once.
+template <class Entries, class KeyOf>
+int FirstRepeat(const Entries& entries, const KeyOf& key_of) {
+  constexpr int kFew = 16;
+  if (entries.size() <= kFew) {
+    std::array<absl::string_view, kFew> seen;
+    for (int i = 0; i < entries.size(); ++i) {
+      seen[i] = key_of(entries[i]);
+      if (std::find(seen.begin(), seen.begin() + i, seen[i]) != seen.begin() + i) return i;
+    }
+    return -1;
+  }
+  absl::InlinedVector<std::pair<absl::string_view, int>, 64> keys;
+  keys.reserve(entries.size());
+  for (int i = 0; i < entries.size(); ++i) keys.emplace_back(key_of(entries[i]), i);
+  std::sort(keys.begin(), keys.end());
+  int first = entries.size();
+  for (size_t i = 1; i < keys.size(); ++i) {
+    if (keys[i].first == keys[i - 1].first) first = std::min(first, keys[i].second);
+  }
+  return first == entries.size() ? -1 : first;
+}
+
+// What is not ---------------------------------------------------------------------------------------------------------
+
+// `range` is in words, such as "1 to 64".
+absl::Status Invalid(const Place& place, absl::string_view description);
+absl::Status BadText(const Place& place, absl::string_view range, absl::string_view text);
+absl::Status BadLength(const Place& place, absl::string_view range, absl::string_view unit, size_t length);
+absl::Status BadCount(const Place& place, absl::string_view range, int count);
+absl::Status BadTime(const Place& place);
+// A value of an enum that this build does not know. A newer one may.
+absl::Status Unknown(const Place& place, int number);
+
+}  // namespace halles::limits
 
 #endif  // HALLES_LIBS_BASE_LIMITS_LIMITS_H_

@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 PROTOS = [
     "google/rpc/status.proto",
     "google/rpc/error_details.proto",
+    "halles/options/v1/limits.proto",
     "halles/common/v1/common.proto",
     "halles/saga/v1/saga.proto",
     "halles/checkout/v1/record.proto",
