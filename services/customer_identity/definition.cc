@@ -1,7 +1,6 @@
 // Lists the parts of customer identity.
 #include "services/customer_identity/definition.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,18 +36,6 @@ partition::ServiceDefinition DefineService() {
   return service;
 }
 
-// The kinds of an event but those that are passed over.
-template <typename Event>
-std::vector<int> FieldsBut(const std::vector<int>& passed_over) {
-  std::vector<int> fields;
-  const google::protobuf::Descriptor& event = *Event::descriptor();
-  for (int i = 0; i < event.field_count(); ++i) {
-    const int number = event.field(i)->number();
-    if (std::find(passed_over.begin(), passed_over.end(), number) == passed_over.end()) fields.push_back(number);
-  }
-  return fields;
-}
-
 template <typename Event>
 void AddReaction(const char* name, uint32_t type, absl::Span<const int> fields, host::Definitions* definitions) {
   definitions->reactions.push_back(projection::ReactionOf<Event>(
@@ -70,9 +57,8 @@ void Define(host::Definitions* definitions) {
                                                                           &Project, ProjectedOrderFields()),
                        projection::ProjectionOf<checkout::v1::ImportEvent>(ServiceId::kCheckout, kImportEventType,
                                                                            &Project, ProjectedImportFields()),
-                       projection::ProjectionOf<inventory::v1::StockEvent>(
-                           ServiceId::kInventory, kStockEventType, &Project,
-                           FieldsBut<inventory::v1::StockEvent>(UnprojectedStockEvents())),
+                       projection::ProjectionOf<inventory::v1::StockEvent>(ServiceId::kInventory, kStockEventType,
+                                                                           &Project, ProjectedStockFields()),
                        projection::ProjectionOf<v1::IdentityEvent>(ServiceId::kCustomerIdentity, kGraph.type, &Project,
                                                                    absl::Span<const int>())};
   definitions->views.push_back(std::move(customers));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "halles/inventory/v1/inventory_events.visit.h"
 #include "libs/base/status.h"
 #include "services/customer_identity/customer_writer.h"
 
@@ -115,52 +116,57 @@ absl::Status ProjectEnd(const Fact& fact, v1::TimelineKind kind, CustomerWriter*
   return ProjectHold(fact, writer, [kind](HoldFold& hold) { return hold.End(kind); });
 }
 
+// Facts that are passed over are about no hold.
+struct StockProjector
+    : PassesOver<inventory::v1::StockReceived, inventory::v1::StockCounted, inventory::v1::StockAdjusted,
+                 inventory::v1::BackorderAllowed, inventory::v1::StockShipped, inventory::v1::StockReturned,
+                 inventory::v1::TransferSent, inventory::v1::TransferReceived, inventory::v1::PromiseBroken,
+                 inventory::v1::StockContradicted> {
+  using PassesOver::operator();
+
+  absl::Status operator()(const inventory::v1::StockHeld& held) const { return ProjectHeld(held, writer); }
+  absl::Status operator()(const inventory::v1::HoldExtended& extended) const {
+    return ProjectHold(extended, writer, [&](HoldFold& hold) {
+      *hold.row().mutable_expire_time() = extended.expire_time();
+      return hold.Write();
+    });
+  }
+  absl::Status operator()(const inventory::v1::HoldMoved& moved) const {
+    return ProjectHold(moved, writer, [&](HoldFold& hold) {
+      Shift(hold.row().mutable_allocations(), moved.from(), -1);
+      Shift(hold.row().mutable_allocations(), moved.to(), 1);
+      return hold.Write();
+    });
+  }
+  absl::Status operator()(const inventory::v1::HoldReleased& released) const {
+    return ProjectHold(released, writer, [&](HoldFold& hold) {
+      if (released.ended()) return hold.End(v1::TIMELINE_KIND_HOLD_RELEASED);
+      Shift(hold.row().mutable_allocations(), released.allocations(), -1);
+      return hold.Write();
+    });
+  }
+  absl::Status operator()(const inventory::v1::HoldCommitted& committed) const {
+    return ProjectEnd(committed, v1::TIMELINE_KIND_HOLD_COMMITTED, writer);
+  }
+  absl::Status operator()(const inventory::v1::HoldExpired& expired) const {
+    return ProjectEnd(expired, v1::TIMELINE_KIND_HOLD_EXPIRED, writer);
+  }
+  absl::Status operator()(const inventory::v1::ReservationCancelled& cancelled) const {
+    return ProjectEnd(cancelled, v1::TIMELINE_KIND_HOLD_RELEASED, writer);
+  }
+  absl::Status operator()(NoEvent) const { return writer->Broken("it is no event that this version knows"); }
+
+  CustomerWriter* writer;
+};
+
 }  // namespace
 
 absl::Status Project(store::Rows& view, const StockEvent& event, const partition::FactContext& context,
                      std::vector<std::string>* topics) {
   CustomerWriter writer(view, context, topics);
-  switch (event.event_case()) {
-    case StockEvent::kStockHeld:
-      return ProjectHeld(event.stock_held(), &writer);
-    case StockEvent::kHoldExtended:
-      return ProjectHold(event.hold_extended(), &writer, [&](HoldFold& hold) {
-        *hold.row().mutable_expire_time() = event.hold_extended().expire_time();
-        return hold.Write();
-      });
-    case StockEvent::kHoldMoved:
-      return ProjectHold(event.hold_moved(), &writer, [&](HoldFold& hold) {
-        Shift(hold.row().mutable_allocations(), event.hold_moved().from(), -1);
-        Shift(hold.row().mutable_allocations(), event.hold_moved().to(), 1);
-        return hold.Write();
-      });
-    case StockEvent::kHoldReleased:
-      return ProjectHold(event.hold_released(), &writer, [&](HoldFold& hold) {
-        if (event.hold_released().ended()) return hold.End(v1::TIMELINE_KIND_HOLD_RELEASED);
-        Shift(hold.row().mutable_allocations(), event.hold_released().allocations(), -1);
-        return hold.Write();
-      });
-    case StockEvent::kHoldCommitted:
-      return ProjectEnd(event.hold_committed(), v1::TIMELINE_KIND_HOLD_COMMITTED, &writer);
-    case StockEvent::kHoldExpired:
-      return ProjectEnd(event.hold_expired(), v1::TIMELINE_KIND_HOLD_EXPIRED, &writer);
-    case StockEvent::kReservationCancelled:
-      return ProjectEnd(event.reservation_cancelled(), v1::TIMELINE_KIND_HOLD_RELEASED, &writer);
-    case StockEvent::kStockReceived:
-    case StockEvent::kStockCounted:
-    case StockEvent::kStockAdjusted:
-    case StockEvent::kBackorderAllowed:
-    case StockEvent::kStockShipped:
-    case StockEvent::kStockReturned:
-    case StockEvent::kTransferSent:
-    case StockEvent::kTransferReceived:
-    case StockEvent::kPromiseBroken:
-    case StockEvent::kStockContradicted:
-      return absl::OkStatus();
-    case StockEvent::EVENT_NOT_SET:
-      break;
-  }
-  return writer.Broken("it is no event that this version knows");
+  return Visit(event, StockProjector{{}, &writer});
 }
+
+absl::Span<const int> ProjectedStockFields() { return kHandledFields<StockEvent, StockProjector>; }
 
 }  // namespace halles::customer_identity

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "halles/checkout/v1/import_events.visit.h"
+#include "halles/customer_identity/v1/customer_identity_events.visit.h"
 #include "libs/base/status.h"
 #include "services/customer_identity/customer_writer.h"
 
@@ -66,6 +67,16 @@ struct ImportProjector : PassesOver<checkout::v1::ReturnAwaited> {
   CustomerWriter* writer;
 };
 
+struct IdentityProjector {
+  absl::Status operator()(const v1::IdentifierObserved& observed) const {
+    return MirrorIdentifier(observed.identifier(), writer);
+  }
+  absl::Status operator()(const v1::IdentifiersLinked& linked) const { return MirrorLink(linked, writer); }
+  absl::Status operator()(NoEvent) const { return writer->Broken("it is no event that this version knows"); }
+
+  CustomerWriter* writer;
+};
+
 }  // namespace
 
 absl::Status Project(store::Rows& view, const checkout::v1::ImportEvent& event, const partition::FactContext& context,
@@ -79,15 +90,7 @@ absl::Span<const int> ProjectedImportFields() { return kHandledFields<checkout::
 absl::Status Project(store::Rows& view, const v1::IdentityEvent& event, const partition::FactContext& context,
                      std::vector<std::string>* topics) {
   CustomerWriter writer(view, context, topics);
-  switch (event.event_case()) {
-    case v1::IdentityEvent::kIdentifierObserved:
-      return MirrorIdentifier(event.identifier_observed().identifier(), &writer);
-    case v1::IdentityEvent::kIdentifiersLinked:
-      return MirrorLink(event.identifiers_linked(), &writer);
-    case v1::IdentityEvent::EVENT_NOT_SET:
-      break;
-  }
-  return writer.Broken("it is no event that this version knows");
+  return Visit(event, IdentityProjector{&writer});
 }
 
 }  // namespace halles::customer_identity

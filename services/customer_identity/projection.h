@@ -176,17 +176,7 @@ absl::Status Project(store::Rows& view, const v1::IdentityEvent& event, const pa
 absl::Span<const int> ProjectedCartFields();
 absl::Span<const int> ProjectedOrderFields();
 absl::Span<const int> ProjectedImportFields();
-
-// Events that Project passes over without a look: by the number of their field.
-inline const std::vector<int>& UnprojectedStockEvents() {
-  static const std::vector<int> fields = {
-      inventory::v1::StockEvent::kStockReceivedFieldNumber, inventory::v1::StockEvent::kStockCountedFieldNumber,
-      inventory::v1::StockEvent::kStockAdjustedFieldNumber, inventory::v1::StockEvent::kBackorderAllowedFieldNumber,
-      inventory::v1::StockEvent::kStockShippedFieldNumber,  inventory::v1::StockEvent::kStockReturnedFieldNumber,
-      inventory::v1::StockEvent::kTransferSentFieldNumber,  inventory::v1::StockEvent::kTransferReceivedFieldNumber,
-      inventory::v1::StockEvent::kPromiseBrokenFieldNumber, inventory::v1::StockEvent::kStockContradictedFieldNumber};
-  return fields;
-}
+absl::Span<const int> ProjectedStockFields();
 
 }  // namespace halles::customer_identity
 

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "halles/customer_identity/v1/customer_identity_events.visit.h"
 #include "libs/base/identifiers/identifier.h"
 #include "libs/base/status.h"
 
@@ -47,6 +48,17 @@ absl::Status EvolveLinked(store::Rows& state, const v1::IdentifiersLinked& linke
   return absl::OkStatus();
 }
 
+struct Evolver {
+  absl::Status operator()(const v1::IdentifierObserved& observed) const {
+    return EvolveObserved(state, observed, context);
+  }
+  absl::Status operator()(const v1::IdentifiersLinked& linked) const { return EvolveLinked(state, linked, context); }
+  absl::Status operator()(NoEvent) const { return Broken(context, "it is no event that this version knows"); }
+
+  store::Rows& state;
+  const partition::FactContext& context;
+};
+
 }  // namespace
 
 common::v1::EvidenceStrength StrengthOf(const common::v1::Identifier& a, const common::v1::Identifier& b) {
@@ -55,15 +67,7 @@ common::v1::EvidenceStrength StrengthOf(const common::v1::Identifier& a, const c
 }
 
 absl::Status Evolve(store::Rows& state, const v1::IdentityEvent& event, const partition::FactContext& context) {
-  switch (event.event_case()) {
-    case v1::IdentityEvent::kIdentifierObserved:
-      return EvolveObserved(state, event.identifier_observed(), context);
-    case v1::IdentityEvent::kIdentifiersLinked:
-      return EvolveLinked(state, event.identifiers_linked(), context);
-    case v1::IdentityEvent::EVENT_NOT_SET:
-      break;
-  }
-  return Broken(context, "it is no event that this version knows");
+  return Visit(event, Evolver{state, context});
 }
 
 }  // namespace halles::customer_identity

@@ -5,6 +5,7 @@
 
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/repeated_field.h"
+#include "halles/inventory/v1/inventory_events.visit.h"
 
 namespace halles::inventory {
 namespace {
@@ -43,81 +44,91 @@ void AddInTransit(const std::string& location_id, int64_t units, LevelChanges* c
   change.set_in_transit(change.in_transit() + units);
 }
 
+// Adds what a fact changes. Facts that are passed over change no number of units.
+struct ChangesAdder : PassesOver<v1::HoldExtended, v1::PromiseBroken, v1::StockContradicted> {
+  using PassesOver::operator();
+
+  void operator()(const v1::StockReceived& received) const {
+    AddOnHand(received.location_id(), received.units(), changes);
+  }
+  void operator()(const v1::StockCounted& counted) const {
+    AddOnHand(counted.location_id(), counted.counted_units() - counted.expected_units(), changes);
+  }
+  void operator()(const v1::StockAdjusted& adjusted) const {
+    AddOnHand(adjusted.location_id(), adjusted.delta_units(), changes);
+  }
+  void operator()(const v1::BackorderAllowed& allowed) const {
+    (*changes)[allowed.location_id()].set_backorder(allowed.units() - allowed.previous_units());
+  }
+  void operator()(const v1::StockHeld& held) const {
+    AddHeld(held.allocations(), 1, changes);
+    AddHeld(held.replaced_allocations(), -1, changes);
+  }
+  void operator()(const v1::HoldMoved& moved) const {
+    AddPromised(moved.committed(), moved.from(), -1, changes);
+    AddPromised(moved.committed(), moved.to(), 1, changes);
+  }
+  void operator()(const v1::HoldCommitted& committed) const {
+    AddHeld(committed.allocations(), -1, changes);
+    AddCommitted(committed.allocations(), 1, changes);
+  }
+  void operator()(const v1::HoldReleased& released) const {
+    AddPromised(released.committed(), released.allocations(), -1, changes);
+  }
+  void operator()(const v1::HoldExpired& expired) const { AddHeld(expired.allocations(), -1, changes); }
+  void operator()(const v1::ReservationCancelled& cancelled) const {
+    AddPromised(cancelled.committed(), cancelled.allocations(), -1, changes);
+  }
+  void operator()(const v1::StockShipped& shipped) const {
+    AddCommitted(shipped.allocations(), -1, changes);
+    for (const v1::Allocation& allocation : shipped.allocations()) {
+      AddOnHand(allocation.location_id(), -allocation.units(), changes);
+    }
+  }
+  void operator()(const v1::StockReturned& returned) const {
+    AddOnHand(returned.location_id(), returned.units(), changes);
+  }
+  void operator()(const v1::TransferSent& sent) const {
+    AddOnHand(sent.from_location_id(), -sent.units(), changes);
+    AddInTransit(sent.to_location_id(), sent.units(), changes);
+    if (sent.hold_id().empty()) return;
+    rows::LevelRow& change = (*changes)[sent.from_location_id()];
+    change.set_held(change.held() - sent.units());
+  }
+  void operator()(const v1::TransferReceived& received) const {
+    AddInTransit(received.to_location_id(), -received.units() - received.lost_units(), changes);
+    AddOnHand(received.to_location_id(), received.units(), changes);
+  }
+  void operator()(NoEvent) const {}
+
+  LevelChanges* changes;
+};
+
+// Facts that are passed over refer to nothing but their SKU.
+struct Reference : PassesOver<v1::StockCounted, v1::StockAdjusted, v1::BackorderAllowed, v1::PromiseBroken> {
+  using PassesOver::operator();
+
+  std::string operator()(const v1::StockReceived& received) const { return received.reference(); }
+  std::string operator()(const v1::StockHeld& held) const { return held.hold_id(); }
+  std::string operator()(const v1::HoldExtended& extended) const { return extended.hold_id(); }
+  std::string operator()(const v1::HoldMoved& moved) const { return moved.hold_id(); }
+  std::string operator()(const v1::HoldCommitted& committed) const { return committed.hold_id(); }
+  std::string operator()(const v1::HoldReleased& released) const { return released.hold_id(); }
+  std::string operator()(const v1::HoldExpired& expired) const { return expired.hold_id(); }
+  std::string operator()(const v1::ReservationCancelled& cancelled) const { return cancelled.hold_id(); }
+  std::string operator()(const v1::StockShipped& shipped) const { return shipped.hold_id(); }
+  std::string operator()(const v1::StockReturned& returned) const { return returned.reference(); }
+  std::string operator()(const v1::TransferSent& sent) const { return sent.transfer_id(); }
+  std::string operator()(const v1::TransferReceived& received) const { return received.transfer_id(); }
+  std::string operator()(const v1::StockContradicted& contradicted) const { return contradicted.hold_id(); }
+  std::string operator()(NoEvent) const { return ""; }
+};
+
 }  // namespace
 
 LevelChanges ChangesOf(const v1::StockEvent& event) {
   LevelChanges changes;
-  switch (event.event_case()) {
-    case v1::StockEvent::kStockReceived:
-      AddOnHand(event.stock_received().location_id(), event.stock_received().units(), &changes);
-      break;
-    case v1::StockEvent::kStockCounted: {
-      const v1::StockCounted& counted = event.stock_counted();
-      AddOnHand(counted.location_id(), counted.counted_units() - counted.expected_units(), &changes);
-      break;
-    }
-    case v1::StockEvent::kStockAdjusted:
-      AddOnHand(event.stock_adjusted().location_id(), event.stock_adjusted().delta_units(), &changes);
-      break;
-    case v1::StockEvent::kBackorderAllowed: {
-      const v1::BackorderAllowed& allowed = event.backorder_allowed();
-      changes[allowed.location_id()].set_backorder(allowed.units() - allowed.previous_units());
-      break;
-    }
-    case v1::StockEvent::kStockHeld:
-      AddHeld(event.stock_held().allocations(), 1, &changes);
-      AddHeld(event.stock_held().replaced_allocations(), -1, &changes);
-      break;
-    case v1::StockEvent::kHoldMoved:
-      AddPromised(event.hold_moved().committed(), event.hold_moved().from(), -1, &changes);
-      AddPromised(event.hold_moved().committed(), event.hold_moved().to(), 1, &changes);
-      break;
-    case v1::StockEvent::kHoldCommitted:
-      AddHeld(event.hold_committed().allocations(), -1, &changes);
-      AddCommitted(event.hold_committed().allocations(), 1, &changes);
-      break;
-    case v1::StockEvent::kHoldReleased:
-      AddPromised(event.hold_released().committed(), event.hold_released().allocations(), -1, &changes);
-      break;
-    case v1::StockEvent::kHoldExpired:
-      AddHeld(event.hold_expired().allocations(), -1, &changes);
-      break;
-    case v1::StockEvent::kReservationCancelled: {
-      const v1::ReservationCancelled& cancelled = event.reservation_cancelled();
-      AddPromised(cancelled.committed(), cancelled.allocations(), -1, &changes);
-      break;
-    }
-    case v1::StockEvent::kStockShipped:
-      AddCommitted(event.stock_shipped().allocations(), -1, &changes);
-      for (const v1::Allocation& allocation : event.stock_shipped().allocations()) {
-        AddOnHand(allocation.location_id(), -allocation.units(), &changes);
-      }
-      break;
-    case v1::StockEvent::kStockReturned:
-      AddOnHand(event.stock_returned().location_id(), event.stock_returned().units(), &changes);
-      break;
-    case v1::StockEvent::kTransferSent: {
-      const v1::TransferSent& sent = event.transfer_sent();
-      AddOnHand(sent.from_location_id(), -sent.units(), &changes);
-      AddInTransit(sent.to_location_id(), sent.units(), &changes);
-      if (!sent.hold_id().empty()) {
-        rows::LevelRow& change = changes[sent.from_location_id()];
-        change.set_held(change.held() - sent.units());
-      }
-      break;
-    }
-    case v1::StockEvent::kTransferReceived: {
-      const v1::TransferReceived& received = event.transfer_received();
-      AddInTransit(received.to_location_id(), -received.units() - received.lost_units(), &changes);
-      AddOnHand(received.to_location_id(), received.units(), &changes);
-      break;
-    }
-    case v1::StockEvent::kHoldExtended:
-    case v1::StockEvent::kPromiseBroken:
-    case v1::StockEvent::kStockContradicted:
-    case v1::StockEvent::EVENT_NOT_SET:
-      break;
-  }
+  Visit(event, ChangesAdder{{}, &changes});
   return changes;
 }
 
@@ -156,42 +167,6 @@ std::string KindName(uint32_t kind) {
   return field == nullptr ? "" : field->name();
 }
 
-std::string ReferenceOf(const v1::StockEvent& event) {
-  switch (event.event_case()) {
-    case v1::StockEvent::kStockReceived:
-      return event.stock_received().reference();
-    case v1::StockEvent::kStockHeld:
-      return event.stock_held().hold_id();
-    case v1::StockEvent::kHoldExtended:
-      return event.hold_extended().hold_id();
-    case v1::StockEvent::kHoldMoved:
-      return event.hold_moved().hold_id();
-    case v1::StockEvent::kHoldCommitted:
-      return event.hold_committed().hold_id();
-    case v1::StockEvent::kHoldReleased:
-      return event.hold_released().hold_id();
-    case v1::StockEvent::kHoldExpired:
-      return event.hold_expired().hold_id();
-    case v1::StockEvent::kReservationCancelled:
-      return event.reservation_cancelled().hold_id();
-    case v1::StockEvent::kStockShipped:
-      return event.stock_shipped().hold_id();
-    case v1::StockEvent::kStockReturned:
-      return event.stock_returned().reference();
-    case v1::StockEvent::kTransferSent:
-      return event.transfer_sent().transfer_id();
-    case v1::StockEvent::kTransferReceived:
-      return event.transfer_received().transfer_id();
-    case v1::StockEvent::kStockContradicted:
-      return event.stock_contradicted().hold_id();
-    case v1::StockEvent::kStockCounted:
-    case v1::StockEvent::kStockAdjusted:
-    case v1::StockEvent::kBackorderAllowed:
-    case v1::StockEvent::kPromiseBroken:
-    case v1::StockEvent::EVENT_NOT_SET:
-      break;
-  }
-  return "";
-}
+std::string ReferenceOf(const v1::StockEvent& event) { return Visit(event, Reference()); }
 
 }  // namespace halles::inventory

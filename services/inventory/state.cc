@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/repeated_field.h"
+#include "halles/inventory/v1/inventory_events.visit.h"
 #include "libs/base/slot.h"
 #include "libs/base/status.h"
 #include "libs/partition/timers.h"
@@ -195,6 +196,112 @@ absl::Status EvolveLevels(store::Rows& state, const Sku& sku, const v1::StockEve
   return absl::OkStatus();
 }
 
+// Folds a fact into a hold that is HELD or COMMITTED; false when it does not fit. Facts that are passed over are about no
+// hold, or begin one.
+struct HoldFolder
+    : PassesOver<v1::StockReceived, v1::StockCounted, v1::StockAdjusted, v1::BackorderAllowed, v1::StockHeld,
+                 v1::StockReturned, v1::TransferReceived, v1::PromiseBroken, v1::StockContradicted> {
+  using PassesOver::operator();
+
+  bool operator()(const v1::HoldExtended& extended) const {
+    row->set_expire_us(MicrosOf(extended.expire_time()));
+    return held();
+  }
+  bool operator()(const v1::HoldMoved& moved) const {
+    if (moved.committed() != committed() || !Take(moved.from(), allocations())) return false;
+    for (const v1::Allocation& to : moved.to()) Give(to, allocations());
+    if (moved.request_id().empty()) return true;
+    rows::MoveRow& move = *row->add_moves();
+    move.set_request_id(moved.request_id());
+    *move.mutable_from() = moved.from();
+    *move.mutable_to() = moved.to();
+    if (row->moves_size() > kMovesKept) row->mutable_moves()->DeleteSubrange(0, row->moves_size() - kMovesKept);
+    return true;
+  }
+  bool operator()(const v1::HoldCommitted& sale) const {
+    const bool was_held = held();
+    row->set_state(v1::HOLD_STATE_COMMITTED);
+    row->set_order_id(sale.order_id());
+    row->set_expire_us(0);
+    return was_held && SameAllocations(*allocations(), sale.allocations());
+  }
+  bool operator()(const v1::HoldReleased& released) const {
+    if (released.committed() != committed() || !Take(released.allocations(), allocations())) return false;
+    return EndIf(released.ended(), v1::HOLD_STATE_RELEASED);
+  }
+  bool operator()(const v1::HoldExpired& expired) const {
+    if (!held() || !SameAllocations(*allocations(), expired.allocations())) return false;
+    End(v1::HOLD_STATE_EXPIRED, row);
+    return true;
+  }
+  bool operator()(const v1::ReservationCancelled& cancelled) const {
+    if (cancelled.released()) {
+      if (cancelled.committed() != committed() || !SameAllocations(*allocations(), cancelled.allocations())) {
+        return false;
+      }
+      End(v1::HOLD_STATE_CANCELLED, row);
+      return true;
+    }
+    auto* const moves = row->mutable_moves();
+    moves->erase(std::remove_if(
+                     moves->begin(), moves->end(),
+                     [&](const rows::MoveRow& move) { return move.request_id() == cancelled.cancelled_request_id(); }),
+                 moves->end());
+    return true;
+  }
+  bool operator()(const v1::StockShipped& shipped) const {
+    if (!committed() || !Take(shipped.allocations(), allocations())) return false;
+    return EndIf(shipped.ended(), v1::HOLD_STATE_SHIPPED);
+  }
+  bool operator()(const v1::TransferSent& transfer) const {
+    Allocations sent;
+    sent.Add()->set_location_id(transfer.from_location_id());
+    sent[0].set_units(transfer.units());
+    if (!held() || !Take(sent, allocations())) return false;
+    return EndIf(allocations()->empty(), v1::HOLD_STATE_SHIPPED);
+  }
+  bool operator()(NoEvent) const { return false; }
+
+  bool held() const { return row->state() == v1::HOLD_STATE_HELD; }
+  bool committed() const { return row->state() == v1::HOLD_STATE_COMMITTED; }
+  Allocations* allocations() const { return row->mutable_allocations(); }
+  // A hold ends when nothing is left of it, which the fact says too.
+  bool EndIf(bool ended, v1::HoldState state) const {
+    if (ended != allocations()->empty()) return false;
+    if (ended) End(state, row);
+    return true;
+  }
+
+  rows::HoldRow* row;
+};
+
+// Folds what a fact changes beside the levels. Facts that are passed over change nothing else.
+struct Evolver : PassesOver<v1::StockReceived, v1::StockCounted, v1::StockAdjusted, v1::BackorderAllowed,
+                            v1::StockReturned, v1::PromiseBroken, v1::StockContradicted> {
+  using PassesOver::operator();
+
+  absl::Status operator()(const v1::StockHeld& held) const { return EvolveHeld(state, sku, held, context); }
+  absl::Status operator()(const v1::HoldExtended& extended) const { return Hold(extended.hold_id()); }
+  absl::Status operator()(const v1::HoldMoved& moved) const { return Hold(moved.hold_id()); }
+  absl::Status operator()(const v1::HoldCommitted& committed) const { return Hold(committed.hold_id()); }
+  absl::Status operator()(const v1::HoldReleased& released) const { return Hold(released.hold_id()); }
+  absl::Status operator()(const v1::HoldExpired& expired) const { return Hold(expired.hold_id()); }
+  absl::Status operator()(const v1::StockShipped& shipped) const { return Hold(shipped.hold_id()); }
+  absl::Status operator()(const v1::ReservationCancelled&) const { return EvolveCancelled(state, sku, event, context); }
+  absl::Status operator()(const v1::TransferSent&) const { return EvolveSent(state, sku, event, context); }
+  absl::Status operator()(const v1::TransferReceived& received) const {
+    return EvolveArrived(state, sku, received, context);
+  }
+  absl::Status operator()(NoEvent) const { return Broken(context, "it is no event that this version knows"); }
+
+  absl::Status Hold(const std::string& hold_id) const { return EvolveHold(state, sku, hold_id, event, context); }
+
+  store::Rows& state;
+  const Sku& sku;
+  const v1::StockEvent& event;
+  const partition::FactContext& context;
+};
+
 }  // namespace
 
 std::optional<rows::HoldRow> FindHold(const store::RowReader& state, const HoldKey& key) {
@@ -230,85 +337,8 @@ rows::HoldRow NewHold(const v1::StockHeld& held, Position position) {
 }
 
 bool FoldHold(const v1::StockEvent& event, rows::HoldRow* row) {
-  const bool held = row->state() == v1::HOLD_STATE_HELD;
-  const bool committed = row->state() == v1::HOLD_STATE_COMMITTED;
-  if (!held && !committed) return false;
-  Allocations* const allocations = row->mutable_allocations();
-  switch (event.event_case()) {
-    case v1::StockEvent::kHoldExtended:
-      row->set_expire_us(MicrosOf(event.hold_extended().expire_time()));
-      return held;
-    case v1::StockEvent::kHoldMoved: {
-      const v1::HoldMoved& moved = event.hold_moved();
-      if (moved.committed() != committed || !Take(moved.from(), allocations)) return false;
-      for (const v1::Allocation& to : moved.to()) Give(to, allocations);
-      if (moved.request_id().empty()) return true;
-      rows::MoveRow& move = *row->add_moves();
-      move.set_request_id(moved.request_id());
-      *move.mutable_from() = moved.from();
-      *move.mutable_to() = moved.to();
-      if (row->moves_size() > kMovesKept) row->mutable_moves()->DeleteSubrange(0, row->moves_size() - kMovesKept);
-      return true;
-    }
-    case v1::StockEvent::kHoldCommitted:
-      row->set_state(v1::HOLD_STATE_COMMITTED);
-      row->set_order_id(event.hold_committed().order_id());
-      row->set_expire_us(0);
-      return held && SameAllocations(*allocations, event.hold_committed().allocations());
-    case v1::StockEvent::kHoldReleased: {
-      const v1::HoldReleased& released = event.hold_released();
-      if (released.committed() != committed || !Take(released.allocations(), allocations)) return false;
-      if (released.ended() != allocations->empty()) return false;
-      if (released.ended()) End(v1::HOLD_STATE_RELEASED, row);
-      return true;
-    }
-    case v1::StockEvent::kHoldExpired:
-      if (!held || !SameAllocations(*allocations, event.hold_expired().allocations())) return false;
-      End(v1::HOLD_STATE_EXPIRED, row);
-      return true;
-    case v1::StockEvent::kReservationCancelled: {
-      const v1::ReservationCancelled& cancelled = event.reservation_cancelled();
-      if (cancelled.released()) {
-        if (cancelled.committed() != committed || !SameAllocations(*allocations, cancelled.allocations())) return false;
-        End(v1::HOLD_STATE_CANCELLED, row);
-        return true;
-      }
-      auto* const moves = row->mutable_moves();
-      moves->erase(std::remove_if(moves->begin(), moves->end(),
-                                  [&](const rows::MoveRow& move) {
-                                    return move.request_id() == cancelled.cancelled_request_id();
-                                  }),
-                   moves->end());
-      return true;
-    }
-    case v1::StockEvent::kStockShipped: {
-      const v1::StockShipped& shipped = event.stock_shipped();
-      if (!committed || !Take(shipped.allocations(), allocations)) return false;
-      if (shipped.ended() != allocations->empty()) return false;
-      if (shipped.ended()) End(v1::HOLD_STATE_SHIPPED, row);
-      return true;
-    }
-    case v1::StockEvent::kTransferSent: {
-      Allocations sent;
-      sent.Add()->set_location_id(event.transfer_sent().from_location_id());
-      sent[0].set_units(event.transfer_sent().units());
-      if (!held || !Take(sent, allocations)) return false;
-      if (allocations->empty()) End(v1::HOLD_STATE_SHIPPED, row);
-      return true;
-    }
-    case v1::StockEvent::kStockReceived:
-    case v1::StockEvent::kStockCounted:
-    case v1::StockEvent::kStockAdjusted:
-    case v1::StockEvent::kBackorderAllowed:
-    case v1::StockEvent::kStockHeld:
-    case v1::StockEvent::kStockReturned:
-    case v1::StockEvent::kTransferReceived:
-    case v1::StockEvent::kPromiseBroken:
-    case v1::StockEvent::kStockContradicted:
-    case v1::StockEvent::EVENT_NOT_SET:
-      break;
-  }
-  return false;
+  if (row->state() != v1::HOLD_STATE_HELD && row->state() != v1::HOLD_STATE_COMMITTED) return false;
+  return Visit(event, HoldFolder{{}, row});
 }
 
 UnixMicros MicrosOf(const google::protobuf::Timestamp& time) {
@@ -326,34 +356,7 @@ absl::Status Evolve(store::Rows& state, const v1::StockEvent& event, const parti
   const Sku sku = Sku::FromString(context.aggregate_id);
   if (sku.empty()) return Broken(context, "it names no SKU");
   RETURN_IF_ERROR(EvolveLevels(state, sku, event, context));
-  switch (event.event_case()) {
-    case v1::StockEvent::kStockHeld:
-      return EvolveHeld(state, sku, event.stock_held(), context);
-    case v1::StockEvent::kHoldExtended:
-    case v1::StockEvent::kHoldMoved:
-    case v1::StockEvent::kHoldCommitted:
-    case v1::StockEvent::kHoldReleased:
-    case v1::StockEvent::kHoldExpired:
-    case v1::StockEvent::kStockShipped:
-      return EvolveHold(state, sku, ReferenceOf(event), event, context);
-    case v1::StockEvent::kReservationCancelled:
-      return EvolveCancelled(state, sku, event, context);
-    case v1::StockEvent::kTransferSent:
-      return EvolveSent(state, sku, event, context);
-    case v1::StockEvent::kTransferReceived:
-      return EvolveArrived(state, sku, event.transfer_received(), context);
-    case v1::StockEvent::kStockReceived:
-    case v1::StockEvent::kStockCounted:
-    case v1::StockEvent::kStockAdjusted:
-    case v1::StockEvent::kBackorderAllowed:
-    case v1::StockEvent::kStockReturned:
-    case v1::StockEvent::kPromiseBroken:
-    case v1::StockEvent::kStockContradicted:
-      return absl::OkStatus();
-    case v1::StockEvent::EVENT_NOT_SET:
-      break;
-  }
-  return Broken(context, "it is no event that this version knows");
+  return Visit(event, Evolver{{}, state, sku, event, context});
 }
 
 }  // namespace halles::inventory
