@@ -147,7 +147,7 @@ grpc::ServerUnaryReactor* CartDoor::GetCart(grpc::CallbackServerContext* context
                                             v1::GetCartResponse* response) {
   return door_.Query(
       context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
-        RETURN_IF_ERROR(CheckCartId(Path("cart_id"), asked.cart_id()));
+        RETURN_IF_ERROR(CheckCartId("cart_id", asked.cart_id()));
         const OrderId cart = OrderId::FromString(asked.cart_id());
         host::ReadState<v1::GetCartResponse>(
             host_, ServiceId::kCheckout, cart.ToString(), asked.consistency_token(), call.deadline,

@@ -1,4 +1,4 @@
-// What fields that several aggregates of checkout take may hold: limits, and the checks behind them.
+// Checks of commands that several aggregates of checkout share. The limits of their fields stand in the protos.
 #ifndef HALLES_SERVICES_CHECKOUT_CHECKS_H_
 #define HALLES_SERVICES_CHECKOUT_CHECKS_H_
 
@@ -13,47 +13,20 @@
 #include "google/protobuf/repeated_ptr_field.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
-#include "halles/checkout/v1/placement.pb.h"
 #include "halles/common/v1/common.pb.h"
 #include "libs/base/money.h"
 #include "libs/base/status.h"
 #include "libs/base/unix_time.h"
-#include "services/checkout/field_path.h"
 
 namespace halles::checkout {
 
-inline constexpr size_t kRequestIdCharactersMax = 128;
-inline constexpr size_t kCartIdCharactersMax = 64;
-inline constexpr size_t kOrderIdCharactersMax = 64;  // that of a cart, or that of an import
 inline constexpr size_t kLineIdCharactersMax = 64;
-inline constexpr size_t kSiteCharactersMax = 64;
-inline constexpr size_t kLocationCharactersMax = 64;
-inline constexpr size_t kDeviceCharactersMax = 64;
-inline constexpr size_t kSkuCharactersMax = 64;
-inline constexpr size_t kDescriptionCharactersMax = 120;
-inline constexpr size_t kHoldIdCharactersMax = 128;
-inline constexpr size_t kAddressTokenCharactersMax = 128;
-inline constexpr size_t kReturnIdCharactersMax = 64;
-inline constexpr size_t kReasonCharactersMax = 120;
-inline constexpr int kReturnLinesMax = 100;
-inline constexpr int kSourceLocationsMax = 64;
-inline constexpr int64_t kUnitsMax = 1'000'000'000;  // of a line
 inline constexpr uint32_t kScaleMax = 9;
-inline constexpr int64_t kRecordedSecondsMax = 7'258'118'399;  // the end of 2199
 
-// Each is INVALID_ARGUMENT that names the field which breaks a rule.
-absl::Status CheckText(const Path& path, absl::string_view text, size_t characters_min, size_t characters_max);
-absl::Status CheckText(absl::string_view field, absl::string_view text, size_t characters_min, size_t characters_max);
-absl::Status CheckRecordedTime(const Path& path, const google::protobuf::Timestamp& time);
-absl::Status CheckCartId(const Path& path, absl::string_view cart_id);
-absl::Status CheckOrderId(absl::string_view order_id);
-absl::Status CheckOrigin(const Path& path, const v1::Origin& origin);
-absl::Status CheckDelivery(const Path& path, const v1::Delivery& delivery);
-// A price of one unit: given, exact, not negative.
-absl::Status CheckUnitPrice(const Path& path, bool present, const common::v1::Decimal& price);
-absl::Status CheckUnits(const Path& path, int64_t units, int64_t least);
-absl::Status CheckReturnedLines(absl::string_view field,
-                                const google::protobuf::RepeatedPtrField<v1::ReturnedLine>& lines);
+// Each is INVALID_ARGUMENT that names the field which breaks a rule. The limits of fields stand in the protos.
+
+// An id that imports have is no id of a cart, or of the order that it becomes.
+absl::Status CheckCartId(absl::string_view field, absl::string_view cart_id);
 
 // Identifiers that were not hashed; the rest of the rules about them.
 absl::Status CheckNothingInClear(const google::protobuf::RepeatedPtrField<common::v1::Identifier>& identifiers);

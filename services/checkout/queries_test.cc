@@ -6,6 +6,8 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "halles/checkout/v1/checkout_service.limits.h"
+#include "halles/checkout/v1/order_service.limits.h"
 #include "libs/base/status.h"
 #include "services/checkout/order/test_builders.h"
 #include "services/checkout/projection.h"
@@ -64,8 +66,10 @@ class Totals : public ::testing::Test {
     return lines;
   }
   std::vector<std::string> LinesOf(const v1::GetTotalsRequest& request) const { return Lines(Ask(request)); }
+  // The field that the door or the query names; "" when it answers.
   std::string FieldOf(const v1::GetTotalsRequest& request) const {
-    return MetadataOf(QueryTotals(rows_, request).status(), "field");
+    const absl::Status checked = CheckLimits(request);
+    return MetadataOf(checked.ok() ? QueryTotals(rows_, request).status() : checked, "field");
   }
 
   store::MemoryRows rows_;
@@ -245,7 +249,7 @@ TEST(NameOfOrder, TakesAnIdOrAnExternalOne) {
   v1::GetOrderRequest request;
   EXPECT_EQ(MetadataOf(NameOfOrder("", request).status(), "field"), "order_id");
   request.set_order_id(std::string(65, 'a'));
-  EXPECT_EQ(MetadataOf(NameOfOrder("", request).status(), "field"), "order_id");
+  EXPECT_EQ(MetadataOf(CheckLimits(request), "field"), "order_id");
   request.set_order_id("ord-1");
   EXPECT_EQ(NameOfOrder("", request).value().ToString(), "ord-1");
   *request.mutable_external() = Ref("536365");
@@ -253,7 +257,7 @@ TEST(NameOfOrder, TakesAnIdOrAnExternalOne) {
   request.mutable_external()->set_source("halles");
   EXPECT_EQ(NameOfOrder("t", request).value().ToString(), "536365");
   request.mutable_external()->set_source("?");
-  EXPECT_EQ(MetadataOf(NameOfOrder("", request).status(), "field"), "external.source");
+  EXPECT_EQ(MetadataOf(CheckLimits(request), "field"), "external.source");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
+#include "halles/checkout/v1/order_service.limits.h"
 #include "libs/base/status.h"
 #include "services/checkout/checks.h"
 
@@ -24,13 +25,7 @@ absl::Status LineUnknown(const v1::ReturnedLine& line) {
 
 }  // namespace
 
-absl::Status Validate(const v1::ReturnLinesRequest& request) {
-  RETURN_IF_ERROR(CheckOrderId(request.order_id()));
-  RETURN_IF_ERROR(CheckText("return_id", request.return_id(), 1, kReturnIdCharactersMax));
-  RETURN_IF_ERROR(CheckOrigin(Path("origin"), request.origin()));
-  RETURN_IF_ERROR(CheckText("location_id", request.location_id(), 1, kLocationCharactersMax));
-  return CheckReturnedLines("lines", request.lines());
-}
+absl::Status Validate(const v1::ReturnLinesRequest& request) { return CheckLimits(request); }
 
 absl::StatusOr<ReturnableLines> FindLines(ReturnedLines* lines,
                                           absl::FunctionRef<std::optional<Returnable>(const v1::ReturnedLine&)> find) {

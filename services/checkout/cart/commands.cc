@@ -9,6 +9,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "halles/checkout/v1/checkout_internal.limits.h"
 #include "libs/base/hash.h"
 #include "libs/base/identifiers/identifier.h"
 #include "libs/base/status.h"
@@ -313,9 +314,8 @@ absl::StatusOr<Decision<v1::TakeCartResponse, v1::CartEvent>> Decide(const store
                                                                      const v1::TakeCartRequest& request,
                                                                      const partition::CommandContext&) {
   const v1::CartGiven& given = request.given();
-  RETURN_IF_ERROR(Refused(v1::REJECT_REASON_MALFORMED_COMMAND, CheckCartId(Path("cart_id"), request.cart_id())));
-  RETURN_IF_ERROR(
-      Refused(v1::REJECT_REASON_MALFORMED_COMMAND, CheckCartId(Path("from_cart_id"), request.from_cart_id())));
+  RETURN_IF_ERROR(CheckShape(request));
+  RETURN_IF_ERROR(Malformed(CheckCartId("from_cart_id", request.from_cart_id())));
   const bool priced = Currency::Parse(given.currency_code()).ok() && ArePricedIn(given.currency_code(), given.lines());
   if (given.merge() <= 0 || given.life_seconds() <= 0 || !priced) {
     return Reject(v1::REJECT_REASON_MALFORMED_COMMAND,
@@ -366,7 +366,7 @@ absl::StatusOr<Decision<v1::TakeCartResponse, v1::CartEvent>> Decide(const store
 absl::StatusOr<Decision<v1::SettleMergeResponse, v1::CartEvent>> Decide(const store::RowReader& state,
                                                                         const v1::SettleMergeRequest& request,
                                                                         const partition::CommandContext&) {
-  RETURN_IF_ERROR(Refused(v1::REJECT_REASON_MALFORMED_COMMAND, CheckCartId(Path("cart_id"), request.cart_id())));
+  RETURN_IF_ERROR(CheckShape(request));
   Decision<v1::SettleMergeResponse, v1::CartEvent> decision;
   const std::optional<rows::CartRow> cart = Find(state, OrderId::FromString(request.cart_id()));
   if (!cart.has_value()) return decision;

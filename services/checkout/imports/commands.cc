@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "halles/checkout/v1/checkout_internal.limits.h"
 #include "libs/base/ids.h"
 #include "libs/base/money.h"
 #include "libs/base/status.h"
@@ -22,14 +23,8 @@ namespace {
 using partition::Decision;
 using partition::Fact;
 
-constexpr size_t kIdBytesMax = 64;
 // What a link adds to the return that it holds: the customer, and lengths.
 constexpr size_t kLinkOverheadBytes = 512;
-
-absl::Status CheckRecord(absl::string_view field, const v1::ImportRecord& record) {
-  RETURN_IF_ERROR(Refused(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR, CheckNothingInClear(field, record)));
-  return Refused(v1::REJECT_REASON_MALFORMED_COMMAND, CheckShape(field, record));
-}
 
 absl::Status Reused(absl::string_view what, absl::string_view id_key, const std::string& id,
                     const v1::ExternalRef& external) {
@@ -93,22 +88,11 @@ absl::StatusOr<Fact<v1::ImportEvent>> Link(const OrderId& order, const v1::SaleR
 }
 
 absl::Status CheckLink(const v1::LinkReturnRequest& request) {
-  const v1::LinkedReturn& linked_return = request.linked_return();
-  RETURN_IF_ERROR(CheckText("order_id", request.order_id(), 1, kIdBytesMax));
-  RETURN_IF_ERROR(CheckText("linked_return.return_id", linked_return.return_id(), 1, kIdBytesMax));
-  RETURN_IF_ERROR(CheckExternalRef("linked_return.external", linked_return.external()));
-  RETURN_IF_ERROR(CheckRecordedTime(Path("linked_return.recorded_time"), linked_return.recorded_time()));
-  if (linked_return.items_size() > kLinesMax) return InvalidField("linked_return.items", "takes at most 2,000 entries");
-  for (int i = 0; i < linked_return.items_size(); ++i) {
-    const std::string field = absl::StrCat("linked_return.items[", i, "]");
-    const v1::ReturnedItem& item = linked_return.items(i);
-    RETURN_IF_ERROR(CheckText(absl::StrCat(field, ".sku"), item.sku(), 1, kSkuCharactersMax));
-    if (item.quantity().scale() > kScaleMax) {
-      return InvalidField(absl::StrCat(field, ".quantity.scale"), "must be 0 to 9");
-    }
-    if (item.quantity().unscaled() <= 0) return InvalidField(absl::StrCat(field, ".quantity"), "must be positive");
-    if (i > 0 && linked_return.items(i - 1).sku() >= item.sku()) {
-      return InvalidField(absl::StrCat(field, ".sku"), "must come once, in order");
+  RETURN_IF_ERROR(CheckLimits(request));
+  const auto& items = request.linked_return().items();
+  for (int i = 1; i < items.size(); ++i) {
+    if (items[i - 1].sku() >= items[i].sku()) {
+      return InvalidField(absl::StrCat("linked_return.items[", i, "].sku"), "must come once, in order");
     }
   }
   return absl::OkStatus();
@@ -119,7 +103,8 @@ absl::Status CheckLink(const v1::LinkReturnRequest& request) {
 absl::StatusOr<Decision<v1::ImportOrderResponse, v1::ImportEvent>> Decide(const store::RowReader& state,
                                                                           const v1::ImportOrderRequest& request,
                                                                           const partition::CommandContext& context) {
-  RETURN_IF_ERROR(CheckRecord("order", request.order()));
+  RETURN_IF_ERROR(Refused(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR, CheckNothingInClear("order", request.order())));
+  RETURN_IF_ERROR(Malformed(CheckShape(request)));
   absl::StatusOr<v1::SaleRecord> sale = BuildSale("order", request.order());
   if (!sale.ok()) return Refused(v1::REJECT_REASON_AMOUNT_OVERFLOW, sale.status());
   const OrderId order = OrderIdOf(context.tenant, sale->external());
@@ -157,10 +142,7 @@ absl::StatusOr<Decision<v1::ImportReturnResponse, v1::ImportEvent>> Decide(const
                                                                            const partition::CommandContext& context) {
   RETURN_IF_ERROR(
       Refused(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR, CheckNothingInClear("return_record", request.return_record())));
-  if (request.has_original()) {
-    RETURN_IF_ERROR(Refused(v1::REJECT_REASON_MALFORMED_COMMAND, CheckExternalRef("original", request.original())));
-  }
-  RETURN_IF_ERROR(CheckRecord("return_record", request.return_record()));
+  RETURN_IF_ERROR(Malformed(CheckShape(request)));
   RETURN_IF_ERROR(Refused(v1::REJECT_REASON_AMOUNT_OVERFLOW,
                           CheckAmounts("return_record", request.return_record(), RecordUse::kReturn)));
   ASSIGN_OR_RETURN(v1::SaleRecord sale, BuildSale("return_record", request.return_record()));

@@ -71,7 +71,7 @@ TEST(LinkReturn, IsRefusedWhenMalformed) {
 
 TEST(LinkReturn, IsRefusedWhenMoreWaitThanOneRecordCanLink) {
   GivenImports given(kSlot);
-  const std::string sku(kSkuCharactersMax, 's');
+  const std::string sku(64, 's');
   int waiting = 0;
   for (;; ++waiting) {
     std::vector<v1::ImportLine> lines;

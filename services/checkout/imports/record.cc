@@ -7,38 +7,20 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "halles/checkout/v1/checkout_service.limits.h"
 #include "libs/base/hash.h"
 #include "libs/base/identifiers/identifier.h"
 #include "libs/base/status.h"
-#include "libs/base/text.h"
 #include "libs/store/table.h"
 #include "services/checkout/field_path.h"
 
 namespace halles::checkout::imports {
 namespace {
 
-absl::Status CheckExternalRefAt(const Path& field, const v1::ExternalRef& external) {
-  const bool clean = std::all_of(external.source().begin(), external.source().end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-  });
-  if (!clean || external.source().empty() || external.source().size() > kSourceCharactersMax) {
-    return Invalid(Path(field, "source"), "must have 1 to 32 characters of a-z, 0-9, '-' and '_'");
-  }
-  return CheckText(Path(field, "external_id"), external.external_id(), 1, kExternalIdCharactersMax);
-}
-
-absl::Status CheckMoney(const Path& field, bool present, const common::v1::Money& money,
-                        absl::string_view currency_code) {
-  if (!present) return Invalid(field, "must be given");
-  if (money.currency_code() != currency_code) {
-    return Invalid(Path(field, "currency_code"), absl::StrCat("must be ", currency_code, " as the record's"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckScale(const Path& field, const common::v1::Decimal& decimal) {
-  if (decimal.scale() > kScaleMax) return Invalid(Path(field, "scale"), "must be 0 to 9");
-  return absl::OkStatus();
+absl::Status CheckCurrency(const Path& field, const common::v1::Money& money, absl::string_view currency_code) {
+  if (money.currency_code() == currency_code) return absl::OkStatus();
+  return Invalid(Path(Path(field, "amount"), "currency_code"),
+                 absl::StrCat("must be ", currency_code, " as the record's"));
 }
 
 absl::Status CheckSigns(const Path& field, const v1::ImportLine& line) {
@@ -55,31 +37,14 @@ absl::Status CheckSigns(const Path& field, const v1::ImportLine& line) {
 }
 
 absl::Status CheckLine(const Path& field, const v1::ImportLine& line, absl::string_view currency_code) {
-  if (line.kind() == v1::LINE_KIND_UNSPECIFIED || !v1::LineKind_IsValid(line.kind())) {
-    return Invalid(Path(field, "kind"), "must say what the line is");
-  }
-  RETURN_IF_ERROR(CheckText(Path(field, "sku"), line.sku(), 1, kSkuCharactersMax));
-  if (!line.has_quantity()) return Invalid(Path(field, "quantity"), "must be given");
-  RETURN_IF_ERROR(CheckScale(Path(field, "quantity"), line.quantity()));
   if (!line.has_unit_price() && !line.has_exact_amount()) {
     return Invalid(Path(field, "unit_price"), "must be given when exact_amount is not");
   }
-  RETURN_IF_ERROR(CheckScale(Path(field, "unit_price"), line.unit_price()));
-  RETURN_IF_ERROR(CheckScale(Path(field, "exact_amount"), line.exact_amount()));
   RETURN_IF_ERROR(CheckSigns(field, line));
-  if (line.discounts_size() > kDiscountsMax) return Invalid(Path(field, "discounts"), "takes at most 8 entries");
   for (int i = 0; i < line.discounts_size(); ++i) {
-    const v1::Discount& discount = line.discounts(i);
-    const Path path(field, "discounts", i);
-    if (discount.kind() == v1::DISCOUNT_KIND_UNSPECIFIED || !v1::DiscountKind_IsValid(discount.kind())) {
-      return Invalid(Path(path, "kind"), "must say why the price was reduced");
-    }
-    RETURN_IF_ERROR(CheckMoney(Path(path, "amount"), discount.has_amount(), discount.amount(), currency_code));
-    if (discount.amount().minor_units() < 0) {
-      return Invalid(Path(path, "amount.minor_units"), "must not be negative");
-    }
+    RETURN_IF_ERROR(CheckCurrency(Path(field, "discounts", i), line.discounts(i).amount(), currency_code));
   }
-  return CheckText(Path(field, "description"), line.description(), 0, kDescriptionCharactersMax);
+  return absl::OkStatus();
 }
 
 Rounding RoundingOf(common::v1::Rounding rounding) {
@@ -175,27 +140,36 @@ absl::StatusOr<std::map<std::string, Decimal>> AddUpReturned(const Lines& lines)
   return returned;
 }
 
-absl::Status CheckRequestId(const std::string& request_id) {
-  return CheckText("request_id", request_id, 1, kRequestIdCharactersMax);
-}
-
-absl::Status CheckRecord(absl::string_view field, const v1::ImportRecord& record, RecordUse use) {
-  RETURN_IF_ERROR(CheckNothingInClear(field, record));
-  RETURN_IF_ERROR(CheckShape(field, record));
-  return CheckAmounts(field, record, use);
+// What the fields of a record say together.
+absl::Status CheckTogether(absl::string_view field, const v1::ImportRecord& record) {
+  const Path root(field);
+  for (int i = 0; i < record.identifiers_size(); ++i) {
+    RETURN_IF_ERROR(CheckHashed(Path(root, "identifiers", i).ToString(), record.identifiers(i)));
+  }
+  for (int i = 0; i < record.lines_size(); ++i) {
+    RETURN_IF_ERROR(CheckLine(Path(root, "lines", i), record.lines(i), record.currency_code()));
+  }
+  for (int i = 0; i < record.tenders_size(); ++i) {
+    RETURN_IF_ERROR(CheckCurrency(Path(root, "tenders", i), record.tenders(i).amount(), record.currency_code()));
+  }
+  if (const size_t bytes = record.ByteSizeLong(); bytes > kRecordBytesMax) {
+    return Invalid(root, absl::StrCat("has ", bytes, " bytes; at most ", kRecordBytesMax, " are taken"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::Status Validate(const v1::ImportOrderRequest& request) {
-  RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  return CheckRecord("order", request.order(), RecordUse::kOrder);
+  RETURN_IF_ERROR(CheckNothingInClear("order", request.order()));
+  RETURN_IF_ERROR(CheckShape(request));
+  return CheckAmounts("order", request.order(), RecordUse::kOrder);
 }
 
 absl::Status Validate(const v1::ImportReturnRequest& request) {
-  RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  if (request.has_original()) RETURN_IF_ERROR(CheckExternalRef("original", request.original()));
-  return CheckRecord("return_record", request.return_record(), RecordUse::kReturn);
+  RETURN_IF_ERROR(CheckNothingInClear("return_record", request.return_record()));
+  RETURN_IF_ERROR(CheckShape(request));
+  return CheckAmounts("return_record", request.return_record(), RecordUse::kReturn);
 }
 
 absl::Status CheckNothingInClear(absl::string_view field, const v1::ImportRecord& record) {
@@ -207,45 +181,14 @@ absl::Status CheckNothingInClear(absl::string_view field, const v1::ImportRecord
   return absl::OkStatus();
 }
 
-absl::Status CheckShape(absl::string_view field, const v1::ImportRecord& record) {
-  const Path root(field);
-  RETURN_IF_ERROR(CheckExternalRefAt(Path(root, "external"), record.external()));
-  if (!record.has_recorded_time()) return Invalid(Path(root, "recorded_time"), "must be given");
-  RETURN_IF_ERROR(CheckRecordedTime(Path(root, "recorded_time"), record.recorded_time()));
-  if (record.channel() == common::v1::CHANNEL_UNSPECIFIED || !common::v1::Channel_IsValid(record.channel())) {
-    return Invalid(Path(root, "channel"), "must say where it happened");
-  }
-  RETURN_IF_ERROR(CheckText(Path(root, "site_id"), record.site_id(), 1, kSiteCharactersMax));
-  RETURN_IF_ERROR(CheckText(Path(root, "device_id"), record.device_id(), 0, kDeviceCharactersMax));
-  if (!Currency::Parse(record.currency_code()).ok()) {
-    return Invalid(Path(root, "currency_code"), "must be a currency of ISO 4217 such as GBP");
-  }
-  if (!common::v1::Rounding_IsValid(record.rounding())) return Invalid(Path(root, "rounding"), "is no rounding");
-  if (record.identifiers_size() > kIdentifiersMax) {
-    return Invalid(Path(root, "identifiers"), "takes at most 8 entries");
-  }
-  for (int i = 0; i < record.identifiers_size(); ++i) {
-    RETURN_IF_ERROR(CheckHashed(Path(root, "identifiers", i).ToString(), record.identifiers(i)));
-  }
-  if (record.lines_size() < 1 || record.lines_size() > kLinesMax) {
-    return Invalid(Path(root, "lines"), absl::StrCat("takes 1 to 2,000 entries, not ", record.lines_size()));
-  }
-  for (int i = 0; i < record.lines_size(); ++i) {
-    RETURN_IF_ERROR(CheckLine(Path(root, "lines", i), record.lines(i), record.currency_code()));
-  }
-  if (record.tenders_size() > kTendersMax) return Invalid(Path(root, "tenders"), "takes at most 16 entries");
-  for (int i = 0; i < record.tenders_size(); ++i) {
-    const v1::Tender& tender = record.tenders(i);
-    const Path path(root, "tenders", i);
-    if (tender.kind() == v1::TENDER_KIND_UNSPECIFIED || !v1::TenderKind_IsValid(tender.kind())) {
-      return Invalid(Path(path, "kind"), "must say how it was paid");
-    }
-    RETURN_IF_ERROR(CheckMoney(Path(path, "amount"), tender.has_amount(), tender.amount(), record.currency_code()));
-  }
-  if (const size_t bytes = record.ByteSizeLong(); bytes > kRecordBytesMax) {
-    return Invalid(root, absl::StrCat("has ", bytes, " bytes; at most ", kRecordBytesMax, " are taken"));
-  }
-  return absl::OkStatus();
+absl::Status CheckShape(const v1::ImportOrderRequest& request) {
+  RETURN_IF_ERROR(CheckLimits(request));
+  return CheckTogether("order", request.order());
+}
+
+absl::Status CheckShape(const v1::ImportReturnRequest& request) {
+  RETURN_IF_ERROR(CheckLimits(request));
+  return CheckTogether("return_record", request.return_record());
 }
 
 absl::Status CheckAmounts(absl::string_view field, const v1::ImportRecord& record, RecordUse use) {
@@ -254,10 +197,6 @@ absl::Status CheckAmounts(absl::string_view field, const v1::ImportRecord& recor
     return Invalid(Path(Path(field), "lines"), "bring back more of one SKU than 64 bits can count");
   }
   return absl::OkStatus();
-}
-
-absl::Status CheckExternalRef(absl::string_view field, const v1::ExternalRef& external) {
-  return CheckExternalRefAt(Path(field), external);
 }
 
 absl::StatusOr<v1::SaleRecord> BuildSale(absl::string_view field, const v1::ImportRecord& record) {

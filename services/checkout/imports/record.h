@@ -15,11 +15,6 @@
 
 namespace halles::checkout::imports {
 
-inline constexpr size_t kSourceCharactersMax = 32;
-inline constexpr size_t kExternalIdCharactersMax = 128;
-inline constexpr int kLinesMax = 2000;
-inline constexpr int kTendersMax = 16;
-inline constexpr int kDiscountsMax = 8;
 // Of an order or return as it was sent. With the amounts that are added it stays far below the largest record of the log,
 // so that the links of returns that waited for the order fit behind it (kAwaitedBytesMax in commands.h).
 inline constexpr size_t kRecordBytesMax = size_t{224} << 10;
@@ -32,11 +27,10 @@ absl::Status Validate(const v1::ImportReturnRequest& request);
 // The same rules in three steps, since Decide gives each a reason of its own. `field` is the path of the record.
 enum class RecordUse { kOrder, kReturn };
 absl::Status CheckNothingInClear(absl::string_view field, const v1::ImportRecord& record);
-absl::Status CheckShape(absl::string_view field, const v1::ImportRecord& record);
+absl::Status CheckShape(const v1::ImportOrderRequest& request);
+absl::Status CheckShape(const v1::ImportReturnRequest& request);
 // Only amounts can be wrong after CheckShape: one that does not fit 64 bits, or that is not exact with 9 decimals.
 absl::Status CheckAmounts(absl::string_view field, const v1::ImportRecord& record, RecordUse use);
-
-absl::Status CheckExternalRef(absl::string_view field, const v1::ExternalRef& external);
 
 // The record with its amounts, rounded by its policy, identifiers strongest first. `record` passed CheckShape; errors as
 // CheckAmounts.

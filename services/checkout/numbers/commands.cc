@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "halles/checkout/v1/checkout_internal.limits.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
 #include "libs/base/status.h"
 #include "services/checkout/checks.h"
@@ -10,16 +11,9 @@
 #include "services/checkout/series.h"
 
 namespace halles::checkout::numbers {
-namespace {
-
-constexpr size_t kDocumentCharactersMax = 129;  // an order, "/" and an exchange
-
-}  // namespace
-
 absl::StatusOr<partition::Decision<v1::AssignOrderNumberResponse, v1::OrderNumberEvent>> Decide(
     const store::RowReader& state, const v1::AssignOrderNumberRequest& request, const partition::CommandContext&) {
-  RETURN_IF_ERROR(Malformed(CheckText("site_id", request.site_id(), 1, kSiteCharactersMax)));
-  RETURN_IF_ERROR(Malformed(CheckText("document_id", request.document_id(), 1, kDocumentCharactersMax)));
+  RETURN_IF_ERROR(Malformed(CheckLimits(request)));
   const SiteId site = SiteId::FromString(request.site_id());
   partition::Decision<v1::AssignOrderNumberResponse, v1::OrderNumberEvent> decision;
   if (const std::optional<rows::NumberRow> row = kNumbers.Get(state, {site, request.document_id()})) {

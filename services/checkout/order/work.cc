@@ -362,9 +362,6 @@ absl::Span<const int> StockFields() { return kHandledFields<inventory::v1::Stock
 
 absl::StatusOr<v1::ListWorkQueueResponse> QueryWork(const store::RowReader& view,
                                                     const v1::ListWorkQueueRequest& request, UnixMicros now) {
-  if (!v1::WorkKind_IsValid(request.kind())) return InvalidField("kind", "is no kind of work");
-  RETURN_IF_ERROR(CheckText("location_id", request.location_id(), 0, kLocationCharactersMax));
-  if (request.page_size() < 0) return InvalidField("page_size", "must not be negative");
   ASSIGN_OR_RETURN(const std::string after, DecodePageToken(Fingerprint(request), request.page_token()));
   const size_t page_size =
       request.page_size() == 0 ? kPageDefault : static_cast<size_t>(std::min(request.page_size(), kWorkPageMax));
