@@ -155,6 +155,26 @@ TEST_F(OwnerTest, IsNotFencedByAnUnexpectedPositionAlone) {
   EXPECT_THAT(Kinds(effects), ElementsAre(Kind::kConfirmed, Kind::kServing));
 }
 
+TEST_F(OwnerTest, IsInDoubtWhenItReadsWhatDoesNotCountBeforeARecordInFlight) {
+  Serve(a);
+  const Append append = Propose(a);
+  Land("stray");
+  ReadAll(a);
+  EXPECT_THAT(Kinds(effects), ElementsAre(Kind::kNeedClaim));
+  EXPECT_THAT(Report(a, At(append.tag, Land(append.bytes))), IsEmpty()) << "it is not where it was decided to stand";
+  Land(Claim(a).bytes);
+  ReadAll(a);
+  EXPECT_THAT(Kinds(effects), ElementsAre(Kind::kConfirmed, Kind::kServing));
+}
+
+TEST_F(OwnerTest, ServesOnWhenItReadsWhatDoesNotCountAndNothingIsInFlight) {
+  Serve(a);
+  Land("stray");
+  ReadAll(a);
+  EXPECT_THAT(Kinds(effects), IsEmpty());
+  EXPECT_EQ(a.phase(), Phase::kServing);
+}
+
 TEST_F(OwnerTest, ConfirmsWhatItReadsWhileServing) {
   Serve(a);
   const Append append = Propose(a);

@@ -135,6 +135,22 @@ TEST_F(RepeatInFlight, WaitsForTheConfirmationOfTheFirst) {
   EXPECT_EQ(reuse->reason(), "REQUEST_ID_REUSED");
 }
 
+TEST_F(RepeatInFlight, IsAnsweredWithAPlaceThatCoversTheFirstWhereverThatLanded) {
+  EXPECT_FALSE(Send(Add("r0", 1))->done());
+  Deliver(LastAppend());
+  const ReplyPtr first = Send(Add("r1", 5));
+  const uint64_t append = LastAppend();
+  const ReplyPtr again = Send(Add("r1", 5));
+  std::vector<eventlog::StoredRecord> records;
+  ASSERT_TRUE((*log_->NewReader(kFirstSlot, End() - 1))->Poll({}, &records).ok());
+  const Position landed = log_->Inject(kFirstSlot, records.front().bytes) + 1;
+  ASSERT_TRUE(log_->DeliverWithoutPosition(append).ok());
+  Quiesce();
+  DeliverClaim();
+  EXPECT_EQ(first->position().position, landed + 1);
+  EXPECT_GE(again->position().position, landed + 1);
+}
+
 TEST_F(RepeatInFlight, IsExecutedWhenTheFirstIsLost) {
   const ReplyPtr first = Send(Add("r1", 5));
   const uint64_t append = LastAppend();
