@@ -1,9 +1,14 @@
 // Builds and reads the payloads of errors.
 #include "libs/base/status.h"
 
+#include <string>
+#include <utility>
+
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "google/rpc/error_details.pb.h"
 
 namespace halles {
@@ -11,7 +16,15 @@ namespace {
 
 template <typename Message>
 void Attach(absl::string_view url, const Message& message, absl::Status* status) {
-  status->SetPayload(url, absl::Cord(message.SerializeAsString()));
+  // Refusals are recorded: equal ones have equal bytes, whatever the order in a hash map.
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream out(&stream);
+    out.SetSerializationDeterministic(true);
+    message.SerializeToCodedStream(&out);
+  }
+  status->SetPayload(url, absl::Cord(std::move(bytes)));
 }
 
 template <typename Message>

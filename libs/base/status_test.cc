@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <tuple>
+#include <vector>
 
 #include "absl/strings/cord.h"
 #include "google/rpc/code.pb.h"
@@ -42,6 +43,18 @@ TEST(Failure, CarriesItsReasonAndMetadata) {
   google::rpc::ErrorInfo info;
   ASSERT_TRUE(info.ParseFromString(std::string(*status.GetPayload(kErrorInfoUrl))));
   EXPECT_EQ(info.domain(), "halles.dev");
+}
+
+TEST(Failure, OfTheSameMetadataHasTheSameBytes) {
+  const auto failure = [] {
+    return Failure(absl::StatusCode::kFailedPrecondition, "R", "why", {{"a", "1"}, {"b", "2"}, {"c", "3"}, {"d", "4"}});
+  };
+  std::vector<absl::Status> kept = {failure()};  // at addresses of their own
+  for (int i = 0; i < 64; ++i) {
+    kept.push_back(failure());
+    kept.front().ForEachPayload(
+        [&](absl::string_view url, const absl::Cord& value) { EXPECT_EQ(kept.back().GetPayload(url), value); });
+  }
 }
 
 TEST(InvalidField, NamesTheFieldInBothPayloads) {

@@ -2,6 +2,7 @@
 #include "libs/saga/saga.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -227,11 +228,14 @@ std::string EncodeRefusal(const absl::Status& refusal) {
   google::rpc::Status status;
   status.set_code(static_cast<int>(refusal.code()));
   status.set_message(std::string(refusal.message()));
-  refusal.ForEachPayload([&](absl::string_view url, const absl::Cord& value) {
+  // In an order of its own: the one of ForEachPayload changes from status to status.
+  std::map<std::string, std::string> payloads;
+  refusal.ForEachPayload([&](absl::string_view url, const absl::Cord& value) { payloads.emplace(url, value); });
+  for (const auto& [url, value] : payloads) {
     auto* any = status.add_details();
-    any->set_type_url(std::string(url));
-    any->set_value(std::string(value));
-  });
+    any->set_type_url(url);
+    any->set_value(value);
+  }
   return status.SerializeAsString();
 }
 

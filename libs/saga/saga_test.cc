@@ -299,5 +299,15 @@ TEST(Apply, RefusesWhatIsNotItsOwn) {
   EXPECT_EQ(Apply(&saga, other, kNow).code(), absl::StatusCode::kDataLoss);
 }
 
+TEST(EncodeRefusal, OfTheSameRefusalHasTheSameBytes) {
+  // A status visits its payloads in an order that depends on its address.
+  const auto refusal = [] { return InvalidField("lines[0].units", "must be positive"); };
+  std::vector<absl::Status> kept = {refusal()};
+  for (int i = 0; i < 64; ++i) {
+    kept.push_back(refusal());
+    EXPECT_EQ(EncodeRefusal(kept.back()), EncodeRefusal(kept.front()));
+  }
+}
+
 }  // namespace
 }  // namespace halles::saga
