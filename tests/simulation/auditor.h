@@ -1,0 +1,188 @@
+// Reads the log of a simulated world as it grows, folds it from its first record, and says what breaks an invariant.
+#ifndef HALLES_TESTS_SIMULATION_AUDITOR_H_
+#define HALLES_TESTS_SIMULATION_AUDITOR_H_
+
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "halles/inventory/v1/inventory_events.pb.h"
+#include "halles/log/v1/envelope.pb.h"
+#include "libs/eventlog/memory_log.h"
+#include "libs/eventlog/record.h"
+#include "libs/host/definitions.h"
+#include "libs/partition/domain.h"
+#include "libs/projection/source_record.h"
+#include "libs/store/fold.h"
+#include "libs/store/memory_rows.h"
+#include "libs/store/store.h"
+#include "libs/testing/virtual_scheduler.h"
+
+namespace halles::simulation {
+
+// Written by clients where no log may have it (I16).
+inline constexpr absl::string_view kClearText = "@mail.test";
+
+// What broke an invariant, and at which step.
+struct Finding {
+  std::string invariant;  // "I7"
+  std::string what;
+  uint64_t step = 0;
+};
+
+// Everything that was found, in order.
+class Findings {
+ public:
+  explicit Findings(const testing::VirtualScheduler* scheduler) : scheduler_(*scheduler) {}
+  void Add(absl::string_view invariant, std::string what);
+  bool empty() const { return found_.empty(); }
+  const Finding& first() const { return found_.front(); }
+  // In lines, for a failed test; the first kShownMax.
+  std::string ToString() const;
+
+ private:
+  static constexpr size_t kShownMax = 5;
+  static constexpr size_t kFindingsMax = 1000;
+  const testing::VirtualScheduler& scheduler_;
+  std::vector<Finding> found_;
+};
+
+// Rows with the digest of what they hold.
+class DigestedRows : public store::MemoryRows {
+ public:
+  void Put(absl::string_view key, std::string value) override;
+  void Delete(absl::string_view key) override;
+  const store::Digest& digest() const { return digest_; }
+
+ private:
+  store::Digest digest_;
+};
+
+// Reads the shared log itself, past all connections, with definitions of its own. It folds every state and view from the
+// first record and remembers the digest at each position, so that what a host has stored, at whatever position, is held
+// against a cold fold. What each of its checks is for stands in README.md.
+// Lifetime: log, scheduler and findings outlive it.
+class Auditor {
+ public:
+  Auditor(eventlog::MemoryLog* log, const testing::VirtualScheduler* scheduler, Findings* findings);
+
+  // Takes what was appended since, of all slots or of one.
+  void CatchUp();
+  void CatchUp(SlotId slot) { TakeUpTo(slot, std::numeric_limits<Position>::max()); }
+
+  // A process begins: `address` stands in its claims, its owners' clock is `wall_offset` ahead of the scheduler's.
+  void OnStart(const std::string& address, int64_t wall_offset);
+
+  // A host stored this for the fold: it is what a cold fold has there (I5, I12, I13).
+  void CheckStored(const store::FoldId& fold, const store::FoldMeta& meta, const store::Snapshot& stored,
+                   absl::string_view who);
+  // A fold of a host at rest stands at the end of the log.
+  void CheckAtEnd(const store::FoldId& fold, const store::FoldMeta& meta, absl::string_view who);
+
+  // A success that a client was told, with its serialised response: it does not run ahead of the log, and what was recorded
+  // under the request id is what was answered (I6, I7). `recorded`: such a success is always a record of its own.
+  void CheckAnswer(const partition::AggregateRef& aggregate, const std::string& request_id, const std::string& response,
+                   partition::AnswerPosition at, bool recorded);
+
+  // Whether a record with the request id of the aggregate is in the slot.
+  bool IsRecorded(SlotId slot, const partition::AggregateRef& aggregate, const std::string& request_id);
+
+  // What was read of an aggregate at a position is what the log says there (I12, I15). The fingerprint is that of
+  // FingerprintOf.
+  void CheckRead(SlotId slot, const std::string& key, Position at, uint64_t fingerprint, absl::string_view what);
+  // Of the rows that clients read: levels of a SKU, a cart with its order. 0: there is nothing.
+  static uint64_t FingerprintOf(ServiceId service, const store::RowReader& rows, const std::string& key);
+  uint64_t reads_checked() const { return reads_checked_; }
+
+  // Nothing is under way any more: every saga has ended, every promise has its reason, every reaction is recorded.
+  void CheckRest(UnixMicros now);
+
+  uint64_t term(SlotId slot) const { return slots_.at(slot).term; }
+  uint64_t records() const { return records_; }  // accepted, claims too
+  uint64_t facts() const { return facts_; }      // events in them
+  const std::map<std::string, uint64_t>& kinds() const { return kinds_; }
+  const std::vector<SlotId>& slots() const { return slot_list_; }
+
+ private:
+  struct Executed {
+    Position position = 0;
+    std::string response;
+  };
+  // A reaction that has to be recorded, in this order.
+  struct Due {
+    Position position = 0;
+    uint32_t number = 0;
+    bool may_be_left_out = false;  // a repeat that does nothing
+  };
+  struct View {
+    const projection::ViewDefinition* definition = nullptr;
+    DigestedRows rows;
+    std::vector<store::Digest> digests;  // by position
+  };
+  struct Slot {
+    std::unique_ptr<eventlog::LogReader> reader;
+    std::deque<eventlog::StoredRecord> unread;
+    eventlog::Cursor cursor;
+    // The reader rule, written once more.
+    uint64_t term = 0;
+    InstanceId instance;
+    uint64_t next_sequence = 0;
+    Hash256 chain;
+    UnixMicros logical_time = 0;
+    std::string owner;  // its address
+    const partition::ServiceDefinition* service = nullptr;
+    DigestedRows rows;
+    std::vector<store::Digest> digests;  // by position: of all before it
+    std::vector<std::unique_ptr<View>> views;
+    std::unordered_map<std::string, Executed> executed;
+    std::unordered_map<std::string, std::vector<std::pair<Position, uint64_t>>> history;  // by key
+    std::map<SlotId, std::deque<Due>> due;                                                // by source
+  };
+
+  void TakeUpTo(SlotId slot, Position end);
+  void Take(SlotId id, Slot& slot, eventlog::StoredRecord stored);
+  void CheckAcceptance(SlotId id, Slot& slot, const eventlog::StoredRecord& stored,
+                       const projection::SourceRecord& judged);
+  void CheckTime(SlotId id, Slot& slot, Position position, const eventlog::RecordHeader& header);
+  void TakeBatch(SlotId id, Slot& slot, const projection::SourceRecord& record, const log::v1::Batch& batch);
+  void TakeCause(SlotId id, Slot& slot, Position position, const log::v1::Cause& cause);
+  void TakeEvents(SlotId id, Slot& slot, const projection::SourceRecord& record, const log::v1::Batch& batch);
+  void CheckDelivery(const std::string& where, const inventory::v1::StockEvent& event);
+  void CheckStock(const std::string& where, const Slot& slot, const std::string& sku, bool may_break);
+  void Project(SlotId id, Slot& slot, const projection::SourceRecord& record);
+  void ExpectReactions(SlotId id, const projection::SourceRecord& record);
+  // A row of the fold that is not what a cold fold has at that position, in words.
+  std::string FirstDifference(const store::FoldId& fold, Position next, const store::Snapshot& stored) const;
+  void CheckOrdersAtRest(const Slot& slot, std::map<std::string, std::map<std::string, int64_t>>* documents);
+  void CheckNumbersAtRest(const std::map<std::string, std::map<std::string, int64_t>>& documents);
+  void CheckHoldsAtRest(const Slot& slot);
+  bool IsCertainOrder(const std::string& order) const;
+
+  eventlog::MemoryLog& log_;
+  const testing::VirtualScheduler& scheduler_;
+  Findings& findings_;
+  const host::Definitions definitions_;
+  std::map<SlotId, Slot> slots_;
+  std::vector<SlotId> slot_list_;
+  std::map<std::string, int64_t> clocks_;         // wall offsets at start, by address
+  std::map<std::string, int64_t> goods_;          // of each SKU, as its facts add up
+  std::map<std::string, std::string> delivered_;  // delivery notes, and where they were recorded
+  std::set<std::string> short_;                   // where a count or correction broke promises
+  uint64_t records_ = 0;
+  uint64_t facts_ = 0;
+  uint64_t reads_checked_ = 0;
+  std::map<std::string, uint64_t> kinds_;
+};
+
+}  // namespace halles::simulation
+
+#endif  // HALLES_TESTS_SIMULATION_AUDITOR_H_

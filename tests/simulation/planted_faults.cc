@@ -1,0 +1,494 @@
+// The faults, each an interposer; what they have in common stands in passing.h.
+#include "tests/simulation/planted_faults.h"
+
+#include <map>
+#include <optional>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "halles/checkout/v1/checkout_internal.pb.h"
+#include "halles/inventory/v1/inventory_events.pb.h"
+#include "halles/inventory/v1/inventory_service.pb.h"
+#include "libs/base/hash.h"
+#include "libs/partition/runtime_tables.h"
+#include "services/inventory/state.h"
+#include "tests/simulation/answers_reversed.h"
+#include "tests/simulation/passing.h"
+#include "tests/simulation/world.h"
+
+namespace halles::simulation {
+namespace {
+
+using store::Row;
+
+// Reactions -------------------------------------------------------------------------------------------------------------
+
+// When a slot changes hands, the first reaction to it comes from the owner before, and is lost on the way.
+class ReactionLost : public Interposer {
+ public:
+  void Define(host::Definitions* definitions, Process* process) override {
+    for (projection::ReactionDefinition& reaction : definitions->reactions) {
+      const partition::ServiceDefinition* service = nullptr;
+      for (const auto& each : definitions->services) service = each.id == reaction.service ? &each : service;
+      std::map<std::string, std::shared_ptr<const partition::CommandDefinition>, std::less<>> commands =
+          service->commands;
+      reaction.react = [this, process, commands, id = service->id, react = reaction.react](
+                           absl::string_view payload,
+                           const partition::FactContext& context) -> absl::StatusOr<projection::Requests> {
+        ASSIGN_OR_RETURN(projection::Requests made, react(payload, context));
+        projection::Requests kept;
+        for (auto& request : made) {
+          const std::string key = commands.find(request->GetDescriptor()->full_name())->second->KeyOf(*request);
+          const SlotId target = SlotOf(id, context.tenant, key, kSlots);
+          const uint64_t term = process->world().auditor.term(target);
+          const std::tuple fact(target, context.slot, context.position, context.index);
+          if (std::exchange(terms_[target], term) < term) lost_.insert(fact);
+          if (!lost_.contains(fact)) kept.push_back(std::move(request));
+        }
+        return kept;
+      };
+    }
+  }
+
+ private:
+  std::map<SlotId, uint64_t> terms_;
+  std::set<std::tuple<SlotId, SlotId, Position, uint32_t>> lost_;
+};
+
+// Answers ---------------------------------------------------------------------------------------------------------------
+
+class AnswersAgainOutOfOrder : public Interposer {
+  const AnswersReversed reversed_;
+};
+
+// A command is answered when its record is made, not when it is durable.
+class AnsweredBeforeItIsDurable : public Interposer {
+ public:
+  void Define(host::Definitions* definitions, Process*) override {
+    WrapCommands(
+        definitions, inventory::v1::ReceiveStockRequest::descriptor()->full_name(),
+        [](std::unique_ptr<partition::Command> command) { return std::make_unique<Eager>(std::move(command)); });
+  }
+
+ private:
+  class Eager : public PassingCommand {
+   public:
+    using PassingCommand::PassingCommand;
+    absl::Status Evolve(store::Rows& rows, partition::FactContext context) override {
+      RETURN_IF_ERROR(inner().Evolve(rows, context));
+      if (!std::exchange(answered_, true)) inner().Answer({context.slot, context.position + 1});
+      return absl::OkStatus();
+    }
+    void Answer(partition::AnswerPosition position) override {
+      if (!answered_) inner().Answer(position);
+    }
+    void AnswerError(const absl::Status& status) override {
+      if (!answered_) inner().AnswerError(status);
+    }
+
+   private:
+    bool answered_ = false;
+  };
+};
+
+// A client that asks again does so under another id.
+class AskedAgainUnderAnotherId : public Interposer {
+ public:
+  std::string AskAgainAs(const std::string& request_id) override { return absl::StrCat(request_id, "-again"); }
+};
+
+// An owner that is one no more goes on answering reads from what it has.
+class StaleOwnerAnswersReads : public Interposer {
+ public:
+  Position ReadFrom(Position) override { return 0; }
+};
+
+// The log ---------------------------------------------------------------------------------------------------------------
+
+// A read that brought nothing counts as the end.
+class ClaimOnEarlyEnd : public Interposer {
+ public:
+  std::unique_ptr<eventlog::EventLog> Log(eventlog::EventLog* connection, Process*) override {
+    return std::make_unique<EarlyLog>(connection);
+  }
+
+ private:
+  class EarlyLog : public PassingLog {
+   public:
+    using PassingLog::PassingLog;
+    absl::StatusOr<std::unique_ptr<eventlog::LogReader>> NewReader(SlotId slot, Position from) override {
+      ASSIGN_OR_RETURN(std::unique_ptr<eventlog::LogReader> reader, PassingLog::NewReader(slot, from));
+      return std::make_unique<EarlyReader>(std::move(reader));
+    }
+  };
+  class EarlyReader : public eventlog::LogReader {
+   public:
+    explicit EarlyReader(std::unique_ptr<eventlog::LogReader> inner) : inner_(std::move(inner)) {}
+    absl::StatusOr<eventlog::ReadResult> Poll(const eventlog::ReadLimits& limits,
+                                              std::vector<eventlog::StoredRecord>* out) override {
+      ASSIGN_OR_RETURN(eventlog::ReadResult read, inner_->Poll(limits, out));
+      read.at_end = read.at_end || read.count == 0;
+      return read;
+    }
+    Position next() const override { return inner_->next(); }
+
+   private:
+    const std::unique_ptr<eventlog::LogReader> inner_;
+  };
+};
+
+// What is not known to have landed is appended again.
+class AppendSentAgain : public Interposer {
+ public:
+  std::unique_ptr<eventlog::EventLog> Log(eventlog::EventLog* connection, Process*) override {
+    return std::make_unique<Stubborn>(connection);
+  }
+
+ private:
+  class Stubborn : public PassingLog, private eventlog::ReportSink {
+   public:
+    using PassingLog::PassingLog;
+    void Append(SlotId slot, std::string bytes, uint64_t tag, eventlog::ReportSink* sink) override {
+      sent_[{slot, tag}] = {bytes, sink};
+      PassingLog::Append(slot, std::move(bytes), tag, this);
+    }
+    void Abandon(SlotId slot, eventlog::ReportSink*) override { PassingLog::Abandon(slot, this); }
+
+   private:
+    void OnReports(absl::Span<const eventlog::AppendReport> reports) override {
+      for (const eventlog::AppendReport& report : reports) {
+        auto sent = sent_.extract({report.slot, report.tag});
+        if (sent.empty()) continue;
+        auto& [bytes, sink] = sent.mapped();
+        if (!report.status.ok() && !absl::IsResourceExhausted(report.status))
+          PassingLog::Append(report.slot, bytes, 0, &nobody_);
+        sink->OnReports({&report, 1});
+      }
+    }
+    class Nobody : public eventlog::ReportSink {
+      void OnReports(absl::Span<const eventlog::AppendReport>) override {}
+    };
+    Nobody nobody_;
+    std::map<std::pair<SlotId, uint64_t>, std::pair<std::string, eventlog::ReportSink*>> sent_;
+  };
+};
+
+// After a reset of the connection a view takes the next event for one that it has projected.
+class ViewSkipsAfterReset : public Interposer {
+ public:
+  std::unique_ptr<eventlog::EventLog> Log(eventlog::EventLog* connection, Process*) override {
+    return std::make_unique<Watched>(connection, &reset_);
+  }
+  void Define(host::Definitions* definitions, Process*) override {
+    for (projection::ViewDefinition& view : definitions->views) {
+      for (projection::SourceProjection& source : view.sources) {
+        source.project = [this, project = source.project](store::Rows& rows, absl::string_view payload,
+                                                          const partition::FactContext& context,
+                                                          std::vector<std::string>* topics) {
+          if (reset_.erase(context.slot) > 0) return absl::OkStatus();
+          return project(rows, payload, context, topics);
+        };
+      }
+    }
+  }
+
+ private:
+  // Follows on its own beside the host.
+  class Watched : public PassingLog, private eventlog::LogListener {
+   public:
+    Watched(eventlog::EventLog* inner, std::set<SlotId>* reset) : PassingLog(inner), reset_(*reset) {}
+    std::unique_ptr<eventlog::Subscription> Follow(eventlog::FollowOptions options) override {
+      if (own_ == nullptr) own_ = PassingLog::Follow({.slots = options.slots, .listener = this});
+      return PassingLog::Follow(std::move(options));
+    }
+
+   private:
+    void OnGrowth(absl::Span<const eventlog::SlotEnd>) override {}
+    void OnReset(absl::Span<const SlotId> slots) override { reset_.insert(slots.begin(), slots.end()); }
+    std::set<SlotId>& reset_;
+    std::unique_ptr<eventlog::Subscription> own_;
+  };
+  std::set<SlotId> reset_;
+};
+
+// The disk --------------------------------------------------------------------------------------------------------------
+
+// Rows of a table are not found again once they were flushed.
+class RowsForgotten : public Interposer {
+ public:
+  explicit RowsForgotten(uint16_t table) { prefix_ = {static_cast<char>(table >> 8), static_cast<char>(table & 0xff)}; }
+  std::shared_ptr<store::DatabaseHome> Disk(std::shared_ptr<store::DatabaseHome> disk, Process*) override {
+    return std::make_shared<PassingHome>(std::move(disk),
+                                         [this](std::unique_ptr<store::Database> database, Scheduler*) {
+                                           return std::make_unique<Forgetful>(std::move(database), prefix_);
+                                         });
+  }
+
+ private:
+  class Forgetful : public PassingDatabase {
+   public:
+    Forgetful(std::unique_ptr<store::Database> inner, std::string prefix)
+        : PassingDatabase(std::move(inner)), prefix_(std::move(prefix)) {}
+    std::unique_ptr<store::BaseRows> Rows(const store::RowSpace& space) const override {
+      return std::make_unique<Hidden>(PassingDatabase::Rows(space), prefix_);
+    }
+
+   private:
+    const std::string prefix_;
+  };
+  class Hidden : public store::BaseRows {
+   public:
+    Hidden(std::unique_ptr<store::BaseRows> inner, std::string prefix)
+        : inner_(std::move(inner)), prefix_(std::move(prefix)) {}
+    absl::StatusOr<std::optional<Row>> Get(absl::string_view key) const override {
+      if (absl::StartsWith(key, prefix_)) return std::nullopt;
+      return inner_->Get(key);
+    }
+    std::unique_ptr<store::BaseCursor> Seek(absl::string_view prefix, absl::string_view start) const override {
+      return inner_->Seek(prefix, start);
+    }
+
+   private:
+    const std::unique_ptr<store::BaseRows> inner_;
+    const std::string prefix_;
+  };
+  std::string prefix_;
+};
+
+// A flush reaches the disk in two parts, one some time before the other: cursors first, or rows.
+class FlushInTwoParts : public Interposer {
+ public:
+  explicit FlushInTwoParts(bool cursors_first) : cursors_first_(cursors_first) {}
+  std::shared_ptr<store::DatabaseHome> Disk(std::shared_ptr<store::DatabaseHome> disk, Process*) override {
+    return std::make_shared<PassingHome>(
+        std::move(disk), [this](std::unique_ptr<store::Database> database, Scheduler* scheduler) {
+          return std::make_unique<TwoParts>(std::move(database), scheduler, cursors_first_);
+        });
+  }
+
+ private:
+  class TwoParts : public PassingDatabase {
+   public:
+    TwoParts(std::unique_ptr<store::Database> inner, Scheduler* scheduler, bool cursors_first)
+        : PassingDatabase(std::move(inner)), cursors_first_(cursors_first), queue_(scheduler->NewQueue("parts")) {}
+    void WriteAsync(Fill fill, BeforeIngest before_ingest, Done done) override {
+      auto draft = std::make_shared<NotedDraft>(&inner());
+      absl::Status filled = fill(*draft);
+      if (filled.ok()) filled = before_ingest();
+      if (filled.ok()) filled = draft->WritePart(/*cursors=*/cursors_first_);
+      if (!filled.ok()) return done(filled);
+      queue_->PostAfter(absl::Milliseconds(100), [this, draft, done = std::move(done)]() mutable {
+        done(draft->WritePart(/*cursors=*/!cursors_first_));
+      });
+    }
+
+   private:
+    const bool cursors_first_;
+    const std::unique_ptr<TaskQueue> queue_;
+  };
+  const bool cursors_first_;
+};
+
+// The disk says that it has stored what it has not.
+class DiskLies : public Interposer {
+ public:
+  std::shared_ptr<store::DatabaseHome> Disk(std::shared_ptr<store::DatabaseHome> disk, Process*) override {
+    return std::make_shared<PassingHome>(std::move(disk), [](std::unique_ptr<store::Database> database, Scheduler*) {
+      return std::make_unique<Lying>(std::move(database));
+    });
+  }
+
+ private:
+  class Lying : public PassingDatabase {
+   public:
+    using PassingDatabase::PassingDatabase;
+    void WriteAsync(Fill fill, BeforeIngest before_ingest, Done done) override {
+      NotedDraft draft(&inner());
+      absl::Status filled = fill(draft);
+      if (filled.ok()) filled = before_ingest();
+      if (filled.ok() && ++writes_ % 2 == 1) filled = draft.WriteAll();
+      done(filled);
+    }
+
+   private:
+    uint64_t writes_ = 0;
+  };
+};
+
+// Time ------------------------------------------------------------------------------------------------------------------
+
+class ClockFollowsWall : public Interposer {
+ public:
+  std::unique_ptr<Scheduler> Machine(Scheduler* machine, Process*) override {
+    return std::make_unique<WallMachine>(machine);
+  }
+
+ private:
+  class WallMachine : public PassingScheduler, private Clock {
+   public:
+    explicit WallMachine(Scheduler* inner)
+        : PassingScheduler(inner), offset_(inner->clock().MonotonicMicros() - inner->clock().Wall()) {}
+    const Clock& clock() const override { return *this; }
+
+   private:
+    UnixMicros Wall() const override { return inner().clock().Wall(); }
+    int64_t MonotonicMicros() const override { return inner().clock().Wall() + offset_; }
+    const int64_t offset_;
+  };
+};
+
+// Half of all wake-ups that are a second or more away never come.
+class WakeUpLost : public Interposer {
+ public:
+  std::unique_ptr<Scheduler> Machine(Scheduler* machine, Process*) override {
+    return std::make_unique<Sleepy>(machine);
+  }
+
+ private:
+  class Sleepy : public PassingScheduler {
+   public:
+    using PassingScheduler::PassingScheduler;
+    std::unique_ptr<TaskQueue> NewQueue(std::string name, QueuePriority priority) override {
+      return std::make_unique<SleepyQueue>(inner().NewQueue(std::move(name), priority));
+    }
+  };
+  class SleepyQueue : public TaskQueue {
+   public:
+    explicit SleepyQueue(std::unique_ptr<TaskQueue> inner) : inner_(std::move(inner)) {}
+    void Post(Task task) override { inner_->Post(std::move(task)); }
+    void PostAfter(absl::Duration delay, Task task) override {
+      if (delay >= absl::Seconds(1) && ++late_ % 2 == 0) return;
+      inner_->PostAfter(delay, std::move(task));
+    }
+    void Stop() override { inner_->Stop(); }
+
+   private:
+    const std::unique_ptr<TaskQueue> inner_;
+    uint64_t late_ = 0;
+  };
+};
+
+// Rules and folds -------------------------------------------------------------------------------------------------------
+
+// Stock is decided on levels as they were seen first.
+class OversoldOnStaleState : public Interposer {
+ public:
+  void Define(host::Definitions* definitions, Process*) override {
+    seen_.clear();
+    WrapCommands(definitions, inventory::v1::ReserveStockRequest::descriptor()->full_name(),
+                 [this](std::unique_ptr<partition::Command> command) {
+                   return std::make_unique<Stale>(std::move(command), &seen_);
+                 });
+  }
+
+ private:
+  using Seen = std::map<std::string, std::optional<Row>, std::less<>>;
+  class Stale : public PassingCommand {
+   public:
+    Stale(std::unique_ptr<partition::Command> inner, Seen* seen) : PassingCommand(std::move(inner)), seen_(*seen) {}
+    absl::StatusOr<bool> Decide(const store::RowReader& state, const partition::CommandContext& context) override {
+      return inner().Decide(Remembering(&state, &seen_), context);
+    }
+
+   private:
+    Seen& seen_;
+  };
+  class Remembering : public store::RowReader {
+   public:
+    Remembering(const store::RowReader* inner, Seen* seen) : inner_(*inner), seen_(*seen) {}
+    std::optional<Row> Get(absl::string_view key) const override {
+      constexpr char kLevelsPrefix[] = {0, static_cast<char>(inventory::kLevels.id())};
+      if (!absl::StartsWith(key, absl::string_view(kLevelsPrefix, 2))) return inner_.Get(key);
+      const auto known = seen_.find(key);
+      return known != seen_.end() ? known->second : seen_.emplace(key, inner_.Get(key)).first->second;
+    }
+    void Scan(absl::string_view prefix, absl::string_view start, Visit visit) const override {
+      inner_.Scan(prefix, start, visit);
+    }
+    absl::Status status() const override { return inner_.status(); }
+    void Fail(absl::Status status) const override { inner_.Fail(std::move(status)); }
+
+   private:
+    const store::RowReader& inner_;
+    Seen& seen_;
+  };
+  Seen seen_;
+};
+
+// The second process runs a build that does not know what the release of a hold is.
+class FoldOfOneProcessDiffers : public Interposer {
+ public:
+  void Define(host::Definitions* definitions, Process* process) override {
+    if (process != process->world().processes[1].get()) return;
+    for (partition::ServiceDefinition& service : definitions->services) {
+      if (service.id != ServiceId::kInventory) continue;
+      for (partition::AggregateDefinition& aggregate : service.aggregates) {
+        aggregate.evolve = [evolve = aggregate.evolve](store::Rows& rows, absl::string_view payload,
+                                                       const partition::FactContext& context) {
+          if (projection::FirstFieldOf(payload) == inventory::v1::StockEvent::kHoldReleasedFieldNumber) {
+            return absl::OkStatus();
+          }
+          return evolve(rows, payload, context);
+        };
+      }
+    }
+  }
+};
+
+// Calls -----------------------------------------------------------------------------------------------------------------
+
+// Something happens to every call of a method, or to some.
+class CallsGoWrong : public Interposer {
+ public:
+  CallsGoWrong(std::string method, CallFate fate, uint64_t one_in)
+      : method_(std::move(method)), fate_(fate), one_in_(one_in) {}
+  CallFate OnCall(const partition::OutgoingCall& call, Process*) override {
+    if (call.method != method_) return CallFate::kTravels;
+    // All copies of a call have one fate.
+    return Hash128Of(call.request_id, "").lo % one_in_ == 0 ? fate_ : CallFate::kTravels;
+  }
+
+ private:
+  const std::string method_;
+  const CallFate fate_;
+  const uint64_t one_in_;
+};
+
+template <typename Fault, typename... Args>
+PlantedFault Plant(std::string name, Args... args) {
+  return {std::move(name), [args...] { return std::make_unique<Fault>(args...); }};
+}
+
+}  // namespace
+
+std::vector<PlantedFault> PlantedFaults() {
+  const std::string& number = checkout::v1::AssignOrderNumberRequest::descriptor()->full_name();
+  const std::string& cancel = inventory::v1::CancelReservationRequest::descriptor()->full_name();
+  return {
+      Plant<ReactionLost>("ReactionLostBetweenInstances"),
+      Plant<AnswersAgainOutOfOrder>("AnswersDecidedAgainOutOfOrder"),
+      Plant<ClaimOnEarlyEnd>("ClaimOnAnEarlyEnd"),
+      Plant<AppendSentAgain>("AppendSentAgainAfterAnUnknownFate"),
+      Plant<AskedAgainUnderAnotherId>("AskedAgainUnderAnotherId"),
+      Plant<AnsweredBeforeItIsDurable>("AnsweredBeforeItIsDurable"),
+      Plant<StaleOwnerAnswersReads>("StaleOwnerAnswersReads"),
+      Plant<RowsForgotten>("RecordedAnswersForgotten", partition::kDedupe.id()),
+      Plant<RowsForgotten>("ReactionCursorsForgotten", partition::kReactionCursors.id()),
+      Plant<FlushInTwoParts>("CursorsStoredBeforeRows", true),
+      Plant<FlushInTwoParts>("RowsStoredBeforeCursors", false),
+      Plant<DiskLies>("DiskLosesWhatItStored"),
+      Plant<ViewSkipsAfterReset>("ViewSkipsAnEventAfterAReset"),
+      Plant<ClockFollowsWall>("ClockFollowsTheWall"),
+      Plant<WakeUpLost>("WakeUpLost"),
+      Plant<OversoldOnStaleState>("OversoldOnStaleState"),
+      Plant<FoldOfOneProcessDiffers>("FoldOfOneProcessDiffers"),
+      Plant<CallsGoWrong>("HoldNotReleasedByCompensation", cancel, CallFate::kSwallowed, uint64_t{1}),
+      Plant<CallsGoWrong>("OutcomeOfACallLost", number, CallFate::kNeverAnswered, uint64_t{64}),
+      Plant<CallsGoWrong>("UnknownOutcomeTakenForARefusal", number, CallFate::kRefused, uint64_t{3}),
+  };
+}
+
+}  // namespace halles::simulation

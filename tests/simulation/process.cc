@@ -1,0 +1,266 @@
+// Puts a host onto its disk, its connection and its machine, and watches what it appends, calls and answers.
+#include "tests/simulation/process.h"
+
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "libs/base/hash.h"
+#include "libs/base/status.h"
+#include "libs/eventlog/record.h"
+#include "services/halles/all_services.h"
+#include "tests/simulation/world.h"
+
+namespace halles::simulation {
+
+std::unique_ptr<eventlog::EventLog> Interposer::Log(eventlog::EventLog*, Process*) { return nullptr; }
+std::shared_ptr<store::DatabaseHome> Interposer::Disk(std::shared_ptr<store::DatabaseHome> disk, Process*) {
+  return disk;
+}
+std::unique_ptr<Scheduler> Interposer::Machine(Scheduler*, Process*) { return nullptr; }
+void Interposer::Define(host::Definitions*, Process*) {}
+CallFate Interposer::OnCall(const partition::OutgoingCall&, Process*) { return CallFate::kTravels; }
+
+// Watches what the process appends: a claim is for a term that came after the process began to read, and no record is
+// handed over twice unless the log refused it.
+class Process::ObservedLog : public eventlog::EventLog, private eventlog::ReportSink {
+ public:
+  ObservedLog(eventlog::EventLog* inner, Process* process) : inner_(*inner), process_(*process) {
+    World& world = process_.world_;
+    world.auditor.CatchUp();
+    for (const SlotId slot : world.auditor.slots()) terms_at_start_[slot] = world.auditor.term(slot);
+  }
+
+  const eventlog::LogIdentity& identity() const override { return inner_.identity(); }
+  void Append(SlotId slot, std::string bytes, uint64_t tag, eventlog::ReportSink* sink) override {
+    Findings& findings = process_.world_.findings;
+    const eventlog::RecordHeader header = eventlog::ParseRecord(bytes).header;
+    const Hash128 hash = Hash128Of(slot.ToString(), bytes);
+    if (header.kind == eventlog::RecordKind::kClaim && header.term <= terms_at_start_[slot]) {
+      findings.Add("I1", absl::StrCat(process_.name(), " claims term ", header.term, " of ", slot.ToString(),
+                                      ", which was over before it began to read"));
+    }
+    if (!appended_.insert(hash).second) {
+      findings.Add("I2", absl::StrCat(process_.name(), " appends record ", header.sequence, " of term ", header.term,
+                                      " of ", slot.ToString(), " again"));
+    }
+    under_way_[{slot, tag}] = {hash, sink};
+    inner_.Append(slot, std::move(bytes), tag, this);
+  }
+  void Abandon(SlotId slot, eventlog::ReportSink*) override { inner_.Abandon(slot, this); }
+  absl::StatusOr<Position> End(SlotId slot) override { return inner_.End(slot); }
+  absl::StatusOr<std::unique_ptr<eventlog::LogReader>> NewReader(SlotId slot, Position from) override {
+    return inner_.NewReader(slot, from);
+  }
+  std::unique_ptr<eventlog::Subscription> Follow(eventlog::FollowOptions options) override {
+    return inner_.Follow(std::move(options));
+  }
+
+ private:
+  void OnReports(absl::Span<const eventlog::AppendReport> reports) override {
+    for (const eventlog::AppendReport& report : reports) {
+      const auto append = under_way_.extract({report.slot, report.tag});
+      if (append.empty()) continue;
+      const auto& [hash, sink] = append.mapped();
+      if (absl::IsResourceExhausted(report.status)) appended_.erase(hash);
+      sink->OnReports({&report, 1});
+    }
+  }
+
+  eventlog::EventLog& inner_;
+  Process& process_;
+  std::map<SlotId, uint64_t> terms_at_start_;
+  std::set<Hash128> appended_;
+  std::map<std::pair<SlotId, uint64_t>, std::pair<Hash128, eventlog::ReportSink*>> under_way_;  // by tag
+};
+
+// Carries calls to whoever owns their target: late, lost or doubled.
+class Process::Wire : public partition::Calls {
+ public:
+  explicit Wire(Process* from) : from_(*from), life_(from->life()) {}
+
+  void Call(partition::OutgoingCall call, const partition::Command::Envelope& from, partition::CallDone done) override {
+    World& world = from_.world_;
+    CheckRecorded(from);
+    partition::Command::Envelope envelope;
+    envelope.tenant = from.tenant;
+    envelope.actor = from.actor;
+    const CallFate fate = world.interposer == nullptr ? CallFate::kTravels : world.interposer->OnCall(call, &from_);
+    if (fate == CallFate::kSwallowed) return done(std::string(), {});
+    for (uint64_t copies = world.Chance(20) ? world.random.Uniform(3) : 1; copies > 0; --copies) {
+      const absl::Duration delay = world.random.Uniform(64) == 0
+                                       ? absl::Seconds(static_cast<int64_t>(world.random.Uniform(15)))
+                                       : absl::Microseconds(static_cast<int64_t>(world.random.Uniform(2'000)));
+      world.network->PostAfter(delay, [world = &world, from = &from_, life = life_, call, envelope, done, fate] {
+        Process* target = world->OwnerOf(SlotOf(call.service, envelope.tenant, call.aggregate_key, kSlots));
+        if (target == nullptr) return;
+        target->runtime().Call(
+            call, envelope,
+            [world, from, life, done, fate](absl::StatusOr<std::string> response, partition::AnswerPosition position) {
+              // The answer to a process that is gone reaches nobody.
+              if (!from->alive() || from->life() != life) return;
+              switch (fate) {
+                case CallFate::kTravels:
+                  if (!world->Chance(50)) done(std::move(response), position);
+                  return;
+                case CallFate::kRefused:
+                  return done(absl::FailedPreconditionError("refused"), {});
+                case CallFate::kSwallowed:
+                case CallFate::kNeverAnswered:
+                  return;
+              }
+            });
+      });
+    }
+  }
+
+ private:
+  // A call leaves after the record that asks for it is durable (I20), as far as its request id tells which that is.
+  void CheckRecorded(const partition::Command::Envelope& from) {
+    if (from.request_id.empty()) return;
+    const SlotId slot = SlotOf(ServiceId::kCheckout, from.tenant, from.aggregate.key, kSlots);
+    if (from_.world_.auditor.IsRecorded(slot, from.aggregate, from.request_id)) return;
+    from_.world_.findings.Add(
+        "I20", absl::StrCat(from_.name(), " calls for ", from.aggregate.key, " before that is recorded"));
+  }
+
+  Process& from_;
+  const uint64_t life_;
+};
+
+Process::Process(World* world, int number) : world_(*world), number_(number), disk_(absl::StrCat("disk ", number)) {}
+Process::~Process() { Kill(); }
+
+std::string Process::name() const { return absl::StrCat("process ", number_, ", life ", life_); }
+
+void Process::Start(partition::SlotRole role) {
+  ++life_;
+  handed_in_.clear();
+  told_.clear();
+  const uint64_t seed = world_.random.Next64();
+  node_ = std::make_unique<testing::VirtualScheduler::Node>(&world_.scheduler);
+  const int64_t wall_offset = static_cast<int64_t>(world_.random.Uniform(2'000'000)) - 1'000'000;
+  node_->JumpWall(wall_offset);
+  world_.auditor.OnStart(name(), wall_offset);
+  random_ = std::make_unique<SeededRandom>(seed);
+  connection_ =
+      std::make_unique<eventlog::MemoryConnection>(&world_.log, world_.network.get(), node_.get(), seed, world_.faults);
+  observed_ = std::make_unique<ObservedLog>(connection_.get(), this);
+  wire_ = std::make_unique<Wire>(this);
+  host::HostOptions options;
+  options.definitions = program::AllServices();
+  if (world_.interposer != nullptr) {
+    interposed_ = world_.interposer->Log(observed_.get(), this);
+    machine_ = world_.interposer->Machine(node_.get(), this);
+    world_.interposer->Define(&options.definitions, this);
+  }
+  Scheduler* machine = machine_ != nullptr ? machine_.get() : node_.get();
+  options.log = interposed_ != nullptr ? interposed_.get() : observed_.get();
+  options.open_store = [this, machine]() -> absl::StatusOr<std::unique_ptr<store::Store>> {
+    ASSIGN_OR_RETURN(std::shared_ptr<store::DatabaseHome> home, disk_.Open());
+    if (world_.interposer != nullptr) home = world_.interposer->Disk(std::move(home), this);
+    store::StoreOptions store_options;
+    store_options.flush_bytes = size_t{256} << 10;
+    store_options.flush_log_bytes = size_t{128} << 10;
+    store_options.key_filter_bytes = 1 << 16;
+    store_options.block_cache_bytes = 1 << 20;
+    store_options.scheduler = machine;
+    return store::Store::OpenOn(home, world_.log.identity().install, store_options);
+  };
+  options.scheduler = machine;
+  options.random = random_.get();
+  options.request_key = "key";
+  options.identifier_keys = world_.identifier_keys;
+  options.address = name();
+  options.executors = 2;
+  options.role = role;
+  options.calls = wire_.get();
+  auto host = host::Host::Open(std::move(options));
+  if (!host.ok()) {
+    // A disk that fails while it is opened ends the process; somebody starts it again.
+    if (host.status().code() != absl::StatusCode::kUnavailable) {
+      world_.findings.Add("I5", absl::StrCat(name(), " cannot open what it stored: ", host.status().message()));
+    }
+    End();
+    return;
+  }
+  host_ = *std::move(host);
+  const absl::Status open = host_->With([this](host::Serving& serving) {
+    runtime_ = serving.runtime.get();
+    store_ = serving.store.get();
+  });
+  EXPECT_TRUE(open.ok()) << open;
+  CheckStored();
+}
+
+void Process::Kill() {
+  if (alive()) End();
+}
+
+void Process::End() {
+  node_->Kill();
+  runtime_ = nullptr;
+  store_ = nullptr;
+  host_.reset();
+  interposed_.reset();
+  observed_.reset();
+  connection_.reset();
+  wire_.reset();
+  random_.reset();
+  machine_.reset();
+  node_.reset();
+}
+
+void Process::Submit(const partition::RegisteredCommand& registered, const std::string& key,
+                     google::protobuf::Message&& request, Reply reply) {
+  const SlotId slot = SlotOf(registered.service, "", key, kSlots);
+  const uint64_t number = ++handed_in_[slot];
+  runtime_->Submit(registered, key, std::move(request), {},
+                   [this, slot, number, life = life_, reply = std::move(reply)](
+                       absl::StatusOr<google::protobuf::Message*> response, partition::AnswerPosition at) {
+                     const absl::Status& status = response.status();
+                     if (status.ok() || absl::IsFailedPrecondition(status)) {
+                       // Decided: what was handed in before was told before.
+                       uint64_t& told = told_[slot];
+                       if (number < told && life == life_) {
+                         world_.findings.Add("I6", absl::StrCat(name(), " answers command ", number, " to ",
+                                                                slot.ToString(), " after command ", told));
+                       }
+                       told = std::max(told, number);
+                     } else if (absl::IsInternal(status) || absl::IsDataLoss(status)) {
+                       world_.findings.Add("I9", absl::StrCat(name(), ": ", status.message()));
+                     }
+                     reply(std::move(response), at);
+                   });
+}
+
+std::vector<projection::SourceState> Process::SourceStates() {
+  std::vector<projection::SourceState> states;
+  const absl::Status open = host_->With([&states](host::Serving& serving) { states = serving.pool->States(); });
+  EXPECT_TRUE(open.ok()) << open;
+  return states;
+}
+
+void Process::FlushAndCheck() {
+  store_->FlushAsync([this, life = life_](const absl::Status& status) {
+    if (status.ok() && alive() && life == life_) CheckStored();
+  });
+}
+
+void Process::CheckStored() {
+  // A disk that does not answer is asked another time.
+  absl::StatusOr<std::unique_ptr<store::Snapshot>> snapshot = store_->TakeSnapshot();
+  if (!snapshot.ok()) return;
+  absl::StatusOr<std::map<store::FoldId, store::Digest>> computed = (*snapshot)->Recompute();
+  if (!computed.ok()) return;
+  for (const auto& [fold, meta] : (*snapshot)->folds()) {
+    world_.auditor.CheckStored(fold, meta, **snapshot, name());
+    if ((*computed)[fold] != meta.digest) {
+      world_.findings.Add("I14",
+                          absl::StrCat(name(), ": the rows of ", fold.ToString(), " are not those of its digest"));
+    }
+  }
+}
+
+}  // namespace halles::simulation
