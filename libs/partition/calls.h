@@ -27,6 +27,10 @@ class Calls {
   virtual void Call(OutgoingCall call, const Command::Envelope& from, CallDone done) = 0;
 };
 
+// Whether a later try of the same request mends the failure by itself. Anything else says that a service's rules and what
+// was asked of it do not fit: it is shown to operators.
+bool MendsItself(const absl::Status& status);
+
 // What the answer to a call is to its caller.
 CallOutcome OutcomeOf(absl::StatusOr<std::string> response, AnswerPosition position);
 

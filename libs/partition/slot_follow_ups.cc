@@ -10,15 +10,11 @@
 #include "libs/telemetry/log.h"
 
 namespace halles::partition {
-namespace {
 
-// What a later try mends by itself; anything else says that a service's rules and what it asked for do not fit.
 bool MendsItself(const absl::Status& status) {
   return status.code() == absl::StatusCode::kUnavailable || status.code() == absl::StatusCode::kResourceExhausted ||
          status.code() == absl::StatusCode::kDeadlineExceeded;
 }
-
-}  // namespace
 
 CallOutcome OutcomeOf(absl::StatusOr<std::string> response, AnswerPosition position) {
   CallOutcome outcome;

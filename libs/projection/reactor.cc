@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/backoff.h"
 #include "libs/base/status.h"
+#include "libs/partition/calls.h"
 #include "libs/partition/runtime_tables.h"
 #include "libs/projection/source_reader.h"
 #include "libs/telemetry/log.h"
@@ -184,7 +185,10 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
     return taken;
   }
 
-  void OnStopped(const absl::Status& why) override { reactor_.NoteStopped(target_.slot, source_.slot(), why); }
+  void OnStopped(const absl::Status& why) override {
+    fails_ = false;  // what is recorded yet does not let it go on
+    reactor_.NoteStopped(target_.slot, source_.slot(), why);
+  }
 
   // Nothing of it that waits for its turn is decided any more.
   void End() { sequence_->Break(); }
@@ -198,7 +202,10 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
     }
     // Without anything under way its own cursor counts: it has passed records that led to nothing.
     if (steps_.empty() && !failed_) resume_ = cursor_;
-    if (resume_.next > before) backoff_.Reset();
+    if (resume_.next > before) {
+      backoff_.Reset();
+      if (std::exchange(fails_, false)) reactor_.ClearError(target_.slot, source_.slot());
+    }
     reactor_.OnReached(target_, epoch_, source_.slot(), resume_);
   }
 
@@ -264,6 +271,10 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
                         {"reason", ReasonOf(status)}});
       }
       failed_ = true;
+      if (!partition::MendsItself(status)) {
+        fails_ = true;
+        reactor_.NoteError(target_.slot, source_.slot(), status);
+      }
     } else {
       if (hash.has_value()) target_.NoteRecorded(*hash);
       for (Step& step : steps_) {
@@ -299,6 +310,7 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
   std::deque<Step> steps_;
   size_t open_ = 0;
   bool failed_ = false;  // waits until all are answered, and for its time
+  bool fails_ = false;   // so that no later try mends it: an error of it is shown
   // One per try. Shared with the commands.
   std::shared_ptr<partition::CommandSequence> sequence_ = std::make_shared<partition::CommandSequence>();
   Backoff backoff_;
@@ -318,6 +330,7 @@ void Reactor::Source::EndLine(Target& target, uint64_t epoch) {
     line->second->End();
     follower_.Remove(line->second.get());
     lines_.erase(line);
+    reactor_.ClearError(target.slot, slot());
   }
   if (target.epoch.load(std::memory_order_acquire) != epoch) return;  // it is owned here again
   target.covered.at(slot()).store(kElsewhere, std::memory_order_release);
@@ -539,8 +552,20 @@ void Reactor::NoteStopped(SlotId target, SlotId source, const absl::Status& why)
                   {"source", source.ToString()},
                   {"why", why.message()},
                   {"reason", ReasonOf(why)}});
+  NoteError(target, source, why);
+}
+
+void Reactor::NoteError(SlotId target, SlotId source, const absl::Status& why) {
   MutexLock lock(&errors_mutex_);
-  errors_[source] = WithContext(why, absl::StrCat(name_, " in ", target.ToString()));
+  errors_[source][target] = WithContext(why, absl::StrCat(name_, " in ", target.ToString()));
+}
+
+void Reactor::ClearError(SlotId target, SlotId source) {
+  MutexLock lock(&errors_mutex_);
+  const auto errors = errors_.find(source);
+  if (errors == errors_.end()) return;
+  errors->second.erase(target);
+  if (errors->second.empty()) errors_.erase(errors);
 }
 
 std::vector<SourceState> Reactor::States() const {
@@ -548,7 +573,7 @@ std::vector<SourceState> Reactor::States() const {
   MutexLock lock(&errors_mutex_);
   for (const auto& [slot, unused] : sources_) {
     const auto error = errors_.find(slot);
-    states.push_back({slot, reached(slot), error == errors_.end() ? absl::OkStatus() : error->second});
+    states.push_back({slot, reached(slot), error == errors_.end() ? absl::OkStatus() : error->second.begin()->second});
   }
   return states;
 }

@@ -53,7 +53,8 @@ inline constexpr size_t kRecordedRequestsMax = 65'536;
 //     fail too, on the target's queue, before anything can be recorded in its place. All are made again, from the first
 //     that is not known to be recorded, when the last answer of the failed try has come.
 // A refused reaction is a record without events. Whatever else is wrong with one (overload, a lost record, a decision
-// that cannot be evolved) is a failure, and it is tried again after a pause that grows.
+// that cannot be evolved) is a failure, and it is tried again after a pause that grows. One that no later try mends
+// (partition::MendsItself) is shown by States until it is recorded.
 //
 // Thread safety: all methods may be called from any thread, except where they say otherwise.
 // Lifetime: the log outlives it. Shards and runtime are stopped, in this order, before it is destroyed: the runtime
@@ -92,7 +93,7 @@ class Reactor {
   // Answers who waits with UNAVAILABLE.
   void Close();
 
-  // Of each source slot whose reactions stopped in a target slot, why.
+  // Of each source slot whose reactions stopped in a target slot, or fail there again and again, why.
   std::vector<SourceState> States() const ABSL_LOCKS_EXCLUDED(errors_mutex_);
 
  private:
@@ -114,6 +115,8 @@ class Reactor {
   // Goes on with the first of the targets from `index` on that is not owned here and has not come there.
   void AwaitStandbys(size_t index, Position from, TokenPositions positions, MonotonicMicros deadline, Extended done);
   void NoteStopped(SlotId target, SlotId source, const absl::Status& why) ABSL_LOCKS_EXCLUDED(errors_mutex_);
+  void NoteError(SlotId target, SlotId source, const absl::Status& why) ABSL_LOCKS_EXCLUDED(errors_mutex_);
+  void ClearError(SlotId target, SlotId source) ABSL_LOCKS_EXCLUDED(errors_mutex_);
 
   const ServiceId service_;
   const std::string name_;
@@ -128,7 +131,7 @@ class Reactor {
   std::map<SlotId, std::unique_ptr<Source>> sources_;  // immutable after Start
 
   mutable Mutex errors_mutex_;
-  std::map<SlotId, absl::Status> errors_ ABSL_GUARDED_BY(errors_mutex_);
+  std::map<SlotId, std::map<SlotId, absl::Status>> errors_ ABSL_GUARDED_BY(errors_mutex_);  // by source and target
 };
 
 }  // namespace halles::projection

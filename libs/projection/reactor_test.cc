@@ -22,10 +22,11 @@ std::vector<AddRequest> ReactThriceAndCount(const CounterEvent& event, const par
   return ReactThrice(event, context);
 }
 
-// Five is copied as what nobody can evolve.
+// Five is copied as what nobody can evolve, until that is mended.
+bool mended = false;
 std::vector<AddRequest> ReactBadlyToFive(const CounterEvent& event, const partition::FactContext&) {
   ++reacted;
-  return {Copy("all", event.amount() == 5 ? partition::counter::kNotEvolvable : event.amount())};
+  return {Copy("all", event.amount() == 5 && !mended ? partition::counter::kNotEvolvable : event.amount())};
 }
 
 class ReactorTest : public ProjectionTest {
@@ -250,6 +251,7 @@ TEST_F(FailedReaction, OfARefusedAppendIsNotOvertaken) {
 TEST_F(FailedReaction, ThatCannotBeEvolvedHoldsBackThoseBehindIt) {
   React({Reacts(&ReactBadlyToFive)});
   reacted = 0;
+  mended = false;
   AddSome(a_, 2);
   AddSome(a_, 1, 5);
   AddSome(a_, 2);
@@ -261,6 +263,33 @@ TEST_F(FailedReaction, ThatCannotBeEvolvedHoldsBackThoseBehindIt) {
   EXPECT_GE(reacted, 5 + 2 * 3);
   EXPECT_EQ(Target().additions(), 2u);
   EXPECT_EQ(a_.reactor().reached(kFirstSlot), End() - 3);
+}
+
+TEST_F(FailedReaction, IsShownWhileNoTryMendsIt) {
+  React({Reacts(&ReactBadlyToFive)});
+  mended = false;
+  AddSome(a_, 1, 5);
+  for (int i = 0; i < 10; ++i) TimePasses(kWhileMicros);
+  const auto reason = [this](SlotId source) {
+    for (const SourceState& state : a_.reactor().States()) {
+      if (state.source == source) return ReasonOf(state.error);
+    }
+    return std::string("no such source");
+  };
+  EXPECT_EQ(reason(kFirstSlot), "NOT_EVOLVABLE");
+  EXPECT_EQ(reason(kOtherSlot), "");
+  mended = true;
+  Settle(a_);
+  EXPECT_EQ(reason(kFirstSlot), "");
+  EXPECT_EQ(Target().additions(), 1u);
+}
+
+TEST_F(FailedReaction, IsNotShownWhenTimeMendsIt) {
+  React();
+  AddSome(a_, 1);
+  ASSERT_TRUE(log_.Refuse(UnderWay().front()).ok());
+  Quiesce();
+  for (const SourceState& state : a_.reactor().States()) EXPECT_TRUE(state.error.ok()) << state.error;
 }
 
 TEST_F(RefusedReaction, IsRecordedWithoutEventsAndNotTriedAgain) {
