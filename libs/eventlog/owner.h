@@ -36,7 +36,8 @@ struct Effect {
     // The proposal `tag` is in the log at `position` and accepted. In the order of the proposals. Make it visible, reply.
     kConfirmed,
     // The proposal `tag` can never be accepted. Reply with `status`: UNAVAILABLE (NOT_ACCEPTED), or RESOURCE_EXHAUSTED
-    // when the log refused it. Always all that is in flight behind it too: the in-flight state falls back to what was confirmed before.
+    // when the log refused it. Always all that is in flight behind it too: the in-flight state falls back to what was
+    // confirmed before.
     kLost,
     // The answer `tag` (a ticket) may leave.
     kAnswerReady,

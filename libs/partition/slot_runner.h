@@ -18,7 +18,8 @@
 //  any --> STOPPED: the log is damaged, cut or forked, needs a newer build, or holds a fact that cannot be evolved.
 //
 // FOLLOWING folds what others write and answers reads. Only SERVING decides; commands that come before wait for it until
-// their deadline, unless the slot merely follows or the log refuses its claim. Errors that pass (IsPassing) lead to a pause and another try, never to STOPPED.
+// their deadline, unless the slot merely follows or the log refuses its claim. Errors that pass (IsPassing) lead to a pause
+// and another try, never to STOPPED.
 #ifndef HALLES_LIBS_PARTITION_SLOT_RUNNER_H_
 #define HALLES_LIBS_PARTITION_SLOT_RUNNER_H_
 

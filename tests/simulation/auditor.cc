@@ -110,7 +110,7 @@ void DigestedRows::Delete(absl::string_view key) {
 Auditor::Auditor(eventlog::MemoryLog* log, const testing::VirtualScheduler* scheduler, Findings* findings)
     : log_(*log), scheduler_(*scheduler), findings_(*findings), definitions_(program::AllServices()) {
   for (const partition::ServiceDefinition& service : definitions_.services) {
-    for (uint16_t number = 0; number < log_.identity().slots_per_service; ++number) {
+    for (uint16_t number = 0; number < log_.identity().slots.of(service.id); ++number) {
       const SlotId id{service.id, number};
       Slot& slot = slots_[id];
       slot_list_.push_back(id);
@@ -350,7 +350,7 @@ void Auditor::ExpectReactions(SlotId id, const projection::SourceRecord& record)
         }
         for (const auto& request : *requests) {
           const std::string key = service.FindCommand(request->GetDescriptor()->full_name())->KeyOf(*request);
-          const SlotId target = SlotOf(service.id, record.tenant, key, log_.identity().slots_per_service);
+          const SlotId target = SlotOf(service.id, record.tenant, key, log_.identity().slots.of(service.id));
           slots_.at(target).due[id].push_back({record.position, numbers[target]++, reaction.once_is_enough});
         }
       }

@@ -20,7 +20,7 @@ constexpr UnixMicros kTimerPatience = int64_t{60} * 1'000'000;
 }  // namespace
 
 bool Auditor::IsCertainOrder(const std::string& order) const {
-  const SlotId id = SlotOf(ServiceId::kCheckout, "", order, log_.identity().slots_per_service);
+  const SlotId id = SlotOf(ServiceId::kCheckout, "", order, log_.identity().slots.of(ServiceId::kCheckout));
   const auto row = checkout::order::kOrders.Get(slots_.at(id).rows, {OrderId::FromString(order)});
   return row.has_value() && checkout::order::IsCertain(row->state());
 }
@@ -88,7 +88,8 @@ void Auditor::CheckNumbersAtRest(const std::map<std::string, std::map<std::strin
         slot.rows, [&](const auto& key, const checkout::rows::NumberRow& row, Position) {
           ++counts[key.site.ToString()];
           // An exchange gets a number too: its document is no order.
-          const SlotId home = SlotOf(ServiceId::kCheckout, "", key.document, log_.identity().slots_per_service);
+          const SlotId home =
+              SlotOf(ServiceId::kCheckout, "", key.document, log_.identity().slots.of(ServiceId::kCheckout));
           const OrderId order = OrderId::FromString(key.document);
           if (!checkout::order::kOrders.Get(slots_.at(home).rows, {order}).has_value()) return true;
           const auto site = documents.find(key.site.ToString());

@@ -21,7 +21,7 @@ constexpr uint64_t kTroubleEvery = 1'000;
 eventlog::LogIdentity Identity() {
   InstallId::Bytes install{};
   install[0] = 5;
-  return {.install = InstallId::FromBytes(install), .slots_per_service = kSlots};
+  return {.install = InstallId::FromBytes(install), .slots = SlotCounts(kSlots)};
 }
 
 }  // namespace
