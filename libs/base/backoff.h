@@ -1,4 +1,4 @@
-// How long to wait before the next try of something that failed for a passing reason.
+// Delays between retries after a transient error.
 #ifndef HALLES_LIBS_BASE_BACKOFF_H_
 #define HALLES_LIBS_BASE_BACKOFF_H_
 
@@ -9,12 +9,12 @@
 
 namespace halles {
 
-// Delays that double from `min` to `max`. Each is drawn from the upper half of its step, so that those who failed together
-// do not try again together. It does not wait: hand the delay to a TaskQueue.
+// Delays that double from `min` to `max`. Each delay is drawn from the upper half of its step, so that callers that
+// failed at the same time do not retry at the same time. The class itself does not wait: pass the delay to a TaskQueue.
 // Thread safety: none; one thread at a time.
 class Backoff {
  public:
-  // 1 us <= min <= max; parts of a microsecond do not count.
+  // 1 us <= min <= max; fractions of a microsecond are ignored.
   Backoff(absl::Duration min, absl::Duration max);
 
   // The delay before the next try: from half a step to a whole one.

@@ -18,7 +18,7 @@ class Clock {
   virtual int64_t MonotonicMicros() const = 0;
 };
 
-// A clock that is turned by hand.
+// A clock that tests set by hand.
 class ManualClock : public Clock {
  public:
   explicit ManualClock(UnixMicros wall = 1'700'000'000'000'000) : wall_(wall) {}

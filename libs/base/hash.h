@@ -1,4 +1,4 @@
-// Hashes and checksums whose values are stored and therefore fixed for ever.
+// Hashes and checksums. Their values are stored, so they never change.
 #ifndef HALLES_LIBS_BASE_HASH_H_
 #define HALLES_LIBS_BASE_HASH_H_
 
@@ -12,7 +12,7 @@
 
 namespace halles {
 
-// XXH3 of 64 bits with seed 0. No defence against chosen input.
+// XXH3 of 64 bits with seed 0. Not collision resistant against chosen input.
 uint64_t Hash64(absl::string_view data);
 
 struct Hash128 {
@@ -51,10 +51,10 @@ Hash256 Sha256(absl::string_view a, absl::string_view b = {});
 
 Hash256 HmacSha256(absl::string_view key, absl::string_view data);
 
-// CRC-32C (Castagnoli) of `data`, going on from `crc` of what came before.
+// CRC-32C (Castagnoli) of `data`, continuing from `crc` of the preceding bytes.
 uint32_t Crc32c(absl::string_view data, uint32_t crc = 0);
 
-// A CRC that is stored beside its data is masked, since the CRC of bytes that hold their own CRC says little.
+// Masks a CRC that is stored beside its data, because a CRC over bytes that contain their own CRC detects little.
 constexpr uint32_t MaskCrc(uint32_t crc) { return ((crc >> 15) | (crc << 17)) + 0xa282ead8u; }
 constexpr uint32_t UnmaskCrc(uint32_t masked) {
   const uint32_t rotated = masked - 0xa282ead8u;

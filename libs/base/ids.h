@@ -1,4 +1,4 @@
-// Ids: a type for each kind, converted from and to strings and bytes only by name.
+// Ids: each kind has its own type, which converts to and from strings and bytes only explicitly.
 #ifndef HALLES_LIBS_BASE_IDS_H_
 #define HALLES_LIBS_BASE_IDS_H_
 
@@ -101,9 +101,9 @@ class Id128 {
   Bytes bytes_{};
 };
 
-// One life of a process that owns slots.
+// One run of a process that owns slots; a restart gives a new id.
 using InstanceId = Id128<struct InstanceTag>;
-// One log and everything derived from it.
+// One installation: a log and everything derived from it.
 using InstallId = Id128<struct InstallTag>;
 
 }  // namespace halles

@@ -31,7 +31,7 @@ class Currency {
   uint8_t index_;  // in the table, which is sorted by code
 };
 
-// An amount that moves: whole minor units of one currency. Results out of int64 are OUT_OF_RANGE, reason
+// An amount of money: an integer number of minor units of one currency. Results out of int64 are OUT_OF_RANGE, reason
 // AMOUNT_OVERFLOW; different currencies are INVALID_ARGUMENT, reason MIXED_CURRENCIES.
 class Money {
  public:
@@ -55,7 +55,7 @@ class Money {
   Currency currency_;
 };
 
-// An exact decimal number: unscaled / 10^scale. Remembers its scale: "2.550" stays "2.550".
+// An exact decimal number: unscaled / 10^scale. It keeps its scale: "2.550" stays "2.550".
 // Limits: scale 0 to 18, at most 36 digits; what is beyond is OUT_OF_RANGE, reason AMOUNT_OVERFLOW.
 class Decimal {
  public:

@@ -23,7 +23,8 @@
 
 namespace halles {
 
-// An absl::Mutex, or a std::mutex under ThreadSanitizer, which does not see into an Abseil that was built without it.
+// An absl::Mutex, or a std::mutex under ThreadSanitizer, which cannot see the locks of an Abseil that was built without
+// it.
 class ABSL_LOCKABLE Mutex {
  public:
   Mutex() = default;
@@ -33,8 +34,8 @@ class ABSL_LOCKABLE Mutex {
   void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION();
   void Unlock() ABSL_UNLOCK_FUNCTION();
 
-  // Waits, with the mutex released meanwhile, until `condition` holds. The condition is evaluated under the mutex, at any
-  // unlock and on any thread, so it reads what the mutex guards and nothing else.
+  // Waits until `condition` holds; the mutex is released while it waits. The condition is evaluated under the mutex, at
+  // any unlock and on any thread, so it may read only data that the mutex guards.
   void Await(absl::FunctionRef<bool()> condition) ABSL_EXCLUSIVE_LOCKS_REQUIRED(this);
   // The same for at most `timeout`; says whether the condition holds.
   bool AwaitWithTimeout(absl::FunctionRef<bool()> condition, absl::Duration timeout)

@@ -1,4 +1,4 @@
-// Ids made of a hash: the same for the same input for ever, and saying nothing about it.
+// Ids made from a hash: the same input always gives the same id, and the id does not reveal the input.
 #ifndef HALLES_LIBS_BASE_OPAQUE_ID_H_
 #define HALLES_LIBS_BASE_OPAQUE_ID_H_
 
@@ -16,7 +16,8 @@ inline constexpr absl::string_view kBase32Digits = "0123456789abcdefghjkmnpqrstv
 // The first `digits` times 5 bits of `bytes`, which must have that many. Texts of one length sort as the bytes do.
 std::string Base32(absl::string_view bytes, size_t digits);
 
-// SHA-256 of the parts, each behind its length (4 bytes, big endian): no other list of parts gives the same bytes.
+// SHA-256 of the parts, each preceded by its length (4 bytes, big endian), so that no other list of parts gives the
+// same bytes.
 Hash256 HashOfParts(std::initializer_list<absl::string_view> parts);
 
 // The prefix and 26 digits, 130 bits, of HashOfParts.

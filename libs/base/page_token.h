@@ -9,8 +9,8 @@
 
 namespace halles {
 
-// An opaque base64url string. `request` is whatever must be the same on every page; `place` says where the next begins.
-// Neither is hidden: no personal field belongs into `place`.
+// An opaque base64url string. `request` holds what must be the same on every page; `place` is where the next page
+// begins. `place` is readable in the token, so it must not hold personal data.
 std::string EncodePageToken(absl::string_view request, absl::string_view place);
 
 // The place. The empty token begins at the empty place. INVALID_ARGUMENT for the field page_token when the token is

@@ -1,4 +1,4 @@
-// Where random bytes come from, as an argument.
+// The interface of random bytes, passed as an argument.
 #ifndef HALLES_LIBS_BASE_RANDOM_H_
 #define HALLES_LIBS_BASE_RANDOM_H_
 

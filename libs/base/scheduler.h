@@ -1,4 +1,4 @@
-// Who runs tasks, and when: threads in a process, one loop in virtual time in a simulation.
+// Interfaces that run tasks: on threads in a process, in one loop with virtual time in a simulation.
 #ifndef HALLES_LIBS_BASE_SCHEDULER_H_
 #define HALLES_LIBS_BASE_SCHEDULER_H_
 
@@ -13,8 +13,8 @@
 
 namespace halles {
 
-// A point of the monotonic clock, in microseconds (Clock::MonotonicMicros). Deadlines are of this type, never of wall
-// time, which jumps.
+// A point of the monotonic clock, in microseconds (Clock::MonotonicMicros). Deadlines have this type, never wall time,
+// because wall clocks may jump.
 using MonotonicMicros = int64_t;
 inline constexpr MonotonicMicros kNoDeadline = std::numeric_limits<MonotonicMicros>::max();
 
@@ -31,21 +31,21 @@ class TaskQueue {
   // Runs the task after those posted before. A queue that was stopped drops it.
   virtual void Post(Task task) = 0;
 
-  // Runs the task once `delay` has passed on the monotonic clock, behind what was posted by then; it may be later. A queue
-  // that is stopped before drops it.
+  // Runs the task after `delay` has passed on the monotonic clock, after all tasks that were posted by then; it may run
+  // later. A queue that is stopped before drops it.
   virtual void PostAfter(absl::Duration delay, Task task) = 0;
 
-  // Runs what was posted before, then ends. Tasks whose delay has not passed are dropped. Idempotent.
+  // Runs the tasks that were posted before, then ends. Tasks whose delay has not passed are dropped. Idempotent.
   virtual void Stop() = 0;
 };
 
-// How urgent the tasks of a queue are beside those of other queues.
+// How urgent the tasks of a queue are compared with those of other queues.
 enum class QueuePriority {
   kNormal,
-  kBackground,  // gets the processor when the others leave it
+  kBackground,  // runs when no other queue needs the processor
 };
 
-// Makes queues. Whatever runs by itself in a process gets a queue from here, so that a simulation decides what runs next.
+// Makes queues. All asynchronous work of a process runs on such queues, so that a simulation can decide what runs next.
 // Thread safety: all methods may be called from any thread.
 // Lifetime: outlives its queues.
 class Scheduler {

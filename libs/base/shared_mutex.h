@@ -11,7 +11,7 @@
 
 namespace halles {
 
-// One writer or many readers. Not reentrant, for readers neither: a waiting writer holds new readers back.
+// One writer or many readers. Not reentrant, also for readers: a waiting writer blocks new readers.
 class ABSL_LOCKABLE SharedMutex {
  public:
   SharedMutex() = default;
@@ -30,7 +30,7 @@ class ABSL_LOCKABLE SharedMutex {
   void ReaderUnlock() ABSL_UNLOCK_FUNCTION() ABSL_NO_THREAD_SAFETY_ANALYSIS { mutex_.ReaderUnlock(); }
 #endif
 
-  // Tell the analysis what it cannot see, such as a lock held by the object whose method runs.
+  // Tells the analysis about a lock that it cannot see, such as one held by the calling object.
   void AssertHeld() const ABSL_ASSERT_EXCLUSIVE_LOCK() {}
   void AssertReaderHeld() const ABSL_ASSERT_SHARED_LOCK() {}
 

@@ -1,4 +1,4 @@
-// Names of services, slots, positions and events: where a fact is in the log.
+// Services, slots, positions and references of events: the place of an event in the log.
 #ifndef HALLES_LIBS_BASE_SLOT_H_
 #define HALLES_LIBS_BASE_SLOT_H_
 
@@ -24,7 +24,7 @@ enum class ServiceId : uint8_t {
   kPayments = 7,
 };
 
-// "checkout", "customer_identity" and so on; "unknown" for a number that is no service.
+// "checkout", "customer_identity" and so on; "unknown" for a number without a service.
 absl::string_view ServiceName(ServiceId service);
 
 // The reverse of ServiceName. INVALID_ARGUMENT naming the valid ones.
@@ -81,10 +81,10 @@ struct SlotId {
   static absl::StatusOr<SlotId> Parse(absl::string_view text);
 };
 
-// The slot that owns an aggregate. The same for ever for the same arguments: it decides where facts are.
+// The slot of an aggregate. The same arguments always give the same slot, because it decides where events are stored.
 SlotId SlotOf(ServiceId service, absl::string_view tenant, absl::string_view aggregate_key, uint32_t slot_count);
 
-// One event: the index-th of the record at `position`.
+// The reference of one event: event number `index` of the record at `position`.
 struct EventRef {
   SlotId slot;
   Position position = 0;

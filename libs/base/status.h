@@ -1,4 +1,4 @@
-// Errors with a machine-readable reason: refusals, failures and bad fields, and the macros that pass them on.
+// Errors with a machine-readable reason: refusals, failures and invalid fields, and the macros that return them.
 #ifndef HALLES_LIBS_BASE_STATUS_H_
 #define HALLES_LIBS_BASE_STATUS_H_
 
@@ -41,26 +41,26 @@ inline constexpr absl::string_view kRetryInfoUrl = "type.googleapis.com/google.r
 
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
-// A failure: the world did not answer, or the caller is wrong in a way that is no rule of the domain. `reason` is
+// A failure: something did not answer, or the request is wrong in a way that is no rule of the domain. `reason` is
 // UPPER_SNAKE_CASE. `code` is not OK.
 absl::Status Failure(absl::StatusCode code, absl::string_view reason, absl::string_view message,
                      const Metadata& metadata = {});
 
-// A field that breaks its limits: INVALID_ARGUMENT with BadRequest and the reason INVALID_FIELD. `field` is the path as
-// in the proto, such as "lines[3].unit_price".
+// A field that exceeds its limits: INVALID_ARGUMENT with BadRequest and the reason INVALID_FIELD. `field` is the path
+// as in the proto, such as "lines[3].unit_price".
 absl::Status InvalidField(absl::string_view field, absl::string_view description);
 
 // A field that holds a value which this build does not know, and a newer one may: INVALID_ARGUMENT with BadRequest and the
 // reason UNKNOWN_VALUE.
 absl::Status UnknownValue(absl::string_view field, absl::string_view description);
 
-// Too much work for now: RESOURCE_EXHAUSTED with RetryInfo.
+// Overload: RESOURCE_EXHAUSTED with RetryInfo.
 absl::Status Overloaded(absl::string_view reason, absl::string_view message, absl::Duration retry_after);
 
 // A refusal whose reason is the value `number` of an enum: its name without "REJECT_REASON_". FAILED_PRECONDITION.
 absl::Status RejectByName(absl::string_view enum_value_name, absl::string_view message, const Metadata& metadata);
 
-// A refusal: the rule says no. FAILED_PRECONDITION; the reason is the name in the proto without "REJECT_REASON_".
+// A refusal: a rule says no. FAILED_PRECONDITION; the reason is the name in the proto without "REJECT_REASON_".
 template <typename ReasonEnum>
 absl::Status Reject(ReasonEnum reason, absl::string_view message, const Metadata& metadata = {}) {
   const auto* value = google::protobuf::GetEnumDescriptor<ReasonEnum>()->FindValueByNumber(static_cast<int>(reason));
@@ -73,7 +73,7 @@ std::string ReasonOf(const absl::Status& status);
 // The value of a key of the ErrorInfo's metadata; "" when there is none.
 std::string MetadataOf(const absl::Status& status, absl::string_view key);
 
-// When the status says how long to wait before the next try.
+// How long to wait before the next try; nullopt if the status does not say.
 std::optional<absl::Duration> RetryAfterOf(const absl::Status& status);
 
 // The same status, payloads included, with "context: " before its message. OK stays OK.

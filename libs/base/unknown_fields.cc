@@ -39,10 +39,9 @@ absl::Status UnknownFieldCheck::Check(const Message& message) const {
   const std::optional<Found> found = Find(message, /*values=*/false);
   if (!found.has_value()) return absl::OkStatus();
   const std::string where = found->path.empty() ? message.GetDescriptor()->name() : found->path;
-  absl::Status status =
-      Failure(absl::StatusCode::kInvalidArgument, "UNKNOWN_FIELD",
-              absl::StrCat(where, ": ", found->What(), "; commands are refused rather than understood in part"),
-              {{"path", found->path}, {"field_number", absl::StrCat(found->number)}});
+  absl::Status status = Failure(absl::StatusCode::kInvalidArgument, "UNKNOWN_FIELD",
+                                absl::StrCat(where, ": ", found->What(), "; a command with an unknown part is refused"),
+                                {{"path", found->path}, {"field_number", absl::StrCat(found->number)}});
   google::rpc::BadRequest bad_request;
   auto* violation = bad_request.add_field_violations();
   violation->set_field(found->path);

@@ -1,4 +1,4 @@
-// Finds what a request holds and this build does not know: fields, and values of enums.
+// Finds unknown parts of a request: fields and enum values that this build does not know.
 #ifndef HALLES_LIBS_BASE_UNKNOWN_FIELDS_H_
 #define HALLES_LIBS_BASE_UNKNOWN_FIELDS_H_
 
@@ -12,7 +12,7 @@
 
 namespace halles {
 
-// Knows beforehand which fields of which messages hold messages, so that a check costs little more than a walk.
+// It knows in advance which fields hold messages, so that a check is little more than one pass over the request.
 // Thread safety: immutable after construction.
 class UnknownFieldCheck {
  public:
@@ -23,8 +23,8 @@ class UnknownFieldCheck {
   // that holds it, as "order.lines[3]".
   absl::Status Check(const google::protobuf::Message& message) const;
 
-  // The same for a call between services, values of enums included: UNIMPLEMENTED with reason UNKNOWN_FIELD. Its sender is
-  // of a later build and means something by it; understood in part it would be another request.
+  // The same for a call between services, values of enums included: UNIMPLEMENTED with reason UNKNOWN_FIELD. Its sender
+  // runs a later build; without the unknown part it would be a different request.
   absl::Status CheckCall(const google::protobuf::Message& message) const;
 
  private:

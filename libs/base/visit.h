@@ -1,10 +1,11 @@
-// What a visitor of events must hold, and what it says of each kind of event; the generated "*_events.visit.h" stand on it.
+// Visitors of events: each must handle or explicitly ignore every kind of event. Used by the generated
+// "*_events.visit.h".
 //
-// An event message has `oneof event`. For each there is, beside its ".pb.h", a header with
+// An event message has `oneof event`. For each such message a header is generated beside its ".pb.h", with
 //
 //   auto Visit(const OrderEvent& event, Visitor&& visitor);
 //
-// which calls `visitor` with the message that is set. A visitor is a struct with one overload for each kind of event:
+// It calls `visitor` with the message that is set. A visitor is a struct with one overload for each kind of event:
 //
 //   struct Evolver : PassesOver<v1::CartOpened, v1::CartMerged> {
 //     using PassesOver::operator();
@@ -13,8 +14,9 @@
 //     store::Rows& rows;
 //   };
 //
-// A kind that it has no overload for does not compile, and the error names it. So a new kind of event stops the build at
-// every fold and reaction until each has its answer; kinds that mean nothing to it are named in PassesOver.
+// A visitor without an overload for a kind does not compile, and the error names that kind. So a new kind of event
+// breaks the build of every fold and reaction until each of them handles it. Kinds that a visitor ignores are listed in
+// PassesOver.
 #ifndef HALLES_LIBS_BASE_VISIT_H_
 #define HALLES_LIBS_BASE_VISIT_H_
 
@@ -27,19 +29,19 @@
 
 namespace halles {
 
-// What an overload returns that passes over a kind of event: Visit does not call it.
+// The return type of an overload that ignores a kind of event; Visit does not call it.
 struct Ignored {};
 
 // No kind is set, or one that this build does not know. The type that the visitor returns for it is what Visit returns.
 struct NoEvent {};
 
-// The overload of a visitor that passes over one kind of event.
+// The overload of a visitor that ignores one kind of event.
 template <class Event>
 struct PassesOverOne {
   Ignored operator()(const Event&) const { return {}; }
 };
 
-// The kinds of events that a visitor passes over. Visit then returns a value that says nothing: an OK status, no requests.
+// The kinds of events that a visitor ignores. Visit then returns a neutral value: an OK status, or no requests.
 template <class... Events>
 struct PassesOver : PassesOverOne<Events>... {
   using PassesOverOne<Events>::operator()...;
@@ -73,12 +75,12 @@ inline constexpr bool kFits = kPassesOver<Visitor, Event> ||
                               (Takes<Visitor, Event> &&
                                std::is_convertible_v<typename ResultOf<Visitor, Event>::Type, Result<Visitor>>);
 
-// Named as passed over and handled all the same.
+// Listed as ignored although the visitor handles it.
 template <class Visitor, class Event>
 inline constexpr bool kContradicts =
     Takes<Visitor, Event> && !kPassesOver<Visitor, Event> && std::is_base_of_v<PassesOverOne<Event>, Visitor>;
 
-// A message that is no event of anybody: whoever takes it takes whatever comes.
+// A message that is no event: a visitor that accepts it would accept every kind of event.
 struct AnyMessage : google::protobuf::Message {};
 
 template <class Visitor>
@@ -90,7 +92,7 @@ constexpr void CheckVisitor() {
                 "the visitor takes any message, so a new kind of event would go unseen: name each kind");
 }
 
-// What Visit returns for an event that is passed over.
+// The value that Visit returns for an ignored event.
 template <class Result>
 struct Nothing {
   static Result Value() { return Result(); }
@@ -138,8 +140,8 @@ struct KindsOf;
 
 }  // namespace visit_internal
 
-// The numbers of the fields of `Event` that a visitor handles, in the order of the proto: a reader need not even parse an
-// event that holds another.
+// The field numbers of `Event` that a visitor handles, in the order of the proto. A reader need not parse an event with
+// any other field.
 template <class Event, class Visitor>
 inline constexpr auto kHandledFields = visit_internal::KindsOf<Event>::template Fields<Visitor>();
 

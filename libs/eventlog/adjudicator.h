@@ -1,4 +1,4 @@
-// Decides which records of a slot count. The one place where the reader rule of the log is written down in code.
+// Decides which records of a slot count. This is the only code of the log's reader rule.
 #ifndef HALLES_LIBS_EVENTLOG_ADJUDICATOR_H_
 #define HALLES_LIBS_EVENTLOG_ADJUDICATOR_H_
 
@@ -13,8 +13,8 @@
 
 namespace halles::eventlog {
 
-// Single rules of the protocol, so that the explorer can take one away and show what it was for. Product code uses the
-// default, which has them all.
+// Switches for single rules of the protocol, so that the explorer can remove one and show what it is for. Product code
+// uses the default, which has all rules.
 struct Guards {
   bool first_claim = true;   // rule 1: of several claims for a term only the first confers
   bool term = true;          // rule 2: the term is the current one
@@ -45,15 +45,15 @@ inline constexpr size_t kIgnoreReasons = 10;
 // "INERT_CLAIM" and so on, for metrics and tools.
 absl::string_view IgnoreReasonName(IgnoreReason reason);
 
-// All that a reader must remember of the records before `next`. A pure function of them. Stored with the rows that the
-// records produced.
+// What a reader must know about the records before `next`; a pure function of them. It is stored with the rows that
+// were folded from them.
 struct Cursor {
   Position next = 0;    // first position not yet read
   uint64_t term = 0;    // 0 before the first CLAIM
   InstanceId instance;  // owner of the term
   uint64_t next_sequence = 0;
-  bool sealed = false;      // the term has ended
-  bool final_seal = false;  // it ended for good: only a forced CLAIM goes on
+  bool sealed = false;      // a SEAL ended the term
+  bool final_seal = false;  // that SEAL is final: only a forced CLAIM counts after it
   bool foreign = false;     // bytes without our header since the last record that counts
   uint32_t level = 0;       // highest applier level that a record asked for
   UnixMicros logical_time = 0;
@@ -86,8 +86,8 @@ struct Judgement {
   absl::string_view body;  // points into the bytes given
 };
 
-// Judges the record at `position` and moves the cursor over it. The body is not looked at. On error the cursor stays
-// where it is and the slot must stop:
+// Judges the record at `position` and moves the cursor behind it. The body is not read. On an error the cursor does not
+// move, and the slot must stop:
 //   DATA_LOSS      GAP               position is not cursor->next
 //                  DAMAGED_RECORD    begins like a record of ours and cannot be one
 //                  FORKED_CHAIN      next by term, instance and sequence, but decided on another prefix (rule 4)
@@ -98,7 +98,7 @@ struct Judgement {
 absl::StatusOr<Judgement> Adjudicate(absl::string_view bytes, Position position, Cursor* cursor,
                                      uint32_t level = kApplierLevel, const Guards& guards = Guards());
 
-// Rule 4 for the end of the log: DATA_LOSS with reason LOG_CUT when it lies below what was read already.
+// Rule 4 for the end of the log: DATA_LOSS with reason LOG_CUT if the end is below a position that was already read.
 absl::Status CheckEnd(Position end, const Cursor& cursor);
 
 // Whether `bytes`, read again at cursor.next - 1, are what was read there before: DATA_LOSS with reason OTHER_LINEAGE

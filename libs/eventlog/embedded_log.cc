@@ -268,10 +268,10 @@ bool EmbeddedLog::WriteAndSync(absl::string_view bytes) {
   if (!status.ok()) {
     failed_ = true;
     mark_due_ = false;
-    const absl::Status failure = Failure(
-        absl::StatusCode::kUnavailable, "LOG_WRITE_FAILED",
-        absl::StrCat("writing the log failed, so nobody knows what is stored of the last records: ", status.message(),
-                     "; look after the disk and start again"));
+    const absl::Status failure =
+        Failure(absl::StatusCode::kUnavailable, "LOG_WRITE_FAILED",
+                absl::StrCat("writing the log failed, so it is unknown which of the last records are stored: ",
+                             status.message(), "; check the disk and start again"));
     SetHealth(failure);
     options_.on_fatal(failure);
     return false;

@@ -1,4 +1,4 @@
-// The log of one machine: a directory of segments, one thread that writes and syncs them for all slots.
+// The log of one machine: a directory of segment files, and one thread that writes and syncs them for all slots.
 #ifndef HALLES_LIBS_EVENTLOG_EMBEDDED_LOG_H_
 #define HALLES_LIBS_EVENTLOG_EMBEDDED_LOG_H_
 
@@ -38,7 +38,7 @@ struct CommitStats {
 };
 
 struct EmbeddedLogOptions {
-  // Created when missing. By custom `<data-dir>/log`.
+  // Created if missing. By default `<data-dir>/log`.
   std::string directory;
   // Of a new log; the default is kDefaultSlotCount for all. When given for a log that exists, they must be those it was made
   // with.
@@ -47,11 +47,11 @@ struct EmbeddedLogOptions {
   std::optional<InstallId> install;
   // Full size of a segment, at most kSegmentBytesMax. A record must fit into one, so below 1 MiB is for tests.
   uint32_t segment_bytes = 64 * 1024 * 1024;
-  // Readers that follow closely are served from this much memory.
+  // Size of the newest records in memory, which readers near the end are served from.
   size_t recent_bytes_max = 8 * 1024 * 1024;
   // Appends that wait for the disk beyond this are refused.
   size_t pending_bytes_max = 64 * 1024 * 1024;
-  // One write is at most this long, so that a crash leaves no more than this to be written again.
+  // Maximum size of one write, and so of the bytes that must be written again after a crash.
   size_t commit_bytes_max = 4 * 1024 * 1024;
   // After the last record the log waits this long for another before it writes the mark.
   absl::Duration mark_delay = absl::Milliseconds(10);
@@ -63,8 +63,8 @@ struct EmbeddedLogOptions {
   const Clock* clock = nullptr;
   RandomSource* random = nullptr;
 
-  // Called when a write or a sync failed: nobody knows what is durable, so the process has to end and open the log anew.
-  // The default prints the status and aborts. Should it return, appends are reported as unknown from then on.
+  // Called when a write or a sync failed. It is then unknown what is durable, so the process must end and open the log
+  // again. The default prints the status and aborts. Should it return, appends are reported as unknown from then on.
   std::function<void(const absl::Status&)> on_fatal;
   // Called after each commit from the committer's thread.
   std::function<void(const CommitStats&)> on_commit;

@@ -1,5 +1,5 @@
-// Exhaustive search through everything that writers, readers, network and log may do to each other within bounds. It drives
-// the adjudicator and the owner of the product, and looks for a breach of what they promise.
+// Exhaustive search through all histories of writers, readers, network and log within bounds. It runs the adjudicator
+// and the owner of the product and looks for a history that breaks their guarantees.
 #ifndef HALLES_LIBS_EVENTLOG_EXPLORER_H_
 #define HALLES_LIBS_EVENTLOG_EXPLORER_H_
 
@@ -12,8 +12,8 @@
 
 namespace halles::eventlog {
 
-// How much may happen in one history. Whatever is not bounded here is free: appends land in any order or never, reports
-// come in any order or never, owners read, doubt and claim at any moment.
+// The bounds of one history. Everything else is unbounded: appends land in any order or never, reports arrive in any
+// order or never, owners read, time out and claim at any moment.
 struct Bounds {
   size_t commands = 1;        // different requests; each may be sent to any writer, again and again
   size_t proposals = 2;       // records that decide a request, by all writers together
@@ -53,7 +53,7 @@ struct Finding {
 //   - while its owner is not in doubt, a record is confirmed at the position that its facts were evolved for;
 //   - an owner's state is what a reader that starts from nothing has at the same position, and a reader whose records
 //     were cut off stops at the latest at the next BATCH that counts;
-//   - nobody stops unless the log was cut.
+//   - no slot stops unless the log was cut.
 Finding Explore(const Bounds& bounds, bool shortest = false);
 
 }  // namespace halles::eventlog

@@ -1,4 +1,4 @@
-// What the explorer searches: a world of writers, a network and one log, and what each step does to it.
+// The worlds that the explorer searches: writers, a network and one log, and the effect of each step.
 #ifndef HALLES_LIBS_EVENTLOG_EXPLORER_WORLD_H_
 #define HALLES_LIBS_EVENTLOG_EXPLORER_WORLD_H_
 

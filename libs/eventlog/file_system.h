@@ -1,4 +1,4 @@
-// The few file operations that the embedded log stands on, so that tests can be a disk that drops, tears and fills up.
+// The file operations of the embedded log. Tests replace them by a disk that loses and tears writes and runs full.
 #ifndef HALLES_LIBS_EVENTLOG_FILE_SYSTEM_H_
 #define HALLES_LIBS_EVENTLOG_FILE_SYSTEM_H_
 
@@ -24,7 +24,7 @@ class File {
   virtual absl::StatusOr<size_t> Read(uint64_t offset, size_t size, char* out) = 0;
   // Durability: none before Sync. RESOURCE_EXHAUSTED when the disk is full; whatever the error, part may be written.
   virtual absl::Status Write(uint64_t offset, absl::string_view bytes) = 0;
-  // Makes everything written so far durable. After an error nobody knows what is: do not try again.
+  // Makes everything written so far durable. After an error it is unknown what is durable: do not try again.
   virtual absl::Status Sync() = 0;
   // Makes the file `size` bytes long and reserves them. RESOURCE_EXHAUSTED when the disk does not have them.
   virtual absl::Status Allocate(uint64_t size) = 0;
@@ -58,8 +58,8 @@ class FileSystem {
   virtual absl::Status Rename(const std::string& from, const std::string& to) = 0;
   virtual absl::Status Remove(const std::string& path) = 0;
   virtual absl::Status SyncDirectory(const std::string& path) = 0;
-  // Locks the file, which it creates and writes the process id to. FAILED_PRECONDITION when somebody holds it; the
-  // message says who, when that is known.
+  // Locks the file, which it creates and writes the process id to. FAILED_PRECONDITION if another process holds it; the
+  // message names that process, if known.
   virtual absl::StatusOr<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
 };
 
@@ -73,7 +73,7 @@ absl::StatusOr<std::string> ReadWhole(File& file);
 // Durability: the bytes are durable on return, the name after SyncDirectory.
 absl::Status ReplaceFile(FileSystem& file_system, const std::string& path, absl::string_view bytes);
 
-// Ends the names of files that are still being made; whoever opens the directory may delete them.
+// Suffix of files that are not complete yet; opening the directory may delete them.
 inline constexpr absl::string_view kUnfinishedSuffix = ".new";
 
 }  // namespace halles::eventlog

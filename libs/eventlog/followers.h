@@ -1,4 +1,4 @@
-// Who follows which slots of a log. A driver has one, and tells its listeners through it.
+// The listeners of a log and the slots that they follow. A driver has one and notifies its listeners through it.
 #ifndef HALLES_LIBS_EVENTLOG_FOLLOWERS_H_
 #define HALLES_LIBS_EVENTLOG_FOLLOWERS_H_
 

@@ -20,14 +20,14 @@ namespace halles::eventlog {
 // A record, header and body together, is at most this long.
 inline constexpr size_t kMaxRecordBytes = 512 * 1024;
 
-// What makes a log this log and no other. Part of the first link of every chain, of tokens and of state stores.
+// The identity of a log. It is part of the first hash of every chain, of tokens and of state stores.
 struct LogIdentity {
   InstallId install;
   SlotCounts slots;
 };
 
-// Whether an error of the log, or of what was read from it, may pass by itself. Whoever meets one that passes counts it,
-// logs it once, waits (libs/base/backoff.h) and goes on; one that stays stops the slot or the source.
+// Whether an error of the log, or of a record read from it, is transient. For a transient error the caller counts it,
+// logs it once, waits (libs/base/backoff.h) and tries again; a permanent error stops the slot or the source.
 //
 //   passes   UNAVAILABLE          the driver cannot read or write now: no connection, no file handle, one failed read
 //            RESOURCE_EXHAUSTED   a full disk, too much in flight
@@ -41,7 +41,7 @@ struct LogIdentity {
 // `status` is not OK.
 bool IsPassing(const absl::Status& status);
 
-// The fate of one append as far as the driver knows it.
+// The outcome of one append, as far as the driver knows it.
 //   status OK, position set: durable at this position.
 //   status OK, no position: durable somewhere; the position was not reported.
 //   RESOURCE_EXHAUSTED: refused before anything was written; the record is certainly not in the log.
@@ -73,10 +73,10 @@ struct ReadLimits {
 
 // What one read brought.
 struct ReadResult {
-  // Records appended. 0 alone says nothing about the end: they may be on their way.
+  // Number of records added to `out`. 0 alone says nothing about the end: records may still be on their way.
   size_t count = 0;
-  // The reader has handed over every record that was in the slot when it was opened, and perhaps more: it stands at the
-  // end as the driver asked for it after the reader was opened. Whoever needs the end as of a later moment opens a new one.
+  // The reader has returned every record that was in the slot when it was opened, and perhaps more: it has reached the
+  // end that the driver determined after the reader was opened. To learn the end at a later moment, open a new reader.
   bool at_end = false;
 };
 
@@ -100,20 +100,20 @@ struct SlotEnd {
   Position end = 0;  // first position that cannot be read yet
 };
 
-// Hears what happens to the slots that it follows. Called from a driver thread, one call at a time; must not block, and
+// Notified of events of the slots that it follows. Called from a driver thread, one call at a time; must not block, and
 // must not follow or end a subscription from within a call.
 class LogListener {
  public:
   virtual ~LogListener() = default;
 
-  // There is more to read, or a reader that brought nothing and was not at the end can say more now. Keep that reader and
-  // ask it again: one that is opened anew in each call has to learn where the end is each time, and is told of that too.
+  // There is more to read, or a reader that returned nothing and was not at the end can make progress now. Keep that
+  // reader and poll it again: a new reader would first have to determine the end, which leads to another notification.
   virtual void OnGrowth(absl::Span<const SlotEnd> grown) = 0;
 
-  // The connection to these slots, or their leader, was lost. Growth may have gone unheard, and the log may have been cut:
-  // check the lineage and read on from there (an owner: Owner::OnReconnect). Appends that were under way are reported as
-  // unknown before this call; reports and growth of what comes after the loss follow it. Best effort: a driver may miss a
-  // loss, so safety rests on the lineage check and on the rules of readers.
+  // The connection to these slots, or their leader, was lost. Notifications of growth may be missing, and the log may
+  // have been cut: check the lineage and read on from there (an owner: Owner::OnReconnect). Appends in progress are
+  // reported as unknown before this call; reports and growth from after the loss come later. Best effort: a driver may
+  // miss a loss, so safety depends on the lineage check and on the reader rules.
   virtual void OnReset(absl::Span<const SlotId> slots) = 0;
 };
 
@@ -141,9 +141,9 @@ class EventLog {
   // after the record is durable.
   virtual void Append(SlotId slot, std::string bytes, uint64_t tag, ReportSink* sink) = 0;
 
-  // Gives up the appends to the slot that named `sink` so far. What the driver has not handed over to the log yet never
-  // will be; what it has may still land, now or later, and is for the rules of readers to judge. None of them is reported
-  // after the return, except by a call of the sink that this is called from.
+  // Abandons the appends to the slot with this `sink` so far. Appends that the driver has not yet passed to the log are
+  // dropped; others may still land, now or later, and the reader rules judge them. After the return none of them is
+  // reported, except by a call of the sink that this is called from.
   virtual void Abandon(SlotId slot, ReportSink* sink) = 0;
 
   // The first position that cannot be read yet. Only durable records can be read.
@@ -152,8 +152,8 @@ class EventLog {
   // A reader from `from` on. OUT_OF_RANGE when the log ends below `from`: it is not the log that was read before.
   virtual absl::StatusOr<std::unique_ptr<LogReader>> NewReader(SlotId slot, Position from) = 0;
 
-  // Tells `options.listener` what happens to `options.slots` from now on. All who follow a slot share one fetch and one
-  // copy of its recent records, which readers near the end are served from.
+  // Notifies `options.listener` of events of `options.slots` from now on. All followers of a slot share one fetch and
+  // one copy of its recent records, from which readers near the end are served.
   virtual std::unique_ptr<Subscription> Follow(FollowOptions options) = 0;
 };
 

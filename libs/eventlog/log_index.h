@@ -1,4 +1,4 @@
-// What of an embedded log can be read, and where it is.
+// The index of an embedded log: which records can be read, and where they are.
 #ifndef HALLES_LIBS_EVENTLOG_LOG_INDEX_H_
 #define HALLES_LIBS_EVENTLOG_LOG_INDEX_H_
 

@@ -53,7 +53,7 @@ struct Due {
 
 }  // namespace
 
-// All there is of a connection. Its mutex is taken before the shared log's, and is not held while anybody is called.
+// All there is of a connection. Its mutex is locked before that of the shared log, and is not held during callbacks.
 class MemoryConnection::Core : public LogListener, public std::enable_shared_from_this<Core> {
  public:
   Core(MemoryLog* log, TaskQueue* network, TaskQueue* queue, const Scheduler* instance, uint64_t seed,

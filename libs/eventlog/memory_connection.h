@@ -1,4 +1,4 @@
-// One instance's connection to a memory log that several share, with the delays and faults of a network drawn from a seed.
+// The connection of one instance to a shared memory log, with delays and faults of a network drawn from a seed.
 #ifndef HALLES_LIBS_EVENTLOG_MEMORY_CONNECTION_H_
 #define HALLES_LIBS_EVENTLOG_MEMORY_CONNECTION_H_
 
@@ -15,7 +15,7 @@
 
 namespace halles::eventlog {
 
-// What a connection does to its instance. Delays are drawn evenly from zero to the maximum, chances are in a million.
+// Delays and faults of a connection. Delays are uniform from zero to the maximum; chances are per million.
 struct ConnectionFaults {
   absl::Duration append_delay_max = absl::Milliseconds(1);  // from Append until the record lands
   absl::Duration report_delay_max = absl::Milliseconds(1);  // from landing until the report
@@ -38,16 +38,16 @@ struct ConnectionFaults {
   uint32_t fail_read = 0;  // fails with UNAVAILABLE
 };
 
-// An EventLog for one instance. What it appends travels to the shared log and lands there, also when the instance dies
-// meanwhile; what others append becomes readable after a delay of its own. A reader does not say that it is at the end
-// before a fetch has come back after it was opened. A cut of the shared log (MemoryLog::Truncate)
-// drops all that is on its way to the slot and resets the slot here.
+// An EventLog for one instance. Its appends travel to the shared log and land there, even if the instance crashes
+// meanwhile; the appends of others become readable after their own delay. A reader reports the end only after a fetch
+// has returned that began after the reader was opened. A cut of the shared log (MemoryLog::Truncate) drops all records
+// on their way to the slot and resets the slot here.
 //
 // With one thread and the same calls, the same seed gives the same run.
 // Thread safety: all methods may be called from any thread. Sinks and listeners are called by a queue of the instance.
 // Limits: none; appends under way take memory until they are reported and landed.
-// Lifetime: log, network and instance outlive it, and the log outlives the network's tasks. The destructor drops reports
-// that are under way, which is how an instance dies.
+// Lifetime: log, network and instance outlive it, and the log outlives the network's tasks. The destructor drops
+// pending reports, as in a crash of the instance.
 class MemoryConnection : public EventLog {
  public:
   // `network` moves records on their way; it belongs to no instance, so that they land whatever happens to the instance.

@@ -40,13 +40,13 @@ class MemoryLog : public EventLog {
 
   const LogIdentity& identity() const override { return identity_; }
   void Append(SlotId slot, std::string bytes, uint64_t tag, ReportSink* sink) override;
-  // What is pending may still be delivered, and is not reported then.
+  // Abandoned appends may still be delivered, but are not reported.
   void Abandon(SlotId slot, ReportSink* sink) override;
   absl::StatusOr<Position> End(SlotId slot) override;
   absl::StatusOr<std::unique_ptr<LogReader>> NewReader(SlotId slot, Position from) override;
   std::unique_ptr<Subscription> Follow(FollowOptions options) override { return followers_.Add(options); }
 
-  // An append that has not met its fate, in the order of the calls of Append. `id` counts from 1.
+  // An append without an outcome, in the order of the calls of Append. `id` counts from 1.
   struct Pending {
     uint64_t id = 0;
     SlotId slot;
@@ -55,7 +55,7 @@ class MemoryLog : public EventLog {
   };
   std::vector<Pending> pending() const;
 
-  // Fates of a pending append. NOT_FOUND when there is none with the id.
+  // Gives a pending append its outcome. NOT_FOUND if there is none with this id.
   absl::Status Deliver(uint64_t id);                 // lands and is reported
   absl::Status DeliverWithoutPosition(uint64_t id);  // lands; the report names no position
   absl::Status DeliverAndLoseReport(uint64_t id);    // lands; no report ever comes
@@ -72,18 +72,18 @@ class MemoryLog : public EventLog {
   absl::Status ReleaseReport(uint64_t id);
   void DropHeldReports();
 
-  // Writes into the slot past all rules: a stray producer, or a re-delivery from long ago.
+  // Writes into the slot without any rule, like a stray producer or a very late delivery.
   Position Inject(SlotId slot, std::string bytes);
 
-  // Cuts the slot to `end` records and tells those who follow it of a reset. Open readers that are beyond report DATA_LOSS
+  // Cuts the slot to `end` records and notifies its followers of a reset. Open readers beyond the end report DATA_LOSS
   // from then on.
   void Truncate(SlotId slot, Position end);
-  // The connection to the slot is lost: what is pending of it is reported as unknown and may still be delivered, and those
-  // who follow the slot are told.
+  // The connection to the slot is lost: its pending appends are reported as unknown and may still be delivered, and its
+  // followers are notified.
   void Reset(SlotId slot);
 
-  // What lands in the slot while it is hidden counts for End and cannot be read yet: readers neither see it nor say that
-  // they are at the end. Growth is told when it is shown.
+  // Records that land in a hidden slot count for End but cannot be read yet: readers neither return them nor report the
+  // end. Growth is notified when the slot is shown again.
   void Hide(SlotId slot);
   void Show(SlotId slot);
 

@@ -97,8 +97,9 @@ absl::StatusOr<Append> Owner::StartClaim(absl::string_view address, bool forced,
   const bool behind_foreign = cursor_.foreign && phase_ != Phase::kUnsure;
   if (!forced && (cursor_.final_seal || behind_foreign)) {
     return Failure(absl::StatusCode::kFailedPrecondition, "NEEDS_FORCE",
-                   cursor_.final_seal ? "the log of this slot goes on elsewhere; only a forced claim takes it again"
-                                      : "bytes that are no record end the slot; only a forced claim goes over them");
+                   cursor_.final_seal
+                       ? "the log of this slot continues elsewhere; only a forced claim takes it again"
+                       : "the slot ends with bytes that are not a record; only a forced claim counts after them");
   }
   RecordHeader header;
   header.kind = RecordKind::kClaim;
@@ -364,8 +365,8 @@ void Owner::AfterIgnored(const Judgement& judgement, Effects* effects) {
   effects->push_back({.kind = Effect::Kind::kClaimRefused,
                       .position = cursor_.next - 1,
                       .status = Failure(absl::StatusCode::kFailedPrecondition, "NEEDS_FORCE",
-                                        over_foreign ? "the claim is behind bytes that are no record"
-                                                     : "the claim is behind a final SEAL")});
+                                        over_foreign ? "the claim follows bytes that are not a record"
+                                                     : "the claim follows a final SEAL")});
 }
 
 std::optional<Judgement> Owner::OnRecord(Position position, absl::string_view bytes, Effects* effects) {

@@ -1,4 +1,4 @@
-// The owner rule: what an instance may append, when an append is confirmed, and what to do when its fate is unknown.
+// The owner rule: what an instance may append, when an append is confirmed, and what to do if its outcome is unknown.
 #ifndef HALLES_LIBS_EVENTLOG_OWNER_H_
 #define HALLES_LIBS_EVENTLOG_OWNER_H_
 
@@ -21,35 +21,36 @@ namespace halles::eventlog {
 
 enum class Phase : uint8_t {
   kFollowing,    // reads; owns nothing
-  kClaiming,     // a CLAIM is on its way; reads up to it
+  kClaiming,     // a CLAIM was sent; reads up to it
   kServing,      // owns the slot
-  kUnsure,       // owned it; the fate of something in flight is unknown. Waits for StartClaim
+  kUnsure,       // owned the slot; the outcome of an append is unknown. Waits for StartClaim
   kFenced,       // another instance's CLAIM confers; reads on, as kFollowing does
   kSealed,       // ended its term itself; reads on
-  kQuarantined,  // stopped for ever: see the effect
+  kQuarantined,  // stopped permanently; the effect says why
 };
 absl::string_view PhaseName(Phase phase);
 
-// What the holder of an Owner must do, in the order given.
+// What the caller of an Owner must do, in this order.
 struct Effect {
   enum class Kind : uint8_t {
-    // The proposal `tag` is in the log at `position` and accepted. In the order of the proposals. Make it visible, reply.
+    // The proposal `tag` is in the log at `position` and accepted; in the order of the proposals. Make it visible and
+    // reply.
     kConfirmed,
     // The proposal `tag` can never be accepted. Reply with `status`: UNAVAILABLE (NOT_ACCEPTED), or RESOURCE_EXHAUSTED
-    // when the log refused it. Always all that is in flight behind it too: the in-flight state falls back to what was
-    // confirmed before.
+    // when the log refused it. All later proposals in flight are lost with it: the in-flight state falls back to the
+    // confirmed records.
     kLost,
-    // The answer `tag` (a ticket) may leave.
+    // The answer with ticket `tag` may be sent.
     kAnswerReady,
-    // The answer `tag` was decided on something that was lost: decide it again.
+    // The answer with ticket `tag` was decided on a record that was lost: decide it again.
     kAnswerAgain,
     // The record just given to OnRecord is accepted and not one of ours in flight: evolve it. Not for CLAIMs.
     kApply,
-    // Stop intake, drop the producer, call StartClaim. `status` says why. Nothing is lost yet.
+    // Accept no commands, drop the producer, call StartClaim. `status` says why. Nothing is lost yet.
     kNeedClaim,
     // Read from `position` on and hand every record to OnRecord, the one before the cursor included.
     kReadFrom,
-    // The own CLAIM confers: propose from now on. A prudent holder reads to the end of the log first.
+    // The own CLAIM took ownership: propose from now on. A careful caller first reads to the end of the log.
     kServing,
     // `instance` owns the slot now.
     kSteppedDown,
@@ -57,8 +58,9 @@ struct Effect {
     kSealed,
     // The own CLAIM is in the log and inert, since only a forced one confers. The phase is kFollowing; see `status`.
     kClaimRefused,
-    // The slot stops; the fate of what is in flight stays unknown, so reply UNAVAILABLE to it and to waiting answers.
-    // `status`: DATA_LOSS (cut, forked or damaged: quarantine the state), FAILED_PRECONDITION (a newer build is needed).
+    // The slot stops. The outcome of the records in flight stays unknown, so answer them and all waiting answers with
+    // UNAVAILABLE. `status`: DATA_LOSS (cut, forked or damaged: quarantine the state), FAILED_PRECONDITION (a newer
+    // build is needed).
     kQuarantine,
   };
   Kind kind = Kind::kConfirmed;
@@ -87,11 +89,11 @@ struct Append {
   UnixMicros logical_time = 0;  // as stamped
 };
 
-// One instance's side of one slot, as a value: no clock, thread or log inside. Every input appends to `effects`, which
-// the caller empties.
+// One instance's side of one slot, as a value without clock, thread or log. Every input adds to `effects`, which the
+// caller empties.
 //
-// Promises: kConfirmed only for records that every reader of the log accepts; kLost only for records that none ever will;
-// kAnswerReady only when all that the answer was decided on is confirmed.
+// Guarantees: kConfirmed only for records that every reader of the log accepts; kLost only for records that no reader
+// will ever accept; kAnswerReady only when all records that the answer was decided on are confirmed.
 //
 // Use: feed records with OnRecord while following, claiming, unsure or fenced. When serving, Evolve each proposal into
 // the in-flight state and append it; feed every report with OnReport, in any order. Reading while serving is allowed and
@@ -104,8 +106,8 @@ class Owner {
  public:
   // Starts with nothing read.
   Owner(const LogIdentity& identity, SlotId slot, OwnerOptions options);
-  // Goes on behind records read in an earlier life. The first record it wants is the one before the cursor, read again:
-  // see next_read().
+  // Resumes from a stored cursor. The first record that it needs is the one before the cursor, read again: see
+  // next_read().
   Owner(const Cursor& resumed, OwnerOptions options);
 
   Phase phase() const { return phase_; }
@@ -115,10 +117,10 @@ class Owner {
   Position next_read() const { return check_lineage_ ? cursor_.next - 1 : cursor_.next; }
   const InstanceId& self() const { return options_.self; }
 
-  // A CLAIM for the next term, for when nobody owns the slot, its owner is to be replaced, or kNeedClaim asked for it.
+  // A CLAIM for the next term, if the slot has no owner, if its owner is to be replaced, or if kNeedClaim asked for it.
   // Append it through a new producer, then read (kReadFrom) until kServing, kSteppedDown, kClaimRefused or kQuarantine.
-  // May be called again while claiming, should the claim seem lost.
-  // FAILED_PRECONDITION: serving or quarantined (reason NOT_NOW), or the slot needs `forced` (reason NEEDS_FORCE).
+  // May be called again while claiming if the claim seems to be lost. FAILED_PRECONDITION: serving or quarantined
+  // (reason NOT_NOW), or the slot needs `forced` (reason NEEDS_FORCE).
   absl::StatusOr<Append> StartClaim(absl::string_view address, bool forced, UnixMicros now, Effects* effects);
 
   // Whether Propose and AnswerWithoutRecord are open; the limits of Propose aside.
@@ -128,7 +130,7 @@ class Owner {
     return flights_.size() < options_.in_flight_records_max &&
            (flights_.empty() || flight_bytes_ + record_bytes <= options_.in_flight_bytes_max);
   }
-  // The time that a command decided now sees and its record would be stamped with: it never goes back.
+  // The logical time of a command that is decided now, and of its record. It never goes back.
   UnixMicros LogicalTime(UnixMicros now) const { return now > last_time_ ? now : last_time_; }
 
   // Makes a record of `buffer`: kHeaderBytes of room, then the serialised body. The header is written into the room and
@@ -144,7 +146,7 @@ class Owner {
   // the ticket returned, at once when nothing is in flight. FAILED_PRECONDITION NOT_OWNER when not open.
   absl::StatusOr<uint64_t> AnswerWithoutRecord(Effects* effects);
 
-  // The fate of an append, as the driver reports it. A time-out is a report with DEADLINE_EXCEEDED.
+  // The outcome of an append, as the driver reports it. A timeout is a report with DEADLINE_EXCEEDED.
   void OnReport(const AppendReport& report, Effects* effects);
 
   // The record at `position`, which must be next_read(); lower ones are skipped, since a reader may be behind a report.
@@ -154,14 +156,15 @@ class Owner {
   // The log ends here (rule 4: never below what was read). Also for OUT_OF_RANGE of EventLog::NewReader.
   void OnEnd(Position end, Effects* effects);
 
-  // The connection to the log was lost, or its leader changed: the log may have been cut. Reports and records that were
-  // on their way must not be fed any more. An owner claims again; everyone reads the record before the cursor again.
+  // The connection to the log was lost, or its leader changed, so the log may have been cut. Reports and records from
+  // before must not be fed any more. An owner claims again; owners and followers read the record before the cursor
+  // again.
   void OnReconnect(Effects* effects);
 
   // Records that did not count, by reason, since this Owner was made.
   const std::array<uint64_t, kIgnoreReasons>& ignored() const { return ignored_; }
 
-  // Bytes that are equal only when two owners whose cursors are equal answer all further inputs alike. For the explorer.
+  // Bytes that are equal only if two owners with equal cursors treat all further inputs alike. For the explorer.
   void AppendFingerprint(std::string* out) const;
 
  private:

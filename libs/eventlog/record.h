@@ -19,7 +19,7 @@ inline constexpr size_t kHeaderBytes = 88;
 inline constexpr size_t kMaxBodyBytes = kMaxRecordBytes - kHeaderBytes;
 inline constexpr uint8_t kFormatVersion = 1;
 
-// What readers of this build can apply. Raised when a record would be applied otherwise than by the builds before.
+// The applier level of this build. Raised when a record is applied differently than by earlier builds.
 inline constexpr uint32_t kApplierLevel = 1;
 
 // The numbers are those of halles.log.v1.RecordKind and never change. A header may carry a number that is none of these:
@@ -31,9 +31,9 @@ absl::string_view KindName(RecordKind kind);
 
 struct RecordHeader {
   RecordKind kind = RecordKind::kBatch;
-  // Of a CLAIM: an operator forces it over a final SEAL or over bytes without our header.
+  // In a CLAIM: an operator forces it over a final SEAL or over bytes without our header.
   bool forced = false;
-  // Of a SEAL: the log goes on elsewhere, so that only a forced CLAIM takes the slot again.
+  // In a SEAL: the log continues elsewhere, so only a forced CLAIM takes the slot again.
   bool final_seal = false;
   uint64_t term = 0;
   InstanceId instance;
@@ -47,8 +47,8 @@ struct RecordHeader {
 
 enum class ParseOutcome {
   kOk,
-  kForeign,      // does not begin like a record of ours: a stray producer wrote it
-  kDamaged,      // begins like one and cannot be one
+  kForeign,      // does not begin with our header: a stray producer wrote it
+  kDamaged,      // begins with our header but is not a valid record
   kNewerFormat,  // a record in a format that this build does not know
 };
 

@@ -279,11 +279,12 @@ absl::Status ExplainFileError(const absl::Status& status, const std::string& dir
                      absl::StrCat("the log in ", directory, " cannot be written: ", status.message()),
                      {{"directory", directory}});
     case absl::StatusCode::kResourceExhausted:
-      return Failure(status.code(), "LOG_DISK_FULL",
-                     absl::StrCat("no space for the log in ", directory, ": ", status.message(),
-                                  "; free space on that disk: nothing is lost, queries are served, and writes go on by "
-                                  "themselves"),
-                     {{"directory", directory}});
+      return Failure(
+          status.code(), "LOG_DISK_FULL",
+          absl::StrCat("no space for the log in ", directory, ": ", status.message(),
+                       "; free space on that disk: nothing is lost, queries are served, and writes continue by "
+                       "themselves"),
+          {{"directory", directory}});
     default:
       return Failure(absl::StatusCode::kUnavailable, "LOG_UNAVAILABLE",
                      absl::StrCat("the log in ", directory, " cannot be used: ", status.message()),

@@ -1,4 +1,5 @@
-// Opens the directory of an embedded log: tells damage from a power cut, and makes what it serves durable first.
+// Opens the directory of an embedded log: distinguishes damage from a power cut, and syncs all records before they are
+// served.
 #ifndef HALLES_LIBS_EVENTLOG_RECOVERY_H_
 #define HALLES_LIBS_EVENTLOG_RECOVERY_H_
 

@@ -1,4 +1,4 @@
-// Lets a driver make reports one at a time, and lets whoever abandons appends wait for the one that is being made.
+// Serialises the reports of a driver, and lets Abandon wait for the report that is being made.
 #ifndef HALLES_LIBS_EVENTLOG_REPORT_GATE_H_
 #define HALLES_LIBS_EVENTLOG_REPORT_GATE_H_
 

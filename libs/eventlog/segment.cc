@@ -96,7 +96,7 @@ absl::Status DamagedAt(const SegmentHome& home, LogAddress at, absl::string_view
   return Failure(absl::StatusCode::kDataLoss, "LOG_DAMAGED",
                  absl::StrCat("the log is damaged: ", path, ", byte ", at.offset, ": ", what,
                               "; records that were acknowledged are lost here, so nothing was changed: restore the "
-                              "log directory from a copy, and look after the disk"),
+                              "log directory from a copy, and check the disk"),
                  {{"segment", path}, {"byte", absl::StrCat(at.offset)}});
 }
 

@@ -1,4 +1,4 @@
-// One segment as a file: its name, making it, and finding out what is in it.
+// One segment file: its name, its creation and its scan.
 #ifndef HALLES_LIBS_EVENTLOG_SEGMENT_H_
 #define HALLES_LIBS_EVENTLOG_SEGMENT_H_
 

@@ -1,4 +1,4 @@
-// Where the records of one segment are, and the sidecar file that says so for a segment that is closed.
+// The index of one segment: where its records are. For a closed segment it is stored in the sidecar file.
 #ifndef HALLES_LIBS_EVENTLOG_SEGMENT_INDEX_H_
 #define HALLES_LIBS_EVENTLOG_SEGMENT_INDEX_H_
 
@@ -34,7 +34,7 @@ struct SlotRun {
   std::shared_ptr<FrameRefs> refs;
 };
 
-// What a sidecar says about a slot; its refs stay in the file until somebody reads there.
+// What a sidecar says about a slot; its refs stay in the file until a reader needs them.
 struct SidecarRun {
   SlotId slot;
   Position base = 0;

@@ -59,7 +59,7 @@ void SegmentKeeper::WriteSidecar(uint32_t number, uint32_t end, std::vector<Slot
 }
 
 void SegmentKeeper::Run() {
-  // It does its work at any priority; there is nobody to tell.
+  // The keeper works at any priority, so an error is ignored.
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
   for (;;) {
     uint32_t number = 0;

@@ -1,4 +1,4 @@
-// The thread behind the committer: fills the next segment with zeros ahead of time and writes sidecars.
+// A background thread of the log: fills the next segment with zeros in advance and writes sidecars.
 #ifndef HALLES_LIBS_EVENTLOG_SEGMENT_KEEPER_H_
 #define HALLES_LIBS_EVENTLOG_SEGMENT_KEEPER_H_
 

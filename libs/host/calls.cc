@@ -29,7 +29,7 @@ void Run(const std::shared_ptr<Read>& read) {
       answer = read->query(&rows, at);
     });
     if (!open.ok()) answer = read->query(open, {});
-    // The rows are free again: an answer may be large, and whoever gets it may ask anew.
+    // The rows are released before the reply, because an answer may be large and its receiver may query again.
     if (answer) answer();
   });
 }

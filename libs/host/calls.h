@@ -1,4 +1,4 @@
-// How a method of a door reads: the state of an aggregate, or a view. How it submits stands in submit.h.
+// How a door reads the state of an aggregate, or a view. submit.h is for commands.
 #ifndef HALLES_LIBS_HOST_CALLS_H_
 #define HALLES_LIBS_HOST_CALLS_H_
 
@@ -46,9 +46,9 @@ void ReadState(Host& host, ServiceId service, absl::string_view aggregate_key, c
   if (!open.ok()) reply(open);
 }
 
-// As ReadState, but `read` may say that there is no answer yet (nullopt): it is asked again with each record confirmed in
-// that slot that holds a fact whose aggregate id is `aggregate_key`, until the deadline: DEADLINE_EXCEEDED (NOT_SETTLED).
-// For a method that starts what goes on by itself, and answers with how it ended.
+// As ReadState, but `read` may return nullopt if there is no answer yet. It is then called again after each confirmed
+// record of the slot that has an event with aggregate id `aggregate_key`, until the deadline: DEADLINE_EXCEEDED
+// (NOT_SETTLED). For a method that starts a process such as a saga and answers with its outcome.
 template <typename Response, typename Reply>
 void ReadStateWhen(
     Host& host, ServiceId service, absl::string_view aggregate_key, const std::string& token, MonotonicMicros deadline,
@@ -84,13 +84,13 @@ void ReadStateWhen(
   if (!open.ok()) reply(open);
 }
 
-// Called on a queue for queries with the rows of a view, of each source those of one moment, and the positions that they
-// stand at. What it returns is run when the rows are free again: that is where to reply.
+// Called on a query queue with the rows of a view and their positions. All rows of a source are from one position. The
+// returned function runs after the rows are released; it sends the reply.
 using ViewQuery =
     std::function<std::function<void()>(absl::StatusOr<const store::RowReader*> rows, const TokenPositions& at)>;
 
-// Reads a view once it has reached the positions: those of its sources, and, where its service reacts to them, what the
-// reactions to them recorded.
+// Reads a view after it has reached the positions: those of its sources and, if its service reacts to them, the records
+// of those reactions.
 void ReadView(Host& host, ServiceId service, uint8_t view, const TokenPositions& positions, MonotonicMicros deadline,
               ViewQuery query);
 

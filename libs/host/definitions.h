@@ -1,4 +1,4 @@
-// What the services bring along to a process: their rules, views, reactions and tables.
+// The definitions of all services of a process: their commands, views, reactions and tables.
 #ifndef HALLES_LIBS_HOST_DEFINITIONS_H_
 #define HALLES_LIBS_HOST_DEFINITIONS_H_
 

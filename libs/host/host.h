@@ -1,4 +1,4 @@
-// One process of Halles on any log: state, slots, views and reactions, proved, rebuilt, drained.
+// One process of Halles on any log: state, slots, views and reactions, with verify, rebuild and drain.
 #ifndef HALLES_LIBS_HOST_HOST_H_
 #define HALLES_LIBS_HOST_HOST_H_
 
@@ -34,24 +34,24 @@ namespace halles::host {
 struct HostOptions {
   // Any driver.
   eventlog::EventLog* log = nullptr;
-  // Opens the state; asked again after a rebuild. At most one store at a time.
+  // Opens the state; called again after a rebuild. At most one store at a time.
   std::function<absl::StatusOr<std::unique_ptr<store::Store>>()> open_store;
   Scheduler* scheduler = nullptr;
   RandomSource* random = nullptr;
   IdentifierKeys identifier_keys;
   std::string request_key;
-  std::string address;  // told in claims
-  int executors = 2;    // queues that decide, and as many that follow
+  std::string address;  // written into claims
+  int executors = 2;    // queues for commands, and the same number for followers
   partition::SlotRole role = partition::SlotRole::kOwner;
   partition::Calls* calls = nullptr;  // null: calls stay in this process
   Definitions definitions;
-  // Told what a view's events touched; may be empty. From a follower's queue; must not block.
+  // Called with the topics that events of a view touched; may be empty. Runs on a follower's queue and must not block.
   std::function<void(const std::string& view, const std::vector<std::string>& topics)> touched;
-  // Told how long a command took from submission to its answer; may be empty.
+  // Called with the time from submission to answer of each command; may be empty.
   std::function<void(absl::Duration)> observe_command;
 };
 
-// What serves between two rebuilds.
+// The parts that a rebuild replaces.
 struct Serving {
   std::unique_ptr<store::Store> store;
   std::unique_ptr<projection::FollowerPool> pool;
@@ -60,7 +60,7 @@ struct Serving {
   ~Serving();
 };
 
-// One state or view against the log: what a proof found.
+// The result of a verify or rebuild.
 struct Proof {
   store::Comparison comparison;
   uint64_t events = 0;
@@ -70,7 +70,8 @@ struct Proof {
 inline constexpr size_t kDifferencesMax = 100;
 
 // Thread safety: all methods may be called from any thread, but those that say that they block from no task of a queue.
-// Lifetime: what the options point to outlives it. Call Drain before it is destroyed, so that what is under way is answered.
+// Lifetime: what the options point to outlives it. Call Drain before it is destroyed, so that commands in progress are
+// answered.
 // Durability: the log is the only truth.
 class Host {
  public:
@@ -80,12 +81,12 @@ class Host {
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
-  // Every slot has found its place: see Runtime::settled.
+  // Every slot has settled, see Runtime::settled.
   bool settled();
   // Blocks. False when the slots have not settled in time.
   bool AwaitSettled(absl::Duration timeout);
 
-  // Runs `use` with what serves, unless a rebuild is just being put in place or the host is closed: UNAVAILABLE then.
+  // Runs `use` with the current parts. UNAVAILABLE while a rebuild is being put in place and after the host was closed.
   // `use` must not block, and must not keep the reference.
   absl::Status With(absl::FunctionRef<void(Serving&)> use);
 
@@ -103,7 +104,7 @@ class Host {
   const Clock& clock() const { return options_.scheduler->clock(); }
   partition::RuntimeCounters& counters() { return counters_; }
 
-  // Every view and every reaction that is this process's own has come to the end of the log.
+  // Every view, and every reaction whose target slot this process owns, has reached the end of the log.
   bool caught_up();
 
   // Blocks: the state of every slot, in order. Empty when nothing serves.
@@ -112,14 +113,14 @@ class Host {
   // Blocks: flushes, then returns the cursor and digest of every fold, as stored together.
   absl::StatusOr<std::map<store::FoldId, store::FoldMeta>> Metas();
 
-  // Blocks: folds the whole log again beside what serves and compares every row and digest. One at a time:
-  // RESOURCE_EXHAUSTED (PROOF_RUNNING) when one runs already; CANCELLED when the observer ends it.
+  // Blocks: folds the whole log again into a second store and compares every row and digest. RESOURCE_EXHAUSTED
+  // (PROOF_RUNNING) if a verify or rebuild is already running; CANCELLED if the observer ends it.
   absl::StatusOr<Proof> Verify(const projection::ReplayObserver& observer) ABSL_LOCKS_EXCLUDED(proof_mutex_);
-  // The same, then puts the rebuilt rows in the place of the serving ones; requests meanwhile get UNAVAILABLE for a moment.
+  // The same, and then replaces the rows in use by the rebuilt ones; requests during the swap get UNAVAILABLE.
   absl::StatusOr<Proof> Rebuild(const projection::ReplayObserver& observer) ABSL_LOCKS_EXCLUDED(proof_mutex_);
 
-  // Blocks: refuses new commands, answers those under way, flushes. A proof under way ends with CANCELLED; one whose rows
-  // are just being put in place is waited for. Idempotent.
+  // Blocks: refuses new commands, answers those in progress, flushes. A proof under way ends with CANCELLED; one whose
+  // rows are just being put in place is waited for. Idempotent.
   void Drain(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(proof_mutex_);
 
  private:
@@ -146,11 +147,11 @@ class Host {
   bool swapping_ ABSL_GUARDED_BY(proof_mutex_) = false;  // serving_ goes and comes back
   bool ending_ ABSL_GUARDED_BY(proof_mutex_) = false;    // nothing may be put in place any more
 
-  // The gate: users_ counts those inside With; closed_ turns newcomers away. Sequentially consistent, so that either the
-  // newcomer sees the gate closed or the closer sees the newcomer.
+  // users_ counts the calls inside With; closed_ rejects new ones. Sequentially consistent, so that either the new call
+  // sees closed_, or the closing thread sees the new call.
   std::atomic<int64_t> users_{0};
   std::atomic<bool> closed_{true};
-  std::unique_ptr<Serving> serving_;  // changed behind the closed gate only
+  std::unique_ptr<Serving> serving_;  // changed only while closed_ is set and no call is inside With
 };
 
 }  // namespace halles::host

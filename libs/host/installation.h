@@ -1,4 +1,4 @@
-// What one machine keeps in its data directory: the log, the keys, and the state folded from the log.
+// The data directory of one machine: the log, the keys, and the state folded from the log.
 #ifndef HALLES_LIBS_HOST_INSTALLATION_H_
 #define HALLES_LIBS_HOST_INSTALLATION_H_
 
@@ -27,7 +27,7 @@ struct InstallationOptions {
   std::optional<SlotCounts> slots;
   Scheduler* scheduler = nullptr;
   RandomSource* random = nullptr;
-  // Told how long a write to the log and its sync took; may be empty.
+  // Called with the duration of each log write with its sync; may be empty.
   std::function<void(absl::Duration, size_t records)> observe_commit;
 };
 
@@ -42,12 +42,13 @@ class Installation {
   static absl::StatusOr<std::unique_ptr<Installation>> Open(InstallationOptions options);
 
   eventlog::EventLog& log() { return *log_; }
-  // OK, or why new facts cannot be taken just now.
+  // OK, or why the log cannot accept new records now.
   absl::Status log_health() const { return log_->health(); }
   const IdentifierKeys& identifier_keys() const { return identifier_keys_; }
   const std::string& request_key() const { return key_ring_.newest(kRequestKey); }
 
-  // Opens the state, or moves aside what does not belong to the log and begins anew. At most one store at a time.
+  // Opens the state. State that does not match the log is moved aside, and an empty state is opened. At most one store
+  // at a time.
   absl::StatusOr<std::unique_ptr<store::Store>> OpenStore();
 
  private:

@@ -1,4 +1,4 @@
-// How a door submits: the registry says what is done with the request, which aggregate decides, and by which rule.
+// How a door submits a request: the registry defines its preparation, the aggregate that decides, and the rule.
 #ifndef HALLES_LIBS_HOST_SUBMIT_H_
 #define HALLES_LIBS_HOST_SUBMIT_H_
 
@@ -15,10 +15,11 @@
 
 namespace halles::host {
 
-// Prepares a copy of the request as its command asks for (hashes identifiers, checks limits), and sends it to the slot of
-// its aggregate. An error is returned when it is not taken: INVALID_ARGUMENT with the field, or UNAVAILABLE. Else `reply`
-// gets an absl::StatusOr<Response> with its consistency token, on the slot's queue or at once.
-// `Call` has actor, traceparent and deadline, as rpc::Call has. `Request` is registered with the response `Response`.
+// Prepares a copy of the request as its command asks for (hashes identifiers, checks limits), and sends it to the slot
+// of its aggregate. It returns an error if the request is not accepted: INVALID_ARGUMENT with the field, or
+// UNAVAILABLE. Otherwise `reply` gets an absl::StatusOr<Response> with its consistency token, on the slot's queue or at
+// once. `Call` has actor, traceparent and deadline, as rpc::Call has. `Request` is registered with the response
+// `Response`.
 template <typename Response, typename Request, typename Call, typename Reply>
 absl::Status Submit(Host& host, const Request& asked, const Call& call, Reply reply) {
   const partition::RegisteredCommand* registered = host.FindCommand(Request::descriptor());
@@ -45,7 +46,7 @@ absl::Status Submit(Host& host, const Request& asked, const Call& call, Reply re
   });
 }
 
-// For a method of a door that does no more than submit.
+// For a method of a door that only submits.
 template <typename Response>
 auto SubmitTo(Host& host) {
   return [&host](const auto& asked, const auto& call, auto reply) {

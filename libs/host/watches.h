@@ -1,4 +1,4 @@
-// Those who watch views: each looks again when an event touches what it watches.
+// Watches of views: a watch reads its view again when an event touches one of its topics.
 #ifndef HALLES_LIBS_HOST_WATCHES_H_
 #define HALLES_LIBS_HOST_WATCHES_H_
 
@@ -35,21 +35,21 @@ class Watcher {
   // Names of what it watches, as projections give them to their topics. Unique over all views.
   using Topics = std::set<std::string>;
 
-  // Reads the view, of each source at one moment, and keeps what is new for Tell. Returns what is to wake the watcher from
-  // now on. An error ends the watch.
+  // Reads the view, each source at one position, and keeps what is new for Tell. Returns the topics that wake the watch
+  // from now on. An error ends the watch.
   virtual absl::StatusOr<Topics> Look(const store::RowReader& rows, const TokenPositions& at) = 0;
-  // Sends what the last Look found, if it found something. False: the watcher is gone.
+  // Sends what the last Look found, if anything. False if the client has left.
   virtual bool Tell() = 0;
   // Ends the watch with an error.
   virtual void Finish(const absl::Status& why) = 0;
-  // Runs `gone` once when the watcher leaves, or at once when it has left.
+  // Runs `gone` once when the client leaves, or at once if it has already left.
   virtual void OnCancel(std::function<void()> gone) = 0;
 
   const ServiceId service;  // whose view it reads
   const uint8_t view;
 };
 
-// A watcher looks once at a time; touches meanwhile are answered by one more look.
+// Each watch has at most one Look in progress; topics touched meanwhile lead to one more Look.
 // Thread safety: any thread.
 // Lifetime: shared with the tasks that it posts. The host that it is attached to outlives its tasks for queries.
 class Watches : public std::enable_shared_from_this<Watches> {
@@ -57,10 +57,10 @@ class Watches : public std::enable_shared_from_this<Watches> {
   // Before the first Add.
   void Attach(Host* host) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Begins to watch: the watcher looks at once. RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS).
+  // Adds a watch, which looks at once. RESOURCE_EXHAUSTED (TOO_MANY_WATCHERS).
   absl::Status Add(const std::shared_ptr<Watcher>& watcher) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Events touched these. Wakes who watches them.
+  // Events touched these topics. Wakes the watches of them.
   void Touched(const std::vector<std::string>& topics) ABSL_LOCKS_EXCLUDED(mutex_);
 
   size_t size() const ABSL_LOCKS_EXCLUDED(mutex_);

@@ -21,10 +21,12 @@ namespace {
 
 absl::Status CannotListen(absl::string_view what, const ListenAddress& address, int error) {
   if (error == EADDRINUSE) {
-    return Failure(absl::StatusCode::kAlreadyExists, "ADDRESS_IN_USE",
-                   absl::StrCat(what, " cannot listen on ", address.ToString(),
-                                ": the port is in use; stop who uses it or choose another, 0 for any free one"),
-                   {{"address", address.ToString()}});
+    return Failure(
+        absl::StatusCode::kAlreadyExists, "ADDRESS_IN_USE",
+        absl::StrCat(
+            what, " cannot listen on ", address.ToString(),
+            ": the port is in use; stop the process that uses it, or choose another port (0 takes a free one)"),
+        {{"address", address.ToString()}});
   }
   return Failure(absl::StatusCode::kUnavailable, "CANNOT_LISTEN",
                  absl::StrCat(what, " cannot listen on ", address.ToString(), ": ", std::strerror(error)),

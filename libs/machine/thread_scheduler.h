@@ -1,4 +1,4 @@
-// Queues with a thread each: how a process runs its tasks.
+// A scheduler that gives each queue a thread: how a process runs its tasks.
 #ifndef HALLES_LIBS_MACHINE_THREAD_SCHEDULER_H_
 #define HALLES_LIBS_MACHINE_THREAD_SCHEDULER_H_
 

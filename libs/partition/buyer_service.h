@@ -1,4 +1,5 @@
-// A toy service whose aggregates call others: an order that takes from counters, and asks again until it knows.
+// A test service whose aggregates call others: an order that takes from counters, and sends its calls again until it
+// knows their outcomes.
 #ifndef HALLES_LIBS_PARTITION_BUYER_SERVICE_H_
 #define HALLES_LIBS_PARTITION_BUYER_SERVICE_H_
 

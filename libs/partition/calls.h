@@ -1,4 +1,4 @@
-// How a slot reaches aggregates that may be owned elsewhere: calls that travel as bytes.
+// Calls of a slot to aggregates that another process may own; they are sent as bytes.
 #ifndef HALLES_LIBS_PARTITION_CALLS_H_
 #define HALLES_LIBS_PARTITION_CALLS_H_
 
@@ -12,18 +12,18 @@
 
 namespace halles::partition {
 
-// A call that was not decided after this long is not decided any more; its caller sends it again.
+// After this time a call that was not decided is dropped; its caller sends it again.
 inline constexpr absl::Duration kCallDeadline = absl::Seconds(10);
 
-// Sends calls to wherever their aggregates are owned. Implemented by the runtime, and by tests and simulations that lose,
-// double and delay.
+// Sends calls to the owners of their aggregates. Implemented by the runtime, and by tests and simulations that lose,
+// duplicate and delay calls.
 // Thread safety: may be called from any thread.
 class Calls {
  public:
   virtual ~Calls() = default;
 
-  // Sends the call; `from` is the envelope of the command that asked for it. `done` is told the answer on any thread, at
-  // once or later, or never when a process ends.
+  // Sends the call; `from` is the envelope of the command that asked for it. `done` gets the answer on any thread, at
+  // once or later, or never if a process ends.
   virtual void Call(OutgoingCall call, const Command::Envelope& from, CallDone done) = 0;
 };
 

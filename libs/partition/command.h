@@ -1,4 +1,4 @@
-// A request on its way through a slot, whatever its type: decided, evolved, recorded, answered.
+// A request of any type on its way through a slot: decided, evolved, recorded, answered.
 #ifndef HALLES_LIBS_PARTITION_COMMAND_H_
 #define HALLES_LIBS_PARTITION_COMMAND_H_
 
@@ -19,8 +19,8 @@
 
 namespace halles::partition {
 
-// Commands of one sequence are taken in the order of their submission: once one of them has failed, those behind it fail
-// too. Else a later one would be recorded in the place of one that is still to be tried again.
+// The commands of a sequence are decided in the order of their submission. If one of them fails, all later ones fail
+// too; otherwise a later one would be recorded before one that is tried again.
 // Thread safety: may be shared. Release/acquire: who fails a command breaks the sequence before the next is looked at.
 class CommandSequence {
  public:
@@ -32,7 +32,8 @@ class CommandSequence {
 };
 
 // Type-erased command.
-// Lifetime: kept by the slot until it was answered, since it is decided again when the prefix that it saw was lost.
+// Lifetime: the slot keeps it until it is answered, because it is decided again if a record that it was decided on is
+// lost.
 // Thread safety: used on the slot's queue only, after it was built.
 class Command {
  public:
@@ -40,32 +41,32 @@ class Command {
 
   // Decides against `state`; true when there are facts to record. An error is a refusal or a failure to answer with.
   virtual absl::StatusOr<bool> Decide(const store::RowReader& state, const CommandContext& context) = 0;
-  // Evolves the rows by the facts decided last.
+  // Evolves the rows by the facts of the last decision.
   virtual absl::Status Evolve(store::Rows& rows, FactContext context) = 0;
-  // Adds the facts and the response decided last.
+  // Adds the facts and the response of the last decision.
   virtual void Record(log::v1::Batch* batch) const = 0;
-  // Answers with the response decided last, or with one recorded earlier, or with an error. Called once.
+  // Answers with the response of the last decision, with one recorded earlier, or with an error. Called once.
   virtual void Answer(AnswerPosition position) = 0;
   virtual void AnswerRecorded(const std::string& response, AnswerPosition position) = 0;
   virtual void AnswerError(const absl::Status& status) = 0;
-  // The calls of the decision made last, moved out of it.
+  // The calls of the last decision, moved out of it.
   virtual std::vector<OutgoingCall> TakeCalls() { return {}; }
-  // Adds the keys of the aggregates of the facts decided last.
+  // Adds the keys of the aggregates of the last decision's facts.
   virtual void AppendAggregates(std::vector<absl::string_view>*) const {}
 
-  // What the runtime itself needs of a request.
+  // What the runtime needs to know of a request.
   struct Envelope {
     std::string tenant;
-    AggregateRef aggregate;  // that decides; of the runtime's own commands it is empty
-    std::string request_id;  // counts within the aggregate; empty for reactions and timers
+    AggregateRef aggregate;  // that decides; empty for commands of the runtime
+    std::string request_id;  // unique within the aggregate; empty for reactions and timers
     Hash256 body_hash;       // keyed
     std::string actor;
     std::string traceparent;
-    MonotonicMicros deadline = kNoDeadline;     // nobody waits for the answer after it
+    MonotonicMicros deadline = kNoDeadline;     // after it, no caller waits for the answer
     std::optional<log::v1::Cause> cause;        // of a reaction
-    std::shared_ptr<CommandSequence> sequence;  // of a reaction; broken by the submitter when it is told of a failure
-    bool internal = false;                      // may use the reserved part of the queue
-    bool record_always = false;                 // recorded even without facts: moves the cursors of reactions
+    std::shared_ptr<CommandSequence> sequence;  // of a reaction; the submitter breaks it when it learns of a failure
+    bool internal = false;                      // may use the reserved quarter of the queue
+    bool record_always = false;  // recorded even without facts, because it moves the cursors of reactions
   };
   Envelope envelope;
 };

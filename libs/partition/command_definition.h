@@ -1,4 +1,4 @@
-// The registry of a service's commands: what a request asks, of which aggregate, and the rule that decides it.
+// The registry of a service's commands: for each request its preparation, its aggregate and the rule that decides it.
 #ifndef HALLES_LIBS_PARTITION_COMMAND_DEFINITION_H_
 #define HALLES_LIBS_PARTITION_COMMAND_DEFINITION_H_
 
@@ -30,18 +30,18 @@ class IdentifierKeys;
 
 namespace halles::partition {
 
-// Told how a command was answered. The response is the command's own and may be moved from; it is of the response type
+// Called with the answer of a command. The response belongs to the command and may be moved from; its type is the one
 // that the command was registered with.
 using CommandReply =
     absl::AnyInvocable<void(absl::StatusOr<google::protobuf::Message*> response, AnswerPosition position) &&>;
 
-// What a door gives to the preparation of a request.
+// What the preparation of a request may use.
 struct Preparation {
   const IdentifierKeys* identifier_keys = nullptr;
 };
 
-// One command, as its service registered it. The only way to make a Command of a service's request: doors, calls, reactions,
-// timers and outcomes all go through it.
+// One command, as its service registered it. It is the only way to make a Command from a request: doors, calls,
+// reactions, timers and outcomes all use it.
 // Thread safety: immutable.
 class CommandDefinition {
  public:
@@ -63,8 +63,8 @@ class CommandDefinition {
     return std::unique_ptr<google::protobuf::Message>(request_.New());
   }
 
-  // What a door does before it submits: replaces identifiers by their hashes, checks limits. INVALID_ARGUMENT with the
-  // field. Requests that come from inside skip it, so the rule itself answers nonsense with a refusal.
+  // What a door does before it submits: checks limits, replaces identifiers by their hashes. INVALID_ARGUMENT with the
+  // field. Internal requests skip it, so the rule itself must refuse invalid requests.
   virtual absl::Status Prepare(const Preparation& with, google::protobuf::Message* request) const = 0;
 
   // The key of the aggregate that the request is for.
@@ -94,7 +94,7 @@ struct DecisionTypes<absl::StatusOr<Decision<ResponseType, EventType>>> {
   using Event = EventType;
 };
 
-// Calls `use` with the event itself, also when it is one of a variant.
+// Calls `use` with the event itself, also if it is held in a variant.
 template <typename Event, typename Use>
 auto WithEvent(const Event& event, const Use& use) {
   return use(event);
@@ -104,8 +104,8 @@ auto WithEvent(const std::variant<Events...>& event, const Use& use) {
   return std::visit(use, event);
 }
 
-// Keyed hash of a request without its id: tells a repeat from a reuse of the id. Deterministic, since requests hold no
-// maps. The request is as before afterwards.
+// Keyed hash of a request without its id: it distinguishes a repeat from a reuse of the id. Deterministic, because
+// requests hold no maps. The request is unchanged afterwards.
 template <typename Request>
 Hash256 BodyHashOf(absl::string_view request_key, Request* request) {
   std::string id;
@@ -248,7 +248,7 @@ inline constexpr auto kNoDoor = [](const Preparation&, const google::protobuf::M
 //       [](const partition::Preparation& with, v1::ReserveStockRequest* request) {...},  // what its door does first
 //       [](const auto&... state) { return Decide(state...); },                           // the rule
 //       kStockItem));                                                                    // the aggregate that decides
-// A rule whose decision holds facts of several aggregates names them behind the one that decides.
+// If a decision holds facts of several aggregates, they are listed after the one that decides.
 template <typename Request, typename Key, typename Prepare, typename Rule, typename... Events>
 std::shared_ptr<const CommandDefinition> CommandOf(Key key, Prepare prepare, Rule rule,
                                                    Aggregate<Events>... aggregates) {

@@ -1,4 +1,4 @@
-// The toy service of counter_test.proto: its table, rules and folds.
+// The test service of counter_test.proto: its table, rules and folds.
 #ifndef HALLES_LIBS_PARTITION_COUNTER_SERVICE_H_
 #define HALLES_LIBS_PARTITION_COUNTER_SERVICE_H_
 

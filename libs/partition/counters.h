@@ -1,4 +1,4 @@
-// Counts of all slots of a process, for the metrics endpoint.
+// Counters of all slots of a process, for the metrics endpoint.
 #ifndef HALLES_LIBS_PARTITION_COUNTERS_H_
 #define HALLES_LIBS_PARTITION_COUNTERS_H_
 
@@ -21,7 +21,7 @@ struct RuntimeCounters {
   std::atomic<uint64_t> lost{0};
   std::atomic<uint64_t> replayed{0};
   std::atomic<uint64_t> stopped_slots{0};
-  std::atomic<uint64_t> failed_reads{0};  // of state, in decisions and folds; each is tried again
+  std::atomic<uint64_t> failed_reads{0};  // failed reads of rows in decisions and folds; each is tried again
   std::atomic<uint64_t> calls{0};         // sent to other aggregates
   std::atomic<uint64_t> timers{0};        // that were due
   // Told how long a command took from submission to its confirmed answer; may be empty. From the slots' queues.

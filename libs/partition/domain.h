@@ -1,4 +1,4 @@
-// What the runtime and a service's rules say to each other: context in, decision out, facts to fold.
+// The types between the runtime and the rules of a service: context in, decision out, events to fold.
 #ifndef HALLES_LIBS_PARTITION_DOMAIN_H_
 #define HALLES_LIBS_PARTITION_DOMAIN_H_
 
@@ -25,13 +25,13 @@ struct AggregateRef {
   friend auto operator<=>(const AggregateRef&, const AggregateRef&) = default;
 };
 
-// Where an answer stands: readers that have reached `position` of `slot` see what it says.
+// The position of an answer: a reader that has reached `position` of `slot` sees what it is based on.
 struct AnswerPosition {
   SlotId slot;
   Position position = 0;  // first position that need not be covered
 };
 
-// All that a decision may know beyond state and command. Time comes from the log, never from a clock of the domain.
+// Everything that a decision may use beside state and command. Time comes from the log, never from a clock.
 struct CommandContext {
   std::string tenant;
   std::string request_id;
@@ -47,36 +47,36 @@ struct Fact {
   UnixMicros effective_time = 0;  // when it happened in the world; 0: at the logical time of the record
 };
 
-// A request to another aggregate, of this service or of another, that follows from a decision. It is sent at most once,
-// after the decision's record was confirmed, and never when a record is replayed; it is lost with the process. Whoever
-// asks for a call therefore also sets a timer that asks for it again with the same request id.
+// A request of a decision to another aggregate, of this service or another one. It is sent at most once, after the
+// decision's record was confirmed, and never when a record is replayed; it is lost if the process ends. A decision that
+// asks for a call therefore also sets a timer, which asks for it again with the same request id.
 struct OutgoingCall {
   ServiceId service = ServiceId::kCheckout;
   std::string aggregate_key;
   std::string method;   // full name of the request message, such as "halles.inventory.v1.ReserveStockRequest"
   std::string request;  // serialised, its request id set
   std::string request_id;
-  // Aggregate of the calling service that gets the outcome. Type 0: of the kind that decided to call.
+  // Aggregate of the calling service that gets the outcome. Type 0: the type of the aggregate that decided.
   AggregateRef reply_to;
-  std::string reply_tag;  // says to it what the outcome is of
+  std::string reply_tag;  // identifies the call in the outcome
 };
 
-// What became of a call.
+// The outcome of a call.
 struct CallOutcome {
   enum class Kind {
-    kSucceeded,  // recorded, now or earlier
-    kRefused,    // a rule said no: this copy of the request did nothing; another copy of it still may
-    kUnknown,    // no answer, or a failure: sending it again with the same request id finds out
+    kSucceeded,  // executed, now or earlier
+    kRefused,    // a rule refused it: this copy of the request had no effect; another copy may still have one
+    kUnknown,    // no answer, or a failure: send it again with the same request id to find out
   };
   AggregateRef reply_to;
   std::string reply_tag;
   Kind kind = Kind::kUnknown;
   std::string response;        // serialised
-  AnswerPosition recorded_at;  // of a success: whoever reads there sees it
+  AnswerPosition recorded_at;  // of a success: a reader that has reached it sees the result
   absl::Status refusal;
 };
 
-// The answer to a command, the facts behind it, and the calls that follow from them. Without facts nothing is recorded
+// The answer to a command, the facts behind it, and the calls that follow from them. Without facts, nothing is recorded
 // and no call is sent. `Event` is the event message of the aggregate, or a std::variant of those of several aggregates
 // whose facts belong together; all of them live in the slot of the command.
 template <typename Response, typename Event>
@@ -86,7 +86,7 @@ struct Decision {
   std::vector<OutgoingCall> calls;
 };
 
-// Where a fact stands, for Evolve, Project and React.
+// The place of an event in the log, for Evolve, Project and React.
 struct FactContext {
   SlotId slot;
   Position position = 0;

@@ -1,4 +1,4 @@
-// Which timers of a slot are due: remembers a bound, so that a slot without any costs a comparison.
+// Finds the due timers of a slot. It keeps a bound, so that a slot without timers costs one comparison.
 #ifndef HALLES_LIBS_PARTITION_DUE_TIMERS_H_
 #define HALLES_LIBS_PARTITION_DUE_TIMERS_H_
 
@@ -14,13 +14,13 @@
 
 namespace halles::partition {
 
-// Timers of a slot that are taken at a time.
+// Maximum number of timers of a slot in progress at the same time.
 inline constexpr size_t kTimersAtATime = 64;
-// After this long a slot tries the timers again that stood although their command had been answered.
+// After this time a slot retries timers that were not cleared although their command was answered.
 inline constexpr int64_t kTimerRetryMicros = 1'000'000;
 
-// Takes what is due in rounds: each due timer once in a round, the earliest first, so that one which cannot be cleared does
-// not keep the others waiting. After a round that left some standing there is a pause.
+// Takes due timers in rounds: each once per round, the earliest first, so that a timer which cannot be cleared does not
+// block the others. After a round that left some uncleared there is a pause.
 //
 //   if (timers.MayBeDue(now)) for (const TimerKey& timer : timers.Take(confirmed rows, now)) ...;
 //   ... when each was answered: if (timers.Answered()) timers.Settle(confirmed rows);
@@ -44,18 +44,18 @@ class DueTimers {
     pause_until_ = now + kTimerRetryMicros;
   }
 
-  // False when nothing can be due, and while timers taken before are not answered.
+  // False if no timer can be due, and while timers taken before are not answered.
   bool MayBeDue(UnixMicros now) const { return open_ == 0 && now >= earliest_ && now >= pause_until_; }
 
-  // The logical time from which on MayBeDue may say yes; kNever while some are under way and when there are none.
+  // The logical time from which MayBeDue may return true; kNever while timers are in progress and if there are none.
   UnixMicros MayBeDueFrom() const { return open_ > 0 ? kNever : std::max(earliest_, pause_until_); }
 
-  // Reads the rows; what is returned is under way from now on.
+  // Reads the rows; the returned timers are in progress from now on.
   std::vector<TimerKey> Take(const store::RowReader& rows, UnixMicros now);
 
-  // One of those under way was answered; true when it was the last.
+  // One of the timers in progress was answered; true if it was the last.
   bool Answered() { return --open_ == 0; }
-  // All were answered: finds out which of them still stand.
+  // All were answered: checks which of them are still set.
   void Settle(const store::RowReader& rows);
 
  private:
@@ -63,7 +63,7 @@ class DueTimers {
   UnixMicros pause_until_ = std::numeric_limits<UnixMicros>::min();
   TimerKey from_{.due_us =
                      std::numeric_limits<UnixMicros>::min()};  // where the round goes on; those before it were tried
-  std::optional<TimerKey> standing_;                           // the first that the round left standing
+  std::optional<TimerKey> standing_;                           // the first timer that the round did not clear
   size_t open_ = 0;
   std::vector<TimerKey> taken_;
 };

@@ -1,4 +1,5 @@
-// Forgets recorded answers in time: a fact that the owner decides on logical time, so that every replay forgets the same.
+// Forgets expired recorded answers: the owner records an event at logical time, so that every replay forgets the same
+// answers.
 #ifndef HALLES_LIBS_PARTITION_EXPIRY_H_
 #define HALLES_LIBS_PARTITION_EXPIRY_H_
 
@@ -10,7 +11,7 @@
 
 namespace halles::partition {
 
-// Recorded answers that one record forgets, give or take those of one instant.
+// Number of recorded answers that one record forgets, plus those with the same time as the last.
 inline constexpr size_t kExpiryBatch = 1000;
 
 // Forgets the recorded answers whose UUIDv7 is past its life. `done` is told when it was answered, and whether it was taken:

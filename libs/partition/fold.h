@@ -1,4 +1,4 @@
-// Folds the record of a BATCH into the rows of its slot: the one place where owners, replays and proofs do it.
+// Folds a BATCH record into the rows of its slot. Owners, replays and verify all use this code.
 #ifndef HALLES_LIBS_PARTITION_FOLD_H_
 #define HALLES_LIBS_PARTITION_FOLD_H_
 
@@ -21,11 +21,12 @@ FactContext ContextOf(SlotId slot, Position position, UnixMicros logical_time, c
 absl::Status FoldBatch(const ServiceDefinition& service, SlotId slot, Position position, UnixMicros logical_time,
                        const log::v1::Batch& batch, store::Rows& rows);
 
-// The aggregate that decided on the batch, and the reverse. Set it when the events are in: what they say is left out.
+// Reads and sets the aggregate that decided on the batch. Set it after the events, because it is omitted if it is that
+// of the first event.
 AggregateRef AggregateOf(const log::v1::Batch& batch);
 void SetAggregate(const AggregateRef& aggregate, log::v1::Batch* batch);
 
-// The part that the runtime keeps: the recorded answer, its expiry and the cursors of reactions.
+// The rows of the runtime: the recorded answer, its expiry and the cursors of reactions.
 absl::Status FoldRuntimeRows(const log::v1::Batch& batch, store::Rows& rows);
 
 // Of these the cursors of reactions.

@@ -1,4 +1,4 @@
-// The rows of a record while its facts are evolved, which note the timers that are set.
+// The rows of a record while its events are evolved; they note which timers are set.
 #ifndef HALLES_LIBS_PARTITION_NOTING_ROWS_H_
 #define HALLES_LIBS_PARTITION_NOTING_ROWS_H_
 
@@ -18,7 +18,7 @@ class NotingRows final : public store::Rows {
  public:
   explicit NotingRows(store::Rows* rows) : rows_(rows) {}
 
-  // When the earliest timer that was set is due; DueTimers::kNever when none was.
+  // Due time of the earliest timer that was set; DueTimers::kNever if none was.
   UnixMicros earliest() const { return earliest_; }
 
   std::optional<store::Row> Get(absl::string_view key) const override { return rows_->Get(key); }

@@ -1,4 +1,4 @@
-// Gathers the outcomes of the calls of one decision, so that they become one record of the caller.
+// Collects the outcomes of the calls of one decision, so that the caller records them together.
 #ifndef HALLES_LIBS_PARTITION_OUTCOME_GATHERER_H_
 #define HALLES_LIBS_PARTITION_OUTCOME_GATHERER_H_
 
@@ -14,11 +14,11 @@
 
 namespace halles::partition {
 
-// Outcomes that have come are not kept back longer than this for those that have not.
+// Outcomes wait at most this long for the other outcomes of their group.
 inline constexpr int64_t kGatherMicros = 1'000'000;
 
-// Hands out the outcomes of a group of calls, all for one aggregate, together: when each call was answered, or after
-// kGatherMicros those that have come, and the later ones as they come. What is unknown is left out; it only counts.
+// Delivers the outcomes of a group of calls, all for one aggregate, together: when every call is answered, or after
+// kGatherMicros those that have arrived, and later ones as they arrive. Unknown outcomes are counted but not delivered.
 // Thread safety: none.
 class OutcomeGatherer {
  public:
@@ -31,7 +31,7 @@ class OutcomeGatherer {
   // One of the group's calls was answered.
   void Add(uint64_t group, CallOutcome outcome);
 
-  // False when no group has waited for long enough.
+  // False if no group has waited long enough.
   bool MayBeDue(MonotonicMicros now) const { return now >= next_due_; }
   MonotonicMicros next_due() const { return next_due_; }
   void DeliverDue(MonotonicMicros now);
@@ -47,7 +47,7 @@ class OutcomeGatherer {
     std::string tenant;
     size_t open = 0;  // calls that are not answered yet
     MonotonicMicros due = 0;
-    bool late = false;  // what comes now is delivered at once
+    bool late = false;  // later outcomes are delivered at once
     std::vector<CallOutcome> outcomes;
   };
 

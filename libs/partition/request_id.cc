@@ -30,7 +30,7 @@ std::optional<UnixMicros> TimeOfUuid7(absl::string_view request_id) {
 
 absl::Status RequestIdReused(const std::string& request_id) {
   return Failure(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED",
-                 "the request id was used for another request before; send a new id with a new request",
+                 "the request id was already used for another request; send a new request with a new id",
                  {{"request_id", request_id}, {"field", "request_id"}});
 }
 
@@ -39,7 +39,7 @@ absl::Status CheckRequestTime(const std::string& request_id, UnixMicros now) {
   if (!time.has_value()) return absl::OkStatus();
   if (now - *time >= kRequestIdLifeMicros) {
     return Failure(absl::StatusCode::kFailedPrecondition, "REQUEST_ID_EXPIRED",
-                   "the UUIDv7 is older than 30 days: whether it was executed is forgotten, so it never is",
+                   "the UUIDv7 is older than 30 days, so its answer is forgotten and it is not executed",
                    {{"request_id", request_id}});
   }
   if (*time - now > kRequestIdAheadMicros) {

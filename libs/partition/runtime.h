@@ -39,16 +39,16 @@ struct RuntimeOptions {
   std::string address;  // told in claims
   int executors = 2;    // queues that decide; one per core
   std::vector<ServiceDefinition> services;
-  // Services whose slots are followed, warm, until TakeOver; the others are claimed.
+  // Services whose slots only follow the log until TakeOver; the slots of the others are claimed.
   SlotRole role = SlotRole::kOwner;
   RuntimeCounters* counters = nullptr;
   // Keys the hashes of requests that tell a repeat from a reuse of its id.
   std::string request_key;
   // Where calls go; null: to the runtime's own slots. Outlives the runtime.
   Calls* calls = nullptr;
-  // Told each record that a slot of this runtime, as owner, has confirmed. On the slot's queue; may be empty.
+  // Called with each record that a slot of this runtime has confirmed as its owner. On the slot's queue; may be empty.
   std::function<void(ConfirmedRecord)> on_confirmed;
-  // Told that a slot has become this instance's, or is its no longer. On the slot's queue; may be empty.
+  // Called when this instance gains or loses the ownership of a slot. On the slot's queue; may be empty.
   std::function<void(SlotId slot, bool serving)> on_serving;
 };
 
@@ -75,42 +75,43 @@ class Runtime {
   // The command of a request type; null when no service here registered it.
   const RegisteredCommand* Find(const google::protobuf::Descriptor* request_type) const;
 
-  // The one way in: makes the registered command of the request, which is moved from, and sends it to the slot of the
-  // aggregate. Of `envelope`, tenant, actor, traceparent, deadline, cause, sequence and internal count. The reply comes on
-  // the slot's queue, or at once when the command cannot be taken.
+  // The only way in: makes the registered command for the request, which is moved from, and sends it to the slot of its
+  // aggregate. Of `envelope`, tenant, actor, traceparent, deadline, cause, sequence and internal count. The reply comes
+  // on the slot's queue, or at once if the command cannot be accepted.
   void Submit(const RegisteredCommand& registered, absl::string_view aggregate_key, google::protobuf::Message&& request,
               Command::Envelope envelope, CommandReply reply);
 
-  // For commands of the runtime's own. It is answered on the slot's queue, or at once when it cannot be taken.
+  // For commands of the runtime. It is answered on the slot's queue, or at once if it cannot be accepted.
   void Submit(SlotId slot, std::unique_ptr<Command> command);
 
   // See SlotReads.
   void Query(SlotId slot, Position min_position, MonotonicMicros deadline, SlotQuery query);
   void Watch(SlotId slot, std::string aggregate_id, Position min_position, MonotonicMicros deadline, SlotWatch watch);
 
-  // Sends the call to the slot of its aggregate. UNIMPLEMENTED when no service here takes it (NOT_CALLABLE), or when it
-  // holds a field or a value that this build does not know (UNKNOWN_FIELD): a later build does, so its caller asks again.
+  // Sends the call to the slot of its aggregate. UNIMPLEMENTED if no service here accepts it (NOT_CALLABLE), or if it
+  // holds a field or value that this build does not know (UNKNOWN_FIELD). A later build may know it, so the caller
+  // sends it again.
   void Call(const OutgoingCall& call, const Command::Envelope& from, const CallDone& done);
 
-  // Claims a slot that is followed. Nothing when it is not followed here, or owned already.
+  // Claims a followed slot. Does nothing if it is not followed here or already owned.
   void TakeOver(SlotId slot);
 
-  // First position of the slot that is not confirmed yet; 0 for a slot that is not ours.
+  // First position of the slot that is not confirmed yet; 0 for a slot of another service.
   Position confirmed(SlotId slot) const;
   // Whether this instance owns the slot, as far as it knows.
   bool serving(SlotId slot) const;
 
-  // True when every slot has found its place: it serves, follows at the end of the log, has stopped, or waits for a log
-  // that refuses its claim.
+  // True if every slot has settled: it serves, follows at the end of the log, has stopped, or waits for a log that
+  // refuses its claim.
   bool settled() const ABSL_LOCKS_EXCLUDED(mutex_);
   // False when the slots have not settled in time. Blocks: not for a task of a queue.
   bool AwaitSettled(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Tells the state of every slot, in order, on a queue of the runtime.
+  // Passes the state of every slot, in order, to `done` on a queue of the runtime.
   void States(std::function<void(std::vector<SlotState>)> done);
 
-  // Refuses new commands, waits until those under way are answered, answers with UNAVAILABLE what is left at the deadline,
-  // and says so on a queue of the runtime. Idempotent.
+  // Refuses new commands, waits until those in progress are answered, answers the rest with UNAVAILABLE at the
+  // deadline, and then calls back on a queue of the runtime. Idempotent.
   void Drain(MonotonicMicros deadline, std::function<void()> done);
 
   const eventlog::LogIdentity& identity() const { return options_.log->identity(); }

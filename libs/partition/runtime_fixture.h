@@ -1,4 +1,4 @@
-// What the tests of the runtime are written with: a mesh of counters on a log in memory, and answers to wait for.
+// Fixture for tests of the runtime: counters on a log in memory, and answers to wait for.
 #ifndef HALLES_LIBS_PARTITION_RUNTIME_FIXTURE_H_
 #define HALLES_LIBS_PARTITION_RUNTIME_FIXTURE_H_
 
@@ -161,7 +161,7 @@ class RuntimeTest : public ::testing::Test {
     EXPECT_TRUE(flushed.ok()) << flushed;
   }
 
-  // Sends it to `slot`, whichever slot its counter's is.
+  // Sends it to `slot`, even if its counter belongs to another slot.
   ReplyPtr Submit(counter::AddRequest request, SlotId slot = kFirstSlot, MonotonicMicros deadline = kNoDeadline,
                   bool internal = false) {
     auto reply = std::make_shared<Reply>();
@@ -290,7 +290,7 @@ class RuntimeFaultTest : public RuntimeTest {
     ASSERT_TRUE(log_->Refuse(append).ok());
     Quiesce();
   }
-  // Nobody knows what became of it; the slot claims again.
+  // Its outcome is unknown; the slot claims again.
   void TimeOut(uint64_t append) {
     ASSERT_TRUE(log_->TimeOut(append).ok());
     Quiesce();

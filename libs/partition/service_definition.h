@@ -1,4 +1,4 @@
-// What a service registers with the runtime: its aggregates, how their events evolve state, and its commands.
+// What a service registers with the runtime: its aggregates with their folds, and its commands.
 #ifndef HALLES_LIBS_PARTITION_SERVICE_DEFINITION_H_
 #define HALLES_LIBS_PARTITION_SERVICE_DEFINITION_H_
 
@@ -30,11 +30,11 @@ struct AggregateDefinition {
   std::function<absl::Status(store::Rows&, absl::string_view payload, const FactContext&)> evolve;
   // An empty event of it.
   std::function<std::unique_ptr<google::protobuf::Message>()> new_event;
-  // Makes the request for a timer of this kind that is due; what is decided on it clears the timer or moves it. It may come
-  // more than once. Empty where the kind sets no timers.
+  // Makes the request for a due timer of this kind; its decision clears or moves the timer. It may be submitted more
+  // than once. Empty if this kind sets no timers.
   std::function<std::unique_ptr<google::protobuf::Message>(const TimerKey& timer)> on_timer;
-  // Makes the request that records what became of calls, all for one aggregate. Never called without outcomes, nor with
-  // an unknown one. Empty where the kind sends no calls.
+  // Makes the request that records outcomes of calls, all for one aggregate. Never called without outcomes or with an
+  // unknown one. Empty if this kind sends no calls.
   std::function<std::unique_ptr<google::protobuf::Message>(std::vector<CallOutcome> outcomes)> on_outcomes;
 };
 
@@ -59,20 +59,20 @@ using SubmitOwn =
     std::function<void(const CommandDefinition& command, absl::string_view aggregate_key,
                        google::protobuf::Message&& request, Command::Envelope envelope, CommandReply reply)>;
 
-// Told how a call was answered: the serialised response and where it stands.
+// Called with the answer of a call: the serialised response and its position.
 using CallDone = std::function<void(absl::StatusOr<std::string> response, AnswerPosition position)>;
 
 struct ServiceDefinition {
   ServiceId id = ServiceId::kCheckout;
-  // Raised whenever the same events give other rows than before: stores of another version are rebuilt.
+  // Raised whenever the same events give different rows than before: rows of another version are rebuilt.
   uint32_t fold_version = 1;
   std::vector<AggregateDefinition> aggregates;
   // Every command, by the full name of its request.
   CommandDefinitions commands;
-  // Tables that are asked mostly for keys which are not there: a filter in memory answers for them.
+  // Tables whose lookups mostly miss: a filter in memory answers for them.
   std::vector<uint16_t> mostly_absent_tables;
 
-  // Ends the process when a command of the name is there already: it is registered once.
+  // Ends the process if a command with this name is already registered.
   void Add(std::shared_ptr<const CommandDefinition> command);
 
   // Null when there is none.

@@ -1,4 +1,4 @@
-// Reads a slot's log back: from where its owner stands up to the end, with pauses after errors that pass.
+// Reads the log of a slot from its owner's position to the end, with pauses after transient errors.
 #ifndef HALLES_LIBS_PARTITION_SLOT_CATCH_UP_H_
 #define HALLES_LIBS_PARTITION_SLOT_CATCH_UP_H_
 
@@ -23,27 +23,27 @@ inline constexpr size_t kCatchUpBytesPerTask = 1024 * 1024;
 // Lifetime: what it is given outlives it; destroyed after the queue has stopped.
 class SlotCatchUp {
  public:
-  // What is done with a record.
+  // The result of handling a record.
   enum class Taken {
-    kNext,   // go on with the next one
-    kAgain,  // it could not be taken just now: the same again after a pause
+    kNext,   // continue with the next one
+    kAgain,  // it could not be handled now: try the same one again after a pause
     kEnd,    // read no further
   };
   struct Handlers {
     std::function<Taken(const eventlog::StoredRecord&)> on_record;
-    // Some records were taken.
+    // Some records were handled.
     std::function<void()> on_progress;
     // There is nothing more to read.
     std::function<void()> on_end;
-    // Reading can never go on.
+    // Reading cannot continue.
     std::function<void(const absl::Status&)> on_broken;
   };
 
   SlotCatchUp(SlotId slot, eventlog::EventLog* log, TaskQueue* queue, RandomSource* random, Handlers handlers);
 
-  // Reads from `from` on, whatever it did before.
+  // Reads from `from` on, from any state.
   void Begin(Position from);
-  // More may have come. Nothing when it does not read.
+  // There may be more records. Does nothing if it is not reading.
   void Wake();
   void End();
 

@@ -45,7 +45,7 @@ bool SlotRunner::Postpone(Pending pending, const absl::Status& why) {
 }
 
 void SlotRunner::AnswerLate(Pending pending) {
-  // Nobody waits any more; nothing was decided, so the repeat is free to do it.
+  // No caller waits any more and nothing was decided, so a repeat can still be executed.
   Finish(pending);
   pending.command->AnswerError(Failure(absl::StatusCode::kDeadlineExceeded, "DEADLINE_PASSED",
                                        "the deadline passed before the command was decided; nothing was recorded"));

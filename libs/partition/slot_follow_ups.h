@@ -1,4 +1,4 @@
-// What follows from the confirmed records of a slot: calls to other aggregates and their outcomes, and timers.
+// Follow-up work of the confirmed records of a slot: calls to other aggregates, their outcomes, and timers.
 #ifndef HALLES_LIBS_PARTITION_SLOT_FOLLOW_UPS_H_
 #define HALLES_LIBS_PARTITION_SLOT_FOLLOW_UPS_H_
 
@@ -37,40 +37,40 @@ class SlotFollowUps {
     std::shared_ptr<TaskInbox> inbox;  // of the queue
     const Scheduler* scheduler = nullptr;
     RuntimeCounters* counters = nullptr;
-    // Whether the slot takes commands that nobody outside asked for.
+    // Whether the slot accepts internal commands.
     std::function<bool()> open;
     // Logical time as the slot would stamp it now, and the confirmed rows.
     std::function<UnixMicros()> logical_time;
     std::function<const store::RowReader&()> rows;
-    // Whether reading the rows has failed since it was asked last; from then on they can be read again.
+    // Whether a read of rows has failed since the last call, which also clears the error.
     std::function<bool()> read_failed;
-    // Whatever was waited for may have moved: the slot looks anew when to wake.
+    // The next due time may have changed: the slot computes anew when to wake.
     std::function<void()> changed;
   };
 
   explicit SlotFollowUps(Dependencies deps);
 
-  // The command's record is confirmed: its calls leave.
+  // The record of the command is confirmed: its calls are sent.
   void SendCalls(Command& command);
 
   // Facts that are confirmed set a timer that is due then.
   void OnTimerSet(UnixMicros due) { timers_.OnSet(due); }
-  // Timers may have been set that nobody here noted.
+  // Timers may have been set by records that were not folded here.
   void LookForTimers() { timers_.Reset(); }
 
-  // Delivers outcomes that were kept back long enough, and takes the timers that are due.
+  // Delivers outcomes that have waited long enough, and submits due timers.
   void Tick();
 
   // The monotonic time of the next Tick that has something to do.
   MonotonicMicros next_tick() const;
 
-  // Forgets the calls under way; their answers do nothing.
+  // Forgets the calls in progress; their answers have no effect.
   void Clear() { gatherer_.Clear(); }
 
  private:
   void DeliverOutcomes(const std::string& tenant, std::vector<CallOutcome> outcomes);
   void FireTimers();
-  // Submits what an aggregate of the service asks of itself.
+  // Submits an internal command of the service to one of its aggregates.
   void Ask(const std::string& tenant, const std::string& aggregate_key,
            std::unique_ptr<google::protobuf::Message> request, std::function<void(const absl::Status&)> done);
 

@@ -110,9 +110,10 @@ void SlotReads::Expire(MonotonicMicros now, Position at) {
       ++it;
       continue;
     }
-    it->second.watch(Failure(absl::StatusCode::kDeadlineExceeded, "NOT_SETTLED",
-                             absl::StrCat("what ", it->first, " has begun is not settled; it goes on: ask again")),
-                     0);
+    it->second.watch(
+        Failure(absl::StatusCode::kDeadlineExceeded, "NOT_SETTLED",
+                absl::StrCat("what ", it->first, " started has not ended yet; send the same request again")),
+        0);
     it = watches_.erase(it);
   }
 }

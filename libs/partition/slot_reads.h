@@ -1,4 +1,4 @@
-// Who waits to read a slot: queries for a position, watches for a fact.
+// Reads of a slot that wait: queries for a position, watches for an event.
 #ifndef HALLES_LIBS_PARTITION_SLOT_READS_H_
 #define HALLES_LIBS_PARTITION_SLOT_READS_H_
 
@@ -37,8 +37,8 @@ class SlotReads {
   // Must be called before the others.
   void Open(store::SlotRows* rows) { rows_ = rows; }
 
-  // The rows hold all that the log held when the slot was opened. Until then every query waits: else a process that begins
-  // would show less than was seen before it.
+  // The rows include all records that the log had when the slot was opened. Until then every query waits; otherwise a
+  // process that starts would show less than was seen before.
   void Begin(Position at);
 
   // Runs `query` as soon as the slot has reached `min_position`: DEADLINE_EXCEEDED (TOKEN_NOT_REACHED) when it does not in
@@ -78,7 +78,7 @@ class SlotReads {
     SlotWatch watch;
   };
 
-  // Each read begins on rows without a failure: one that failed spoils no other.
+  // Clears the error of the rows before each read, so that a failed read does not affect the others.
   void Run(const SlotQuery& query, Position at);
   bool Run(const SlotWatch& watch, Position at);
   absl::Status TooMany() const;

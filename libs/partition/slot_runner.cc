@@ -299,7 +299,7 @@ void SlotRunner::Look() {
   if (catch_up_.active()) {
     catch_up_.Wake();
   } else if (owner_->phase() == Phase::kServing) {
-    // Somebody else has written: whether that ends the term, the records say. Meanwhile any growth counts.
+    // Another instance has written. Its records show whether that ends the term; until then any growth is read.
     expected_end_.store(0, std::memory_order_release);
     catch_up_.Begin(owner_->next_read());
   }
@@ -381,7 +381,7 @@ void SlotRunner::SetServing(bool serving) {
   }
   if (serving_.exchange(serving, std::memory_order_acq_rel) == serving) return;
   if (serving) {
-    // Records may have been folded that nobody here decided.
+    // Records of other instances may have been folded.
     follow_ups_.LookForTimers();
     reads_.OnManyFacts(folded().next);
   } else {
@@ -413,7 +413,7 @@ void SlotRunner::OnConfirmed(const Effect& effect, bool folded) {
     HALLES_CHECK(!IsElsewhere(effect.position), "a record is confirmed with the rows of another place");
     rows_->ConfirmOldest(effect.position);
   }
-  // Before the answer: whoever is told may ask at once how far the slot is.
+  // Before the answer, because the caller may ask for the position of the slot at once.
   confirmed_.store(effect.position + 1, std::memory_order_release);
   Pending pending = std::move(in_flight_.front());
   in_flight_.pop_front();

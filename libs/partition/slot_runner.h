@@ -58,16 +58,16 @@
 
 namespace halles::partition {
 
-// Commands of a slot that are queued, in flight or waiting for an answer. The last quarter is for reactions, timers and
-// steps of sagas, so that new work cannot starve the work that would make room.
+// Maximum number of commands of a slot that are queued, in flight or waiting for an answer. The last quarter is
+// reserved for reactions, timers and steps of sagas, so that new work cannot block the work that completes older work.
 inline constexpr int64_t kSlotCommandsMax = 2048;
 inline constexpr int64_t kSlotCommandsFromDoorsMax = kSlotCommandsMax * 3 / 4;
-// How often a slot looks for recorded answers that have expired.
+// Interval at which a slot checks for expired recorded answers.
 inline constexpr absl::Duration kExpiryScan = absl::Minutes(10);
-// A record or claim of which the log says nothing for this long is in doubt. Drivers report earlier, one way or another.
+// After this time without a report, the outcome of a record or claim counts as unknown. Drivers usually report earlier.
 inline constexpr absl::Duration kAppendPatience = absl::Seconds(10);
 
-// Wall time at start, going on with the monotonic clock: it does not jump when somebody sets the wall clock.
+// Wall time at start, continued with the monotonic clock, so that it does not jump if the wall clock is set.
 // Thread safety: immutable.
 class OwnerClock {
  public:
@@ -79,7 +79,8 @@ class OwnerClock {
   const int64_t offset_;
 };
 
-// A record that its owner has just confirmed, for those who follow the slot: judged, with the cursors around it.
+// A record that its owner has just confirmed, for the followers of the slot: judged, with the cursors before and after
+// it.
 struct ConfirmedRecord {
   SlotId slot;
   Position position = 0;
@@ -88,10 +89,10 @@ struct ConfirmedRecord {
   eventlog::Cursor after;
 };
 
-// What an instance is to be to a slot.
+// The role of an instance for a slot.
 enum class SlotRole {
   kOwner,    // claims it
-  kStandby,  // follows it, warm, until it is told to take over
+  kStandby,  // follows it until TakeOver
 };
 
 struct SlotDependencies {
@@ -110,11 +111,11 @@ struct SlotDependencies {
   InstanceId instance;
   std::string address;
   SlotRole role = SlotRole::kOwner;
-  // Told each record that this slot, as owner, has confirmed. On its queue; may be empty.
+  // Called with each record that this slot has confirmed as its owner. On its queue; may be empty.
   std::function<void(ConfirmedRecord)> on_confirmed;
-  // Told that the slot has become the owner's, or is its no longer. On its queue; may be empty.
+  // Called when this instance gains or loses the ownership of the slot. On its queue; may be empty.
   std::function<void(bool serving)> on_serving;
-  // Told once when the slot has found its place: it serves, follows at the end of the log, has stopped, or waits for a log
+  // Called once when the slot has settled: it serves, follows at the end of the log, has stopped, or waits for a log
   // that refuses its claim. On its queue.
   std::function<void()> on_settled;
 };
@@ -146,19 +147,19 @@ class SlotRunner {
   // Begins to follow. Once, when the log tells what happens to the slot.
   void Start();
 
-  // Takes the command, or answers it at once: RESOURCE_EXHAUSTED when the slot has too much to do (SLOT_QUEUE_FULL) or
-  // the state store is behind.
+  // Accepts the command, or answers it at once: RESOURCE_EXHAUSTED if the slot is overloaded (SLOT_QUEUE_FULL) or the
+  // state store is behind.
   void Submit(std::unique_ptr<Command> command);
 
   // See SlotReads.
   void Query(Position min_position, MonotonicMicros deadline, SlotQuery query);
   void Watch(std::string aggregate_id, Position min_position, MonotonicMicros deadline, SlotWatch watch);
 
-  // The log of the slot can be read up to `end` now.
+  // The log of the slot can now be read up to `end`.
   void OnGrown(Position end);
-  // Claims the slot, whoever owns it. Nothing when it serves, claims or has stopped.
+  // Claims the slot, also from another owner. Does nothing if the slot serves, claims or has stopped.
   void TakeOver();
-  // The connection to the slot's log was lost, or its leader changed: what was read may have been cut.
+  // The connection to the slot's log was lost, or its leader changed: records that were read may have been cut.
   void OnReset();
 
   SlotId slot() const { return slot_; }
@@ -170,9 +171,9 @@ class SlotRunner {
   // On the queue ------------------------------------------------------------------------------------------------------
   void OnReport(const eventlog::AppendReport& report);
   SlotState State() const;
-  // Refuses new commands with UNAVAILABLE from now on; what is in flight is finished.
+  // Refuses new commands with UNAVAILABLE from now on; records in flight are finished.
   void StopIntake() { draining_ = true; }
-  // Answers everything that waits with UNAVAILABLE, for a shutdown whose deadline has passed.
+  // Answers all waiting commands and reads with UNAVAILABLE, when the deadline of a shutdown has passed.
   void AbandonAll();
 
  private:
@@ -184,7 +185,7 @@ class SlotRunner {
     MonotonicMicros appended = 0;
     UnixMicros earliest_timer = DueTimers::kNever;  // that its facts set
     size_t record_bytes = 0;
-    std::string bytes;  // of its record, when somebody is told of confirmed ones
+    std::string bytes;  // of its record, if on_confirmed is set
   };
   struct WaitingAnswer {
     std::unique_ptr<Command> command;
@@ -199,7 +200,7 @@ class SlotRunner {
   // Whether the oldest record in flight is in the log at another position than its facts were evolved for, or one before it
   // was. Only while the slot is in doubt: else its owner confirms records at their own positions.
   bool IsElsewhere(Position position) const;
-  // Folds the record at `position`; false when its rows could not be read just now.
+  // Folds the record at `position`; false if a read of rows failed.
   bool Apply(Position position, const eventlog::Judgement& judgement);
   void Claim();
   void ClaimAfter(const absl::Status& doubt);
@@ -207,9 +208,10 @@ class SlotRunner {
 
   // Deciding: slot_decisions.cc.
   void Pump();
-  // False when it cannot be taken now: the command went back to the front of the queue.
+  // False if it cannot be executed now: the command returned to the front of the queue.
   bool Execute(Pending pending);
-  // The answer of an earlier copy of the request or reaction, or why the request id cannot be executed.
+  // The recorded answer of an earlier copy of the request or reaction, or the error if the request id cannot be
+  // executed.
   std::optional<WaitingAnswer> AnswerOfRepeat(const Command::Envelope& envelope, UnixMicros now);
   bool Propose(Pending pending, bool has_facts, UnixMicros now, const absl::Status& refusal);
   void AnswerLater(WaitingAnswer answer);
@@ -221,7 +223,8 @@ class SlotRunner {
   void ExpireQueued(MonotonicMicros now);
   void FailQueued(const absl::Status& status);
   void ForgetAnswers();
-  // Rows could not be read: the command is decided again after a pause, unless they never can be. False, for Execute.
+  // A read of rows failed: the command is decided again after a pause, unless the error is permanent. Returns false,
+  // for Execute.
   bool Postpone(Pending pending, const absl::Status& why);
 
   // `folded`: the rows of the record just read were folded from it.
@@ -236,13 +239,13 @@ class SlotRunner {
   void SetServing(bool serving);
   void Look();
   absl::Status Unavailable() const;
-  // Whether it takes commands that nobody outside asked for.
+  // Whether the slot accepts internal commands.
   bool OpenForFollowUps() const { return stopped_.ok() && !draining_ && serving(); }
   UnixMicros LogicalTime() const { return owner_->LogicalTime(deps_.clock->Now()); }
-  // Behind the records that the confirmed rows hold: where the next start goes on.
+  // The cursor after the records in the confirmed rows, where the next start resumes.
   const eventlog::Cursor& folded() const { return stuck_at_.has_value() ? *stuck_at_ : owner_->cursor(); }
 
-  // Wakes the slot in time for the first thing that waits for a time.
+  // Wakes the slot at the earliest time at which something is due.
   void ArmTick();
   void Tick();
   // When the oldest record in flight is in doubt for want of a report.
@@ -256,10 +259,10 @@ class SlotRunner {
   std::atomic<int64_t> load_{0};
   std::atomic<Position> confirmed_{0};
   std::atomic<bool> serving_{false};
-  // While serving: where the log ends once all that is in flight has landed. Growth up to there is our own and needs no
-  // look. Release/acquire with the append that follows it.
+  // While serving: where the log ends once all that is in flight has landed. Growth up to there comes from this slot
+  // and needs no read. Release/acquire with the append that follows it.
   std::atomic<Position> expected_end_{0};
-  // Exchanged by both sides, acquire and release: who finds a look posted already knows that it will see the growth.
+  // Exchanged by both sides with acquire and release: if a look is already posted, it will see the growth.
   std::atomic<bool> look_posted_{false};
 
   std::unique_ptr<store::SlotRows> rows_;
@@ -268,7 +271,7 @@ class SlotRunner {
   SlotReads reads_;
   SlotFollowUps follow_ups_;
 
-  bool wants_slot_;           // claims it at the end of the log
+  bool wants_slot_;           // claims the slot when it reaches the end of the log
   bool at_end_ = false;       // since the last claim conferred, the log was read to its end
   uint64_t claims_ = 0;       // made so far
   bool claim_waits_ = false;  // for its time, after one that failed
@@ -277,11 +280,11 @@ class SlotRunner {
   bool postponed_ = false;  // the queue rests until rows can be read again
   bool settled_ = false;
   bool draining_ = false;
-  bool abandoned_ = false;  // everything was answered; what the log still says is for the next start
+  bool abandoned_ = false;  // everything was answered; later records are left to the next start
   bool expiring_ = false;
   MonotonicMicros next_expiry_scan_;
   absl::Status stopped_;
-  // The record that could not be folded yet, and the cursor before it. With `stopped_` it never will be.
+  // The record that could not be folded yet, and the cursor before it. If `stopped_` is set, it never will be.
   std::optional<eventlog::Cursor> stuck_at_;
   std::optional<eventlog::Effects> stuck_effects_;
 

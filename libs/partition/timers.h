@@ -1,4 +1,5 @@
-// Timers of aggregates: rows of a slot's state on logical time, set and cleared by folds, so that no replay forgets them.
+// Timers of aggregates: rows of a slot's state with a due logical time. Folds set and clear them, so no replay can
+// forget one.
 #ifndef HALLES_LIBS_PARTITION_TIMERS_H_
 #define HALLES_LIBS_PARTITION_TIMERS_H_
 
@@ -14,7 +15,7 @@
 
 namespace halles::partition {
 
-// One timer of a slot: when it is due, whose it is, and what its aggregate calls it.
+// One timer of a slot: its due time, its aggregate, and its name within the aggregate.
 struct TimerKey {
   UnixMicros due_us = 0;
   std::string tenant;
@@ -28,11 +29,12 @@ struct TimerKey {
   friend auto operator<=>(const TimerKey&, const TimerKey&) = default;
 };
 
-// For Evolve: timers of the aggregate whose fact is evolved. The service keeps `due` in a row of its own, so that it can
-// clear or move the timer. Setting one that is set and clearing one that is not change nothing.
+// For Evolve: timers of the aggregate whose fact is evolved. The service stores `due` in a row of its own, so that it
+// can clear or move the timer. Setting a timer that is set and clearing one that is not set have no effect.
 //
-// When the logical time of the slot reaches `due`, the runtime submits the request that AggregateDefinition::on_timer makes,
-// whose facts clear or move the timer. A timer that stands afterwards is tried again after a second, behind the others.
+// When the logical time of the slot reaches `due`, the runtime submits the request that AggregateDefinition::on_timer
+// makes, whose facts clear or move the timer. A timer that is still set afterwards is tried again after a second, after
+// the others.
 void SetTimer(store::Rows& rows, const FactContext& context, UnixMicros due, absl::string_view name);
 void ClearTimer(store::Rows& rows, const FactContext& context, UnixMicros due, absl::string_view name);
 

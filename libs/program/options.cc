@@ -146,8 +146,8 @@ std::string Options::ReadLine(int argc, const char* const* argv, std::ostream& o
                               std::optional<int>* exit) {
   CLI::App app(description_, program_);
   app.set_version_flag("--version", absl::StrCat(program_, " ", Version()), "Prints the version");
-  app.add_option("--config", line->config, "File of settings, TOML or INI (HALLES_CONFIG)")->type_name("FILE");
-  app.add_flag("--print-config", line->print_config, "Prints the settings as such a file");
+  app.add_option("--config", line->config, "Configuration file, TOML or INI (HALLES_CONFIG)")->type_name("FILE");
+  app.add_flag("--print-config", line->print_config, "Prints the settings as a configuration file");
   std::vector<std::pair<std::string, CLI::Option*>> options;
   std::vector<std::string> flags = {"--help", "--version", "--config", "--print-config"};
   std::vector<std::pair<const Positional*, CLI::Option*>> positionals;
@@ -200,10 +200,10 @@ std::string Options::ReadLine(int argc, const char* const* argv, std::ostream& o
     if (command_.empty() && !names.empty()) {
       return absl::StrCat("there is no command ", extra, "; the nearest is ", Nearest(extra, names));
     }
-    return absl::StrCat("the argument ", Quoted(extra), " is one too many");
+    return absl::StrCat("the argument ", Quoted(extra), " is not expected");
   }
   if (command_.empty() && !names.empty() && !line->print_config) {
-    return absl::StrCat("a command is missing; there are ", absl::StrJoin(names, ", "));
+    return absl::StrCat("a command is missing; valid are ", absl::StrJoin(names, ", "));
   }
   for (const auto& [positional, option] : positionals) {
     const CLI::App* const owner = command_.empty() ? &app : app.get_subcommand(command_);

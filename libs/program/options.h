@@ -1,4 +1,4 @@
-// What the operator sets: by flag, by environment, by file, or not at all, in this order.
+// The operator's settings: from flags, environment and file, in this order of precedence.
 #ifndef HALLES_LIBS_PROGRAM_OPTIONS_H_
 #define HALLES_LIBS_PROGRAM_OPTIONS_H_
 
@@ -65,7 +65,7 @@ class Options : public Settings {
   Settings& Command(std::string name, std::string description);
 
   // Reads flags, then environment, then file. Returns the exit code when the program is to end now: 0 after --help,
-  // --version and --print-config, which go to `out`; 2 for whatever is wrong, which `err` tells with a valid choice.
+  // --version and --print-config, which go to `out`; 2 for any error, which is printed to `err` with a valid choice.
   std::optional<int> Parse(int argc, const char* const* argv, std::ostream& out, std::ostream& err);
 
   // The command that was given; "" without one.

@@ -159,13 +159,13 @@ TEST_F(Program, RunsACommandWithItsArguments) {
 
 TEST_F(Program, RefusesACommandLineThatIsNone) {
   EXPECT_EQ(Run({}, true), 2);
-  EXPECT_THAT(err_.str(), HasSubstr("a command is missing; there are import, status"));
+  EXPECT_THAT(err_.str(), HasSubstr("a command is missing; valid are import, status"));
   EXPECT_EQ(Run({"imprt", "uci"}, true), 2);
   EXPECT_THAT(err_.str(), HasSubstr("there is no command imprt; the nearest is import"));
   EXPECT_EQ(Run({"import"}, true), 2);
   EXPECT_THAT(err_.str(), HasSubstr("the argument SOURCE is missing"));
   EXPECT_EQ(Run({"import", "a", "b", "c"}, true), 2);
-  EXPECT_THAT(err_.str(), HasSubstr("\"c\" is one too many"));
+  EXPECT_THAT(err_.str(), HasSubstr("\"c\" is not expected"));
   EXPECT_EQ(Run({"status", "--in-flight=7"}, true), 2);
   EXPECT_THAT(err_.str(), HasSubstr("there is no flag --in-flight"));
   EXPECT_EQ(Run({"import", "uci", "--in-flihgt=7"}, true), 2);

@@ -1,4 +1,4 @@
-// What every program does once its doors are built: serve, tell readiness, and end in order at a signal.
+// Serves the doors of a program, reports readiness, and shuts down in order at a signal.
 #ifndef HALLES_LIBS_PROGRAM_SERVE_H_
 #define HALLES_LIBS_PROGRAM_SERVE_H_
 
@@ -30,12 +30,12 @@ class Signals {
 // may be open as the system allows.
 void TuneProcess();
 
-// Says on standard error what went wrong, why, and what to do. Returns the exit code 1.
+// Prints on standard error what went wrong, why, and what to do. Returns the exit code 1.
 int Fail(absl::string_view what, const absl::Status& status);
 
 struct ServeOptions {
   ListenAddress listen;
-  absl::Duration drain = absl::Seconds(20);  // how long calls under way may take after a signal
+  absl::Duration drain = absl::Seconds(20);  // how long calls in progress may take after a signal
   // After a signal, and before the port is closed: told to be NOT_SERVING, clients and load balancers go elsewhere.
   absl::Duration lame_duck = absl::ZeroDuration();
   telemetry::Metrics* registry = nullptr;  // takes the metrics of the server

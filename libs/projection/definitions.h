@@ -1,4 +1,4 @@
-// What a service says of its views and its reactions: which events of which logs, and the pure function over each.
+// The definitions of views and reactions: which events of which logs they read, and the pure function for each.
 #ifndef HALLES_LIBS_PROJECTION_DEFINITIONS_H_
 #define HALLES_LIBS_PROJECTION_DEFINITIONS_H_
 
@@ -43,7 +43,7 @@ inline bool Handles(absl::Span<const int> fields, absl::string_view payload) {
 struct SourceProjection {
   ServiceId source = ServiceId::kCheckout;
   uint32_t type = 0;
-  // Adds the names of what the event touches to `topics`, for those who watch, unless it is null.
+  // Adds the topics that the event touches to `topics`, for watches, unless it is null.
   std::function<absl::Status(store::Rows&, absl::string_view payload, const partition::FactContext&,
                              std::vector<std::string>* topics)>
       project;
@@ -72,7 +72,7 @@ SourceProjection ProjectionOf(ServiceId source, uint32_t type,
           std::vector<int>(fields.begin(), fields.end())};
 }
 
-// The same for a projection that finds out itself whom an event touches.
+// The same for a projection that determines the topics of an event itself.
 template <typename Event>
 SourceProjection ProjectionOf(ServiceId source, uint32_t type,
                               absl::Status (*project)(store::Rows&, const Event&, const partition::FactContext&,

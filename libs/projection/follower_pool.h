@@ -1,4 +1,4 @@
-// The followers of a process: every source slot is read once, by one of a few queues, for all views and reactions.
+// The followers of a process: one of a few queues reads each source slot once, for all views and reactions.
 #ifndef HALLES_LIBS_PROJECTION_FOLLOWER_POOL_H_
 #define HALLES_LIBS_PROJECTION_FOLLOWER_POOL_H_
 
@@ -34,10 +34,11 @@ struct FollowerPoolOptions {
   int shards = 2;     // queues; one per core
   uint64_t seed = 0;  // of the pauses after errors: of its own in each instance
   std::vector<ViewDefinition> views;
-  // Those of one service to one source are made in this order for each event.
+  // The reactions of one service to one source run in this order for each event.
   std::vector<ReactionDefinition> reactions;
   uint64_t progress_every = kReactionProgressEvery;
-  // Told after each batch what its events touched. On a queue of the pool; must not block. May be empty.
+  // Called after each batch with the topics that its events touched. On a queue of the pool; must not block. May be
+  // empty.
   std::function<void(const std::string& view, const std::vector<std::string>& topics)> touched;
 };
 
@@ -64,13 +65,13 @@ class FollowerPool : private eventlog::LogListener {
 
   // Follows. Once.
   void Start(partition::Runtime* runtime) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Nothing is read, projected or submitted any more when it returns; who waits is answered with UNAVAILABLE.
-  // Idempotent. Not from a task of the pool.
+  // After its return nothing is read, projected or submitted any more; waiting callers get UNAVAILABLE. Idempotent. Not
+  // from a task of the pool.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // A slot of this process, as owner, has confirmed a record: those at the head get it without reading the log.
+  // A slot of this process has confirmed a record as its owner: consumers at the head get it without reading the log.
   void Offer(partition::ConfirmedRecord record);
-  // A slot has become this instance's, or is its no longer. On the slot's queue, before or after Start.
+  // This instance gained or lost the ownership of a slot. On the slot's queue, before or after Start.
   void OnServing(SlotId slot, bool serving) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Ends the process when no service defines it.
@@ -79,12 +80,12 @@ class FollowerPool : private eventlog::LogListener {
   // The reactions of a service; null when it has none.
   Reactor* ReactorOf(ServiceId service) const;
 
-  // All views, and all reactions of slots that are owned here, have come to the end of the log.
+  // All views, and all reactions whose target slot is owned here, have reached the end of the log.
   bool caught_up() const;
-  // Of every view and every reacting service.
+  // The status of every view and every reacting service.
   std::vector<SourceState> States() const;
 
-  // The follower of a source slot, for metrics and tests; null when nobody follows it.
+  // The follower of a source slot, for metrics and tests; null if there is none.
   const SourceFollower* FollowerOf(SlotId slot) const { return Find(slot); }
 
  private:
@@ -102,7 +103,7 @@ class FollowerPool : private eventlog::LogListener {
 
   Mutex mutex_;
   bool started_ ABSL_GUARDED_BY(mutex_) = false;
-  // What slots said before Start.
+  // Notifications of slots before Start.
   std::map<SlotId, bool> serving_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<eventlog::Subscription> subscription_ ABSL_GUARDED_BY(mutex_);
 };

@@ -1,4 +1,5 @@
-// One queue of the follower pool: what happens to its source slots is gathered, and many happenings are one wake-up.
+// One queue of the follower pool. It collects the notifications of its source slots, so that many of them need only one
+// wake-up.
 #ifndef HALLES_LIBS_PROJECTION_FOLLOWER_SHARD_H_
 #define HALLES_LIBS_PROJECTION_FOLLOWER_SHARD_H_
 
@@ -18,8 +19,8 @@ namespace halles::projection {
 class SourceFollower;
 
 // Thread safety: Add and PostAfter may be called from any thread; Wake and random belong to the queue.
-// Lifetime: shared with answers that are on their way, which may come after the pool has gone; what comes after Stop is
-// dropped. The scheduler outlives the call of Stop.
+// Lifetime: shared with pending answers, which may arrive after the pool was destroyed; after Stop they are dropped. The
+// scheduler outlives the call of Stop.
 class FollowerShard {
  public:
   FollowerShard(Scheduler* scheduler, const std::string& name, uint64_t seed);
@@ -36,7 +37,7 @@ class FollowerShard {
   RandomSource& random() { return random_; }
   const Scheduler& scheduler() const { return scheduler_; }
 
-  // Drops what has not run, and returns when nothing runs any more. Idempotent. Not from a task of the queue.
+  // Drops pending tasks, and returns when no task is running. Idempotent. Not from a task of the queue.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

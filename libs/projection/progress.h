@@ -1,4 +1,4 @@
-// How far a follower has come with each of its sources, who waits for it, and why a source stopped.
+// The progress of a follower per source: its position, waiting callers, and why a source stopped.
 #ifndef HALLES_LIBS_PROJECTION_PROGRESS_H_
 #define HALLES_LIBS_PROJECTION_PROGRESS_H_
 
@@ -36,7 +36,7 @@ class Progress {
 
   void Add(SlotId source, Position reached) { reached_[source].store(reached, std::memory_order_relaxed); }
 
-  // Release and acquire: who sees a position sees what was made of the records below it.
+  // Release and acquire: a reader that sees a position also sees the rows of all records below it.
   void Set(SlotId source, Position reached) { reached_.at(source).store(reached, std::memory_order_release); }
   // First position that is not covered. A slot that is no source counts as reached.
   Position reached(SlotId source) const {
@@ -54,16 +54,16 @@ class Progress {
     waiters_.Wait(
         positions, deadline, [this](SlotId source) { return reached(source); }, std::move(done));
   }
-  // Answers who waits for what is reached now.
+  // Answers the callers whose positions are reached now.
   void Settle() {
     waiters_.Settle([this](SlotId source) { return reached(source); });
   }
-  // Answers everyone who waits with UNAVAILABLE.
+  // Answers all waiting callers with UNAVAILABLE.
   void Close() {
     waiters_.FailAll(Failure(absl::StatusCode::kUnavailable, "DRAINING", absl::StrCat(name_, " is shutting down")));
   }
 
-  // The source goes no further.
+  // The source stops.
   void Stop(SlotId source, const absl::Status& why) ABSL_LOCKS_EXCLUDED(mutex_) {
     telemetry::Log(
         telemetry::LogLevel::kError, "projection", "a source stopped; the others go on",

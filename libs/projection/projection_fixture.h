@@ -1,4 +1,4 @@
-// What the tests of views and reactions are written with: instances on one log, counters, their sums and their copies.
+// Fixture for tests of views and reactions: instances on one log, counters, their sums and their copies.
 #ifndef HALLES_LIBS_PROJECTION_PROJECTION_FIXTURE_H_
 #define HALLES_LIBS_PROJECTION_PROJECTION_FIXTURE_H_
 
@@ -188,7 +188,7 @@ class Instance {
   std::unique_ptr<partition::Runtime> runtime_;
 };
 
-// The test decides what becomes of each append of the target service; the others land at once.
+// The test decides the outcome of each append of the target service; all others land at once.
 class ProjectionTest : public ::testing::Test {
  protected:
   static constexpr int64_t kWhileMicros = 100'000;
@@ -205,7 +205,7 @@ class ProjectionTest : public ::testing::Test {
     Quiesce();
     ASSERT_TRUE(instance.runtime().settled());
   }
-  // What was under way is lost, and the instance with it.
+  // The instance crashes, and its work in progress is lost.
   void Kill(Instance& instance) {
     for (const auto& append : log_.pending()) ASSERT_TRUE(log_.Drop(append.id).ok());
     instance.Crash();
@@ -222,7 +222,7 @@ class ProjectionTest : public ::testing::Test {
 
   Position End(SlotId slot = kFirstSlot) { return log_.End(slot).value(); }
 
-  // Sends it to `slot`, whichever slot its counter's is.
+  // Sends it to `slot`, even if its counter belongs to another slot.
   ReplyPtr Send(Instance& instance, AddRequest request, SlotId slot = kFirstSlot) {
     auto reply = std::make_shared<partition::Reply>();
     const partition::RegisteredCommand* registered = instance.runtime().Find(AddRequest::descriptor());
@@ -252,7 +252,7 @@ class ProjectionTest : public ::testing::Test {
       ASSERT_TRUE(Submit(instance, Add(absl::StrCat("r", next_++), amount), slot)->status().ok());
     }
   }
-  // Everything lands, and time passes, until all have come to the end.
+  // Lets everything land and time pass until all consumers have reached the end.
   void Settle(Instance& instance) {
     for (int i = 0; i < 50; ++i) {
       for (Quiesce(); !log_.pending().empty(); Quiesce()) log_.DeliverAll();

@@ -1,4 +1,5 @@
-// Lets a service react to other logs: each instance makes the reactions whose target slot it owns, each once in effect.
+// Runs the reactions of a service to other logs: each instance runs those whose target slot it owns, and each takes
+// effect once.
 #ifndef HALLES_LIBS_PROJECTION_REACTOR_H_
 #define HALLES_LIBS_PROJECTION_REACTOR_H_
 
@@ -30,12 +31,12 @@
 
 namespace halles::projection {
 
-// Reactions of one (target slot, source slot) that are not answered yet; it takes no more records beyond.
+// Maximum number of unanswered reactions of one (target slot, source slot); beyond it, it accepts no more records.
 inline constexpr size_t kReactionsInFlightMax = 16;
-// Positions of all sources together without which a target slot records its progress by itself.
+// After this many positions of all sources together without a record, a target slot records its progress.
 inline constexpr uint64_t kReactionProgressEvery = 10'000;
-// Recorded requests that a target slot's instance remembers, to leave out repeats that would do nothing; beyond, it
-// begins anew.
+// Maximum number of recorded requests that an instance remembers per target slot, to skip repeats without effect;
+// beyond it the memory is cleared.
 inline constexpr size_t kRecordedRequestsMax = 65'536;
 
 // The reactions of one service. Every instance reads the sources whole. For each of the service's slots that it owns
@@ -44,7 +45,7 @@ inline constexpr size_t kRecordedRequestsMax = 65'536;
 // the greatest cause per source slot (kReactionCursors), and its owner does nothing with a cause that is not beyond it.
 //
 // Why none is lost, and none made twice:
-//   - A reaction never travels. It is decided by the owner whose state holds the cursor, or not at all. So none can be
+//   - A reaction is never sent between processes. Only the owner whose state holds the cursor decides it. So none can be
 //     on its way from another instance while a later one arrives and moves the cursor past it.
 //   - An instance that becomes the owner reads the cursors from the state that it has folded up to its own claim, and
 //     goes on from there. What the former owner recorded is in that state; what it had in flight and is not can never
@@ -90,7 +91,7 @@ class Reactor {
   using Extended = std::function<void(absl::StatusOr<TokenPositions>)>;
   void ExtendToken(TokenPositions positions, MonotonicMicros deadline, Extended done);
 
-  // Answers who waits with UNAVAILABLE.
+  // Answers all waiting callers with UNAVAILABLE.
   void Close();
 
   // Of each source slot whose reactions stopped in a target slot, or fail there again and again, why.
@@ -109,7 +110,7 @@ class Reactor {
 
   // Reads where the reactions to all sources stand in the target's state, and starts their lines.
   void LoadCursors(Target& target, uint64_t epoch);
-  // A line has come to `resume`.
+  // A line has reached `resume`.
   void OnReached(Target& target, uint64_t epoch, SlotId source, const eventlog::Cursor& resume);
   void RecordProgress(Target& target, uint64_t epoch);
   // Goes on with the first of the targets from `index` on that is not owned here and has not come there.

@@ -1,4 +1,4 @@
-// Folds the log again from its first record into a store of its own: the proof of every view, and its way back.
+// Folds the log again from its first record into a second store, for verify and rebuild.
 #ifndef HALLES_LIBS_PROJECTION_REPLAY_H_
 #define HALLES_LIBS_PROJECTION_REPLAY_H_
 
@@ -31,7 +31,7 @@ struct ReplayResult {
   uint64_t events = 0;  // folded, by states and by views
 };
 
-// Called now and then with how far it is; an error ends the replay with it.
+// Called regularly with the progress; an error ends the replay with that error.
 using ReplayObserver = std::function<absl::Status(const ReplayProgress&)>;
 
 // Folds every target of `store`, which is empty and has no scheduler, from the first record of its source, with the

@@ -126,7 +126,7 @@ bool SourceFollower::Feed(Seat& seat, const std::shared_ptr<Seat>& shared) {
   if (seat.stopped || seat.pausing || !seat.consumer->ready()) return false;
   const eventlog::Cursor& at = seat.consumer->cursor();
   if (!head_.has_value() || at.next > head_->next) {
-    // Nobody has come as far: it shows the way, if what it read is still there.
+    // No consumer has come this far: it becomes the head, if the record before it is still the same.
     if (const absl::Status lineage = CheckLineageOf(log_, slot_, at); !lineage.ok()) {
       OnError(shared, lineage);
       return false;
@@ -299,7 +299,7 @@ void SourceFollower::Append(SourceRecordPtr record) {
 }
 
 void SourceFollower::TrimRing() {
-  // Whoever stands among the newest records and takes them now still needs them.
+  // Consumers among the newest records that accept records now still need them.
   Position needed = head_.has_value() ? head_->next : 0;
   for (const std::shared_ptr<Seat>& seat : seats_) {
     if (seat->stopped || seat->pausing || !seat->consumer->ready()) continue;

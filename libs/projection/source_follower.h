@@ -1,4 +1,4 @@
-// Follows one slot of a source for all who consume it: each record is read and judged once and shared.
+// Follows one source slot for all its consumers: each record is read and judged once and shared.
 #ifndef HALLES_LIBS_PROJECTION_SOURCE_FOLLOWER_H_
 #define HALLES_LIBS_PROJECTION_SOURCE_FOLLOWER_H_
 
@@ -23,18 +23,18 @@
 
 namespace halles::projection {
 
-// Records that a consumer is given at a time; a view is locked that long.
+// Maximum number of records that a consumer gets at once; a view is locked meanwhile.
 inline constexpr size_t kFeedRecordsMax = 128;
-// The newest records of a source slot that are kept for those who are a little behind, whichever is less. A batch that
-// was just read is kept until it was handed out.
+// The newest records of a source slot that are kept for consumers slightly behind, whichever limit is reached first. A
+// batch that was just read is kept until it was handed out.
 inline constexpr size_t kRingRecordsMax = 256;
 inline constexpr size_t kRingBytesMax = size_t{512} << 10;
 // Records of a slot that its owner has handed over and consumers have not taken yet, whichever comes first. More are left to
 // the log, from which they are read when the consumers have come so far.
 inline constexpr size_t kOfferedRecordsMax = 2048;
 inline constexpr size_t kOfferedBytesMax = size_t{2} << 20;
-// Records of a slot that is owned here come from its owner. What the log has and the owner has not handed over for so
-// long is read: a claim, a record that does not count.
+// Records of a slot that is owned here come from its owner. Records that the owner has not offered within this time are
+// read from the log: a claim, or a record that does not count.
 inline constexpr absl::Duration kOfferPatience = absl::Milliseconds(20);
 
 // Takes the records of one source slot in order: a view, or the reactions of one target slot.
@@ -43,29 +43,31 @@ class SourceConsumer {
  public:
   struct Taken {
     size_t records = 0;
-    // Why it took no more, unless it took all or is not ready. An error that passes is tried again from there.
+    // Why it accepted no more; OK if it accepted all or is not ready. After a transient error it is tried again from
+    // there.
     absl::Status status;
   };
 
   virtual ~SourceConsumer() = default;
 
-  // Behind the last record taken; it may go back.
+  // The cursor after the last accepted record; it may move back.
   virtual const eventlog::Cursor& cursor() const = 0;
-  // Whether it takes records now. When that becomes true by itself, it says so with SourceFollower::Wake.
+  // Whether it accepts records now. If that becomes true later, it calls SourceFollower::Wake.
   virtual bool ready() const = 0;
-  // The records follow its cursor. While it is ready it takes one at least, or says why not.
+  // The records follow its cursor. While it is ready it accepts at least one, or returns an error.
   virtual Taken Take(absl::Span<const SourceRecordPtr> records) = 0;
   // It gets no more records.
   virtual void OnStopped(const absl::Status& why) = 0;
 };
 
-// The head is where the most advanced consumer stands or stood. Consumers at the head get what is read there. A
-// consumer elsewhere is fed from the newest records, if they reach back far enough, or reads the log by itself, so many
-// records a step, until it meets the head. There its cursor must be the head's, chain and all: else it stood on another
-// log, and stops (OTHER_LINEAGE) while the others go on. Nothing is read while nobody takes it.
+// The head is the furthest position that any consumer has reached. Consumers at the head get the records that are read
+// there. A consumer at another position is fed from the newest records, if they reach back far enough, or reads the log
+// itself, a bounded number of records per step, until it reaches the head. There its cursor must equal that of the
+// head, hash chain included; otherwise it has read another log, and stops (OTHER_LINEAGE) while the others go on.
+// Nothing is read while no consumer accepts it.
 //
-// Errors that pass are logged once and tried again after a pause. Errors that stay stop the consumer that meets them;
-// those of the head stop each consumer once it has come there.
+// Transient errors are logged once and tried again after a pause. Permanent errors stop the consumer that meets them;
+// those at the head stop each consumer when it reaches the head.
 // Thread safety: OnGrowth, OnReset, SetOwnedHere and Offer may be called from any thread; the rest runs on the shard's
 // queue.
 // Limits: kOfferedRecordsMax and kOfferedBytesMax, on the way to the queue and again behind it.
@@ -94,7 +96,7 @@ class SourceFollower {
   void Remove(SourceConsumer* consumer);
   // A consumer has become ready, or went back.
   void Wake() { shard_->Wake(this); }
-  // Does a bounded piece of work; true when there is more.
+  // Does a bounded amount of work; true if there is more.
   bool Step();
   // The newest records that it holds.
   size_t kept() const { return ring_.size(); }
@@ -126,7 +128,7 @@ class SourceFollower {
   // The seat's error: a pause or its end.
   void OnError(const std::shared_ptr<Seat>& seat, const absl::Status& error);
   void StopSeat(Seat& seat, const absl::Status& why);
-  // Whether somebody would take what is read at the head.
+  // Whether a consumer would accept a record at the head.
   bool WantedAtHead() const;
   bool ReadHead();
   void OnHeadError(const absl::Status& error);
@@ -138,7 +140,7 @@ class SourceFollower {
   eventlog::EventLog* const log_;
   FollowerShard* const shard_;
 
-  // Relaxed: the task that follows orders.
+  // Relaxed: the posted task orders the accesses.
   std::atomic<bool> owned_here_{false};
   std::atomic<bool> look_posted_{false};
   std::atomic<bool> late_look_posted_{false};

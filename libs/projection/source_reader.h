@@ -1,4 +1,4 @@
-// Reads one slot of a source as every reader must: adjudicated, with its lineage checked.
+// Reads one source slot by the reader rule, and checks the lineage.
 #ifndef HALLES_LIBS_PROJECTION_SOURCE_READER_H_
 #define HALLES_LIBS_PROJECTION_SOURCE_READER_H_
 
@@ -28,8 +28,8 @@ class SourceReader {
       : log_(log), slot_(slot), cursor_(std::move(cursor)) {}
 
   // Appends up to `records_max` records, none at `until` or beyond, ignored ones included, and moves the cursor behind
-  // them. After an error that passes (eventlog::IsPassing) it may be asked again. After one that stays, `out` holds the
-  // records before the one that cannot be read, and the cursor stands there.
+  // them. After a transient error (eventlog::IsPassing) it may be called again. After a permanent one, `out` holds the
+  // records before the one that cannot be read, and the cursor is there.
   absl::StatusOr<eventlog::ReadResult> Read(size_t records_max, Position until, SourceRecords* out);
 
   const eventlog::Cursor& cursor() const { return cursor_; }

@@ -1,4 +1,4 @@
-// A record of a source as followers see it: judged once, its events found in its bytes, shared by all consumers.
+// A record of a source for followers: judged once, its events located in its bytes, shared by all consumers.
 #ifndef HALLES_LIBS_PROJECTION_SOURCE_RECORD_H_
 #define HALLES_LIBS_PROJECTION_SOURCE_RECORD_H_
 

@@ -1,4 +1,4 @@
-// Keeps one view: projects the events of its sources, and tells who waits or watches.
+// Maintains one view: projects the events of its sources, and notifies waiting callers and watches.
 #ifndef HALLES_LIBS_PROJECTION_VIEW_FOLLOWER_H_
 #define HALLES_LIBS_PROJECTION_VIEW_FOLLOWER_H_
 
@@ -25,13 +25,14 @@
 
 namespace halles::projection {
 
-// A fact that cannot be projected stops its source alone, before the fact, and says why; the others go on. Rows that
-// cannot be read just now are tried again.
+// An event that cannot be projected stops its source before that event, with an error; the other sources continue. A
+// failed read of rows is tried again.
 // Thread safety: all methods may be called from any thread.
 // Lifetime: log, store and shards outlive it; the shards are stopped before it is destroyed.
 class ViewFollower {
  public:
-  // Told after each batch what the events touched. On the queue of the source's shard; must not block.
+  // Called after each batch with the topics that its events touched. On the queue of the source's shard; must not
+  // block.
   using TouchListener = std::function<void(const std::vector<std::string>& topics)>;
 
   // Opens the rows. `shard` keeps the deadlines of those who wait. A view of another fold version is folded again.
@@ -45,7 +46,7 @@ class ViewFollower {
   const ViewDefinition& definition() const { return definition_; }
   const store::ViewRows& rows() const { return *rows_; }
 
-  // What takes the records of a source slot; null when it is none of the view's.
+  // The consumer of a source slot; null if the view does not read that slot.
   SourceConsumer* ConsumerOf(SlotId source);
 
   // First position of the source that is not projected yet. A slot that is no source of the view counts as reached.
@@ -57,7 +58,7 @@ class ViewFollower {
   void WhenReached(const TokenPositions& positions, MonotonicMicros deadline, Waiters::Done done) {
     progress_.WhenReached(positions, deadline, std::move(done));
   }
-  // Answers who waits with UNAVAILABLE.
+  // Answers all waiting callers with UNAVAILABLE.
   void Close() { progress_.Close(); }
 
   std::vector<SourceState> States() const { return progress_.States(); }

@@ -30,7 +30,7 @@ inline constexpr size_t kWaitersMax = 4096;
 class Waiters {
  public:
   using Done = std::function<void(absl::Status)>;
-  // How far a slot has come.
+  // The progress of a slot.
   using Reached = absl::FunctionRef<Position(SlotId)>;
 
   Waiters(std::string what, FollowerShard* shard) : what_(std::move(what)), shard_(shard) {}
@@ -56,7 +56,7 @@ class Waiters {
     done(answer);
   }
 
-  // Answers those whose positions are reached.
+  // Answers the callers whose positions are reached.
   void Settle(Reached reached) ABSL_LOCKS_EXCLUDED(mutex_) {
     std::list<Entry> ready;
     {

@@ -33,7 +33,7 @@ absl::StatusOr<absl::Time> DeadlineOf(absl::Time asked, absl::Time now, const Do
 absl::Status CheckRequestId(const std::string& request_id) {
   if (request_id.empty()) return InvalidField("request_id", "is missing; 1 to 128 characters name each command");
   const std::optional<size_t> length = PrintableLength(request_id);
-  if (!length.has_value()) return InvalidField("request_id", "holds what cannot be printed");
+  if (!length.has_value()) return InvalidField("request_id", "holds characters that are not printable");
   if (*length > kRequestIdCharactersMax) {
     return InvalidField("request_id", absl::StrCat("has ", *length, " characters; at most 128 are valid"));
   }

@@ -1,4 +1,4 @@
-// What the door knows of a call besides its request, and what it counts of it.
+// What a door knows about a call beside its request, and the metrics of calls.
 #ifndef HALLES_LIBS_RPC_CALL_H_
 #define HALLES_LIBS_RPC_CALL_H_
 
@@ -16,10 +16,10 @@
 namespace halles::rpc {
 
 struct DoorOptions {
-  // What a unary call waits for an answer at most, when it does not say, and when it says more.
+  // Time that a unary call waits for its answer: the default, and the maximum.
   absl::Duration default_deadline = absl::Seconds(10);
   absl::Duration deadline_max = absl::Seconds(60);
-  // What a stream holds for a caller who does not read.
+  // Messages that a stream buffers for a client that does not read.
   size_t stream_messages_max = 256;
   size_t stream_bytes_max = 4 * 1024 * 1024;
 };
@@ -28,8 +28,8 @@ inline constexpr size_t kRequestIdCharactersMax = 128;
 inline constexpr size_t kTraceparentBytesMax = 128;
 
 struct Call {
-  MonotonicMicros deadline = kNoDeadline;  // nobody waits for the answer after it
-  std::string actor;                       // who asks; "loopback" as long as there is no TLS to tell
+  MonotonicMicros deadline = kNoDeadline;  // after it, no caller waits for the answer
+  std::string actor;                       // the caller; always "loopback", because there is no TLS that identifies it
   std::string traceparent;                 // as in W3C trace context, "" when the caller does not trace
 };
 
@@ -45,7 +45,8 @@ absl::Time AskedDeadline(const grpc::CallbackServerContext& context);
 // `deadline` is of the wall clock, which shows `now`; the call's is of the monotonic one, which does not jump.
 Call DescribeCall(const grpc::CallbackServerContext& context, absl::Time deadline, absl::Time now);
 
-// Marks the calling thread as one of gRPC's while it lives, so that what would wait for these threads can refuse to.
+// Marks the calling thread as a gRPC thread while the object lives, so that functions that would wait for gRPC threads
+// can detect it.
 class GrpcThread {
  public:
   GrpcThread();

@@ -1,6 +1,6 @@
-// The door of a service: what every method does before and after its own few lines.
+// The common part of all gRPC methods of a service: deadlines, checks, metrics, errors.
 //
-// A method of a service is written so:
+// A method of a service looks like this:
 //
 //   grpc::ServerUnaryReactor* PutThing(grpc::CallbackServerContext* context, const PutThingRequest* request,
 //                                      PutThingResponse* response) override {
@@ -36,10 +36,9 @@
 
 namespace halles::rpc {
 
-// Counts each call as grpc_server_*, gives it a deadline, and refuses what no method wants to see.
-// Handlers are called as handler(request, call, reply). They return nothing, or an absl::Status whose errors are the
-// answer. They run on a thread of gRPC and must not block. The request is gone once the call was answered: copy what is
-// needed after that.
+// Counts each call in grpc_server_*, gives it a deadline, and refuses invalid requests. Handlers are called as
+// handler(request, call, reply). They return nothing, or an absl::Status whose errors are the answer. They run on a
+// thread of gRPC and must not block. The request is gone once the call was answered: copy what is needed after that.
 // Thread safety: any thread.
 // Lifetime: outlives the server that its service is registered with; `metrics` outlives it.
 class Door {
@@ -70,8 +69,8 @@ class Door {
                  [request] { return CheckLimits(*request); });
   }
 
-  // A method that goes on answering: handler(request, call, StreamWriter<Response>). The deadline is the caller's own, and
-  // limits are checked as by Query.
+  // A streaming method: handler(request, call, StreamWriter<Response>). The deadline is the caller's own, and limits
+  // are checked as by Query.
   template <typename Response, typename Request, typename Handler>
   grpc::ServerWriteReactor<Response>* Watch(grpc::CallbackServerContext* context, const Request* request,
                                             Handler&& handler) {

@@ -9,7 +9,7 @@
 
 namespace halles::rpc {
 
-// Trailers share the client's metadata limit, 8 KiB unless it says otherwise; a status stays well below it.
+// Trailers share the client's metadata limit, by default 8 KiB; a status stays well below it.
 inline constexpr size_t kStatusMessageBytesMax = 1024;
 inline constexpr size_t kStatusDetailsBytesMax = 4096;
 

@@ -1,4 +1,4 @@
-// The answer to a unary call, given once and from anywhere.
+// The reply of a unary call: sent once, from any thread.
 #ifndef HALLES_LIBS_RPC_REPLY_H_
 #define HALLES_LIBS_RPC_REPLY_H_
 
@@ -16,8 +16,8 @@
 
 namespace halles::rpc {
 
-// Call it to answer. The first answer is sent; any other does nothing. When the last copy goes without an answer, the
-// caller gets INTERNAL: a call never hangs.
+// Call it to answer. The first answer is sent; later ones have no effect. If the last copy is destroyed without an
+// answer, the caller gets INTERNAL, so a call never hangs.
 // Thread safety: copies may be called from any thread.
 template <typename Response>
 class Reply {

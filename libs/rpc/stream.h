@@ -1,4 +1,4 @@
-// The server's end of a stream: a bounded queue of messages before a caller who may be slow.
+// The server side of a stream: a bounded queue of messages for a client that may be slow.
 #ifndef HALLES_LIBS_RPC_STREAM_H_
 #define HALLES_LIBS_RPC_STREAM_H_
 
@@ -206,7 +206,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
   std::shared_ptr<StreamReactor> self_ ABSL_GUARDED_BY(mutex_);  // shared with writers; gone after OnDone
 };
 
-// What a method writes its stream with. When the last copy goes without Finish, the caller gets INTERNAL.
+// The writer of a stream. If the last copy is destroyed without Finish, the caller gets INTERNAL.
 // Thread safety: copies may be used from any thread; messages written by one thread keep their order.
 template <typename Response>
 class StreamWriter {

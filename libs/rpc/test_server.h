@@ -20,7 +20,7 @@
 
 namespace halles::rpc {
 
-// Whose methods do what the test says.
+// A service whose methods the test defines.
 class TestService final : public test::TestService::CallbackService {
  public:
   explicit TestService(Door* door) : door_(*door) {}

@@ -258,7 +258,7 @@ int FindStep(const v1::Saga& saga, absl::string_view step_name) {
 
 absl::Status CheckPlan(const v1::Plan& plan) {
   if (plan.saga_id().empty() || plan.saga_id().size() > kSagaIdBytesMax) return Invalid("the id is empty or too long");
-  if (plan.reply_key().empty()) return Invalid("nobody gets the outcomes");
+  if (plan.reply_key().empty()) return Invalid("reply_key is empty, so no aggregate gets the outcomes");
   if (plan.steps().empty() || plan.steps_size() > kStepsMax) return Invalid("no steps, or too many");
   std::set<absl::string_view> names;
   for (int i = 0; i < plan.steps_size(); ++i) {

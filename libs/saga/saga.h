@@ -1,12 +1,12 @@
-// Undertakings over several aggregates that end complete or fully undone: a state machine over facts, without I/O.
+// Sagas over several aggregates that end completed or fully compensated: a state machine over events, without I/O.
 //
-// A saga lives in the state of the service that runs it. Its facts are SagaAdvanced events, recorded like any others; the
-// calls that an advance asks for go into the same Decision, so a step's intent is recorded before it is sent:
+// A saga is part of the state of the service that runs it. Its events are SagaAdvanced, recorded like any others. The
+// calls of an advance go into the same Decision, so the intent to send a step is recorded before it is sent:
 //
 //   begin      saga::Begin(plan, now)           -> Advance{event, calls}
 //   outcomes   saga::OnOutcomes(saga, ...)      -> Advance, or nothing when nothing new was learned
 //   a timer    saga::OnTimer(saga, now)         -> Advance that sends again what has no outcome, or gives up
-//   a wish     saga::Abort(saga, why, now)      -> Advance that turns back, unless it is too late
+//   abort      saga::Abort(saga, why, now)      -> Advance that turns back, unless it is too late
 //   Evolve     saga::Apply(&saga, event, time), then MoveTimer(rows, context, due before, NextDue(saga), name)
 //
 // FORWARD, the steps of a stage are sent together, and the next stage when all of them succeeded. Until the pivot is sent,
@@ -15,13 +15,13 @@
 // without a known outcome, and those that were refused after they had been sent more than once, since the copy that was
 // refused may not be the last to arrive.
 //
-// What it needs of the others:
-// - One send reaches its target at most once, as the runtime's calls do, and may arrive at any later time; answers may be
-//   lost, late or repeated. Where sends may be doubled on their way, Options::sends_may_double is set.
-// - A step takes effect once, whatever number of copies arrive: request ids see to that.
-// - A cancel names the request id of its "do", is never refused, also when there is nothing to undo, and makes every later
-//   copy of the "do" ineffective (a tombstone).
-// - A pivot without a cancel that was refused once is refused for ever.
+// Assumptions:
+// - A message that is sent once reaches its target at most once, as the calls of the runtime do, at any later time. Answers
+//   may be lost, late or repeated. If messages may be duplicated on their way, Options::sends_may_double is set.
+// - A step takes effect once, no matter how many copies arrive: request ids guarantee that.
+// - A cancel names the request id of its step. It is never refused, even if there is nothing to undo, and it leaves a
+//   tombstone: every later copy of the step has no effect.
+// - A pivot without a cancel that was refused once is refused every time.
 #ifndef HALLES_LIBS_SAGA_SAGA_H_
 #define HALLES_LIBS_SAGA_SAGA_H_
 
@@ -41,10 +41,10 @@ namespace halles::saga {
 inline constexpr int kStepsMax = 128;
 inline constexpr size_t kSagaIdBytesMax = 128;
 inline constexpr size_t kStepNameBytesMax = 64;
-// What has no outcome is sent again after this long, then after twice as long and so on, up to the maximum.
+// A call without an outcome is sent again after this time, which then doubles up to the maximum.
 inline constexpr int64_t kFirstRetryMicros = 200'000;
 inline constexpr int64_t kMaxRetryMicros = 10'000'000;
-// Logical time from the beginning after which a saga turns back whose pivot was not sent.
+// A saga whose pivot was not sent within this logical time turns back.
 inline constexpr int64_t kGiveUpMicros = 30'000'000;
 
 // Request ids of a step and of its cancel: "<saga id>/<step name>" and "<saga id>/<step name>/cancel".
@@ -61,11 +61,11 @@ absl::Status DecodeRefusal(absl::string_view bytes);
 
 struct Options {
   int64_t give_up_micros = kGiveUpMicros;
-  // True where a step that was sent once may arrive twice: each refused step is then cancelled too.
+  // True if a step that was sent once may arrive twice. Refused steps are then cancelled too.
   bool sends_may_double = false;
 };
 
-// For tests that show what each rule is for; nobody else changes it.
+// Only for tests, which show what each rule is for.
 struct Guards {
   bool cancel_refused_when_sent_again = true;
   bool cancel_unknown = true;
@@ -83,22 +83,23 @@ absl::Status CheckPlan(const v1::Plan& plan);
 // Sends the first stage. The plan must pass CheckPlan.
 Advance Begin(v1::Plan plan, UnixMicros now, const Options& options = {});
 
-// What the outcomes of calls lead to; those of other sagas are passed over. Nothing when they say nothing new: what is
+// The advance that follows from outcomes of calls; those of other sagas are ignored. Nothing if they are not new:
 // unknown, late or known already.
 std::optional<Advance> OnOutcomes(const v1::Saga& saga, absl::Span<const partition::CallOutcome> outcomes,
                                   UnixMicros now, const Guards& guards = {});
 
-// Sends again what has no outcome, or gives up. Nothing before NextDue, and when it ended.
+// Sends calls without an outcome again, or gives up. Nothing before NextDue, or if the saga has ended.
 std::optional<Advance> OnTimer(const v1::Saga& saga, UnixMicros now, const Guards& guards = {});
 
-// Turns back because of `why`, for people. Nothing when the pivot was sent, and when it turned back or ended already.
+// Turns back because of `why`, a text for people. Nothing if the pivot was sent, or if the saga has already turned back
+// or ended.
 std::optional<Advance> Abort(const v1::Saga& saga, absl::string_view why, UnixMicros now, const Guards& guards = {});
 
 // Folds an event; `time` is the logical time of its record. The first event of a saga is applied to an empty one.
 // DATA_LOSS when the event does not belong to the saga.
 absl::Status Apply(v1::Saga* saga, const v1::SagaAdvanced& event, UnixMicros time);
 
-// When OnTimer is to be asked next; 0 when the saga ended.
+// When to call OnTimer next; 0 if the saga has ended.
 inline UnixMicros NextDue(const v1::Saga& saga) { return saga.due_us(); }
 
 inline bool Ended(const v1::Saga& saga) {

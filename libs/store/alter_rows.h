@@ -1,4 +1,4 @@
-// Alters rows of a state store behind its back, for tests that must notice it.
+// Changes stored rows directly, for tests that must detect it.
 #ifndef HALLES_LIBS_STORE_ALTER_ROWS_H_
 #define HALLES_LIBS_STORE_ALTER_ROWS_H_
 

@@ -1,4 +1,4 @@
-// What the store needs of a database: ordered bytes that are written all or nothing, in generations.
+// The database interface of the store: ordered keys and values, written atomically, in generations.
 #ifndef HALLES_LIBS_STORE_DATABASE_H_
 #define HALLES_LIBS_STORE_DATABASE_H_
 
@@ -30,7 +30,7 @@ class DatabaseCursor {
  public:
   virtual ~DatabaseCursor() = default;
   virtual bool Valid() const = 0;
-  // Both valid until Next.
+  // Both are valid until Next.
   virtual absl::string_view key() const = 0;
   virtual absl::string_view value() const = 0;
   virtual void Next() = 0;
@@ -38,7 +38,7 @@ class DatabaseCursor {
   virtual absl::Status status() const = 0;
 };
 
-// Everything that was stored at one moment.
+// A snapshot of everything that is stored.
 // Thread safety: may be shared.
 // Lifetime: the database outlives it, and it outlives its cursors.
 class DatabaseSnapshot {
@@ -48,7 +48,7 @@ class DatabaseSnapshot {
   virtual std::unique_ptr<DatabaseCursor> Seek(absl::string_view prefix) const = 0;
 };
 
-// One write on its way into the database.
+// One write before it is stored in the database.
 // Thread safety: one thread at a time.
 class DatabaseDraft {
  public:
@@ -60,13 +60,13 @@ class DatabaseDraft {
   // Deletes everything stored that begins with `prefix`, which is not empty. The draft puts nothing there.
   virtual absl::Status DeletePrefix(absl::string_view prefix) = 0;
 
-  // Tells for each of the ascending keys what is stored, nullopt for nothing; what this draft did is not seen. Ends with the
-  // first error of `visit`.
+  // Visits the stored value of each of the ascending keys, nullopt if there is none; changes of this draft are not
+  // visible. Ends with the first error of `visit`.
   using VisitStored = absl::FunctionRef<absl::Status(size_t index, std::optional<absl::string_view> value)>;
   virtual absl::Status ReadStored(absl::Span<const std::string> keys, VisitStored visit) = 0;
 };
 
-// Room that the files of a database take.
+// Size of the database files in bytes.
 struct DatabaseSize {
   uint64_t level0_files = 0;
   uint64_t disk_bytes = 0;
@@ -89,7 +89,7 @@ class Database {
   // The rows of one space, without the prefix of its keys and the header of its values. Does not outlive the database.
   virtual std::unique_ptr<BaseRows> Rows(const RowSpace& space) const = 0;
 
-  // Stores at once what `fill` puts into the draft, at least one key. `before_ingest` may still stop it.
+  // Stores atomically what `fill` puts into the draft, at least one key. An error of `before_ingest` prevents it.
   // Durability: on OK all of it survives a power cut; on an error all of it or nothing.
   virtual absl::Status Write(Fill fill, BeforeIngest before_ingest) = 0;
   // The same; a database may take its time after `before_ingest`, and then `done` is called on a queue of the scheduler.
@@ -114,7 +114,7 @@ struct DatabaseOptions {
   Scheduler* scheduler = nullptr;  // may be null
 };
 
-// Where the generations of one store lie, held by one process at a time.
+// The directory of the generations of one store; one process at a time holds it.
 // Thread safety: may be shared.
 // Lifetime: outlives the databases that it opened.
 class DatabaseHome {
@@ -128,7 +128,7 @@ class DatabaseHome {
   // Atomic and durable.
   virtual absl::Status SetCurrent(uint64_t generation) = 0;
   virtual absl::StatusOr<std::vector<uint64_t>> Generations() const = 0;
-  // As far as it goes: what is left is deleted by a later call.
+  // Best effort: a later call deletes what is left.
   virtual void Delete(uint64_t generation) = 0;
   // Opens a generation, or makes an empty one without an identity when `create`. Errors as Store::Open says.
   virtual absl::StatusOr<std::unique_ptr<Database>> OpenGeneration(uint64_t generation, const DatabaseOptions& options,
@@ -138,7 +138,7 @@ class DatabaseHome {
 // DATA_LOSS with STORE_DAMAGED.
 absl::Status Damaged(absl::string_view what);
 
-// Of a stored row that has no room for its header.
+// The error for a stored row that is too short for its header.
 absl::Status ShortRow();
 
 }  // namespace halles::store

@@ -1,4 +1,4 @@
-// Writes dirty rows to disk behind the log.
+// Writes dirty rows to disk in the background; the log is ahead of them.
 #ifndef HALLES_LIBS_STORE_FLUSHER_H_
 #define HALLES_LIBS_STORE_FLUSHER_H_
 
@@ -22,7 +22,7 @@
 
 namespace halles::store {
 
-// Rows that are open, as the flusher knows them.
+// Open rows, as the flusher sees them.
 struct OpenSpace {
   RowSpace space;
   uint32_t fold_version = 0;
@@ -37,7 +37,7 @@ struct OpenSpace {
   ViewRows* view ABSL_GUARDED_BY(mutex) = nullptr;
 };
 
-// A flush goes through these steps, each a task of a queue; it waits for other threads between them, never within one:
+// A flush consists of these steps, each a task of a queue. It waits for other threads between steps, never within one:
 //
 //   freeze    every dirty fold moves its rows aside: views here, slots on their own threads
 //   write     rows, cursors and digests go into one draft, which is ingested, all of it or nothing
@@ -45,16 +45,16 @@ struct OpenSpace {
 //   release   the folds forget what is stored now
 //   end       whoever waits is told; the next flush begins if it is due already
 //
-// Digests are computed while writing: the row before is read from the base, its hash is taken from the sum and that of the
-// row now is added.
-// There are two queues: one in the background for every day, and a normal one for when the background starves and half of
-// what may be dirty is dirty. A step belongs to no queue: whichever runs first takes it.
-// After a failure the frozen rows are kept and written by a later flush, which waits twice as long each time.
-// Without a scheduler a flush is run by the thread that calls FlushAndWait, and nothing is flushed by itself.
+// Digests are computed while writing: the old row is read from the base, its hash is subtracted from the sum, and the
+// hash of the new row is added. There are two queues: a background queue, and a normal one that is used as well when
+// half of the allowed dirty bytes is reached, in case the background queue gets no processor time. Whichever queue runs
+// first takes the next step. After a failure the frozen rows are kept and written by a later flush; the pause before it
+// doubles each time. Without a scheduler a flush is run by the thread that calls FlushAndWait, and nothing is flushed
+// by itself.
 //
 // Thread safety: all methods may be called from any thread. Lock order: OpenSpace::posting, OpenSpace::mutex, locks of rows,
 // `mutex_`.
-// Lifetime: the destructor waits for the step that runs and for no other; whoever waits for a flush is told UNAVAILABLE.
+// Lifetime: the destructor waits for the running step only; callers that wait for a flush get UNAVAILABLE.
 class Flusher {
  public:
   using Done = absl::AnyInvocable<void(absl::Status)>;
@@ -74,8 +74,8 @@ class Flusher {
 
   DirtyMeter* meter() { return &meter_; }
 
-  // Takes the space for `open`, whose rows are set later. Returns what was frozen of the space and is not stored yet: the
-  // rows that are opened go on above it. FAILED_PRECONDITION (ALREADY_OPEN) when the space is taken.
+  // Takes the space for `open`, whose rows are set later. Returns the frozen rows of the space that are not stored yet:
+  // the rows that are opened lie above them. FAILED_PRECONDITION (ALREADY_OPEN) when the space is taken.
   absl::StatusOr<Units> Reserve(std::shared_ptr<OpenSpace> open);
   // The rows must not be set any more.
   void Unregister(const RowSpace& space);
@@ -84,8 +84,8 @@ class Flusher {
   // says, and UNAVAILABLE (FLUSH_UNDER_WAY) while rows of it are being written.
   absl::Status ReserveToDrop(const RowSpace& space);
 
-  // Flushes what was confirmed before the call, and what an earlier flush left behind. `done` runs on a queue, or on the
-  // thread that calls FlushAndWait.
+  // Flushes the rows that were confirmed before the call, and those that an earlier flush left out. `done` runs on a
+  // queue, or on the thread that calls FlushAndWait.
   void FlushAsync(Done done);
   absl::Status FlushAndWait();
 
@@ -113,7 +113,8 @@ class Flusher {
   absl::Status Fill(DatabaseDraft& draft);
   void OnWritten(absl::Status status);
   absl::Status At(FlushStep step) const;
-  // Whether the fold's rows may be frozen: those frozen before are stored. Notes that rows were left out.
+  // Whether the fold's rows may be frozen, because those frozen before are stored. If not, notes that rows were left
+  // out.
   bool MayFreeze(const FoldId& fold);
   void Deliver(const FoldId& fold, Unit unit);
 

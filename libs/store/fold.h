@@ -1,4 +1,4 @@
-// Names of folds, how far each has come, and the digest of what it made.
+// Identities of folds, their cursors and their digests.
 #ifndef HALLES_LIBS_STORE_FOLD_H_
 #define HALLES_LIBS_STORE_FOLD_H_
 
@@ -16,7 +16,7 @@
 
 namespace halles::store {
 
-// A fold reads one slot and makes rows of it: the state of that slot, or that slot's part of a view.
+// A fold reads one slot and writes rows: the state of that slot, or that slot's part of a view.
 struct FoldId {
   enum class Kind : uint8_t { kState = 1, kView = 2 };
 
@@ -37,7 +37,8 @@ struct FoldId {
   std::string ToString() const;
 };
 
-// How far a fold has come: `next` is the first position it has not read; `bytes` is the log's own cursor, opaque here.
+// The progress of a fold: `next` is the first position that it has not read; `bytes` is the cursor of the log, opaque
+// here.
 struct FoldCursor {
   std::string bytes;
   Position next = 0;
@@ -45,7 +46,7 @@ struct FoldCursor {
   friend bool operator==(const FoldCursor&, const FoldCursor&) = default;
 };
 
-// A function of a set of rows, whatever the order they were written in: the sum modulo 2^128 of their hashes.
+// A digest of a set of rows that does not depend on the order of writing: the sum of their hashes modulo 2^128.
 // Positions and the prefix of the fold are in no hash.
 class Digest {
  public:
@@ -66,7 +67,7 @@ class Digest {
   Hash128 sum_;
 };
 
-// What is stored with the rows of a fold, in the same atomic write.
+// The metadata of a fold, stored in the same atomic write as its rows.
 struct FoldMeta {
   FoldCursor cursor;
   Digest digest;         // of the fold's rows at exactly this cursor
@@ -75,7 +76,7 @@ struct FoldMeta {
   friend bool operator==(const FoldMeta&, const FoldMeta&) = default;
 };
 
-// Rows that lie together: the state of a slot, or a view with the rows of all its sources.
+// Rows that are stored together: the state of a slot, or a view with the rows of all its sources.
 struct RowSpace {
   FoldId::Kind kind = FoldId::Kind::kState;
   ServiceId service = ServiceId::kCheckout;

@@ -1,4 +1,4 @@
-// A Bloom filter in memory that keeps questions for absent keys away from the disk.
+// A Bloom filter in memory that avoids disk reads for absent keys.
 #ifndef HALLES_LIBS_STORE_KEY_FILTER_H_
 #define HALLES_LIBS_STORE_KEY_FILTER_H_
 
@@ -15,8 +15,8 @@
 
 namespace halles::store {
 
-// Blocked: the bits of a key lie in one cache line. At 16 bits a key about one absent key in 500 looks present; beyond
-// that the answers get vaguer, never wrong. Keys are never taken out.
+// Blocked: the bits of a key lie in one cache line. At 16 bits a key about one absent key in 500 looks present; with
+// more keys there are more false positives, but never a false negative. Keys are never removed.
 // Thread safety: may be shared; relaxed atomics. A key that a thread added is present to the same thread at once.
 class KeyFilter {
  public:
@@ -46,7 +46,7 @@ class KeyFilter {
 // Thread safety: immutable.
 class SpaceFilter {
  public:
-  // Knows nothing and holds nothing back.
+  // An empty filter that excludes no key.
   SpaceFilter() = default;
   // `space` is the prefix of the space's keys in the store; `tables` are prefixes of the keys that are added, all of them.
   SpaceFilter(KeyFilter* filter, std::string space, std::vector<std::string> tables)

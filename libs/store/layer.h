@@ -1,4 +1,4 @@
-// One layer of rows in memory, what lies under the layers, and how they are read as one.
+// Layers of rows in memory, the base below them, and merged reads over both.
 #ifndef HALLES_LIBS_STORE_LAYER_H_
 #define HALLES_LIBS_STORE_LAYER_H_
 
@@ -36,7 +36,7 @@ struct LayerRow {
   static Ptr New(absl::string_view key, std::string value, Position position, bool deleted);
 
   absl::string_view key() const { return {reinterpret_cast<const char*>(this + 1), key_size}; }
-  // What it costs to keep, allocations and tree included.
+  // Its memory in bytes, including allocations and tree nodes.
   size_t bytes() const { return key_size + value.size() + 160; }
 
   std::string value;
@@ -46,14 +46,14 @@ struct LayerRow {
   bool deleted = false;
 };
 
-// A write in flight and the one it hides, to be taken back when the record is abandoned.
+// A write in flight and the write that it hides, which returns if the record is abandoned.
 struct InFlightUndo {
   LayerRow* row = nullptr;
   LayerRow* hidden = nullptr;
 };
 using InFlightIndex = absl::btree_map<absl::string_view, LayerRow*>;
 
-// Counts what is dirty in a store, and says when a flush is due.
+// Counts the dirty bytes of a store, and decides when a flush is due.
 // Thread safety: may be shared. The counts are relaxed atomics, ordered with nothing; NoteDirty says how it is ordered.
 class DirtyMeter {
  public:
@@ -73,14 +73,14 @@ class DirtyMeter {
   // Called on the thread that reaches a limit, possibly under the locks of rows. Set before the meter is shared.
   void OnNotice(std::function<void(Notice)> call) { on_notice_ = std::move(call); }
 
-  // Rows of so many bytes became dirty, or were freed when negative.
+  // This many bytes of rows became dirty, or were freed if negative.
   void Add(int64_t bytes) {
     const int64_t before = bytes_.fetch_add(bytes, std::memory_order_relaxed);
     if (Crosses(before, bytes, limits_.enough_bytes)) Tell(Notice::kEnough);
     if (Crosses(before, bytes, limits_.many_bytes)) Tell(Notice::kMany);
   }
 
-  // The log grew by so many bytes, which the next start reads again unless a flush comes before.
+  // The log grew by this many bytes, which the next start reads again unless they are flushed before.
   void NoteLogBytes(size_t bytes) {
     const auto delta = static_cast<int64_t>(bytes);
     const int64_t before = log_bytes_.fetch_add(delta, std::memory_order_relaxed);
@@ -126,14 +126,14 @@ class DirtyMeter {
   std::function<void(Notice)> on_notice_;
 };
 
-// Whether a fold has anything that a flush would write.
+// Whether a fold has something to flush.
 // Thread safety: may be read from any thread; relaxed, see DirtyMeter::NoteDirty. One thread at a time sets and clears it.
 class DirtyFlag {
  public:
   // `meter` may be null.
   explicit DirtyFlag(DirtyMeter* meter) : meter_(meter) {}
 
-  // Set it before the rows are counted: the flush that they may start then finds it.
+  // Set it before the rows are counted, so that a flush that they start finds it.
   void Set() {
     if (dirty_.load(std::memory_order_relaxed)) return;
     dirty_.store(true, std::memory_order_relaxed);
@@ -147,8 +147,8 @@ class DirtyFlag {
   std::atomic<bool> dirty_{false};
 };
 
-// Tells for most keys and prefixes that a layer has none of them, so that reading many layers costs about as much as reading
-// those that have something. A Bloom filter whose bits of one key lie in one word; it grows with what is added.
+// Excludes most keys and prefixes that a layer does not have, so that reading many layers costs little more than
+// reading those that have rows. A Bloom filter whose bits of one key lie in one word; it grows with what is added.
 // Thread safety: one writer and no reader, or many readers.
 class KeySketch {
  public:
@@ -157,14 +157,14 @@ class KeySketch {
 
   static size_t HashOf(absl::string_view bytes) { return absl::HashOf(bytes); }
 
-  // False when there is no room: double it with Reset and add everything again.
+  // False if the sketch is full: double it with Reset and add all keys again.
   bool Add(absl::string_view key) {
     if (++keys_ > words_.size() * kKeysPerWord) return false;
     Mark(HashOf(key));
     if (key.size() > kPrefixBytes) Mark(HashOf(key.substr(0, kPrefixBytes)));
     return true;
   }
-  // Makes it empty, with room for so many keys.
+  // Empties it, with capacity for this number of keys.
   void Reset(size_t keys) {
     words_.assign(std::bit_ceil(keys / kKeysPerWord + 1), 0);
     keys_ = 0;
@@ -201,9 +201,9 @@ class Layer {
   Layer(const Layer&) = delete;
   Layer& operator=(const Layer&) = delete;
 
-  // Puts the row in for good.
+  // Puts the row permanently.
   void Put(LayerRow::Ptr row) { Exchange(std::move(row)); }
-  // Puts the row in until Undo, which takes back everything since the last ForgetUndo.
+  // Puts the row; Undo reverts everything since the last ForgetUndo.
   void PutUndoable(LayerRow::Ptr row) { undo_.push_back(Exchange(std::move(row))); }
   void Undo();
   void ForgetUndo() {
@@ -212,7 +212,7 @@ class Layer {
 
   // Moves the rows of `newer` in.
   void Absorb(Layer* newer);
-  // Nothing more is put in: what is counted is exact from now on.
+  // Ends writing: the byte count is exact from now on.
   void Close();
 
   const LayerRow* Find(absl::string_view key) const {
@@ -228,7 +228,7 @@ class Layer {
  private:
   static constexpr int64_t kReportBytes = 16 * 1024;
 
-  // How to take one Put back.
+  // Reverts one Put.
   struct Replaced {
     LayerRow* row = nullptr;  // in `rows_`
     LayerRow::Ptr before;     // its content before; null: there was no such row
@@ -264,7 +264,7 @@ struct FrozenRows {
   mutable std::atomic<bool> stored{false};
 };
 
-// Where a fold goes on.
+// Where a fold resumes.
 struct FoldStart {
   std::optional<FoldCursor> cursor;          // nullopt: it begins
   std::shared_ptr<const FrozenRows> frozen;  // rows above the base that a flush is still writing; may be null
@@ -292,7 +292,7 @@ class BaseRows {
   virtual std::unique_ptr<BaseCursor> Seek(absl::string_view prefix, absl::string_view start) const = 0;
 };
 
-// Reads layers, the newest first, above a base. A deletion hides what is below it. `in_flight` may be null.
+// Reads layers above a base, the newest first. A deletion hides the rows below it. `in_flight` may be null.
 std::optional<Row> GetMerged(const InFlightIndex* in_flight, absl::Span<const Layer* const> layers,
                              const BaseRows* base, absl::string_view key, absl::Status* failure);
 void ScanMerged(const InFlightIndex* in_flight, absl::Span<const Layer* const> layers, const BaseRows& base,

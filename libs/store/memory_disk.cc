@@ -343,7 +343,8 @@ absl::StatusOr<std::optional<std::string>> MemoryDisk::Get(const Generation& gen
 absl::Status MemoryDisk::Ingest(Generation& generation, const Changes& changes) {
   MutexLock lock(&mutex_);
   if (std::exchange(fail_next_write_, false)) return WriteFailed("the disk does not answer");
-  if (full_) return WriteFailed("the disk is full; nothing is lost, free some space and it goes on by itself");
+  if (full_)
+    return WriteFailed("the disk is full; nothing is lost: free some space, and the store continues by itself");
   if (generation.version->readers > 0) {
     auto version = std::make_shared<Version>();
     version->rows = generation.version->rows;

@@ -1,4 +1,5 @@
-// A disk in memory for the databases of simulated processes: it survives them, and it can be slow, full and faulty.
+// A disk in memory for the databases of simulated processes: it survives their crashes and can be slow, full and
+// faulty.
 #ifndef HALLES_LIBS_STORE_MEMORY_DISK_H_
 #define HALLES_LIBS_STORE_MEMORY_DISK_H_
 
@@ -32,8 +33,8 @@ class MemoryDisk {
   MemoryDisk(const MemoryDisk&) = delete;
   MemoryDisk& operator=(const MemoryDisk&) = delete;
 
-  // Takes the disk for one process, which passes the home to Store::OpenOn. STORE_LOCKED while another home or a database of
-  // it exists; STATE_DIR_UNUSABLE while the disk is full.
+  // Reserves the disk for one process, which passes the home to Store::OpenOn. STORE_LOCKED while another home or a
+  // database of it exists; STATE_DIR_UNUSABLE while the disk is full.
   absl::StatusOr<std::shared_ptr<DatabaseHome>> Open();
 
   // From now on a write of a flush takes so long between its last row and its ingestion. Needs stores with a scheduler.
@@ -55,7 +56,7 @@ class MemoryDisk {
   class SpaceRows;
 
   using Map = std::map<std::string, std::string, std::less<>>;
-  // The content from one write to the next. A write changes it in place unless somebody reads it over a longer time.
+  // The content from one write to the next. A write changes it in place unless a snapshot or cursor reads it.
   struct Version {
     Map rows;
     int readers = 0;

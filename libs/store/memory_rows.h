@@ -1,4 +1,4 @@
-// Rows over a std::map: what domain code is tested on.
+// Rows in a std::map, for tests of domain code.
 #ifndef HALLES_LIBS_STORE_MEMORY_ROWS_H_
 #define HALLES_LIBS_STORE_MEMORY_ROWS_H_
 

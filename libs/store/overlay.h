@@ -1,4 +1,4 @@
-// Rows in memory above rows on disk: the state of a slot with what is in flight, and views that queries share.
+// Rows in memory above rows on disk: the state of a slot with its records in flight, and views that queries share.
 #ifndef HALLES_LIBS_STORE_OVERLAY_H_
 #define HALLES_LIBS_STORE_OVERLAY_H_
 
@@ -39,7 +39,8 @@ namespace halles::store {
 // Its report:  ConfirmOldest(position). After a loss: DropInFlight(how many before it keep).
 // Replay:      Rows& rows = BeginApply(position); Evolve(rows), or AbandonRecord() when that fails.
 // Thread safety: one thread at a time, the one that `post` of Store::OpenSlot runs functions on; dirty() from any.
-// Lifetime: the store and `base` outlive it. Destroying it forgets what was not flushed; the log has it.
+// Lifetime: the store and `base` outlive it. Unflushed rows are lost when it is destroyed; they are folded from the log
+// again.
 class SlotRows {
  public:
   // Store::OpenSlot makes them. `on_close` is called by the destructor. `filter` holds back questions to the base.
@@ -61,30 +62,30 @@ class SlotRows {
   // Begins a record that is confirmed already. Nothing may be in flight.
   Rows& BeginApply(Position position);
 
-  // Takes back the writes of the record that was begun last. Must directly follow its evolving.
+  // Reverts the writes of the last record. Must directly follow its evolving.
   void AbandonRecord();
 
-  // The oldest record in flight is in the log at `position`: its rows become visible to queries.
+  // The oldest record in flight is confirmed at `position`: its rows become visible to queries.
   void ConfirmOldest(Position position);
 
-  // Forgets the records in flight but for the oldest `keep`.
+  // Drops all records in flight except the oldest `keep`.
   void DropInFlight(size_t keep = 0);
 
   size_t records_in_flight() const { return records_.size(); }
 
-  // The cursor moved without a row: it is worth a flush.
+  // The cursor moved without a row, so there is something to flush.
   void NoteAdvance() { dirty_.Set(); }
 
-  // The cursor that the rows were opened with, when the store had any: where reading the slot goes on. It may be ahead of
-  // what Store::LoadMeta tells, since a flush may be under way.
+  // The cursor that the rows were opened with, where reading the slot resumes; absent if nothing was stored. It may be
+  // ahead of Store::LoadMeta, because a flush may be in progress.
   const std::optional<FoldCursor>& opened_at() const { return opened_at_; }
 
-  // Reads answer anew after a failure; `status()` of both views is OK again.
+  // Clears a read failure: `status()` of both views is OK again.
   void ResetStatus();
 
   // For the flusher -------------------------------------------------------------------------------------------------
 
-  // Whether there is anything that a flush would write. Relaxed: a late answer delays a flush by one round.
+  // Whether there is something to flush. Relaxed: a stale value delays a flush by one round.
   bool dirty() const { return dirty_.get(); }
 
   // Moves the confirmed rows, which belong to `cursor`, aside for the flusher. Rows frozen before must be stored.
@@ -158,13 +159,14 @@ class SlotRows {
   std::shared_ptr<const FrozenRows> frozen_;
 };
 
-// The rows of one view, folded from many source slots and read by many queries. Each source has rows, a lock and a cursor
-// of its own: folding one waits neither for another nor for a flush, only for queries.
+// The rows of one view, folded from many source slots and read by many queries. Each source has its own rows, lock and
+// cursor: folding one source waits only for queries, neither for another source nor for a flush.
 //
 // A row belongs to the source that wrote it; no other source may write or delete it. A flush that meets such a write fails
 // with FOREIGN_ROW (INTERNAL).
 // Thread safety: all methods may be called from any thread.
-// Lifetime: the store and `base` outlive it. Destroying it forgets what was not flushed; the log has it.
+// Lifetime: the store and `base` outlive it. Unflushed rows are lost when it is destroyed; they are folded from the log
+// again.
 class ViewRows {
  private:
   struct Source;
@@ -177,7 +179,7 @@ class ViewRows {
   ViewRows(const ViewRows&) = delete;
   ViewRows& operator=(const ViewRows&) = delete;
 
-  // Folds a run of records of one source. Queries see all of a batch when it has ended, nothing before.
+  // Folds a run of records of one source. Queries see a batch only after it has ended, and then all of it.
   //
   //   ViewRows::Batch batch(&view, source);
   //   for (...) { if (!Project(batch.BeginRecord(position), ...).ok()) batch.AbandonRecord(); ... }
@@ -195,9 +197,9 @@ class ViewRows {
 
     // The rows for the events of one record. Valid until the next call or the end of the batch.
     Rows& BeginRecord(Position position);
-    // Takes back the writes of the record that was begun last.
+    // Reverts the writes of the last record.
     void AbandonRecord();
-    // The fold has come this far.
+    // Sets the cursor of the fold.
     void SetCursor(FoldCursor cursor);
     // As last set, here or in an earlier batch; empty when the source was never folded.
     FoldCursor cursor() const { return cursor_; }
@@ -239,8 +241,9 @@ class ViewRows {
     bool uncovered_ = false;  // a record was begun after the cursor was set
   };
 
-  // Shared use of the view. It pins each source once: all that is read of a source through one Query is of one moment.
-  // Thread safety: one thread at a time; many queries at once. Keep it short: batches wait for it when they end.
+  // A read of the view. It pins each source once: everything that one Query reads of a source is from one position.
+  // Thread safety: one thread at a time; many queries at once. Keep it short, because batches wait for it when they
+  // end.
   class Query : public RowReader {
    public:
     explicit Query(const ViewRows* view);
@@ -259,7 +262,7 @@ class ViewRows {
 
    private:
     using Layers = absl::InlinedVector<const Layer*, 4>;
-    // Those that may have the key, or keys that begin with these KeySketch::kPrefixBytes.
+    // The sources that may have the key, or keys with this prefix of KeySketch::kPrefixBytes.
     Layers LayersWith(absl::string_view bytes) const;
 
     const ViewRows* const view_;
@@ -274,7 +277,7 @@ class ViewRows {
 
   // For the flusher -------------------------------------------------------------------------------------------------
 
-  // Visits the sources that have something to write, without a lock.
+  // Visits the sources that have something to flush, without a lock.
   void ForEachDirty(absl::FunctionRef<void(SlotId source)> visit) const;
   // Moves the source's rows aside with its cursor. Rows frozen before must be stored.
   std::shared_ptr<const FrozenRows> Freeze(SlotId source);

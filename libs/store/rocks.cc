@@ -115,7 +115,7 @@ absl::Status FromRocks(const rocksdb::Status& status, absl::string_view reason, 
                        status.IsInvalidArgument() || status.IsNotSupported();
   const std::string message =
       absl::StrCat(what, ": ", status.ToString(),
-                   status.IsNoSpace() ? "; nothing is lost, free some space and it goes on by itself" : "");
+                   status.IsNoSpace() ? "; nothing is lost: free some space, and the store continues by itself" : "");
   if (damaged) return Damaged(message);
   return Failure(absl::StatusCode::kUnavailable, reason, message);
 }

@@ -1,4 +1,4 @@
-// RocksDB as the store uses it: its options, its errors in our words, and rows of one space read from it.
+// RocksDB for the store: its options, the translation of its errors, and reads of the rows of one space.
 #ifndef HALLES_LIBS_STORE_ROCKS_H_
 #define HALLES_LIBS_STORE_ROCKS_H_
 

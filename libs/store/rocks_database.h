@@ -1,4 +1,4 @@
-// The database on disk: a RocksDB that is written by ingesting sorted files and by nothing else.
+// The database on disk: a RocksDB that is written only by ingesting sorted files.
 #ifndef HALLES_LIBS_STORE_ROCKS_DATABASE_H_
 #define HALLES_LIBS_STORE_ROCKS_DATABASE_H_
 

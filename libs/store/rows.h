@@ -1,4 +1,4 @@
-// The rows that decisions read and folds write: an ordered map of bytes, whatever stands behind it.
+// The interface of rows that decisions read and folds write: an ordered map of bytes.
 #ifndef HALLES_LIBS_STORE_ROWS_H_
 #define HALLES_LIBS_STORE_ROWS_H_
 
@@ -18,8 +18,8 @@ struct Row {
   Position position = 0;
 };
 
-// Reads rows. A failed read answers as if the row were absent and sets `status`, which the caller of a decision or a fold
-// checks before it uses what came of it.
+// Reads rows. A failed read behaves as if the row were absent and sets `status`, which the caller of a decision or a
+// fold checks before it uses the result.
 // Thread safety: as the implementation says.
 class RowReader {
  public:
@@ -34,11 +34,11 @@ class RowReader {
   // OK, or the first failure of a read.
   virtual absl::Status status() const = 0;
 
-  // Called by tables that met a row they cannot parse: `status` answers with it unless something failed before.
+  // Called by tables for a row that does not parse: sets `status` unless an earlier read failed.
   virtual void Fail(absl::Status status) const = 0;
 };
 
-// Reads and writes rows. The position that rows are stamped with is the implementation's business.
+// Reads and writes rows. The implementation sets the position that is stored with each row.
 class Rows : public RowReader {
  public:
   virtual void Put(absl::string_view key, std::string value) = 0;

@@ -1,4 +1,4 @@
-// What a snapshot holds, for the files of this folder.
+// The content of a snapshot, for the files of this folder.
 #ifndef HALLES_LIBS_STORE_SNAPSHOT_H_
 #define HALLES_LIBS_STORE_SNAPSHOT_H_
 

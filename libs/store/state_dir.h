@@ -1,4 +1,4 @@
-// The home of the databases on disk: its lock, its generations, and the file that names the current one.
+// The directory of the databases on disk: its lock, its generations, and the file that names the current one.
 #ifndef HALLES_LIBS_STORE_STATE_DIR_H_
 #define HALLES_LIBS_STORE_STATE_DIR_H_
 

@@ -1,4 +1,4 @@
-// The state store of a process: every fold's rows, cursor and digest in one database, written behind the log.
+// The state store of a process: rows, cursors and digests of all folds in one database, written after the log.
 //
 // Layout of keys (numbers big endian); in RocksDB one column family and no write-ahead log of its own:
 //   00 00                                                  identity: format(4) install(16)
@@ -40,13 +40,13 @@ inline constexpr uint32_t kStoreFormatVersion = 1;
 // The steps of a flush, for tests that let it fail or end there.
 enum class FlushStep { kFrozen, kFileWritten, kIngested, kReleased };
 
-// A flush is due when rows of so many bytes are dirty,
+// A flush is due when this many bytes of rows are dirty,
 inline constexpr size_t kFlushBytes = size_t{32} << 20;
-// when the log grew by so many bytes since the last one, which the next start would read again,
+// when the log grew by this many bytes since the last flush, which the next start would read again,
 inline constexpr size_t kFlushLogBytes = size_t{16} << 20;
-// or when something has been dirty for so long.
+// or when something has been dirty for this long.
 inline constexpr absl::Duration kFlushAge = absl::Seconds(30);
-// More may not be dirty.
+// Maximum number of dirty bytes.
 inline constexpr size_t kDirtyBytesMax = size_t{256} << 20;
 
 struct StoreOptions {
@@ -87,7 +87,7 @@ class Snapshot;
 // Thread safety: all methods may be called from any thread except where they say otherwise.
 // Lifetime: outlives the rows it opened and its snapshots. The destructor waits for a write under way and does not start
 // a flush: what is dirty is in the log. Call FlushNow before to keep the next start short.
-// Durability: what a successful flush wrote survives a power cut. Visible, not yet durable: everything in overlays.
+// Durability: what a successful flush wrote survives a power cut. Rows in overlays are visible but not yet durable.
 class Store {
  public:
   // Opens or creates the store in `dir` ("<data-dir>/state"). Errors by reason:
@@ -96,7 +96,7 @@ class Store {
   //   STORE_DAMAGED (DATA_LOSS)                  it cannot be read
   //   STORE_LOCKED (UNAVAILABLE)                 another process has it open
   //   STATE_DIR_UNUSABLE (UNAVAILABLE)           read-only, full, or not permitted
-  // After the first three Quarantine() makes room for a new one, rebuilt from the log.
+  // After the first three, call Quarantine(); the next Open makes a new store, which is rebuilt from the log.
   static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& dir, const InstallId& install,
                                                      StoreOptions options);
 
@@ -120,7 +120,7 @@ class Store {
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
-  // What is stored for the fold, as of the last flush; nullopt when it never was flushed.
+  // The stored cursor and digest of the fold, as of the last flush; nullopt if it was never flushed.
   absl::StatusOr<std::optional<FoldMeta>> LoadMeta(const FoldId& fold) const;
   absl::StatusOr<std::map<FoldId, FoldMeta>> LoadMetas() const;
 
@@ -136,11 +136,11 @@ class Store {
   // writes rows of it that were closed since.
   absl::Status Drop(const RowSpace& space);
 
-  // Flushes everything that was confirmed when it was called, then calls `done` on a queue of the scheduler, which must not
-  // be null. UNAVAILABLE with STORE_CLOSED when the store is destroyed before.
+  // Flushes everything that was confirmed when it is called, then calls `done` on a queue of the scheduler, which must
+  // not be null. UNAVAILABLE with STORE_CLOSED when the store is destroyed before.
   void FlushAsync(absl::AnyInvocable<void(absl::Status)> done);
 
-  // The same for programs and tests: waits. Not on a thread that any `post` or the scheduler runs functions on.
+  // The same, but blocks; for programs and tests. Not on a thread that any `post` or the scheduler runs functions on.
   absl::Status FlushNow();
 
   // The log that is folded into this store grew by so many bytes.
@@ -150,7 +150,7 @@ class Store {
   absl::Status health() const;
 
   size_t dirty_bytes() const;
-  // RESOURCE_EXHAUSTED (STATE_STORE_BEHIND) while more is dirty than may be: commands must be refused.
+  // RESOURCE_EXHAUSTED (STATE_STORE_BEHIND) while too many bytes are dirty: commands must be refused.
   absl::Status Admit() const;
 
   StoreStats stats() const;
@@ -174,7 +174,7 @@ struct Comparison {
   bool equal() const { return differences == 0; }
 };
 
-// All folds and rows of one moment: what a flush wrote last.
+// All folds and rows as of the last flush.
 // Thread safety: may be shared.
 // Lifetime: the store outlives it.
 class Snapshot {

@@ -1,4 +1,4 @@
-// The keys and values of the store, as bytes. The layout is drawn in store.h.
+// The encoding of the store's keys and values. The layout is drawn in store.h.
 #ifndef HALLES_LIBS_STORE_STORE_FORMAT_H_
 #define HALLES_LIBS_STORE_STORE_FORMAT_H_
 

@@ -1,4 +1,4 @@
-// What the tests of the store are written with: a directory that goes away, a slot and a view that count positions.
+// Fixture for tests of the store: a temporary directory, and a slot and a view that count positions.
 #ifndef HALLES_LIBS_STORE_STORE_TEST_UTIL_H_
 #define HALLES_LIBS_STORE_STORE_TEST_UTIL_H_
 

@@ -1,4 +1,4 @@
-// Typed tables over rows of bytes: a key struct, a message, and the schema that can name any of their rows.
+// Typed tables over rows of bytes: a key struct and a message per table, and the schema that prints their rows.
 //
 //   struct OrderKey {
 //     OrderId order;
@@ -29,7 +29,7 @@ namespace halles::store {
 std::string SerializeRow(const google::protobuf::MessageLite& message);
 inline std::string SerializeRow(const std::string& bytes) { return bytes; }
 
-// False when the bytes are no such message.
+// False if the bytes are not such a message.
 bool ParseRow(absl::string_view bytes, google::protobuf::MessageLite* message);
 bool ParseRow(absl::string_view bytes, std::string* value);
 
@@ -127,7 +127,7 @@ class Table {
   const char* name_;
 };
 
-// Names the rows of one state or view in the operator's words: "orders order=cj:123".
+// Prints the rows of one state or view for the operator: "orders order=cj:123".
 // Thread safety: immutable once built.
 class Schema {
  public:
@@ -142,7 +142,7 @@ class Schema {
     return *this;
   }
 
-  // Never fails: what no table knows is printed in hexadecimal.
+  // Never fails: an unknown key is printed in hexadecimal.
   std::string Describe(absl::string_view key) const;
 
   // The name of the table that the key belongs to; "table 7" when no table has this id.

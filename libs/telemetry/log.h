@@ -20,8 +20,7 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError };
 // "debug", "info", "warning" or "error"; INVALID_ARGUMENT naming them for anything else.
 absl::StatusOr<LogLevel> ParseLogLevel(absl::string_view name);
 
-// A key and what it says. Numbers and truth values stay such in JSON. No field and no message ever holds a personal
-// field in clear.
+// A key and its value. Numbers and booleans stay such in JSON. No field and no message may hold personal data in clear.
 class LogField {
  public:
   LogField(absl::string_view key, absl::string_view value) : key_(key), value_(value), quoted_(true) {}
@@ -42,7 +41,7 @@ class LogField {
   bool quoted_ = false;
 };
 
-// Writes {"ts", "level", "component", "msg", fields...}. `component` is the room: "eventlog", "rpc".
+// Writes {"ts", "level", "component", "msg", fields...}. `component` is the module, such as "eventlog" or "rpc".
 // Thread safety: any thread. Waits while another thread writes its line.
 void Log(LogLevel level, absl::string_view component, absl::string_view message,
          std::initializer_list<LogField> fields = {});

@@ -88,16 +88,16 @@ class Metrics {
   Metrics();
   ~Metrics();
 
-  // For what happens rarely.
+  // For rare events.
   prometheus::Counter& AddCounter(const std::string& name, const std::string& help, const Labels& labels = {});
   prometheus::Gauge& AddGauge(const std::string& name, const std::string& help, const Labels& labels = {});
-  // For what happens with every request or record.
+  // For events that happen with every request or record.
   HotCounter& AddHotCounter(const std::string& name, const std::string& help, const Labels& labels = {});
   HotHistogram& AddHotHistogram(const std::string& name, const std::string& help, std::vector<double> bounds,
                                 const Labels& labels = {});
 
-  // A gauge or counter whose value is asked for when it is read. The function must not add metrics; it is not running and
-  // will not run any more when the handle is gone.
+  // A gauge or counter whose value is computed by a function when it is read. The function must not add metrics. It is
+  // not running, and will not run again, once the handle is destroyed.
   class Handle {
    public:
     virtual ~Handle() = default;

@@ -1,4 +1,4 @@
-// A disk in memory that remembers every write, sync and rename, and shows what a power cut would have left of them.
+// A disk in memory that records every write, sync and rename, and can show what a power cut would have left of them.
 #ifndef HALLES_LIBS_TESTING_FAULTY_FILE_H_
 #define HALLES_LIBS_TESTING_FAULTY_FILE_H_
 
@@ -22,10 +22,10 @@ namespace halles::testing {
 // What a program asks of a disk.
 enum class DiskOperation { kCreate, kOpen, kRead, kWrite, kSync, kAllocate, kRename, kRemove, kSyncDirectory };
 
-// The disk keeps a history of the operations that change it. AfterPowerCut says what could be found had the power gone
-// after the first so many of them: what was synced is there; what was not is there piece by piece as the caller chooses,
-// in any combination, since disks and file systems reorder. A piece is one sector of a write, a file's new length, or one
-// change of a name.
+// The disk keeps a history of the operations that change it. AfterPowerCut gives the disk as a power cut after the
+// first `operations` of them could have left it: synced data is there; of unsynced data, those pieces that the caller
+// chooses, in any combination, because disks and file systems reorder writes. A piece is one sector of a write, a
+// file's new length, or one change of a name.
 // Thread safety: all methods may be called from any thread.
 // Lifetime: its files do not outlive it.
 class FaultyDisk : public eventlog::FileSystem {
@@ -42,8 +42,8 @@ class FaultyDisk : public eventlog::FileSystem {
   // How many pieces were not durable after the first `operations`.
   size_t PiecesAtRisk(size_t operations) const;
 
-  // The disk after the power went there; of the pieces at risk those survive that `survives` says. Its own history is
-  // empty, and everything on it durable.
+  // The disk after a power cut at that point; `survives` chooses which of the pieces at risk survive. The new disk has
+  // an empty history, and everything on it is durable.
   std::unique_ptr<FaultyDisk> AfterPowerCut(size_t operations, absl::FunctionRef<bool(size_t piece)> survives) const;
 
   // Called before each operation, without the disk's lock; an error makes the operation fail and have no effect, but for

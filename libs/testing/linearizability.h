@@ -1,4 +1,5 @@
-// Checks that a recorded history of concurrent operations could have come from one thing that does them one at a time.
+// Checks that a recorded history of concurrent operations is linearizable: some sequential order of them explains all
+// answers.
 #ifndef HALLES_LIBS_TESTING_LINEARIZABILITY_H_
 #define HALLES_LIBS_TESTING_LINEARIZABILITY_H_
 
@@ -26,7 +27,7 @@ struct Operation {
   int client = 0;  // for people
   std::string key;
   Input input;
-  // Absent: nobody knows. It took effect at any time after its invocation, or never.
+  // Absent if unknown: the operation took effect at any time after its invocation, or never.
   std::optional<Output> output;
   // Of any clock on which a later event never has a smaller reading.
   int64_t invoked = 0;
@@ -102,9 +103,9 @@ struct SequentialHistory {
   std::function<std::string(const std::string& state)> describe_state;
 };
 
-// Searches as Wing and Gong do, remembering configurations that led nowhere, as Lowe does. Two cuts keep it short: a read
-// that fits is put first at once, since no other order suffers from it; an operation without an answer is never put where
-// it changes nothing, since it may as well come later or not at all.
+// The search of Wing and Gong with the memory of failed configurations of Lowe. Two rules prune it: a read that fits is
+// placed first at once, because that excludes no other order; an operation without an answer is never placed where it
+// changes nothing, because it may as well come later or not at all.
 // Limits: configurations are remembered by 128 bits of hash.
 LinearizabilityResult CheckOneKey(const SequentialHistory& history, const LinearizabilityOptions& options);
 

@@ -17,9 +17,9 @@
 
 namespace halles::testing {
 
-// A world without threads: a step runs one task of one queue. Which queue is next and how much time passes is drawn from
-// the seed, so the same seed and the same calls give the same run. When no task is ready, time jumps to the next delayed
-// one.
+// A world without threads: each step runs one task of one queue. The seed decides which queue is next and how much time
+// passes, so the same seed and the same calls give the same run. If no task is ready, time jumps to the next delayed
+// task.
 // Thread safety: none; everything happens on the thread that calls Step.
 class VirtualScheduler {
  public:
@@ -44,7 +44,7 @@ class VirtualScheduler {
     std::unique_ptr<TaskQueue> NewQueue(std::string name, QueuePriority priority = QueuePriority::kNormal) override;
     const Clock& clock() const override { return *this; }
 
-    // The process dies: no task of its queues runs from now on, and whatever they hold is dropped unrun.
+    // Kills the process: no task of its queues runs from now on, and their pending tasks are dropped.
     void Kill();
     bool killed() const { return killed_; }
 

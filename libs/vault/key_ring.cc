@@ -133,7 +133,7 @@ absl::StatusOr<KeyRing> KeyRing::Open(const std::string& dir, const InstallId& i
   if (!absl::StartsWith(text, absl::StrCat(kFormat, "\n"))) {
     if (!absl::StartsWith(text, "halles-keys ")) return Damaged(path);
     return Failure(absl::StatusCode::kFailedPrecondition, "KEYS_NEWER_FORMAT",
-                   absl::StrCat(path, " begins with '", text.substr(0, text.find('\n')), "', this build reads '",
+                   absl::StrCat(path, " starts with '", text.substr(0, text.find('\n')), "', this build reads '",
                                 kFormat, "'; run the version of Halles that made it, or a newer one"),
                    {{"path", path}});
   }

@@ -1,4 +1,4 @@
-// The keys of an install: kept beside the log, never in it, and never among what may be deleted.
+// The keys of an installation. They are stored beside the log, never in it, and must never be deleted.
 #ifndef HALLES_LIBS_VAULT_KEY_RING_H_
 #define HALLES_LIBS_VAULT_KEY_RING_H_
 

@@ -1,4 +1,4 @@
-// Identifiers of customers: made uniform, checked, and replaced by keyed hashes before anything is stored.
+// Identifiers of customers: normalised, checked, and replaced by keyed hashes before anything is stored.
 #ifndef HALLES_LIBS_BASE_IDENTIFIERS_IDENTIFIER_H_
 #define HALLES_LIBS_BASE_IDENTIFIERS_IDENTIFIER_H_
 
@@ -19,8 +19,9 @@ inline constexpr size_t kIdentifierCharactersMax = 254;
 inline constexpr size_t kIssuerCharactersMax = 64;
 inline constexpr size_t kIdentifierHashBytes = 32;
 
-// The keys that identifiers are hashed with. The newest one, with the highest id, hashes; the others stay known by id.
-// Limits: an identifier that was hashed under an older key is another identifier, until rotation re-keys the graph.
+// The keys that identifiers are hashed with. New hashes use the newest key, which has the highest id; older keys are
+// kept by id.
+// Limits: an identifier that was hashed with an older key counts as a different identifier; there is no key rotation.
 // Thread safety: immutable once shared.
 class IdentifierKeys {
  public:
@@ -39,7 +40,7 @@ class IdentifierKeys {
   std::map<uint32_t, std::string> keys_;
 };
 
-// True for types that belong to one person; false for those that people share, such as a phone.
+// True for types that belong to one person; false for types that several people may share, such as a phone.
 bool IsStrong(common::v1::IdentifierType type);
 
 // Strongest first: by type, then by hash. Both hashed.
@@ -51,13 +52,14 @@ bool SameIdentifier(const common::v1::Identifier& a, const common::v1::Identifie
 // Strongest first, each once. All hashed.
 void SortIdentifiers(google::protobuf::RepeatedPtrField<common::v1::Identifier>* identifiers);
 
-// Makes the value uniform, checks it and replaces it by its keyed hash:
+// Normalises the value, checks it and replaces it by its keyed hash:
 //   keyed_hash = HMAC-SHA-256(key, u8 type, u32 length and bytes of issuer, u32 length and bytes of value), big endian.
-// Phones become E.164, e-mail addresses lower case; spaces around any value go. Errors name `field` and never repeat the
-// value: INVALID_ARGUMENT, for what looks like a card number with reason CARD_NUMBER_REFUSED.
+// Phones are normalised to E.164, e-mail addresses to lower case; leading and trailing spaces are removed. Errors are
+// INVALID_ARGUMENT, with reason CARD_NUMBER_REFUSED if the value looks like a card number. They name `field` and never
+// repeat the value.
 absl::Status HashIdentifier(const IdentifierKeys& keys, absl::string_view field, common::v1::Identifier* identifier);
 
-// Hashes each and sorts them: strongest first, each once. Errors name "<field>[2].value".
+// Hashes all identifiers, sorts them with the strongest first, and removes duplicates. Errors name "<field>[2].value".
 absl::Status HashIdentifiers(const IdentifierKeys& keys, absl::string_view field,
                              google::protobuf::RepeatedPtrField<common::v1::Identifier>* identifiers);
 
