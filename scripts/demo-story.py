@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Tells the story of scripts/demo against a real mesh: every figure is asked of it, and compared."""
+"""The steps of scripts/demo against a real server: queries every figure and compares it with the expected one."""
 import argparse
 import datetime
 import json
@@ -41,7 +41,7 @@ def money(minor):
     return f"{sign}{abs(minor) // 100:,}.{abs(minor) % 100:02d}"
 
 
-class Mesh:
+class Server:
     """One halles process on a folder of its own."""
 
     def __init__(self, folder, port):
@@ -97,7 +97,7 @@ class Mesh:
 
 
 class Comparison:
-    """A table of figures of the mesh beside those they must be."""
+    """A table of figures from the server beside the expected ones."""
 
     def __init__(self):
         self.bad = []
@@ -112,7 +112,7 @@ class Comparison:
 
     def check(self):
         if self.bad:
-            raise Failed("the mesh and the published figures differ in: " + ", ".join(self.bad))
+            raise Failed("these figures differ: " + ", ".join(self.bad))
 
 
 def external(household):
@@ -126,14 +126,14 @@ def net_of(view):
     return amounts[0]["minor_units"]
 
 
-def compare_totals(mesh, truth):
-    total = mesh.ask("totals")["rows"]
+def compare_totals(server, truth):
+    total = server.ask("totals")["rows"]
     if len(total) != 1:
         raise Failed(f"expected one row of totals, got {len(total)}")
     total = total[0]
-    months = {row["month"]: row for row in mesh.ask("totals", "--by", "month")["rows"]}
+    months = {row["month"]: row for row in server.ask("totals", "--by", "month")["rows"]}
     table = Comparison()
-    say(paint("2", f"{'':<44} {'from the mesh':>16} {'published':>16}"))
+    say(paint("2", f"{'':<44} {'from halles':>16} {'published':>16}"))
     table.row("lines", total["lines"], truth["lines"])
     table.row("baskets", total["orders"], truth["baskets"])
     table.row("shops", total["sites"], truth["stores"])
@@ -150,24 +150,24 @@ def compare_totals(mesh, truth):
         table.row(f"sales in {month}", months[month]["net_minor_units"] if month in months else 0, sales, money)
     for best in truth["best_households"]:
         household = best["household_id"]
-        view = mesh.ask("customer", "--external", external(household), "--timeline", 1)["customer"]
+        view = server.ask("customer", "--external", external(household), "--timeline", 1)["customer"]
         table.row(f"household {household}: baskets", view["orders"], best["baskets"])
         table.row(f"household {household}: sales", net_of(view), best["sales_minor_units"], money)
     table.check()
     return total
 
 
-def best_customer(mesh, truth):
-    """Of the households that the truth names, the one with the highest value as the mesh tells it."""
+def best_customer(server, truth):
+    """The household with the highest value on the server, among those that the truth names."""
     values = {}
     for best in truth["best_households"]:
         household = best["household_id"]
-        values[household] = net_of(mesh.ask("customer", "--external", external(household), "--timeline", 1)["customer"])
+        values[household] = net_of(server.ask("customer", "--external", external(household), "--timeline", 1)["customer"])
     return max(values, key=values.get)
 
 
-def show_view(mesh, household):
-    done = subprocess.run([str(BIN / "hallesctl"), "--target", mesh.target, "customer", "--external", external(household),
+def show_view(server, household):
+    done = subprocess.run([str(BIN / "hallesctl"), "--target", server.target, "customer", "--external", external(household),
                            "--timeline", "4"], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Failed(done.stderr)
@@ -176,7 +176,7 @@ def show_view(mesh, household):
 
 
 def generate_stubs(folder):
-    """Makes the messages and stubs of the contract importable."""
+    """Generates the Python messages and stubs of the API."""
     sys.path.insert(0, str(ROOT / "tests" / "clients" / "python"))
     import run_client  # pylint: disable=import-outside-toplevel
 
@@ -185,7 +185,7 @@ def generate_stubs(folder):
     run_client.generate(ROOT / "build" / "third_party" / "googleapis", str(stubs))
 
 
-def grow_the_view(mesh, household, currency):
+def grow_the_view(server, household, currency):
     """Three facts from three channels; for each the time from its answer to the view that shows it."""
     # pylint: disable=import-outside-toplevel
     import grpc
@@ -197,7 +197,7 @@ def grow_the_view(mesh, household, currency):
     from halles.customer_identity.v1 import customer_identity_service_pb2_grpc as identity_grpc
     # pylint: enable=import-outside-toplevel
 
-    channel = grpc.insecure_channel(mesh.target)
+    channel = grpc.insecure_channel(server.target)
     orders = checkout_grpc.CheckoutServiceStub(channel)
     who = common.Identifier(type=common.IDENTIFIER_TYPE_EXTERNAL_ID, issuer=SOURCE, value=household)
     seen = {}
@@ -226,7 +226,7 @@ def grow_the_view(mesh, household, currency):
 
     threading.Thread(target=watch, daemon=True).start()
     before = await_seen("")[1]
-    say(f"a watcher has her view: {before.orders:,} orders, {money(before.net[0].money.minor_units)} {currency}")
+    say(f"a watch shows the customer: {before.orders:,} orders, {money(before.net[0].money.minor_units)} {currency}")
     added = 0
     for name, number, minor in [("web", common.CHANNEL_WEB, 4990), ("app", common.CHANNEL_APP, 1275),
                                 ("phone", common.CHANNEL_PHONE, 8300)]:
@@ -243,19 +243,19 @@ def grow_the_view(mesh, household, currency):
         durable = time.perf_counter()
         shown, view = await_seen(external_id)
         added += minor
-        say(f"{name:<6} {money(minor):>8}  durable after {1000 * (durable - sent):5.1f} ms, in her view after "
+        say(f"{name:<6} {money(minor):>8}  durable after {1000 * (durable - sent):5.1f} ms, in the view after "
             f"{1000 * (shown - sent):5.1f} ms: {view.orders:,} orders, {money(view.net[0].money.minor_units)} {currency}")
     channel.close()
-    after = mesh.ask("customer", "--external", external(household), "--timeline", 3)
+    after = server.ask("customer", "--external", external(household), "--timeline", 3)
     customer = after["customer"]
     if customer["orders"] != before.orders + 3 or net_of(customer) != before.net[0].money.minor_units + added:
-        raise Failed("her view does not hold the three orders exactly once")
+        raise Failed("the view does not hold the three orders exactly once")
     channels = {place["channel"] for place in after["customer"]["places"]}
     say(f"one view over {len(channels)} channels: {', '.join(sorted(channels))}")
 
 
-def order_chapter(mesh, household, currency):
-    """She buys on the web what only another shop has, and returns a line in a third one."""
+def order_chapter(server, household, currency):
+    """The customer buys on the web an article that only another shop has, and returns a line in a third shop."""
     # pylint: disable=import-outside-toplevel
     import grpc
     from halles.checkout.v1 import cart_events_pb2 as carts
@@ -270,13 +270,13 @@ def order_chapter(mesh, household, currency):
     from halles.inventory.v1 import inventory_service_pb2_grpc as inventory_grpc
     # pylint: enable=import-outside-toplevel
 
-    channel = grpc.insecure_channel(mesh.target)
+    channel = grpc.insecure_channel(server.target)
     stock = inventory_grpc.InventoryServiceStub(channel)
     who = common.Identifier(type=common.IDENTIFIER_TYPE_EXTERNAL_ID, issuer=SOURCE, value=household)
-    before = mesh.ask("customer", "--external", external(household), "--timeline", 1)["customer"]
+    before = server.ask("customer", "--external", external(household), "--timeline", 1)["customer"]
     visited = before["sites"]
     liked = sorted((place for place in before["places"] if place["channel"] == "shop"), key=lambda place: -place["orders"])
-    shops = sorted({row["site"] for row in mesh.ask("totals", "--by", "site")["rows"]} - set(visited))
+    shops = sorted({row["site"] for row in server.ask("totals", "--by", "site")["rows"]} - set(visited))
     near, third = [place["site"] for place in liked][:2] if len(liked) > 1 else ["shop-near", "shop-third"]
     far = shops[0] if shops else "shop-far-away"
     boots, socks = "DEMO-BOOTS-42", "DEMO-SOCKS"
@@ -291,7 +291,7 @@ def order_chapter(mesh, household, currency):
         return answer.levels[0] if answer.levels else inventory.StockLevel(location_id=location)
 
     say(f"boots: {level(boots, near).available_units} in shop {near}, {level(boots, far).available_units} in shop {far}, "
-        "where she has never been")
+        "which the customer has never visited")
 
     carting = cart_grpc.CartServiceStub(channel)
     ordering = orders_grpc.OrderServiceStub(channel)
@@ -310,7 +310,7 @@ def order_chapter(mesh, household, currency):
     took = time.perf_counter() - begun
     sources = {each.fulfilment.location_id for each in order.fulfilments}
     say(f"add to cart, set address, place order: order {order.number} of the web shop over "
-        f"{money(order.total.minor_units)} {currency} in {1000 * took:.1f} ms, sent from shop {', '.join(sources)}")
+        f"{money(order.total.minor_units)} {currency} in {1000 * took:.1f} ms, shipped from shop {', '.join(sources)}")
     for each in order.fulfilments:
         ordering.PrepareFulfilment(orders.PrepareFulfilmentRequest(
             request_id=f"demo/prepare/{each.fulfilment.fulfilment_id}", order_id=order.order_id,
@@ -324,11 +324,11 @@ def order_chapter(mesh, household, currency):
         lines=[record.ReturnedLine(
             line_id="2", units=1, disposition=record.DISPOSITION_RESTOCK, reason="too small")]),
         timeout=DEADLINE_S)
-    say(f"shipped; one pair of socks comes back in shop {third}: {money(returned.net.minor_units)} {currency}")
+    say(f"shipped; one pair of socks is returned in shop {third}: {money(returned.net.minor_units)} {currency}")
 
     table = Comparison()
-    say(paint("2", f"{'':<44} {'from the mesh':>16} {'must be':>16}"))
-    table.row("the order is sent from the shop that has it", sorted(sources), [far], ",".join)
+    say(paint("2", f"{'':<44} {'from halles':>16} {'expected':>16}"))
+    table.row("the order ships from the shop that has it", sorted(sources), [far], ",".join)
 
     def settled(what, ask, want):
         """Stock follows the order's log: waits until it has, then compares."""
@@ -339,39 +339,39 @@ def order_chapter(mesh, household, currency):
 
     settled(f"boots on hand in shop {far}", lambda: level(boots, far).on_hand_units, 0)
     settled(f"socks on hand in shop {far}", lambda: level(socks, far).on_hand_units, 3)
-    settled(f"socks on hand in shop {third}, where they came back", lambda: level(socks, third).on_hand_units, 1)
+    settled(f"socks on hand in shop {third}, which took them back", lambda: level(socks, third).on_hand_units, 1)
     settled("units held or committed anywhere", lambda: sum(
         each.held_units + each.committed_units for sku in (boots, socks) for each in stock.GetAvailability(
             inventory.GetAvailabilityRequest(sku=sku), timeout=DEADLINE_S).levels), 0)
-    view = mesh.ask("customer", "--external", external(household), "--timeline", 5, "--token", returned.consistency_token)
+    view = server.ask("customer", "--external", external(household), "--timeline", 5, "--token", returned.consistency_token)
     after = view["customer"]
-    table.row("orders in her view", after["orders"], before["orders"] + 1)
-    table.row("returns in her view", after["returns"], before["returns"] + 1)
-    table.row(f"net in her view, {currency}", net_of(after),
+    table.row("orders in the view", after["orders"], before["orders"] + 1)
+    table.row("returns in the view", after["returns"], before["returns"] + 1)
+    table.row(f"net in the view, {currency}", net_of(after),
               net_of(before) + order.total.minor_units + returned.net.minor_units, money)
     table.check()
     channel.close()
-    show_view(mesh, household)
+    show_view(server, household)
 
 
-def race_for_the_last(mesh):
-    """50 buyers race for 10 units; then a larger race is killed in the middle. The count holds."""
-    race = mesh.ask("race", "--buyers", 50, "--units", 10)
+def race_for_the_last(server):
+    """50 buyers race for 10 units; then the server is killed during a larger race. Exactly 10 units are sold each time."""
+    race = server.ask("race", "--buyers", 50, "--units", 10)
     table = Comparison()
-    say(paint("2", f"{'':<44} {'from the mesh':>16} {'must be':>16}"))
+    say(paint("2", f"{'':<44} {'from halles':>16} {'expected':>16}"))
     table.row("50 buyers, 10 units: winners", race["won"], 10)
     table.row("refused", race["refused"], 40)
     say(f"up to {race['in_flight_max']} requests in flight at once")
     for attempt in range(1, 11):
         sku = f"DEMO-RACE-{attempt}"
-        running = subprocess.Popen(mesh.command("race", "--buyers", 5000, "--units", 10, "--sku", sku),
+        running = subprocess.Popen(server.command("race", "--buyers", 5000, "--units", 10, "--sku", sku),
                                    stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         begun = time.monotonic()
-        while taken(mesh, sku) == 0 and running.poll() is None and time.monotonic() - begun < DEADLINE_S:
+        while taken(server, sku) == 0 and running.poll() is None and time.monotonic() - begun < DEADLINE_S:
             pass
         in_the_middle = running.poll() is None
-        mesh.kill()
-        _, seconds = mesh.start()
+        server.kill()
+        _, seconds = server.start()
         out, _ = running.communicate(timeout=DEADLINE_S)
         if running.returncode != 0:
             raise Failed(f"the race ended with {running.returncode}: {out}")
@@ -380,22 +380,22 @@ def race_for_the_last(mesh):
     else:
         raise Failed("no race could be killed before its end")
     race = json.loads(out)
-    say(f"a race of 5,000 buyers, killed with -9 in the middle, started again in {1000 * seconds:,.0f} ms; it went on")
+    say(f"a race of 5,000 buyers; halles was killed with -9 during it and started again in {1000 * seconds:,.0f} ms")
     table.row("5,000 buyers, 10 units, one kill: winners", race["won"], 10)
     table.row("refused", race["refused"], 4990)
-    table.row("units sold, as the stock says", taken(mesh, sku), 10)
+    table.row("units sold, from the stock", taken(server, sku), 10)
     table.check()
     return sku
 
 
-def taken(mesh, sku):
+def taken(server, sku):
     """Units of the SKU that are held or sold."""
-    return sum(each["held_units"] + each["committed_units"] for each in mesh.ask("stock", sku)["levels"])
+    return sum(each["held_units"] + each["committed_units"] for each in server.ask("stock", sku)["levels"])
 
 
-def explain_stock(mesh, sku):
-    """The events behind a stock number, in the operator's words."""
-    done = subprocess.run([str(BIN / "hallesctl"), "--target", mesh.target, "stock", "explain", sku],
+def explain_stock(server, sku):
+    """The events behind a stock number, as hallesctl prints them."""
+    done = subprocess.run([str(BIN / "hallesctl"), "--target", server.target, "stock", "explain", sku],
                           capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise Failed(done.stderr)
@@ -404,134 +404,135 @@ def explain_stock(mesh, sku):
         say(line)
 
 
-def kill_in_the_middle(mesh, folder):
-    """kill -9 while a second journal is imported; the import goes on by itself."""
+def kill_in_the_middle(server, folder):
+    """kill -9 while a second journal is imported; the import continues by itself."""
     journal = folder / "second"
     generated = subprocess.run([BIN / "hallesctl", "generate", "uci", "--seed", "9", "--size", "6000", journal],
                                check=True, capture_output=True, text=True)
     expected = json.loads(generated.stdout)
-    before = mesh.ask("totals", "--by", "channel")["rows"]
+    before = server.ask("totals", "--by", "channel")["rows"]
 
     def recorded():
-        rows = mesh.ask("totals")["rows"]
+        rows = server.ask("totals")["rows"]
         return sum(row["orders"] + row["returns"] for row in rows if row["currency"] == "GBP")
 
-    running = subprocess.Popen(mesh.command("import", "uci", journal), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    running = subprocess.Popen(server.command("import", "uci", journal), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                text=True)
     begun = time.monotonic()
     while (count := recorded()) < 500:
         if running.poll() is not None or time.monotonic() - begun > DEADLINE_S:
             raise Failed("the second import ended before it could be interrupted")
-    mesh.kill()
+    server.kill()
     say(f"killed with -9 after {count:,} of its orders and returns were recorded, with requests in flight")
-    _, seconds = mesh.start()
-    say(f"started again in {1000 * seconds:,.0f} ms; the import goes on")
+    _, seconds = server.start()
+    say(f"started again in {1000 * seconds:,.0f} ms; the import continues")
     out, _ = running.communicate(timeout=DEADLINE_S)
     if running.returncode != 0:
         raise Failed(f"the interrupted import ended with {running.returncode}: {out}")
     summary = json.loads(out)
     say(f"import done: {summary['orders']:,} orders and {summary['returns']:,} returns, "
         f"{summary['retries']:,} requests sent again")
-    again = mesh.ask("import", "uci", journal)
+    again = server.ask("import", "uci", journal)
     table = Comparison()
-    say(paint("2", f"{'':<44} {'from the mesh':>16} {'in the journal':>16}"))
-    gbp = [row for row in mesh.ask("totals")["rows"] if row["currency"] == "GBP"][0]
-    table.row("orders, none lost, none doubled", gbp["orders"], expected["orders"])
-    table.row("returns, none lost, none doubled", gbp["returns"], expected["returns"])
+    say(paint("2", f"{'':<44} {'from halles':>16} {'in the journal':>16}"))
+    gbp = [row for row in server.ask("totals")["rows"] if row["currency"] == "GBP"][0]
+    table.row("orders, none lost, none duplicated", gbp["orders"], expected["orders"])
+    table.row("returns, none lost, none duplicated", gbp["returns"], expected["returns"])
     table.row("lines", gbp["lines"], sum(expected["lines_imported"].values()))
     table.row("the same journal once more: orders", again["orders"], expected["orders"])
-    still = mesh.ask("totals", "--by", "channel")["rows"]
+    still = server.ask("totals", "--by", "channel")["rows"]
     for row in before:
         key = (row["currency"], row["channel"])
         now = [each["net_minor_units"] for each in still if (each["currency"], each["channel"]) == key]
-        table.row(f"{row['channel']} of before, {row['currency']}", now[0], row["net_minor_units"], money)
+        table.row(f"{row['channel']} as before, {row['currency']}", now[0], row["net_minor_units"], money)
     table.check()
 
 
-def digests(mesh):
-    status = mesh.ask("status")
+def digests(server):
+    status = server.ask("status")
     return {(slot["service"], slot["slot"]): slot["digest"] for slot in status["slots"]}
 
 
-def prove(mesh):
-    before = digests(mesh)
+def prove(server):
+    before = digests(server)
     begun = time.monotonic()
-    result = mesh.ask("rebuild", show_progress=True)
-    say(f"state and views folded again from the log alone: {result['events']:,} events, {result['rows']:,} rows, "
+    result = server.ask("rebuild", show_progress=True)
+    say(f"state and views rebuilt from the log: {result['events']:,} events, {result['rows']:,} rows, "
         f"{time.monotonic() - begun:.1f} s")
     table = Comparison()
     say(paint("2", f"{'':<44} {'rebuilt':>16} {'before':>16}"))
-    equal = sum(before[slot] == digest for slot, digest in digests(mesh).items())
-    table.row("digests of slots that are equal", equal, len(before))
+    equal = sum(before[slot] == digest for slot, digest in digests(server).items())
+    table.row("equal digests of slots", equal, len(before))
     table.row("rows that differ", result.get("difference_count", 0), 0)
     table.check()
     if not result["equal"]:
-        raise Failed("the rebuilt rows differ from those that served")
+        raise Failed("the rebuilt rows differ from the previous ones")
 
 
 def run(options, folder):
     truth = json.loads(pathlib.Path(options.truth).read_text(encoding="utf-8"))
-    mesh = Mesh(folder, options.port)
+    server = Server(folder, options.port)
     try:
         generate_stubs(folder)
         step("One process, one log")
-        serving, seconds = mesh.start()
-        say(f"halles {serving['version']} serves at {mesh.target} after {1000 * seconds:,.0f} ms; an answer means fsync")
+        serving, seconds = server.start()
+        say(f"halles {serving['version']} serves at {server.target} after {1000 * seconds:,.0f} ms; "
+            "it answers a command only after an fsync")
 
-        step("A grocer's year, over gRPC")
-        summary = mesh.ask("import", SOURCE, options.csv, show_progress=True)
+        step("Importing a grocer's year over gRPC")
+        summary = server.ask("import", SOURCE, options.csv, show_progress=True)
         records = summary["orders"] + summary["returns"]
         say(f"{records:,} baskets with {summary['lines_read']:,} lines in {summary['seconds']:.1f} s: "
-            f"{records / summary['seconds']:,.0f} durable facts a second")
+            f"{records / summary['seconds']:,.0f} durable records per second")
 
-        step("What the mesh says, and what was published")
+        step("Totals compared with the published figures")
         table = Comparison()
-        compare_totals(mesh, truth)
+        compare_totals(server, truth)
         table.row("households seen by the import", summary["customers"], truth["households"])
         table.check()
 
         step("The best customer")
-        household = best_customer(mesh, truth)
-        show_view(mesh, household)
+        household = best_customer(server, truth)
+        show_view(server, household)
 
-        step("Her next three orders: web, app, phone")
-        grow_the_view(mesh, household, truth["currency"])
+        step("Three more orders of this customer: web, app, phone")
+        grow_the_view(server, household, truth["currency"])
 
-        step("She buys on the web what only another shop has")
-        order_chapter(mesh, household, truth["currency"])
+        step("An order on the web for an article that only another shop has")
+        order_chapter(server, household, truth["currency"])
 
-        step("Many want the last ones")
-        raced = race_for_the_last(mesh)
+        step("Many buyers race for the last units")
+        raced = race_for_the_last(server)
 
-        step("Why is this the number?")
-        explain_stock(mesh, raced)
+        step("The events behind that number")
+        explain_stock(server, raced)
 
-        step("kill -9 in the middle of another import")
-        kill_in_the_middle(mesh, folder)
+        step("kill -9 during another import")
+        kill_in_the_middle(server, folder)
 
-        step("The view again, from the log")
-        prove(mesh)
+        step("State and views rebuilt from the log")
+        prove(server)
 
         step("Try next")
         household_flag = f"--external {external(household)}"
         if options.keep:
-            say(f"halles goes on at {mesh.target} as process {mesh.process.pid}; its data is in {folder / 'data'}")
+            say(f"halles keeps running at {server.target} as process {server.process.pid}; its data is in {folder / 'data'}")
         else:
-            say("with --keep it goes on running, and these answer:")
-        say(f"build/bin/hallesctl --target {mesh.target} customer {household_flag} --watch")
-        say(f"build/bin/hallesctl --target {mesh.target} explain customer {household_flag}")
-        say(f"build/bin/hallesctl --target {mesh.target} totals --by channel,month")
-        say(f"build/bin/hallesctl --target {mesh.target} verify")
-        say(f"grpcurl -plaintext {mesh.target} list")
-        say(f"grpcurl -plaintext -d '{{\"group_by\":[\"TOTALS_DIMENSION_MONTH\"]}}' {mesh.target} "
+            say("with --keep halles keeps running, and you can try:")
+        say(f"build/bin/hallesctl --target {server.target} customer {household_flag} --watch")
+        say(f"build/bin/hallesctl --target {server.target} explain customer {household_flag}")
+        say(f"build/bin/hallesctl --target {server.target} totals --by channel,month")
+        say(f"build/bin/hallesctl --target {server.target} verify")
+        say(f"grpcurl -plaintext {server.target} list")
+        say(f"grpcurl -plaintext -d '{{\"group_by\":[\"TOTALS_DIMENSION_MONTH\"]}}' {server.target} "
             "halles.checkout.v1.CheckoutService/GetTotals")
-        return mesh if options.keep else None
+        return server if options.keep else None
     except BaseException:
         options.keep = False
         raise
     finally:
         if not options.keep:
-            mesh.stop()
+            server.stop()
 
 
 def main():

@@ -1,4 +1,4 @@
-// The money of orders: what lines cost, and what part of a line is worth.
+// The amounts of orders: the amounts of lines and of parts of lines.
 #ifndef HALLES_SERVICES_CHECKOUT_AMOUNTS_H_
 #define HALLES_SERVICES_CHECKOUT_AMOUNTS_H_
 
@@ -30,7 +30,7 @@ absl::StatusOr<int64_t> AmountOf(int64_t units, const common::v1::Decimal& unit_
 absl::StatusOr<v1::PriceSnapshot> SnapshotOf(google::protobuf::RepeatedPtrField<v1::PricedLine> lines,
                                              absl::string_view currency_code);
 
-// What the value of a part of a line is taken from.
+// The data from which the value of a part of a line is computed.
 struct SoldLine {
   int64_t amount = 0;  // of the whole line, in minor units
   int64_t all = 0;     // its quantity, unscaled
@@ -38,9 +38,9 @@ struct SoldLine {
   int64_t gone = 0;  // pieces that were cancelled or came back before
 };
 
-// What `units` of a line are worth after `gone` of its `all` units (unscaled, of scale `scale`) are gone already. All parts
-// of a line add up to its amount exactly, in whichever pieces it goes: each is the difference of two rounded sums. `units`
-// and `gone` are pieces; together they are at most `all`.
+// The value of `units` of a line after `gone` of its `all` units (unscaled, of scale `scale`) are already gone. Each
+// value is the difference of two rounded sums, so all parts of a line add up exactly to its amount. `units` and `gone`
+// are pieces; together they are at most `all`.
 int64_t PartOf(int64_t amount, int64_t all, uint32_t scale, int64_t gone, int64_t units);
 
 // The head of a document: everything but lines and net.
@@ -51,7 +51,7 @@ v1::SaleRecord DocumentOf(absl::string_view document_id, const v1::Origin& origi
 // Adds the lines of a snapshot as sold. `document` came from DocumentOf.
 void AddSold(const v1::PriceSnapshot& snapshot, v1::SaleRecord* document);
 
-// Adds a line that takes `units` worth `amount`, both positive, off the books: `kind` says why.
+// Adds a line that reverses `units` with value `amount`, both positive; `kind` says why.
 void AddTakenOff(v1::LineKind kind, absl::string_view sku, absl::string_view description,
                  const common::v1::Decimal* unit_price, int64_t units, int64_t amount, v1::SaleRecord* document);
 

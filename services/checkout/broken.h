@@ -1,4 +1,4 @@
-// What a fold of checkout answers when it meets a fact that cannot be: the slot stops, rather than guess.
+// The error of a fold of checkout for an event that breaks an invariant: the slot stops.
 #ifndef HALLES_SERVICES_CHECKOUT_BROKEN_H_
 #define HALLES_SERVICES_CHECKOUT_BROKEN_H_
 

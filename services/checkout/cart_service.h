@@ -26,7 +26,7 @@ class CartDoor final : public v1::CartService::CallbackService {
   grpc::ServerUnaryReactor* SetCartCustomer(grpc::CallbackServerContext* context,
                                             const v1::SetCartCustomerRequest* request,
                                             v1::SetCartCustomerResponse* response) override;
-  // Answers once the other cart has the lines, or has declined them.
+  // Answers after the other cart has taken or declined the lines.
   grpc::ServerUnaryReactor* MergeCarts(grpc::CallbackServerContext* context, const v1::MergeCartsRequest* request,
                                        v1::MergeCartsResponse* response) override;
   grpc::ServerUnaryReactor* UndoMergeCarts(grpc::CallbackServerContext* context,

@@ -23,7 +23,7 @@ namespace halles::checkout {
 inline constexpr size_t kLineIdCharactersMax = 64;
 inline constexpr uint32_t kScaleMax = 9;
 
-// Each is INVALID_ARGUMENT that names the field which breaks a rule. The limits of fields stand in the protos.
+// Each returns INVALID_ARGUMENT with the name of the invalid field. The limits of fields stand in the protos.
 
 // An id that imports have is no id of a cart, or of the order that it becomes.
 absl::Status CheckCartId(absl::string_view field, absl::string_view cart_id);
@@ -32,13 +32,13 @@ absl::Status CheckCartId(absl::string_view field, absl::string_view cart_id);
 absl::Status CheckNothingInClear(const google::protobuf::RepeatedPtrField<common::v1::Identifier>& identifiers);
 absl::Status CheckIdentifiers(const google::protobuf::RepeatedPtrField<common::v1::Identifier>& identifiers);
 
-// The same finding as a refusal of this reason: what a rule answers, which the door did not check for it.
+// The same error as a refusal with this reason, for rules whose command did not come through the door.
 absl::Status Refused(v1::RejectReason reason, const absl::Status& finding);
 inline absl::Status Malformed(const absl::Status& finding) {
   return Refused(v1::REJECT_REASON_MALFORMED_COMMAND, finding);
 }
 
-// VERSION_CHANGED unless the aggregate has the version that the command was made for; one that is not there has version 0.
+// VERSION_CHANGED unless the aggregate has the expected version; one that does not exist has version 0.
 template <class Request>
 absl::Status CheckVersion(const Request& request, int64_t version) {
   if (!request.has_expected_version() || request.expected_version() == version) return absl::OkStatus();

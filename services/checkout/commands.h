@@ -1,4 +1,4 @@
-// The rules that concern several aggregates of checkout: carts and the orders that they become, orders placed and imported.
+// The rules over several aggregates of checkout: carts with their orders, orders placed here and imported.
 #ifndef HALLES_SERVICES_CHECKOUT_COMMANDS_H_
 #define HALLES_SERVICES_CHECKOUT_COMMANDS_H_
 
@@ -15,25 +15,25 @@
 
 namespace halles::checkout {
 
-// Each is total: whatever is wrong with the command is a refusal. Checks stand in the order of RejectReason.
+// Each rule is total: any invalid command gets a refusal. Checks follow the order of RejectReason.
 
-// Facts of an order and of the cart that it is made of. Where an attempt to place the order begins or ends, the record
-// says so of both.
+// Events of an order and of its cart. The record that begins or ends an attempt to place the order holds events of
+// both.
 template <class Response>
 using OrderAndCart = absl::StatusOr<partition::Decision<Response, std::variant<v1::OrderEvent, v1::CartEvent>>>;
 
-// Freezes the cart and begins to place its order. A cart that is in checkout or ordered already decides nothing: it has
-// its order, whoever asks. What became of it is for the door to read.
+// Freezes the cart and begins to place its order. If the cart is already in checkout or ordered, nothing is recorded:
+// it has its order. The door reads the outcome.
 OrderAndCart<v1::PlaceOrderResponse> Decide(const store::RowReader& state, const v1::PlaceOrderRequest& request,
                                             const partition::CommandContext& context);
-// What became of the calls of the order's saga, as order::Decide has it.
+// The outcomes of the calls of the order's saga, see order::Decide.
 OrderAndCart<v1::RecordOutcomesResponse> Decide(const store::RowReader& state, const v1::RecordOutcomesRequest& request,
                                                 const partition::CommandContext& context);
-// A timer of the order has come, as order::Decide has it.
+// A timer of the order is due, see order::Decide.
 OrderAndCart<v1::OrderTimerDueResponse> Decide(const store::RowReader& state, const v1::OrderTimerDueRequest& request,
                                                const partition::CommandContext& context);
 
-// Takes goods back: order::Decide of an order that was placed here, imports::Decide of one that was imported.
+// Takes goods back: order::Decide for an order that was placed here, imports::Decide for an imported one.
 absl::StatusOr<partition::Decision<v1::ReturnLinesResponse, std::variant<v1::OrderEvent, v1::ImportEvent>>> Decide(
     const store::RowReader& state, const v1::ReturnLinesRequest& request, const partition::CommandContext& context);
 

@@ -1,4 +1,4 @@
-// What a process that hosts checkout must know of it: its aggregates, commands, views and reactions.
+// The definition of checkout for a process: its aggregates, commands, views and reactions.
 #ifndef HALLES_SERVICES_CHECKOUT_DEFINITION_H_
 #define HALLES_SERVICES_CHECKOUT_DEFINITION_H_
 

@@ -11,8 +11,8 @@
 
 namespace halles::checkout {
 
-// The path of a field, written out only when there is an error to name it: a good record has thousands of fields.
-// Lifetime: what it was made of outlives it.
+// The path of a field. It is built only for an error, because a valid record has thousands of fields.
+// Lifetime: its arguments outlive it.
 class Path {
  public:
   explicit Path(absl::string_view name, int index = -1) : name_(name), index_(index) {}

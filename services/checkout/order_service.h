@@ -9,7 +9,7 @@
 
 namespace halles::checkout {
 
-// PlaceOrder, ExchangeLines and RerouteFulfilment answer once what they began has ended.
+// PlaceOrder, ExchangeLines and RerouteFulfilment answer after their saga has ended.
 // Thread safety: any thread.
 // Lifetime: host and metrics outlive it; it outlives the server.
 class OrderDoor final : public v1::OrderService::CallbackService {

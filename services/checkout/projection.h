@@ -64,10 +64,10 @@ inline constexpr store::Table<SiteKey, rows::SiteRow> kSites(3, "sites");
 
 inline store::Schema TotalsSchema() { return store::Schema().Add(kTotals).Add(kTotalsByMonth).Add(kSites); }
 
-// Fold one fact into the rows of its source slot. DATA_LOSS when it is none that this version knows.
+// Fold one fact into the rows of its source slot. DATA_LOSS if this version does not know it.
 absl::Status Project(store::Rows& view, const v1::OrderEvent& event, const partition::FactContext& context);
 absl::Status Project(store::Rows& view, const v1::ImportEvent& event, const partition::FactContext& context);
-// Numbers of the fields of the events that move money: no others change a row.
+// Field numbers of the events that move money.
 absl::Span<const int> TotalsOrderFields();
 absl::Span<const int> TotalsImportFields();
 

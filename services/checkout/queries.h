@@ -1,4 +1,4 @@
-// What checkout's door answers from state and view: one order, and sums.
+// The queries of checkout's door: one order, and totals.
 #ifndef HALLES_SERVICES_CHECKOUT_QUERIES_H_
 #define HALLES_SERVICES_CHECKOUT_QUERIES_H_
 
@@ -14,15 +14,15 @@ namespace halles::checkout {
 
 inline constexpr int kTotalsPageMax = 1000;
 
-// The id that the request names, and so its slot. INVALID_ARGUMENT when it names none.
+// The id that the request names. INVALID_ARGUMENT if it names none.
 absl::StatusOr<OrderId> NameOfOrder(absl::string_view tenant, const v1::GetOrderRequest& request);
 
-// The order from the state of `slot`, placed here or imported, with its returns and the events behind them. NOT_FOUND with
-// reason ORDER_UNKNOWN. The token of consistency is the door's.
+// The order from the state of `slot`, placed here or imported, with its returns and the events behind them. NOT_FOUND
+// with reason ORDER_UNKNOWN. The door adds the consistency token.
 absl::StatusOr<v1::GetOrderResponse> FindOrder(const store::RowReader& state, SlotId slot, const OrderId& order);
 
-// One page of sums from the view; the token of consistency is the door's. INVALID_ARGUMENT for a field that cannot be,
-// OUT_OF_RANGE (AMOUNT_OVERFLOW) when a sum does not fit 64 bits.
+// One page of totals from the view; the door adds the consistency token. INVALID_ARGUMENT for an invalid field,
+// OUT_OF_RANGE (AMOUNT_OVERFLOW) if a sum does not fit into 64 bits.
 // Limits: reads the rows by month (currencies x channels x months x slots) and those by site (sites instead of
 // months), unless the request splits or filters by site: then every row of kTotals that the filters leave.
 absl::StatusOr<v1::GetTotalsResponse> QueryTotals(const store::RowReader& view, const v1::GetTotalsRequest& request);

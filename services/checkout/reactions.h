@@ -1,4 +1,4 @@
-// What checkout does about its own facts: returns find their orders, carts that merge find each other.
+// The reactions of checkout to its own events: they link returns to their orders, and merge carts.
 #ifndef HALLES_SERVICES_CHECKOUT_REACTIONS_H_
 #define HALLES_SERVICES_CHECKOUT_REACTIONS_H_
 
@@ -12,7 +12,7 @@
 
 namespace halles::checkout {
 
-// Numbers of the fields of the events that a reaction handles.
+// Field numbers of the events that a reaction handles.
 using Fields = absl::Span<const int>;
 
 // A return that names an order asks the order's slot to link it.

@@ -1,4 +1,4 @@
-// Goods that come back, of an order placed here or imported: which lines, how many of each, and what they are worth.
+// Returned goods of an order placed here or imported: lines, units and their value.
 #ifndef HALLES_SERVICES_CHECKOUT_RETURN_LINES_H_
 #define HALLES_SERVICES_CHECKOUT_RETURN_LINES_H_
 
@@ -26,16 +26,16 @@ using ReturnedLines = google::protobuf::RepeatedPtrField<v1::ReturnedLine>;
 // A refusal names at most this many of the returns that took goods back before.
 inline constexpr size_t kReturnsNamedMax = 10;
 
-// What the door asks before anything is submitted: INVALID_ARGUMENT that names the first field which breaks a rule.
+// The check of the door before it submits: INVALID_ARGUMENT that names the first invalid field.
 absl::Status Validate(const v1::ReturnLinesRequest& request);
 
-// What may come back of one line.
+// The part of a line that may still be returned.
 struct Returnable {
   std::string sku;
   std::string description;
   std::optional<common::v1::Decimal> unit_price;
   SoldLine sold;
-  Decimal left;        // units that may come back; not all of an imported line need be whole pieces
+  Decimal left;        // units that may be returned; an imported line may have fractions
   bool waits = false;  // more of it will be handed over
 };
 using ReturnableLines = std::map<std::string, Returnable>;  // by the line's id
@@ -43,22 +43,24 @@ using ReturnableLines = std::map<std::string, Returnable>;  // by the line's id
 // Ids of the returns that took goods of this line back.
 using TakenBy = absl::FunctionRef<std::vector<std::string>(const v1::ReturnedLine&)>;
 
-// What may come back of each of the lines, whose SKUs it fills in. `find` gives it for one line, or nullopt when the order
-// has no such line: LINE_UNKNOWN.
+// The returnable part of each line; it also fills in their SKUs. `find` returns that of one line, or nullopt if the
+// order has no such line: LINE_UNKNOWN.
 absl::StatusOr<ReturnableLines> FindLines(ReturnedLines* lines,
                                           absl::FunctionRef<std::optional<Returnable>(const v1::ReturnedLine&)> find);
 
-// Whether these lines of a return take goods of the same line.
+// Whether two lines of a return are for the same line of the order.
 bool TakesFrom(const ReturnedLines& lines, const v1::ReturnedLine& line);
 
 // RETURN_EXISTS.
 absl::Status ReturnExists(const std::string& return_id);
 
-// NOT_HANDED_OVER when more of a line comes back than the customer has, although the rest will be handed over.
+// NOT_HANDED_OVER if more units of a line are returned than the customer has, while the rest is still to be handed
+// over.
 absl::Status CheckHandedOver(const ReturnedLines& lines, const ReturnableLines& returnable);
-// RETURN_EXCEEDS_BOUGHT when more of a line comes back than is left; names the returns that took the others back.
+// RETURN_EXCEEDS_BOUGHT if more units of a line are returned than are left; names the returns that took the others
+// back.
 absl::Status CheckLeft(const ReturnedLines& lines, const ReturnableLines& returnable, TakenBy taken_by);
-// The refusal itself: of `what`, a line or a SKU, `left` units may come back.
+// The refusal itself: `left` units of `what`, a line or a SKU, may be returned.
 absl::Status ExceedsBought(const v1::ReturnedLine& line, const std::string& what, int64_t asked, const Decimal& left,
                            TakenBy taken_by);
 
@@ -75,7 +77,7 @@ struct ReturnHead {
 // Id of the document of a return or exchange: "<order>/<return>".
 std::string DocumentIdOf(const OrderId& order, absl::string_view return_id);
 
-// The return as it is recorded. `returnable` has each of the lines.
+// The return to record. `returnable` has each of its lines.
 v1::GoodsReturned DocumentReturn(const ReturnHead& head, const ReturnedLines& lines, const ReturnableLines& returnable,
                                  UnixMicros now);
 

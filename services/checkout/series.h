@@ -1,4 +1,4 @@
-// The key of a site's order numbers, which whoever asks for a number must know.
+// The key of a site's order numbers, for all that request a number.
 #ifndef HALLES_SERVICES_CHECKOUT_SERIES_H_
 #define HALLES_SERVICES_CHECKOUT_SERIES_H_
 

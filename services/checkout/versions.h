@@ -1,4 +1,4 @@
-// Versions of carts and orders: how often each was changed.
+// Versions of carts and orders: the number of their changes.
 #ifndef HALLES_SERVICES_CHECKOUT_VERSIONS_H_
 #define HALLES_SERVICES_CHECKOUT_VERSIONS_H_
 
@@ -8,8 +8,8 @@
 
 namespace halles::checkout {
 
-// Counts the record of this fact. The facts of one record count once. `Row` has a version, and the position behind the
-// record that was counted last.
+// Counts the record of this event; several events of one record count once. `Row` has a version, and the position after
+// the last counted record.
 template <class Row>
 void CountVersion(Row* row, const partition::FactContext& context) {
   if (row->counted_to() == context.position + 1) return;
@@ -17,7 +17,7 @@ void CountVersion(Row* row, const partition::FactContext& context) {
   row->set_version(row->version() + 1);
 }
 
-// The version once a record that changes it is folded: what a command that changes it answers with.
+// The version after the record of this command, which the command returns.
 template <class Row>
 int64_t NextVersion(const Row& row) {
   return row.version() + 1;

@@ -1,4 +1,4 @@
-// What goes on for a party: carts, orders and holds of the view "customers", joined when somebody asks.
+// The activities of a party: carts, orders and holds of the view "customers", joined by the query.
 #ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_ACTIVITY_QUERIES_H_
 #define HALLES_SERVICES_CUSTOMER_IDENTITY_ACTIVITY_QUERIES_H_
 
@@ -12,7 +12,7 @@ namespace halles::customer_identity {
 // Carts, orders and holds that a view names, of each the newest.
 inline constexpr size_t kActivitiesMax = 100;
 
-// Adds carts, orders and holds of the party. Whoever calls looks at view.status() afterwards.
+// Adds carts, orders and holds of the party. The caller checks view.status() afterwards.
 void AddActivities(const store::RowReader& view, const Party& party, v1::CustomerView* built);
 
 // True when one of them changed at a position that is not in `seen`.

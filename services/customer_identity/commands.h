@@ -11,8 +11,9 @@
 
 namespace halles::customer_identity {
 
-// Records the identifiers that are new, then a link from the strongest to each other one, where it is new. Without anything
-// new it does nothing. Total: whatever is wrong with the command is a refusal; checks stand in the order of RejectReason.
+// Records the identifiers that are new, then a link from the strongest to each other one, where it is new. Without
+// anything new it does nothing. The rule is total: any invalid command gets a refusal. Checks follow the order of
+// RejectReason.
 absl::StatusOr<partition::Decision<v1::ObserveIdentifiersResponse, v1::IdentityEvent>> Decide(
     const store::RowReader& state, const v1::ObserveIdentifiersRequest& request,
     const partition::CommandContext& context);

@@ -65,7 +65,7 @@ absl::Status CustomerWriter::DropFact(const common::v1::Identifier& identifier, 
 
 absl::Status CustomerWriter::PutSale(const checkout::v1::SaleRecord& sale, v1::TimelineKind kind, absl::string_view id,
                                      const std::string& location_id) {
-  if (sale.identifiers().empty()) return absl::OkStatus();  // nobody's
+  if (sale.identifiers().empty()) return absl::OkStatus();  // no customer
   for (const common::v1::Identifier& identifier : sale.identifiers()) Touch(identifier);
   rows::FactRow row;
   row.set_kind(kind);

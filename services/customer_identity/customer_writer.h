@@ -1,4 +1,4 @@
-// Writes of the view "customers" that all its projections share: facts, activities, and whom they touch.
+// The writes that all projections of the view "customers" share: facts, activities, and the topics that they touch.
 #ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_CUSTOMER_WRITER_H_
 #define HALLES_SERVICES_CUSTOMER_IDENTITY_CUSTOMER_WRITER_H_
 
@@ -19,7 +19,7 @@ namespace halles::customer_identity {
 
 google::protobuf::Timestamp TimeOf(UnixMicros micros);
 
-// Writes what one event says. Every method is DATA_LOSS for an identifier that is not hashed.
+// Writes the rows of one event. Every method returns DATA_LOSS for an identifier that is not hashed.
 // Lifetime: view, context and topics outlive it.
 class CustomerWriter {
  public:
@@ -35,18 +35,19 @@ class CustomerWriter {
   // A fact under the identifier. Sets the event's index.
   absl::Status PutFact(const common::v1::Identifier& identifier, rows::FactRow row);
   absl::Status DropFact(const common::v1::Identifier& identifier, const rows::FactRow& row);
-  // A sale of any kind under its strongest identifier; nobody's is left out. Touches all its identifiers.
+  // A sale of any kind under its strongest identifier; a sale without identifiers is skipped. Touches all its
+  // identifiers.
   absl::Status PutSale(const checkout::v1::SaleRecord& sale, v1::TimelineKind kind, absl::string_view id,
                        const std::string& location_id = "");
   // A return that was taken here, of an order placed here or imported: it names the customer of that order.
   absl::Status PutReturn(const checkout::v1::GoodsReturned& returned);
 
-  // An activity of the customer that began at `since`, or that has ended. Both count as a change of hers.
+  // An activity of the customer that began at `since`, or that has ended. Both count as a change of the customer.
   absl::Status AddActivity(const common::v1::Identifier& identifier, ActivityKind kind, UnixMicros since,
                            absl::string_view id, absl::string_view part = "");
   absl::Status RemoveActivity(const common::v1::Identifier& identifier, ActivityKind kind, UnixMicros since,
                               absl::string_view id, absl::string_view part = "");
-  // Something changed in her name.
+  // Something of the customer changed.
   absl::Status MarkChanged(const common::v1::Identifier& identifier);
 
   void Touch(const common::v1::Identifier& identifier);
@@ -54,7 +55,7 @@ class CustomerWriter {
  private:
   store::Rows& view_;
   const partition::FactContext& context_;
-  std::vector<std::string>* const topics_;  // nullptr: nobody asks
+  std::vector<std::string>* const topics_;  // nullptr: no topics are wanted
 };
 
 }  // namespace halles::customer_identity

@@ -1,4 +1,4 @@
-// What a process that hosts customer identity must know of it: its events, view and reaction.
+// The definition of customer identity for a process: its events, view and reaction.
 #ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_DEFINITION_H_
 #define HALLES_SERVICES_CUSTOMER_IDENTITY_DEFINITION_H_
 

@@ -31,7 +31,7 @@ void Shift(Allocations* allocations, const Allocations& by, int sign) {
   }
 }
 
-// A hold of a customer while one fact of it is folded; holds that are nobody's have no rows.
+// A hold of a customer while one event of it is folded; holds without a customer have no rows.
 class HoldFold {
  public:
   HoldFold(CustomerWriter* writer, const std::string& hold_id)

@@ -207,7 +207,7 @@ absl::Status ProjectAbandoned(CustomerWriter* writer) {
   return cart.Drop();
 }
 
-// An order while one fact of it is folded. Orders that are nobody's have no rows.
+// An order while one event of it is folded. Orders without a customer have no rows.
 class OrderFold {
  public:
   explicit OrderFold(CustomerWriter* writer)
@@ -284,7 +284,7 @@ class OrderFold {
 absl::Status ProjectConfirmed(const checkout::v1::OrderConfirmed& confirmed, CustomerWriter* writer) {
   const checkout::v1::SaleRecord& sale = confirmed.sale();
   const std::string id(writer->context().aggregate_id);
-  if (sale.identifiers().empty()) return absl::OkStatus();  // nobody's
+  if (sale.identifiers().empty()) return absl::OkStatus();  // no customer
   rows::OrderRow row;
   *row.mutable_customer() = sale.identifiers(0);
   row.set_number(confirmed.number());

@@ -19,7 +19,7 @@ bool IsStrongKey(const IdentifierKey& key) { return IsStrong(key.Type()); }
 
 absl::Status TooLarge() {
   return Failure(absl::StatusCode::kResourceExhausted, "PARTY_TOO_LARGE",
-                 absl::StrCat("more than ", kPartyIdentifiersMax, " identifiers hang together here"),
+                 absl::StrCat("more than ", kPartyIdentifiersMax, " identifiers are linked to each other"),
                  {{"identifiers_max", absl::StrCat(kPartyIdentifiersMax)}});
 }
 

@@ -1,4 +1,4 @@
-// Who is one party with whom: a function of the set of links alone, computed when it is asked.
+// Computes parties: which identifiers are one party depends only on the set of links.
 #ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_PARTY_H_
 #define HALLES_SERVICES_CUSTOMER_IDENTITY_PARTY_H_
 
@@ -20,13 +20,13 @@ namespace halles::customer_identity {
 // Every identifier belongs to exactly one party:
 //   1. Strong links always join: the strong identifiers that they connect are one party's.
 //   2. A weak identifier whose strong neighbours are all of one party belongs to that party. When they are of several
-//      parties it is shared: a party of its own, so that what was done under it alone is nobody else's.
+//      parties it is shared: a party of its own, so facts known by it alone belong to no other party.
 //   3. A weak identifier without strong neighbours is free. Free ones that weak links connect stay together. When the
 //      other weak identifiers that they are linked with all belong to one party by rule 2, they belong to it too; when
 //      these are of several parties, or one of them is shared, or there are none, they are a party of their own.
-// No rule asks what was linked first.
+// The order of the links does not matter.
 
-// Identifiers that are looked at to find one party, at most. Beyond, RESOURCE_EXHAUSTED (PARTY_TOO_LARGE).
+// Maximum number of identifiers that the search for one party reads. Beyond it, RESOURCE_EXHAUSTED (PARTY_TOO_LARGE).
 inline constexpr size_t kPartyIdentifiersMax = 1000;
 
 struct Party {
@@ -59,7 +59,7 @@ class PartyFinder {
     Standing standing = Standing::kFree;
     Keys component;  // when owned
   };
-  // Free identifiers that hang together, and the other weak ones that they are linked with.
+  // Free identifiers that are linked to each other, and the other weak identifiers that they are linked to.
   struct Group {
     Keys members;
     Keys touched;

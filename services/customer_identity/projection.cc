@@ -12,7 +12,7 @@
 namespace halles::customer_identity {
 namespace {
 
-// A return that names nobody belongs to whoever the order belongs to.
+// A return without a customer belongs to the customer of its order.
 absl::Status ProjectLinked(const checkout::v1::ReturnLinked& linked, CustomerWriter* writer) {
   if (!linked.has_customer()) return absl::OkStatus();
   const checkout::v1::LinkedReturn& linked_return = linked.linked_return();

@@ -1,4 +1,4 @@
-// The view "customers": what was done under each identifier, what goes on for it, and the identity graph, in one place.
+// The view "customers": facts and activities per identifier, and the identity graph.
 #ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_PROJECTION_H_
 #define HALLES_SERVICES_CUSTOMER_IDENTITY_PROJECTION_H_
 
@@ -110,7 +110,7 @@ struct HoldKey {
   auto Fields() { return std::tie(sku, hold, source); }
 };
 
-// What goes on for a customer: carts, orders and holds, each kind newest first.
+// The activities of a customer: carts, orders and holds, each kind newest first.
 enum class ActivityKind : uint8_t { kCart = 1, kOrder = 2, kHold = 3 };
 
 struct ActivityKey {
@@ -134,7 +134,7 @@ inline constexpr store::Table<CartLineKey, rows::CartLineRow> kCartLines(5, "car
 inline constexpr store::Table<OrderKey, rows::OrderRow> kOrders(6, "orders");
 inline constexpr store::Table<FulfilmentKey, rows::FulfilmentRow> kFulfilments(7, "fulfilments");
 inline constexpr store::Table<HoldKey, rows::HoldRow> kHolds(8, "holds");
-// Which of them are an identifier's, and in whose name something changed last: the position of the row says when.
+// The activities of an identifier, and a row per identifier whose position says when something last changed.
 inline constexpr store::Table<ActivityKey, rows::MarkRow> kActivities(9, "activities");
 inline constexpr store::Table<SeenKey, rows::MarkRow> kChanged(10, "changed");
 
@@ -159,8 +159,8 @@ inline constexpr char kHere[] = "halles";
 std::string TopicOf(const common::v1::Identifier& identifier);
 
 // Each folds one fact into rows of its source slot, and reads no others: what belongs together and comes from several
-// slots is joined when somebody asks. Adds to `topics`, unless it is null, whom the fact touched. DATA_LOSS when the event
-// is none that this version knows or an identifier in it is not hashed.
+// slots is joined by the query. Adds to `topics`, unless it is null, whom the fact touched. DATA_LOSS when the event is
+// none that this version knows or an identifier in it is not hashed.
 absl::Status Project(store::Rows& view, const checkout::v1::CartEvent& event, const partition::FactContext& context,
                      std::vector<std::string>* topics = nullptr);
 absl::Status Project(store::Rows& view, const checkout::v1::OrderEvent& event, const partition::FactContext& context,

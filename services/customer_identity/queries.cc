@@ -142,9 +142,9 @@ class ViewBuilder {
 
   absl::StatusOr<v1::CustomerView> Finish(const Party& party) {
     if (events_ > kViewEventsMax) {
-      return Failure(
-          absl::StatusCode::kResourceExhausted, "TOO_MANY_EVENTS",
-          absl::StrCat("more than ", kViewEventsMax, " events stand behind this view: page through the timeline"));
+      return Failure(absl::StatusCode::kResourceExhausted, "TOO_MANY_EVENTS",
+                     absl::StrCat("more than ", kViewEventsMax,
+                                  " events would be listed for this view; page through the timeline instead"));
     }
     v1::CustomerView view;
     view.set_party_id(party.id.ToString());
@@ -193,7 +193,8 @@ class ViewBuilder {
 };
 
 absl::Status Unknown() {
-  return Failure(absl::StatusCode::kNotFound, "CUSTOMER_UNKNOWN", "nothing is known of this customer (yet)");
+  return Failure(absl::StatusCode::kNotFound, "CUSTOMER_UNKNOWN",
+                 "no such customer is known, or the view has not reached it yet");
 }
 
 // True when something is known of the identifier: it was observed, or a fact is filed under it.

@@ -1,4 +1,4 @@
-// What customer identity's door answers from the view "customers": who somebody is and what they did.
+// The queries of customer identity's door, from the view "customers": who a customer is and what the customer did.
 #ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_QUERIES_H_
 #define HALLES_SERVICES_CUSTOMER_IDENTITY_QUERIES_H_
 
@@ -27,8 +27,8 @@ inline constexpr size_t kCandidatesMax = 50;
 // The identifier in `name` is hashed by the door in all of these. INVALID_ARGUMENT for a name that cannot be; NOT_FOUND
 // (CUSTOMER_UNKNOWN) for one that nothing is known of; RESOURCE_EXHAUSTED beyond the limits above.
 
-// The party that the name belongs to. Somebody whose order is in the view already is found by the identifier that it is
-// filed under, even before the identity graph has heard of it.
+// The party that the name belongs to. A customer whose order is already in the view is found by the identifier of that
+// order, even before the identity graph has the identifier.
 absl::StatusOr<Party> ResolveParty(const store::RowReader& view, const v1::CustomerName& name);
 
 // The one view. OUT_OF_RANGE (AMOUNT_OVERFLOW) when a sum does not fit 64 bits.
@@ -39,7 +39,7 @@ absl::StatusOr<v1::CustomerView> BuildCustomerView(const store::RowReader& view,
 absl::StatusOr<v1::ListTimelineResponse> ListTimeline(const store::RowReader& view,
                                                       const v1::ListTimelineRequest& request);
 
-// The parties that the identifier may mean, its own first; empty when nothing is known of it.
+// The parties that the identifier may belong to, its owner first; empty if it is unknown.
 absl::StatusOr<std::vector<v1::Candidate>> FindCandidates(const store::RowReader& view,
                                                           const common::v1::Identifier& identifier);
 

@@ -1,4 +1,4 @@
-// What customer identity does about facts of other services: identifiers seen together are linked.
+// The reactions of customer identity to other services: identifiers that were seen together are linked.
 #ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_REACTIONS_H_
 #define HALLES_SERVICES_CUSTOMER_IDENTITY_REACTIONS_H_
 
@@ -13,8 +13,8 @@
 
 namespace halles::customer_identity {
 
-// An order, return or cart that names somebody asks the realm (kRealm) to observe its identifiers. Nothing else is reacted
-// to: what happens to an order later names whom the order named.
+// An order, return or cart with a customer makes the identity graph (kRealm) observe its identifiers. There is no
+// reaction to later events of an order, because they name the same customer.
 std::vector<v1::ObserveIdentifiersRequest> React(const checkout::v1::CartEvent& event,
                                                  const partition::FactContext& context);
 std::vector<v1::ObserveIdentifiersRequest> React(const checkout::v1::OrderEvent& event,

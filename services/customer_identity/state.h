@@ -1,4 +1,4 @@
-// What customer identity decides on: which identifiers and which links between them are known.
+// The state of customer identity: known identifiers and the links between them.
 #ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_STATE_H_
 #define HALLES_SERVICES_CUSTOMER_IDENTITY_STATE_H_
 
@@ -18,8 +18,8 @@ namespace halles::customer_identity {
 // The identity graph is one realm and so one slot: this is its key.
 inline constexpr char kRealm[] = "realm";
 
-// Two sets that only grow. What they hold in the end does not depend on the order in which facts came.
-// Invariants, each of which Evolve refuses to break:
+// Two sets that only grow. Their content does not depend on the order of the events. Invariants, each of which Evolve
+// refuses to break:
 //   1. An identifier is observed once, hashed; its row is the identifier.
 //   2. A link is recorded once, from the stronger to the other, and both of them are observed.
 //   3. A link is strong exactly when both of its identifiers are of a type that belongs to one person.

@@ -128,7 +128,7 @@ inline checkout::v1::ImportEvent Return(const Sale& sale) {
   *event.mutable_return_imported()->mutable_sale() = RecordOf(sale);
   return event;
 }
-// A return that names nobody, linked to the order of `customer`.
+// A return without a customer, linked to the order of `customer`.
 inline checkout::v1::ImportEvent LinkedTo(const common::v1::Identifier& customer, const Sale& sale) {
   const checkout::v1::SaleRecord record = RecordOf(sale);
   checkout::v1::ImportEvent event;
@@ -253,7 +253,7 @@ inline inventory::v1::StockEvent Held(const std::string& hold_id, const Identifi
 // A fact of checkout.
 using Fact = std::variant<checkout::v1::CartEvent, checkout::v1::OrderEvent, checkout::v1::ImportEvent>;
 
-// The view "customers" with the realm that observes what it is told: as the mesh does, without its machinery.
+// The view "customers" and the identity graph, fed with events as in a process, but without the runtime.
 class GivenCustomers {
  public:
   explicit GivenCustomers(const std::vector<Identifiers>& observations = {}) {
@@ -303,7 +303,7 @@ class GivenCustomers {
   const GivenRealm& realm() const { return realm_; }
   store::MemoryRows& mutable_view() { return view_; }
 
-  // First positions not seen by somebody who has seen everything so far.
+  // The positions of a watch that has seen everything so far.
   TokenPositions Seen() const {
     return {{SlotId{ServiceId::kCheckout, 17}, next_},
             {SlotId{ServiceId::kInventory, 5}, next_stock_},

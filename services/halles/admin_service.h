@@ -1,4 +1,4 @@
-// The operator's door: status, the log itself, proof and rebuild.
+// The operator's door: status, records of the log, verify and rebuild.
 #ifndef HALLES_SERVICES_HALLES_ADMIN_SERVICE_H_
 #define HALLES_SERVICES_HALLES_ADMIN_SERVICE_H_
 
@@ -13,7 +13,7 @@
 namespace halles::program {
 
 // Thread safety: any thread.
-// Lifetime: host and metrics outlive it; it outlives the server. The destructor ends a proof that is under way.
+// Lifetime: host and metrics outlive it; it outlives the server. The destructor cancels a running verify or rebuild.
 class AdminDoor final : public admin::v1::AdminService::CallbackService {
  public:
   AdminDoor(host::Host* host, telemetry::Metrics* metrics);
@@ -37,7 +37,7 @@ class AdminDoor final : public admin::v1::AdminService::CallbackService {
   class Tail;
   host::Host& host_;
   rpc::Door door_;
-  std::atomic<bool> stopping_{false};        // relaxed: looked at again and again
+  std::atomic<bool> stopping_{false};        // relaxed: polled repeatedly
   const std::unique_ptr<TaskQueue> proofs_;  // verify and rebuild run here, one after the other
   const std::unique_ptr<TaskQueue> tails_;   // records are read and decoded here
 };

@@ -50,22 +50,24 @@ Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host, const host::Instal
   count("halles_records_total", "Records that were confirmed", counters.records);
   count("halles_refusals_total", "Commands that were refused by a rule", counters.refusals);
   count("halles_dedupe_hits_total", "Requests answered from a recorded answer", counters.dedupe_hits);
-  count("halles_shed_total", "Commands refused because of too much work", counters.shed);
-  count("halles_unknown_outcomes_total", "Times that the fate of an append was unknown", counters.unknown_outcomes);
+  count("halles_shed_total", "Commands refused because of overload", counters.shed);
+  count("halles_unknown_outcomes_total", "Appends whose outcome was unknown, after which the slot was claimed again",
+        counters.unknown_outcomes);
   count("halles_lost_records_total", "Records that can never be accepted; their requests were answered NOT_ACCEPTED",
         counters.lost);
   count("halles_replayed_records_total", "Records folded from the log since the start", counters.replayed);
-  count("halles_failed_reads_total", "Reads of rows that failed in a decision or a fold; each was tried again",
+  count("halles_failed_reads_total", "Failed reads of rows in decisions and folds; each was tried again",
         counters.failed_reads);
-  count("halles_calls_total", "Calls that records sent to other aggregates, as steps of sagas do", counters.calls);
-  count("halles_timers_total", "Timers that were due", counters.timers);
+  count("halles_calls_total", "Commands sent to other aggregates on behalf of a record, such as steps of sagas",
+        counters.calls);
+  count("halles_timers_total", "Timers that became due", counters.timers);
   add(Kind::kGauge, "halles_stopped_slots", "Slots that stopped; see the log and `hallesctl status`",
       [host] { return static_cast<double>(host->counters().stopped_slots.load(std::memory_order_relaxed)); });
   add(Kind::kGauge, "halles_open_files", "Files and sockets that the process holds open",
       [] { return static_cast<double>(CountOpenFiles()); });
   add(Kind::kGauge, "halles_open_files_max", "Files and sockets that the process may hold open",
       [] { return static_cast<double>(OpenFilesAllowed()); });
-  add(Kind::kGauge, "halles_log_healthy", "1 unless the log refuses appends, such as on a full disk",
+  add(Kind::kGauge, "halles_log_healthy", "1, or 0 while the log refuses appends, for example on a full disk",
       [installation] { return installation->log_health().ok() ? 1.0 : 0.0; });
 
   const auto with_store = [host](std::function<double(const store::Store&)> read) {
@@ -75,9 +77,9 @@ Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host, const host::Instal
       return value;
     };
   };
-  add(Kind::kGauge, "halles_store_dirty_bytes", "Rows in memory that are not on disk yet",
+  add(Kind::kGauge, "halles_store_dirty_bytes", "Bytes of rows in memory that are not on disk yet",
       with_store([](const store::Store& store) { return static_cast<double>(store.dirty_bytes()); }));
-  add(Kind::kGauge, "halles_store_healthy", "1 unless the last flush of rows failed",
+  add(Kind::kGauge, "halles_store_healthy", "1, or 0 if the last flush of rows failed",
       with_store([](const store::Store& store) { return store.health().ok() ? 1.0 : 0.0; }));
   add(Kind::kGauge, "halles_store_disk_bytes", "Size of the state on disk",
       with_store([](const store::Store& store) { return static_cast<double>(store.stats().disk_bytes); }));

@@ -1,4 +1,4 @@
-// The halles_* metrics of a process: how the log, the slots, the views and the store are doing.
+// The halles_* metrics of a process: log, slots, views and store.
 #ifndef HALLES_SERVICES_HALLES_GAUGES_H_
 #define HALLES_SERVICES_HALLES_GAUGES_H_
 

@@ -1,4 +1,4 @@
-// Says in words what stands in the log: headers, verdicts, and bodies with their events decoded.
+// Decodes records of the log for people: headers, verdicts, and bodies with their events.
 #ifndef HALLES_SERVICES_HALLES_LOG_WORDS_H_
 #define HALLES_SERVICES_HALLES_LOG_WORDS_H_
 
@@ -15,16 +15,17 @@ namespace halles::program {
 
 log::v1::RecordHeader HeaderInWords(const eventlog::RecordHeader& header);
 
-// "accepted", "claim" or "ignored: " and why.
+// "accepted", "claim", or "ignored: " with the reason.
 std::string VerdictInWords(const eventlog::Judgement& judgement);
 
 // The event as JSON, decoded by the service's own message.
 std::string EventJson(const host::Definitions& definitions, ServiceId service, const log::v1::Event& event);
 
-// The body as JSON, events decoded; what does not parse is said so.
+// The body as JSON with its events decoded; parts that do not parse are marked.
 std::string BodyJson(const host::Definitions& definitions, ServiceId service, absl::string_view body);
 
-// One record, judged: the slot is read from its first record, since only the prefix says what counts.
+// One judged record. The slot is read from its first record, because whether a record counts depends on all records
+// before it.
 struct JudgedRecord {
   eventlog::Judgement judgement;
   std::string bytes;  // the judgement's body points in here

@@ -114,12 +114,12 @@ int Run(const Setup& settings) {
 int main(int argc, char** argv) {
   halles::program::Setup settings;
   halles::Options options("halles", "Unified commerce on one event log: all services in one process.");
-  options.Text("data-dir", "Holds log/, keys/ and state/; created when missing", &settings.data_dir);
-  options.Text("listen", "Where gRPC is served, host:port; port 0 takes a free one", &settings.listen);
-  options.Text("metrics", "Where Prometheus reads /metrics, host:port", &settings.metrics);
-  options.Choice("log-level", "Least level of the log lines on standard error", &settings.log_level,
+  options.Text("data-dir", "Directory of log/, keys/ and state/; created if missing", &settings.data_dir);
+  options.Text("listen", "Address of the gRPC server, host:port; port 0 takes a free port", &settings.listen);
+  options.Text("metrics", "Address of the Prometheus endpoint /metrics, host:port", &settings.metrics);
+  options.Choice("log-level", "Lowest level of the log lines on standard error", &settings.log_level,
                  {"debug", "info", "warning", "error"});
-  options.Number("executors", "Threads that decide; one per core", &settings.executors, 1, 256);
+  options.Number("executors", "Threads that execute commands; by default one per core", &settings.executors, 1, 256);
   options.Text(
       "slots",
       absl::StrCat("Slots per service, fixed when the log is made: a number, or checkout=16,inventory=4; without it ",
@@ -128,7 +128,7 @@ int main(int argc, char** argv) {
         if (text.empty()) return std::string();
         return std::string(halles::SlotCounts::Parse(text).status().message());
       });
-  options.Number("drain-seconds", "How long calls under way may take once the process is told to end",
+  options.Number("drain-seconds", "Seconds that calls in progress may take after SIGTERM or SIGINT",
                  &settings.drain_seconds, 0, 3600);
   options.Number("lame-duck-seconds", "How long it still serves, but says NOT_SERVING, once it is told to end",
                  &settings.lame_duck_seconds, 0, 3600);

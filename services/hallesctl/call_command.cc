@@ -1,4 +1,4 @@
-// call: any unary method of the mesh, its request and answer as JSON.
+// call: calls any unary method, with request and answer as JSON.
 #include <iostream>
 #include <iterator>
 #include <vector>
@@ -55,8 +55,8 @@ const MethodDescriptor* FindMethod(const std::string& text) {
 
 void CallCommand::Register(Options& options) {
   Settings& settings = options.Command("call", "Calls a method with a request in JSON and prints the answer as JSON");
-  settings.Argument("METHOD", "Such as ImportOrder or halles.checkout.v1.CheckoutService/ImportOrder", &method);
-  settings.Argument("REQUEST", "The request in JSON; read from standard input when it is -", &request);
+  settings.Argument("METHOD", "Method, such as ImportOrder or halles.checkout.v1.CheckoutService/ImportOrder", &method);
+  settings.Argument("REQUEST", "The request in JSON; - reads it from standard input", &request);
 }
 
 absl::StatusOr<int> CallCommand::Run(const Session& session) const {

@@ -27,20 +27,21 @@ bool Payload(const absl::Status& status, absl::string_view url, Message* message
 absl::string_view AdviceFor(const absl::Status& status) {
   const std::string reason = ReasonOf(status);
   if (reason == "EXTERNAL_ID_REUSED" || reason == "REQUEST_ID_REUSED") {
-    return "the id is recorded already with other content; a fact is never changed, give a correction an id of its own";
+    return "the id is already recorded with different content; facts are never changed, so use a new id for a "
+           "correction";
   }
   if (reason == "FOREIGN_TOKEN") return "drop the token: it was issued by another installation";
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
-      return "is halles running there? start it, or name another place with --target host:port";
+      return "check that halles is running there, or give another address with --target host:port";
     case absl::StatusCode::kDeadlineExceeded:
-      return "give it more time with --timeout, or see `hallesctl status` for what lags";
+      return "give it more time with --timeout, or see `hallesctl status` for the lag of the views";
     case absl::StatusCode::kResourceExhausted:
       return "try again in a moment";
     case absl::StatusCode::kUnimplemented:
-      return "what answers at the target is no halles of this version";
+      return "the server at the target is not halles, or has a different version";
     case absl::StatusCode::kDataLoss:
-      return "see `hallesctl status` for the slot that stopped and why";
+      return "see `hallesctl status` for the stopped slot and the cause";
     default:
       return "";
   }
@@ -72,7 +73,7 @@ Client::Client(std::shared_ptr<grpc::Channel> channel_in, std::string target_in,
 absl::Status Client::ErrorOf(const grpc::Status& status) const {
   const absl::Status error = rpc::FromGrpc(status);
   const bool nobody = error.code() == absl::StatusCode::kUnavailable && ReasonOf(error).empty();
-  return nobody ? WithContext(error, absl::StrCat("nobody answers at ", target)) : error;
+  return nobody ? WithContext(error, absl::StrCat("no answer from ", target)) : error;
 }
 
 bool IsWorthAnotherTry(const absl::Status& status) {

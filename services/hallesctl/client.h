@@ -1,4 +1,4 @@
-// The connection to a mesh: channels, stubs, deadlines, and errors that say what to do.
+// The connection to halles: channels, stubs, deadlines, and errors that say what to do.
 #ifndef HALLES_SERVICES_HALLESCTL_CLIENT_H_
 #define HALLES_SERVICES_HALLESCTL_CLIENT_H_
 
@@ -23,10 +23,10 @@ namespace halles::hallesctl {
 // Limits: an answer of more bytes than this is refused (a customer with all events of many years is large).
 inline constexpr int kReceiveBytesMax = 64 * 1024 * 1024;
 
-// A channel of its own connection; tries again within half a second when the other side comes back.
+// A channel with its own connection; it reconnects within half a second after the server is back.
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& target);
 
-// Where a command of hallesctl is sent.
+// The connection that a command of hallesctl uses.
 class Client {
  public:
   // Each unary call has `timeout`. Nothing is sent yet.
@@ -44,7 +44,7 @@ class Client {
     return response;
   }
 
-  // The error of a call, with what it was sent to when nobody answered.
+  // The error of a call; if there was no answer, with the target.
   absl::Status ErrorOf(const grpc::Status& status) const;
 
   const std::string target;
@@ -58,13 +58,13 @@ class Client {
   const std::unique_ptr<admin::v1::AdminService::Stub> admin;
 };
 
-// Worth sending again under the same request id: nobody said no.
+// True if the request should be sent again with the same request id: it was not refused.
 bool IsWorthAnotherTry(const absl::Status& status);
 
 // An id that no other request has.
 std::string NewRequestId();
 
-// The error for people: code, reason, fields, what else is known, and what to do about it. Ends with a line end.
+// The error for people: code, reason, fields, metadata, and what to do. Ends with a line end.
 std::string ErrorText(const absl::Status& status);
 
 }  // namespace halles::hallesctl

@@ -1,4 +1,4 @@
-// The commands of hallesctl: each is its flags and arguments, and what it does with them.
+// The commands of hallesctl, each with its flags, its arguments and its execution.
 #ifndef HALLES_SERVICES_HALLESCTL_COMMANDS_H_
 #define HALLES_SERVICES_HALLESCTL_COMMANDS_H_
 
@@ -65,7 +65,7 @@ struct TotalsCommand {
   absl::StatusOr<int> Run(const Session& session) const;
 };
 
-// order ID, order work and what can be done with an order
+// order ID, order work, order ACTION ID
 struct OrderCommand {
   std::string what, id, token, request;
   int64_t version = 0;
@@ -79,14 +79,14 @@ struct OrderCommand {
  private:
   absl::StatusOr<int> Show(const Session& session, const std::string& order) const;
   absl::StatusOr<int> Work(const Session& session) const;
-  // What changes an order; nothing when `what` is no such thing.
+  // The actions that change an order; nullopt if `what` is none of them.
   std::optional<absl::StatusOr<int>> Change(const Session& session) const;
   absl::StatusOr<int> Return(const Session& session) const;
   absl::StatusOr<int> Exchange(const Session& session) const;
   absl::StatusOr<checkout::v1::Origin> ToOrigin() const;
 };
 
-// stock SKU, stock list, stock explain and what can be done with stock
+// stock SKU, stock list, stock explain, stock ACTION SKU
 struct StockCommand {
   std::string what, sku, location, prefix, token, request;
   std::string hold, to, order, owner, purpose = "dated_pickup", reason, note, reference, transfer;

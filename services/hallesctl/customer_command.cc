@@ -96,13 +96,13 @@ absl::StatusOr<CustomerName> CustomerFlags::ToName() const {
 }
 
 void CustomerCommand::Register(Options& options) {
-  Settings& settings = options.Command("customer", "Shows the one view of a customer over all channels");
+  Settings& settings = options.Command("customer", "Shows the view of one customer over all channels");
   who.Register(settings);
   settings.Number("timeline", "Entries of the timeline to show, newest first", &timeline, 0, 1'000'000);
   settings.Switch("events", "Lists all events behind each amount (JSON)", &events);
-  settings.Switch("watch", "Stays and shows each change", &watch);
-  settings.Text("resume", "Token of an earlier watch to go on behind", &resume);
-  settings.Number("updates", "Ends a watch after so many updates; 0: never", &updates, 0, INT64_MAX);
+  settings.Switch("watch", "Keeps running and shows each change", &watch);
+  settings.Text("resume", "Token of an earlier watch, to resume after it", &resume);
+  settings.Number("updates", "Ends a watch after this number of updates; 0 for never", &updates, 0, INT64_MAX);
   settings.Text("token", "Consistency token that the answer must have reached", &token);
 }
 

@@ -79,15 +79,15 @@ absl::StatusOr<Explained> Explain(const std::string& of, const Amount& amount, E
 }  // namespace
 
 void ExplainCommand::Register(Options& options) {
-  Settings& settings = options.Command("explain", "Shows which events make a value and whether they add up to it");
+  Settings& settings = options.Command("explain", "Shows the events behind a value and whether they add up to it");
   settings.Argument("WHAT", "An event (checkout/17@4711#0), \"order\" or \"customer\"", &what);
-  settings.Argument("ID", "Of an order: its id, or SOURCE:ID", &id, /*required=*/false);
+  settings.Argument("ID", "For order: its id, or SOURCE:ID", &id, /*required=*/false);
   settings.Text("token", "Consistency token that the answer must have reached", &token);
   who.Register(settings);
 }
 
 absl::StatusOr<int> ExplainCommand::Run(const Session& session) const {
-  if (what != "order" && !id.empty()) return UsageError(absl::StrCat("the argument \"", id, "\" is one too many"));
+  if (what != "order" && !id.empty()) return UsageError(absl::StrCat("the argument \"", id, "\" is not expected"));
   if (what == "customer") return ExplainCustomer(session);
   if (what == "order") return ExplainOrder(session);
   if (!absl::StrContains(what, '@')) {

@@ -1,4 +1,4 @@
-// What an event that was explained as JSON is worth.
+// The amount of money in an event that was explained as JSON.
 #ifndef HALLES_SERVICES_HALLESCTL_EXPLAINED_H_
 #define HALLES_SERVICES_HALLESCTL_EXPLAINED_H_
 
@@ -20,7 +20,7 @@ struct EventValue {
 // Reads AdminService.ExplainEvent's JSON. DATA_LOSS, reason NOT_A_SALE, for an event that moves no money.
 absl::StatusOr<EventValue> ValueOfEvent(const std::string& event_json);
 
-// The same JSON over several lines; text that is no JSON stays as it is.
+// The same JSON on several lines; text that is not JSON stays unchanged.
 std::string IndentJson(const std::string& json);
 
 }  // namespace halles::hallesctl

@@ -63,10 +63,10 @@ void ImportCommand::Register(Options& options) {
   settings.Argument("PATH", "File or folder of the journal", &path);
   settings.Number("in-flight", "Requests in flight", &in_flight, 1, 4096);
   settings.Number("channels", "Connections", &channels, 1, 64);
-  settings.Number("retry-for", "Seconds without any record before giving up", &retry_for, 0, 86400);
-  settings.Number("catch-up-for", "Seconds to wait for the views in the end", &catch_up_for, 0, 86400);
-  settings.Text("refusals", "File that takes every refused line", &refusals);
-  settings.Switch("strict", "Exits 1 when any line was refused", &strict);
+  settings.Number("retry-for", "Seconds without a new record before the import gives up", &retry_for, 0, 86400);
+  settings.Number("catch-up-for", "Seconds to wait at the end until the views have caught up", &catch_up_for, 0, 86400);
+  settings.Text("refusals", "File to write every refused line to", &refusals);
+  settings.Switch("strict", "Exits with 1 if any line was refused", &strict);
   settings.Switch("dry-run", "Reads the journal and sends nothing", &dry_run);
 }
 

@@ -10,7 +10,7 @@
 
 namespace halles::hallesctl {
 
-// Builds one JSON value; commas are set by the writer. Whoever begins an object or array ends it.
+// Builds one JSON value; the writer adds commas. Every object or array that is begun must be ended.
 class JsonWriter {
  public:
   JsonWriter& BeginObject();

@@ -42,13 +42,13 @@ int Main(int argc, const char* const* argv) {
   LogCommand log;
 
   Options options("hallesctl", "The operator's tool of Halles");
-  options.Text("target", "Where halles listens", &target, [](const std::string& value) {
+  options.Text("target", "Address of halles, host:port", &target, [](const std::string& value) {
     const size_t colon = value.rfind(':');
     const bool is_place = colon != std::string::npos && colon > 0 && colon + 1 < value.size();
     return std::string(is_place ? "" : "valid is host:port, such as 127.0.0.1:7400");
   });
   options.Choice("output", "How answers are printed", &output, {"table", "json"});
-  options.Number("timeout", "Seconds that one call may take", &timeout_s, 1, 3600);
+  options.Number("timeout", "Maximum seconds per call", &timeout_s, 1, 3600);
   import.Register(options);
   customer.Register(options);
   totals.Register(options);

@@ -1,4 +1,4 @@
-// Any message of the contract as JSON, field by field under the names of the contract.
+// Any message of the API as JSON, with the field names of the protos.
 #ifndef HALLES_SERVICES_HALLESCTL_MESSAGE_JSON_H_
 #define HALLES_SERVICES_HALLESCTL_MESSAGE_JSON_H_
 

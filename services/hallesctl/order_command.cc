@@ -35,32 +35,31 @@ GetOrderRequest NameOrder(const std::string& text) {
 }
 
 void OrderCommand::Register(Options& options) {
-  Settings& settings =
-      options.Command("order", "Shows one order with its returns, or what needs work; changes an order");
-  settings.Argument(
-      "WHAT", absl::StrCat("Order to show: its id, or SOURCE:ID as the source knows it; or work; or one of ", kChanges),
-      &what);
-  settings.Argument("ID", "Order that is changed; of place the cart", &id, false);
+  Settings& settings = options.Command(
+      "order", "Shows one order with its returns, lists orders that need attention, or changes an order");
+  settings.Argument("WHAT", absl::StrCat("Order to show, by its id or SOURCE:ID; or work; or one of ", kChanges),
+                    &what);
+  settings.Argument("ID", "Order to change; for place the cart", &id, false);
   settings.Text("token", "Consistency token that the answer must have reached", &token);
-  settings.Text("request", "Request id: a repeated command is done once", &request);
-  settings.Number("order-version", "Refuses unless the order has this version; 0: whichever", &version, 0, INT64_MAX);
-  settings.Text("kind", "Of work: only late, stuck or contradictory", &kind);
+  settings.Text("request", "Request id; a command that is repeated with the same id is executed once", &request);
+  settings.Number("order-version", "Version that the order must have; 0 for any", &version, 0, INT64_MAX);
+  settings.Text("kind", "For work: only late, stuck or contradictory", &kind);
   settings.Text("location", "Of return and exchange: location that receives the goods; of work: only this one",
                 &location);
-  settings.Text("fulfilment", "Fulfilment, such as f1; of cancel empty: the whole order", &fulfilment);
-  settings.Text("to", "Of reroute: location that shall do it", &to);
-  settings.Text("cause", "Of cancel and delay: why, never personal", &cause);
-  settings.Text("tracking", "Of ship: parcel number", &tracking);
-  settings.Text("promised", "Of delay: promised instead, such as 2026-12-24T18:00:00Z", &promised);
-  settings.Text("channel", absl::StrCat("Of return, exchange and place: ", ChannelList()), &channel);
-  settings.Text("site", "Of return, exchange and place: where, such as shop-a", &site);
-  settings.Text("device", "Of return, exchange and place: till or kiosk", &device);
-  settings.Text("return-id", "Of return: its id, unique within the order", &return_id);
-  settings.Text("lines", "Of return and exchange: LINE:UNITS that come back, separated by commas", &lines);
-  settings.Switch("unusable", "Of return and exchange: what comes back cannot be sold again", &unusable);
-  settings.Text("reason", "Of return and exchange: why, never personal", &reason);
-  settings.Text("exchange-id", "Of exchange: its id, unique within the order", &exchange_id);
-  settings.Text("give", "Of exchange: LINE:SKU:UNITS:PRICE given instead, separated by commas", &give);
+  settings.Text("fulfilment", "Fulfilment, such as f1; for cancel empty for the whole order", &fulfilment);
+  settings.Text("to", "For reroute: the new location", &to);
+  settings.Text("cause", "For cancel and delay: the cause, without personal data", &cause);
+  settings.Text("tracking", "For ship: the parcel number", &tracking);
+  settings.Text("promised", "For delay: the new promised time, such as 2026-12-24T18:00:00Z", &promised);
+  settings.Text("channel", absl::StrCat("For return, exchange and place: ", ChannelList()), &channel);
+  settings.Text("site", "For return, exchange and place: the site, such as shop-a", &site);
+  settings.Text("device", "For return, exchange and place: the till or kiosk", &device);
+  settings.Text("return-id", "For return: its id, unique within the order", &return_id);
+  settings.Text("lines", "For return and exchange: returned LINE:UNITS, separated by commas", &lines);
+  settings.Switch("unusable", "For return and exchange: the returned goods cannot be sold again", &unusable);
+  settings.Text("reason", "For return and exchange: the reason, without personal data", &reason);
+  settings.Text("exchange-id", "For exchange: its id, unique within the order", &exchange_id);
+  settings.Text("give", "For exchange: new lines as LINE:SKU:UNITS:PRICE, separated by commas", &give);
 }
 
 absl::StatusOr<int> OrderCommand::Run(const Session& session) const {
@@ -131,7 +130,7 @@ absl::StatusOr<int> OrderCommand::Work(const Session& session) const {
     table.Add({TimeText(item.since_time().seconds()), WordOf(item.kind()), item.order_id(), item.fulfilment_id(),
                item.location_id(), item.cause(), item.event()});
   }
-  session.out << (items.empty() ? "nothing waits for anybody\n" : table.Render(session.out_width));
+  session.out << (items.empty() ? "no order needs attention\n" : table.Render(session.out_width));
   return kExitOk;
 }
 

@@ -1,4 +1,4 @@
-// The messages of the contract as JSON and as tables.
+// The messages of the API as JSON and as tables.
 #ifndef HALLES_SERVICES_HALLESCTL_PRINT_H_
 #define HALLES_SERVICES_HALLESCTL_PRINT_H_
 
@@ -24,7 +24,7 @@ void WriteTotalsRow(const checkout::v1::TotalsRow& row, JsonWriter* json);
 void WriteHeader(const log::v1::RecordHeader& header, JsonWriter* json);
 
 std::string ViewText(const customer_identity::v1::CustomerView& view, int width);
-// Her carts, placed orders and holds; "" without any.
+// Carts, placed orders and holds of the customer; "" without any.
 std::string ActivitiesText(const customer_identity::v1::CustomerView& view, int width);
 std::string TimelineText(const google::protobuf::RepeatedPtrField<customer_identity::v1::TimelineEntry>& entries,
                          int width);

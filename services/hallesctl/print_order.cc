@@ -76,7 +76,7 @@ std::string HoldText(const Hold& hold, int width) {
       absl::StrCat("Hold       ", hold.hold_id(), "\nSKU        ", hold.sku(), "\nState      ", WordOf(hold.state()),
                    "\nFor        ", WordOf(hold.purpose()), " of ", hold.owner().ref(), "\n");
   if (!hold.order_id().empty()) absl::StrAppend(&text, "Order      ", hold.order_id(), "\n");
-  absl::StrAppend(&text, "Ends       ", TimeOr(hold.has_expire_time(), hold.expire_time(), "when its owner says so"),
+  absl::StrAppend(&text, "Ends       ", TimeOr(hold.has_expire_time(), hold.expire_time(), "when its owner ends it"),
                   "\n");
   if (hold.allocations().empty()) return text;
   Table table({{"location", false, true}, {"units", true}});

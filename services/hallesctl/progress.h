@@ -23,7 +23,7 @@ class Progress {
   void Update(uint64_t done, uint64_t total, uint64_t count);
   // A line of its own, above the bar.
   void Say(absl::string_view line);
-  // Takes the bar away and says how long it took and how fast it was.
+  // Removes the bar and prints duration and rate.
   void Finish();
 
   double seconds() const;

@@ -17,13 +17,14 @@
 namespace halles::hallesctl {
 
 void RaceCommand::Register(Options& options) {
-  Settings& settings = options.Command("race", "Lets buyers ask for the same few units at once and says who got them");
+  Settings& settings =
+      options.Command("race", "Lets many buyers request the same few units at once, and prints who got them");
   settings.Number("buyers", "Buyers, each of whom wants one unit", &buyers, 1, 100'000);
-  settings.Number("units", "Units that are brought in first; 0: what is there", &units, 0, 1'000'000);
-  settings.Text("sku", "What they want; a new SKU when it is not given", &sku);
-  settings.Number("connections", "Connections, all released together", &connections, 1, 64);
-  settings.Number("copies", "Copies of a request that are sent at once, at most", &copies, 1, 16);
-  settings.Number("think", "Seconds from a hold until it is made a sale", &think, 0, 600);
+  settings.Number("units", "Units to receive first; 0 uses the units that are there", &units, 0, 1'000'000);
+  settings.Text("sku", "SKU to buy; if not given, a new one", &sku);
+  settings.Number("connections", "Number of connections; all start at the same moment", &connections, 1, 64);
+  settings.Number("copies", "Maximum number of copies of a request that are sent at once", &copies, 1, 16);
+  settings.Number("think", "Seconds between a hold and its commit", &think, 0, 600);
   settings.Number("retry-for", "Seconds without an answer before a buyer gives up", &retry_for, 1, 3600);
 }
 

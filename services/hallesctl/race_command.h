@@ -1,4 +1,4 @@
-// race: many buyers at once for the same few units.
+// race: many buyers request the same few units at the same moment.
 #ifndef HALLES_SERVICES_HALLESCTL_RACE_COMMAND_H_
 #define HALLES_SERVICES_HALLESCTL_RACE_COMMAND_H_
 

@@ -1,4 +1,4 @@
-// What every command of hallesctl is given: the mesh, and where its output goes.
+// What every command of hallesctl gets: the connection to halles and the output streams.
 #ifndef HALLES_SERVICES_HALLESCTL_SESSION_H_
 #define HALLES_SERVICES_HALLESCTL_SESSION_H_
 
@@ -27,7 +27,7 @@ struct Session {
   Clock& clock;
 };
 
-// The command line makes no sense: exit code 2. The reason is USAGE.
+// A wrong command line: exit code 2. The reason is USAGE.
 absl::Status UsageError(absl::string_view message);
 
 }  // namespace halles::hallesctl

@@ -43,9 +43,9 @@ void WriteStatus(const GetStatusResponse& status, JsonWriter* json) {
 }  // namespace
 
 void StatusCommand::Register(Options& options) {
-  Settings& settings = options.Command("status", "Shows slots with positions and digests, and what views lag");
+  Settings& settings = options.Command("status", "Shows slots with positions and digests, and views with their lag");
   settings.Text("service", "Only this service, such as checkout", &service);
-  settings.Switch("all", "Shows every slot and source, not only one row a service and view", &all);
+  settings.Switch("all", "Shows every slot and source instead of one row per service and view", &all);
 }
 
 absl::StatusOr<int> StatusCommand::Run(const Session& session) const {
@@ -118,11 +118,11 @@ absl::StatusOr<int> StatusCommand::Run(const Session& session) const {
 }
 
 void TailCommand::Register(Options& options) {
-  Settings& settings = options.Command("tail", "Shows the records of a slot (JSON: one object a line)");
+  Settings& settings = options.Command("tail", "Shows the records of a slot (JSON: one object per line)");
   settings.Argument("SLOT", "Service and slot, such as checkout/17", &slot);
   settings.Number("from", "First position", &from, 0, INT64_MAX);
-  settings.Number("max", "At most this many records; 0: all", &max, 0, INT64_MAX);
-  settings.Switch("follow", "Stays and shows new records", &follow);
+  settings.Number("max", "Maximum number of records; 0 for all", &max, 0, INT64_MAX);
+  settings.Switch("follow", "Keeps running and shows new records", &follow);
 }
 
 absl::StatusOr<int> TailCommand::Run(const Session& session) const {
@@ -160,9 +160,10 @@ absl::StatusOr<int> TailCommand::Run(const Session& session) const {
 
 void ProofCommand::Register(Options& options) const {
   if (rebuild) {
-    options.Command("rebuild", "Rebuilds state and views from the log and serves them in the place of the old ones");
+    options.Command("rebuild", "Folds state and views again from the log and replaces the ones in use");
   } else {
-    options.Command("verify", "Rebuilds state and views beside the serving ones and compares every row and digest");
+    options.Command("verify",
+                    "Folds state and views again from the log and compares every row and digest with the ones in use");
   }
 }
 

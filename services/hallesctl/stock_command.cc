@@ -81,31 +81,32 @@ struct ExplainedLevel {
 }  // namespace
 
 void StockCommand::Register(Options& options) {
-  Settings& settings = options.Command("stock", "Shows stock, explains it by its events, and changes it");
+  Settings& settings = options.Command("stock", "Shows stock, lists the events behind it, or changes it");
   settings.Argument("WHAT", absl::StrCat("SKU to show, or list, explain, hold; or one of ", kDone), &what);
-  settings.Argument("SKU", "SKU that it is about", &sku, false);
-  settings.Text("location", "Location; of reserve those that may give, separated by commas", &location);
-  settings.Text("prefix", "Of list: only SKUs that begin so", &prefix);
+  settings.Argument("SKU", "SKU of the action", &sku, false);
+  settings.Text("location", "Location; for reserve the candidate locations, separated by commas", &location);
+  settings.Text("prefix", "For list: only SKUs that start with this text", &prefix);
   settings.Text("token", "Consistency token that the answer must have reached", &token);
-  settings.Text("request", "Request id: a repeated command is done once", &request);
-  settings.Number("units", "Units; of adjust negative ones take off: --units=-3", &units, -kUnitsMax, kUnitsMax);
-  settings.Number("expected", "Of count: units that the books said when it began; -1: not checked", &expected, -1,
+  settings.Text("request", "Request id; a command that is repeated with the same id is executed once", &request);
+  settings.Number("units", "Units; for adjust a negative number removes units: --units=-3", &units, -kUnitsMax,
                   kUnitsMax);
+  settings.Number("expected", "For count: recorded units when the count began; -1 if it is not to be checked",
+                  &expected, -1, kUnitsMax);
   settings.Text("reason", "Of adjust: damaged, lost, found, returned_to_supplier, internal_use, correction", &reason);
-  settings.Text("note", "Of adjust: in words, never personal", &note);
-  settings.Text("reference", "Of receive: delivery note; of return: order and return", &reference);
+  settings.Text("note", "For adjust: explanation, without personal data", &note);
+  settings.Text("reference", "For receive: delivery note; for return: order and return", &reference);
   settings.Text("hold", "Id of the hold", &hold);
-  settings.Text("to", "Where it goes; of move those that may take it, separated by commas", &to);
-  settings.Switch("split", "Of reserve and move: the units may come from several locations", &split);
+  settings.Text("to", "For send: the receiving location; for move: the candidate locations, separated by commas", &to);
+  settings.Switch("split", "For reserve and move: the units may come from several locations", &split);
   settings.Text("purpose", "Of reserve: cart, checkout, dated_pickup, appointment, transfer, offline_allotment",
                 &purpose);
-  settings.Text("owner", "Of reserve: kind and id, such as cart/c-42", &owner);
-  settings.Number("expires-in", "Of reserve and extend: seconds until the hold ends by itself; 0: never", &expires_in,
-                  0, kSecondsMax);
-  settings.Text("order", "Of commit: order that the hold becomes part of", &order);
-  settings.Number("unusable", "Of return: units that cannot be sold again", &unusable, 0, kUnitsMax);
-  settings.Text("transfer", "Of send and arrive: id of the transfer", &transfer);
-  settings.Number("lost", "Of arrive: units that never will", &lost, 0, kUnitsMax);
+  settings.Text("owner", "For reserve: kind and id of the owner, such as cart/c-42", &owner);
+  settings.Number("expires-in", "For reserve and extend: seconds until the hold expires; 0 for never", &expires_in, 0,
+                  kSecondsMax);
+  settings.Text("order", "For commit: order that the hold becomes part of", &order);
+  settings.Number("unusable", "For return: units that cannot be sold again", &unusable, 0, kUnitsMax);
+  settings.Text("transfer", "For send and arrive: id of the transfer", &transfer);
+  settings.Number("lost", "For arrive: units that were lost on the way", &lost, 0, kUnitsMax);
 }
 
 absl::StatusOr<int> StockCommand::Run(const Session& session) const {
@@ -356,7 +357,7 @@ absl::StatusOr<int> StockCommand::Explain(const Session& session) const {
                 << " shown: " << (sums.Agrees(explained.level) ? "agrees" : "DOES NOT AGREE") << "\n";
     if (&explained != &all.back()) session.out << "\n";
   }
-  if (all.empty()) session.out << "nobody has named " << sku << " yet\n";
+  if (all.empty()) session.out << "no event names " << sku << " yet\n";
   return agrees ? kExitOk : kExitFailed;
 }
 

@@ -1,4 +1,4 @@
-// The sum of stock movements, and whether it is the level that was shown.
+// The sum of stock movements, and its comparison with the shown level.
 #ifndef HALLES_SERVICES_HALLESCTL_STOCK_SUMS_H_
 #define HALLES_SERVICES_HALLESCTL_STOCK_SUMS_H_
 
@@ -8,7 +8,7 @@
 
 namespace halles::hallesctl {
 
-// What movements come to so far.
+// The sum of the movements so far.
 struct StockSums {
   int64_t on_hand = 0, held = 0, committed = 0, in_transit = 0, backorder = 0;
 

@@ -1,4 +1,4 @@
-// story: plays a story against the mesh and tells each step.
+// story: plays a story against halles and prints each step.
 #include "services/hallesctl/story_command.h"
 
 #include <vector>
@@ -71,9 +71,9 @@ int List(const Session& session) {
 }  // namespace
 
 void StoryCommand::Register(Options& options) {
-  Settings& settings = options.Command("story", "Plays a story against the mesh, step by step; it writes to the mesh");
+  Settings& settings = options.Command("story", "Plays a story step by step; it writes to the log");
   settings.Argument("NAME", "Story, or list", &name);
-  settings.Text("seed", "Part of every name and id of the run; empty: from the clock", &seed,
+  settings.Text("seed", "Part of every name and id of the run; empty to derive it from the clock", &seed,
                 [](const std::string& text) {
                   for (const char c : text) {
                     if (!absl::ascii_isalnum(static_cast<unsigned char>(c)))
@@ -81,7 +81,7 @@ void StoryCommand::Register(Options& options) {
                   }
                   return std::string(text.size() <= 16 ? "" : "valid are up to 16 letters and digits");
                 });
-  settings.Number("clients", "Of T09-last-unit: how many want it", &clients, 10, 100'000);
+  settings.Number("clients", "For T09-last-unit: number of buyers", &clients, 10, 100'000);
 }
 
 absl::StatusOr<int> StoryCommand::Run(const Session& session) const {

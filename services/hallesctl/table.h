@@ -1,4 +1,4 @@
-// Tables and numbers for people: columns that fit the terminal, thousands apart, amounts with their decimals.
+// Tables and numbers for people: columns that fit the terminal, thousands separators, amounts with their decimals.
 #ifndef HALLES_SERVICES_HALLESCTL_TABLE_H_
 #define HALLES_SERVICES_HALLESCTL_TABLE_H_
 
@@ -52,7 +52,7 @@ std::string AmountText(const common::v1::Money& money);
 std::string DecimalText(const common::v1::Decimal& value);
 // "shop" for CHANNEL_SHOP; "" for none.
 std::string ChannelText(common::v1::Channel channel);
-// The reverse; CHANNEL_UNSPECIFIED for what is no channel.
+// The reverse; CHANNEL_UNSPECIFIED if it is no channel.
 common::v1::Channel ParseChannel(absl::string_view text);
 // "shop, web, ...", for help texts.
 std::string ChannelList();

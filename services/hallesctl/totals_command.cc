@@ -21,8 +21,8 @@ using checkout::v1::TotalsRow;
 }  // namespace
 
 void TotalsCommand::Register(Options& options) {
-  Settings& settings = options.Command("totals", "Sums over orders and returns");
-  settings.Text("by", "Splits by these, separated by commas: channel, site, month", &by);
+  Settings& settings = options.Command("totals", "Shows totals of orders and returns");
+  settings.Text("by", "Groups by these, separated by commas: channel, site, month", &by);
   settings.Text("channel", absl::StrCat("Only this channel: ", ChannelList()), &channel);
   settings.Text("site", "Only this site, such as store-330", &site);
   settings.Text("month", "Only this month, such as 2017-01", &month);

@@ -1,4 +1,4 @@
-// Commands that an operator sends: each has a request id, and can be sent again under it.
+// Commands of an operator: each has a request id and can be repeated with it.
 #ifndef HALLES_SERVICES_HALLESCTL_WRITES_H_
 #define HALLES_SERVICES_HALLESCTL_WRITES_H_
 
@@ -10,8 +10,8 @@
 
 namespace halles::hallesctl {
 
-// Sends `request` under `request_id`, or a new one when that is empty. When nobody knows whether it was done, says how to
-// ask for the same again.
+// Sends `request` under `request_id`, or a new one when that is empty. If it is unknown whether it was executed, prints
+// how to ask for the same again.
 template <typename Stub, typename Request, typename Response>
 absl::StatusOr<Response> Write(const Session& session, const std::string& request_id,
                                grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),

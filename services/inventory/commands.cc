@@ -114,7 +114,7 @@ StockDecision<v1::CountStockResponse> Decide(const store::RowReader& state, cons
   const rows::LevelRow before = LevelAt(state, key.sku, request.location_id());
   if (request.has_expected_units() && request.expected_units() != before.on_hand()) {
     return Reject(v1::REJECT_REASON_COUNT_IS_STALE,
-                  absl::StrCat("the books say ", before.on_hand(), " now, not ", request.expected_units()),
+                  absl::StrCat("the recorded stock is now ", before.on_hand(), ", not ", request.expected_units()),
                   {{"location_id", request.location_id()}, {"on_hand_units", absl::StrCat(before.on_hand())}});
   }
   rows::LevelRow after = before;

@@ -13,20 +13,21 @@ namespace halles::inventory {
 
 // Holds that one PromiseBroken names at most.
 inline constexpr int kBrokenHoldsMax = 100;
-// Lines that the metadata of INSUFFICIENT_STOCK tells of: an error has to fit the headers of an answer.
+// Maximum number of failing lines in the metadata of INSUFFICIENT_STOCK, because an error must fit into the trailers of
+// a reply.
 inline constexpr size_t kFailedLinesMax = 20;
 
 template <typename Response>
 using StockDecision = absl::StatusOr<partition::Decision<Response, v1::StockEvent>>;
 
-// Each is total: whatever is wrong with the command is a refusal. Checks stand in the order of RejectReason. What the
-// refusals are is said at the methods of InventoryService.
+// Each rule is total: any invalid command gets a refusal. Checks follow the order of RejectReason. The methods of
+// InventoryService list the refusals.
 
 // What lies where (commands.cc) -----------------------------------------------------------------------------------------
 
 StockDecision<v1::ReceiveStockResponse> Decide(const store::RowReader& state, const v1::ReceiveStockRequest& request,
                                                const partition::CommandContext& context);
-// A count or a correction that leaves less than is promised says which promises it breaks.
+// A count or a correction that leaves less than is promised names the holds that it breaks.
 StockDecision<v1::CountStockResponse> Decide(const store::RowReader& state, const v1::CountStockRequest& request,
                                              const partition::CommandContext& context);
 StockDecision<v1::AdjustStockResponse> Decide(const store::RowReader& state, const v1::AdjustStockRequest& request,
@@ -36,7 +37,7 @@ StockDecision<v1::AllowBackorderResponse> Decide(const store::RowReader& state,
                                                  const partition::CommandContext& context);
 StockDecision<v1::ReturnStockResponse> Decide(const store::RowReader& state, const v1::ReturnStockRequest& request,
                                               const partition::CommandContext& context);
-// What is sent is off the stock here and in transit there, in one fact: it is never counted twice.
+// One event moves the units from the stock of the sender into transit to the receiver, so they are never counted twice.
 StockDecision<v1::SendTransferResponse> Decide(const store::RowReader& state, const v1::SendTransferRequest& request,
                                                const partition::CommandContext& context);
 StockDecision<v1::ReceiveTransferResponse> Decide(const store::RowReader& state,
@@ -45,12 +46,12 @@ StockDecision<v1::ReceiveTransferResponse> Decide(const store::RowReader& state,
 
 // Who holds it (hold_commands.cc) ---------------------------------------------------------------------------------------
 
-// All lines are judged together, over all their candidates (plan.h).
+// All lines are decided together, over all their candidate locations (plan.h).
 StockDecision<v1::ReserveStockResponse> Decide(const store::RowReader& state, const v1::ReserveStockRequest& request,
                                                const partition::CommandContext& context);
 StockDecision<v1::ExtendHoldResponse> Decide(const store::RowReader& state, const v1::ExtendHoldRequest& request,
                                              const partition::CommandContext& context);
-// The new place is asked as by ReserveStock; both places change in one fact.
+// The new locations are chosen as by ReserveStock; one event changes old and new locations.
 StockDecision<v1::MoveHoldResponse> Decide(const store::RowReader& state, const v1::MoveHoldRequest& request,
                                            const partition::CommandContext& context);
 StockDecision<v1::ReleaseHoldResponse> Decide(const store::RowReader& state, const v1::ReleaseHoldRequest& request,
@@ -62,13 +63,13 @@ StockDecision<v1::ShipStockResponse> Decide(const store::RowReader& state, const
 StockDecision<v1::CancelReservationResponse> Decide(const store::RowReader& state,
                                                     const v1::CancelReservationRequest& request,
                                                     const partition::CommandContext& context);
-// Of the slot's timer. A hold that does not end yet, or has ended, is left alone.
+// Sent by the timer of the hold. Does nothing if the hold has not expired yet or has already ended.
 StockDecision<v1::ExpireHoldResponse> Decide(const store::RowReader& state, const v1::ExpireHoldRequest& request,
                                              const partition::CommandContext& context);
 
 // What orders ask (order_facts.cc) ------------------------------------------------------------------------------------
 
-// Of a reaction (reactions.h): what does not fit is a StockContradicted, never a refusal.
+// Sent by a reaction (reactions.h): a contradiction is recorded as StockContradicted, never refused.
 StockDecision<v1::ApplyOrderFactResponse> Decide(const store::RowReader& state,
                                                  const v1::ApplyOrderFactRequest& request,
                                                  const partition::CommandContext& context);

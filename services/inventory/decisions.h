@@ -1,4 +1,4 @@
-// What the rules of inventory have in common: refusals, levels after a fact, facts of a SKU.
+// Shared code of inventory's rules: refusals, levels after an event, events of a SKU.
 #ifndef HALLES_SERVICES_INVENTORY_DECISIONS_H_
 #define HALLES_SERVICES_INVENTORY_DECISIONS_H_
 

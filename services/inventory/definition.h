@@ -1,4 +1,4 @@
-// What a process that hosts inventory must know of it: its events, views, calls, timers and reactions.
+// The definition of inventory for a process: its events, views, calls, timers and reactions.
 #ifndef HALLES_SERVICES_INVENTORY_DEFINITION_H_
 #define HALLES_SERVICES_INVENTORY_DEFINITION_H_
 
@@ -14,7 +14,7 @@ namespace halles::inventory {
 
 inline constexpr partition::Aggregate<v1::StockEvent> kStockItem{1, &Evolve};
 
-// What a watcher of the SKU waits for.
+// The topic of a watch of the SKU.
 std::string TopicOf(absl::string_view sku);
 
 // Adds inventory to what a host runs.

@@ -36,7 +36,7 @@ int64_t UnitsAt(const std::string& location_id, const Allocations& allocations) 
 
 absl::Status CheckExpiry(const google::protobuf::Timestamp& time, const partition::CommandContext& context) {
   if (MicrosOf(time) > context.now) return absl::OkStatus();
-  return Reject(v1::REJECT_REASON_EXPIRY_IN_THE_PAST, "the hold would have ended already", {{"field", "expire_time"}});
+  return Reject(v1::REJECT_REASON_EXPIRY_IN_THE_PAST, "the expiry is in the past", {{"field", "expire_time"}});
 }
 
 absl::Status CheckNotTooFar(const google::protobuf::Timestamp& time, const partition::CommandContext& context) {
@@ -148,7 +148,7 @@ absl::StatusOr<std::optional<rows::HoldRow>> ReplacedHold(const store::RowReader
   }
   if (!IsActive(*row)) return std::nullopt;
   if (!MayReplace(request, *row)) {
-    return RefuseHold(v1::REJECT_REASON_HOLD_NOT_OWNED, hold_id, "belongs to somebody else");
+    return RefuseHold(v1::REJECT_REASON_HOLD_NOT_OWNED, hold_id, "belongs to another owner");
   }
   return row;
 }

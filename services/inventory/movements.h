@@ -1,4 +1,4 @@
-// What a fact does to the stock of each location: the one arithmetic that state, view and answers share.
+// The effect of an event on the stock of each location; state, view and answers share this code.
 #ifndef HALLES_SERVICES_INVENTORY_MOVEMENTS_H_
 #define HALLES_SERVICES_INVENTORY_MOVEMENTS_H_
 
@@ -12,13 +12,13 @@
 
 namespace halles::inventory {
 
-// No number of units leaves 0 to this.
+// Every number of units is between 0 and this.
 inline constexpr int64_t kUnitsMax = 1'000'000'000'000'000;
 
 // By location, in its order; a location that stays as it is may be in it. The numbers are differences.
 using LevelChanges = std::map<std::string, rows::LevelRow>;
 
-// All that the fact changes. A function of the fact alone, so that whoever adds up facts gets the same numbers.
+// All changes of the event. They depend on the event only, so every sum of events gives the same numbers.
 LevelChanges ChangesOf(const v1::StockEvent& event);
 
 // Adds the change. Never overflows while both are sums of what Evolve has accepted.
@@ -27,7 +27,7 @@ void Add(const rows::LevelRow& change, rows::LevelRow* level);
 // False for a change of nothing.
 bool ChangesAnything(const rows::LevelRow& change);
 
-// Units that can still be promised; negative when promises are broken.
+// Units that can still be promised; negative if holds are broken.
 int64_t FreeUnits(const rows::LevelRow& level);
 
 // The level in the caller's words.

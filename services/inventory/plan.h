@@ -1,4 +1,4 @@
-// Where the units of several lines of one SKU come from, judged together over all candidate locations.
+// Chooses the locations that supply several lines of one SKU, for all lines together.
 #ifndef HALLES_SERVICES_INVENTORY_PLAN_H_
 #define HALLES_SERVICES_INVENTORY_PLAN_H_
 
@@ -9,7 +9,7 @@
 
 namespace halles::inventory {
 
-// Steps that the search for a placement of whole lines takes at most; then it gives up as if there were none.
+// Maximum steps of the search for a placement of unsplit lines; beyond it, no placement counts as found.
 inline constexpr int kPlanStepsMax = 100'000;
 
 struct PlanLine {

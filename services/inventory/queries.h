@@ -1,4 +1,4 @@
-// What inventory's door answers from state and view: availability, holds, stock, and the facts behind a number.
+// The queries of inventory's door: availability, holds, stock, and the events behind a number.
 #ifndef HALLES_SERVICES_INVENTORY_QUERIES_H_
 #define HALLES_SERVICES_INVENTORY_QUERIES_H_
 

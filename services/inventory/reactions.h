@@ -1,4 +1,4 @@
-// What inventory does about facts of orders: holds become sales, goods leave, are free again, come back.
+// The reactions of inventory to events of orders: it commits and releases holds, ships goods and takes them back.
 #ifndef HALLES_SERVICES_INVENTORY_REACTIONS_H_
 #define HALLES_SERVICES_INVENTORY_REACTIONS_H_
 

@@ -185,7 +185,7 @@ absl::Status EvolveLevels(store::Rows& state, const Sku& sku, const v1::StockEve
     }
     if (event.event_case() == v1::StockEvent::kStockCounted &&
         level.on_hand() != event.stock_counted().counted_units()) {
-      return Broken(context, "the books say otherwise than what was expected");
+      return Broken(context, "the recorded stock differs from the expected one");
     }
     if (FreeUnits(change) < 0 && FreeUnits(level) < 0 && !may_break_promises) {
       return Broken(context, absl::StrCat("more would be promised at ", location, " than is there"));

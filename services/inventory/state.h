@@ -1,4 +1,4 @@
-// What inventory decides on: stock per location, holds, cancelled requests, goods on their way.
+// The state of inventory: stock per location, holds, cancelled requests, transfers.
 #ifndef HALLES_SERVICES_INVENTORY_STATE_H_
 #define HALLES_SERVICES_INVENTORY_STATE_H_
 
@@ -21,10 +21,9 @@
 
 namespace halles::inventory {
 
-// A SKU lives in one slot with all its locations. Whatever is decided on it reads and writes a number of rows that depends
-// on the locations of the command alone, however many holds there are; only a count or a correction that breaks promises
-// looks through the SKU's active holds.
-// Invariants, each of which Evolve refuses to break:
+// A SKU with all its locations is in one slot. The number of rows that a decision reads and writes depends on the
+// locations of the command only, not on the number of holds; only a count or a correction that breaks holds reads all
+// active holds of the SKU. Invariants, each of which Evolve refuses to break:
 //   1. On hand, held, committed, in transit and backorder of a location are 0 to 10^15.
 //   2. Held plus committed is at most on hand plus backorder, unless a count or a correction found less.
 //   3. Held is the sum over active holds in state HELD, committed that over those in state COMMITTED.
@@ -92,7 +91,7 @@ v1::Hold HoldOf(const HoldKey& key, const rows::HoldRow& row);
 // The hold that StockHeld makes; `position` is that of its record.
 rows::HoldRow NewHold(const v1::StockHeld& held, Position position);
 
-// What the fact makes of the active hold that it is about; false when it does not fit it.
+// Applies the event to the active hold that it is about; false if it does not fit.
 bool FoldHold(const v1::StockEvent& event, rows::HoldRow* row);
 
 // Microseconds, rounded down, and back.

@@ -1,4 +1,4 @@
-// One who watches the availability of SKUs.
+// A watch of the availability of SKUs.
 #ifndef HALLES_SERVICES_INVENTORY_WATCHES_H_
 #define HALLES_SERVICES_INVENTORY_WATCHES_H_
 
@@ -20,7 +20,7 @@ namespace halles::inventory {
 // Thread safety: as host::Watcher.
 class StockWatcher final : public host::Watcher {
  public:
-  // Without `resume` what is there comes first.
+  // Without `resume` the current state is sent first.
   StockWatcher(std::set<std::string> skus, std::optional<TokenPositions> resume, const InstallId& install,
                rpc::StreamWriter<v1::WatchAvailabilityResponse> writer);
 

@@ -19,8 +19,8 @@ absl::Status CheckBetweenFields(const Request& request) {
 absl::Status CheckBetweenFields(const v1::MergeCartsRequest& request);
 absl::Status CheckBetweenFields(const v1::UndoMergeCartsRequest& request);
 
-// What the door asks before anything is submitted, identifiers already hashed: INVALID_ARGUMENT that names the first field
-// which breaks a rule.
+// The check of the door before it submits; identifiers are already hashed. INVALID_ARGUMENT that names the first
+// invalid field.
 template <class Request>
 absl::Status Validate(const Request& request) {
   RETURN_IF_ERROR(CheckLimits(request));

@@ -50,7 +50,7 @@ absl::Status CheckOpen(const rows::CartRow& cart, const std::string& cart_id) {
 }
 
 absl::Status UnknownCart(const std::string& cart_id) {
-  return Reject(v1::REJECT_REASON_CART_UNKNOWN, "no cart has this id", {{"cart_id", cart_id}});
+  return Reject(v1::REJECT_REASON_CART_UNKNOWN, "there is no cart with this id", {{"cart_id", cart_id}});
 }
 
 // The cart of a command that changes an open one.
@@ -413,7 +413,7 @@ std::optional<absl::Status> MergeOutcome(const store::RowReader& state, const Or
       return absl::OkStatus();
     case rows::MERGE_OUTCOME_DECLINED:
       return Reject(v1::REJECT_REASON_MERGE_DECLINED,
-                    absl::StrCat("cart ", row->into_cart_id(), " did not take the lines; they are where they were"),
+                    absl::StrCat("cart ", row->into_cart_id(), " declined the lines; this cart is unchanged"),
                     {{"cart_id", cart.ToString()}, {"into_cart_id", row->into_cart_id()}});
     case rows::MERGE_OUTCOME_UNSPECIFIED:
     case rows::MergeOutcome_INT_MIN_SENTINEL_DO_NOT_USE_:

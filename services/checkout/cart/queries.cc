@@ -15,7 +15,8 @@ absl::StatusOr<v1::Cart> FindCart(const store::RowReader& state, const OrderId& 
   RETURN_IF_ERROR(state.status());
   if (!row.has_value()) {
     return Failure(absl::StatusCode::kNotFound, "CART_UNKNOWN",
-                   absl::StrCat("no cart ", cart.ToString(), " was opened (yet)"), {{"cart_id", cart.ToString()}});
+                   absl::StrCat("no cart ", cart.ToString(), " is known, or the query did not wait for it"),
+                   {{"cart_id", cart.ToString()}});
   }
   v1::Cart answer;
   answer.set_cart_id(cart.ToString());

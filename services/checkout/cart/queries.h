@@ -1,4 +1,4 @@
-// What the door of carts answers from state.
+// The queries of the door of carts.
 #ifndef HALLES_SERVICES_CHECKOUT_CART_QUERIES_H_
 #define HALLES_SERVICES_CHECKOUT_CART_QUERIES_H_
 

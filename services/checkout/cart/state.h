@@ -1,4 +1,4 @@
-// What checkout knows of carts: their lines, where these came from, and merges.
+// The state of carts: their lines, the origins of these, and merges.
 #ifndef HALLES_SERVICES_CHECKOUT_CART_STATE_H_
 #define HALLES_SERVICES_CHECKOUT_CART_STATE_H_
 
@@ -36,7 +36,7 @@ inline constexpr int kLinesAddedMax = 100;  // with one command
 inline constexpr int kMergesMax = 100;      // carts whose lines one cart may have been given
 inline constexpr int kOriginsMax = 16;      // carts that one line may have been in before
 inline constexpr int64_t kLifeSeconds = int64_t{30} * 24 * 60 * 60;
-// A timer is set this much later than the life time asks, so that most changes need not move it.
+// A timer is set this much later than the lifetime requires, so that most changes need not move it.
 inline constexpr int64_t kLifeSlackSeconds = int64_t{24} * 60 * 60;
 inline constexpr absl::string_view kTimer = "cart";
 
@@ -60,7 +60,7 @@ inline constexpr store::Table<CartLineKey, rows::CartLineRow> kCartLines(11, "ca
 
 inline store::Schema AddTables(store::Schema schema) { return schema.Add(kCarts).Add(kCartLines); }
 
-// Tables that are asked mostly for keys which are not there yet.
+// Tables whose lookups mostly miss.
 inline constexpr std::array kMostlyAbsentTables = {kCarts.id(), kCartLines.id()};
 
 // The cart without its lines; nullopt when there is none.
@@ -75,10 +75,10 @@ int64_t BytesOf(const v1::CartLine& line);
 // True when the line was in that cart right before this one.
 bool CameFrom(const v1::CartLine& line, absl::string_view from_cart);
 
-// Up to which of its merges the cart has answered another one; 0: none.
+// The number of the last merge of that cart that this one has answered; 0 if none.
 int64_t AnsweredUpTo(const rows::CartRow& cart, absl::string_view from_cart);
 
-// Folds one fact. DATA_LOSS, and nothing is written, when it breaks an invariant or is none that this version knows.
+// Folds one fact. DATA_LOSS, and nothing is written, if it breaks an invariant or is unknown to this version.
 absl::Status Evolve(store::Rows& state, const v1::CartEvent& event, const partition::FactContext& context);
 
 }  // namespace halles::checkout::cart

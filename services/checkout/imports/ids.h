@@ -1,4 +1,4 @@
-// Ids of orders and returns: made of where they come from, so that whoever knows that knows the id.
+// Ids of imported orders and returns: computed from source and external id.
 #ifndef HALLES_SERVICES_CHECKOUT_IMPORTS_IDS_H_
 #define HALLES_SERVICES_CHECKOUT_IMPORTS_IDS_H_
 
@@ -8,13 +8,13 @@
 
 namespace halles::checkout::imports {
 
-// Tenant of all that is recorded: a log is one shop's.
+// The tenant of all records: a log belongs to one retailer.
 inline constexpr absl::string_view kTenant = "";
 
 // "ord-" and 26 digits: the key of the order and of its slot.
 OrderId OrderIdOf(absl::string_view tenant, const v1::ExternalRef& external);
 
-// "ret-" and 26 digits. A return and an order of the same external id are two things.
+// "ret-" and 26 digits. A return and an order with the same external id are different things.
 ReturnId ReturnIdOf(absl::string_view tenant, const v1::ExternalRef& external);
 
 }  // namespace halles::checkout::imports

@@ -1,4 +1,4 @@
-// What the door of orders answers about imported orders from state.
+// The queries about imported orders.
 #ifndef HALLES_SERVICES_CHECKOUT_IMPORTS_QUERIES_H_
 #define HALLES_SERVICES_CHECKOUT_IMPORTS_QUERIES_H_
 
@@ -11,8 +11,8 @@
 
 namespace halles::checkout::imports {
 
-// The order with what came back of it, in the order in which that became known here, and the events behind each. Nullopt
-// when no such order was imported (yet), or the state cannot be read, as its status then says.
+// The order with its returns, in the order in which they became known here, and the events behind them. nullopt if no
+// such order was imported, or if the state cannot be read; its status then has the error.
 std::optional<v1::ImportedOrder> FindOrder(const store::RowReader& state, SlotId slot, const OrderId& order);
 
 }  // namespace halles::checkout::imports

@@ -1,4 +1,4 @@
-// What may be recorded, and how what was sent becomes what is recorded: limits, checks, amounts.
+// The checks of imported orders and returns, and their conversion to records: limits and amounts.
 #ifndef HALLES_SERVICES_CHECKOUT_IMPORTS_RECORD_H_
 #define HALLES_SERVICES_CHECKOUT_IMPORTS_RECORD_H_
 
@@ -19,8 +19,8 @@ namespace halles::checkout::imports {
 // so that the links of returns that waited for the order fit behind it (kAwaitedBytesMax in commands.h).
 inline constexpr size_t kRecordBytesMax = size_t{224} << 10;
 
-// What the door asks before anything is submitted, identifiers already hashed: INVALID_ARGUMENT that names the first field
-// which breaks a rule, such as "order.lines[3].unit_price".
+// The check of the door before it submits; identifiers are already hashed. INVALID_ARGUMENT that names the first
+// invalid field, such as "order.lines[3].unit_price".
 absl::Status Validate(const v1::ImportOrderRequest& request);
 absl::Status Validate(const v1::ImportReturnRequest& request);
 
@@ -36,10 +36,11 @@ absl::Status CheckAmounts(absl::string_view field, const v1::ImportRecord& recor
 // CheckAmounts.
 absl::StatusOr<v1::SaleRecord> BuildSale(absl::string_view field, const v1::ImportRecord& record);
 
-// Tells the same content from another under one external id. Identifiers count by their hashes.
+// Hash of the content: tells a repeat from different content under one external id. Identifiers are included as hashes.
 std::string ContentHash(const v1::SaleRecord& sale, const v1::ExternalRef* original);
 
-// What came back by the lines of kind RETURN, one item per SKU, sorted by SKU. OUT_OF_RANGE when a sum is not exact.
+// The returned quantities of the lines of kind RETURN, one item per SKU, sorted by SKU. OUT_OF_RANGE if a sum is not
+// exact.
 absl::StatusOr<std::vector<v1::ReturnedItem>> ReturnedItems(const v1::SaleRecord& sale);
 
 }  // namespace halles::checkout::imports

@@ -1,4 +1,4 @@
-// What checkout knows of imported orders and returns: which of them belong together, and what came back here.
+// The state of imported orders and returns: their links, and the returns that were taken here.
 #ifndef HALLES_SERVICES_CHECKOUT_IMPORTS_STATE_H_
 #define HALLES_SERVICES_CHECKOUT_IMPORTS_STATE_H_
 
@@ -85,7 +85,7 @@ inline store::Schema AddTables(store::Schema schema) {
       .Add(kReturnedLines);
 }
 
-// Tables that are asked mostly for keys which are not there yet.
+// Tables whose lookups mostly miss.
 inline constexpr std::array kMostlyAbsentTables = {kImportedOrders.id(), kImportedReturns.id(), kAwaited.id(),
                                                    kReturnsHere.id(), kReturnedLines.id()};
 
@@ -93,7 +93,7 @@ inline constexpr std::array kMostlyAbsentTables = {kImportedOrders.id(), kImport
 bool Awaits(const rows::AwaitedRow& row, absl::string_view return_id);
 
 // Folds one fact. The aggregate of ReturnImported is the return, that of all others the order. DATA_LOSS, and nothing
-// is written, when the event breaks an invariant or is none that this version knows.
+// is written, if the event breaks an invariant or is unknown to this version.
 absl::Status Evolve(store::Rows& state, const v1::ImportEvent& event, const partition::FactContext& context);
 
 }  // namespace halles::checkout::imports

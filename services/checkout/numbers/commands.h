@@ -1,4 +1,4 @@
-// The rules of numbers.
+// The rules of order numbers.
 #ifndef HALLES_SERVICES_CHECKOUT_NUMBERS_COMMANDS_H_
 #define HALLES_SERVICES_CHECKOUT_NUMBERS_COMMANDS_H_
 
@@ -10,8 +10,8 @@
 
 namespace halles::checkout::numbers {
 
-// Gives a document the next number of its site. The same document again gets the same number and records nothing.
-// Refused only when malformed, which a saga's call is not.
+// Assigns the next number of its site to a document. A repeat for the same document gets the same number and records
+// nothing. It is refused only if it is malformed, which a call of a saga never is.
 absl::StatusOr<partition::Decision<v1::AssignOrderNumberResponse, v1::OrderNumberEvent>> Decide(
     const store::RowReader& state, const v1::AssignOrderNumberRequest& request,
     const partition::CommandContext& context);

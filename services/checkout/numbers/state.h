@@ -1,4 +1,4 @@
-// What checkout knows of the numbers of a site: gapless, one per document.
+// The state of the order numbers of a site: without gaps, one per document.
 #ifndef HALLES_SERVICES_CHECKOUT_NUMBERS_STATE_H_
 #define HALLES_SERVICES_CHECKOUT_NUMBERS_STATE_H_
 

@@ -10,7 +10,7 @@
 
 namespace halles::checkout::order {
 
-// What the door asks before anything is submitted: INVALID_ARGUMENT that names the first field which breaks a rule.
+// The check of the door before it submits: INVALID_ARGUMENT that names the first invalid field.
 template <class Request>
 absl::Status Validate(const Request& request) {
   RETURN_IF_ERROR(CheckLimits(request));

@@ -18,10 +18,10 @@
 
 namespace halles::checkout::order {
 
-// Goods that wait to be collected wait this long, unless the pickup says until when.
+// Default time to collect goods that are ready, if the pickup gives none.
 inline constexpr int64_t kCollectWithinSeconds = int64_t{7} * 24 * 60 * 60;
 
-// Each is total: whatever is wrong with the command is a refusal. Checks stand in the order of RejectReason.
+// Each rule is total: any invalid command gets a refusal. Checks follow the order of RejectReason.
 template <class Response>
 using Decided = absl::StatusOr<partition::Decision<Response, v1::OrderEvent>>;
 using State = store::RowReader;
@@ -37,14 +37,14 @@ struct Placement {
 };
 
 // Begins an attempt to place the order: sends the first stage of its saga. PLACEMENT_REJECTED when it is too large for
-// one. What becomes of it is for the door to read.
+// one. The door reads the outcome.
 Decided<v1::PlaceOrderResponse> Begin(const Placement& placement, const Context& context);
 
-// Ends every fulfilment; only as long as none was handed over.
+// Cancels every fulfilment, if none was handed over.
 Decided<v1::CancelOrderResponse> Decide(const State& state, const v1::CancelOrderRequest& request,
                                         const Context& context);
 
-// What each of them needs of a fulfilment is in fulfilment.h.
+// fulfilment.h has the states that each of them requires.
 Decided<v1::PrepareFulfilmentResponse> Decide(const State& state, const v1::PrepareFulfilmentRequest& request,
                                               const Context& context);
 Decided<v1::ReadyFulfilmentResponse> Decide(const State& state, const v1::ReadyFulfilmentRequest& request,
@@ -60,11 +60,11 @@ Decided<v1::DelayFulfilmentResponse> Decide(const State& state, const v1::DelayF
 Decided<v1::CancelFulfilmentResponse> Decide(const State& state, const v1::CancelFulfilmentRequest& request,
                                              const Context& context);
 
-// Sends the moves of all holds; the outcome is for the door to read.
+// Sends the moves of all holds; the door reads the outcome.
 Decided<v1::RerouteFulfilmentResponse> Decide(const State& state, const v1::RerouteFulfilmentRequest& request,
                                               const Context& context);
 
-// Takes goods back that were handed over.
+// Takes back goods that were handed over.
 Decided<v1::ReturnLinesResponse> Decide(const State& state, const v1::ReturnLinesRequest& request,
                                         const Context& context);
 
@@ -72,8 +72,8 @@ Decided<v1::ReturnLinesResponse> Decide(const State& state, const v1::ReturnLine
 Decided<v1::ExchangeLinesResponse> Decide(const State& state, const v1::ExchangeLinesRequest& request,
                                           const Context& context);
 
-// Takes what became of calls to the saga, and, when that ends it, says what it means for the order, all in one record.
-// What is late decides nothing.
+// Passes the outcomes of calls to the saga. If that ends the saga, the same record holds the consequence for the order.
+// Late outcomes record nothing.
 Decided<v1::RecordOutcomesResponse> Decide(const State& state, const v1::RecordOutcomesRequest& request,
                                            const Context& context);
 
@@ -81,8 +81,8 @@ Decided<v1::RecordOutcomesResponse> Decide(const State& state, const v1::RecordO
 Decided<v1::OrderTimerDueResponse> Decide(const State& state, const v1::OrderTimerDueRequest& request,
                                           const Context& context);
 
-// The part of it that ends a fulfilment whose goods nobody collected in time. Not while they are being moved: then there is
-// no timer.
+// The part that ends a fulfilment whose goods were not collected in time. While a fulfilment is being moved it has no
+// timer.
 Decided<v1::OrderTimerDueResponse> DecideExpiry(const State& state, const OrderId& order,
                                                 const std::string& fulfilment_id, const Context& context);
 

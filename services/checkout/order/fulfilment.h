@@ -1,4 +1,4 @@
-// What may happen to a fulfilment in which state: the rules as a table.
+// The state machine of a fulfilment, as a table.
 #ifndef HALLES_SERVICES_CHECKOUT_ORDER_FULFILMENT_H_
 #define HALLES_SERVICES_CHECKOUT_ORDER_FULFILMENT_H_
 
@@ -10,7 +10,7 @@
 
 namespace halles::checkout::order {
 
-// What happens to a fulfilment.
+// A transition of a fulfilment.
 enum class Move { kPrepare, kReady, kCollect, kShip, kComplete, kDelay, kCancel, kReroute, kExpire };
 inline constexpr std::array kMoves = {Move::kPrepare, Move::kReady,  Move::kCollect, Move::kShip,  Move::kComplete,
                                       Move::kDelay,   Move::kCancel, Move::kReroute, Move::kExpire};
@@ -18,14 +18,14 @@ inline constexpr std::array kMoves = {Move::kPrepare, Move::kReady,  Move::kColl
 // "prepare".
 absl::string_view NameOf(Move move);
 
-// The state after it; nullopt when the state or the kind of the delivery forbids it.
+// The new state; nullopt if the state or the kind of delivery does not allow it.
 std::optional<v1::FulfilmentState> After(Move move, const v1::Delivery& delivery, v1::FulfilmentState state);
 
-// Its goods are still at the location, kept for it.
+// Its goods are still held at the location.
 bool IsOpen(v1::FulfilmentState state);
-// Nothing more is to happen.
+// The fulfilment has ended.
 bool IsOver(v1::FulfilmentState state);
-// The customer has, or had, the goods.
+// The goods were handed over.
 bool IsDone(v1::FulfilmentState state);
 
 }  // namespace halles::checkout::order

@@ -1,4 +1,4 @@
-// Plans the sagas of orders: what is asked of stock, what came back, and what it means for the order.
+// Plans the sagas of orders, and interprets their outcomes.
 #ifndef HALLES_SERVICES_CHECKOUT_ORDER_PLAN_H_
 #define HALLES_SERVICES_CHECKOUT_ORDER_PLAN_H_
 
@@ -18,47 +18,47 @@
 
 namespace halles::checkout::order {
 
-// Of a plan, serialised: it is recorded with lines and prices, and the log takes no larger record.
+// Maximum size of a serialised plan: it is recorded with lines and prices, and the size of a record is limited.
 inline constexpr size_t kPlanBytesMax = size_t{192} << 10;
-// A reservation takes this many lines; those beyond it are asked for as one.
+// Maximum number of lines per reservation; further lines are combined into one.
 inline constexpr size_t kReserveLinesMax = 100;
 
 using PricedLines = google::protobuf::RepeatedPtrField<v1::PricedLine>;
 
-// What stock is to be held for.
+// What the stock is held for.
 struct Undertaking {
   std::string saga_id;  // and the id of its holds: "<order>/<attempt>", "<order>/x<n>"
   std::string order_id;
   std::string document_id;  // that gets the number
   std::string site_id;      // whose number it gets
   v1::Delivery delivery;
-  const common::v1::Identifier* customer = nullptr;   // null: nobody
+  const common::v1::Identifier* customer = nullptr;   // null if unknown
   std::map<std::string, std::string> carts_of_holds;  // of lines that came from another cart: whose hold it is
 };
 
-// Calls within a process are sent once; between processes a copy may be made. A refused step is therefore undone too: a
-// copy of it that comes later must not find stock that was not there before.
+// Calls within a process are sent once; between processes a call may be duplicated. A refused step is therefore
+// cancelled too: a later copy of it must not succeed because stock has become available.
 inline constexpr saga::Options kSagaOptions{saga::kGiveUpMicros, /*sends_may_double=*/true};
 
-// Stage 0 holds stock, one step per SKU with all its lines judged together; stage 1, the pivot, gives the number. Where
-// lines of one SKU brought several holds along from the cart, each hold is replaced by a step of its own: its units are
-// free for its own lines, and none is left behind. Lines that brought none go with the first.
-// Nullopt when it has more steps or bytes than a saga may have.
+// Stage 0 holds stock, one step per SKU with all its lines decided together; stage 1, the pivot, assigns the number. If
+// lines of one SKU have several holds from the cart, each hold is replaced in a step of its own, so that its units are
+// available for its own lines and none is left over. Lines without a hold join the first step. nullopt if it has more
+// steps or bytes than a saga may have.
 std::optional<saga::v1::Plan> PlanOrder(const Undertaking& undertaking, const PricedLines& lines);
 
-// Stage 0 moves the units of a fulfilment, one step per SKU and hold; there is no pivot: all of them can be taken back.
+// Stage 0 moves the units of a fulfilment, one step per SKU and hold. There is no pivot, because every move can be
+// reversed.
 std::optional<saga::v1::Plan> PlanReroute(absl::string_view saga_id, absl::string_view order_id,
                                           const v1::Fulfilment& fulfilment, absl::string_view to_location_id);
 
-// What each location does, of a saga of PlanOrder that completed. Fulfilments are numbered from `first`.
+// The fulfilments of a completed saga of PlanOrder, numbered from `first`.
 std::vector<v1::Fulfilment> FulfilmentsOf(const saga::v1::Saga& saga, const PricedLines& lines,
                                           const v1::Delivery& delivery, int first);
 
-// The number that the pivot of such a saga gave; 0 when it has none.
+// The number that the pivot of such a saga assigned; 0 if there is none.
 int64_t NumberOf(const saga::v1::Saga& saga);
 
-// Why such a saga, or one of PlanReroute, turned back: a problem per line that stock refused, or that it did not answer
-// for.
+// Why such a saga, or one of PlanReroute, turned back: one problem per line that inventory refused or did not answer.
 std::vector<v1::Problem> ProblemsOf(const saga::v1::Saga& saga, const PricedLines& lines);
 std::vector<v1::Problem> RerouteProblemsOf(const saga::v1::Saga& saga, const v1::Fulfilment& fulfilment);
 

@@ -1,4 +1,4 @@
-// What the door of orders answers from state.
+// The queries of the door of orders.
 #ifndef HALLES_SERVICES_CHECKOUT_ORDER_QUERIES_H_
 #define HALLES_SERVICES_CHECKOUT_ORDER_QUERIES_H_
 
@@ -13,10 +13,10 @@
 
 namespace halles::checkout::order {
 
-// The order with what came back to it, in the order in which it came. NOT_FOUND with reason ORDER_UNKNOWN.
+// The order with its returns, oldest first. NOT_FOUND with reason ORDER_UNKNOWN.
 absl::StatusOr<v1::Order> FindOrder(const store::RowReader& state, SlotId slot, const OrderId& order);
 
-// How what a command began has ended: nullopt while it goes on. A refusal has the problems as its details.
+// The outcome of the saga that a command began: nullopt while it runs. A refusal has the problems as details.
 absl::StatusOr<std::optional<v1::PlaceOrderResponse>> OutcomeOf(const store::RowReader& state, SlotId slot,
                                                                 const v1::PlaceOrderRequest& request);
 absl::StatusOr<std::optional<v1::ExchangeLinesResponse>> OutcomeOf(const store::RowReader& state, SlotId slot,

@@ -1,4 +1,4 @@
-// What an exchange takes back.
+// The returned part of an exchange.
 #ifndef HALLES_SERVICES_CHECKOUT_ORDER_RETURNS_H_
 #define HALLES_SERVICES_CHECKOUT_ORDER_RETURNS_H_
 
@@ -10,7 +10,7 @@
 
 namespace halles::checkout::order {
 
-// The return of the lines that the exchange takes back, at their frozen prices. They are lines of the order.
+// The return of the lines that the exchange takes back, at their frozen prices. They must be lines of the order.
 v1::GoodsReturned ReturnOf(const OrderId& order, const rows::OrderRow& row, const v1::ExchangeStarted& exchange,
                            UnixMicros now);
 

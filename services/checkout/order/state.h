@@ -1,4 +1,4 @@
-// What checkout knows of orders that are placed here: lines, fulfilments, what came back, and the saga under way.
+// The state of orders that are placed here: lines, fulfilments, returns, and the running saga.
 #ifndef HALLES_SERVICES_CHECKOUT_ORDER_STATE_H_
 #define HALLES_SERVICES_CHECKOUT_ORDER_STATE_H_
 
@@ -58,10 +58,10 @@ inline constexpr store::Table<ReturnKey, rows::ReturnRow> kReturns(22, "returns"
 
 inline store::Schema AddTables(store::Schema schema) { return schema.Add(kOrders).Add(kSagas).Add(kReturns); }
 
-// Tables that are asked mostly for keys which are not there.
+// Tables whose lookups mostly miss.
 inline constexpr std::array kMostlyAbsentTables = {kOrders.id(), kSagas.id(), kReturns.id()};
 
-// It has its number and was not cancelled.
+// The order has its number and was not cancelled.
 inline bool IsCertain(v1::OrderState state) {
   return state == v1::ORDER_STATE_CONFIRMED || state == v1::ORDER_STATE_COMPLETED;
 }
@@ -72,10 +72,10 @@ const v1::OrderLine* FindLine(const rows::OrderRow& row, absl::string_view line_
 v1::OrderFulfilment* FindFulfilment(rows::OrderRow* row, absl::string_view fulfilment_id);
 const v1::OrderFulfilment* FindFulfilment(const rows::OrderRow& row, absl::string_view fulfilment_id);
 
-// What the value of a part of the line is taken from.
+// The data from which the value of a part of the line is computed.
 SoldLine SoldLineOf(const v1::OrderLine& line);
 
-// Folds one fact. DATA_LOSS, and nothing is written, when it breaks an invariant or is none that this version knows.
+// Folds one fact. DATA_LOSS, and nothing is written, if it breaks an invariant or is unknown to this version.
 absl::Status Evolve(store::Rows& state, const v1::OrderEvent& event, const partition::FactContext& context);
 
 }  // namespace halles::checkout::order

@@ -1,4 +1,4 @@
-// The order that a command is about, and the checks that commands about orders share.
+// The order of a command, and the checks that all commands of orders share.
 #ifndef HALLES_SERVICES_CHECKOUT_ORDER_SUBJECT_H_
 #define HALLES_SERVICES_CHECKOUT_ORDER_SUBJECT_H_
 
@@ -26,7 +26,7 @@ struct Subject {
   int64_t next_version = 0;  // once the record of the command is folded
 };
 
-// The order, confirmed and in the version that the command was made for.
+// The order, if it is confirmed and has the expected version.
 template <class Request>
 absl::StatusOr<Subject> FindSubject(const store::RowReader& state, const Request& request) {
   Subject subject{OrderId::FromString(request.order_id()), {}, 0};

@@ -370,7 +370,7 @@ absl::StatusOr<v1::ListWorkQueueResponse> QueryWork(const store::RowReader& view
   ContradictionKey first_contradiction;
   absl::string_view place = after;
   if (!place.empty() && !store::TakeField(&place, &first.since_us)) {
-    return InvalidField("page_token", "is none of this method's");
+    return InvalidField("page_token", "is not a token of this method");
   }
   first_contradiction.since_us = first.since_us;
   const auto wanted = [&](const v1::WorkItem& item) {

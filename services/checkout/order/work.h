@@ -1,4 +1,4 @@
-// The view "work": orders that are late, stuck or contradictory, from what checkout and inventory say.
+// The view "work": orders that are late, stuck or contradictory, from the events of checkout and inventory.
 #ifndef HALLES_SERVICES_CHECKOUT_ORDER_WORK_H_
 #define HALLES_SERVICES_CHECKOUT_ORDER_WORK_H_
 
@@ -24,15 +24,15 @@ namespace halles::checkout::order {
 
 inline constexpr uint8_t kWorkView = 2;
 inline constexpr char kWorkViewName[] = "work";
-inline constexpr uint32_t kStockEventType = 1;  // as proto/halles/inventory says
-// An order that is being placed, exchanged or moved for longer is stuck.
+inline constexpr uint32_t kStockEventType = 1;  // as in proto/halles/inventory
+// An order whose placement, exchange or reroute takes longer is stuck.
 inline constexpr int64_t kStuckAfterMicros = 60'000'000;
-// A fact that does not fit the stock is shown for this long: nobody can take it back.
+// An event that contradicts the stock is shown for this time, because it cannot be undone.
 inline constexpr int64_t kContradictedForMicros = int64_t{30} * 24 * 60 * 60 * 1'000'000;
 inline constexpr int kWorkPageMax = 1000;
 
-// Rows of the first two tables are written by the slot of the order, those of the others by the slot of the SKU: a query
-// brings them together. Invariants:
+// The slot of the order writes the rows of the first two tables, the slot of the SKU those of the others; a query joins
+// them. Invariants:
 //   1. kWork has a row for each part of kWorkOrders that has a time from which on it needs somebody, under that time.
 //   2. kContradictions has a row for each entry of kBrokenPromises; it goes when the hold's goods leave, move or are
 //      released.
@@ -58,7 +58,7 @@ struct ContradictionKey {
   UnixMicros since_us = 0;
   Sku sku;
   std::string hold;
-  LocationId location;  // empty: a fact that does not fit
+  LocationId location;  // empty for an event that contradicts the stock
   static constexpr std::array kFieldNames = {"since", "sku", "hold", "location"};
   auto Fields() const { return std::tie(since_us, sku, hold, location); }
   auto Fields() { return std::tie(since_us, sku, hold, location); }
@@ -81,7 +81,7 @@ inline store::Schema WorkSchema() {
   return store::Schema().Add(kWorkOrders).Add(kWork).Add(kContradictions).Add(kBrokenPromises);
 }
 
-// Numbers of the fields of the events that the view is made of: no others change a row.
+// Field numbers of the events that the view handles.
 absl::Span<const int> WorkFields();
 absl::Span<const int> StockFields();
 
@@ -90,8 +90,8 @@ absl::Status ProjectWork(store::Rows& view, const v1::OrderEvent& event, const p
 absl::Status ProjectStock(store::Rows& view, const inventory::v1::StockEvent& event,
                           const partition::FactContext& context);
 
-// One page of what needs somebody at `now`; the token of consistency is the door's. INVALID_ARGUMENT for a field that
-// cannot be. Limits: reads what is due, and of each contradiction the order.
+// One page of the orders that need attention at `now`; the door adds the consistency token. INVALID_ARGUMENT for an
+// invalid field. Limits: reads all due items, and the order of each contradiction.
 absl::StatusOr<v1::ListWorkQueueResponse> QueryWork(const store::RowReader& view,
                                                     const v1::ListWorkQueueRequest& request, UnixMicros now);
 

@@ -1,4 +1,4 @@
-// Journals made from a seed, with everything in them that makes real ones hard, and the truth about them.
+// Journals generated from a seed, with all irregularities of real ones, and their exact totals.
 #ifndef HALLES_SERVICES_HALLESCTL_GENERATE_JOURNALS_H_
 #define HALLES_SERVICES_HALLESCTL_GENERATE_JOURNALS_H_
 
@@ -15,7 +15,7 @@
 
 namespace halles::hallesctl {
 
-// What a journal of a giftware retailer holds; counted by the generator as it writes, not by reading it.
+// The totals of a journal of a giftware retailer, counted by the generator while it writes.
 struct UciTruth {
   int64_t lines = 0;
   int64_t sale = 0, returned = 0, adjustment = 0, service = 0;
@@ -25,18 +25,19 @@ struct UciTruth {
   Decimal net;
   Decimal refused_net;
 
-  // The fields that `hallesctl import --output=json` prints, but for the seconds.
+  // The fields that `hallesctl import --output=json` prints, without the seconds.
   std::string ToJson() const;
 };
 
-// Writes daily files YYYY-MM-DD.csv of `invoices` invoices into the folder `path`, which is made and must hold no CSV yet.
-// With at least 100 invoices every trap occurs: prices of three decimals, equal lines, sales without a customer, whole
-// orders reversed minutes later, returns without their sale, postage, vouchers, fees, manual lines, discounts, samples,
-// bad debt, negative quantities outside returns, give-aways, an invoice scattered over lines and over midnight, quotes and
-// Latin-1 text. `faults` lines that cannot be read are added. The same bytes for the same arguments.
+// Writes daily files YYYY-MM-DD.csv of `invoices` invoices into the folder `path`, which is made and must hold no CSV
+// yet. With at least 100 invoices every irregularity occurs: prices of three decimals, equal lines, sales without a
+// customer, whole orders reversed minutes later, returns without their sale, postage, vouchers, fees, manual lines,
+// discounts, samples, bad debt, negative quantities outside returns, give-aways, an invoice scattered over lines and
+// over midnight, quotes and Latin-1 text. `faults` lines that cannot be read are added. The same bytes for the same
+// arguments.
 absl::StatusOr<UciTruth> GenerateUciJournal(uint64_t seed, int64_t invoices, int64_t faults, const std::string& path);
 
-// What a grocer's year holds. Amounts in cents.
+// The totals of a grocer's year. Amounts are in cents.
 struct RetailTruth {
   struct Household {
     int64_t baskets = 0;
@@ -53,9 +54,9 @@ struct RetailTruth {
   std::string ToJson() const;
 };
 
-// Writes the year 2017 of `baskets` baskets in the columns of scripts/fetch-complete-journey to the file `path`, sorted by
-// time: households of different zeal, each with stores it prefers; discounts of three kinds; lines without quantity or
-// value; fuel by volume. The same bytes for the same arguments.
+// Writes the year 2017 of `baskets` baskets in the columns of scripts/fetch-complete-journey to the file `path`, sorted
+// by time: households that buy with different frequency, each with preferred stores; discounts of three kinds; lines
+// without quantity or value; fuel by volume. The same bytes for the same arguments.
 absl::StatusOr<RetailTruth> GenerateRetailWorld(uint64_t seed, int64_t baskets, const std::string& path);
 
 }  // namespace halles::hallesctl

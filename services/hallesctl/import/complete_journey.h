@@ -14,9 +14,9 @@
 namespace halles::hallesctl {
 
 // Consecutive lines of one basket become one order of one household in one store. What the shop received is the exact
-// amount; discounts are already off it and recorded by kind. All lines are sales, those of quantity or value zero included.
-// A basket that comes again later is a record of its own with the same external id, which the door refuses.
-// A damaged line is refused by itself and the rest of its basket is imported.
+// amount; discounts are already off it and recorded by kind. All lines are sales, those of quantity or value zero
+// included. A basket that appears again later becomes a second record with the same external id, which the door
+// refuses. A damaged line is refused alone, and the rest of its basket is imported.
 class CompleteJourneySource : public Source {
  public:
   // The file, or a folder that holds transactions.csv.

@@ -1,4 +1,5 @@
-// Reads CSV files as RFC 4180 describes them, and says where a damaged line stands instead of failing the file.
+// Reads CSV files as RFC 4180 describes them. A damaged line is reported with its line number and does not end the
+// file.
 #ifndef HALLES_SERVICES_HALLESCTL_IMPORT_CSV_H_
 #define HALLES_SERVICES_HALLESCTL_IMPORT_CSV_H_
 
@@ -28,8 +29,9 @@ struct CsvRecord {
 };
 
 // The records of one file, in order. Lines end in LF or CRLF, the last one may have no end; a byte order mark and blank
-// lines are passed over. A quoted field may hold commas, line ends and doubled quotes; a quote within an unquoted field is
-// an ordinary character. After a fault reading goes on with the next line, so that one lost quote costs one line.
+// lines are passed over. A quoted field may hold commas, line ends and doubled quotes; a quote within an unquoted field
+// is an ordinary character. After a fault, reading continues with the next line, so that one missing quote costs one
+// line.
 // Limits: a record has at most kRecordBytesMax bytes and, for quotes, kRecordLinesMax lines.
 // Thread safety: one thread at a time.
 class CsvReader {

@@ -1,4 +1,4 @@
-// Fields of a journal's line as values: decimals, times, and text that protobuf takes.
+// Parses the fields of a journal line: decimals, times, and text that protobuf accepts.
 #ifndef HALLES_SERVICES_HALLESCTL_IMPORT_FIELDS_H_
 #define HALLES_SERVICES_HALLESCTL_IMPORT_FIELDS_H_
 
@@ -17,13 +17,13 @@
 
 namespace halles::hallesctl {
 
-// Limits of the contract (proto/halles/checkout/v1) that a line is held to before it is sent.
+// Limits of the API (proto/halles/checkout/v1) that a line is checked against before it is sent.
 inline constexpr size_t kExternalIdCharactersMax = 128;
 inline constexpr size_t kSkuCharactersMax = 64;
 inline constexpr size_t kDescriptionCharactersMax = 120;
 inline constexpr int kWireScaleMax = 9;
 
-// A decimal as the contract carries it; nullopt when it has more than 9 decimals or does not fit 64 bits.
+// A decimal as the API message; nullopt if it has more than 9 decimals or does not fit into 64 bits.
 std::optional<common::v1::Decimal> ToProto(const Decimal& value);
 absl::StatusOr<Decimal> FromProto(const common::v1::Decimal& value);
 
@@ -41,7 +41,7 @@ std::string ToUtf8(absl::string_view text);
 // Whether the text has 1 to `max` printable characters.
 bool IsWord(absl::string_view utf8, size_t max);
 
-// Which field of a file holds which column, by the names in its header.
+// The columns of a file, by the names in its header.
 class Columns {
  public:
   // INVALID_ARGUMENT, reason NOT_THIS_JOURNAL, naming the file and the columns that are missing.

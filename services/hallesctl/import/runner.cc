@@ -214,7 +214,7 @@ class Import {
     call->context.reset();
     if (call->status.ok()) {
       last_answer_ = absl::Now();
-      if (failing_) observer_.note("the mesh answers again");
+      if (failing_) observer_.note("halles answers again");
       failing_ = false;
       summary_.AddImported(call->record);
       RETURN_IF_ERROR(
@@ -255,7 +255,7 @@ class Import {
     if (now - last_answer_ > options_.retry_for) {
       return WithContext(status, absl::StrCat("nothing was recorded for ", absl::FormatDuration(options_.retry_for),
                                               "; ", summary_.records(),
-                                              " orders and returns are recorded, run the import again for the rest"));
+                                              " orders and returns are recorded; run the import again for the rest"));
     }
     // A single overload or lost race is nothing to tell.
     if (!failing_ && (ReasonOf(status).empty() || now - last_answer_ > kTellAfter)) {
@@ -284,7 +284,7 @@ class Import {
     }
     const absl::StatusOr<TokenPositions> positions = DecodeToken(*install_, token);
     if (!positions.ok()) {
-      return WithContext(positions.status(), "the mesh behind the target is another one than at the beginning");
+      return WithContext(positions.status(), "the target is not the installation that this import began with");
     }
     MergeToken(*positions, &positions_);
     return absl::OkStatus();

@@ -1,4 +1,5 @@
-// Sends a journal to checkout: many requests in flight, again after failures, and done when every view has seen it.
+// Imports a journal into checkout: many requests in flight, retries after failures, and a wait until every view has
+// seen the import.
 #ifndef HALLES_SERVICES_HALLESCTL_IMPORT_RUNNER_H_
 #define HALLES_SERVICES_HALLESCTL_IMPORT_RUNNER_H_
 
@@ -27,13 +28,13 @@ struct ImportOptions {
   absl::Duration backoff_max = absl::Seconds(2);
 };
 
-// What an import tells while it runs.
+// Notifications of a running import.
 struct ImportObserver {
-  // How far it is; about ten times a second.
+  // Progress; about ten times per second.
   std::function<void(const ImportSummary& so_far)> progress = [](const ImportSummary&) {};
   // A line that was refused, as "file:line: REASON: what".
   std::function<void(absl::string_view line)> refused = [](absl::string_view) {};
-  // Anything else worth a line: retries begin, views are waited for.
+  // Other messages, such as the start of retries or of the wait for views.
   std::function<void(absl::string_view line)> note = [](absl::string_view) {};
 };
 
@@ -44,11 +45,11 @@ struct ImportResult {
   absl::Duration catch_up;  // from the last answer until every view had seen everything
 };
 
-// Imports the journal over the channels (at least one), in turn. A request that got no answer, or was told to come back, is
-// sent again under its request id, which makes it safe; so an import lives through a restart of the other side. What is
-// refused is told with file and line and counted; it does not end the import.
-// Fails when the journal cannot be read on, when nobody answers for retry_for, when the views do not catch up, or when the
-// mesh is none (UNIMPLEMENTED) or does not let us in. What was recorded until then stays; a second run adds the rest.
+// Imports the journal over the channels (at least one), in turn. A request without an answer, or with a transient
+// error, is sent again with the same request id, so an import survives a restart of the server. A refused line is
+// reported with file and line and counted; it does not end the import. Fails if the journal cannot be read, if there is
+// no answer for retry_for, if the views do not catch up, or if the server is not halles (UNIMPLEMENTED) or denies
+// access. Records up to then stay; a second run adds the rest.
 absl::StatusOr<ImportResult> RunImport(Source& source, std::vector<std::shared_ptr<grpc::Channel>> channels,
                                        const ImportOptions& options, const ImportObserver& observer);
 

@@ -1,4 +1,4 @@
-// What every journal gives the importer: records to import, and for each line the file and number it came from.
+// The interface of a journal: records to import, with file and line number of each line.
 #ifndef HALLES_SERVICES_HALLESCTL_IMPORT_SOURCE_H_
 #define HALLES_SERVICES_HALLESCTL_IMPORT_SOURCE_H_
 
@@ -52,7 +52,7 @@ struct LineRefusal {
   std::optional<Decimal> amount;  // what the line is worth, when that can be read
 };
 
-// One order or return of the journal; or nothing but lines that are refused. The request has no request_id yet.
+// One order or return of the journal, or only refused lines. The request has no request_id yet.
 struct SourceRecord {
   std::variant<std::monostate, checkout::v1::ImportOrderRequest, checkout::v1::ImportReturnRequest> request;
   std::vector<LineAt> lines;  // the i-th line of the record came from lines[i]

@@ -1,4 +1,4 @@
-// What an import did: every line counted as what it is, and the exact sum of their values.
+// The result of an import: lines counted by kind and outcome, and the exact sum of their values.
 #ifndef HALLES_SERVICES_HALLESCTL_IMPORT_SUMMARY_H_
 #define HALLES_SERVICES_HALLESCTL_IMPORT_SUMMARY_H_
 
@@ -25,7 +25,7 @@ class ImportSummary {
   void AddImported(const SourceRecord& record);
   // All lines of an order or return that was refused as a whole.
   void AddRefused(const SourceRecord& record, absl::string_view reason);
-  // A line that never became part of one.
+  // A line that did not become part of an order or return.
   void AddRefused(const LineRefusal& refusal);
 
   int64_t lines_refused() const { return lines_refused_; }

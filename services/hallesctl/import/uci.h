@@ -16,14 +16,15 @@
 
 namespace halles::hallesctl {
 
-// What a line of this journal is. `customer` says whether the line names one.
+// The kind of a line of this journal. `customer` is true if the line names a customer.
 checkout::v1::LineKind UciLineKind(absl::string_view invoice, absl::string_view stock_code, const Decimal& quantity,
                                    const Decimal& unit_price, bool customer);
 
 // Invoices whose number begins with C become returns, which name no sale; all others become orders. Lines keep the
-// journal's exact prices and their order; equal lines are lines of their own. The time is that of the invoice's first line.
-// An invoice is complete at the end of the last file that mentions it, however its lines are scattered: opening reads the
-// invoice numbers of all files once. A damaged line is refused by itself and the rest of its invoice is imported.
+// journal's exact prices and their order; equal lines are lines of their own. The time is that of the invoice's first
+// line. An invoice is complete at the end of the last file that mentions it, however its lines are scattered: opening
+// reads the invoice numbers of all files once. A damaged line is refused alone, and the rest of its invoice is
+// imported.
 // Limits: the lines of the unfinished invoices of one file are in memory.
 class UciSource : public Source {
  public:

@@ -303,7 +303,7 @@ absl::StatusOr<RaceResult> RunRace(const RaceOptions& options,
   const absl::Time deadline = absl::Now() + options.retry_for;
   for (const auto& channel : channels) {
     if (!channel->WaitForConnected(absl::ToChronoTime(deadline))) {
-      return Failure(absl::StatusCode::kUnavailable, "NOT_CONNECTED", "nobody answers at the target");
+      return Failure(absl::StatusCode::kUnavailable, "NOT_CONNECTED", "no answer from the target");
     }
   }
   return Race(options, channels, observer).Run();

@@ -1,4 +1,4 @@
-// Lets many buyers ask for the same few units at once, and tells who got them.
+// Lets many buyers request the same few units at the same moment, and reports who got them.
 #ifndef HALLES_SERVICES_HALLESCTL_RACE_RACE_H_
 #define HALLES_SERVICES_HALLESCTL_RACE_RACE_H_
 
@@ -25,7 +25,7 @@ struct RaceOptions {
   absl::Duration think = absl::ZeroDuration();      // from the hold until it is made a sale
   absl::Duration hold_for = absl::Minutes(15);      // until a hold ends that is made no sale
   absl::Duration call_timeout = absl::Seconds(10);  // of one attempt
-  absl::Duration retry_for = absl::Seconds(60);     // from the release until who has no answer gives up
+  absl::Duration retry_for = absl::Seconds(60);     // from the start until a buyer without an answer gives up
   absl::Duration backoff_min = absl::Milliseconds(20);
   absl::Duration backoff_max = absl::Milliseconds(500);
 };
@@ -41,21 +41,22 @@ struct RaceObserver {
 struct RaceResult {
   int64_t won = 0;         // buyers with a sale
   int64_t refused = 0;     // buyers who were told that there is not enough
-  int64_t unanswered = 0;  // buyers who gave up, so that nobody knows
+  int64_t unanswered = 0;  // buyers that gave up; their outcome is unknown
   int64_t in_flight_max = 0;
   int64_t calls = 0;
   int64_t retries = 0;  // of these, calls of a request that had no answer
   int64_t copies = 0;   // answers of accepted requests that were compared with the first one
-  // Answers that must not be: copies of an accepted request that differ, refusals of another reason. The first 20.
+  // The first 20 wrong answers: different answers to copies of an accepted request, or refusals for another reason.
   std::vector<std::string> faults;
   std::vector<std::string> winners;  // their holds, sorted
   inventory::v1::StockLevel level;   // after the race
   absl::Duration took;               // from the release to the last answer
 };
 
-// Brings the units in, releases all buyers at once over the channels (at least one), each of which has a thread that sends
-// for it. A buyer asks for one unit, and who gets it makes it a sale. What has no answer is sent again under the same
-// request id, so a race lives through a restart of the other side. UNAVAILABLE when nobody answers before the race.
+// Receives the units and starts all buyers at the same moment over the channels (at least one), each with a sending
+// thread. A buyer holds one unit and, if it gets one, commits it. A request without an answer is sent again with the
+// same request id, so a race survives a restart of the server. UNAVAILABLE if the target does not answer before the
+// race.
 absl::StatusOr<RaceResult> RunRace(const RaceOptions& options,
                                    const std::vector<std::shared_ptr<grpc::Channel>>& channels,
                                    const RaceObserver& observer);

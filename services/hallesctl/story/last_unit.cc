@@ -22,9 +22,9 @@ using inventory::v1::InventoryService;
 constexpr int kTills = 20;
 constexpr int kOfflineTills = 3;
 constexpr int kThreads = 96;
-constexpr char kOfflineSale[] = "the till that held it sells it, and tells when it is back";
+constexpr char kOfflineSale[] = "the till that held it sells it offline, and reports it when it is back online";
 
-// Everybody's way into the mesh: web, app, and a connection for each till.
+// All connections to halles: web, app, and one for each till.
 struct Doors {
   explicit Doors(const Client& like) {
     for (int i = 0; i < 2 + kTills; ++i) {
@@ -88,7 +88,7 @@ HoldWish Allotment(const Script& script, const std::string& sku, int till) {
           .lasts = absl::Hours(12)};
 }
 
-// The race. Buyers at an offline till never reach the mesh; with `ask_for_allotments` the tills ask for one in the middle
+// The race. Buyers at an offline till never reach halles; with `ask_for_allotments` the tills ask for one in the middle
 // of it, as the last thing before they are cut off. Which tills have one is told.
 std::vector<int> Race(Script& script, absl::string_view race, const std::string& sku, int count,
                       bool ask_for_allotments, Outcome* outcome) {
@@ -169,12 +169,12 @@ void TellLastUnit(Script& script, const StoryOptions& options) {
 
   const std::string first = shop.Sku("kept-offline");
   shop.Delivered("one is there", first, kShopA, 1);
-  shop.Hold("till 1 is about to lose its line, and takes what it may sell along", Allotment(script, first, 0));
+  shop.Hold("till 1 is about to go offline and reserves the unit that it may sell", Allotment(script, first, 0));
   shop.HoldRefused("there is nothing for till 2", Allotment(script, first, 1));
   shop.HoldRefused("and nothing for till 3", Allotment(script, first, 2));
   Outcome kept;
   Race(script, "kept", first, std::max(clients / 10, 1), false, &kept);
-  script.Expect("online clients that got what an offline till may sell", kept.bought, 0);
+  script.Expect("online clients that got the unit of the offline till", kept.bought, 0);
   script.Expect("clients that got no clear answer", kept.broken, 0);
   Reconnect(script, first, 0);
   script.Expect("units sold of the one", Sold(shop, first), 1);
@@ -187,15 +187,15 @@ void TellLastUnit(Script& script, const StoryOptions& options) {
   const std::vector<int> tills = Race(script, "last", last, clients, true, &outcome);
   script.Show(absl::StrCat(clients, " clients want it, of ", kTills, " tills ", kOfflineTills,
                            " are cut off in the middle: ", outcome.bought.load(), " bought it, ",
-                           outcome.refused.load(), " came too late, ", clients - outcome.bought - outcome.refused,
-                           " stood where no line was, ", tills.size(), " such tills had one; ",
+                           outcome.refused.load(), " were refused, ", clients - outcome.bought - outcome.refused,
+                           " stood at an offline till, ", tills.size(), " such tills had one; ",
                            absl::FormatDuration(absl::Trunc(absl::Now() - began, absl::Milliseconds(1)))));
   script.Expect("clients that got no clear answer", outcome.broken, 0);
   for (const int till : tills) Reconnect(script, last, till);
   script.Expect("sales, online and offline", outcome.bought + static_cast<int64_t>(tills.size()), 1);
   script.Await(
       "units sold of the one", [&] { return Sold(shop, last); }, 1);
-  script.Expect("units that nobody owns", shop.Level(last, kShopA).held_units(), 0);
+  script.Expect("units still held", shop.Level(last, kShopA).held_units(), 0);
   script.Expect("available", shop.Available(last, kShopA), 0);
 }
 

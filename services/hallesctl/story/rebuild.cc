@@ -117,23 +117,23 @@ void TellRebuild(Script& script, const StoryOptions& /*options*/) {
     writers[static_cast<size_t>(i)].sku = script.Own(absl::StrCat("writer-", i));
     threads.emplace_back([&, i] { WriteOn(script, end, &writers[static_cast<size_t>(i)]); });
   }
-  script.Show(absl::StrCat(kWriters, " clients receive goods and record sales, one behind the other"));
+  script.Show(absl::StrCat(kWriters, " clients receive goods and record sales, each one request after the other"));
   const auto answered = [&] {
     int64_t sum = 0;
     for (const Writer& writer : writers) sum += writer.answered;
     return sum;
   };
   script.Await(
-      "they are under way", [&] { return answered() >= 2 * kWriters ? 1 : 0; }, 1);
+      "they have begun", [&] { return answered() >= 2 * kWriters ? 1 : 0; }, 1);
   const int64_t before = answered();
-  const VerifyResult under_load = Rebuild(script, "everything is made again from the log meanwhile");
+  const VerifyResult under_load = Rebuild(script, "meanwhile everything is rebuilt from the log");
   const int64_t meanwhile = answered() - before;
   end = true;
   for (std::thread& thread : threads) thread.join();
-  script.Show(absl::StrCat(meanwhile, " goods receipts and sales were answered meanwhile"));
-  script.Expect("rows that came out otherwise", static_cast<int64_t>(under_load.difference_count()), 0);
+  script.Show(absl::StrCat(meanwhile, " goods receipts and sales were answered during the rebuild"));
+  script.Expect("rows that differ", static_cast<int64_t>(under_load.difference_count()), 0);
   script.Expect("digests are equal (1: yes)", under_load.equal() ? 1 : 0, 1);
-  script.Expect("it was written to meanwhile (1: yes)", meanwhile > 0 ? 1 : 0, 1);
+  script.Expect("clients wrote during the rebuild (1: yes)", meanwhile > 0 ? 1 : 0, 1);
   Shop shop(script);
   for (const Writer& writer : writers) {
     script.Expect(absl::StrCat("writes of ", writer.sku, " that failed"), writer.broken, 0);
@@ -150,20 +150,19 @@ void TellRebuild(Script& script, const StoryOptions& /*options*/) {
         writer.answered);
   }
   const auto first = Folds(Settled(script));
-  const VerifyResult at_rest = Rebuild(script, "once more, at rest");
+  const VerifyResult at_rest = Rebuild(script, "rebuilt once more, without writes");
   script.Expect("digests are equal (1: yes)", at_rest.equal() ? 1 : 0, 1);
   const auto second = Folds(Settled(script));
   int64_t same = 0;
   int64_t comparable = 0;
   for (const auto& [name, fold] : first) {
     const auto now = second.find(name);
-    // A rebuilt slot claims itself anew in one record. Where more was written, somebody else works with the mesh, too.
+    // A rebuilt slot writes one record, its claim. If there is more, another client has written too.
     if (now == second.end() || now->second.first > fold.first + 1) continue;
     ++comparable;
     same += now->second.second == fold.second ? 1 : 0;
   }
-  script.Expect(absl::StrCat("digests of slots and views that are what they were, of ", first.size()), same,
-                comparable);
+  script.Expect(absl::StrCat("unchanged digests of slots and views, of ", first.size()), same, comparable);
   script.Expect("there were some to compare (1: yes)", comparable > 0 ? 1 : 0, 1);
 }
 

@@ -1,4 +1,4 @@
-// The words of which stories are made: call, expect, await, show. Each is a step that tells what it changed.
+// The steps of stories: call, expect, await, show. Each step reports what it changed.
 #ifndef HALLES_SERVICES_HALLESCTL_STORY_SCRIPT_H_
 #define HALLES_SERVICES_HALLESCTL_STORY_SCRIPT_H_
 
@@ -17,7 +17,7 @@
 
 namespace halles::hallesctl {
 
-// A number that is another one after a step.
+// A stock figure that a step changed.
 struct Change {
   std::string what;
   int64_t before = 0;
@@ -25,7 +25,7 @@ struct Change {
 };
 
 struct Step {
-  std::string says;    // what happens, in the shop's words
+  std::string says;    // description of the step
   std::string call;    // method that was called; empty for what is no call
   std::string answer;  // of a call: "OK", or the reason why not
   std::vector<Change> changed;
@@ -34,14 +34,15 @@ struct Step {
   bool holds = true;      // false for the step at which the story fails
 };
 
-// Sends a request until somebody says yes or no: what got no answer is sent again under the same request id. Any thread.
+// Sends a request until it is accepted or refused; without an answer it is sent again with the same request id. Any
+// thread.
 template <typename Stub, typename Request, typename Response>
 absl::StatusOr<Response> Insist(Client& client,
                                 grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                                 Stub& stub, const Request& request);
 
 // Plays a story. After the first step that fails, nothing is called any more and every answer is empty, so that a story
-// reads from top to bottom without a question after each line.
+// needs no check after each line.
 // Thread safety: one thread. Lifetime: the client outlives it.
 class Script {
  public:
@@ -91,10 +92,10 @@ class Script {
     return {};
   }
 
-  // Must be so now.
+  // Must hold now.
   void Expect(absl::string_view what, int64_t got, int64_t want);
   void ExpectWord(absl::string_view what, absl::string_view got, absl::string_view want);
-  // Must be so at last: what follows from a log takes its moment.
+  // Must hold after some time, because views and reactions follow the log with a delay.
   void Await(absl::string_view what, const std::function<int64_t()>& read, int64_t want);
   // Ends the story here.
   void Fail(absl::string_view why);

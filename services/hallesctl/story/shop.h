@@ -1,4 +1,4 @@
-// What people do in stories: goods arrive and are held, baskets are filled and bought, parcels leave.
+// The actions in stories: goods arrive and are held, baskets are filled and bought, parcels are shipped.
 #ifndef HALLES_SERVICES_HALLESCTL_STORY_SHOP_H_
 #define HALLES_SERVICES_HALLESCTL_STORY_SHOP_H_
 
@@ -29,7 +29,7 @@ struct Basket {
   std::string site;
   std::vector<Wanted> lines;
   checkout::v1::Delivery delivery;
-  std::vector<common::v1::Identifier> customer;  // in clear; empty: nobody knows her
+  std::vector<common::v1::Identifier> customer;  // in clear; empty if unknown
 };
 
 checkout::v1::Delivery CarryOut(absl::string_view location);

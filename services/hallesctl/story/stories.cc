@@ -18,11 +18,12 @@ using inventory::v1::InventoryService;
 
 const std::vector<Story>& Stories() {
   static const auto* const kStories = new std::vector<Story>{
-      {"T02-shoes", "a pair waits for its fitting, and nobody else can buy it", TellShoes},
-      {"T03-lipstick", "reserved in the app for a later day, seen by the staff, collected", TellLipstick},
-      {"T06-ship-elsewhere", "a till sells what only another shop has, to an address that is known", TellShipElsewhere},
-      {"T09-last-unit", "thousands want the last one over every channel, some tills offline: one sale", TellLastUnit},
-      {"T14-rebuild", "state and views are made again from the log while it is written to", TellRebuild},
+      {"T02-shoes", "a pair of shoes is held for a fitting, and nobody else can buy it", TellShoes},
+      {"T03-lipstick", "a lipstick is reserved in the app, seen by the staff and collected later", TellLipstick},
+      {"T06-ship-elsewhere", "a till sells goods that only another shop has, and ships them to a known address",
+       TellShipElsewhere},
+      {"T09-last-unit", "thousands want the last unit over all channels, some tills offline: one sale", TellLastUnit},
+      {"T14-rebuild", "state and views are rebuilt from the log while clients write", TellRebuild},
       {"T20-social", "a network delivers one order five times, and its return before it: one order", TellSocial},
   };
   return *kStories;

@@ -278,7 +278,7 @@ class Client:
         assert placed.order.order_id == cart_id and placed.order.number > 0, placed
         assert placed.order.state == self.order_events.ORDER_STATE_CONFIRMED, placed
         assert self.available(sku) == 3
-        # One cart is one order, whoever asks how often.
+        # A cart gives one order, no matter how often it is placed.
         again = self.order_stub.PlaceOrder(self.placing(cart_id, "again", total), timeout=TIMEOUT_S)
         assert again.order.number == placed.order.number, again
         assert self.available(sku) == 3
