@@ -237,7 +237,7 @@ TEST_F(EmbeddedLogOpen, RefusesANewerFormat) {
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(ReasonOf(status), "LOG_FORMAT_NEWER");
   EXPECT_THAT(std::string(status.message()),
-              HasSubstr("the log in /data/log has format 2; this Halles reads formats up to 1"));
+              HasSubstr("the log in /data/log has format 3; this Halles reads format 2"));
 }
 
 }  // namespace
