@@ -280,6 +280,9 @@ void Auditor::TakeEvents(SlotId id, Slot& slot, const projection::SourceRecord& 
       skus.insert(event.aggregate_id());
       may_break = may_break || stock.has_stock_counted() || stock.has_stock_adjusted();
       goods_[event.aggregate_id()] += GoodsIn(stock);
+      if (stock.has_stock_contradicted()) {
+        contradicted_.emplace(event.aggregate_id(), stock.stock_contradicted().hold_id());
+      }
       CheckDelivery(At(id, record.position), stock);
     }
     if (id.service == ServiceId::kCustomerIdentity) continue;

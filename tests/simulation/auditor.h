@@ -173,10 +173,11 @@ class Auditor {
   const host::Definitions definitions_;
   std::map<SlotId, Slot> slots_;
   std::vector<SlotId> slot_list_;
-  std::map<std::string, int64_t> clocks_;         // wall offsets at start, by address
-  std::map<std::string, int64_t> goods_;          // of each SKU, as its facts add up
-  std::map<std::string, std::string> delivered_;  // delivery notes, and where they were recorded
-  std::set<std::string> short_;                   // where a count or correction broke promises
+  std::map<std::string, int64_t> clocks_;                       // wall offsets at start, by address
+  std::map<std::string, int64_t> goods_;                        // of each SKU, as its facts add up
+  std::map<std::string, std::string> delivered_;                // delivery notes, and where they were recorded
+  std::set<std::pair<std::string, std::string>> contradicted_;  // holds, by SKU and id
+  std::set<std::string> short_;                                 // where a count or correction broke promises
   uint64_t records_ = 0;
   uint64_t facts_ = 0;
   uint64_t reads_checked_ = 0;

@@ -28,7 +28,8 @@ bool Auditor::IsCertainOrder(const std::string& order) const {
 void Auditor::CheckRest(UnixMicros now) {
   CatchUp();
   std::map<std::string, std::map<std::string, int64_t>> documents;
-  for (auto& [id, slot] : slots_) {
+  for (auto& [slot_id, slot] : slots_) {
+    const SlotId id = slot_id;
     for (auto& [source, due] : slot.due) {
       while (!due.empty() && due.front().may_be_left_out) due.pop_front();
       if (!due.empty()) {
@@ -122,7 +123,9 @@ void Auditor::CheckHoldsAtRest(const Slot& slot) {
           findings_.Add("I22",
                         absl::StrCat("hold ", key.hold, " of ", key.sku.ToString(), " is neither sold nor released"));
         }
-        if (!held && !IsCertainOrder(hold.order_id())) {
+        // What does not fit an order's fact is told as a contradiction, and is for people to mend.
+        const bool told = contradicted_.contains({key.sku.ToString(), key.hold});
+        if (!held && !told && !IsCertainOrder(hold.order_id())) {
           findings_.Add("I25", absl::StrCat("hold ", key.hold, " is sold to ", hold.order_id(), ", which is no order"));
         }
         return true;
