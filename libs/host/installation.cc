@@ -54,6 +54,13 @@ absl::Status Installation::OpenLogAndKeys() {
                    {{"path", options_.data_dir}});
   }
   std::error_code error;
+  const std::string resharded = absl::StrCat(options_.data_dir, "/", kReshardedFile);
+  if (std::filesystem::exists(resharded, error)) {
+    return Failure(absl::StatusCode::kFailedPrecondition, "DATA_DIR_RESHARDED",
+                   absl::StrCat(options_.data_dir, " was resharded: start the folder that ", resharded,
+                                " names; to go on with the old log instead, delete that file and the new folder"),
+                   {{"path", options_.data_dir}});
+  }
   std::filesystem::create_directories(options_.data_dir, error);
   if (error) {
     return Failure(absl::StatusCode::kUnavailable, "DATA_DIR_UNUSABLE",

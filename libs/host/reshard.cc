@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
 #include "libs/eventlog/embedded_log.h"
@@ -44,6 +45,13 @@ absl::Status Clear(const std::string& unfinished) {
     }
     RETURN_IF_ERROR(held.status());
   }
+  for (const auto& entry : std::filesystem::directory_iterator(unfinished, error)) {
+    if (entry.path().filename() == "log" || entry.path().filename() == "keys") continue;
+    return Failure(absl::StatusCode::kAlreadyExists, "TARGET_EXISTS",
+                   absl::StrCat(unfinished, " holds ", entry.path().filename().string(),
+                                ", which no interrupted call left; move it away"),
+                   {{"path", unfinished}});
+  }
   std::filesystem::remove_all(unfinished, error);
   return error ? Unusable(unfinished, error) : absl::OkStatus();
 }
@@ -59,6 +67,13 @@ absl::StatusOr<ReshardReport> ReshardDataDir(const ReshardOptions& options, cons
     return Failure(absl::StatusCode::kNotFound, "NO_LOG",
                    absl::StrCat("there is no log in ", from, "; name the --data-dir of a halles that has ended"),
                    {{"path", from}});
+  }
+  for (const std::string& name : {from, to}) {
+    if (absl::EndsWith(name, kUnfinishedDirSuffix)) {
+      return Failure(absl::StatusCode::kInvalidArgument, "DATA_DIR_UNFINISHED",
+                     absl::StrCat(name, " has the name of what an interrupted call left; name another folder"),
+                     {{"path", name}});
+    }
   }
   if (std::filesystem::exists(to, error)) {
     return Failure(absl::StatusCode::kAlreadyExists, "TARGET_EXISTS",
@@ -113,6 +128,9 @@ absl::StatusOr<ReshardReport> ReshardDataDir(const ReshardOptions& options, cons
   RETURN_IF_ERROR(files.Rename(unfinished, to));
   std::move(remove).Cancel();
   RETURN_IF_ERROR(files.SyncDirectory(parent.string()));
+  RETURN_IF_ERROR(
+      eventlog::ReplaceFile(files, absl::StrCat(from, "/", kReshardedFile), std::filesystem::absolute(to).string()));
+  RETURN_IF_ERROR(files.SyncDirectory(from));
   return report;
 }
 

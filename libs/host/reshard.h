@@ -19,6 +19,9 @@ namespace halles::host {
 
 // Ends the name of a directory that is being made. No host opens one.
 inline constexpr absl::string_view kUnfinishedDirSuffix = ".unfinished";
+// A file in a data folder whose log was resharded; it holds the path of the new folder. Without it, two logs would go on
+// from the same facts when somebody starts the old folder by mistake.
+inline constexpr absl::string_view kReshardedFile = "RESHARDED";
 
 struct ReshardOptions {
   std::string from;  // data directory that no process has open

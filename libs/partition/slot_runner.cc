@@ -498,6 +498,7 @@ void SlotRunner::Handle(const Effects& effects, bool folded) {
   }
   for (const Pending& each : again) queue_deadline_ = std::min(queue_deadline_, each.command->envelope.deadline);
   queue_.insert(queue_.begin(), std::make_move_iterator(again.begin()), std::make_move_iterator(again.end()));
+  if (!again.empty()) ArmTick();
   // After another owner's claim nothing here decides any more.
   if (!wants_slot_ && !owner_->open()) FailCommands(Unavailable());
 }

@@ -68,7 +68,7 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
   server_options.listen = options.listen;
   absl::StatusOr<std::unique_ptr<rpc::Server>> server = rpc::Server::Start(server_options, services, names);
   if (!server.ok()) return Fail("cannot start: --listen", server.status());
-  const std::unique_ptr<telemetry::Metrics::Handle> refused = options.registry->AddFunction(
+  std::unique_ptr<telemetry::Metrics::Handle> refused = options.registry->AddFunction(
       telemetry::Metrics::Kind::kCounter, "halles_connections_refused_total",
       "Connections closed at once because too many files are open", {},
       [server = server->get()] { return static_cast<double>(server->refused_connections()); });
@@ -106,6 +106,7 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
   }
   (*server)->Drain(options.drain);
   host->Drain(options.drain);
+  refused.reset();  // a scrape may ask until the server is gone
   server->reset();
   Log(LogLevel::kInfo, "halles", "ended");
   return 0;

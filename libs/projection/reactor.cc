@@ -330,8 +330,8 @@ void Reactor::Source::EndLine(Target& target, uint64_t epoch) {
     line->second->End();
     follower_.Remove(line->second.get());
     lines_.erase(line);
-    reactor_.ClearError(target.slot, slot());
   }
+  reactor_.ClearError(target.slot, slot());                           // also that of a cursor which was never read
   if (target.epoch.load(std::memory_order_acquire) != epoch) return;  // it is owned here again
   target.covered.at(slot()).store(kElsewhere, std::memory_order_release);
   reactor_.waiters_.Settle([this](SlotId source) { return reactor_.reached(source); });

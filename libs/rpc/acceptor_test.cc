@@ -39,6 +39,7 @@ class Taken final : public grpc::experimental::ExternalConnectionAcceptor {
 class AcceptorTest : public ::testing::Test {
  protected:
   void Open() {
+    RaiseOpenFilesLimit();
     AcceptorOptions options;
     options.open_files = [this] { return open_files_ > 0 ? open_files_.load() : CountOpenFiles(); };
     options.open_files_allowed = [this] { return allowed_.load(); };

@@ -69,7 +69,7 @@ def holding(hold_id, seconds):
         purpose=stock_events.HOLD_PURPOSE_CART,
         owner=stock_events.HoldOwner(ref=f"cart/{hold_id}"),
     )
-    request.expire_time.FromSeconds(int(time.time()) + seconds)
+    request.expire_time.FromSeconds(int(time.time()) + seconds + 1)
     return request
 
 
@@ -144,6 +144,11 @@ def reshard(data, into, slots):
     return [str(word) for word in command]
 
 
+def as_before(data, to):
+    """Copies a data folder as it was before it was resharded."""
+    shutil.copytree(data, to, ignore=shutil.ignore_patterns("RESHARDED"))
+
+
 def resharded(data, into, slots):
     done = subprocess.run(
         reshard(data, into, slots), capture_output=True, text=True, timeout=3 * program.PATIENCE_S, check=False
@@ -200,7 +205,7 @@ class Reshard(unittest.TestCase):
     def setUp(self):
         self.here = pathlib.Path(tempfile.mkdtemp(dir=self.root))
         self.data = self.here / "data"
-        shutil.copytree(self.used, self.data)
+        as_before(self.used, self.data)
 
     def outcome(self, data, slots):
         """Starts it, asks again for everything that was ever asked for, and tells what there is then."""
@@ -229,7 +234,7 @@ class Reshard(unittest.TestCase):
 
     def test_what_was_under_way_ends_as_it_would_have(self):
         as_it_was = self.here / "as-it-was"
-        shutil.copytree(self.used, as_it_was)
+        as_before(self.used, as_it_was)
         wanted = self.outcome(as_it_was, 8)
         for name, slots in TARGETS.items():
             before = bytes_of(self.data / "log")
@@ -242,6 +247,13 @@ class Reshard(unittest.TestCase):
             self.assertIn("inventory reactions to come", figures)
             self.assertEqual(bytes_of(self.data / "log"), before)
             self.assertEqual(self.outcome(into, slots), wanted)
+
+    def test_the_old_folder_is_not_started_again_by_mistake(self):
+        code, _, errors = resharded(self.data, self.here / "new", 3)
+        self.assertEqual(code, 0, errors)
+        self.assertEqual((self.data / "RESHARDED").read_text(), str(self.here / "new"))
+        _, said = program.Program(self.data).refusal_to_start()
+        self.assertEqual(said["reason"], "DATA_DIR_RESHARDED")
 
     def test_a_token_of_the_old_log_is_foreign(self):
         code, _, errors = resharded(self.data, self.here / "new", 3)
@@ -258,7 +270,9 @@ class Reshard(unittest.TestCase):
     def test_a_kill_leaves_nothing_that_opens(self):
         into = self.here / "new"
         before = bytes_of(self.data / "log")
-        for step in ("fold old log", "copy", "fold new log"):
+        kills = 0
+        while kills < 3:
+            step = ("fold old log", "copy", "fold new log")[kills]
             process = subprocess.Popen(reshard(self.data, into, 3), stdout=subprocess.DEVNULL,
                                        stderr=subprocess.PIPE, text=True)
             for line in process.stderr:
@@ -267,11 +281,15 @@ class Reshard(unittest.TestCase):
             process.send_signal(signal.SIGKILL)
             process.wait(timeout=program.PATIENCE_S)
             process.stderr.close()
+            if into.exists():  # it was done before the signal came
+                shutil.rmtree(into)
+                continue
             self.assertFalse(into.exists(), step)
             unfinished = self.here / "new.unfinished"
             if unfinished.exists():
                 _, said = program.Program(unfinished).refusal_to_start()
                 self.assertEqual(said["reason"], "DATA_DIR_UNFINISHED")
+            kills += 1
         self.assertTrue(unfinished.exists(), "the last kill came behind the copy")
         self.assertEqual(bytes_of(self.data / "log"), before)
         code, proof, errors = resharded(self.data, into, 3)

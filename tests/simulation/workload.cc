@@ -230,6 +230,7 @@ void Workload::TakeBack() {
     exchange.set_order_id(order);
     exchange.set_exchange_id(NewId("exchange"));
     *exchange.mutable_origin() = origin;
+    exchange.set_location_id(Location());
     fill(*exchange.add_returned_lines());
     checkout::v1::ExchangeLine& other = *exchange.add_new_lines();
     other.set_line_id(NewId("line"));
@@ -243,6 +244,7 @@ void Workload::TakeBack() {
   back.set_order_id(order);
   back.set_return_id(NewId("return"));
   *back.mutable_origin() = origin;
+  back.set_location_id(Location());
   fill(*back.add_lines());
   Submit(std::move(back));
 }
