@@ -33,9 +33,13 @@ common::v1::Decimal ExactAmount(const common::v1::Money& money) {
   return exact;
 }
 
-void AddToNet(int64_t amount, v1::SaleRecord* document) {
-  // Never beyond 64 bits: what is sold was added up before, and no more than that is taken off.
-  document->mutable_net()->set_minor_units(document->net().minor_units() + amount);
+absl::Status AddToNet(int64_t amount, v1::SaleRecord* document) {
+  int64_t net = 0;
+  if (__builtin_add_overflow(document->net().minor_units(), amount, &net)) {
+    return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW, "the lines add up to more than 64 bits of minor units");
+  }
+  document->mutable_net()->set_minor_units(net);
+  return absl::OkStatus();
 }
 
 // `amount` times `part` over `all`, halves away from zero; `part` and `all` are not negative.
@@ -109,7 +113,7 @@ v1::SaleRecord DocumentOf(absl::string_view document_id, const v1::Origin& origi
   return document;
 }
 
-void AddSold(const v1::PriceSnapshot& snapshot, v1::SaleRecord* document) {
+absl::Status AddSold(const v1::PriceSnapshot& snapshot, v1::SaleRecord* document) {
   for (const v1::PricedLine& from : snapshot.lines()) {
     v1::RecordedLine& line = *document->add_lines();
     line.set_kind(v1::LINE_KIND_SALE);
@@ -125,12 +129,14 @@ void AddSold(const v1::PriceSnapshot& snapshot, v1::SaleRecord* document) {
       line.mutable_exact_amount()->set_unscaled(static_cast<int64_t>(exact->unscaled()));
       line.mutable_exact_amount()->set_scale(static_cast<uint32_t>(exact->scale()));
     }
-    AddToNet(from.amount().minor_units(), document);
+    RETURN_IF_ERROR(AddToNet(from.amount().minor_units(), document));
   }
+  return absl::OkStatus();
 }
 
-void AddTakenOff(v1::LineKind kind, absl::string_view sku, absl::string_view description,
-                 const common::v1::Decimal* unit_price, int64_t units, int64_t amount, v1::SaleRecord* document) {
+absl::Status AddTakenOff(v1::LineKind kind, absl::string_view sku, absl::string_view description,
+                         const common::v1::Decimal* unit_price, int64_t units, int64_t amount,
+                         v1::SaleRecord* document) {
   v1::RecordedLine& line = *document->add_lines();
   line.set_kind(kind);
   line.set_sku(std::string(sku));
@@ -139,7 +145,7 @@ void AddTakenOff(v1::LineKind kind, absl::string_view sku, absl::string_view des
   *line.mutable_amount() = MoneyOf(document->currency_code(), -amount);
   *line.mutable_exact_amount() = ExactAmount(line.amount());
   line.set_description(std::string(description));
-  AddToNet(-amount, document);
+  return AddToNet(-amount, document);
 }
 
 }  // namespace halles::checkout

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "google/protobuf/repeated_ptr_field.h"
@@ -48,12 +49,14 @@ v1::SaleRecord DocumentOf(absl::string_view document_id, const v1::Origin& origi
                           const google::protobuf::RepeatedPtrField<common::v1::Identifier>& identifiers,
                           UnixMicros now);
 
-// Adds the lines of a snapshot as sold. `document` came from DocumentOf.
-void AddSold(const v1::PriceSnapshot& snapshot, v1::SaleRecord* document);
+// Both add lines to a document that came from DocumentOf, and refuse with AMOUNT_OVERFLOW when its net does not fit.
+// The lines of a snapshot, as sold.
+absl::Status AddSold(const v1::PriceSnapshot& snapshot, v1::SaleRecord* document);
 
-// Adds a line that reverses `units` with value `amount`, both positive; `kind` says why.
-void AddTakenOff(v1::LineKind kind, absl::string_view sku, absl::string_view description,
-                 const common::v1::Decimal* unit_price, int64_t units, int64_t amount, v1::SaleRecord* document);
+// A line that reverses `units` with value `amount`, both positive; `kind` says why.
+absl::Status AddTakenOff(v1::LineKind kind, absl::string_view sku, absl::string_view description,
+                         const common::v1::Decimal* unit_price, int64_t units, int64_t amount,
+                         v1::SaleRecord* document);
 
 }  // namespace halles::checkout
 

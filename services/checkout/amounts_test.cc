@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "gtest/gtest.h"
+#include "libs/base/status.h"
 #include "services/checkout/test_builders.h"
 
 namespace halles::checkout {
@@ -53,6 +54,19 @@ TEST(SnapshotOf, HasTheTotalAndAHashOfAll) {
   EXPECT_NE(SnapshotOf(lines, "GBP").value().hash(), snapshot.hash());
   *lines.Add()->mutable_amount() = Pence(std::numeric_limits<int64_t>::max());
   EXPECT_FALSE(SnapshotOf(lines, "GBP").ok());
+}
+
+TEST(AddTakenOff, IsRefusedWhenTheNetDoesNotFit) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  v1::SaleRecord document = DocumentOf("d", v1::Origin(), "GBP", {}, 0);
+  EXPECT_EQ(AddTakenOff(v1::LINE_KIND_RETURN, "a", "", nullptr, 1, kMost, &document), absl::OkStatus());
+  EXPECT_EQ(ReasonOf(AddTakenOff(v1::LINE_KIND_RETURN, "b", "", nullptr, 1, 2, &document)), "AMOUNT_OVERFLOW");
+  v1::PriceSnapshot snapshot;
+  *snapshot.add_lines()->mutable_amount() = Pence(kMost);
+  EXPECT_EQ(AddSold(snapshot, &document), absl::OkStatus());
+  EXPECT_EQ(document.net().minor_units(), 0);
+  *snapshot.add_lines()->mutable_amount() = Pence(1);
+  EXPECT_EQ(ReasonOf(AddSold(snapshot, &document)), "AMOUNT_OVERFLOW");
 }
 
 }  // namespace

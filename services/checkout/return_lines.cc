@@ -93,22 +93,33 @@ std::string DocumentIdOf(const OrderId& order, absl::string_view return_id) {
   return absl::StrCat(order.ToString(), "/", return_id);
 }
 
-v1::GoodsReturned DocumentReturn(const ReturnHead& head, const ReturnedLines& lines, const ReturnableLines& returnable,
-                                 UnixMicros now) {
+std::vector<int64_t> ValuesOf(const ReturnedLines& lines, const ReturnableLines& returnable) {
+  std::vector<int64_t> values;
+  values.reserve(lines.size());
+  Taken taken;
+  for (const v1::ReturnedLine& line : lines) {
+    const SoldLine& sold = returnable.at(line.line_id()).sold;
+    int64_t& before = taken[line.line_id()];
+    values.push_back(PartOf(sold.amount, sold.all, sold.scale, sold.gone + before, line.units()));
+    before += line.units();
+  }
+  return values;
+}
+
+absl::StatusOr<v1::GoodsReturned> DocumentReturn(const ReturnHead& head, const ReturnedLines& lines,
+                                                 const ReturnableLines& returnable, const std::vector<int64_t>& values,
+                                                 UnixMicros now) {
   v1::GoodsReturned returned;
   returned.set_return_id(head.return_id);
   returned.set_location_id(head.location_id);
   *returned.mutable_lines() = lines;
   v1::SaleRecord& sale = *returned.mutable_sale();
   sale = DocumentOf(DocumentIdOf(head.order, head.return_id), head.origin, head.currency_code, head.identifiers, now);
-  Taken taken;
-  for (const v1::ReturnedLine& line : lines) {
-    const Returnable& of = returnable.at(line.line_id());
-    int64_t& before = taken[line.line_id()];
-    const int64_t amount = PartOf(of.sold.amount, of.sold.all, of.sold.scale, of.sold.gone + before, line.units());
-    before += line.units();
-    AddTakenOff(v1::LINE_KIND_RETURN, of.sku, of.description, of.unit_price.has_value() ? &*of.unit_price : nullptr,
-                line.units(), amount, &sale);
+  for (int i = 0; i < lines.size(); ++i) {
+    const Returnable& of = returnable.at(lines[i].line_id());
+    RETURN_IF_ERROR(AddTakenOff(v1::LINE_KIND_RETURN, of.sku, of.description,
+                                of.unit_price.has_value() ? &*of.unit_price : nullptr, lines[i].units(), values[i],
+                                &sale));
   }
   return returned;
 }

@@ -2,6 +2,7 @@
 #ifndef HALLES_SERVICES_CHECKOUT_RETURN_LINES_H_
 #define HALLES_SERVICES_CHECKOUT_RETURN_LINES_H_
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -77,9 +78,13 @@ struct ReturnHead {
 // Id of the document of a return or exchange: "<order>/<return>".
 std::string DocumentIdOf(const OrderId& order, absl::string_view return_id);
 
-// The return to record. `returnable` has each of its lines.
-v1::GoodsReturned DocumentReturn(const ReturnHead& head, const ReturnedLines& lines, const ReturnableLines& returnable,
-                                 UnixMicros now);
+// The value of each of the lines, in minor units. `returnable` has each of them.
+std::vector<int64_t> ValuesOf(const ReturnedLines& lines, const ReturnableLines& returnable);
+
+// The return to record, whose lines have these values. AMOUNT_OVERFLOW if they add up to more than 64 bits.
+absl::StatusOr<v1::GoodsReturned> DocumentReturn(const ReturnHead& head, const ReturnedLines& lines,
+                                                 const ReturnableLines& returnable, const std::vector<int64_t>& values,
+                                                 UnixMicros now);
 
 }  // namespace halles::checkout
 

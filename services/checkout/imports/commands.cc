@@ -39,17 +39,10 @@ class ExcessCounter {
  public:
   // `state` holds what came back so far.
   ExcessCounter(const store::RowReader& state, OrderId order, const v1::SaleRecord& sale)
-      : state_(state), order_(std::move(order)) {
-    for (const v1::RecordedLine& line : sale.lines()) {
-      if (line.kind() != v1::LINE_KIND_SALE) continue;
-      // 2,000 quantities of 64 bits add up exactly.
-      Decimal& left = left_[line.sku()];
-      const absl::StatusOr<Decimal> sum = left.Add(ExactOf(line.quantity()).value_or(Decimal()));
-      left = sum.value_or(left);
-    }
-  }
+      : state_(state), order_(std::move(order)), left_(KeptBySku(sale)) {}
 
-  // Takes a return into account; true when more of one of its SKUs came back than was sold.
+  // Takes a return into account; true when more of one of its SKUs came back than the order
+  // sold and did not take back itself.
   absl::StatusOr<bool> Add(const v1::LinkedReturn& linked_return) {
     bool excess = false;
     for (const v1::ReturnedItem& item : linked_return.items()) {

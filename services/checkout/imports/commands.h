@@ -33,7 +33,8 @@ absl::StatusOr<partition::Decision<v1::LinkReturnResponse, v1::ImportEvent>> Dec
     const store::RowReader& state, const v1::LinkReturnRequest& request, const partition::CommandContext& context);
 
 // Takes goods of an imported order back here, whose lines are named "1", "2" and so on. Their value is that of the
-// order, minus their share of the discounts on the order as a whole.
+// order, minus their share of the discounts on the order as a whole. No more is paid than is left of the SKU and of the
+// order.
 absl::StatusOr<partition::Decision<v1::ReturnLinesResponse, v1::ImportEvent>> Decide(
     const store::RowReader& state, const v1::ReturnLinesRequest& request, const partition::CommandContext& context);
 

@@ -199,6 +199,12 @@ TEST(LinkReturn, RecordsAnExcessAndFlagsIt) {
   given.When(LinkOfBack("C2", "0.51", 2)).ThenEvents({ReturnLinked(LinkOfBack("C2", "0.51", 2), /*excess=*/true)});
 }
 
+TEST(LinkReturn, FlagsWhatTheOrderItselfTookBackBefore) {
+  GivenImports given = GivenRecorded(Record("536365", {Sold("85123A", "6"), Back("85123A", "4")}));
+  given.When(LinkOfBack("C1", "2", 1)).ThenEvents({ReturnLinked(LinkOfBack("C1", "2", 1))});
+  given.When(LinkOfBack("C1", "2.1", 1)).ThenEvents({ReturnLinked(LinkOfBack("C1", "2.1", 1), /*excess=*/true)});
+}
+
 TEST(LinkReturn, FlagsWhatTheOrderNeverSold) {
   const v1::LinkReturnRequest link = LinkOf(Record("C1", {Back("71053", "1")}), "536365");
   GivenRecorded(Six()).When(link).ThenEvents({ReturnLinked(link, /*excess=*/true)});

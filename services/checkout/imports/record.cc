@@ -12,6 +12,7 @@
 #include "libs/base/identifiers/identifier.h"
 #include "libs/base/status.h"
 #include "libs/store/table.h"
+#include "services/checkout/amounts.h"
 #include "services/checkout/field_path.h"
 
 namespace halles::checkout::imports {
@@ -111,18 +112,23 @@ absl::StatusOr<LineValue> ValueOf(const Path& field, int index, const v1::Import
   return value;
 }
 
-// Calls `take(index, value)` for each line; the sum of all amounts.
+// Calls `take(index, value)` for each line; the sum of all amounts. The goods alone fit 64 bits too, because all of
+// them may come back in one return.
 template <class Take>
 absl::StatusOr<int64_t> AddUpLines(absl::string_view field, const v1::ImportRecord& record, const Take& take) {
   ASSIGN_OR_RETURN(const Currency currency, Currency::Parse(record.currency_code()));
   const Rounding rounding = RoundingOf(record.rounding());
   Int128 net = 0;
+  Int128 goods = 0;
   for (int i = 0; i < record.lines_size(); ++i) {
     ASSIGN_OR_RETURN(const LineValue value, ValueOf(Path(field), i, record.lines(i), currency, rounding));
     net += value.minor_units;
+    if (record.lines(i).kind() == v1::LINE_KIND_SALE) goods += value.minor_units;
     take(i, value);
   }
-  if (!FitsInt64(net)) return Invalid(Path(Path(field), "lines"), "add up to more than 64 bits of minor units");
+  if (!FitsInt64(net) || !FitsInt64(goods)) {
+    return Invalid(Path(Path(field), "lines"), "add up to more than 64 bits of minor units");
+  }
   return static_cast<int64_t>(net);
 }
 
@@ -143,6 +149,9 @@ absl::StatusOr<std::map<std::string, Decimal>> AddUpReturned(const Lines& lines)
 // What the fields of a record say together.
 absl::Status CheckTogether(absl::string_view field, const v1::ImportRecord& record) {
   const Path root(field);
+  if (record.external().source() == kHere) {
+    return Invalid(Path(Path(root, "external"), "source"), "names the orders that are placed here");
+  }
   for (int i = 0; i < record.identifiers_size(); ++i) {
     RETURN_IF_ERROR(CheckHashed(Path(root, "identifiers", i).ToString(), record.identifiers(i)));
   }
@@ -236,6 +245,20 @@ std::string ContentHash(const v1::SaleRecord& sale, const v1::ExternalRef* origi
   const Hash256 sale_hash = Sha256(store::SerializeRow(sale));
   const std::string rest = original == nullptr ? std::string() : store::SerializeRow(*original);
   return std::string(Sha256(sale_hash.view(), rest).view());
+}
+
+std::map<std::string, Decimal> KeptBySku(const v1::SaleRecord& sale) {
+  std::map<std::string, Decimal> kept;
+  for (const v1::RecordedLine& line : sale.lines()) {
+    if (line.kind() != v1::LINE_KIND_SALE && line.kind() != v1::LINE_KIND_RETURN) continue;
+    // 2,000 quantities of 64 bits add up exactly; those that came back are negative.
+    Decimal& sum = kept[line.sku()];
+    sum = sum.Add(ExactOf(line.quantity()).value_or(Decimal())).value_or(sum);
+  }
+  for (auto& [sku, sum] : kept) {
+    if (sum.negative()) sum = Decimal();
+  }
+  return kept;
 }
 
 absl::StatusOr<std::vector<v1::ReturnedItem>> ReturnedItems(const v1::SaleRecord& sale) {

@@ -3,6 +3,7 @@
 #define HALLES_SERVICES_CHECKOUT_IMPORTS_RECORD_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
 #include "halles/checkout/v1/import_events.pb.h"
+#include "libs/base/money.h"
 #include "services/checkout/checks.h"
 
 namespace halles::checkout::imports {
@@ -38,6 +40,10 @@ absl::StatusOr<v1::SaleRecord> BuildSale(absl::string_view field, const v1::Impo
 
 // Hash of the content: tells a repeat from different content under one external id. Identifiers are included as hashes.
 std::string ContentHash(const v1::SaleRecord& sale, const v1::ExternalRef* original);
+
+// The goods of each SKU that the customer kept: sold by lines of kind SALE, less what the record itself took back by
+// lines of kind RETURN; not below 0.
+std::map<std::string, Decimal> KeptBySku(const v1::SaleRecord& sale);
 
 // The returned quantities of the lines of kind RETURN, one item per SKU, sorted by SKU. OUT_OF_RANGE if a sum is not
 // exact.

@@ -59,6 +59,7 @@ TEST(Validate, ChecksExternalIds) {
   EXPECT_EQ(FieldOf([](auto& r) { r.mutable_external()->set_source("UCI"); }), "order.external.source");
   EXPECT_EQ(FieldOf([](auto& r) { r.mutable_external()->set_source(std::string(33, 'a')); }), "order.external.source");
   EXPECT_EQ(FieldOf([](auto& r) { r.mutable_external()->set_source(std::string(32, 'a')); }), "");
+  EXPECT_EQ(FieldOf([](auto& r) { r.mutable_external()->set_source("halles"); }), "order.external.source");
   EXPECT_EQ(FieldOf([](auto& r) { r.mutable_external()->set_external_id(""); }), "order.external.external_id");
   EXPECT_EQ(FieldOf([](auto& r) { r.mutable_external()->set_external_id(std::string(129, 'x')); }),
             "order.external.external_id");
@@ -207,6 +208,12 @@ TEST(Validate, NamesAmountsThatOverflow) {
               for (auto& line : *r.mutable_lines()) *line.mutable_exact_amount() = Exact(half);
             }),
             "order.lines");
+  // The goods alone, though the net fits.
+  v1::ImportRecord record =
+      Record("536365", {Sold("a", "1"), Sold("b", "1"), Line(v1::LINE_KIND_SERVICE, "D", "-1", "1")});
+  for (auto& line : *record.mutable_lines()) *line.mutable_exact_amount() = Exact(half);
+  record.mutable_lines(2)->mutable_exact_amount()->set_unscaled(-record.lines(2).exact_amount().unscaled());
+  EXPECT_EQ(MetadataOf(Validate(Import(record)), "field"), "order.lines");
 }
 
 TEST(Validate, NamesFieldsOfAReturn) {

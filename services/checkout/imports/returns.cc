@@ -1,6 +1,6 @@
 // Decides on returns of imported orders that are taken here.
 #include <algorithm>
-#include <limits>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -14,7 +14,9 @@
 #include "libs/base/status.h"
 #include "services/checkout/checks.h"
 #include "services/checkout/imports/commands.h"
+#include "services/checkout/imports/record.h"
 #include "services/checkout/imports/state.h"
+#include "services/checkout/imports/worth.h"
 #include "services/checkout/return_lines.h"
 
 namespace halles::checkout::imports {
@@ -28,41 +30,17 @@ int FindSold(const v1::SaleRecord& sale, const std::string& line_id) {
   return sale.lines(number - 1).kind() == v1::LINE_KIND_SALE ? number - 1 : -1;
 }
 
-// What a line of goods is worth when it comes back: its amount less its share of what was taken off the order as a whole,
-// by lines of kind SERVICE below zero. The lines up to one bear their part of it in proportion to amounts, rounded down, so
-// all lines together bear exactly all of it.
-// What was charged besides the goods is not given back with them.
-int64_t WorthOf(const v1::SaleRecord& sale, int index) {
-  Int128 goods = 0;
-  Int128 off = 0;
-  Int128 before = 0;  // goods in front of the line
-  for (int i = 0; i < sale.lines_size(); ++i) {
-    const int64_t amount = sale.lines(i).amount().minor_units();
-    if (sale.lines(i).kind() == v1::LINE_KIND_SALE) goods += amount;
-    if (sale.lines(i).kind() == v1::LINE_KIND_SALE && i < index) before += amount;
-    if (sale.lines(i).kind() == v1::LINE_KIND_SERVICE && amount < 0) off -= amount;
-  }
-  const int64_t amount = sale.lines(index).amount().minor_units();
-  if (goods <= 0 || goods > std::numeric_limits<int64_t>::max()) return amount;  // products below must fit 128 bits
-  if (off > goods) off = goods;
-  return amount - static_cast<int64_t>(off * (before + amount) / goods - off * before / goods);
-}
-
-// Goods of each SKU that may still come back: sold, less what came back by imports and here.
+// Goods of each SKU that may still come back: sold, less what came back in the same record, by imports and here; 0 if
+// more came back.
 absl::StatusOr<std::map<std::string, Decimal>> LeftBySku(const store::RowReader& state, const OrderId& order,
                                                          const v1::SaleRecord& sale) {
-  std::map<std::string, Decimal> left;
-  for (const v1::RecordedLine& line : sale.lines()) {
-    if (line.kind() != v1::LINE_KIND_SALE) continue;
-    ASSIGN_OR_RETURN(const Decimal quantity, ExactOf(line.quantity()));
-    Decimal& sum = left[line.sku()];
-    ASSIGN_OR_RETURN(sum, sum.Add(quantity));
-  }
+  std::map<std::string, Decimal> left = KeptBySku(sale);
   for (auto& [sku, sum] : left) {
     const auto row = kReturned.Get(state, {order, Sku::FromString(sku)});
     if (!row.has_value()) continue;
     ASSIGN_OR_RETURN(const Decimal returned, Decimal::Parse(row->quantity()));
     ASSIGN_OR_RETURN(sum, sum.Sub(returned));
+    if (sum.negative()) sum = Decimal();
   }
   return left;
 }
@@ -128,6 +106,7 @@ absl::StatusOr<partition::Decision<v1::ReturnLinesResponse, v1::ImportEvent>> De
   const v1::SaleRecord& sale = imported->sale();
   const int64_t version = VersionOf(state, order);
   RETURN_IF_ERROR(CheckVersion(request, version));
+  const std::vector<int64_t> worth = WorthOf(sale);
   ReturnedLines lines = request.lines();
   ASSIGN_OR_RETURN(const ReturnableLines returnable,
                    FindLines(&lines, [&](const v1::ReturnedLine& line) -> std::optional<Returnable> {
@@ -140,7 +119,7 @@ absl::StatusOr<partition::Decision<v1::ReturnLinesResponse, v1::ImportEvent>> De
                      of.sku = from.sku();
                      of.description = from.description();
                      if (from.has_unit_price()) of.unit_price = from.unit_price();
-                     of.sold = {WorthOf(sale, index), from.quantity().unscaled(), from.quantity().scale(), gone};
+                     of.sold = {worth[index], from.quantity().unscaled(), from.quantity().scale(), gone};
                      const Decimal quantity = ExactOf(from.quantity()).value_or(Decimal());
                      of.left = quantity.Sub(Decimal::FromInt(gone)).value_or(Decimal());
                      return of;
@@ -159,13 +138,17 @@ absl::StatusOr<partition::Decision<v1::ReturnLinesResponse, v1::ImportEvent>> De
     });
   }));
 
+  std::vector<int64_t> values = ValuesOf(lines, returnable);
+  Payable payable(state, order, sale, worth);
+  for (int i = 0; i < lines.size(); ++i) values[i] = payable.Take(lines[i].sku(), values[i]);
+
   partition::Decision<v1::ReturnLinesResponse, v1::ImportEvent> decision;
   partition::Fact<v1::ImportEvent>& fact = decision.facts.emplace_back();
   fact.aggregate_id = request.order_id();
   v1::GoodsReturned& returned = *fact.event.mutable_goods_returned();
-  returned = DocumentReturn(
-      {order, request.return_id(), request.origin(), request.location_id(), sale.currency_code(), sale.identifiers()},
-      lines, returnable, context.now);
+  ASSIGN_OR_RETURN(returned, DocumentReturn({order, request.return_id(), request.origin(), request.location_id(),
+                                             sale.currency_code(), sale.identifiers()},
+                                            lines, returnable, values, context.now));
   *decision.response.mutable_net() = returned.sale().net();
   decision.response.set_version(version + 1);
   return decision;

@@ -1,5 +1,6 @@
 // Tests of returns of imported orders that are taken here: every refusal in the order of the enum, then what is recorded.
 #include <string>
+#include <utility>
 
 #include "gtest/gtest.h"
 #include "services/checkout/imports/commands.h"
@@ -9,6 +10,8 @@
 
 namespace halles::checkout::imports {
 namespace {
+
+constexpr int64_t kHuge = 9'000'000'000'000'000'000;
 
 // An imported order of 3 shoes for 10.00 in all and 2.5 litres of oil for 5.00.
 const std::string kImported = OrderIdOf("", Ref("536365")).ToString();
@@ -23,6 +26,11 @@ v1::ReturnLinesRequest TakeBackImported(const std::string& return_id, const std:
   v1::ReturnLinesRequest request = TakeBack(return_id, lines);
   request.set_order_id(kImported);
   return request;
+}
+template <class Outcome>
+int64_t NetOf(const Outcome& outcome) {
+  EXPECT_EQ(outcome.status(), absl::OkStatus());
+  return outcome.response().net().minor_units();
 }
 
 TEST(ReturnOfAnImport, IsRefusedWhenItIsMalformed) {
@@ -82,6 +90,18 @@ TEST(ReturnOfAnImport, IsRefusedBeyondWhatWasBoughtAndNamesTheReturnsBefore) {
   EXPECT_NE(outcome.status().message().find("r1"), absl::string_view::npos);
 }
 
+// Such an order is not imported; if a log has it, nothing overflows and no more is paid than it cost.
+TEST(ReturnOfAnImport, IsPaidAtMostTheNetEvenWhenTheGoodsAreBeyond64Bits) {
+  GivenImports given(kSlot);
+  v1::ImportEvent recorded = OrderImported(Record("536365", {Sold("a", "1"), Sold("b", "2"), Sold("c", "1")}));
+  v1::SaleRecord& sale = *recorded.mutable_order_imported()->mutable_sale();
+  for (v1::RecordedLine& line : *sale.mutable_lines()) line.mutable_amount()->set_minor_units(kHuge);
+  sale.mutable_net()->set_minor_units(kHuge);
+  ASSERT_TRUE(given.TryEvolve({partition::Fact<v1::ImportEvent>{kImported, recorded}}).ok());
+  given.Record(LinkOf(Record("C1", {Back("b", "1", "1.00"), Back("c", "1", "1.00")}), "536365"));
+  EXPECT_EQ(NetOf(given.When(TakeBackImported("r1", {BackOf("1", 1), BackOf("2", 1)}))), -kHuge + 200);
+}
+
 TEST(ReturnOfAnImport, GivesBackExactlyTheLineInWhicheverPieces) {
   GivenImports given = GivenImported();
   const auto outcome = given.Record(TakeBackImported("r1", {BackOf("1", 1)}));
@@ -136,6 +156,99 @@ TEST(ReturnOfAnImport, LeavesOutWhatWasTakenOffTheOrderAsAWhole) {
   EXPECT_EQ(given.Record(TakeBackImported("r1", {BackOf("1", 1)})).response().net().minor_units(), -2712);
   EXPECT_EQ(given.Record(TakeBackImported("r2", {BackOf("3", 1)})).response().net().minor_units(), -994);
   EXPECT_EQ(given.Record(TakeBackImported("r3", {BackOf("3", 1)})).response().net().minor_units(), -994);
+}
+
+TEST(ReturnOfAnImport, IsPaidInFullWhenAChargeWasWaived) {
+  GivenImports given(kSlot);
+  given.Record(ImportOrder("536365", {Sold("coat", "1", "30.00"), Line(v1::LINE_KIND_SERVICE, "POST", "1", "4.00"),
+                                      Line(v1::LINE_KIND_SERVICE, "POST", "-1", "4.00")}));
+  EXPECT_EQ(NetOf(given.When(TakeBackImported("r1", {BackOf("1", 1)}))), -3000);
+}
+
+TEST(ReturnOfAnImport, IsWorthNothingWhenACorrectionTookItAllOff) {
+  GivenImports given(kSlot);
+  given.Record(ImportOrder("536365", {Sold("coat", "1", "30.00"), Line(v1::LINE_KIND_ADJUSTMENT, "B", "-1", "30.00")}));
+  EXPECT_EQ(NetOf(given.When(TakeBackImported("r1", {BackOf("1", 1)}))), 0);
+}
+
+TEST(ReturnOfAnImport, CountsWhatTheOrderItselfTookBack) {
+  GivenImports given(kSlot);
+  given.Record(ImportOrder("536365", {Sold("coat", "1", "30.00"), Back("coat", "1", "30.00"), Sold("hat", "2", "10.00"),
+                                      Back("hat", "1", "10.00")}));
+  const auto outcome = given.When(TakeBackImported("r1", {BackOf("1", 1)}));
+  outcome.ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
+  EXPECT_EQ(outcome.Metadata("returnable_units"), "0");
+  EXPECT_EQ(NetOf(given.Record(TakeBackImported("r1", {BackOf("3", 1)}))), -1000);
+  given.When(TakeBackImported("r2", {BackOf("3", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
+}
+
+TEST(ReturnOfAnImport, IsPaidAtMostWhatTheOrderCost) {
+  GivenImports given(kSlot);
+  given.Record(ImportOrder("536365", {Sold("coat", "1", "50.00"), Back("boot", "1", "30.00")}));
+  EXPECT_EQ(NetOf(given.When(TakeBackImported("r1", {BackOf("1", 1)}))), -2000);
+}
+
+TEST(ReturnOfAnImport, SaysZeroAndNoLessWhenMoreCameBackThanWasSold) {
+  GivenImports given = GivenImported();
+  given.Record(LinkOf(Record("C1", {Back("shoe", "4")}), "536365"));
+  const auto outcome = given.When(TakeBackImported("r1", {BackOf("1", 1)}));
+  outcome.ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
+  EXPECT_EQ(outcome.Metadata("returnable_units"), "0");
+}
+
+// A SKU at two prices, with other goods.
+GivenImports GivenTwoPrices() {
+  GivenImports given(kSlot);
+  given.Record(ImportOrder("536365", {Sold("shirt", "1", "100.00"), Sold("shirt", "1", "10.00"),
+                                      Sold("hat", "1", "50.00"), Sold("sock", "1", "90.00")}));
+  return given;
+}
+
+TEST(ReturnOfAnImport, PaysTheRestOfASkuOfWhichAnImportPaidAPart) {
+  GivenImports dear = GivenTwoPrices();
+  dear.Record(LinkOf(Record("C1", {Back("shirt", "1", "100.00")}), "536365"));
+  EXPECT_EQ(NetOf(dear.When(TakeBackImported("r1", {BackOf("1", 1)}))), -1000);
+  EXPECT_EQ(NetOf(dear.When(TakeBackImported("r1", {BackOf("2", 1)}))), -1000);
+  GivenImports cheap = GivenTwoPrices();
+  cheap.Record(LinkOf(Record("C1", {Back("shirt", "1", "10.00")}), "536365"));
+  EXPECT_EQ(NetOf(cheap.When(TakeBackImported("r1", {BackOf("1", 1)}))), -10000);
+}
+
+TEST(ReturnOfAnImport, SplitsWhatAnImportPaidForSeveralSkus) {
+  for (const auto& [price, rest] : {std::pair("100.00", -1000), std::pair("10.00", -10000)}) {
+    GivenImports given = GivenTwoPrices();
+    given.Record(LinkOf(Record("C1", {Back("shirt", "1", price), Back("hat", "1", "50.00")}), "536365"));
+    EXPECT_EQ(NetOf(given.When(TakeBackImported("r1", {BackOf("1", 1)}))), rest) << price;
+  }
+  GivenImports fee = GivenTwoPrices();
+  fee.Record(LinkOf(Record("C1", {Back("shirt", "2", "55.00"), Back("hat", "1", "50.00"),
+                                  Line(v1::LINE_KIND_SERVICE, "FEE", "1", "155.00")}),
+                    "536365"));
+  EXPECT_EQ(NetOf(fee.When(TakeBackImported("r1", {BackOf("4", 1)}))), -9000);
+}
+
+TEST(ReturnOfAnImport, DoesNotCountPostageThatAnImportPaidBackAgainstTheGoods) {
+  GivenImports given(kSlot);
+  given.Record(ImportOrder("536365", {Sold("coat", "2", "30.00"), Line(v1::LINE_KIND_SERVICE, "POST", "1", "4.00")}));
+  given.Record(
+      LinkOf(Record("C1", {Back("coat", "1", "30.00"), Line(v1::LINE_KIND_SERVICE, "POST", "-1", "4.00")}), "536365"));
+  EXPECT_EQ(NetOf(given.When(TakeBackImported("r1", {BackOf("1", 1)}))), -3000);
+}
+
+TEST(ReturnOfAnImport, PaysNoHalfTwice) {
+  GivenImports given(kSlot);
+  given.Record(ImportOrder("536365", {Sold("glove", "2", "0.505")}));
+  given.Record(LinkOf(Record("C1", {Back("glove", "1", "0.51")}), "536365"));
+  EXPECT_EQ(NetOf(given.When(TakeBackImported("r1", {BackOf("1", 1)}))), -50);
+}
+
+TEST(ReturnOfAnImport, PaysAtMostTheSkuOverSeveralReturnsAndLines) {
+  GivenImports given = GivenTwoPrices();
+  given.Record(LinkOf(Record("C1", {Back("shirt", "0.5", "180.00")}), "536365"));
+  given.When(TakeBackImported("r1", {BackOf("1", 1), BackOf("2", 1)}))
+      .ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
+  EXPECT_EQ(NetOf(given.Record(TakeBackImported("r1", {BackOf("1", 1)}))), -6000);
+  EXPECT_EQ(NetOf(given.When(TakeBackImported("r2", {BackOf("3", 1), BackOf("4", 1)}))), -10000);
 }
 
 TEST(ReturnOfAnImport, IsWorthNothingWhenMoreWasTakenOffThanTheGoodsCost) {

@@ -24,7 +24,8 @@ namespace halles::checkout::imports {
 //   2. A return that names an order is known in the order's slot exactly once: awaited as long as the order is not
 //      recorded, linked from then on.
 //   3. The returned quantity of (order, SKU) is the sum over the order's links and over what was taken back here.
-//   4. A link is in excess when, with it, more of one of its SKUs came back than the order sold. It is kept all the same.
+//   4. A link is in excess when, with it, more of one of its SKUs came back than the order sold
+//      and did not take back itself. It is kept all the same.
 //   5. A return that was taken here is recorded once under its id. The returned units of (order, line) are the sum over
 //      such returns: those that were imported name no lines.
 

@@ -17,8 +17,8 @@ namespace {
 constexpr absl::string_view kProblemsUrl = "type.googleapis.com/halles.checkout.v1.OrderProblems";
 
 // Takes fulfilments off the books: the value of their lines, in the order of the fulfilments.
-v1::SaleRecord ReversalOf(const Subject& subject, const std::vector<const v1::Fulfilment*>& fulfilments,
-                          UnixMicros now) {
+absl::StatusOr<v1::SaleRecord> ReversalOf(const Subject& subject, const std::vector<const v1::Fulfilment*>& fulfilments,
+                                          UnixMicros now) {
   const rows::OrderRow& row = subject.row;
   v1::SaleRecord reversal =
       DocumentOf(subject.order.ToString(), row.origin(), row.currency_code(), row.identifiers(), now);
@@ -30,14 +30,15 @@ v1::SaleRecord ReversalOf(const Subject& subject, const std::vector<const v1::Fu
       const SoldLine sold = SoldLineOf(*line);
       const int64_t amount = PartOf(sold.amount, sold.all, sold.scale, sold.gone + gone[part.line_id()], part.units());
       gone[part.line_id()] += part.units();
-      AddTakenOff(v1::LINE_KIND_ADJUSTMENT, part.sku(), line->line().description(), &line->line().unit_price(),
-                  part.units(), amount, &reversal);
+      RETURN_IF_ERROR(AddTakenOff(v1::LINE_KIND_ADJUSTMENT, part.sku(), line->line().description(),
+                                  &line->line().unit_price(), part.units(), amount, &reversal));
     }
   }
   return reversal;
 }
 
-// Checks what all commands about a fulfilment ask, then lets `record(subject, moved, decision)` add the fact.
+// Checks what all commands about a fulfilment ask, then lets `record(subject, moved, event, response)` fill in the
+// fact.
 template <class Response, class Request, class Record>
 Decided<Response> DecideMove(const State& state, const Request& request, Move move, const Record& record) {
   RETURN_IF_ERROR(Malformed(Validate(request)));
@@ -48,7 +49,7 @@ Decided<Response> DecideMove(const State& state, const Request& request, Move mo
   decision.response.set_version(subject.next_version);
   partition::Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
   fact.aggregate_id = subject.order.ToString();
-  record(subject, moved, &fact.event, &decision.response);
+  RETURN_IF_ERROR(record(subject, moved, &fact.event, &decision.response));
   return decision;
 }
 
@@ -60,6 +61,7 @@ Decided<Response> DecideAdvance(const State& state, const Request& request, Move
                                 v1::FulfilmentAdvanced& advanced = *event->mutable_fulfilment_advanced();
                                 advanced.set_fulfilment_id(moved.fulfilment->fulfilment().fulfilment_id());
                                 advanced.set_state(moved.after);
+                                return absl::OkStatus();
                               });
 }
 
@@ -77,13 +79,14 @@ google::protobuf::Timestamp CollectBy(const v1::Delivery& delivery, UnixMicros n
   return TimeOf(now + kCollectWithinSeconds * 1'000'000);
 }
 
-void End(const Subject& subject, const v1::Fulfilment& fulfilment, v1::FulfilmentState after, absl::string_view cause,
-         UnixMicros now, v1::OrderEvent* event) {
+absl::Status End(const Subject& subject, const v1::Fulfilment& fulfilment, v1::FulfilmentState after,
+                 absl::string_view cause, UnixMicros now, v1::OrderEvent* event) {
   v1::FulfilmentEnded& ended = *event->mutable_fulfilment_ended();
   *ended.mutable_fulfilment() = fulfilment;
   ended.set_state(after);
   ended.set_cause(std::string(cause));
-  *ended.mutable_reversal() = ReversalOf(subject, {&fulfilment}, now);
+  ASSIGN_OR_RETURN(*ended.mutable_reversal(), ReversalOf(subject, {&fulfilment}, now));
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -152,7 +155,7 @@ Decided<v1::CancelOrderResponse> Decide(const State& state, const v1::CancelOrde
   v1::OrderCancelled& cancelled = *fact.event.mutable_order_cancelled();
   cancelled.set_cause(request.cause());
   for (const v1::Fulfilment* fulfilment : open) *cancelled.add_fulfilments() = *fulfilment;
-  *cancelled.mutable_reversal() = ReversalOf(subject, open, context.now);
+  ASSIGN_OR_RETURN(*cancelled.mutable_reversal(), ReversalOf(subject, open, context.now));
   return decision;
 }
 
@@ -171,14 +174,18 @@ Decided<v1::ReadyFulfilmentResponse> Decide(const State& state, const v1::ReadyF
         advanced.set_state(moved.after);
         *advanced.mutable_collect_by_time() = CollectBy(moved.fulfilment->fulfilment().delivery(), context.now);
         *response->mutable_collect_by_time() = advanced.collect_by_time();
+        return absl::OkStatus();
       });
 }
 
 Decided<v1::CollectFulfilmentResponse> Decide(const State& state, const v1::CollectFulfilmentRequest& request,
                                               const Context&) {
-  return DecideMove<v1::CollectFulfilmentResponse>(state, request, Move::kCollect,
-                                                   [](const Subject&, const Moved& moved, v1::OrderEvent* event,
-                                                      v1::CollectFulfilmentResponse*) { HandOver(moved, "", event); });
+  return DecideMove<v1::CollectFulfilmentResponse>(
+      state, request, Move::kCollect,
+      [](const Subject&, const Moved& moved, v1::OrderEvent* event, v1::CollectFulfilmentResponse*) {
+        HandOver(moved, "", event);
+        return absl::OkStatus();
+      });
 }
 
 Decided<v1::ShipFulfilmentResponse> Decide(const State& state, const v1::ShipFulfilmentRequest& request,
@@ -187,6 +194,7 @@ Decided<v1::ShipFulfilmentResponse> Decide(const State& state, const v1::ShipFul
       state, request, Move::kShip,
       [&](const Subject&, const Moved& moved, v1::OrderEvent* event, v1::ShipFulfilmentResponse*) {
         HandOver(moved, request.tracking_reference(), event);
+        return absl::OkStatus();
       });
 }
 
@@ -204,6 +212,7 @@ Decided<v1::DelayFulfilmentResponse> Decide(const State& state, const v1::DelayF
         delayed.set_fulfilment_id(request.fulfilment_id());
         delayed.set_cause(request.cause());
         if (request.has_promised_time()) *delayed.mutable_promised_time() = request.promised_time();
+        return absl::OkStatus();
       });
 }
 
@@ -212,7 +221,7 @@ Decided<v1::CancelFulfilmentResponse> Decide(const State& state, const v1::Cance
   return DecideMove<v1::CancelFulfilmentResponse>(
       state, request, Move::kCancel,
       [&](const Subject& subject, const Moved& moved, v1::OrderEvent* event, v1::CancelFulfilmentResponse*) {
-        End(subject, moved.fulfilment->fulfilment(), moved.after, request.cause(), context.now, event);
+        return End(subject, moved.fulfilment->fulfilment(), moved.after, request.cause(), context.now, event);
       });
 }
 
@@ -258,7 +267,7 @@ Decided<v1::OrderTimerDueResponse> DecideExpiry(const State& state, const OrderI
   const Subject subject{order, *std::move(row), 0};
   partition::Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
   fact.aggregate_id = order.ToString();
-  End(subject, fulfilment, moved->after, "not collected in time", context.now, &fact.event);
+  RETURN_IF_ERROR(End(subject, fulfilment, moved->after, "not collected in time", context.now, &fact.event));
   return decision;
 }
 

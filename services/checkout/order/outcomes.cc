@@ -25,14 +25,14 @@ void SetProblems(const std::vector<v1::Problem>& problems, Problems* message) {
   for (const v1::Problem& problem : problems) *message->add_problems() = problem;
 }
 
-void EndPlacement(const OrderId& order, const rows::OrderRow& row, const saga::v1::Saga& saga, bool completed,
-                  UnixMicros now, v1::OrderEvent* event) {
+absl::Status EndPlacement(const OrderId& order, const rows::OrderRow& row, const saga::v1::Saga& saga, bool completed,
+                          UnixMicros now, v1::OrderEvent* event) {
   const PricedLines lines = PricedLinesOf(row);
   if (!completed) {
     v1::OrderRejected& rejected = *event->mutable_order_rejected();
     rejected.set_attempt(row.attempt());
     SetProblems(ProblemsOf(saga, lines), &rejected);
-    return;
+    return absl::OkStatus();
   }
   v1::OrderConfirmed& confirmed = *event->mutable_order_confirmed();
   confirmed.set_number(NumberOf(saga));
@@ -40,37 +40,39 @@ void EndPlacement(const OrderId& order, const rows::OrderRow& row, const saga::v
   sale = DocumentOf(order.ToString(), row.origin(), row.currency_code(), row.identifiers(), now);
   v1::PriceSnapshot snapshot;
   *snapshot.mutable_lines() = lines;
-  AddSold(snapshot, &sale);
+  RETURN_IF_ERROR(AddSold(snapshot, &sale));
   for (v1::Fulfilment& fulfilment : FulfilmentsOf(saga, lines, row.delivery(), 1)) {
     *confirmed.add_fulfilments() = std::move(fulfilment);
   }
   *confirmed.mutable_delivery() = row.delivery();
+  return absl::OkStatus();
 }
 
-void EndExchange(const OrderId& order, const rows::OrderRow& row, const saga::v1::Saga& saga, bool completed,
-                 UnixMicros now, v1::OrderEvent* event) {
+absl::Status EndExchange(const OrderId& order, const rows::OrderRow& row, const saga::v1::Saga& saga, bool completed,
+                         UnixMicros now, v1::OrderEvent* event) {
   const v1::ExchangeStarted& started = row.exchange();
   const PricedLines& lines = started.snapshot().lines();
   if (!completed) {
     v1::ExchangeRejected& rejected = *event->mutable_exchange_rejected();
     rejected.set_exchange_id(started.exchange_id());
     SetProblems(ProblemsOf(saga, lines), &rejected);
-    return;
+    return absl::OkStatus();
   }
   v1::ExchangeCommitted& committed = *event->mutable_exchange_committed();
   committed.set_exchange_id(started.exchange_id());
-  *committed.mutable_returned() = ReturnOf(order, row, started, now);
+  ASSIGN_OR_RETURN(*committed.mutable_returned(), ReturnOf(order, row, started, now));
   committed.set_number(NumberOf(saga));
   v1::SaleRecord& sale = *committed.mutable_sale();
   sale = DocumentOf(DocumentIdOf(order, started.exchange_id()), started.origin(), row.currency_code(),
                     row.identifiers(), now);
-  AddSold(started.snapshot(), &sale);
+  RETURN_IF_ERROR(AddSold(started.snapshot(), &sale));
   for (v1::Fulfilment& fulfilment : FulfilmentsOf(saga, lines, started.delivery(), row.fulfilments_size() + 1)) {
     *committed.add_fulfilments() = std::move(fulfilment);
   }
   *committed.mutable_difference() =
       MoneyOf(row.currency_code(), sale.net().minor_units() + committed.returned().sale().net().minor_units());
   *committed.mutable_snapshot() = started.snapshot();
+  return absl::OkStatus();
 }
 
 void EndReroute(const rows::OrderRow& row, const saga::v1::Saga& saga, bool completed, v1::OrderEvent* event) {
@@ -109,13 +111,13 @@ Decided<Response> GoOn(const State& state, const OrderId& order, const saga::v1:
   end.aggregate_id = order.ToString();
   switch (row->pending_case()) {
     case rows::OrderRow::kExchange:
-      EndExchange(order, *row, after, completed, now, &end.event);
+      RETURN_IF_ERROR(EndExchange(order, *row, after, completed, now, &end.event));
       break;
     case rows::OrderRow::kReroute:
       EndReroute(*row, after, completed, &end.event);
       break;
     case rows::OrderRow::PENDING_NOT_SET:
-      EndPlacement(order, *row, after, completed, now, &end.event);
+      RETURN_IF_ERROR(EndPlacement(order, *row, after, completed, now, &end.event));
       break;
   }
   return decision;

@@ -1,6 +1,7 @@
 // Decides on returns and exchanges of orders that are placed here.
 #include "services/checkout/order/returns.h"
 
+#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -78,17 +79,31 @@ absl::StatusOr<v1::PriceSnapshot> PriceNewLines(const v1::ExchangeLinesRequest& 
   return SnapshotOf(std::move(lines), currency_code);
 }
 
+// AMOUNT_OVERFLOW unless the lines of the order and new lines worth `added`, less what came back and what comes back
+// with these values, add up to 64 bits: all of them may come back in one return.
+absl::Status CheckTotal(const rows::OrderRow& row, const std::vector<int64_t>& values, int64_t added) {
+  Int128 total = added;
+  for (const v1::OrderLine& line : row.lines()) {
+    const SoldLine sold = SoldLineOf(line);
+    total += PartOf(sold.amount, sold.all, sold.scale, sold.gone, sold.all - sold.gone);
+  }
+  for (const int64_t value : values) total -= value;
+  if (total <= std::numeric_limits<int64_t>::max()) return absl::OkStatus();
+  return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW,
+                "the order with its new lines adds up to more than 64 bits of minor units");
+}
+
 }  // namespace
 
-v1::GoodsReturned ReturnOf(const OrderId& order, const rows::OrderRow& row, const v1::ExchangeStarted& exchange,
-                           UnixMicros now) {
+absl::StatusOr<v1::GoodsReturned> ReturnOf(const OrderId& order, const rows::OrderRow& row,
+                                           const v1::ExchangeStarted& exchange, UnixMicros now) {
   ReturnableLines returnable;
   for (const v1::ReturnedLine& line : exchange.returned_lines()) {
     const v1::OrderLine* from = FindLine(row, line.line_id());
     returnable.emplace(line.line_id(), from == nullptr ? Returnable() : ReturnableOf(row, *from));
   }
   return DocumentReturn(HeadOf(order, row, exchange.exchange_id(), exchange.origin(), exchange.location_id()),
-                        exchange.returned_lines(), returnable, now);
+                        exchange.returned_lines(), returnable, ValuesOf(exchange.returned_lines(), returnable), now);
 }
 
 Decided<v1::ReturnLinesResponse> Decide(const State& state, const v1::ReturnLinesRequest& request,
@@ -101,9 +116,9 @@ Decided<v1::ReturnLinesResponse> Decide(const State& state, const v1::ReturnLine
   partition::Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
   fact.aggregate_id = request.order_id();
   v1::GoodsReturned& returned = *fact.event.mutable_goods_returned();
-  returned =
-      DocumentReturn(HeadOf(subject.order, subject.row, request.return_id(), request.origin(), request.location_id()),
-                     lines, returnable, context.now);
+  ASSIGN_OR_RETURN(returned, DocumentReturn(HeadOf(subject.order, subject.row, request.return_id(), request.origin(),
+                                                   request.location_id()),
+                                            lines, returnable, ValuesOf(lines, returnable), context.now));
   *decision.response.mutable_net() = returned.sale().net();
   decision.response.set_version(subject.next_version);
   return decision;
@@ -120,9 +135,10 @@ Decided<v1::ExchangeLinesResponse> Decide(const State& state, const v1::Exchange
                   {{"line_id", line.line_id()}});
   }
   ReturnedLines lines = request.returned_lines();
-  RETURN_IF_ERROR(CheckReturned(state, subject, request.exchange_id(), &lines).status());
+  ASSIGN_OR_RETURN(const ReturnableLines returnable, CheckReturned(state, subject, request.exchange_id(), &lines));
   absl::StatusOr<v1::PriceSnapshot> snapshot = PriceNewLines(request, subject.row.currency_code());
   if (!snapshot.ok()) return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW, snapshot.status().message());
+  RETURN_IF_ERROR(CheckTotal(subject.row, ValuesOf(lines, returnable), snapshot->total().minor_units()));
 
   Undertaking undertaking;
   undertaking.saga_id = absl::StrCat(request.order_id(), "/x", subject.row.undertakings() + 1);

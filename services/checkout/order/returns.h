@@ -2,6 +2,7 @@
 #ifndef HALLES_SERVICES_CHECKOUT_ORDER_RETURNS_H_
 #define HALLES_SERVICES_CHECKOUT_ORDER_RETURNS_H_
 
+#include "absl/status/statusor.h"
 #include "halles/checkout/v1/order_events.pb.h"
 #include "libs/base/ids.h"
 #include "libs/base/unix_time.h"
@@ -11,8 +12,8 @@
 namespace halles::checkout::order {
 
 // The return of the lines that the exchange takes back, at their frozen prices. They must be lines of the order.
-v1::GoodsReturned ReturnOf(const OrderId& order, const rows::OrderRow& row, const v1::ExchangeStarted& exchange,
-                           UnixMicros now);
+absl::StatusOr<v1::GoodsReturned> ReturnOf(const OrderId& order, const rows::OrderRow& row,
+                                           const v1::ExchangeStarted& exchange, UnixMicros now);
 
 }  // namespace halles::checkout::order
 

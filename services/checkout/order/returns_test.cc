@@ -10,6 +10,8 @@
 namespace halles::checkout::order {
 namespace {
 
+constexpr char kHugePrice[] = "90000000000000000.00";
+
 TEST(ReturnLines, GivesBackExactlyTheLineInWhicheverPieces) {
   GivenOrder given = HandedOver();
   EXPECT_EQ(given.Record(TakeBack("r1", {BackOf("a", 1)})).response().net().minor_units(), -333);
@@ -65,6 +67,24 @@ TEST(ExchangeLines, RecordsBothHalvesAsOne) {
   ASSERT_TRUE(outcome.ok() && outcome->has_value());
   EXPECT_EQ((*outcome)->difference().minor_units(), 1200 - 333);
   given.When(Swap("x1", BackOf("a", 1), "m", "1.00")).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
+}
+
+// One line of nearly all that 64 bits can count, and one of 1.00.
+GivenOrder HandedOverHuge() {
+  GivenOrder given({CartLineOf("a", 1, kHugePrice, "ring"), CartLineOf("b", 1, "1.00", "hat")}, TakeAlong("paris"));
+  given.Record(Place());
+  given.AnswerAll();
+  given.Record(OfFulfilment<v1::CollectFulfilmentRequest>("f1"));
+  return given;
+}
+
+TEST(ExchangeLines, IsRefusedWhenTheOrderWouldBeBeyond64Bits) {
+  GivenOrder given = HandedOverHuge();
+  given.When(Swap("x1", BackOf("b", 1), "c", kHugePrice)).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+  // In exchange for the other one, or after it came back, it fits.
+  EXPECT_EQ(given.When(Swap("x1", BackOf("a", 1), "c", kHugePrice)).status(), absl::OkStatus());
+  given.Record(TakeBack("r1", {BackOf("a", 1)}));
+  EXPECT_EQ(given.When(Swap("x1", BackOf("b", 1), "c", kHugePrice)).status(), absl::OkStatus());
 }
 
 TEST(ExchangeLines, LetsTheNewLineComeBackToo) {
