@@ -37,7 +37,8 @@ struct InstallationOptions {
 // another lineage.
 class Installation {
  public:
-  // Errors by reason: those of EmbeddedLog::Open and KeyRing::Open, DATA_DIR_UNUSABLE, DATA_DIR_RESHARDED, and DATA_DIR_UNFINISHED
+  // Errors by reason: those of EmbeddedLog::Open and KeyRing::Open, DATA_DIR_UNUSABLE, DATA_DIR_RESHARDED, and
+  // DATA_DIR_UNFINISHED
   // for a directory that a reshard is making.
   static absl::StatusOr<std::unique_ptr<Installation>> Open(InstallationOptions options);
 

@@ -92,8 +92,11 @@ std::optional<SlotRunner::WaitingAnswer> SlotRunner::AnswerOfRepeat(const Comman
     deps_.counters->dedupe_hits.fetch_add(1, std::memory_order_relaxed);
     if (found->row.body_hash() == envelope.body_hash.view()) {
       answer.recorded = std::move(*found->row.mutable_response());
-      // Where a record in flight lands is known when it has.
-      if (found->position < owner_->cursor().next) answer.recorded_position = found->position + 1;
+      if (found->position < owner_->cursor().next) {
+        answer.recorded_position = found->position + 1;
+      } else {
+        answer.in_flight = found->position;
+      }
     } else {
       answer.error = RequestIdReused(envelope.request_id);
     }
@@ -233,6 +236,12 @@ void SlotRunner::AnswerLater(WaitingAnswer answer) {
     answer.recorded.reset();
     Send(std::move(answer));
     return;
+  }
+  if (answer.in_flight > 0) {
+    // It is told where that record landed.
+    const auto first = std::find_if(in_flight_.begin(), in_flight_.end(),
+                                    [&answer](const Pending& each) { return each.expected == answer.in_flight; });
+    if (first != in_flight_.end()) first->repeats.push_back(*ticket);
   }
   answers_.emplace(*ticket, std::move(answer));
   Handle(effects);

@@ -423,6 +423,10 @@ void SlotRunner::OnConfirmed(const Effect& effect, bool folded) {
     deps_.on_confirmed({slot_, effect.position, std::move(pending.bytes), cursor_before_, *effect.cursor});
     cursor_before_ = *effect.cursor;
   }
+  for (const uint64_t ticket : pending.repeats) {
+    const auto answer = answers_.find(ticket);
+    if (answer != answers_.end()) answer->second.recorded_position = effect.position + 1;
+  }
   if (pending.earliest_timer != DueTimers::kNever) {
     follow_ups_.OnTimerSet(pending.earliest_timer);
     ArmTick();

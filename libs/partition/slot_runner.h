@@ -185,14 +185,16 @@ class SlotRunner {
     MonotonicMicros appended = 0;
     UnixMicros earliest_timer = DueTimers::kNever;  // that its facts set
     size_t record_bytes = 0;
-    std::string bytes;  // of its record, if on_confirmed is set
+    std::string bytes;              // of its record, if on_confirmed is set
+    std::vector<uint64_t> repeats;  // tickets of answers to copies of its request
   };
   struct WaitingAnswer {
     std::unique_ptr<Command> command;
     MonotonicMicros submitted = 0;
     absl::Status error;                   // when it is not OK
     std::optional<std::string> recorded;  // the answer of an earlier copy of the request
-    Position recorded_position = 0;
+    Position recorded_position = 0;       // first position behind that copy; 0 until it is confirmed
+    Position in_flight = 0;               // where the record of that copy should land, while it is under way
   };
   // Following: slot_runner.cc.
   SlotCatchUp::Taken OnRecord(const eventlog::StoredRecord& record);

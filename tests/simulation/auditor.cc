@@ -223,7 +223,7 @@ void Auditor::TakeBatch(SlotId id, Slot& slot, const projection::SourceRecord& r
     const SlotId source{static_cast<ServiceId>(progress.service()), static_cast<uint16_t>(progress.slot())};
     TakeUpTo(source, progress.position());
     std::deque<Due>& due = slot.due[source];
-    LeaveOut(slot, source, {progress.position(), 0});
+    while (!due.empty() && due.front().may_be_left_out && due.front().position < progress.position()) due.pop_front();
     if (!due.empty() && due.front().position < progress.position()) {
       findings_.Add("I8", absl::StrCat(At(id, record.position), " tells of progress past the reaction to ",
                                        At(source, due.front().position)));
@@ -247,21 +247,15 @@ void Auditor::TakeBatch(SlotId id, Slot& slot, const projection::SourceRecord& r
   ExpectReactions(id, record);
 }
 
-void Auditor::LeaveOut(Slot& slot, SlotId source, std::pair<Position, uint32_t> until) {
-  std::deque<Due>& due = slot.due[source];
-  while (!due.empty() && !due.front().once.empty() && std::pair(due.front().position, due.front().number) < until) {
-    slot.left_out.try_emplace(due.front().once, At(source, due.front().position));
-    due.pop_front();
-  }
-}
-
 // Of each source the reactions are recorded in order, each once, none left out.
 void Auditor::TakeCause(SlotId id, Slot& slot, Position position, const log::v1::Cause& cause) {
   const SlotId source{static_cast<ServiceId>(cause.service()), static_cast<uint16_t>(cause.slot())};
   TakeUpTo(source, cause.position() + 1);
   std::deque<Due>& due = slot.due[source];
   const auto now = std::pair(Position{cause.position()}, cause.reaction());
-  LeaveOut(slot, source, now);
+  while (!due.empty() && due.front().may_be_left_out && std::pair(due.front().position, due.front().number) < now) {
+    due.pop_front();
+  }
   if (due.empty() || std::pair(due.front().position, due.front().number) > now) {
     findings_.Add("I8", absl::StrCat(At(id, position), " reacts to ", At(source, cause.position()), " once more"));
     return;
@@ -271,7 +265,6 @@ void Auditor::TakeCause(SlotId id, Slot& slot, Position position, const log::v1:
                                      At(source, due.front().position)));
     while (!due.empty() && std::pair(due.front().position, due.front().number) < now) due.pop_front();
   }
-  if (!due.front().once.empty()) slot.recorded_once.insert(due.front().once);
   due.pop_front();
 }
 
@@ -360,9 +353,7 @@ void Auditor::ExpectReactions(SlotId id, const projection::SourceRecord& record)
         for (const auto& request : *requests) {
           const std::string key = service.FindCommand(request->GetDescriptor()->full_name())->KeyOf(*request);
           const SlotId target = SlotOf(service.id, record.tenant, key, log_.identity().slots.of(service.id));
-          slots_.at(target).due[id].push_back(
-              {record.position, numbers[target]++,
-               reaction.once_is_enough ? absl::StrCat(reaction.name, "/", request->SerializeAsString()) : ""});
+          slots_.at(target).due[id].push_back({record.position, numbers[target]++, reaction.once_is_enough});
         }
       }
     }

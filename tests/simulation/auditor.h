@@ -121,8 +121,7 @@ class Auditor {
   struct Due {
     Position position = 0;
     uint32_t number = 0;
-    // The reaction and its request, if one that was recorded once may be left out from then on; else empty.
-    std::string once;
+    bool may_be_left_out = false;  // a repeat that does nothing
   };
   struct View {
     const projection::ViewDefinition* definition = nullptr;
@@ -147,13 +146,9 @@ class Auditor {
     std::unordered_map<std::string, Executed> executed;
     std::unordered_map<std::string, std::vector<std::pair<Position, uint64_t>>> history;  // by key
     std::map<SlotId, std::deque<Due>> due;                                                // by source
-    std::set<std::string> recorded_once;                                                  // see Due
-    std::map<std::string, std::string> left_out;  // the same, with the event of the first that was left out
   };
 
   void TakeUpTo(SlotId slot, Position end);
-  // Takes away the reactions that come first and were left out, up to the one given.
-  static void LeaveOut(Slot& slot, SlotId source, std::pair<Position, uint32_t> until);
   void Take(SlotId id, Slot& slot, eventlog::StoredRecord stored);
   void CheckAcceptance(SlotId id, Slot& slot, const eventlog::StoredRecord& stored,
                        const projection::SourceRecord& judged);

@@ -1,5 +1,4 @@
 // What holds of a world in which nothing is under way any more.
-#include <limits>
 #include <map>
 #include <string>
 #include <utility>
@@ -32,16 +31,11 @@ void Auditor::CheckRest(UnixMicros now) {
   for (auto& [slot_id, slot] : slots_) {
     const SlotId id = slot_id;
     for (auto& [source, due] : slot.due) {
-      LeaveOut(slot, source, {std::numeric_limits<Position>::max(), 0});
+      while (!due.empty() && due.front().may_be_left_out) due.pop_front();
       if (!due.empty()) {
         findings_.Add("I8",
                       absl::StrCat(id.ToString(), " never reacts to ", source.ToString(), "@", due.front().position));
       }
-    }
-    for (const auto& [once, event] : slot.left_out) {
-      if (slot.recorded_once.contains(once)) continue;
-      findings_.Add("I8",
-                    absl::StrCat(id.ToString(), " left out the reaction to ", event, ", which it never recorded"));
     }
     partition::kTimers.ForEach(slot.rows, [&](const partition::TimerKey& timer, const auto&, Position) {
       if (timer.due_us >= now - kTimerPatience) return false;

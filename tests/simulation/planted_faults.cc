@@ -29,12 +29,8 @@ using store::Row;
 // When a slot changes hands, the first reaction to it comes from the owner before, and is lost on the way.
 class ReactionLost : public Interposer {
  public:
-  // Only reactions of one service, if it is named.
-  explicit ReactionLost(std::optional<ServiceId> only = std::nullopt) : only_(only) {}
-
   void Define(host::Definitions* definitions, Process* process) override {
     for (projection::ReactionDefinition& reaction : definitions->reactions) {
-      if (only_.has_value() && reaction.service != *only_) continue;
       const partition::ServiceDefinition* service = nullptr;
       for (const auto& each : definitions->services) service = each.id == reaction.service ? &each : service;
       std::map<std::string, std::shared_ptr<const partition::CommandDefinition>, std::less<>> commands =
@@ -58,7 +54,6 @@ class ReactionLost : public Interposer {
   }
 
  private:
-  const std::optional<ServiceId> only_;
   std::map<SlotId, uint64_t> terms_;
   std::set<std::tuple<SlotId, SlotId, Position, uint32_t>> lost_;
 };
@@ -474,7 +469,6 @@ std::vector<PlantedFault> PlantedFaults() {
   const std::string& cancel = inventory::v1::CancelReservationRequest::descriptor()->full_name();
   return {
       Plant<ReactionLost>("ReactionLostBetweenInstances"),
-      Plant<ReactionLost>("ObservationLostBetweenInstances", ServiceId::kCustomerIdentity),
       Plant<AnswersAgainOutOfOrder>("AnswersDecidedAgainOutOfOrder"),
       Plant<ClaimOnEarlyEnd>("ClaimOnAnEarlyEnd"),
       Plant<AppendSentAgain>("AppendSentAgainAfterAnUnknownFate"),
