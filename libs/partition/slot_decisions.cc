@@ -92,11 +92,7 @@ std::optional<SlotRunner::WaitingAnswer> SlotRunner::AnswerOfRepeat(const Comman
     deps_.counters->dedupe_hits.fetch_add(1, std::memory_order_relaxed);
     if (found->row.body_hash() == envelope.body_hash.view()) {
       answer.recorded = std::move(*found->row.mutable_response());
-      if (found->position < owner_->cursor().next) {
-        answer.recorded_position = found->position + 1;
-      } else {
-        answer.in_flight = found->position;
-      }
+      answer.recorded_position = found->position + 1;
     } else {
       answer.error = RequestIdReused(envelope.request_id);
     }
@@ -237,11 +233,18 @@ void SlotRunner::AnswerLater(WaitingAnswer answer) {
     Send(std::move(answer));
     return;
   }
-  if (answer.in_flight > 0) {
-    // It is told where that record landed.
-    const auto first = std::find_if(in_flight_.begin(), in_flight_.end(),
-                                    [&answer](const Pending& each) { return each.expected == answer.in_flight; });
-    if (first != in_flight_.end()) first->repeats.push_back(*ticket);
+  if (answer.recorded.has_value()) {
+    // While the first copy is in flight, its rows say where its record should land: it is told where that landed.
+    const Command::Envelope& asked = answer.command->envelope;
+    const auto first = std::find_if(in_flight_.begin(), in_flight_.end(), [&asked](const Pending& each) {
+      const Command::Envelope& other = each.command->envelope;
+      return !asked.request_id.empty() && other.request_id == asked.request_id && other.tenant == asked.tenant &&
+             other.aggregate == asked.aggregate;
+    });
+    if (first != in_flight_.end()) {
+      answer.recorded_position = 0;
+      first->repeats.push_back(*ticket);
+    }
   }
   answers_.emplace(*ticket, std::move(answer));
   Handle(effects);

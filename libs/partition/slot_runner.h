@@ -194,7 +194,6 @@ class SlotRunner {
     absl::Status error;                   // when it is not OK
     std::optional<std::string> recorded;  // the answer of an earlier copy of the request
     Position recorded_position = 0;       // first position behind that copy; 0 until it is confirmed
-    Position in_flight = 0;               // where the record of that copy should land, while it is under way
   };
   // Following: slot_runner.cc.
   SlotCatchUp::Taken OnRecord(const eventlog::StoredRecord& record);

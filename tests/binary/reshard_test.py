@@ -16,6 +16,7 @@ import unittest
 import grpc
 import program
 from halles.checkout.v1 import cart_events_pb2 as carts
+from halles.checkout.v1 import placement_pb2 as placement
 from halles.checkout.v1 import cart_service_pb2 as cart_service
 from halles.checkout.v1 import cart_service_pb2_grpc as cart_grpc
 from halles.checkout.v1 import order_events_pb2 as order_events
@@ -45,7 +46,7 @@ def purchase(number):
     add = cart_service.AddCartLinesRequest(
         request_id=f"{cart_id}/add",
         cart_id=cart_id,
-        origin=carts.Origin(channel=program.common.CHANNEL_WEB, site_id=f"web-{number % 3}"),
+        origin=placement.Origin(channel=program.common.CHANNEL_WEB, site_id=f"web-{number % 3}"),
         currency_code="EUR",
     )
     for line in range(2):
@@ -54,7 +55,7 @@ def purchase(number):
     deliver = cart_service.SetCartDeliveryRequest(
         request_id=f"{cart_id}/deliver",
         cart_id=cart_id,
-        delivery=carts.Delivery(pickup=carts.Pickup(location_id=LOCATION)),
+        delivery=placement.Delivery(pickup=placement.Pickup(location_id=LOCATION)),
     )
     return add, deliver, order_service.PlaceOrderRequest(request_id=f"{cart_id}/place", cart_id=cart_id)
 
@@ -189,10 +190,12 @@ class Reshard(unittest.TestCase):
                 number += BUYERS
 
         with concurrent.futures.ThreadPoolExecutor(BUYERS) as threads:
-            for first in range(BUYERS):
-                threads.submit(buyer, first)
-            enough.wait()
+            buyers = [threads.submit(buyer, first) for first in range(BUYERS)]
+            while not enough.wait(0.1) and not any(each.done() for each in buyers):
+                pass
             shop.running.process.send_signal(signal.SIGKILL)
+            for each in buyers:
+                each.result()
         shop.running.end()
         # Whoever opens the log of a killed process first writes the mark that it lacks; nothing changes from then on.
         code, _, errors = resharded(cls.used, cls.root / "first", 8)
