@@ -109,8 +109,8 @@ void DigestedRows::Delete(absl::string_view key) {
 Auditor::Auditor(eventlog::MemoryLog* log, const testing::VirtualScheduler* scheduler, Findings* findings)
     : log_(*log), scheduler_(*scheduler), findings_(*findings), definitions_(program::AllServices()) {
   for (const partition::ServiceDefinition& service : definitions_.services) {
-    for (uint16_t number = 0; number < log_.identity().slots.of(service.id); ++number) {
-      const SlotId id{service.id, number};
+    for (uint32_t number = 0; number < log_.identity().slots.of(service.id); ++number) {
+      const SlotId id{service.id, static_cast<uint16_t>(number)};
       Slot& slot = slots_[id];
       slot_list_.push_back(id);
       slot.reader = *log_.NewReader(id, 0);
