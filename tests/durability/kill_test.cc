@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -48,6 +49,30 @@ std::map<std::string, std::string> DigestsOf(const GetStatusResponse& status, bo
     digests[absl::StrCat(view.view(), " of ", view.service(), "/", view.slot())] = value(view);
   }
   return digests;
+}
+
+// Without what is folded from slots of services that react: they record now and then how far they have come, which is no
+// fact.
+std::map<std::string, std::string> WithoutProgress(std::map<std::string, std::string> digests) {
+  std::erase_if(digests, [](const auto& fold) {
+    const std::string source = fold.first.substr(fold.first.rfind(' ') + 1);
+    return absl::StartsWith(source, "customer_identity/") || absl::StartsWith(source, "inventory/");
+  });
+  return digests;
+}
+
+// The folds of which the two say different things.
+std::vector<std::string> Differences(const std::map<std::string, std::string>& a,
+                                     const std::map<std::string, std::string>& b) {
+  std::vector<std::string> differences;
+  for (const auto& [fold, digest] : a) {
+    const auto other = b.find(fold);
+    if (other == b.end() || other->second != digest) {
+      differences.push_back(absl::StrCat(fold, ": ", digest, " and ", other == b.end() ? "nothing" : other->second));
+    }
+  }
+  if (a.size() < b.size()) differences.push_back("the second has more folds");
+  return differences;
 }
 
 size_t DistinctDigests(const std::map<std::string, std::string>& digests) {
@@ -245,19 +270,25 @@ TEST(Kill9, LosesNothingThatWasAcknowledgedAndAppliesNothingTwice) {
   EXPECT_EQ(load.wrong_answers(), std::vector<std::string>());
   const GetStatusResponse status = program.CaughtUp();
   const auto digests = DigestsOf(status, /*positions=*/true);
-  EXPECT_EQ(DigestsOf(before, true), digests) << "what was sent again was recorded again";
+  EXPECT_EQ(Differences(WithoutProgress(DigestsOf(before, true)), WithoutProgress(digests)), std::vector<std::string>())
+      << "what was sent again was recorded again";
   printf("%zu distinct facts, %zu of them sent again\n", facts.size(), again.size());
 
   // Folds that nothing was imported into are empty, and alike.
   EXPECT_GT(DistinctDigests(digests), digests.size() / 3);
-  EXPECT_EQ(DigestsOf(AskFollower(&follower, status), true), digests) << "the follower came to other rows";
+  EXPECT_EQ(Differences(DigestsOf(AskFollower(&follower, status), true), digests), std::vector<std::string>())
+      << "the follower came to other rows";
   ExpectVerified(program);
   EXPECT_EQ(program.Terminate(), 0);
 
   // From the log alone. Only positions differ: each start claims the slots.
   std::filesystem::remove_all(program.folder() + "/data/state");
   ASSERT_NO_FATAL_FAILURE(program.Start());
-  EXPECT_EQ(DigestsOf(program.CaughtUp(), false), DigestsOf(status, false)) << "a clean replay came to other rows";
+  EXPECT_EQ(
+      Differences(WithoutProgress(DigestsOf(program.CaughtUp(), false)), WithoutProgress(DigestsOf(status, false))),
+      std::vector<std::string>())
+      << "a clean replay came to other rows";
+  ExpectVerified(program);
   EXPECT_EQ(program.Terminate(), 0);
 }
 
