@@ -325,14 +325,13 @@ std::string ActivitiesText(const CustomerView& view, int width) {
 }
 
 std::string TimelineText(const google::protobuf::RepeatedPtrField<TimelineEntry>& entries, int width) {
-  std::vector<Column> columns = {{"time"},
-                                 {"what"},
-                                 {"channel", false, false, 1},
-                                 {"site", false, true},
-                                 {"location", false, true},
-                                 {"lines", true, false, 2},
-                                 {"net", true},
-                                 {"event"}};
+  std::vector<Column> columns = {
+      {"time"},      {"what"}, {"channel", false, false, 1}, {"site", false, true}, {"lines", true, false, 2},
+      {"net", true}, {"event"}};
+  // Imported orders name no location.
+  const bool located = std::any_of(entries.begin(), entries.end(),
+                                   [](const TimelineEntry& entry) { return !entry.location_id().empty(); });
+  if (located) columns.insert(columns.begin() + 4, {"location", false, true});
   const bool detailed =
       std::any_of(entries.begin(), entries.end(), [](const TimelineEntry& entry) { return !entry.detail().empty(); });
   if (detailed) columns.insert(columns.end() - 1, {"detail", false, true, 3});
@@ -342,9 +341,9 @@ std::string TimelineText(const google::protobuf::RepeatedPtrField<TimelineEntry>
                                     KindText(entry.kind()),
                                     ChannelText(entry.channel()),
                                     entry.site_id(),
-                                    entry.location_id(),
                                     entry.lines() == 0 ? "" : Thousands(entry.lines()),
                                     entry.has_net() ? AmountText(entry.net()) : ""};
+    if (located) row.insert(row.begin() + 4, entry.location_id());
     if (detailed) row.push_back(entry.detail());
     row.push_back(entry.event());
     table.Add(std::move(row));
