@@ -274,6 +274,9 @@ TEST(Kill9, LosesNothingThatWasAcknowledgedAndAppliesNothingTwice) {
       << "what was sent again was recorded again";
   printf("%zu distinct facts, %zu of them sent again\n", facts.size(), again.size());
 
+  ExpectTotals(program, facts);
+  ExpectCustomers(program, facts);
+
   // Folds that nothing was imported into are empty, and alike.
   EXPECT_GT(DistinctDigests(digests), digests.size() / 3);
   EXPECT_EQ(Differences(DigestsOf(AskFollower(&follower, status), true), digests), std::vector<std::string>())
