@@ -23,7 +23,7 @@ class Backoff {
   // After a success: the next delay is the shortest again.
   void Reset() { step_micros_ = min_micros_; }
 
-  // Nothing has failed since the last success.
+  // True when nothing has failed since the last success.
   bool fresh() const { return step_micros_ == min_micros_; }
 
  private:

@@ -21,7 +21,7 @@ TEST(Backoff, DoublesUpToTheMaximum) {
   }
 }
 
-TEST(Backoff, BeginsAnewAfterASuccess) {
+TEST(Backoff, StartsOverAfterASuccess) {
   SeededRandom random(1);
   Backoff backoff(kMin, kMax);
   for (int i = 0; i < 10; ++i) backoff.Next(random);
@@ -29,7 +29,7 @@ TEST(Backoff, BeginsAnewAfterASuccess) {
   EXPECT_LE(backoff.Next(random), kMin);
 }
 
-TEST(Backoff, SpreadsThoseThatFailedTogether) {
+TEST(Backoff, SpreadsCallersThatFailedTogether) {
   SeededRandom random(1);
   std::set<absl::Duration> delays;
   for (int i = 0; i < 100; ++i) delays.insert(Backoff(kMin, kMax).Next(random));

@@ -1,4 +1,4 @@
-// The end of a process that found a bug in itself.
+// Ends a process that found a bug in itself.
 #include "libs/base/check.h"
 
 #include <cstdio>

@@ -1,4 +1,4 @@
-// HALLES_CHECK: ends the process when what must hold does not. For bugs only, never for input or the state of the world.
+// HALLES_CHECK: ends the process when an invariant is broken. For bugs only, never for bad input or outside failures.
 #ifndef HALLES_LIBS_BASE_CHECK_H_
 #define HALLES_LIBS_BASE_CHECK_H_
 
@@ -8,7 +8,7 @@ namespace halles {
 
 }  // namespace halles
 
-// Ends the process with `what` went wrong unless `condition` holds.
+// Ends the process with the message `what` unless `condition` holds.
 #define HALLES_CHECK(condition, what)                                  \
   do {                                                                 \
     if (!(condition)) ::halles::CheckFailed(__FILE__, __LINE__, what); \

@@ -1,4 +1,4 @@
-// Tests of the clock that is turned by hand.
+// Tests of the manual clock.
 #include "libs/base/clock.h"
 
 #include "gtest/gtest.h"
@@ -6,7 +6,7 @@
 namespace halles {
 namespace {
 
-TEST(ManualClock, GoesWhereItIsTurned) {
+TEST(ManualClock, ShowsTheTimeThatIsSet) {
   ManualClock clock(1000);
   clock.Advance(5);
   EXPECT_EQ(clock.Wall(), 1005);

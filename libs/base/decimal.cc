@@ -29,7 +29,7 @@ absl::Status Malformed(absl::string_view text) {
                  absl::StrCat("\"", text, "\" is no decimal number such as -12.50"));
 }
 
-// unscaled * 10^digits, false when that has too many digits.
+// unscaled * 10^digits; false when the product has too many digits.
 bool ScaleUp(Int128 unscaled, int digits, Int128* out) {
   if (Magnitude(unscaled) > kUnscaledMax / kPowerOfTen[digits]) return false;
   *out = unscaled * kPowerOfTen[digits];

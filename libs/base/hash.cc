@@ -66,7 +66,7 @@ CrcFunction ChooseCrc() {
 uint64_t Hash64(absl::string_view data) { return XXH3_64bits(data.data(), data.size()); }
 
 Hash128 Hash128Of(absl::string_view a, absl::string_view b) {
-  constexpr size_t kInline = 512;  // one pass over a copy is faster than a stream for what rows mostly are
+  constexpr size_t kInline = 512;  // most rows fit; hashing a copy in one pass is faster than a stream
   XXH128_hash_t hash;
   char buffer[kInline];
   StoreLittleEndian64(a.size(), buffer);
@@ -111,7 +111,7 @@ Hash256 Sha256(absl::string_view a, absl::string_view b) {
 }
 
 Hash256 HmacSha256(absl::string_view key, absl::string_view data) {
-  // By hand, from the two hashes that it is: OpenSSL looks its algorithm up by name at each call.
+  // Computed from its two hashes: HMAC() of OpenSSL would look up its algorithm by name at each call.
   constexpr size_t kBlock = 64;
   char inner[kBlock] = {};
   if (key.size() > kBlock) {

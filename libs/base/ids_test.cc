@@ -1,4 +1,4 @@
-// Tests of ids and of where random ones come from.
+// Tests of ids and of the random source.
 #include "libs/base/ids.h"
 
 #include <set>
@@ -16,7 +16,7 @@ static_assert(!std::is_convertible_v<OrderId, std::string>);
 static_assert(!std::is_same_v<OrderId, ReturnId>);
 static_assert(!std::is_same_v<InstanceId, InstallId>);
 
-TEST(StringId, HoldsWhatItWasMadeFrom) {
+TEST(StringId, KeepsItsText) {
   const OrderId id = OrderId::FromString("till-7/123");
   EXPECT_EQ(id.ToString(), "till-7/123");
   EXPECT_FALSE(id.empty());
@@ -25,7 +25,7 @@ TEST(StringId, HoldsWhatItWasMadeFrom) {
   EXPECT_EQ((absl::flat_hash_set<OrderId>{id, OrderId(), id}).size(), 2u);
 }
 
-TEST(Id128, IsReadBackFromHexAndBytes) {
+TEST(Id128, RoundTripsThroughHexAndBytes) {
   SeededRandom random(1);
   const auto id = InstanceId::Random(random);
   EXPECT_EQ(id.Hex().size(), 32u);
@@ -35,20 +35,20 @@ TEST(Id128, IsReadBackFromHexAndBytes) {
   EXPECT_EQ((absl::flat_hash_set<InstanceId>{id, InstanceId(), id}).size(), 2u);
 }
 
-TEST(Id128, IsNotReadFromAnythingElse) {
+TEST(Id128, RefusesAnythingElse) {
   EXPECT_EQ(InstallId::FromHex("00"), std::nullopt);
   EXPECT_EQ(InstallId::FromHex(std::string(32, 'g')), std::nullopt);
   EXPECT_EQ(InstallId::FromHex(std::string(34, '0')), std::nullopt);
   EXPECT_EQ(InstallId::FromBytes("fifteen bytes.."), std::nullopt);
 }
 
-TEST(Id128, IsEmptyUntilItIsGiven) {
+TEST(Id128, IsEmptyByDefault) {
   SeededRandom random(2);
   EXPECT_TRUE(InstallId().empty());
   EXPECT_FALSE(InstallId::Random(random).empty());
 }
 
-TEST(SeededRandom, GivesTheSameForTheSameSeed) {
+TEST(SeededRandom, RepeatsForTheSameSeed) {
   SeededRandom a(7), b(7), c(8);
   EXPECT_EQ(a.Next64(), b.Next64());
   EXPECT_NE(a.Next64(), c.Next64());

@@ -60,7 +60,7 @@ TEST(Decimal, KeepsItsScale) {
   EXPECT_EQ(D("007").ToString(), "7");
 }
 
-TEST(Decimal, IsNotReadFromAnythingElse) {
+TEST(Decimal, RefusesAnythingElse) {
   for (const char* text : {"", "-", ".", ".5", "5.", "1.2.3", "+1", "1e3", " 1", "1,5", "--1", "0x1", "-.5", "nan"}) {
     EXPECT_EQ(ReasonOf(Decimal::Parse(text).status()), "MALFORMED_DECIMAL") << text;
   }
@@ -116,7 +116,7 @@ TEST(Round, DownGoesTowardsZero) {
   EXPECT_EQ(Pence("-0.129", Rounding::kDown), -12);
 }
 
-TEST(Round, NeedsNothingWhenTheCurrencyHasTheDecimals) {
+TEST(Round, KeepsAmountsThatFitTheCurrency) {
   EXPECT_EQ(Pence("7", Rounding::kDown), 700);
   EXPECT_EQ(Round(D("1.25"), Of("KWD"), Rounding::kHalfUp)->minor_units(), 1250);
   EXPECT_EQ(Round(D("1.5"), Of("JPY"), Rounding::kHalfUp)->minor_units(), 2);

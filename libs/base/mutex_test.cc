@@ -56,7 +56,7 @@ TEST(Mutex, AwaitWithTimeoutSaysWhetherTheConditionHolds) {
   EXPECT_FALSE(counter.mutex.AwaitWithTimeout([] { return false; }, absl::Milliseconds(1)));
 }
 
-TEST(CondVar, WakesWhoWaits) {
+TEST(CondVar, WakesWaitingThreads) {
   Counter counter;
   std::thread other([&counter] { counter.Add(1); });
   {
@@ -66,7 +66,7 @@ TEST(CondVar, WakesWhoWaits) {
   other.join();
 }
 
-TEST(CondVar, SaysWhenTheTimeRanOut) {
+TEST(CondVar, ReportsATimeout) {
   Counter counter;
   MutexLock lock(&counter.mutex);
   while (!counter.changed.WaitWithTimeout(&counter.mutex, absl::Milliseconds(1))) {

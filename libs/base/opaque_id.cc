@@ -1,4 +1,4 @@
-// Base 32 and ids made of hashes.
+// Base 32, and ids derived from hashes.
 #include "libs/base/opaque_id.h"
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Tests of ids made of hashes.
+// Tests of ids derived from hashes.
 #include "libs/base/opaque_id.h"
 
 #include "gtest/gtest.h"
@@ -6,7 +6,7 @@
 namespace halles {
 namespace {
 
-TEST(Base32, WritesFiveBitsADigit) {
+TEST(Base32, EncodesFiveBitsPerDigit) {
   EXPECT_EQ(Base32(absl::string_view("\x00\x00\x00\x00\x00", 5), 8), "00000000");
   EXPECT_EQ(Base32("\xff\xff\xff\xff\xff", 8), "zzzzzzzz");
   EXPECT_EQ(Base32("\x08\x86", 3), "123");
@@ -20,11 +20,9 @@ TEST(Base32, SortsAsTheBytesDo) {
   }
 }
 
-TEST(OpaqueId, IsTheSameForEver) {
-  EXPECT_EQ(OpaqueId("ord-", {"", "uci", "536365"}), "ord-e2d2jjmskm773b2dgjsz86wnxx");
-}
+TEST(OpaqueId, NeverChanges) { EXPECT_EQ(OpaqueId("ord-", {"", "uci", "536365"}), "ord-e2d2jjmskm773b2dgjsz86wnxx"); }
 
-TEST(OpaqueId, KeepsTheBordersOfItsParts) {
+TEST(OpaqueId, DependsOnTheBordersOfItsParts) {
   EXPECT_NE(OpaqueId("x-", {"ab", "c"}), OpaqueId("x-", {"a", "bc"}));
   EXPECT_NE(OpaqueId("x-", {"ab", ""}), OpaqueId("x-", {"ab"}));
 }

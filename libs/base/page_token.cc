@@ -1,4 +1,4 @@
-// Tokens of pages as bytes.
+// Encodes and decodes page tokens.
 //
 // Layout before base64url, integers big endian:
 //   u8       version, 1

@@ -1,4 +1,4 @@
-// Tokens of pages: where the next page begins, bound to the request that it continues (AIP-158).
+// Page tokens: the place where the next page begins, bound to the request that it continues (AIP-158).
 #ifndef HALLES_LIBS_BASE_PAGE_TOKEN_H_
 #define HALLES_LIBS_BASE_PAGE_TOKEN_H_
 
@@ -13,8 +13,8 @@ namespace halles {
 // begins. `place` is readable in the token, so it must not hold personal data.
 std::string EncodePageToken(absl::string_view request, absl::string_view place);
 
-// The place. The empty token begins at the empty place. INVALID_ARGUMENT for the field page_token when the token is
-// damaged or was given for another request.
+// The place of a token; an empty token means the beginning, the empty place. INVALID_ARGUMENT for the field page_token
+// when the token is damaged or was given for another request.
 absl::StatusOr<std::string> DecodePageToken(absl::string_view request, absl::string_view token);
 
 }  // namespace halles

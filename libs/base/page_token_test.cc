@@ -1,4 +1,4 @@
-// Tests of tokens of pages.
+// Tests of page tokens.
 #include "libs/base/page_token.h"
 
 #include "gtest/gtest.h"
@@ -7,13 +7,13 @@
 namespace halles {
 namespace {
 
-TEST(PageToken, GivesBackThePlace) {
+TEST(PageToken, RoundTripsThePlace) {
   for (const std::string& place : {std::string("x"), std::string("a\0b", 3), std::string(300, 'z')}) {
     EXPECT_EQ(DecodePageToken("request", EncodePageToken("request", place)).value(), place);
   }
 }
 
-TEST(PageToken, BeginsAtTheFrontWhenEmpty) { EXPECT_EQ(DecodePageToken("request", "").value(), ""); }
+TEST(PageToken, BeginsAtTheFirstPageWhenEmpty) { EXPECT_EQ(DecodePageToken("request", "").value(), ""); }
 
 TEST(PageToken, IsRefusedForAnotherRequest) {
   const absl::Status status = DecodePageToken("other", EncodePageToken("request", "place")).status();

@@ -33,13 +33,13 @@ absl::StatusOr<ServiceId> ParseService(absl::string_view name);
 // The offset of a record within its slot, counted from 0.
 using Position = uint64_t;
 
-// One slot is one thread and decides tens of thousands of commands a second, so that these carry a large retailer; many
-// small slots are what a replicated log is slow at.
+// A slot is one thread and decides tens of thousands of commands a second, so 8 slots carry a large retailer. Many
+// small slots would be slow on a replicated log.
 inline constexpr uint32_t kDefaultSlotCount = 8;
 inline constexpr uint32_t kSlotCountMax = 65536;
 
-// How many slots each service has: one number for all, and others for services that need more or fewer. Fixed when a log is
-// made. As text "8", or "8,checkout=16,inventory=4".
+// How many slots each service has: one count for all services, and others for services that need more or fewer. Fixed
+// when the log is created. As text "8", or "8,checkout=16,inventory=4".
 class SlotCounts {
  public:
   SlotCounts() = default;
@@ -53,15 +53,16 @@ class SlotCounts {
   }
 
   std::string ToString() const;
-  // The reverse; without a number for all, that is kDefaultSlotCount. INVALID_ARGUMENT, MALFORMED_SLOT_COUNTS.
+  // Parses that text; without a count for all services, it is kDefaultSlotCount. INVALID_ARGUMENT,
+  // MALFORMED_SLOT_COUNTS.
   static absl::StatusOr<SlotCounts> Parse(absl::string_view text);
 
-  // Whether all services have the same counts, however that was said.
+  // Whether all services have the same counts, however the counts were given.
   friend bool operator==(const SlotCounts&, const SlotCounts&) = default;
 
  private:
   uint32_t standard_ = kDefaultSlotCount;
-  std::map<ServiceId, uint32_t> own_;  // never the standard one
+  std::map<ServiceId, uint32_t> own_;  // services whose count differs from the standard one
 };
 
 // One totally ordered part of the log of a service.

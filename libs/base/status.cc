@@ -1,4 +1,4 @@
-// Builds and reads the payloads of errors.
+// Builds and reads error payloads.
 #include "libs/base/status.h"
 
 #include <string>
@@ -16,7 +16,7 @@ namespace {
 
 template <typename Message>
 void Attach(absl::string_view url, const Message& message, absl::Status* status) {
-  // Refusals are recorded: equal ones have equal bytes, whatever the order in a hash map.
+  // Refusals are recorded, so equal refusals must have equal bytes; a hash map would give them in any order.
   std::string bytes;
   {
     google::protobuf::io::StringOutputStream stream(&bytes);
@@ -115,9 +115,9 @@ absl::Status WithContext(const absl::Status& status, absl::string_view context) 
 }  // namespace halles
 
 #if defined(__SANITIZE_THREAD__)
-// The distribution's Abseil is not instrumented: ThreadSanitizer sees one thread count a reference to a status up and
-// another delete it, and not the count down in between that orders the two. Nor is RocksDB, whose frees are seen and whose
-// locks are not. A process has one list: it stands here for all.
+// Neither the distribution's Abseil nor its RocksDB is instrumented. ThreadSanitizer sees one thread increment the
+// reference count of a status and another delete it, but not the decrement in between that orders them; and it sees the
+// frees of RocksDB, but not its locks. A process has one list of suppressions, so it stands here for all.
 extern "C" const char* __tsan_default_suppressions();
 extern "C" const char* __tsan_default_suppressions() { return "race:^absl::*::Status::Unref\nrace:librocksdb.so\n"; }
 #endif

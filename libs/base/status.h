@@ -41,7 +41,7 @@ inline constexpr absl::string_view kRetryInfoUrl = "type.googleapis.com/google.r
 
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
-// A failure: something did not answer, or the request is wrong in a way that is no rule of the domain. `reason` is
+// A failure: something did not answer, or the request is wrong in a way that no domain rule covers. `reason` is
 // UPPER_SNAKE_CASE. `code` is not OK.
 absl::Status Failure(absl::StatusCode code, absl::string_view reason, absl::string_view message,
                      const Metadata& metadata = {});
@@ -50,7 +50,7 @@ absl::Status Failure(absl::StatusCode code, absl::string_view reason, absl::stri
 // as in the proto, such as "lines[3].unit_price".
 absl::Status InvalidField(absl::string_view field, absl::string_view description);
 
-// A field that holds a value which this build does not know, and a newer one may: INVALID_ARGUMENT with BadRequest and the
+// A field with a value that this build does not know but a newer one may: INVALID_ARGUMENT with BadRequest and the
 // reason UNKNOWN_VALUE.
 absl::Status UnknownValue(absl::string_view field, absl::string_view description);
 

@@ -45,11 +45,11 @@ TEST(Failure, CarriesItsReasonAndMetadata) {
   EXPECT_EQ(info.domain(), "halles.dev");
 }
 
-TEST(Failure, OfTheSameMetadataHasTheSameBytes) {
+TEST(Failure, HasTheSameBytesForTheSameMetadata) {
   const auto failure = [] {
     return Failure(absl::StatusCode::kFailedPrecondition, "R", "why", {{"a", "1"}, {"b", "2"}, {"c", "3"}, {"d", "4"}});
   };
-  std::vector<absl::Status> kept = {failure()};  // at addresses of their own
+  std::vector<absl::Status> kept = {failure()};  // copies, each with its own address
   for (int i = 0; i < 64; ++i) {
     kept.push_back(failure());
     kept.front().ForEachPayload(
@@ -83,7 +83,7 @@ TEST(Overloaded, SaysWhenToTryAgain) {
   EXPECT_EQ(RetryAfterOf(absl::OkStatus()), std::nullopt);
 }
 
-TEST(Reject, NamesTheReasonAsTheProtoDoes) {
+TEST(Reject, NamesTheReasonAsInTheProto) {
   const absl::Status status = Reject(google::rpc::ALREADY_EXISTS, "said before", {{"order", "7"}});
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(ReasonOf(status), "ALREADY_EXISTS");
@@ -91,7 +91,7 @@ TEST(Reject, NamesTheReasonAsTheProtoDoes) {
   EXPECT_EQ(ReasonOf(RejectByName("REJECT_REASON_TOO_MUCH", "too much", {})), "TOO_MUCH");
 }
 
-TEST(ReasonOf, IsEmptyWithoutOne) {
+TEST(ReasonOf, IsEmptyWithoutAReason) {
   EXPECT_EQ(ReasonOf(absl::OkStatus()), "");
   EXPECT_EQ(ReasonOf(absl::InternalError("x")), "");
   absl::Status damaged = absl::InternalError("x");

@@ -1,4 +1,4 @@
-// Walks UTF-8; base64url one way only.
+// Decodes UTF-8 and strict base64url.
 #include "libs/base/text.h"
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 namespace halles {
 namespace {
 
-// Whether all eight bytes are 0x20 to 0x7e: none has its high bit, none falls below 0 when 0x20 is taken off, and none
-// reaches 0x80 when 1 is added.
+// Whether all eight bytes are 0x20 to 0x7e: no byte has its high bit set, none falls below 0 when 0x20 is subtracted,
+// and none reaches 0x80 when 1 is added.
 bool AllPrintableAscii(uint64_t bytes) {
   constexpr uint64_t kOnes = 0x0101010101010101;
   constexpr uint64_t kHigh = 0x80 * kOnes;
@@ -51,7 +51,7 @@ std::optional<size_t> PrintableLength(absl::string_view text) {
       if (next >> 6 != 0x2) return std::nullopt;
       point = (point << 6) | (next & 0x3f);
     }
-    // Longer than it need be, half of a pair, or beyond Unicode.
+    // An overlong encoding, half of a surrogate pair, or beyond Unicode.
     constexpr uint32_t kSmallest[] = {0, 0, 0x80, 0x800, 0x10000};
     if (point < kSmallest[bytes] || (point >= 0xd800 && point <= 0xdfff) || point > 0x10ffff) return std::nullopt;
     if (point < 0x20 || (point >= 0x7f && point < 0xa0)) return std::nullopt;

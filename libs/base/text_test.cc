@@ -19,7 +19,7 @@ TEST(PrintableLength, RefusesControlCharacters) {
   EXPECT_FALSE(PrintableLength("a\xc2\x85").has_value());
 }
 
-TEST(PrintableLength, FindsOneBadByteAmongGoodOnesWhereverItStands) {
+TEST(PrintableLength, FindsABadByteAtAnyPosition) {
   for (const char bad : {'\0', '\x1f', '\x7f', '\x80', '\xff'}) {
     for (size_t at = 0; at < 20; ++at) {
       std::string text(20, '~');
@@ -32,13 +32,13 @@ TEST(PrintableLength, FindsOneBadByteAmongGoodOnesWhereverItStands) {
   EXPECT_EQ(PrintableLength("seven chars caf\xc3\xa9 and eight more"), 31u);
 }
 
-TEST(PrintableLength, RefusesWhatIsNotUtf8) {
+TEST(PrintableLength, RefusesInvalidUtf8) {
   for (const char* text : {"\x80", "\xc3", "\xc0\xaf", "\xe2\x82", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff"}) {
     EXPECT_FALSE(PrintableLength(text).has_value());
   }
 }
 
-TEST(FromBase64Url, TakesOneTextForTheSameBytes) {
+TEST(FromBase64Url, AcceptsOneTextForTheSameBytes) {
   EXPECT_EQ(FromBase64Url("_-8"), "\xff\xef");
   EXPECT_EQ(FromBase64Url(""), "");
   for (const char* text : {"_-9", "_-8=", " _-8", "/+8", "_", "_-8."})

@@ -1,4 +1,4 @@
-// Consistency tokens as bytes.
+// Encodes and decodes consistency tokens.
 //
 // Layout before base64url, integers little endian:
 //   u8       version, 1

@@ -19,21 +19,21 @@ InstallId Install(uint64_t seed) {
 
 std::string ReasonFor(absl::string_view token) { return ReasonOf(DecodeToken(Install(1), token).status()); }
 
-// A token with these bytes before its checksum.
+// A token made of these bytes with a valid checksum.
 std::string WithChecksum(std::string bytes) {
   const uint32_t crc = MaskCrc(Crc32c(bytes));
   for (int i = 0; i < 4; ++i) bytes.push_back(static_cast<char>(crc >> (8 * i)));
   return absl::WebSafeBase64Escape(bytes);
 }
 
-TEST(Token, IsReadBack) {
+TEST(Token, RoundTrips) {
   const TokenPositions positions = {{kOrders, 4712}, {kRealm, ~Position{0}}};
   const std::string token = EncodeToken(Install(1), positions);
   EXPECT_EQ(DecodeToken(Install(1), token).value(), positions);
   EXPECT_EQ(token.find_first_of("+/= "), std::string::npos) << token;
 }
 
-TEST(Token, CoversNothingWhenEmpty) {
+TEST(Token, RequiresNothingWhenEmpty) {
   EXPECT_TRUE(DecodeToken(Install(1), "").value().empty());
   EXPECT_TRUE(DecodeToken(Install(1), EncodeToken(Install(1), {})).value().empty());
 }
@@ -71,7 +71,7 @@ TEST(Token, IsMalformedWithAnyCharacterChanged) {
   }
 }
 
-TEST(Token, IsMalformedWhenItIsNoToken) {
+TEST(Token, IsMalformedWhenItIsSomethingElse) {
   EXPECT_EQ(ReasonFor("not a token"), "MALFORMED_TOKEN");
   EXPECT_EQ(ReasonFor(std::string(10'000'000, 'A')), "MALFORMED_TOKEN");
 }

@@ -1,4 +1,4 @@
-// Walks messages in search of unknown fields.
+// Searches messages for unknown fields.
 #include "libs/base/unknown_fields.h"
 
 #include "absl/strings/cord.h"

@@ -12,26 +12,26 @@
 
 namespace halles {
 
-// It knows in advance which fields hold messages, so that a check is little more than one pass over the request.
+// Finds in advance which fields hold messages, so that a check is little more than one pass over the request.
 // Thread safety: immutable after construction.
 class UnknownFieldCheck {
  public:
-  // For messages of these types and whatever they hold.
+  // Checks messages of these types and all messages within them.
   explicit UnknownFieldCheck(const std::vector<const google::protobuf::Descriptor*>& types);
 
   // OK, or INVALID_ARGUMENT with reason UNKNOWN_FIELD for the first unknown field: its number and the path of the message
   // that holds it, as "order.lines[3]".
   absl::Status Check(const google::protobuf::Message& message) const;
 
-  // The same for a call between services, values of enums included: UNIMPLEMENTED with reason UNKNOWN_FIELD. Its sender
-  // runs a later build; without the unknown part it would be a different request.
+  // The same for a call between services, enum values included: UNIMPLEMENTED with reason UNKNOWN_FIELD. The sender
+  // runs a newer build; without the unknown part, the call would be a different request.
   absl::Status CheckCall(const google::protobuf::Message& message) const;
 
  private:
   struct Found {
-    std::string path;  // built from its end while returning
+    std::string path;  // built from its end on the way back
     int number = 0;
-    bool value = false;  // of an enum; else of a field
+    bool value = false;  // an unknown enum value; otherwise an unknown field
     std::string What() const;
   };
   struct Type {

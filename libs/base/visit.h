@@ -32,7 +32,7 @@ namespace halles {
 // The return type of an overload that ignores a kind of event; Visit does not call it.
 struct Ignored {};
 
-// No kind is set, or one that this build does not know. The type that the visitor returns for it is what Visit returns.
+// The event holds no kind, or one that this build does not know. Visit returns what the visitor returns for it.
 struct NoEvent {};
 
 // The overload of a visitor that ignores one kind of event.
@@ -80,7 +80,7 @@ template <class Visitor, class Event>
 inline constexpr bool kContradicts =
     Takes<Visitor, Event> && !kPassesOver<Visitor, Event> && std::is_base_of_v<PassesOverOne<Event>, Visitor>;
 
-// A message that is no event: a visitor that accepts it would accept every kind of event.
+// A type that is no event: a visitor that accepts it would accept every kind of event.
 struct AnyMessage : google::protobuf::Message {};
 
 template <class Visitor>

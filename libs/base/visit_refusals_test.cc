@@ -1,4 +1,4 @@
-// Visitors that must not compile: ctest compiles this file once with each macro below and looks for the message.
+// Visitors that must not compile: ctest compiles this file once with each macro below and expects the error message.
 #include <string>
 
 #include "absl/status/status.h"
@@ -36,7 +36,7 @@ struct Complete : PassesOver<Moved> {
 
 }  // namespace
 
-// Complete without a macro.
+// Compiles when no macro is set.
 absl::Status VisitComplete(const ShopEvent& event);
 absl::Status VisitComplete(const ShopEvent& event) { return Visit(event, Complete()); }
 

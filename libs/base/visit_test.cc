@@ -83,7 +83,7 @@ TEST(Visit, GivesAKindOfANewerBuildToNoEvent) {
   EXPECT_EQ(Visit(event, Evolver{rows}).code(), absl::StatusCode::kDataLoss);
 }
 
-TEST(Visit, SaysNothingAboutAKindThatIsPassedOver) {
+TEST(Visit, ReturnsANeutralValueForAnIgnoredKind) {
   EXPECT_THAT(Visit(Opened("Ann"), Reaction()), IsEmpty());
   EXPECT_THAT(Visit(HasMoved(), Reaction()), IsEmpty());
 }
@@ -98,7 +98,7 @@ struct RequestsOrStatus : PassesOver<ShopOpened, GoodsSold, Moved> {
   absl::StatusOr<Requests> operator()(NoEvent) const { return absl::DataLossError("no event"); }
 };
 
-TEST(Visit, IsOkAboutAKindThatIsPassedOver) {
+TEST(Visit, ReturnsOkForAnIgnoredKind) {
   EXPECT_TRUE(Visit(Sold(3), StatusVisitor()).ok());
   const absl::StatusOr<Requests> requests = Visit(Sold(3), RequestsOrStatus());
   ASSERT_TRUE(requests.ok());
@@ -114,20 +114,20 @@ struct Counter : PassesOver<Moved> {
   int sold = 0;
 };
 
-TEST(Visit, LeavesAVisitorThatIsKeptWithWhatItGathered) {
+TEST(Visit, KeepsTheStateOfTheVisitor) {
   Counter counter;
   for (const ShopEvent& event : {Opened("Ann"), Sold(1), Sold(2), HasMoved()}) Visit(event, counter);
   EXPECT_EQ(counter.opened, 1);
   EXPECT_EQ(counter.sold, 2);
 }
 
-TEST(HandledFields, AreThoseThatAreNotPassedOverInTheOrderOfTheProto) {
+TEST(HandledFields, AreTheKindsThatAreNotIgnoredInTheOrderOfTheProto) {
   EXPECT_THAT((kHandledFields<ShopEvent, Evolver>), ElementsAre(1, 3, 2));
   EXPECT_THAT((kHandledFields<ShopEvent, Reaction>), ElementsAre(ShopEvent::kGoodsSoldFieldNumber));
   EXPECT_TRUE((kHandledFields<ShopEvent, StatusVisitor>.empty()));
 }
 
-// They are known to the compiler.
+// The list is a compile-time constant.
 static_assert(kHandledFields<ShopEvent, Counter>.size() == 2);
 
 }  // namespace

@@ -41,7 +41,7 @@ int64_t Backoff(uint32_t attempt) {
   return std::min(delay, kMaxRetryMicros);
 }
 
-// A saga while its next event is made: the steps as they will be, without another copy of the plan.
+// A saga while its next event is built: the steps as they will be, without another copy of the plan.
 class Draft {
  public:
   Draft(const v1::Saga& saga, UnixMicros now, const Guards& guards)
@@ -84,7 +84,7 @@ class Draft {
     return false;
   }
 
-  // Sends the next stage once all before it succeeded; the end when there is none.
+  // Sends the next stage once all stages before it have succeeded; completes the saga when none is left.
   void GoOn() {
     for (int first = 0; first < size();) {
       int end = first;
@@ -110,7 +110,7 @@ class Draft {
     GoBack();
   }
 
-  // Sends the cancels of the last stage that has any left; the end when none has.
+  // Sends the cancels of the last stage that needs any; ends the saga when none does.
   void GoBack() {
     for (int last = size() - 1; last >= 0;) {
       int begin = last;
@@ -125,7 +125,7 @@ class Draft {
     state_ = v1::SAGA_STATE_COMPENSATED;
   }
 
-  // What was sent anew waits for `attempt` 0's time; what came in leaves the time as it is.
+  // A new call waits for the delay of attempt 0; an outcome alone leaves the due time unchanged.
   Advance Take(bool again) && {
     uint32_t attempt = 0;
     UnixMicros due = 0;
@@ -186,7 +186,7 @@ class Draft {
 
 absl::Status Invalid(absl::string_view what) { return absl::InvalidArgumentError(absl::StrCat("saga plan: ", what)); }
 
-// What one outcome says of the steps. Adds the cause to turn back for, if it is one.
+// Applies one outcome to the steps. Sets the cause if the outcome makes the saga turn back.
 void Learn(const v1::Saga& saga, const CallOutcome& outcome, Draft* draft, std::string* cause) {
   absl::string_view name = outcome.reply_tag;
   if (!absl::ConsumePrefix(&name, saga.plan().saga_id()) || !absl::ConsumePrefix(&name, "/")) return;
@@ -228,7 +228,7 @@ std::string EncodeRefusal(const absl::Status& refusal) {
   google::rpc::Status status;
   status.set_code(static_cast<int>(refusal.code()));
   status.set_message(std::string(refusal.message()));
-  // In an order of its own: the one of ForEachPayload changes from status to status.
+  // Sorted, because ForEachPayload visits payloads in a different order for each status.
   std::map<std::string, std::string> payloads;
   refusal.ForEachPayload([&](absl::string_view url, const absl::Cord& value) { payloads.emplace(url, value); });
   for (const auto& [url, value] : payloads) {

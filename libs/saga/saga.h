@@ -52,10 +52,11 @@ inline constexpr int64_t kGiveUpMicros = 30'000'000;
 std::string DoRequestId(absl::string_view saga_id, absl::string_view step_name);
 std::string CancelRequestId(absl::string_view saga_id, absl::string_view step_name);
 
-// The saga that an outcome's reply tag belongs to; empty when it is no tag of a saga.
+// The saga id in the reply tag of an outcome; empty when the tag is not of a saga.
 absl::string_view SagaIdOfTag(absl::string_view reply_tag);
 
-// A refusal as it is kept in events and rows: the bytes of a google.rpc.Status; and back, its details as payloads.
+// Converts a refusal to the form kept in events and rows, the bytes of a google.rpc.Status, and back. Details become
+// payloads.
 std::string EncodeRefusal(const absl::Status& refusal);
 absl::Status DecodeRefusal(absl::string_view bytes);
 
@@ -65,19 +66,19 @@ struct Options {
   bool sends_may_double = false;
 };
 
-// Only for tests, which show what each rule is for.
+// For tests only; they show what each rule is needed for.
 struct Guards {
   bool cancel_refused_when_sent_again = true;
   bool cancel_unknown = true;
 };
 
-// A fact to record and the calls to send once it is recorded.
+// An event to record and the calls to send once it is recorded.
 struct Advance {
   v1::SagaAdvanced event;
   std::vector<partition::OutgoingCall> calls;
 };
 
-// OK, or what is wrong with the plan: INVALID_ARGUMENT. It is a bug of the planner.
+// OK, or INVALID_ARGUMENT that says what is wrong with the plan. That is a bug of the code that made the plan.
 absl::Status CheckPlan(const v1::Plan& plan);
 
 // Sends the first stage. The plan must pass CheckPlan.
@@ -106,7 +107,7 @@ inline bool Ended(const v1::Saga& saga) {
   return saga.state() == v1::SAGA_STATE_COMPLETED || saga.state() == v1::SAGA_STATE_COMPENSATED;
 }
 
-// The step of that name; -1 when there is none. An index into plan().steps() and steps().
+// The index of the step in plan().steps() and steps(); -1 when there is none of that name.
 int FindStep(const v1::Saga& saga, absl::string_view step_name);
 
 }  // namespace halles::saga

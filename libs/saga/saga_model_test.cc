@@ -1,6 +1,6 @@
-// Every order of what can happen to a saga of three steps: copies of its messages that are lost, doubled or late, targets
-// that accept or refuse, crashes at each record, timers and wishes to turn back. Wherever it ends, it is complete with each
-// step done once or it is undone with none, and so it stays whatever arrives later; and it always can end.
+// Explores every order of events for a saga of three steps: lost, duplicated and late messages, targets that accept or
+// refuse, crashes at each record, timers and aborts. Every end is either complete, with each step done once, or
+// compensated, with none in effect, and later messages do not change it. From every state the saga can reach an end.
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -21,42 +21,43 @@ namespace {
 
 using partition::CallOutcome;
 
-constexpr size_t kSteps = 3;  // two in the first stage, one behind them
+constexpr size_t kSteps = 3;  // two in the first stage, one in the second
 constexpr std::array<const char*, kSteps> kNames = {"a", "b", "c"};
-constexpr UnixMicros kDue = 1'000;  // time stands still but for timers
+constexpr UnixMicros kDue = 1'000;  // time advances only for timers
 constexpr UnixMicros kGiveUp = 1'000'000'000;
 
-// What may happen, and which rules hold.
+// The events that may happen, and the rules that hold.
 struct Rules {
   Guards guards;
   bool tombstones = true;
   bool last_is_pivot = true;
   bool pivot_has_cancel = false;
   bool pivot_refuses_for_ever = true;
-  bool sends_may_double = false;  // told to the saga
-  uint8_t doubles = 0;            // copies that the wire makes
+  bool sends_may_double = false;  // as told to the saga
+  uint8_t doubles = 0;            // copies that the network makes
   uint8_t timers = 4;
 };
 
-// One step, as the saga knows it, as its target does, and what is between them. Bytes only: compared and hashed as such.
+// One step as the saga and its target see it, and the messages between them. Only bytes, so that it can be compared and
+// hashed as such.
 struct StepWorld {
   uint8_t state = v1::STEP_STATE_PLANNED;
   uint8_t sends = 0;
-  uint8_t copies = 0;         // of the do that may still arrive
-  uint8_t cancel_copies = 0;  // of the cancel
-  uint8_t recorded = 0;       // the target has accepted the do
+  uint8_t copies = 0;         // of the step's call, still to arrive
+  uint8_t cancel_copies = 0;  // of its cancel, still to arrive
+  uint8_t recorded = 0;       // the target has accepted the call
   uint8_t effective = 0;
   uint8_t executions = 0;
   uint8_t tombstone = 0;
-  uint8_t refused = 0;        // the target has refused it once
-  uint8_t answered_done = 0;  // answers that may arrive, again and again
+  uint8_t refused = 0;        // the target has refused the call once
+  uint8_t answered_done = 0;  // answers that may arrive, any number of times
   uint8_t answered_refused = 0;
   uint8_t answered_cancelled = 0;
 };
 struct World {
   uint8_t saga = v1::SAGA_STATE_UNSPECIFIED;
-  uint8_t timers = 0;   // that may still come
-  uint8_t doubles = 0;  // that the wire may still make
+  uint8_t timers = 0;   // still to fire
+  uint8_t doubles = 0;  // copies that the network may still make
   std::array<StepWorld, kSteps> steps;
 
   std::string_view bytes() const { return {reinterpret_cast<const char*>(this), sizeof(*this)}; }
@@ -91,12 +92,12 @@ class Model {
     world.timers = rules.timers;
     world.doubles = rules.doubles;
     ReadSaga(&world);
-    first_[0] = world;  // ended before the calls left
+    first_[0] = world;  // the process ended before the calls were sent
     Send(begun.calls, &world);
     first_[1] = world;
   }
 
-  // Goes everywhere; returns what went wrong first, "" when nothing did.
+  // Explores all states; returns the first fault, or "".
   std::string Explore() {
     for (const World& world : first_) Reach(world);
     while (!todo_.empty() && fault_.empty()) {
@@ -120,28 +121,28 @@ class Model {
     if (fault_.empty()) fault_ = what;
   }
 
-  // Safety: checked in every world, so also after late copies.
+  // Safety, checked in every state, so also after late copies.
   void CheckEnd(const World& world) {
     if (world.saga == v1::SAGA_STATE_COMPLETED) {
       ++completed_;
       for (const StepWorld& step : world.steps) {
-        if (step.effective != 1 || step.executions != 1) Fail("complete, and a step is not done exactly once");
+        if (step.effective != 1 || step.executions != 1) Fail("completed, but a step was not done exactly once");
       }
     } else if (world.saga == v1::SAGA_STATE_COMPENSATED) {
       ++compensated_;
       for (const StepWorld& step : world.steps) {
-        if (step.effective != 0) Fail("undone, and a step is in effect");
+        if (step.effective != 0) Fail("compensated, but a step is in effect");
       }
     }
   }
 
-  // Liveness: once messages arrive and timers come, it ends, whether targets accept or refuse.
+  // Liveness: if messages arrive and timers fire, the saga ends, whether targets accept or refuse.
   void CheckCanEnd(const World& start) {
     for (const bool accept : {false, true}) {
       World world = start;
       std::vector<World> passed;
       for (int round = 0; Open(world) && !ends_[accept].contains(world); ++round) {
-        if (round > 20) return Fail("it does not end though everything arrives");
+        if (round > 20) return Fail("it does not end although everything arrives");
         passed.push_back(world);
         for (size_t i = 0; i < kSteps; ++i) {
           while (world.steps[i].copies > 0) DeliverDo(i, accept, &world);
@@ -178,7 +179,7 @@ class Model {
         Reach(next);
       }
     }
-    // Answers, one by one, in pairs and all at once.
+    // Answers one by one, in pairs and all at once.
     const std::vector<CallOutcome> answers = AllAnswers(world);
     for (size_t i = 0; i < answers.size(); ++i) {
       Record(world, OnOutcomes(SagaOf(world), {answers[i]}, kDue, rules_.guards));
@@ -196,7 +197,7 @@ class Model {
     }
   }
 
-  // The fact is recorded. The process may end before the calls leave.
+  // Records the event. The process may end before it sends the calls.
   void Record(const World& world, const std::optional<Advance>& advance) {
     if (!advance.has_value()) return;
     World next = world;
@@ -285,17 +286,17 @@ class Model {
     for (size_t i = 0; i < kSteps; ++i) {
       const v1::SagaStep& step = saga_.steps(static_cast<int>(i));
       world->steps[i].state = static_cast<uint8_t>(step.state());
-      // Only whether it was sent more than once counts.
+      // All that matters is whether it was sent more than once.
       world->steps[i].sends = static_cast<uint8_t>(std::min(step.sends(), 2u));
     }
   }
 
   const Rules rules_;
-  v1::Saga saga_;  // the plan stays; the rest is what SagaOf was asked for last
+  v1::Saga saga_;  // the plan stays; SagaOf sets the rest
   std::array<World, 2> first_;
   std::unordered_set<World, WorldHash> seen_;
   std::deque<World> todo_;
-  std::array<std::unordered_set<World, WorldHash>, 2> ends_;  // from here it is known to end; refusing, accepting
+  std::array<std::unordered_set<World, WorldHash>, 2> ends_;  // states known to reach an end; refusing, accepting
   std::string fault_;
   size_t completed_ = 0;
   size_t compensated_ = 0;
@@ -306,40 +307,41 @@ void ExpectHolds(const Rules& rules) {
   EXPECT_EQ(model.Explore(), "");
   EXPECT_GT(model.completed(), 0u);
   EXPECT_GT(model.compensated(), 0u);
-  EXPECT_GT(model.worlds(), 10'000u) << "it did not go everywhere";
+  EXPECT_GT(model.worlds(), 10'000u) << "too few states were explored";
 }
 
-TEST(EveryOrder, EndsCompleteOrUndone) { ExpectHolds({}); }
+TEST(EveryOrder, EndsCompletedOrCompensated) { ExpectHolds({}); }
 
-TEST(EveryOrder, EndsWithoutAPivotToo) { ExpectHolds({.last_is_pivot = false}); }
+TEST(EveryOrder, EndsWithoutAPivot) { ExpectHolds({.last_is_pivot = false}); }
 
-TEST(EveryOrder, EndsWithAPivotThatMayBeRefusedNowAndAcceptedLater) {
+TEST(EveryOrder, EndsWithAPivotThatIsRefusedAndLaterAccepted) {
   ExpectHolds({.pivot_has_cancel = true, .pivot_refuses_for_ever = false});
 }
 
-TEST(EveryOrder, EndsWhereTheWireDoublesWhatWasSentOnce) {
+TEST(EveryOrder, EndsWhenTheNetworkDuplicatesMessages) {
   ExpectHolds({.last_is_pivot = false, .sends_may_double = true, .doubles = 2, .timers = 2});
 }
 
-// Each rule is needed: without it, some order ends wrong.
-TEST(WithoutAGuard, ARefusedStepWhoseOtherCopyIsLateTakesEffect) {
-  EXPECT_EQ(Model({.guards = {.cancel_refused_when_sent_again = false}}).Explore(), "undone, and a step is in effect");
+// Each rule is needed: without it, some order of events ends wrong.
+TEST(WithoutAGuard, ALateCopyOfARefusedStepTakesEffect) {
+  EXPECT_EQ(Model({.guards = {.cancel_refused_when_sent_again = false}}).Explore(),
+            "compensated, but a step is in effect");
 }
 
 TEST(WithoutAGuard, AStepWithoutAnOutcomeTakesEffect) {
-  EXPECT_EQ(Model({.guards = {.cancel_unknown = false}}).Explore(), "undone, and a step is in effect");
+  EXPECT_EQ(Model({.guards = {.cancel_unknown = false}}).Explore(), "compensated, but a step is in effect");
 }
 
-TEST(WithoutAGuard, ACopyBehindItsCancelTakesEffect) {
-  EXPECT_EQ(Model({.tombstones = false}).Explore(), "undone, and a step is in effect");
+TEST(WithoutAGuard, ACopyAfterItsCancelTakesEffect) {
+  EXPECT_EQ(Model({.tombstones = false}).Explore(), "compensated, but a step is in effect");
 }
 
 TEST(WithoutAGuard, ARefusedPivotThatIsAcceptedLaterTakesEffect) {
-  EXPECT_EQ(Model({.pivot_refuses_for_ever = false}).Explore(), "undone, and a step is in effect");
+  EXPECT_EQ(Model({.pivot_refuses_for_ever = false}).Explore(), "compensated, but a step is in effect");
 }
 
-TEST(WithoutAGuard, ADoubledSendTakesEffect) {
-  EXPECT_EQ(Model({.doubles = 1, .timers = 1}).Explore(), "undone, and a step is in effect");
+TEST(WithoutAGuard, ADuplicatedCallTakesEffect) {
+  EXPECT_EQ(Model({.doubles = 1, .timers = 1}).Explore(), "compensated, but a step is in effect");
 }
 
 }  // namespace

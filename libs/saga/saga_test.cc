@@ -1,4 +1,4 @@
-// Tests of single moves of a saga: what is sent, when, and what is undone.
+// Tests of the single transitions of a saga: the calls it sends, when, and the steps it undoes.
 #include "libs/saga/saga.h"
 
 #include <functional>
@@ -68,7 +68,7 @@ CallOutcome Cancelled(const std::string& step) {
   return OutcomeOf("o1/1/" + step + "/cancel", CallOutcome::Kind::kSucceeded);
 }
 
-// A saga whose facts are folded as they come.
+// A saga that folds its events as they are made.
 class Running {
  public:
   explicit Running(v1::Plan plan = Order(), const Options& options = {}) {
@@ -90,7 +90,7 @@ class Running {
     return *this;
   }
 
-  // What the last move sent, by request id.
+  // The request ids that the last transition sent.
   Running& ThenSends(const std::string& request_ids) {
     EXPECT_EQ(sent_, request_ids);
     return *this;
@@ -150,9 +150,9 @@ TEST(Forward, TheNextStageBeginsWhenAllOfTheLastSucceeded) {
   EXPECT_EQ(running.saga().started_us(), kNow);
 }
 
-TEST(Forward, OutcomesThatComeTogetherAreOneMove) { Running().On({Done("y"), Done("x")}).ThenSends("z"); }
+TEST(Forward, OutcomesThatArriveTogetherAreOneAdvance) { Running().On({Done("y"), Done("x")}).ThenSends("z"); }
 
-TEST(Forward, WhatIsUnknownOrKnownOrOfAnotherSagaIsNoMove) {
+TEST(Forward, UnknownRepeatedAndForeignOutcomesChangeNothing) {
   Running().On({OutcomeOf("o1/1/x", CallOutcome::Kind::kUnknown)}).ThenNothing();
   Running().On({Done("x")}).On({Done("x")}).ThenNothing();
   Running().On({OutcomeOf("o1/2/x", CallOutcome::Kind::kSucceeded)}).ThenNothing();
@@ -160,17 +160,17 @@ TEST(Forward, WhatIsUnknownOrKnownOrOfAnotherSagaIsNoMove) {
   Running().On({OutcomeOf("nonsense", CallOutcome::Kind::kSucceeded)}).ThenNothing();
 }
 
-TEST(Timer, SendsAgainWhatHasNoOutcome) {
+TEST(Timer, SendsCallsWithoutAnOutcomeAgain) {
   Running().On({Done("x")}).OnDue().ThenSends("y");
   EXPECT_EQ(Running().OnDue().saga().steps(0).sends(), 2u);
 }
 
-TEST(Timer, ComesNotBeforeItsTimeAndNotAfterTheEnd) {
+TEST(Timer, DoesNothingBeforeItsTimeOrAfterTheEnd) {
   Running().OnTime(kFirstRetryMicros - 1).ThenNothing();
   Running().On({Refused("x"), Done("y")}).On({Cancelled("y")}).OnTime(1'000'000'000).ThenNothing();
 }
 
-TEST(Timer, WaitsLongerEachTimeUpToTheMaximum) {
+TEST(Timer, DoublesItsDelayUpToTheMaximum) {
   Running running(Order(), {.give_up_micros = 1'000'000'000});
   std::vector<int64_t> waits;
   for (int i = 0; i < 8; ++i) {
@@ -180,10 +180,10 @@ TEST(Timer, WaitsLongerEachTimeUpToTheMaximum) {
   EXPECT_EQ(waits,
             (std::vector<int64_t>{200'000, 400'000, 800'000, 1'600'000, 3'200'000, 6'400'000, 10'000'000, 10'000'000}));
   running.On({Done("x"), Done("y")});
-  EXPECT_EQ(NextDue(running.saga()) - running.now(), kFirstRetryMicros) << "news begin anew";
+  EXPECT_EQ(NextDue(running.saga()) - running.now(), kFirstRetryMicros) << "an outcome resets the delay";
 }
 
-TEST(Timer, TurnsBackWhenItTookTooLong) {
+TEST(Timer, TurnsBackAtTheTimeToGiveUp) {
   Running running;
   running.On({Done("x")});
   while (running.saga().state() == v1::SAGA_STATE_FORWARD) running.OnDue();
@@ -192,13 +192,13 @@ TEST(Timer, TurnsBackWhenItTookTooLong) {
   running.ThenSends("y/cancel x/cancel");
 }
 
-TEST(Timer, APivotThatWasSentIsSentForEver) {
+TEST(Timer, SendsAPivotAgainForEver) {
   Running running;
   running.On({Done("x"), Done("y")}).On({Done("z")});
   for (int i = 0; i < 20; ++i) running.OnDue().ThenSends("number").Then(v1::SAGA_STATE_FORWARD);
 }
 
-TEST(Backward, UndoesStageAfterStageInReverse) {
+TEST(Backward, UndoesTheStagesInReverse) {
   Running running;
   running.On({Done("x"), Done("y")}).On({Done("z")}).On({Refused("number")}).ThenSends("z/cancel");
   running.On({Cancelled("z")}).ThenSends("y/cancel x/cancel").On({Cancelled("x")}).ThenSends("");
@@ -206,24 +206,24 @@ TEST(Backward, UndoesStageAfterStageInReverse) {
   EXPECT_EQ(running.saga().cause(), "number: none left");
 }
 
-TEST(Backward, EndsAtOnceWhenNothingWasDone) {
+TEST(Backward, EndsAtOnceWhenNothingHasToBeUndone) {
   v1::Plan plan = Order();
   plan.mutable_steps()->DeleteSubrange(1, 3);
   Running running(plan);
   running.On({Refused("x")}).ThenSends("").Then(v1::SAGA_STATE_COMPENSATED);
 }
 
-TEST(Backward, CancelsWhatHasNoOutcome) { Running().On({Refused("x")}).ThenSends("y/cancel"); }
+TEST(Backward, CancelsStepsWithoutAnOutcome) { Running().On({Refused("x")}).ThenSends("y/cancel"); }
 
 TEST(Backward, CancelsARefusedStepThatWasSentTwice) {
   Running().OnDue().On({Refused("x")}).ThenSends("y/cancel x/cancel");
 }
 
-TEST(Backward, CancelsEveryRefusedStepWhereSendsMayDouble) {
+TEST(Backward, CancelsEveryRefusedStepWhenMessagesMayBeDuplicated) {
   Running(Order(), {.sends_may_double = true}).On({Refused("x")}).ThenSends("y/cancel x/cancel");
 }
 
-TEST(Backward, ALateSuccessIsNoMoveWhileItsCancelIsOnTheWay) {
+TEST(Backward, IgnoresALateSuccessOfACancelledStep) {
   Running running;
   running.On({Refused("x")}).On({Done("y")}).ThenNothing();
   running.On({Cancelled("y")}).Then(v1::SAGA_STATE_COMPENSATED).On({Done("y")}).ThenNothing();
@@ -236,7 +236,7 @@ TEST(Backward, SendsCancelsAgainForEver) {
   EXPECT_EQ(running.saga().steps(1).cancel_sends(), 21u);
 }
 
-TEST(Backward, ACancelThatIsRefusedIsSentAgain) {
+TEST(Backward, SendsARefusedCancelAgain) {
   Running running;
   running.On({Refused("x")}).On({Refused("y/cancel")}).ThenNothing().OnDue().ThenSends("y/cancel");
 }
@@ -248,7 +248,7 @@ TEST(AbortOf, TurnsBackUntilThePivotIsSent) {
   Running().On({Done("x"), Done("y")}).On({Done("z")}).OnAbort().ThenNothing();
 }
 
-TEST(Refusal, ComesThroughWithItsDetails) {
+TEST(Refusal, KeepsItsDetails) {
   Running running;
   running.On({Refused("x")});
   const absl::Status refusal = DecodeRefusal(running.saga().steps(0).refusal());
@@ -258,15 +258,15 @@ TEST(Refusal, ComesThroughWithItsDetails) {
   EXPECT_EQ(DecodeRefusal("\xff nonsense").code(), absl::StatusCode::kDataLoss);
 }
 
-TEST(SagaIdOf, IsWhatStandsBeforeTheStep) {
+TEST(SagaIdOf, IsThePrefixOfARequestId) {
   EXPECT_EQ(SagaIdOfTag(DoRequestId("o1/1", "x")), "o1/1");
   EXPECT_EQ(SagaIdOfTag(CancelRequestId("o1/1", "x")), "o1/1");
   EXPECT_EQ(SagaIdOfTag("nonsense"), "");
 }
 
-TEST(CheckPlan, AcceptsWhatCanBeDoneAndUndone) { EXPECT_TRUE(CheckPlan(Order()).ok()); }
+TEST(CheckPlan, AcceptsAPlanThatCanBeDoneAndUndone) { EXPECT_TRUE(CheckPlan(Order()).ok()); }
 
-TEST(CheckPlan, RefusesWhatCannot) {
+TEST(CheckPlan, RefusesAnyOtherPlan) {
   const auto refused = [](const std::function<void(v1::Plan*)>& change) {
     v1::Plan plan = Order();
     change(&plan);
@@ -287,7 +287,7 @@ TEST(CheckPlan, RefusesWhatCannot) {
   EXPECT_TRUE(refused([](v1::Plan* plan) { plan->mutable_steps(2)->set_pivot(true); }));
 }
 
-TEST(Apply, RefusesWhatIsNotItsOwn) {
+TEST(Apply, RefusesEventsThatDoNotFit) {
   Running running;
   v1::Saga saga = running.saga();
   EXPECT_EQ(Apply(&saga, Begin(Order(), kNow).event, kNow).code(), absl::StatusCode::kDataLoss) << "twice";
@@ -299,8 +299,8 @@ TEST(Apply, RefusesWhatIsNotItsOwn) {
   EXPECT_EQ(Apply(&saga, other, kNow).code(), absl::StatusCode::kDataLoss);
 }
 
-TEST(EncodeRefusal, OfTheSameRefusalHasTheSameBytes) {
-  // A status visits its payloads in an order that depends on its address.
+TEST(EncodeRefusal, GivesTheSameBytesForTheSameRefusal) {
+  // The order in which a status visits its payloads depends on its address.
   const auto refusal = [] { return InvalidField("lines[0].units", "must be positive"); };
   std::vector<absl::Status> kept = {refusal()};
   for (int i = 0; i < 64; ++i) {

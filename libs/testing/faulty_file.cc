@@ -1,4 +1,4 @@
-// Plays a disk in memory.
+// Simulates a disk in memory.
 #include "libs/testing/faulty_file.h"
 
 #include <algorithm>
@@ -38,14 +38,14 @@ struct FaultyDisk::Operation {
   bool failed = false;  // kSync
 };
 
-// The state of the disk at a point of the history: what is durable, and the pieces that are not.
+// The disk at one point of its history: durable contents, and the pieces that are not durable.
 struct FaultyDisk::Replay {
   struct Piece {
-    // Of a file: bytes at an offset, or the size when `bytes` is empty.
+    // A piece of a file: bytes at an offset, or the new size when `bytes` is empty.
     size_t node = 0;
     uint64_t offset = 0;
     std::string bytes;
-    // Of a directory: `name` now means `target`, or nothing. Then `node` is not used.
+    // A piece of a directory: `name` now refers to `target`, or to nothing. `node` is not used.
     bool is_name = false;
     std::string name;
     std::optional<size_t> target;
@@ -94,7 +94,7 @@ class FaultyDisk::OpenFile : public eventlog::File {
   absl::Status Write(uint64_t offset, absl::string_view bytes) override {
     RETURN_IF_ERROR(disk_.CheckFault(DiskOperation::kWrite, path_));
     MutexLock lock(&disk_.mutex_);
-    // Zeros written on zeros have nothing to lose, and filling a file with them need not be remembered.
+    // Zeros written over zeros cannot be lost, so a file filled with them need not be remembered.
     const absl::string_view contents = contents_->contents;
     const bool nothing_new = bytes.find_first_not_of('\0') == absl::string_view::npos &&
                              offset + bytes.size() <= contents.size() && contents.substr(offset, bytes.size()) == bytes;
@@ -143,7 +143,7 @@ class FaultyDisk::OpenFile : public eventlog::File {
  private:
   FaultyDisk& disk_;
   const size_t node_;
-  const std::shared_ptr<Node> contents_;  // a removed file can still be read by those who have it open
+  const std::shared_ptr<Node> contents_;  // a removed file stays readable for those who have it open
   const std::string path_;
 };
 
@@ -198,7 +198,7 @@ FaultyDisk::Replay FaultyDisk::ReplayUntil(size_t operations) const {
     replay.names[name] = replay.contents.size();
     replay.contents.push_back(contents);
   }
-  // What the program saw: needed to know what a name meant when it was moved.
+  // The names as the program saw them, to resolve renames.
   std::map<std::string, size_t> seen = replay.names;
   auto name_change = [&replay](const std::string& name, std::optional<size_t> target) {
     Replay::Piece piece;
@@ -212,7 +212,7 @@ FaultyDisk::Replay FaultyDisk::ReplayUntil(size_t operations) const {
     switch (operation.kind) {
       case DiskOperation::kOpen:
       case DiskOperation::kRead:
-        break;  // change nothing and are not in the history
+        break;  // these change nothing and are not in the history
       case DiskOperation::kCreate:
         replay.contents.resize(std::max(replay.contents.size(), operation.node + 1));
         seen[operation.path] = operation.node;
@@ -338,7 +338,7 @@ absl::StatusOr<std::vector<std::string>> FaultyDisk::List(const std::string& dir
 absl::StatusOr<std::unique_ptr<eventlog::File>> FaultyDisk::Create(const std::string& path) {
   RETURN_IF_ERROR(CheckFault(DiskOperation::kCreate, path));
   MutexLock lock(&mutex_);
-  // A file that was there is replaced and not emptied, which a program cannot tell.
+  // An existing file is replaced rather than emptied; the program cannot tell the difference.
   const size_t node = nodes_.size();
   nodes_.push_back(std::make_shared<Node>());
   names_[path] = node;

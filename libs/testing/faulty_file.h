@@ -19,7 +19,7 @@
 
 namespace halles::testing {
 
-// What a program asks of a disk.
+// The operations of a disk.
 enum class DiskOperation { kCreate, kOpen, kRead, kWrite, kSync, kAllocate, kRename, kRemove, kSyncDirectory };
 
 // The disk keeps a history of the operations that change it. AfterPowerCut gives the disk as a power cut after the
@@ -36,35 +36,35 @@ class FaultyDisk : public eventlog::FileSystem {
   FaultyDisk();
   ~FaultyDisk() override;
 
-  // How many operations there were.
+  // The number of operations so far.
   size_t operations() const;
 
-  // How many pieces were not durable after the first `operations`.
+  // The number of pieces that were not durable after the first `operations`.
   size_t PiecesAtRisk(size_t operations) const;
 
   // The disk after a power cut at that point; `survives` chooses which of the pieces at risk survive. The new disk has
   // an empty history, and everything on it is durable.
   std::unique_ptr<FaultyDisk> AfterPowerCut(size_t operations, absl::FunctionRef<bool(size_t piece)> survives) const;
 
-  // Called before each operation, without the disk's lock; an error makes the operation fail and have no effect, but for
-  // a sync: as with real disks, what it should have made durable still can be read and yet will never be durable, also
-  // if a later sync succeeds.
+  // Called before each operation, without the disk's lock. An error makes the operation fail without effect, except
+  // that a failed sync behaves as on real disks: the data stays readable but never becomes durable, even if a later
+  // sync succeeds.
   using Fault = std::function<absl::Status(DiskOperation operation, const std::string& path)>;
   void SetFault(Fault fault);
 
   // Allocating beyond this many bytes in all files fails with RESOURCE_EXHAUSTED.
   void SetCapacity(uint64_t bytes);
 
-  // From now on syncs of files wait until they are released.
+  // Makes syncs of files wait until they are released.
   void HoldSyncs();
   void ReleaseSyncs();
-  // Waits until a sync waits.
+  // Waits until a sync is being held.
   void AwaitHeldSync();
 
-  // How often the file was synced.
+  // The number of syncs of the file.
   size_t Syncs(const std::string& path) const;
 
-  // Reads and damages files behind the program's back; the file must exist.
+  // Inspects and damages files without the program's knowledge; the file must exist.
   bool Exists(const std::string& path) const;
   std::string Contents(const std::string& path) const;
   void Overwrite(const std::string& path, uint64_t offset, const std::string& bytes);
@@ -84,7 +84,7 @@ class FaultyDisk : public eventlog::FileSystem {
  private:
   class OpenFile;
   class HeldLock;
-  struct Node;       // a file's contents, whatever it is called
+  struct Node;       // a file's contents, independent of its name
   struct Operation;  // one entry of the history
   struct Replay;
 
@@ -102,7 +102,7 @@ class FaultyDisk : public eventlog::FileSystem {
   std::vector<std::shared_ptr<Node>> nodes_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, size_t> names_ ABSL_GUARDED_BY(mutex_);  // path -> index of nodes_
   std::vector<Operation> history_ ABSL_GUARDED_BY(mutex_);
-  // What was there before the history.
+  // The files at the beginning of the history.
   std::map<std::string, std::string> initial_files_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -1,4 +1,4 @@
-// How a decision is tested: Given events, When a command comes, Then events or a refusal.
+// Tests of decisions: Given events, When a command, Then events or a refusal.
 #ifndef HALLES_LIBS_TESTING_GIVEN_WHEN_THEN_H_
 #define HALLES_LIBS_TESTING_GIVEN_WHEN_THEN_H_
 
@@ -30,7 +30,7 @@ std::string TextOf(const std::variant<Events...>& event) {
   return std::visit([](const auto& one) { return one.DebugString(); }, event);
 }
 
-// The event as one of those that the domain under test knows.
+// Converts the event to the event type of the domain under test.
 template <class To, class From>
 To EventAs(From event) {
   return To(std::move(event));
@@ -55,7 +55,7 @@ absl::StatusOr<partition::Decision<Response, Event>> DecisionAs(
 
 }  // namespace internal
 
-// What a command was answered with.
+// The outcome of a command.
 template <class Response, class Event>
 class Outcome {
  public:
@@ -63,7 +63,7 @@ class Outcome {
   explicit Outcome(absl::StatusOr<partition::Decision<Response, From>> decision)
       : decision_(internal::DecisionAs<Event>(std::move(decision))) {}
 
-  // Exactly these facts, in this order.
+  // Exactly these events, in this order.
   const Outcome& ThenEvents(const std::vector<Event>& expected) const {
     EXPECT_TRUE(decision_.ok()) << decision_.status();
     if (!decision_.ok()) return *this;
@@ -75,7 +75,7 @@ class Outcome {
     return *this;
   }
 
-  // An answer and no fact.
+  // An answer without events.
   const Outcome& ThenNothing() const { return ThenEvents({}); }
 
   template <class Reason>
@@ -87,13 +87,13 @@ class Outcome {
     return *this;
   }
 
-  // What the refusal says under this key of its metadata.
+  // The value of this key in the metadata of the refusal.
   std::string Metadata(absl::string_view key) const { return MetadataOf(decision_.status(), key); }
 
   const absl::Status& status() const { return decision_.status(); }
   const Response& response() const { return decision_->response; }
   const std::vector<partition::Fact<Event>>& facts() const { return decision_->facts; }
-  // The fact at this place, of a decision that may hold facts of several aggregates.
+  // The event at this index, of a decision that may hold events of several aggregates.
   template <class One>
   const One& FactAt(size_t index) const {
     return std::get<One>(decision_->facts.at(index).event);
@@ -104,8 +104,8 @@ class Outcome {
   absl::StatusOr<partition::Decision<Response, Event>> decision_;
 };
 
-// The state of one slot after some events, each a record of its own from position 0 on. `Domain` has
-//   using Event = ...;  // or a std::variant of those of several aggregates
+// The state of one slot after some events, each recorded on its own from position 0 on. `Domain` has
+//   using Event = ...;  // or a std::variant of the events of several aggregates
 //   static absl::Status Evolve(store::Rows&, const Event&, const partition::FactContext&);
 //   static auto Decide(const store::RowReader&, const Command&, const partition::CommandContext&);  // for each command
 template <class Domain>
@@ -120,7 +120,7 @@ class Given {
     }
   }
 
-  // Decides, and checks that what was decided can be evolved; the state stays as it was.
+  // Decides, and checks that the events of the decision can be evolved. The state does not change.
   template <class Command>
   auto When(const Command& command) const {
     auto outcome = Decided(command);
@@ -132,7 +132,7 @@ class Given {
     return outcome;
   }
 
-  // Decides and records the facts as one record, if there are any. The command must not be refused.
+  // Decides, and records the events as one record if there are any. The command must not be refused.
   template <class Command>
   auto Record(const Command& command) {
     auto outcome = Decided(command);
@@ -144,7 +144,7 @@ class Given {
     return outcome;
   }
 
-  // Evolves by the facts of one record at the next position.
+  // Evolves the events of one record at the next position.
   absl::Status TryEvolve(const std::vector<partition::Fact<Event>>& facts) {
     rows_.set_position(next_);
     partition::FactContext context;
@@ -160,7 +160,7 @@ class Given {
     return rows_.status();
   }
 
-  // Logical time goes on.
+  // Advances logical time.
   void Wait(int64_t micros) { now_ += micros; }
 
   const store::MemoryRows& rows() const { return rows_; }

@@ -1,4 +1,4 @@
-// Checks that a recorded history of concurrent operations could have come from one thing that does them one at a time.
+// Checks that a recorded history of concurrent operations could have come from an object that performs them one by one.
 #include "libs/testing/linearizability.h"
 
 #include <algorithm>
@@ -11,15 +11,15 @@
 namespace halles::testing {
 namespace {
 
-// How much of a found order an explanation tells.
+// How many operations of the found order an explanation shows.
 constexpr size_t kOrderTold = 8;
 
 Hash128 HashOfOperation(size_t operation) {
   return Hash128Of("operation", {reinterpret_cast<const char*>(&operation), sizeof operation});
 }
 
-// One search. A configuration is the set of operations done and the state that they led to; the search stands at one of
-// them and remembers by which operations it came there.
+// One search. A configuration is the set of operations done and the state that they led to. The search is at one
+// configuration and remembers the operations that led there.
 class Search {
  public:
   Search(const SequentialHistory& history, const LinearizabilityOptions& options)
@@ -62,7 +62,7 @@ class Search {
     std::string state;
   };
   struct Frame {
-    size_t operation;  // by which it was entered; end() for the first one
+    size_t operation;  // the operation that led here; end() for the first frame
     std::vector<Successor> successors;
     size_t tried = 0;
   };
@@ -70,7 +70,7 @@ class Search {
   size_t end() const { return history_.intervals.size(); }
   const SequentialHistory::Interval& Of(size_t operation) const { return history_.intervals[operation]; }
 
-  // Operations that may come next: those that no other one, still to be done, had been answered before.
+  // Operations that may come next: those invoked before every remaining operation was answered.
   std::vector<size_t> Candidates() const {
     std::vector<size_t> candidates;
     int64_t first_answer = std::numeric_limits<int64_t>::max();
@@ -95,7 +95,7 @@ class Search {
       }
       frame.successors.push_back({candidate, *std::move(after)});
     }
-    // What had to be answered first is tried first, and what need not have happened last.
+    // Tries operations in the order of their answers; those without an answer come last.
     std::stable_sort(frame.successors.begin(), frame.successors.end(), [&](const Successor& a, const Successor& b) {
       if (Of(a.operation).known != Of(b.operation).known) return Of(a.operation).known;
       return Of(a.operation).known && Of(a.operation).answered < Of(b.operation).answered;
@@ -137,7 +137,7 @@ class Search {
     Toggle(operation);
     if (Of(operation).known) --left_;
   }
-  // The last one that was done.
+  // Undoes the last operation that was done.
   void Undo(size_t operation) {
     next_[previous_[operation]] = operation;
     previous_[next_[operation]] = operation;
@@ -174,12 +174,12 @@ class Search {
   const SequentialHistory& history_;
   const LinearizabilityOptions options_;
   std::vector<size_t> by_invocation_;
-  // Ring of the operations still to be done, in the order of their invocation; end() is where it is closed.
+  // A ring of the remaining operations in the order of their invocation; end() closes it.
   std::vector<size_t> next_;
   std::vector<size_t> previous_;
   size_t answered_ = 0;  // operations with an answer
-  size_t left_ = 0;      // of these, the ones still to be done
-  Hash128 done_;         // sum of the hashes of what is done
+  size_t left_ = 0;      // of these, remaining
+  Hash128 done_;         // combined hash of the operations done
   absl::flat_hash_set<Hash128> seen_;
   std::vector<Frame> stack_;
 

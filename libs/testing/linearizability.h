@@ -24,35 +24,35 @@ template <class Input, class Output>
 struct Operation {
   static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
-  int client = 0;  // for people
+  int client = 0;  // for messages only
   std::string key;
   Input input;
   // Absent if unknown: the operation took effect at any time after its invocation, or never.
   std::optional<Output> output;
-  // Of any clock on which a later event never has a smaller reading.
+  // On any clock that never gives a later event a smaller reading.
   int64_t invoked = 0;
   int64_t answered = kNever;
 };
 
-// Operations as they happen. Its clock counts invocations and answers, so no two readings are equal.
+// Records operations as they happen. Its clock counts invocations and answers, so no two readings are equal.
 // Thread safety: all methods may be called from any thread.
 template <class Input, class Output>
 class History {
  public:
-  // Before the operation is sent; the result names it.
+  // Call before sending the operation; returns its index.
   size_t Invoke(int client, const std::string& key, Input input) {
     MutexLock lock(&mutex_);
     operations_.push_back({.client = client, .key = key, .input = std::move(input), .invoked = clock_++});
     return operations_.size() - 1;
   }
-  // After its answer came, at most once. An operation without an answer has an unknown outcome.
+  // Call after the answer arrived, at most once. An operation without an answer has an unknown outcome.
   void Answer(size_t operation, Output output) {
     MutexLock lock(&mutex_);
     HALLES_CHECK(!operations_[operation].output.has_value(), "an operation has one answer");
     operations_[operation].output = std::move(output);
     operations_[operation].answered = clock_++;
   }
-  // All so far.
+  // All operations so far.
   std::vector<Operation<Input, Output>> operations() const {
     MutexLock lock(&mutex_);
     return operations_;
@@ -67,57 +67,58 @@ class History {
 enum class Linearizability {
   kYes,
   kNo,
-  // The search came to its limit first: neither is shown.
+  // The search reached its limit first, so neither is shown.
   kUndecided,
 };
 
 struct LinearizabilityResult {
   Linearizability verdict = Linearizability::kYes;
-  // "" with kYes. Otherwise the key, how far an order could be found, and what cannot come next.
+  // "" with kYes. Otherwise the key, how far an order was found, and the operations that cannot follow it.
   std::string explanation;
-  // Over all keys: how many operations there were, how many of them without an answer, and configurations seen.
+  // Over all keys: the number of operations, of those without an answer, and of configurations visited.
   size_t operations = 0;
   size_t unknown = 0;
   size_t configurations = 0;
 };
 
 struct LinearizabilityOptions {
-  // Configurations (a set of operations done, and the state that they led to) seen for one key at most.
+  // Configurations (a set of operations done, and the state that they led to) visited per key at most.
   size_t configurations_max = 2'000'000;
 };
 
-// One key's history without its types: operations are known by their index.
+// The history of one key without its types: an operation is an index.
 struct SequentialHistory {
   struct Interval {
     int64_t invoked = 0;
     int64_t answered = 0;
     bool known = false;
-    bool changes = true;  // false when, answered so, it never changes any state
+    bool changes = true;  // false when, with this answer, it never changes a state
   };
   std::string key;
   std::vector<Interval> intervals;
   std::string initial;
-  // State after the operation took effect in this state; nothing when it would have been answered otherwise there.
+  // The state after the operation took effect in `state`; nullopt if its answer would have been different there.
   std::function<std::optional<std::string>(const std::string& state, size_t operation)> apply;
   std::function<std::string(size_t operation)> describe;
   std::function<std::string(const std::string& state)> describe_state;
 };
 
-// The search of Wing and Gong with the memory of failed configurations of Lowe. Two rules prune it: a read that fits is
-// placed first at once, because that excludes no other order; an operation without an answer is never placed where it
-// changes nothing, because it may as well come later or not at all.
-// Limits: configurations are remembered by 128 bits of hash.
+// The search of Wing and Gong, with Lowe's memory of failed configurations. Two rules prune it. A read that fits is
+// placed first at once, because that excludes no other order. An operation without an answer is never placed where it
+// changes nothing, because it may come later or not at all.
+// Limits: configurations are remembered by a 128-bit hash.
 LinearizabilityResult CheckOneKey(const SequentialHistory& history, const LinearizabilityOptions& options);
 
-// Checks each key by itself: what is linearizable per key is so as a whole. `Model` says what one operation does, by pure
+// Checks each key by itself, since a history is linearizable if it is so for each key. `Model` describes the operations
+// by pure
 // functions on states that are equal exactly when their bytes are:
 //   std::string Initial(const std::string& key) const;
 //   std::optional<std::string> Apply(const std::string& state, const Input&, const Output* output) const;
-//       nothing when it does not answer `output` in this state; a null `output` fits any answer
+//     nullopt if the operation does not answer `output` in this state; a null `output` fits any answer
 //   bool Changes(const Input&, const Output&) const;
-//       false for a read, a refusal and whatever else, answered so, changes no state at all
+//     false if, with this answer, the operation changes no state: a read or a refusal, for example
 //   std::string Describe(const Input&) const, Describe(const Output&) const, DescribeState(const std::string&) const;
-// Says what is wrong with the first key, in their order, that is not linearizable.
+// Explains what is wrong with the first key that is not linearizable.
 template <class Model, class Input, class Output>
 LinearizabilityResult CheckLinearizability(const Model& model, const std::vector<Operation<Input, Output>>& operations,
                                            const LinearizabilityOptions& options = {}) {

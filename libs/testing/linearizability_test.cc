@@ -1,4 +1,4 @@
-// Tests of the checker on histories whose verdict is known, and against every order of small ones.
+// Tests of the checker on histories with a known verdict, and against an exhaustive search of small ones.
 #include "libs/testing/linearizability.h"
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@
 namespace halles::testing {
 namespace {
 
-// A shelf: its number of pieces is read, set, added to (the answer is what there is then), taken from (0: refused).
+// A shelf of pieces: read, set, add (answers the new number), take (0: refused).
 enum class Verb { kRead, kSet, kAdd, kTake };
 struct Ask {
   Verb verb = Verb::kRead;
@@ -72,13 +72,13 @@ Linearizability Verdict(const std::vector<Shelf>& history) {
   return CheckLinearizability(ShelfModel(), history).verdict;
 }
 
-TEST(Linearizability, AcceptsNothing) { EXPECT_EQ(Verdict({}), Linearizability::kYes); }
+TEST(Linearizability, AcceptsAnEmptyHistory) { EXPECT_EQ(Verdict({}), Linearizability::kYes); }
 
-TEST(Linearizability, AcceptsOneAfterTheOther) {
+TEST(Linearizability, AcceptsASequentialHistory) {
   EXPECT_EQ(Verdict({Did(0, 1, Set(3), 3), Did(2, 3, Take(2), 2), Did(4, 5, kRead, 1)}), Linearizability::kYes);
 }
 
-TEST(Linearizability, AcceptsTheOtherOrderOfConcurrentOnes) {
+TEST(Linearizability, AcceptsEitherOrderOfConcurrentOperations) {
   EXPECT_EQ(Verdict({Did(0, 9, Set(3), 3), Did(1, 2, kRead, 0), Did(3, 4, kRead, 3)}), Linearizability::kYes);
 }
 
@@ -100,28 +100,28 @@ TEST(Linearizability, RefusesADoubleSell) {
   EXPECT_EQ(Verdict({Did(0, 1, Set(1), 1), Did(2, 8, Take(1), 0), Did(3, 9, Take(1), 1)}), Linearizability::kYes);
 }
 
-TEST(Linearizability, RefusesARefusalThatWasNotDue) {
+TEST(Linearizability, RefusesAnUnfoundedRefusal) {
   EXPECT_EQ(Verdict({Did(0, 1, Set(1), 1), Did(2, 3, Take(1), 0)}), Linearizability::kNo);
 }
 
-TEST(Linearizability, LetsWhatHasNoAnswerTakeEffectLate) {
+TEST(Linearizability, LetsAnUnansweredOperationTakeEffectLate) {
   EXPECT_EQ(Verdict({Lost(0, Set(3)), Did(1, 2, kRead, 0), Did(3, 4, kRead, 3)}), Linearizability::kYes);
 }
 
-TEST(Linearizability, LetsWhatHasNoAnswerNeverHappen) {
+TEST(Linearizability, LetsAnUnansweredOperationNeverHappen) {
   EXPECT_EQ(Verdict({Lost(0, Set(3)), Did(1, 2, kRead, 0), Did(3, 4, kRead, 0)}), Linearizability::kYes);
 }
 
-TEST(Linearizability, LetsWhatHasNoAnswerHappenOnce) {
+TEST(Linearizability, LetsAnUnansweredOperationHappenAtMostOnce) {
   EXPECT_EQ(Verdict({Lost(0, Add(1)), Did(1, 2, kRead, 1), Did(3, 4, kRead, 2)}), Linearizability::kNo);
 }
 
-TEST(Linearizability, LetsNothingHappenBeforeItWasAsked) {
+TEST(Linearizability, LetsNothingHappenBeforeItsInvocation) {
   EXPECT_EQ(Verdict({Did(0, 1, kRead, 3), Lost(2, Set(3))}), Linearizability::kNo);
 }
 
-TEST(Linearizability, LetsWhatHasNoAnswerNotHappenAndBeMissed) {
-  // The one lost piece was taken, or there is no reason for the refusal.
+TEST(Linearizability, UsesAnUnansweredOperationToExplainARefusal) {
+  // The unanswered take must have taken the only piece; otherwise nothing explains the refusal.
   EXPECT_EQ(Verdict({Did(0, 1, Set(1), 1), Lost(2, Take(1)), Did(3, 4, Take(1), 0)}), Linearizability::kYes);
   EXPECT_EQ(Verdict({Did(0, 1, Set(2), 2), Lost(2, Take(1)), Did(3, 4, Take(1), 0)}), Linearizability::kNo);
 }
@@ -134,7 +134,7 @@ TEST(Linearizability, ChecksEachKeyByItself) {
   EXPECT_EQ(result.explanation.substr(0, 21), "b is not linearizable") << result.explanation;
 }
 
-TEST(Linearizability, SaysWhereNoOrderGoesOn) {
+TEST(Linearizability, ExplainsWhereTheOrderEnds) {
   const LinearizabilityResult result = CheckLinearizability(
       ShelfModel(), std::vector<Shelf>{Did(0, 1, Set(3), 3), Did(2, 3, kRead, 7), Lost(2, Add(1))});
   EXPECT_EQ(
@@ -147,8 +147,8 @@ TEST(Linearizability, SaysWhereNoOrderGoesOn) {
       "  [2, never] client 0: add 1 -> ?\n");
 }
 
-TEST(Linearizability, GivesUpAtItsLimitAndSaysSo) {
-  // Every subset of these has another sum, and none has the one that was read.
+TEST(Linearizability, StopsAtItsLimitAndSaysSo) {
+  // Every subset of these operations has another sum, and none has the sum that was read.
   std::vector<Shelf> history;
   for (int i = 0; i < 20; ++i) history.push_back(Lost(i, Add(1 << i)));
   history.push_back(Did(100, 101, kRead, -1));
@@ -160,7 +160,7 @@ TEST(Linearizability, GivesUpAtItsLimitAndSaysSo) {
       << result.explanation;
 }
 
-TEST(History, RecordsInOneOrder) {
+TEST(History, OrdersInvocationsAndAnswers) {
   History<Ask, int> history;
   const size_t set = history.Invoke(1, "shelf", Set(3));
   const size_t take = history.Invoke(2, "shelf", Take(1));
@@ -171,8 +171,8 @@ TEST(History, RecordsInOneOrder) {
   EXPECT_FALSE(operations[take].output.has_value());
 }
 
-// What clients see of a shelf that does one thing at a time: each operation takes effect at a moment between its two
-// ends. Some answers are lost, of which some took effect.
+// What clients see of a shelf that performs one operation at a time: each takes effect at a moment between its
+// invocation and its answer. Some answers are lost; some of those operations took effect.
 std::vector<Shelf> Simulated(std::mt19937_64& random, size_t count, int clients, int lost_percent) {
   struct Moment {
     int64_t at;
@@ -216,7 +216,7 @@ std::vector<Shelf> Simulated(std::mt19937_64& random, size_t count, int clients,
   return history;
 }
 
-TEST(Linearizability, AcceptsALongHistoryOfManyClientsSoon) {
+TEST(Linearizability, AcceptsALongHistoryOfManyClientsQuickly) {
   std::mt19937_64 random(7);
   const std::vector<Shelf> history = Simulated(random, 5000, 16, 1);
   const LinearizabilityResult result = CheckLinearizability(ShelfModel(), history);
@@ -237,7 +237,7 @@ TEST(Linearizability, FindsOneWrongAnswerInALongHistory) {
   EXPECT_EQ(Verdict(history), Linearizability::kNo);
 }
 
-// Tries every order and every subset of what has no answer, without any cut.
+// Tries every order, with every subset of the unanswered operations, without pruning.
 bool SomeOrderFits(const std::vector<Shelf>& history, const std::string& state, std::vector<bool>* done) {
   bool all = true;
   for (size_t i = 0; i < history.size(); ++i) all = all && ((*done)[i] || !history[i].output.has_value());
@@ -260,7 +260,7 @@ bool SomeOrderFits(const std::vector<Shelf>& history, const std::string& state, 
   return false;
 }
 
-TEST(Linearizability, AgreesWithEveryOrderOfSmallHistories) {
+TEST(Linearizability, AgreesWithAnExhaustiveSearchOfSmallHistories) {
   const char* given = std::getenv("HALLES_SEED");
   uint64_t seed = 20240607;
   ASSERT_TRUE(given == nullptr || absl::SimpleAtoi(given, &seed));
@@ -269,7 +269,7 @@ TEST(Linearizability, AgreesWithEveryOrderOfSmallHistories) {
   int yes = 0, no = 0;
   for (int i = 0; i < 4000; ++i) {
     std::vector<Shelf> history = Simulated(random, 3 + random() % 5, 3, 30);
-    // Most histories get a wrong answer, which another order may still explain.
+    // Most histories get a wrong answer; another order may still explain it.
     for (uint64_t faults = random() % 3; faults > 0; --faults) {
       Shelf& operation = history[random() % history.size()];
       if (operation.output.has_value()) *operation.output = static_cast<int>(random() % 5);

@@ -1,4 +1,4 @@
-// Draws the next queue, runs its first task, lets time pass.
+// Picks the next queue, runs its first task, advances time.
 #include "libs/testing/virtual_scheduler.h"
 
 #include <algorithm>
@@ -61,7 +61,7 @@ class VirtualScheduler::Node::Queue : public TaskQueue {
   friend class VirtualScheduler;
   Node& node_;
   std::deque<Task> tasks_;
-  bool ready_ = false;  // in the world's list
+  bool ready_ = false;  // listed in ready_
   bool running_ = false;
   bool stopped_ = false;
 };
@@ -125,7 +125,7 @@ bool VirtualScheduler::Step() {
   ++steps_;
   const size_t index = random_.Uniform(ready_.size());
   Node::Queue* queue = ready_[index];
-  // Taken out before its task runs: the task may post to it, kill its node or make queues.
+  // Removed before its task runs: the task may post to the queue, kill its node or create queues.
   ready_[index] = ready_.back();
   ready_.pop_back();
   queue->ready_ = false;

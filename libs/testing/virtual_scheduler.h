@@ -1,4 +1,4 @@
-// Runs the queues of many nodes on one thread, in an order and a time that a seed decides.
+// Runs the queues of many nodes on one thread, in an order and a time that follow from a seed.
 #ifndef HALLES_LIBS_TESTING_VIRTUAL_SCHEDULER_H_
 #define HALLES_LIBS_TESTING_VIRTUAL_SCHEDULER_H_
 
@@ -17,26 +17,26 @@
 
 namespace halles::testing {
 
-// A world without threads: each step runs one task of one queue. The seed decides which queue is next and how much time
-// passes, so the same seed and the same calls give the same run. If no task is ready, time jumps to the next delayed
-// task.
+// A scheduler without threads: each step runs one task of one queue. The seed decides which queue is next and how much
+// time passes, so the same seed and the same calls give the same run. If no task is ready, time jumps to the next
+// delayed task.
 // Thread safety: none; everything happens on the thread that calls Step.
 class VirtualScheduler {
  public:
-  // Time that passes with each step: from 0 to this.
+  // The most time that passes with one step; the least is 0.
   static constexpr int64_t kStepMicrosMax = 40;
-  // What wall clocks show when the world begins.
+  // Wall time at the start.
   static constexpr UnixMicros kWallAtStart = 1'800'000'000'000'000;
 
-  // With 0 for `step_micros_max` time passes by Advance alone, and from one delay to the next when nothing else is to do.
+  // If `step_micros_max` is 0, time passes only by Advance, or jumps to the next delay when no task is ready.
   explicit VirtualScheduler(uint64_t seed, int64_t step_micros_max = kStepMicrosMax)
       : random_(seed), step_micros_max_(step_micros_max) {}
   ~VirtualScheduler();
   VirtualScheduler(const VirtualScheduler&) = delete;
   VirtualScheduler& operator=(const VirtualScheduler&) = delete;
 
-  // One process: its queues end together, and its wall clock may differ from the others'.
-  // Lifetime: the world outlives it, and it outlives its queues.
+  // One process: its queues end together, and it has its own wall clock.
+  // Lifetime: the scheduler outlives it, and it outlives its queues.
   class Node : public Scheduler, private Clock {
    public:
     explicit Node(VirtualScheduler* world) : world_(*world) {}
@@ -48,7 +48,7 @@ class VirtualScheduler {
     void Kill();
     bool killed() const { return killed_; }
 
-    // Moves the node's wall clock, forward or back; its monotonic clock goes on.
+    // Moves the node's wall clock forward or back; its monotonic clock is not affected.
     void JumpWall(int64_t micros) { wall_offset_ += micros; }
 
    private:
@@ -66,13 +66,13 @@ class VirtualScheduler {
   // Runs one task. False when there is none and no delay to wait for.
   bool Step();
 
-  // Runs all tasks that are ready or become so, without waiting for a delay.
+  // Runs all tasks that are ready or become ready, without waiting for a delay.
   void RunReady();
 
-  // Lets so much time pass, and runs on the way all that becomes ready.
+  // Advances time by `micros` and runs all tasks that become ready meanwhile.
   void Advance(int64_t micros);
 
-  // Steps until `done` holds; false when that takes more than `steps_max` or nothing is left to do.
+  // Steps until `done` holds; false if that takes more than `steps_max` steps or no task is left.
   template <typename Done>
   bool StepUntil(const Done& done, uint64_t steps_max) {
     for (uint64_t i = 0; !done(); ++i) {
@@ -82,7 +82,7 @@ class VirtualScheduler {
   }
 
   uint64_t steps() const { return steps_; }
-  // Since the world began.
+  // Time since the start.
   MonotonicMicros now() const { return now_; }
   SeededRandom& random() { return random_; }
 
@@ -100,7 +100,7 @@ class VirtualScheduler {
   const int64_t step_micros_max_;
   MonotonicMicros now_ = 0;
   uint64_t steps_ = 0;
-  std::vector<Node::Queue*> ready_;  // that hold a task, in no order
+  std::vector<Node::Queue*> ready_;  // queues with a task, unordered
   std::multimap<MonotonicMicros, Delayed> delayed_;
 };
 

@@ -1,4 +1,4 @@
-// Tests of the world without threads.
+// Tests of the scheduler without threads.
 #include "libs/testing/virtual_scheduler.h"
 
 #include <string>
@@ -9,7 +9,7 @@
 namespace halles::testing {
 namespace {
 
-// What 3 queues of 10 tasks each print, in the order of the run.
+// The output of 3 queues of 10 tasks each, in the order of the run.
 std::string RunOf(uint64_t seed) {
   VirtualScheduler world(seed);
   VirtualScheduler::Node node(&world);
@@ -58,7 +58,7 @@ TEST(VirtualScheduler, JumpsToTheNextDelay) {
   EXPECT_EQ(ran, (std::vector<int>{1, 2}));
 }
 
-TEST(VirtualScheduler, RunsNothingOfAKilledNode) {
+TEST(VirtualScheduler, RunsNoTaskOfAKilledNode) {
   VirtualScheduler world(7);
   VirtualScheduler::Node node(&world);
   VirtualScheduler::Node other(&world);
@@ -86,7 +86,7 @@ TEST(VirtualScheduler, MovesTheWallClockOfOneNode) {
   EXPECT_EQ(node.Now(), other.Now());
 }
 
-TEST(VirtualScheduler, RunsWhatWasPostedWhenAQueueStops) {
+TEST(VirtualScheduler, RunsPostedTasksBeforeAQueueStops) {
   VirtualScheduler world(7);
   VirtualScheduler::Node node(&world);
   const auto queue = node.NewQueue("queue");

@@ -1,4 +1,4 @@
-// Reads and makes the file of keys.
+// Reads and creates the file of keys.
 //
 //   halles-keys 1
 //   install <32 hex digits>
@@ -87,7 +87,7 @@ std::string FreshRing(const InstallId& install, RandomSource& random) {
   return RingOf(install, keys);
 }
 
-// All or nothing: written aside, synced, renamed, and the folder synced.
+// All or nothing: writes a second file, syncs it, renames it, and syncs the folder.
 absl::Status Create(const std::string& dir, const std::string& path, const std::string& text) {
   if (mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST) return Unusable("create", dir);
   const std::string aside = path + ".new";

@@ -14,7 +14,7 @@
 
 namespace halles {
 
-// What a key is for. The names stand in the file.
+// Purposes of keys. The names are stored in the file.
 inline constexpr absl::string_view kIdentifierKey = "identifier";  // hashes identifiers of customers
 inline constexpr absl::string_view kRequestKey = "request";        // hashes the bodies of requests
 
@@ -23,22 +23,23 @@ class KeyRing {
  public:
   static constexpr size_t kKeyBytes = 32;
 
-  // Opens `<dir>/ring`. When it is missing and `may_create` is true, makes one with fresh keys, mode 0600, synced.
+  // Opens `<dir>/ring`. If it is missing and `may_create` is true, creates one with fresh keys, mode 0600, and syncs
+  // it.
   // Errors by reason, none of which changes anything:
-  //   KEYS_MISSING (FAILED_PRECONDITION)   the log holds records hashed under keys that are not here: restore the folder
-  //   KEYS_FOREIGN (FAILED_PRECONDITION)   the ring belongs to another install than the log
+  //   KEYS_MISSING (FAILED_PRECONDITION)   the log holds records hashed with keys that are missing: restore the folder
+  //   KEYS_FOREIGN (FAILED_PRECONDITION)   the ring belongs to an install other than the log's
   //   KEYS_NEWER_FORMAT (FAILED_PRECONDITION), KEYS_DAMAGED (DATA_LOSS), KEYS_UNUSABLE (UNAVAILABLE)
   static absl::StatusOr<KeyRing> Open(const std::string& dir, const InstallId& install, bool may_create,
                                       RandomSource& random);
 
-  // Writes the keys of the ring in `from` into a new one in `to`, which has none, for a log of another install that holds
-  // the same facts. Errors as of Open, without creating.
+  // Writes the keys of the ring in `from` into a new ring in `to`, which must have none, for a log of another install
+  // with the same events. Errors as for Open with `may_create` false.
   static absl::Status CopyFor(const std::string& from, const InstallId& from_install, const std::string& to,
                               const InstallId& to_install, RandomSource& random);
 
-  // Keys of a purpose by id, from 1; the highest is in use.
+  // The keys of a purpose by id, from 1. The key with the highest id is in use.
   const std::map<uint32_t, std::string>& keys(absl::string_view purpose) const;
-  // The one in use.
+  // The key in use.
   const std::string& newest(absl::string_view purpose) const;
 
  private:

@@ -1,4 +1,4 @@
-// The key ring: made once, kept, and never mixed up with another install's.
+// Tests of the key ring: created once, kept, and never mixed up with that of another install.
 #include "libs/vault/key_ring.h"
 
 #include <sys/stat.h>
@@ -33,7 +33,7 @@ class KeyRingTest : public testing::Test {
   InstallId install_ = InstallId::Random(random_);
 };
 
-TEST_F(KeyRingTest, IsMadeOnceAndStaysTheSame) {
+TEST_F(KeyRingTest, IsCreatedOnceAndStaysTheSame) {
   const auto made = Open(true);
   ASSERT_TRUE(made.ok()) << made.status();
   const auto again = Open(false);
@@ -45,7 +45,7 @@ TEST_F(KeyRingTest, IsMadeOnceAndStaysTheSame) {
   EXPECT_EQ(info.st_mode & 0777, 0600u);
 }
 
-TEST_F(KeyRingTest, IsNotMadeForALogThatHasRecords) {
+TEST_F(KeyRingTest, IsNotCreatedForALogWithRecords) {
   EXPECT_EQ(ReasonOf(Open(false).status()), "KEYS_MISSING");
   EXPECT_FALSE(std::filesystem::exists(dir_));
 }

@@ -1,4 +1,4 @@
-// Makes identifiers uniform and hashes them.
+// Normalises and hashes identifiers.
 #include "libs/base/identifiers/identifier.h"
 
 #include <algorithm>

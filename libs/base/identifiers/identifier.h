@@ -14,7 +14,7 @@
 
 namespace halles {
 
-inline constexpr int kIdentifiersMax = 8;  // on one fact
+inline constexpr int kIdentifiersMax = 8;  // per event
 inline constexpr size_t kIdentifierCharactersMax = 254;
 inline constexpr size_t kIssuerCharactersMax = 64;
 inline constexpr size_t kIdentifierHashBytes = 32;
@@ -31,7 +31,7 @@ class IdentifierKeys {
   absl::Status Add(uint32_t key_id, absl::string_view key);
 
   bool empty() const { return keys_.empty(); }
-  // Of the newest key; 0 when there is none.
+  // The id of the newest key; 0 when there is none.
   uint32_t newest_id() const { return keys_.empty() ? 0 : keys_.rbegin()->first; }
   // FAILED_PRECONDITION when there is no key.
   absl::StatusOr<std::string> Newest() const;
@@ -43,13 +43,13 @@ class IdentifierKeys {
 // True for types that belong to one person; false for types that several people may share, such as a phone.
 bool IsStrong(common::v1::IdentifierType type);
 
-// Strongest first: by type, then by hash. Both hashed.
+// Whether `a` sorts before `b`: by the strength of the type, then by hash. Both must be hashed.
 bool StrongerThan(const common::v1::Identifier& a, const common::v1::Identifier& b);
 
-// The same identifier. Both hashed.
+// Whether both are the same identifier. Both must be hashed.
 bool SameIdentifier(const common::v1::Identifier& a, const common::v1::Identifier& b);
 
-// Strongest first, each once. All hashed.
+// Sorts with the strongest first and removes duplicates. All must be hashed.
 void SortIdentifiers(google::protobuf::RepeatedPtrField<common::v1::Identifier>* identifiers);
 
 // Normalises the value, checks it and replaces it by its keyed hash:
@@ -63,7 +63,8 @@ absl::Status HashIdentifier(const IdentifierKeys& keys, absl::string_view field,
 absl::Status HashIdentifiers(const IdentifierKeys& keys, absl::string_view field,
                              google::protobuf::RepeatedPtrField<common::v1::Identifier>* identifiers);
 
-// OK for an identifier as HashIdentifier leaves it: no value, a hash of 32 bytes, a type, an issuer where there must be one.
+// OK for an identifier as HashIdentifier leaves it: no value, a 32-byte hash, a type, and an issuer if the type needs
+// one.
 absl::Status CheckHashed(absl::string_view field, const common::v1::Identifier& identifier);
 
 // True when the digits, without spaces and dashes, are 12 to 19 and end in the check digit of a card number.

@@ -1,4 +1,4 @@
-// Tests of identifiers: uniform, checked, hashed.
+// Tests of identifiers: normalised, checked, hashed.
 #include "libs/base/identifiers/identifier.h"
 
 #include <string>
@@ -43,7 +43,7 @@ std::string HashOf(Identifier identifier) {
 }
 std::string FieldOf(const absl::Status& status) { return MetadataOf(status, "field"); }
 
-TEST(HashIdentifier, LeavesAHashAndNothingInClear) {
+TEST(HashIdentifier, ReplacesTheValueByItsHash) {
   Identifier identifier = Email("a@example.com");
   ASSERT_TRUE(HashIdentifier(Keys(), "customer", &identifier).ok());
   EXPECT_EQ(identifier.value(), "");
@@ -58,7 +58,7 @@ TEST(HashIdentifier, HashesTypeIssuerAndValueWithTheirLengths) {
   EXPECT_EQ(HashOf(External("17850")), std::string(HmacSha256(std::string(32, 'k'), input).view()));
 }
 
-TEST(HashIdentifier, TellsTypesAndIssuersApart) {
+TEST(HashIdentifier, DistinguishesTypesAndIssuers) {
   EXPECT_NE(HashOf(External("1", "a")), HashOf(External("1", "b")));
   EXPECT_NE(HashOf(External("1", "ab")), HashOf(External("b1", "a")));
   EXPECT_NE(HashOf(External("1", "a")), HashOf(Make(common::v1::IDENTIFIER_TYPE_LOYALTY_CARD, "1", "a")));
@@ -73,7 +73,7 @@ TEST(HashIdentifier, DependsOnTheKey) {
   EXPECT_NE(identifier.keyed_hash(), HashOf(External("1")));
 }
 
-TEST(HashIdentifier, BringsPhonesToE164) {
+TEST(HashIdentifier, NormalisesPhonesToE164) {
   for (const std::string same :
        {"+33612345678", "+33 6 12 34 56 78", "0033 6-12.34.56.78", "+(33) 612345678", " +33612345678 "}) {
     EXPECT_EQ(HashOf(Phone(same)), HashOf(Phone("+33612345678"))) << same;
@@ -89,11 +89,11 @@ TEST(HashIdentifier, RefusesPhonesWithoutACountry) {
   }
 }
 
-TEST(HashIdentifier, LowersEmailAddresses) {
+TEST(HashIdentifier, ConvertsEmailAddressesToLowerCase) {
   EXPECT_EQ(HashOf(Email(" Ann@Example.COM ")), HashOf(Email("ann@example.com")));
 }
 
-TEST(HashIdentifier, RefusesWhatIsNoEmailAddress) {
+TEST(HashIdentifier, RefusesMalformedEmailAddresses) {
   for (const std::string bad : {"ann", "@example.com", "ann@", "a@b@c", "a b@example.com"}) {
     EXPECT_EQ(FieldOf(Hash(Email(bad))), "customer.value") << bad;
   }
@@ -113,7 +113,7 @@ TEST(HashIdentifier, NeverRepeatsTheValueInAnError) {
   }
 }
 
-TEST(HashIdentifier, DemandsAnIssuerOnlyWhereThereIsOne) {
+TEST(HashIdentifier, RequiresAnIssuerOnlyForTypesThatHaveOne) {
   EXPECT_EQ(FieldOf(Hash(External("1", ""))), "customer.issuer");
   EXPECT_EQ(FieldOf(Hash(External("1", std::string(65, 'x')))), "customer.issuer");
   EXPECT_EQ(FieldOf(Hash(Make(common::v1::IDENTIFIER_TYPE_EMAIL, "a@b", "x"))), "customer.issuer");
@@ -128,7 +128,7 @@ TEST(HashIdentifier, RefusesEmptyLongAndUnprintableValues) {
   EXPECT_TRUE(Hash(External(std::string(254, 'x'))).ok());
 }
 
-TEST(HashIdentifier, RefusesATypeThatIsNone) {
+TEST(HashIdentifier, RefusesUnknownTypes) {
   EXPECT_EQ(FieldOf(Hash(Make(common::v1::IDENTIFIER_TYPE_UNSPECIFIED, "x"))), "customer.type");
   EXPECT_EQ(FieldOf(Hash(Make(static_cast<common::v1::IdentifierType>(77), "x"))), "customer.type");
 }
@@ -147,7 +147,7 @@ TEST(HashIdentifier, FailsWithoutAKey) {
   EXPECT_EQ(HashIdentifier(IdentifierKeys(), "customer", &identifier).code(), absl::StatusCode::kFailedPrecondition);
 }
 
-TEST(HashIdentifiers, PutsTheStrongestFirstAndEachOnce) {
+TEST(HashIdentifiers, SortsByStrengthAndRemovesDuplicates) {
   RepeatedPtrField<Identifier> identifiers;
   for (const Identifier& one : {Phone("+33612345678"), Email("A@b.c"), External("1"), Email("a@b.c")})
     *identifiers.Add() = one;
@@ -158,13 +158,13 @@ TEST(HashIdentifiers, PutsTheStrongestFirstAndEachOnce) {
   EXPECT_EQ(identifiers[2].type(), common::v1::IDENTIFIER_TYPE_PHONE);
 }
 
-TEST(HashIdentifiers, NamesTheOneThatIsWrong) {
+TEST(HashIdentifiers, NamesTheInvalidIdentifier) {
   RepeatedPtrField<Identifier> identifiers;
   for (const Identifier& one : {External("1"), Phone("none")}) *identifiers.Add() = one;
   EXPECT_EQ(FieldOf(HashIdentifiers(Keys(), "order.identifiers", &identifiers)), "order.identifiers[1].value");
 }
 
-TEST(HashIdentifiers, TakesEightAtMost) {
+TEST(HashIdentifiers, AcceptsAtMostEight) {
   RepeatedPtrField<Identifier> identifiers;
   for (int i = 0; i < 9; ++i) *identifiers.Add() = External(std::to_string(i));
   EXPECT_EQ(FieldOf(HashIdentifiers(Keys(), "order.identifiers", &identifiers)), "order.identifiers");
@@ -172,14 +172,14 @@ TEST(HashIdentifiers, TakesEightAtMost) {
   EXPECT_TRUE(HashIdentifiers(Keys(), "order.identifiers", &identifiers).ok());
 }
 
-TEST(CheckHashed, RefusesWhatIsInClearOrHalfHashed) {
+TEST(CheckHashed, RefusesClearAndPartlyHashedIdentifiers) {
   EXPECT_EQ(FieldOf(CheckHashed("customer", External("1"))), "customer.value");
   Identifier identifier = External("");
   identifier.set_keyed_hash("short");
   EXPECT_EQ(FieldOf(CheckHashed("customer", identifier)), "customer.keyed_hash");
 }
 
-TEST(IdentifierKeys, RefusesKeysThatAreNone) {
+TEST(IdentifierKeys, RefusesInvalidKeys) {
   IdentifierKeys keys;
   EXPECT_FALSE(keys.Add(0, std::string(32, 'k')).ok());
   EXPECT_FALSE(keys.Add(1, "short").ok());

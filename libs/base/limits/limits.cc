@@ -1,4 +1,4 @@
-// Tells texts that are in order from others, and words the errors of checks.
+// Checks texts against their limits and builds the error messages.
 #include "libs/base/limits/limits.h"
 
 #include <optional>
@@ -11,7 +11,7 @@
 namespace halles::limits {
 namespace {
 
-// Which characters an id may have.
+// The characters that an id may have.
 constexpr std::array<bool, 256> IdCharacters(bool upper_case) {
   std::array<bool, 256> characters{};
   for (int c = 'a'; c <= 'z'; ++c) characters[c] = true;

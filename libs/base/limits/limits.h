@@ -3,7 +3,7 @@
 //
 //   absl::Status CheckLimits(const ReserveStockRequest& request);
 //
-// A request that is in order costs no allocation and looks nothing up.
+// Checking a valid request allocates nothing and looks nothing up.
 #ifndef HALLES_LIBS_BASE_LIMITS_LIMITS_H_
 #define HALLES_LIBS_BASE_LIMITS_LIMITS_H_
 
@@ -22,8 +22,8 @@
 
 namespace halles::limits {
 
-// Where the check is. Lives on the stack, and becomes a path only when there is an error to name it.
-// Lifetime: what it was made of outlives it.
+// The path of the field being checked. Lives on the stack; it becomes text only for an error.
+// Lifetime: `parent` and the text behind `name` outlive it.
 struct Place {
   const Place* parent = nullptr;
   absl::string_view name;
@@ -33,32 +33,32 @@ struct Place {
   std::string ToString() const;
 };
 
-// What is in order ----------------------------------------------------------------------------------------------------
+// Tests of values -----------------------------------------------------------------------------------------------------
 
 inline bool IsLength(size_t length, size_t min, size_t max) { return length >= min && length <= max; }
 
-// Printable, with so many characters.
+// Whether the text is printable and has `min` to `max` characters.
 bool IsText(absl::string_view text, size_t min, size_t max);
 
-// Of a-z, 0-9, '-' and '_'; an Id also of A-Z.
+// Whether the text has `min` to `max` characters, all of a-z, 0-9, '-' and '_'; an Id may also have A-Z.
 bool IsId(absl::string_view text, size_t min, size_t max);
 bool IsLowerCaseId(absl::string_view text, size_t min, size_t max);
 
-// A code of ISO 4217.
+// An ISO 4217 code.
 bool IsCurrency(absl::string_view text);
 
-// In the years 1970 to 2199.
+// Whether the time is in the years 1970 to 2199.
 inline bool IsTime(const google::protobuf::Timestamp& time) {
   constexpr int64_t kSecondsMax = 7'258'118'399;
   return time.seconds() >= 0 && time.seconds() <= kSecondsMax && time.nanos() >= 0 && time.nanos() <= 999'999'999;
 }
 
-// A number that is beyond every limit counts as the largest.
+// Numbers above the range of int64 become its maximum, which is beyond every limit.
 inline int64_t Capped(uint64_t number) {
   return static_cast<int64_t>(std::min<uint64_t>(number, std::numeric_limits<int64_t>::max()));
 }
 
-// The index of the first entry whose key came before; -1 when each comes once.
+// The index of the first entry whose key occurred before; -1 if all keys are distinct.
 template <class Entries, class KeyOf>
 int FirstRepeat(const Entries& entries, const KeyOf& key_of) {
   constexpr int kFew = 16;
@@ -81,15 +81,15 @@ int FirstRepeat(const Entries& entries, const KeyOf& key_of) {
   return first == entries.size() ? -1 : first;
 }
 
-// What is not ---------------------------------------------------------------------------------------------------------
+// Errors --------------------------------------------------------------------------------------------------------------
 
-// `range` is in words, such as "1 to 64".
+// `range` is a text such as "1 to 64".
 absl::Status Invalid(const Place& place, absl::string_view description);
 absl::Status BadText(const Place& place, absl::string_view range, absl::string_view text);
 absl::Status BadLength(const Place& place, absl::string_view range, absl::string_view unit, size_t length);
 absl::Status BadCount(const Place& place, absl::string_view range, int count);
 absl::Status BadTime(const Place& place);
-// A value of an enum that this build does not know. A newer one may.
+// The error for an enum value that this build does not know; a newer build may.
 absl::Status Unknown(const Place& place, int number);
 
 }  // namespace halles::limits

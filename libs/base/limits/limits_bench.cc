@@ -1,5 +1,5 @@
-// Prints what a generated check of limits costs beside one written by hand, in time of the processor: of a request to hold
-// stock, and of an order of ten lines.
+// Prints the processor time of a generated check of limits and of a handwritten one, for a request to hold stock and
+// for an order of ten lines.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -50,9 +50,9 @@ PlaceRequest Order(int lines) {
   return request;
 }
 
-// By hand -------------------------------------------------------------------------------------------------------------
+// Handwritten ---------------------------------------------------------------------------------------------------------
 
-// The same limits as one would write them without options, paths made only for an error.
+// The same limits as a person would write them without options; paths are built only for an error.
 absl::Status Text(const limits::Place& place, absl::string_view text, size_t min, size_t max) {
   return limits::IsText(text, min, max) ? absl::OkStatus() : limits::BadText(place, "as many as asked", text);
 }

@@ -39,7 +39,7 @@ OddRequest Odd() {
   return request;
 }
 
-// "" when it is in order, otherwise what the error says.
+// "" if the request is valid, otherwise the error message.
 template <class Request>
 std::string Fault(Request request, const std::function<void(Request&)>& change) {
   change(request);
@@ -57,7 +57,7 @@ std::string Fault(Request request, const std::function<void(Request&)>& change) 
 std::string PlaceFault(const std::function<void(PlaceRequest&)>& change) { return Fault(Place(), change); }
 std::string OddFault(const std::function<void(OddRequest&)>& change) { return Fault(Odd(), change); }
 
-TEST(CheckLimits, TakesWhatIsWithinThem) {
+TEST(CheckLimits, AcceptsRequestsWithinTheLimits) {
   EXPECT_EQ(PlaceFault([](PlaceRequest&) {}), "");
   EXPECT_EQ(OddFault([](OddRequest&) {}), "");
 }
@@ -75,13 +75,13 @@ TEST(CheckLimits, CountsTheCharactersOfAText) {
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.set_request_id("\xff"); }), "request_id: must be printable text");
 }
 
-TEST(CheckLimits, LetsATextBeEmptyWhenNothingIsItsLeast) {
+TEST(CheckLimits, AcceptsEmptyTextWhenTheMinimumIsZero) {
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.mutable_lines(0)->set_description(std::string(120, 'x')); }), "");
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.mutable_lines(0)->set_description(std::string(121, 'x')); }),
             "lines[0].description: must have at most 120 characters, not 121");
 }
 
-TEST(CheckLimits, KnowsHowIdsAreWritten) {
+TEST(CheckLimits, ChecksTheCharactersOfIds) {
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.set_cart_id("azAZ09-_"); }), "");
   for (const char* id : {"", "a b", "a/b", "caf\xc3\xa9"}) {
     EXPECT_EQ(PlaceFault([&](PlaceRequest& r) { r.set_cart_id(id); }),
@@ -93,7 +93,7 @@ TEST(CheckLimits, KnowsHowIdsAreWritten) {
             "source: must have at most 32 characters of a-z, 0-9, '-' and '_'");
 }
 
-TEST(CheckLimits, KnowsCurrencies) {
+TEST(CheckLimits, ChecksCurrencies) {
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.set_currency_code("JPY"); }), "");
   for (const char* code : {"", "XXQ", "eur", "EURO"}) {
     EXPECT_EQ(PlaceFault([&](PlaceRequest& r) { r.set_currency_code(code); }),
@@ -101,7 +101,7 @@ TEST(CheckLimits, KnowsCurrencies) {
   }
 }
 
-TEST(CheckLimits, LooksAtNothingButTheLengthOfAToken) {
+TEST(CheckLimits, ChecksOnlyTheLengthOfTokens) {
   EXPECT_EQ(OddFault([](OddRequest& r) { r.set_page_token("\x01\x02"); }), "");
   EXPECT_EQ(OddFault([](OddRequest& r) { r.set_page_token(std::string(17, 'x')); }),
             "page_token: must have at most 16 bytes, not 17");
@@ -117,7 +117,7 @@ TEST(CheckLimits, CountsBytes) {
             "hashes[1]: must have 1 to 4 bytes, not 0");
 }
 
-TEST(CheckLimits, SaysHowLargeANumberMayBe) {
+TEST(CheckLimits, StatesTheRangeOfANumber) {
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.mutable_lines(0)->set_units(0); }), "lines[0].units: must be 1 to 10^9");
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.mutable_lines(0)->set_units(1'000'000'000); }), "");
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.mutable_lines(0)->set_units(1'000'000'001); }),
@@ -137,14 +137,14 @@ TEST(CheckLimits, SaysHowLargeANumberMayBe) {
   EXPECT_EQ(OddFault([](OddRequest& r) { r.add_small_numbers(10); }), "small_numbers[0]: must be at most 9");
 }
 
-TEST(CheckLimits, TellsZeroFromNothing) {
+TEST(CheckLimits, DistinguishesZeroFromAbsent) {
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.set_expected_version(0); }), "");
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.set_expected_version(-1); }), "expected_version: must not be negative");
   EXPECT_EQ(OddFault([](OddRequest& r) { r.clear_counted(); }), "counted: must be given");
   EXPECT_EQ(OddFault([](OddRequest& r) { r.set_counted(11); }), "counted: must be 0 to 10");
 }
 
-TEST(CheckLimits, LooksIntoAmounts) {
+TEST(CheckLimits, ChecksAmounts) {
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.mutable_lines(0)->mutable_unit_price()->set_unscaled(-1); }),
             "lines[0].unit_price: must not be negative");
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.mutable_lines(0)->mutable_unit_price()->set_scale(10); }),
@@ -162,7 +162,7 @@ TEST(CheckLimits, LooksIntoAmounts) {
   EXPECT_EQ(OddFault([](OddRequest& r) { r.add_prices(); }), "prices[0]: must be positive");
 }
 
-TEST(CheckLimits, AsksForAKnownValueOfAnEnum) {
+TEST(CheckLimits, RequiresKnownEnumValues) {
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.clear_purpose(); }), "purpose: must say what for");
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.set_second_purpose(PURPOSE_FAR); }), "");
   for (const int number : {2, 63, 64, 699, -1}) {
@@ -206,7 +206,7 @@ TEST(CheckLimits, ChecksEachEntry) {
             "delivery.shipment.location_ids[1]: must have 1 to 64 characters, not 0");
 }
 
-TEST(CheckLimits, FindsWhatComesTwice) {
+TEST(CheckLimits, FindsDuplicates) {
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) {
               for (const char* id : {"2", "3", "2", "1"}) {
                 *r.add_lines() = r.lines(0);
@@ -222,7 +222,7 @@ TEST(CheckLimits, FindsWhatComesTwice) {
             "delivery.shipment.location_ids[2]: must come once");
 }
 
-TEST(CheckLimits, FindsTheFirstOfManyThatComesTwice) {
+TEST(CheckLimits, FindsTheFirstDuplicateAmongMany) {
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) {
               for (int i = 2; i <= 40; ++i) {
                 *r.add_lines() = r.lines(0);
@@ -232,13 +232,13 @@ TEST(CheckLimits, FindsTheFirstOfManyThatComesTwice) {
             "lines[38].line_id: must come once");
 }
 
-TEST(CheckLimits, AsksForRequiredMessages) {
+TEST(CheckLimits, RequiresRequiredMessages) {
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.clear_delivery(); }), "delivery: must be given");
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.mutable_lines(0)->clear_unit_price(); }),
             "lines[0].unit_price: must be given");
 }
 
-TEST(CheckLimits, AsksForOneOfSeveralFields) {
+TEST(CheckLimits, RequiresOneFieldOfARequiredOneof) {
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.mutable_delivery()->clear_kind(); }),
             "delivery: must say how the goods reach the customer");
   const auto name_fault = [](const std::function<void(NameRequest&)>& change) { return Fault(NameRequest(), change); };
@@ -247,12 +247,12 @@ TEST(CheckLimits, AsksForOneOfSeveralFields) {
   EXPECT_EQ(name_fault([](NameRequest& r) { r.set_id(""); }), "id: must have 1 to 64 characters, not 0");
 }
 
-TEST(CheckLimits, RefusesWhatOnlyAnswersHold) {
+TEST(CheckLimits, RefusesOutputOnlyFields) {
   EXPECT_EQ(PlaceFault([](PlaceRequest& r) { r.mutable_lines(0)->add_origins("c-1"); }),
             "lines[0].origins: is output only");
 }
 
-TEST(CheckLimits, TakesTimesOfTheYears1970To2199) {
+TEST(CheckLimits, AcceptsTimesOfTheYears1970To2199) {
   constexpr int64_t kLast = 7'258'118'399;
   const auto at = [](int64_t seconds, int nanos) {
     return PlaceFault([=](PlaceRequest& r) {
@@ -272,7 +272,7 @@ TEST(CheckLimits, TakesTimesOfTheYears1970To2199) {
             "times[0]: must be in the years 1970 to 2199");
 }
 
-TEST(CheckLimits, FollowsAMessageThatHoldsItself) {
+TEST(CheckLimits, ChecksRecursiveMessages) {
   OddRequest request = Odd();
   *request.mutable_inner() = Odd();
   *request.mutable_inner()->mutable_inner() = Odd();
