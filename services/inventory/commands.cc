@@ -1,4 +1,4 @@
-// Decides on what lies where: goods that come, go, move between locations, are counted and corrected.
+// Decides on stock: receipts, counts, corrections, returns and transfers.
 #include "services/inventory/commands.h"
 
 #include <algorithm>
@@ -22,8 +22,8 @@ absl::Status Overflow(const std::string& location_id) {
 
 int64_t ShortUnits(const rows::LevelRow& level) { return std::max<int64_t>(0, -FreeUnits(level)); }
 
-// The holds that break when the shortage at a location grows from `before` to `after`: the youngest that are not broken
-// yet.
+// Names the holds that break when the shortage at a location grows from `before` to `after`: the youngest that are not
+// broken yet.
 void NameBroken(const store::RowReader& state, const LevelKey& key, int64_t before, int64_t after,
                 v1::PromiseBroken* broken) {
   struct Promise {
@@ -53,7 +53,7 @@ void NameBroken(const store::RowReader& state, const LevelKey& key, int64_t befo
   }
 }
 
-// Adds what a count or a correction breaks.
+// Adds the event that names the holds broken by a count or a correction, if there are any.
 template <typename Response>
 void AddBroken(const store::RowReader& state, const LevelKey& key, const rows::LevelRow& before,
                const rows::LevelRow& after, Decision<Response, v1::StockEvent>* decision) {
@@ -64,7 +64,7 @@ void AddBroken(const store::RowReader& state, const LevelKey& key, const rows::L
   NameBroken(state, key, ShortUnits(before), ShortUnits(after), &broken);
 }
 
-// OK when the hold can give the units of the transfer.
+// OK if the hold can supply the units of the transfer.
 absl::Status CheckTransferHold(const store::RowReader& state, const v1::SendTransferRequest& request) {
   const std::optional<rows::HoldRow> row = FindHold(state, {Sku::FromString(request.sku()), request.hold_id()});
   if (!row.has_value()) {
@@ -215,7 +215,7 @@ StockDecision<v1::SendTransferResponse> Decide(const store::RowReader& state, co
                   {{"transfer_id", request.transfer_id()}});
   }
   if (to.in_transit() + request.units() > kUnitsMax) return Overflow(request.to_location_id());
-  // What is promised stays, whatever backorder would allow: a parcel holds goods.
+  // A transfer takes goods that are on hand, so backorder does not count, and promised units stay.
   const int64_t free = request.hold_id().empty() ? from.on_hand() - from.held() - from.committed() : from.on_hand();
   if (free < request.units()) {
     return Reject(v1::REJECT_REASON_INSUFFICIENT_STOCK,

@@ -11,7 +11,7 @@
 
 namespace halles::inventory {
 
-// Holds that one PromiseBroken names at most.
+// Maximum number of holds named by one event.
 inline constexpr int kBrokenHoldsMax = 100;
 // Maximum number of failing lines in the metadata of INSUFFICIENT_STOCK, because an error must fit into the trailers of
 // a reply.
@@ -23,11 +23,11 @@ using StockDecision = absl::StatusOr<partition::Decision<Response, v1::StockEven
 // Each rule is total: any invalid command gets a refusal. Checks follow the order of RejectReason. The methods of
 // InventoryService list the refusals.
 
-// What lies where (commands.cc) -----------------------------------------------------------------------------------------
+// Stock (commands.cc) -------------------------------------------------------------------------------------------------
 
 StockDecision<v1::ReceiveStockResponse> Decide(const store::RowReader& state, const v1::ReceiveStockRequest& request,
                                                const partition::CommandContext& context);
-// A count or a correction that leaves less than is promised names the holds that it breaks.
+// A count or a correction that finds fewer units than are promised names the holds that it breaks.
 StockDecision<v1::CountStockResponse> Decide(const store::RowReader& state, const v1::CountStockRequest& request,
                                              const partition::CommandContext& context);
 StockDecision<v1::AdjustStockResponse> Decide(const store::RowReader& state, const v1::AdjustStockRequest& request,
@@ -44,7 +44,7 @@ StockDecision<v1::ReceiveTransferResponse> Decide(const store::RowReader& state,
                                                   const v1::ReceiveTransferRequest& request,
                                                   const partition::CommandContext& context);
 
-// Who holds it (hold_commands.cc) ---------------------------------------------------------------------------------------
+// Holds (hold_commands.cc) --------------------------------------------------------------------------------------------
 
 // All lines are decided together, over all their candidate locations (plan.h).
 StockDecision<v1::ReserveStockResponse> Decide(const store::RowReader& state, const v1::ReserveStockRequest& request,
@@ -67,9 +67,9 @@ StockDecision<v1::CancelReservationResponse> Decide(const store::RowReader& stat
 StockDecision<v1::ExpireHoldResponse> Decide(const store::RowReader& state, const v1::ExpireHoldRequest& request,
                                              const partition::CommandContext& context);
 
-// What orders ask (order_facts.cc) ------------------------------------------------------------------------------------
+// Events of orders (order_facts.cc) -----------------------------------------------------------------------------------
 
-// Sent by a reaction (reactions.h): a contradiction is recorded as StockContradicted, never refused.
+// Sent by a reaction (reactions.h). A contradiction is recorded as StockContradicted, never refused.
 StockDecision<v1::ApplyOrderFactResponse> Decide(const store::RowReader& state,
                                                  const v1::ApplyOrderFactRequest& request,
                                                  const partition::CommandContext& context);

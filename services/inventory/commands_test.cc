@@ -1,4 +1,4 @@
-// Tests of the rules of stock: every refusal in the order of the enum, then what is decided on goods.
+// Tests of the stock rules: every refusal in the order of the enum, then the decisions on stock.
 #include "services/inventory/commands.h"
 
 #include <string>
@@ -41,13 +41,13 @@ TEST(Decide, RefusesMalformedCommandsAndNamesTheField) {
   EXPECT_EQ(field(Arrive("t", 0, 0)), "lost_units");
 }
 
-TEST(ReserveStock, IsRefusedWithMoreLocationsThanOneDecisionReads) {
+TEST(ReserveStock, IsRefusedWithTooManyLocations) {
   v1::ReserveStockRequest request = Reserve("h", {1, 1}, {});
   for (int i = 0; i < 65; ++i) request.mutable_lines(i % 2)->add_candidate_location_ids("L" + std::to_string(i));
   Given().When(request).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
 }
 
-TEST(ReserveStock, IsRefusedWithoutAnEndUnlessItsOwnerEndsIt) {
+TEST(ReserveStock, IsRefusedWithoutAnExpiryUnlessItsOwnerEndsIt) {
   v1::ReserveStockRequest request = Reserve("h", {1}, {"A"});
   request.set_purpose(v1::HOLD_PURPOSE_CART);
   const auto outcome = Given({Received("A", 1)}).When(request);
@@ -62,19 +62,19 @@ TEST(ReserveStock, IsRefusedWithACustomerInClear) {
   Given({Received("A", 1)}).When(request).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
 }
 
-TEST(ReserveStock, IsRefusedWhenItWasCancelledBeforeItCame) {
+TEST(ReserveStock, IsRefusedWhenItsCancellationArrivedFirst) {
   Given({Received("A", 1), Cancelled("h", "do-h")})
       .When(Reserve("h", {1}, {"A"}))
       .ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
 }
 
-TEST(ReserveStock, IsRefusedWhenItsRequestWasCancelledUnderAnotherHold) {
+TEST(ReserveStock, IsRefusedWhenItsRequestIdWasCancelledForAnotherHold) {
   Given({Received("A", 1), Cancelled("other", "do-h")})
       .When(Reserve("h", {1}, {"A"}))
       .ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
 }
 
-TEST(MoveHold, IsRefusedWhenItWasTakenBackBeforeItCame) {
+TEST(MoveHold, IsRefusedWhenItsReversalArrivedFirst) {
   Given({Received("A", 1), Held("h", {{"A", 1}}), Cancelled("h", "move")})
       .When(Move("h", "A", {"B"}))
       .ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
@@ -87,7 +87,7 @@ TEST(ReserveStock, IsRefusedWhenTheHoldExists) {
   given.When(Reserve("gone", {1}, {"A"})).ThenRejected(v1::REJECT_REASON_HOLD_EXISTS);
 }
 
-TEST(Decide, RefusesAHoldThatIsUnknown) {
+TEST(Decide, RefusesAnUnknownHold) {
   const GivenStock given = Given({Received("A", 9)});
   given.When(Replacing("x", Reserve("h", {1}, {"A"}))).ThenRejected(v1::REJECT_REASON_HOLD_UNKNOWN);
   given.When(Extend("x", 60)).ThenRejected(v1::REJECT_REASON_HOLD_UNKNOWN);
@@ -108,13 +108,13 @@ TEST(Decide, RefusesAHoldThatHasEnded) {
   given.When(Send("t", "A", "B", 1, "h")).ThenRejected(v1::REJECT_REASON_HOLD_ENDED);
 }
 
-TEST(ReserveStock, IsRefusedInPlaceOfASale) {
+TEST(ReserveStock, IsRefusedAsAReplacementOfASale) {
   Given({Received("A", 9), Held("sold", kThreeAtA), Committed("sold", kThreeAtA)})
       .When(Replacing("sold", Reserve("h", {3}, {"A"})))
       .ThenRejected(v1::REJECT_REASON_HOLD_ENDED);
 }
 
-TEST(ReserveStock, IsRefusedInPlaceOfAHoldOfSomebodyElse) {
+TEST(ReserveStock, IsRefusedAsAReplacementOfAnothersHold) {
   Given({Received("A", 9), HeldFor(v1::HOLD_PURPOSE_CART, "cart/x", "cart", kThreeAtA)})
       .When(Replacing("cart", Reserve("h", {3}, {"A"})))
       .ThenRejected(v1::REJECT_REASON_HOLD_NOT_OWNED);
@@ -128,13 +128,13 @@ TEST(ReserveStock, IsRefusedInPlaceOfAHoldOfSomebodyElse) {
       .ThenRejected(v1::REJECT_REASON_HOLD_NOT_OWNED);
 }
 
-TEST(CommitHold, IsRefusedForASaleOfAnotherOrder) {
+TEST(CommitHold, IsRefusedForTheSaleOfAnotherOrder) {
   Given({Received("A", 9), Held("h", kThreeAtA), Committed("h", kThreeAtA)})
       .When(Commit("h", "another"))
       .ThenRejected(v1::REJECT_REASON_HOLD_NOT_OWNED);
 }
 
-TEST(SendTransfer, IsRefusedFromAHoldForSomethingElse) {
+TEST(SendTransfer, IsRefusedFromAHoldForAnotherPurpose) {
   Given({Received("A", 9), Held("h", kThreeAtA)})
       .When(Send("t", "A", "B", 3, "h"))
       .ThenRejected(v1::REJECT_REASON_HOLD_NOT_OWNED);
@@ -144,7 +144,7 @@ TEST(ShipStock, IsRefusedBeforeTheHoldIsASale) {
   Given({Received("A", 9), Held("h", kThreeAtA)}).When(Ship("h")).ThenRejected(v1::REJECT_REASON_HOLD_NOT_COMMITTED);
 }
 
-TEST(Decide, RefusesToTakeWhatIsNotHeldThere) {
+TEST(Decide, RefusesToTakeMoreThanIsHeldThere) {
   const GivenStock held = Given({Received("A", 9), Held("h", kThreeAtA)});
   held.When(Move("h", "B", {"A"})).ThenRejected(v1::REJECT_REASON_NOT_HELD_THERE);
   held.When(Move("h", "A", {"B"}, 4)).ThenRejected(v1::REJECT_REASON_NOT_HELD_THERE);
@@ -157,7 +157,7 @@ TEST(Decide, RefusesToTakeWhatIsNotHeldThere) {
       .ThenRejected(v1::REJECT_REASON_NOT_HELD_THERE);
 }
 
-TEST(Decide, RefusesAnEndInThePast) {
+TEST(Decide, RefusesAnExpiryInThePast) {
   const GivenStock given = Given({Received("A", 9), HeldUntil(kHour, "h", kThreeAtA)});
   given.When(Until(0, Reserve("new", {1}, {"A"}))).ThenRejected(v1::REJECT_REASON_EXPIRY_IN_THE_PAST);
   given.When(Extend("h", 0)).ThenRejected(v1::REJECT_REASON_EXPIRY_IN_THE_PAST);
@@ -173,7 +173,7 @@ TEST(ReceiveTransfer, IsRefusedWhenNothingWasSent) {
   Given().When(Arrive("t", 1)).ThenRejected(v1::REJECT_REASON_TRANSFER_UNKNOWN);
 }
 
-TEST(ReceiveTransfer, IsRefusedBeyondWhatWasSent) {
+TEST(ReceiveTransfer, IsRefusedBeyondTheUnitsSent) {
   GivenStock given = Given({Received("A", 9), Sent("t", "A", "B", 4)});
   given.When(Arrive("t", 4, 1)).ThenRejected(v1::REJECT_REASON_TRANSFER_EXCEEDED);
   given.Record(Arrive("t", 2, 1));
@@ -182,7 +182,7 @@ TEST(ReceiveTransfer, IsRefusedBeyondWhatWasSent) {
   EXPECT_EQ(outcome.Metadata("left_units"), "1");
 }
 
-TEST(CountStock, IsRefusedWhenTheBooksHaveChanged) {
+TEST(CountStock, IsRefusedWhenTheRecordedStockHasChanged) {
   v1::CountStockRequest request = Count("A", 8);
   request.set_expected_units(10);
   const auto outcome = Given({Received("A", 9)}).When(request);
@@ -190,23 +190,23 @@ TEST(CountStock, IsRefusedWhenTheBooksHaveChanged) {
   EXPECT_EQ(outcome.Metadata("on_hand_units"), "9");
 }
 
-TEST(AllowBackorder, IsRefusedBelowWhatIsPromised) {
+TEST(AllowBackorder, IsRefusedBelowThePromisedUnits) {
   GivenStock given = Given({Received("A", 1), Backordered("A", 5), Held("h", kThreeAtA)});
   given.When(Allow("A", 1)).ThenRejected(v1::REJECT_REASON_BACKORDER_IN_USE);
   given.When(Allow("A", 2)).ThenEvents({Backordered("A", 2, 5)});
 }
 
-TEST(AdjustStock, IsRefusedBelowNothing) {
+TEST(AdjustStock, IsRefusedBelowZero) {
   Given({Received("A", 9)}).When(Adjust("A", -10)).ThenRejected(v1::REJECT_REASON_ON_HAND_WOULD_BE_NEGATIVE);
 }
 
-TEST(ShipStock, IsRefusedForGoodsThatAreNotThere) {
+TEST(ShipStock, IsRefusedBeyondTheUnitsOnHand) {
   Given({Received("A", 1), Backordered("A", 5), Held("h", kThreeAtA), Committed("h", kThreeAtA)})
       .When(Ship("h"))
       .ThenRejected(v1::REJECT_REASON_ON_HAND_WOULD_BE_NEGATIVE);
 }
 
-TEST(Decide, RefusesMoreThanCanBeCounted) {
+TEST(Decide, RefusesUnitsBeyondTheRange) {
   const GivenStock given = Given({Received("A", kUnitsMax), Received("B", 2), Sent("t", "B", "A", 1)});
   given.When(Receive("A", 1)).ThenRejected(v1::REJECT_REASON_UNITS_OVERFLOW);
   given.When(Adjust("A", 1)).ThenRejected(v1::REJECT_REASON_UNITS_OVERFLOW);
@@ -218,7 +218,7 @@ TEST(Decide, RefusesMoreThanCanBeCounted) {
       .ThenRejected(v1::REJECT_REASON_UNITS_OVERFLOW);
 }
 
-TEST(ReserveStock, IsRefusedBeyondWhatIsAvailableAndSaysWhatIs) {
+TEST(ReserveStock, IsRefusedBeyondTheAvailableUnitsAndStatesThem) {
   const auto outcome = Given({Received("A", 2), Received("B", 1)}).When(Reserve("h", {3}, {"A", "B"}));
   outcome.ThenRejected(v1::REJECT_REASON_INSUFFICIENT_STOCK);
   EXPECT_EQ(outcome.Metadata("lines"), "0");
@@ -227,36 +227,36 @@ TEST(ReserveStock, IsRefusedBeyondWhatIsAvailableAndSaysWhatIs) {
   EXPECT_EQ(outcome.Metadata("line_0_largest_units"), "2");
 }
 
-TEST(ReserveStock, JudgesLinesTogether) {
+TEST(ReserveStock, DecidesOnAllLinesTogether) {
   const auto outcome = Given({Received("A", 3)}).When(Reserve("h", {2, 2, 1}, {"A"}));
   outcome.ThenRejected(v1::REJECT_REASON_INSUFFICIENT_STOCK);
   EXPECT_EQ(outcome.Metadata("lines"), "1");
   EXPECT_EQ(outcome.Metadata("line_1_available_units"), "1");
 }
 
-TEST(ReserveStock, TellsOfTwentyFailingLinesAtMost) {
+TEST(ReserveStock, NamesAtMostTwentyFailingLines) {
   const auto outcome = Given().When(Reserve("h", std::vector<int64_t>(100, 1), {"A"}));
   outcome.ThenRejected(v1::REJECT_REASON_INSUFFICIENT_STOCK);
   EXPECT_EQ(outcome.Metadata("line_19_asked_units"), "1");
   EXPECT_EQ(outcome.Metadata("line_20_asked_units"), "");
 }
 
-TEST(MoveHold, IsRefusedWhereTheDestinationHasNotEnough) {
+TEST(MoveHold, IsRefusedWhenTheDestinationHasTooFewUnits) {
   Given({Received("A", 3), Received("B", 3), Held("h", kThreeAtA), Held("other", {{"B", 1}})})
       .When(Move("h", "A", {"B"}))
       .ThenRejected(v1::REJECT_REASON_INSUFFICIENT_STOCK);
 }
 
-TEST(SendTransfer, IsRefusedForWhatIsPromised) {
+TEST(SendTransfer, IsRefusedForPromisedUnits) {
   const auto outcome =
       Given({Received("A", 4), Backordered("A", 9), Held("h", kThreeAtA)}).When(Send("t", "A", "B", 2));
   outcome.ThenRejected(v1::REJECT_REASON_INSUFFICIENT_STOCK);
   EXPECT_EQ(outcome.Metadata("available_units"), "1");
 }
 
-// What is decided on goods --------------------------------------------------------------------------------------------
+// Decisions on stock --------------------------------------------------------------------------------------------------
 
-TEST(ReceiveStock, AddsToWhatIsThere) {
+TEST(ReceiveStock, AddsToTheUnitsOnHand) {
   const auto outcome = Given({Received("A", 2)}).When(Receive("A", 3));
   outcome.ThenEvents({Received("A", 3)});
   EXPECT_EQ(outcome.facts()[0].aggregate_id, kSku);
@@ -264,17 +264,17 @@ TEST(ReceiveStock, AddsToWhatIsThere) {
   EXPECT_EQ(outcome.response().level().available_units(), 5);
 }
 
-TEST(CountStock, SaysWhatTheBooksSaid) {
+TEST(CountStock, StatesTheRecordedStock) {
   const auto outcome = Given({Received("A", 5)}).When(Count("A", 4));
   outcome.ThenEvents({Counted("A", 4, 5)});
   EXPECT_EQ(outcome.response().expected_units(), 5);
 }
 
-TEST(CountStock, IsRecordedWhenItFindsWhatTheBooksSay) {
+TEST(CountStock, IsRecordedEvenWithoutADifference) {
   Given({Received("A", 5)}).When(Count("A", 5)).ThenEvents({Counted("A", 5, 5)});
 }
 
-TEST(CountStock, NamesTheYoungestPromisesThatItBreaks) {
+TEST(CountStock, NamesTheYoungestHoldsThatItBreaks) {
   const GivenStock given =
       Given({Received("A", 6), Held("old", {{"A", 2}}), Held("young", {{"A", 2}}), Held("elsewhere", {{"A", 1}}),
              Moved("elsewhere", {{"A", 1}}, {}), Held("youngest", {{"A", 1}})});
@@ -284,7 +284,7 @@ TEST(CountStock, NamesTheYoungestPromisesThatItBreaks) {
   EXPECT_EQ(outcome.response().level().available_units(), 0);
 }
 
-TEST(CountStock, NamesAPromiseOnce) {
+TEST(CountStock, NamesABrokenHoldOnce) {
   GivenStock given = Given({Received("A", 4), Held("old", {{"A", 2}}), Held("young", {{"A", 2}})});
   given.Record(Count("A", 2)).ThenEvents({Counted("A", 2, 4), Broken("A", 2, {"young"})});
   given.Record(Count("A", 2)).ThenEvents({Counted("A", 2, 2)});
@@ -292,7 +292,7 @@ TEST(CountStock, NamesAPromiseOnce) {
   given.Record(Count("A", 9)).ThenEvents({Counted("A", 9, 1)});
 }
 
-TEST(AdjustStock, NamesThePromisesThatItBreaks) {
+TEST(AdjustStock, NamesTheHoldsThatItBreaks) {
   v1::StockEvent adjusted;
   adjusted.mutable_stock_adjusted()->set_location_id("A");
   adjusted.mutable_stock_adjusted()->set_delta_units(-1);
@@ -300,15 +300,15 @@ TEST(AdjustStock, NamesThePromisesThatItBreaks) {
   Given({Received("A", 3), Held("h", kThreeAtA)}).When(Adjust("A", -1)).ThenEvents({adjusted, Broken("A", 1, {"h"})});
 }
 
-TEST(AllowBackorder, DoesNothingWhenItIsSo) { Given({Backordered("A", 2)}).When(Allow("A", 2)).ThenNothing(); }
+TEST(AllowBackorder, DoesNothingWithoutAChange) { Given({Backordered("A", 2)}).When(Allow("A", 2)).ThenNothing(); }
 
-TEST(ReturnStock, RecordsWhatCannotBeSoldWithoutCountingIt) {
+TEST(ReturnStock, RecordsUnusableUnitsButDoesNotAddThem) {
   const auto outcome = Given({Received("A", 1)}).When(Return("A", 2, 3));
   EXPECT_EQ(outcome.facts()[0].event.stock_returned().unusable_units(), 3);
   EXPECT_EQ(outcome.response().level().on_hand_units(), 3);
 }
 
-TEST(SendTransfer, IsOffTheStockHereAndInTransitThere) {
+TEST(SendTransfer, MovesUnitsFromOnHandIntoTransit) {
   const auto outcome = Given({Received("A", 5)}).When(Send("t", "A", "B", 2));
   outcome.ThenEvents({Sent("t", "A", "B", 2)});
   EXPECT_EQ(outcome.response().from_level().on_hand_units(), 3);
@@ -320,7 +320,7 @@ TEST(SendTransfer, DoesNothingWhenRepeated) {
   Given({Received("A", 5), Sent("t", "A", "B", 2)}).When(Send("t", "A", "B", 2)).ThenNothing();
 }
 
-TEST(SendTransfer, UsesAHoldUp) {
+TEST(SendTransfer, TakesUnitsFromAHold) {
   GivenStock given = Given({Received("A", 3), HeldFor(v1::HOLD_PURPOSE_TRANSFER, "transfer/t", "h", kThreeAtA)});
   given.Record(Send("t", "A", "B", 2, "h")).ThenEvents({Sent("t", "A", "B", 2, "h")});
   EXPECT_EQ(LevelIn(given.rows(), "A").held(), 1);
@@ -330,7 +330,7 @@ TEST(SendTransfer, UsesAHoldUp) {
   EXPECT_EQ(HoldIn(given.rows(), "h").state(), v1::HOLD_STATE_SHIPPED);
 }
 
-TEST(ReceiveTransfer, PutsWhatArrivesOnHandAndForgetsWhatIsLost) {
+TEST(ReceiveTransfer, AddsReceivedUnitsAndDropsLostOnes) {
   GivenStock given = Given({Received("A", 5), Sent("t", "A", "B", 4)});
   const auto outcome = given.Record(Arrive("t", 2, 1));
   EXPECT_EQ(outcome.response().level().on_hand_units(), 2);
@@ -340,7 +340,7 @@ TEST(ReceiveTransfer, PutsWhatArrivesOnHandAndForgetsWhatIsLost) {
   EXPECT_EQ(LevelIn(given.rows(), "B").in_transit(), 0);
 }
 
-TEST(Decide, AnswersNothingFromRowsThatCannotBeRead) {
+TEST(Decide, ReportsRowsThatCannotBeRead) {
   store::MemoryRows rows;
   rows.FailReads(absl::DataLossError("damaged"));
   Decide(rows, Receive("A", 1), partition::CommandContext()).IgnoreError();

@@ -17,7 +17,7 @@
 
 namespace halles::inventory {
 
-// The door's finding as a refusal.
+// Turns the door's error into a refusal.
 inline absl::Status Malformed(const absl::Status& finding) {
   if (finding.ok()) return finding;
   return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, finding.message(), {{"field", MetadataOf(finding, "field")}});

@@ -24,13 +24,13 @@ namespace {
 
 constexpr uint32_t kStateFoldVersion = 1;
 constexpr uint32_t kStockFoldVersion = 1;
-// Of checkout, as the protos of its events say.
+// Types of checkout's events, as their protos state them.
 constexpr uint32_t kOrderEventType = 2;
 constexpr uint32_t kImportEventType = 3;
 
 constexpr auto kCheckLimits = [](const partition::Preparation&, const auto* request) { return Validate(*request); };
 
-// Replaces a customer in clear by her keyed hash.
+// Replaces a customer in clear by the keyed hash.
 absl::Status PrepareReservation(const partition::Preparation& with, v1::ReserveStockRequest* request) {
   if (request->owner().has_customer()) {
     RETURN_IF_ERROR(
@@ -39,7 +39,7 @@ absl::Status PrepareReservation(const partition::Preparation& with, v1::ReserveS
   return Validate(*request);
 }
 
-// Registers a command. Each is for the SKU that it names.
+// Registers a command; its aggregate is the SKU in its request.
 template <typename Request, typename Prepare>
 void Add(Prepare prepare, partition::ServiceDefinition* service) {
   service->Add(partition::CommandOf<Request>(
@@ -69,7 +69,7 @@ void AddCommands(partition::ServiceDefinition* service) {
   Add<v1::ApplyOrderFactRequest>(partition::kNoDoor, service);
 }
 
-// The timers of a SKU are the ends of its holds.
+// The timers of a SKU expire its holds.
 std::unique_ptr<google::protobuf::Message> Expire(const partition::TimerKey& timer) {
   auto request = std::make_unique<v1::ExpireHoldRequest>();
   request->set_sku(timer.aggregate_key);
@@ -89,7 +89,7 @@ partition::ServiceDefinition DefineService() {
   return service;
 }
 
-// A stock event does not say its SKU: that is its aggregate.
+// A stock event does not name its SKU; the SKU is the aggregate.
 absl::Status ProjectAndName(store::Rows& view, const v1::StockEvent& event, const partition::FactContext& context,
                             std::vector<std::string>* topics) {
   if (topics != nullptr) topics->push_back(TopicOf(context.aggregate_id));

@@ -14,13 +14,13 @@ namespace halles::inventory {
 
 inline constexpr partition::Aggregate<v1::StockEvent> kStockItem{1, &Evolve};
 
-// The topic of a watch of the SKU.
+// The topic that a watch of the SKU listens to.
 std::string TopicOf(absl::string_view sku);
 
-// Adds inventory to what a host runs.
+// Adds inventory to the definitions of a host.
 void Define(host::Definitions* definitions);
 
-// Opens its doors. In the library of its doors.
+// Opens the doors of inventory. Part of the library of its doors.
 void OpenDoors(const program::DoorParts& parts, program::Doors* doors);
 
 }  // namespace halles::inventory

@@ -1,4 +1,4 @@
-// Tests of what a process is told of inventory: each command knows its SKU, timers end holds.
+// Tests of inventory's definition: each command has its SKU as key, and timers expire holds.
 #include "services/inventory/definition.h"
 
 #include <memory>
@@ -20,7 +20,7 @@ host::Definitions Defined() {
   return definitions;
 }
 
-TEST(Define, RegistersEachCommandForItsSku) {
+TEST(Define, RegistersEachCommandWithItsSkuAsKey) {
   const host::Definitions definitions = Defined();
   for (const auto& [name, command] : definitions.services.at(0).commands) {
     const std::unique_ptr<google::protobuf::Message> request = command->NewRequest();
@@ -32,7 +32,7 @@ TEST(Define, RegistersEachCommandForItsSku) {
   }
 }
 
-TEST(Define, LetsTheTimerOfAHoldEndIt) {
+TEST(Define, ExpiresAHoldByItsTimer) {
   const host::Definitions definitions = Defined();
   const partition::TimerKey timer{1, "", kStockItem.type, "boot", "h/1"};
   const auto request = definitions.services.at(0).Find(kStockItem.type)->on_timer(timer);

@@ -1,4 +1,4 @@
-// Decides on who holds stock: reserve, extend, move, release, commit, ship, cancel, expire.
+// Decides on holds: reserve, extend, move, release, commit, ship, cancel, expire.
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -44,7 +44,7 @@ absl::Status CheckNotTooFar(const google::protobuf::Timestamp& time, const parti
   return Malformed(InvalidField("expire_time", "must be at most 400 days ahead"));
 }
 
-// The active hold, or why there is none.
+// The active hold, or the refusal that says why there is none.
 absl::StatusOr<rows::HoldRow> ActiveHold(const store::RowReader& state, const HoldKey& key) {
   std::optional<rows::HoldRow> row = FindHold(state, key);
   if (!row.has_value()) return RefuseHold(v1::REJECT_REASON_HOLD_UNKNOWN, key.hold, "is unknown");
@@ -52,7 +52,7 @@ absl::StatusOr<rows::HoldRow> ActiveHold(const store::RowReader& state, const Ho
   return *std::move(row);
 }
 
-// The locations of a command, each read once.
+// The candidate locations of a command; each is read once.
 class Places {
  public:
   Places(const store::RowReader& state, Sku sku) : state_(state), sku_(std::move(sku)) {}
@@ -66,7 +66,7 @@ class Places {
     return numbers;
   }
 
-  // Counts the units as free where they are candidates.
+  // Adds the units to the free units of those locations that are candidates.
   void Free(const Allocations& allocations) {
     for (const v1::Allocation& allocation : allocations) {
       const auto at = std::find(names_.begin(), names_.end(), allocation.location_id());
@@ -119,7 +119,7 @@ absl::Status Insufficient(const std::string& sku, const Plan& plan) {
                 metadata);
 }
 
-// "c-42" of "order/c-42"; empty when there is no "/".
+// The id in a reference: "c-42" for "order/c-42"; empty when there is no "/".
 absl::string_view IdBehindKind(absl::string_view ref) {
   const size_t slash = ref.find('/');
   return slash == absl::string_view::npos ? absl::string_view() : ref.substr(slash + 1);
@@ -136,7 +136,7 @@ bool MayReplace(const v1::ReserveStockRequest& request, const rows::HoldRow& rep
          id == IdBehindKind(replaced.owner().ref());
 }
 
-// The hold that the request takes the place of; nullopt when it names none, or one that has ended.
+// The hold that the request replaces; nullopt when it names none, or one that has ended.
 absl::StatusOr<std::optional<rows::HoldRow>> ReplacedHold(const store::RowReader& state,
                                                           const v1::ReserveStockRequest& request) {
   const std::string& hold_id = request.replaces_hold_id();
@@ -153,8 +153,8 @@ absl::StatusOr<std::optional<rows::HoldRow>> ReplacedHold(const store::RowReader
   return row;
 }
 
-// Holds again what a cancelled hold had taken the place of, unless its time is over or its units are gone: a reservation
-// that is undone leaves nothing behind, the customer's own hold included.
+// Restores the hold that a cancelled one had replaced, unless it has expired or its units are gone: an undone
+// reservation leaves nothing behind, and the customer keeps her own hold.
 void RestoreReplaced(const store::RowReader& state, const Sku& sku, const rows::HoldRow& cancelled,
                      const partition::CommandContext& context,
                      Decision<v1::CancelReservationResponse, v1::StockEvent>* decision) {
@@ -185,7 +185,7 @@ void NameCustomer(const rows::HoldRow& row, Fact* fact) {
   if (row.owner().has_customer()) *fact->mutable_customer() = row.owner().customer();
 }
 
-// What a release or a shipment takes: what is asked for, or all.
+// The units that a release or a shipment takes: those asked for, or all.
 absl::StatusOr<Allocations> TakenOf(const HoldKey& key, const rows::HoldRow& row, const Allocations& asked) {
   if (asked.empty()) return row.allocations();
   for (const v1::Allocation& allocation : asked) {
@@ -203,14 +203,14 @@ bool TakesAll(const rows::HoldRow& row, const Allocations& taken) {
   });
 }
 
-// Answers with the hold as the facts leave it.
+// Answers with the hold as it is after the events.
 template <typename Response>
 void AnswerHold(const HoldKey& key, rows::HoldRow row, Decision<Response, v1::StockEvent>* decision) {
   for (const partition::Fact<v1::StockEvent>& fact : decision->facts) FoldHold(fact.event, &row);
   *decision->response.mutable_hold() = HoldOf(key, row);
 }
 
-// What a move gives up: units at one location, or over all in their order.
+// The units that a move takes: from one location, or from all in their order.
 absl::StatusOr<Allocations> GivenUp(const HoldKey& key, const rows::HoldRow& row, const v1::MoveHoldRequest& request) {
   Allocations given;
   int64_t left = request.units();
@@ -226,7 +226,7 @@ absl::StatusOr<Allocations> GivenUp(const HoldKey& key, const rows::HoldRow& row
   return given;
 }
 
-// Takes another move back, as far as it happened and there is room.
+// Reverses another move if it happened and its old locations have free units.
 StockDecision<v1::MoveHoldResponse> TakeBack(const store::RowReader& state, const HoldKey& key,
                                              const v1::MoveHoldRequest& request, const rows::HoldRow& row) {
   Decision<v1::MoveHoldResponse, v1::StockEvent> decision;

@@ -1,4 +1,4 @@
-// Tests of what is decided on holds: where they lie, whom they replace, how they end, and that late copies do nothing.
+// Tests of decisions on holds: locations, replacement, ends, and late copies without effect.
 #include <string>
 
 #include "gmock/gmock.h"
@@ -15,7 +15,7 @@ using ::testing::IsEmpty;
 
 const UnitsList kThreeAtA = {{"A", 3}};
 
-TEST(ReserveStock, TakesTheFirstCandidateThatHasAll) {
+TEST(ReserveStock, TakesTheFirstCandidateWithAllUnits) {
   const auto outcome =
       Given({Received("A", 2), Received("B", 3), Received("C", 9)}).When(Reserve("h", {3}, {"A", "B", "C"}));
   outcome.ThenEvents({Held("h", {{"B", 3}})});
@@ -23,13 +23,13 @@ TEST(ReserveStock, TakesTheFirstCandidateThatHasAll) {
   EXPECT_THAT(ListOf(outcome.response().line_plans(0).allocations()), ElementsAre(Units("B", 3)));
 }
 
-TEST(ReserveStock, SplitsInOrderOfPreferenceWhenItMay) {
+TEST(ReserveStock, SplitsInOrderOfPreferenceWhenAllowed) {
   const auto outcome = Given({Received("A", 2), Received("B", 3)}).When(ReserveSplit("h", {4}, {"B", "A"}));
   outcome.ThenEvents({Held("h", {{"A", 1}, {"B", 3}})});
   EXPECT_THAT(ListOf(outcome.response().line_plans(0).allocations()), ElementsAre(Units("B", 3), Units("A", 1)));
 }
 
-TEST(ReserveStock, PlacesLinesOtherwiseWhenTheFirstChoiceLeavesOneWithout) {
+TEST(ReserveStock, TriesOtherPlacementsWhenTheFirstChoiceFails) {
   v1::ReserveStockRequest request = Reserve("h", {2, 2}, {"A", "B"});
   request.mutable_lines(1)->add_candidate_location_ids("A");
   const auto outcome = Given({Received("A", 2), Received("B", 2)}).When(request);
@@ -38,13 +38,13 @@ TEST(ReserveStock, PlacesLinesOtherwiseWhenTheFirstChoiceLeavesOneWithout) {
   EXPECT_THAT(ListOf(outcome.response().line_plans(1).allocations()), ElementsAre(Units("A", 2)));
 }
 
-TEST(ReserveStock, MayPromiseBeyondWhatIsThereWhereThatIsAllowed) {
+TEST(ReserveStock, MayPromiseUpToTheAllowedBackorder) {
   const GivenStock given = Given({Received("A", 1), Backordered("A", 2)});
   given.When(Reserve("h", {3}, {"A"})).ThenEvents({Held("h", kThreeAtA)});
   given.When(Reserve("h", {4}, {"A"})).ThenRejected(v1::REJECT_REASON_INSUFFICIENT_STOCK);
 }
 
-TEST(ReserveStock, CountsWhatItReplacesAsFree) {
+TEST(ReserveStock, CountsTheReplacedHoldAsFree) {
   const GivenStock given = Given({Received("A", 3), HeldFor(v1::HOLD_PURPOSE_CART, "cart/o", "cart", {{"A", 2}})});
   v1::StockEvent held = Held("h", kThreeAtA);
   held.mutable_stock_held()->set_replaced_hold_id("cart");
@@ -64,24 +64,24 @@ TEST(ReserveStock, ReplacesTheHoldOfACartThatWasMerged) {
   EXPECT_EQ(HoldIn(given.rows(), "guest").state(), v1::HOLD_STATE_RELEASED);
 }
 
-TEST(ReserveStock, GoesOnWithoutAReplacedHoldThatHasEnded) {
+TEST(ReserveStock, IgnoresAReplacedHoldThatHasEnded) {
   const GivenStock given = Given({Received("A", 3), HeldUntil(-1, "cart", {{"A", 2}}), Expired("cart", {{"A", 2}})});
   given.When(Replacing("cart", Reserve("h", {3}, {"A"}))).ThenEvents({Held("h", kThreeAtA)});
 }
 
-TEST(ReserveStock, LeavesWhatItReplacesAloneWhenItIsRefused) {
+TEST(ReserveStock, KeepsTheOldHoldWhenItIsRefused) {
   const GivenStock given = Given({Received("A", 3), HeldFor(v1::HOLD_PURPOSE_CART, "cart/o", "cart", {{"A", 2}})});
   given.When(Replacing("cart", Reserve("h", {4}, {"A"}))).ThenRejected(v1::REJECT_REASON_INSUFFICIENT_STOCK);
 }
 
-TEST(ReserveStock, WritesThreeRowsWhenItEndsByItself) {
+TEST(ReserveStock, WritesThreeRowsWithAnExpiry) {
   GivenStock given = Given({Received("A", 3)});
   const size_t before = given.rows().size();
   given.Record(Until(kHour, Reserve("h", {3}, {"A"})));
-  EXPECT_EQ(given.rows().size() - before, 2u);  // hold and timer; the level was there
+  EXPECT_EQ(given.rows().size() - before, 2u);  // hold and timer; the level existed before
 }
 
-TEST(ExtendHold, MovesItsEnd) {
+TEST(ExtendHold, ChangesTheExpiry) {
   GivenStock given = Given({Received("A", 3), HeldUntil(60, "h", kThreeAtA)});
   const auto outcome = given.Record(Extend("h", kHour));
   EXPECT_EQ(outcome.response().hold().expire_time().seconds(), After(kHour).seconds());
@@ -89,12 +89,12 @@ TEST(ExtendHold, MovesItsEnd) {
   given.When(Extend("h", kHour)).ThenNothing();
 }
 
-TEST(ExtendHold, LeavesAHoldWithoutEndWithoutOne) {
+TEST(ExtendHold, DoesNothingToAHoldWithoutExpiry) {
   Given({Received("A", 3), Held("h", kThreeAtA)}).When(Extend("h", kHour)).ThenNothing();
   Given({Received("A", 3), Held("h", kThreeAtA), Committed("h", kThreeAtA)}).When(Extend("h", kHour)).ThenNothing();
 }
 
-TEST(ExpireHold, FreesWhatIsHeldWhenItsTimeIsOver) {
+TEST(ExpireHold, ReleasesTheUnitsOfAnExpiredHold) {
   GivenStock given = Given({Received("A", 3), HeldUntil(0, "h", kThreeAtA)});
   given.Record(Expire("h")).ThenEvents({Expired("h", kThreeAtA)});
   EXPECT_EQ(LevelIn(given.rows(), "A").held(), 0);
@@ -102,14 +102,14 @@ TEST(ExpireHold, FreesWhatIsHeldWhenItsTimeIsOver) {
   given.When(Expire("h")).ThenNothing();
 }
 
-TEST(ExpireHold, LeavesAHoldAloneBeforeThatAndOnceItIsSold) {
+TEST(ExpireHold, DoesNothingBeforeTheExpiryOrToASale) {
   Given({Received("A", 3), HeldUntil(1, "h", kThreeAtA)}).When(Expire("h")).ThenNothing();
   Given({Received("A", 3), HeldUntil(0, "h", kThreeAtA), Committed("h", kThreeAtA)}).When(Expire("h")).ThenNothing();
   Given().When(Expire("h")).ThenNothing();
   Given().When(v1::ExpireHoldRequest()).ThenNothing();
 }
 
-TEST(CommitHold, MakesAHoldASaleThatNeverEndsByItself) {
+TEST(CommitHold, TurnsAHoldIntoASaleThatNeverExpires) {
   GivenStock given = Given({Received("A", 3), HeldUntil(60, "h", kThreeAtA)});
   const auto outcome = given.Record(Commit("h"));
   outcome.ThenEvents({Committed("h", kThreeAtA)});
@@ -119,13 +119,13 @@ TEST(CommitHold, MakesAHoldASaleThatNeverEndsByItself) {
   given.When(Commit("h")).ThenNothing();
 }
 
-TEST(CommitHold, IsTheSameAgainAfterTheGoodsHaveLeft) {
+TEST(CommitHold, DoesNothingAfterTheGoodsHaveLeft) {
   Given({Received("A", 3), Held("h", kThreeAtA), Committed("h", kThreeAtA), Shipped("h", kThreeAtA)})
       .When(Commit("h"))
       .ThenNothing();
 }
 
-TEST(ReleaseHold, FreesAHoldOrASaleWholeOrInPart) {
+TEST(ReleaseHold, ReleasesAHoldOrASaleInWholeOrInPart) {
   GivenStock given = Given({Received("A", 9), Held("h", kThreeAtA), Held("s", kThreeAtA), Committed("s", kThreeAtA)});
   given.Record(Release("h", {{"A", 1}})).ThenEvents({Released("h", {{"A", 1}}, /*ended=*/false)});
   given.Record(Release("h")).ThenEvents({Released("h", {{"A", 2}})});
@@ -135,7 +135,7 @@ TEST(ReleaseHold, FreesAHoldOrASaleWholeOrInPart) {
   EXPECT_EQ(LevelIn(given.rows(), "A").committed(), 0);
 }
 
-TEST(ShipStock, TakesGoodsOutOfTheSaleAndTheShop) {
+TEST(ShipStock, ReducesTheSaleAndTheUnitsOnHand) {
   GivenStock given = Given({Received("A", 3), Held("h", kThreeAtA), Committed("h", kThreeAtA)});
   given.Record(Ship("h", {{"A", 1}})).ThenEvents({Shipped("h", {{"A", 1}}, /*ended=*/false)});
   given.Record(Ship("h"));
@@ -144,7 +144,7 @@ TEST(ShipStock, TakesGoodsOutOfTheSaleAndTheShop) {
   EXPECT_EQ(HoldIn(given.rows(), "h").state(), v1::HOLD_STATE_SHIPPED);
 }
 
-TEST(MoveHold, HoldsThereAndReleasesHereAtOnce) {
+TEST(MoveHold, HoldsThereAndReleasesHereInOneEvent) {
   GivenStock given = Given({Received("A", 3), Received("B", 2), Received("C", 3), Held("h", kThreeAtA)});
   const auto outcome = given.Record(Move("h", "A", {"B", "C"}));
   outcome.ThenEvents({Moved("h", kThreeAtA, {{"C", 3}}, "move")});
@@ -168,7 +168,7 @@ TEST(MoveHold, MovesASale) {
   EXPECT_EQ(LevelIn(given.rows(), "A").committed(), 0);
 }
 
-TEST(MoveHold, TakesAnotherMoveBack) {
+TEST(MoveHold, ReversesAnotherMove) {
   GivenStock given = Given({Received("A", 3), Received("B", 5), Held("h", {{"A", 3}, {"B", 1}})});
   given.Record(Move("h", "A", {"B"}));
   given.Record(TakeBack("h")).ThenEvents({Moved("h", {{"B", 3}}, {{"A", 3}}), Cancelled("h", "move")});
@@ -177,13 +177,13 @@ TEST(MoveHold, TakesAnotherMoveBack) {
   given.When(Move("h", "A", {"B"})).ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
 }
 
-TEST(MoveHold, TakesBackAMoveThatNeverCame) {
+TEST(MoveHold, ReversesAMoveThatHasNotArrived) {
   GivenStock given = Given({Received("A", 3), Received("B", 5), Held("h", {{"A", 3}, {"B", 1}})});
   given.Record(TakeBack("h")).ThenEvents({Cancelled("h", "move")});
   given.When(Move("h", "A", {"B"})).ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
 }
 
-TEST(MoveHold, StaysWhereThereIsNoWayBack) {
+TEST(MoveHold, StaysWhenTheOldLocationIsFull) {
   GivenStock given = Given({Received("A", 3), Received("B", 3), Held("h", kThreeAtA)});
   given.Record(Move("h", "A", {"B"}));
   given.Record(Reserve("quick", {1}, {"A"}));
@@ -193,7 +193,7 @@ TEST(MoveHold, StaysWhereThereIsNoWayBack) {
   EXPECT_THAT(ListOf(outcome.response().hold().allocations()), ElementsAre(Units("B", 3)));
 }
 
-TEST(MoveHold, RemembersItsLastMovesOnly) {
+TEST(MoveHold, RemembersOnlyItsLastMoves) {
   GivenStock given = Given({Received("A", 3), Received("B", 3), Held("h", kThreeAtA)});
   for (int i = 0; i <= kMovesKept; ++i) {
     v1::MoveHoldRequest move = i % 2 == 0 ? Move("h", "A", {"B"}) : Move("h", "B", {"A"});
@@ -204,7 +204,7 @@ TEST(MoveHold, RemembersItsLastMovesOnly) {
   EXPECT_EQ(HoldIn(given.rows(), "h").moves(0).request_id(), "move-1");
 }
 
-TEST(CancelReservation, FreesWhatTheRequestHeld) {
+TEST(CancelReservation, ReleasesTheHoldOfTheRequest) {
   GivenStock given = Given({Received("A", 3), Held("h", kThreeAtA)});
   const auto outcome = given.Record(Cancel("h"));
   outcome.ThenEvents({Cancelled("h", "do-h", kThreeAtA)});
@@ -214,13 +214,13 @@ TEST(CancelReservation, FreesWhatTheRequestHeld) {
   given.When(Reserve("h", {3}, {"A"})).ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
 }
 
-TEST(CancelReservation, FreesASaleToo) {
+TEST(CancelReservation, ReleasesASaleToo) {
   GivenStock given = Given({Received("A", 3), Held("h", kThreeAtA), Committed("h", kThreeAtA)});
   given.Record(Cancel("h")).ThenEvents({Cancelled("h", "do-h", kThreeAtA, /*committed=*/true)});
   EXPECT_EQ(LevelIn(given.rows(), "A").committed(), 0);
 }
 
-TEST(CancelReservation, ComesBeforeTheRequestAndMakesItIneffective) {
+TEST(CancelReservation, MakesALaterRequestIneffective) {
   GivenStock given = Given({Received("A", 3)});
   const auto outcome = given.Record(Cancel("h"));
   outcome.ThenEvents({Cancelled("h", "do-h")});
@@ -229,7 +229,7 @@ TEST(CancelReservation, ComesBeforeTheRequestAndMakesItIneffective) {
   EXPECT_EQ(LevelIn(given.rows(), "A").held(), 0);
 }
 
-TEST(CancelReservation, LeavesWhatHasEndedOtherwise) {
+TEST(CancelReservation, DoesNotChangeAHoldThatHasEnded) {
   GivenStock given =
       Given({Received("A", 3), Held("h", kThreeAtA), Committed("h", kThreeAtA), Shipped("h", kThreeAtA)});
   given.Record(Cancel("h")).ThenEvents({Cancelled("h", "do-h")});
@@ -237,7 +237,7 @@ TEST(CancelReservation, LeavesWhatHasEndedOtherwise) {
   given.When(Reserve("h", {1}, {"A"})).ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
 }
 
-TEST(CancelReservation, LeavesTheHoldOfAnotherRequestAlone) {
+TEST(CancelReservation, DoesNotReleaseTheHoldOfAnotherRequest) {
   GivenStock given = Given({Received("A", 3), Held("h", kThreeAtA)});
   const auto outcome = given.Record(Cancel("h", "do-another"));
   EXPECT_FALSE(outcome.response().released());
@@ -245,7 +245,7 @@ TEST(CancelReservation, LeavesTheHoldOfAnotherRequestAlone) {
   EXPECT_EQ(HoldIn(given.rows(), "h").state(), v1::HOLD_STATE_HELD);
 }
 
-TEST(CancelReservation, HoldsAgainWhatItHadReplaced) {
+TEST(CancelReservation, RestoresTheReplacedHold) {
   GivenStock given = Given({Received("A", 2), Received("B", 5)});
   given.Record(Until(60, Reserve("cart", {2}, {"A"})));
   given.Record(Replacing("cart", Reserve("order", {3}, {"B"})));
@@ -259,7 +259,7 @@ TEST(CancelReservation, HoldsAgainWhatItHadReplaced) {
   EXPECT_EQ(LevelIn(given.rows(), "A").held(), 2);
 }
 
-TEST(CancelReservation, LeavesAReplacedHoldEndedWhoseUnitsAreGone) {
+TEST(CancelReservation, DoesNotRestoreAHoldWhoseUnitsAreGone) {
   GivenStock given = Given({Received("A", 2), Received("B", 5)});
   given.Record(Until(60, Reserve("cart", {2}, {"A"})));
   given.Record(Replacing("cart", Reserve("order", {3}, {"B"})));
@@ -269,7 +269,7 @@ TEST(CancelReservation, LeavesAReplacedHoldEndedWhoseUnitsAreGone) {
   EXPECT_EQ(HoldIn(given.rows(), "cart").state(), v1::HOLD_STATE_RELEASED);
 }
 
-TEST(CancelReservation, LeavesAReplacedHoldEndedWhoseTimeIsOver) {
+TEST(CancelReservation, DoesNotRestoreAnExpiredHold) {
   GivenStock given = Given({Received("A", 2)});
   given.Record(Until(60, Reserve("cart", {2}, {"A"})));
   given.Record(Replacing("cart", Reserve("order", {2}, {"A"})));
@@ -279,7 +279,7 @@ TEST(CancelReservation, LeavesAReplacedHoldEndedWhoseTimeIsOver) {
   EXPECT_EQ(HoldIn(given.rows(), "cart").state(), v1::HOLD_STATE_RELEASED);
 }
 
-TEST(Decide, NamesTheCustomerOfAHoldWheneverItChanges) {
+TEST(Decide, NamesTheCustomerInEveryChangeOfAHold) {
   v1::ReserveStockRequest request = Reserve("h", {3}, {"A"});
   *request.mutable_owner()->mutable_customer() = Customer('c');
   GivenStock given = Given({Received("A", 3), Received("B", 3)});
@@ -292,10 +292,10 @@ TEST(Decide, NamesTheCustomerOfAHoldWheneverItChanges) {
   EXPECT_EQ(given.When(Ship("h")).facts()[0].event.stock_shipped().customer().keyed_hash(), hash);
 }
 
-TEST(Evolve, KeepsOneTimerPerHoldThatEndsByItself) {
+TEST(Evolve, KeepsOneTimerPerHoldWithAnExpiry) {
   const auto timers = [](const GivenStock& given) {
     size_t count = 0;
-    const std::string service_tables(1, '\xff');  // the runtime's tables begin there
+    const std::string service_tables(1, '\xff');  // the tables of the runtime begin here
     given.rows().Scan(service_tables, "", [&](absl::string_view, const store::Row&) { return ++count > 0; });
     return count;
   };

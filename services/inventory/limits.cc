@@ -12,7 +12,7 @@
 namespace halles::inventory {
 namespace {
 
-// Counts the locations of a command.
+// Counts the distinct candidate locations of a command.
 class Candidates {
  public:
   absl::Status Add(absl::string_view field, const google::protobuf::RepeatedPtrField<std::string>& locations) {

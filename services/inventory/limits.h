@@ -1,4 +1,4 @@
-// Whether a command may be decided: the limits of its fields, which stand in the proto, and the rules between them.
+// Checks a command before it is decided: the limits of its fields, stated in the proto, and the rules between fields.
 #ifndef HALLES_SERVICES_INVENTORY_LIMITS_H_
 #define HALLES_SERVICES_INVENTORY_LIMITS_H_
 
@@ -12,10 +12,10 @@
 namespace halles::inventory {
 
 inline constexpr int kExpiryDaysMax = 400;
-// All lines of one command together name at most so many locations: each is a row that the decision reads.
+// Maximum number of locations named by all lines of one command together: each is a row that the decision reads.
 inline constexpr int kCandidatesMax = 64;
 
-// Rules between fields, for commands that have such. INVALID_ARGUMENT that names the field.
+// The rules between fields, for commands that have such rules. INVALID_ARGUMENT that names the field.
 template <typename Request>
 absl::Status CheckBetweenFields(const Request&) {
   return absl::OkStatus();
@@ -26,8 +26,8 @@ absl::Status CheckBetweenFields(const v1::ReturnStockRequest& request);
 absl::Status CheckBetweenFields(const v1::SendTransferRequest& request);
 absl::Status CheckBetweenFields(const v1::ReceiveTransferRequest& request);
 
-// INVALID_ARGUMENT that names the first field which breaks a limit, such as "lines[3].units". Asked at the door, and again
-// before a decision. Customers are hashed before.
+// INVALID_ARGUMENT that names the first field that breaks a limit, such as "lines[3].units". Called at the door, and
+// again before a decision. Customers must be hashed before.
 template <typename Request>
 absl::Status Validate(const Request& request) {
   RETURN_IF_ERROR(CheckLimits(request));

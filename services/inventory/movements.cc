@@ -1,4 +1,4 @@
-// Takes facts apart into changes by location.
+// Breaks events down into changes by location.
 #include "services/inventory/movements.h"
 
 #include <algorithm>
@@ -44,7 +44,7 @@ void AddInTransit(const std::string& location_id, int64_t units, LevelChanges* c
   change.set_in_transit(change.in_transit() + units);
 }
 
-// Adds what a fact changes. Facts that are passed over change no number of units.
+// Adds the changes of an event. The ignored events change no number of units.
 struct ChangesAdder : PassesOver<v1::HoldExtended, v1::PromiseBroken, v1::StockContradicted> {
   using PassesOver::operator();
 
@@ -104,7 +104,7 @@ struct ChangesAdder : PassesOver<v1::HoldExtended, v1::PromiseBroken, v1::StockC
   LevelChanges* changes;
 };
 
-// Facts that are passed over refer to nothing but their SKU.
+// The ignored events refer to nothing but their SKU.
 struct Reference : PassesOver<v1::StockCounted, v1::StockAdjusted, v1::BackorderAllowed, v1::PromiseBroken> {
   using PassesOver::operator();
 

@@ -15,28 +15,28 @@ namespace halles::inventory {
 // Every number of units is between 0 and this.
 inline constexpr int64_t kUnitsMax = 1'000'000'000'000'000;
 
-// By location, in its order; a location that stays as it is may be in it. The numbers are differences.
+// Differences by location. A location without a change may be included.
 using LevelChanges = std::map<std::string, rows::LevelRow>;
 
-// All changes of the event. They depend on the event only, so every sum of events gives the same numbers.
+// All changes of the event. They depend on the event alone, so every fold of the same events gives the same numbers.
 LevelChanges ChangesOf(const v1::StockEvent& event);
 
-// Adds the change. Never overflows while both are sums of what Evolve has accepted.
+// Adds the change. Cannot overflow while both are sums of events that Evolve accepted.
 void Add(const rows::LevelRow& change, rows::LevelRow* level);
 
-// False for a change of nothing.
+// False if all numbers of the change are zero.
 bool ChangesAnything(const rows::LevelRow& change);
 
 // Units that can still be promised; negative if holds are broken.
 int64_t FreeUnits(const rows::LevelRow& level);
 
-// The level in the caller's words.
+// The level as a message of the API.
 v1::StockLevel LevelOf(const std::string& location_id, const rows::LevelRow& level);
 
-// The field of the event, such as "stock_received", from its number; "" when there is none.
+// The name of the event's field in StockEvent, such as "stock_received", from its number; "" when there is none.
 std::string KindName(uint32_t kind);
 
-// Hold, transfer, delivery note or return that the fact is about.
+// The hold, transfer, delivery note or return that the event is about.
 std::string ReferenceOf(const v1::StockEvent& event);
 
 }  // namespace halles::inventory

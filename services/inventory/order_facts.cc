@@ -1,4 +1,4 @@
-// Decides on what facts of orders ask of stock: as the commands do, but what does not fit is recorded instead of refused.
+// Decides on events of orders as the commands do, but records a contradiction instead of refusing it.
 #include <string>
 #include <utility>
 
@@ -11,7 +11,7 @@ namespace {
 using partition::Decision;
 using ApplyDecision = Decision<v1::ApplyOrderFactResponse, v1::StockEvent>;
 
-// The facts of the command, or the contradiction that its refusal is.
+// The events of the command, or the contradiction that its refusal describes.
 template <typename Response>
 StockDecision<v1::ApplyOrderFactResponse> Applied(const v1::ApplyOrderFactRequest& request,
                                                   StockDecision<Response> decided) {
@@ -28,7 +28,7 @@ StockDecision<v1::ApplyOrderFactResponse> Applied(const v1::ApplyOrderFactReques
   return decision;
 }
 
-// Commands have a request id. This one is decided as part of a command that has none.
+// A command on behalf of an order. Reactions have no request id, so one is derived from the order.
 template <typename Command>
 Command OfOrder(const v1::ApplyOrderFactRequest& request) {
   Command command;
@@ -58,7 +58,7 @@ Command OfUnits(const v1::ApplyOrderFactRequest& request) {
 StockDecision<v1::ApplyOrderFactResponse> Decide(const store::RowReader& state,
                                                  const v1::ApplyOrderFactRequest& request,
                                                  const partition::CommandContext& context) {
-  // Without a SKU there is no aggregate that a contradiction could be a fact of.
+  // Without a SKU there is no aggregate to record a contradiction for.
   RETURN_IF_ERROR(CheckShape(request));
   switch (request.kind()) {
     case v1::ORDER_FACT_KIND_COMMIT: {

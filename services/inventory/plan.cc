@@ -1,4 +1,4 @@
-// Places lines greedily, and when that fails searches: depth first for whole lines, by augmenting paths for split ones.
+// Places lines greedily. If that fails, searches: depth-first for whole lines, with augmenting paths for split lines.
 #include "services/inventory/plan.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kNowhere = std::numeric_limits<size_t>::max();
 
-// The first candidate that has all of the line.
+// The first candidate that has all units of the line.
 size_t FirstWhole(const PlanLine& line, const std::vector<int64_t>& free) {
   for (const size_t location : line.candidates) {
     if (free[location] >= line.units) return location;
@@ -30,7 +30,7 @@ PlanFailure FailureOf(size_t number, const PlanLine& line, const std::vector<int
   return failure;
 }
 
-// Places lines of whole units in a fixed order, large ones first, and goes back where one finds no place.
+// Places whole lines in a fixed order, large ones first, and backtracks when a line finds no location.
 class WholeSearch {
  public:
   WholeSearch(const std::vector<PlanLine>& lines, std::vector<int64_t> free)
@@ -40,7 +40,7 @@ class WholeSearch {
                      [&](size_t a, size_t b) { return lines_[a].units > lines_[b].units; });
   }
 
-  // For each line its location; nullopt when there is no placement, or none was found in time.
+  // The location of each line; nullopt when there is no placement, or none was found within the limit.
   std::optional<std::vector<size_t>> Run() {
     if (!Place(0)) return std::nullopt;
     return place_;
@@ -51,7 +51,7 @@ class WholeSearch {
     if (depth == order_.size()) return true;
     const size_t number = order_[depth];
     const PlanLine& line = lines_[number];
-    // A line that is like the one before it takes no earlier candidate than that: the two could be exchanged.
+    // Equal lines could be exchanged, so a line skips the candidates before the one of an equal line before it.
     size_t first = 0;
     if (depth > 0 && Alike(line, lines_[order_[depth - 1]])) {
       first = static_cast<size_t>(std::find(line.candidates.begin(), line.candidates.end(), place_[order_[depth - 1]]) -
@@ -78,7 +78,7 @@ class WholeSearch {
   int steps_ = 0;
 };
 
-// Units of lines at locations as a flow, and ways to send more.
+// The units of each line at each location as a flow, with augmenting paths.
 class SplitFlow {
  public:
   SplitFlow(const std::vector<PlanLine>& lines, std::vector<int64_t> free)
@@ -86,7 +86,7 @@ class SplitFlow {
     for (int64_t& units : free_) units = std::max<int64_t>(0, units);
   }
 
-  // Takes what is there in order of preference; the units that are missing.
+  // Takes free units in order of preference; returns the missing units.
   int64_t TakeGreedily(size_t number) {
     const PlanLine& line = lines_[number];
     int64_t missing = line.units;
@@ -95,7 +95,7 @@ class SplitFlow {
     return missing;
   }
 
-  // Finds room for a missing part of the line by moving others; the units that are still missing.
+  // Finds room for the missing units by moving other lines; returns the units that are still missing.
   int64_t Augment(size_t number, int64_t missing) {
     while (missing > 0) {
       const int64_t sent = SendOnce(number, missing);
@@ -105,7 +105,7 @@ class SplitFlow {
     return 0;
   }
 
-  // Frees what the line has: it could not get all.
+  // Frees the units of the line because it cannot get all.
   void GiveBack(size_t number) {
     for (const size_t location : lines_[number].candidates) {
       free_[location] += std::exchange(flow_[number][location], 0);
@@ -130,11 +130,11 @@ class SplitFlow {
     return units - taken;
   }
 
-  // The shortest chain: the line takes from a location what another line has there, which takes from another, and so on
-  // to a location with free units. Sends what fits through it.
+  // Follows the shortest augmenting path: the line takes from a location what another line has there, that line takes
+  // from another location, and so on to a location with free units. Returns the units moved along it.
   int64_t SendOnce(size_t number, int64_t units) {
-    std::vector<size_t> line_from(lines_.size(), kNowhere);     // location by which a line was reached
-    std::vector<size_t> location_from(free_.size(), kNowhere);  // line by which a location was reached
+    std::vector<size_t> line_from(lines_.size(), kNowhere);     // location through which a line was reached
+    std::vector<size_t> location_from(free_.size(), kNowhere);  // line through which a location was reached
     std::deque<size_t> queue = {number};
     size_t end = kNowhere;
     while (!queue.empty() && end == kNowhere) {
@@ -193,7 +193,7 @@ Plan PlanWhole(const std::vector<PlanLine>& lines, std::vector<int64_t> free) {
     plan.complete = true;
     return plan;
   }
-  // A line alone that fits nowhere fits nowhere otherwise either.
+  // A single line that fits nowhere has no other placement.
   if (lines.size() == 1) return plan;
   for (const PlanFailure& failure : plan.failures) {
     if (FirstWhole(lines[failure.line], free_at_first) == kNowhere) return plan;

@@ -1,4 +1,4 @@
-// Adds facts up to levels and keeps what each of them changed.
+// Adds events up to levels and keeps the change of each event.
 #include "services/inventory/projection.h"
 
 #include <optional>
@@ -13,7 +13,7 @@
 namespace halles::inventory {
 namespace {
 
-// Changes the row of a location; a new one is listed by its location, too.
+// Changes the row of a SKU at a location, and adds a new row to the list by location.
 template <class Change>
 void ChangeStock(store::Rows& view, const StockKey& key, const Change& change) {
   std::optional<rows::StockRow> row = kStock.Get(view, key);

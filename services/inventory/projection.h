@@ -1,4 +1,4 @@
-// The view "stock": levels, and the facts behind each number.
+// The view "stock": levels, and the events behind each number.
 #ifndef HALLES_SERVICES_INVENTORY_PROJECTION_H_
 #define HALLES_SERVICES_INVENTORY_PROJECTION_H_
 
@@ -57,7 +57,7 @@ inline constexpr store::Table<MovementKey, rows::MovementRow> kMovements(3, "mov
 
 inline store::Schema StockSchema() { return store::Schema().Add(kStock).Add(kPlaces).Add(kMovements); }
 
-// Folds one fact of inventory into the rows of its source slot. DATA_LOSS when it is none that this version knows.
+// Folds an event of inventory into the rows of its source slot. DATA_LOSS when this version does not know the event.
 absl::Status Project(store::Rows& view, const v1::StockEvent& event, const partition::FactContext& context);
 
 }  // namespace halles::inventory

@@ -1,5 +1,6 @@
-// What holds for whatever sequence of commands: nothing is negative, nothing appears or vanishes, everything can be undone,
-// and the facts add up to the numbers shown. A failure prints its seed, and RC_PARAMS="reproduce=..." runs it again.
+// Properties of every sequence of commands: no number is negative, units are neither created nor lost, everything can
+// be undone, and the events add up to the numbers shown. A failure prints its seed; RC_PARAMS="reproduce=..." repeats
+// it.
 #include <rapidcheck.h>
 
 #include <array>
@@ -21,7 +22,7 @@ namespace halles::inventory {
 
 const std::array<std::string, 3> kLocations = {"A", "B", "C"};
 
-// One command of a sequence; what its numbers mean depends on the kind.
+// One command of a sequence; the meaning of its numbers depends on the kind.
 enum class Op {
   kReceive,
   kCount,
@@ -67,10 +68,10 @@ rc::Gen<Step> AnyStep() {
 }
 rc::Gen<std::vector<Step>> AnySteps() { return rc::gen::container<std::vector<Step>>(AnyStep()); }
 
-// State and view of one SKU, and the books of goods that a clerk would keep beside them.
+// State and view of one SKU, and an independent count of its goods.
 class World {
  public:
-  // False when the command is refused; then nothing has changed.
+  // False when the command is refused; nothing has changed then.
   template <class Command>
   bool Do(const Command& command) {
     partition::CommandContext context;
@@ -104,7 +105,7 @@ class World {
   }
 
   void Check() const {
-    std::map<std::string, std::pair<int64_t, int64_t>> promised;  // held and committed by location
+    std::map<std::string, std::pair<int64_t, int64_t>> promised;  // held and committed units by location
     kHolds.ForEach(
         state_,
         [&](const HoldKey&, const rows::HoldRow& row, Position) {
@@ -134,7 +135,7 @@ class World {
     RC_ASSERT(goods == total_);
   }
 
-  // All numbers of the SKU, as bytes.
+  // All numbers of the SKU as bytes.
   std::vector<std::string> Levels() const {
     std::vector<std::string> levels;
     for (const std::string& place : kLocations) levels.push_back(LevelIn(state_, place).SerializeAsString());
@@ -230,10 +231,10 @@ class World {
     return sum;
   }
 
-  // A location may be short from the moment on that goods were found missing, until it is not any more.
+  // A location may be short from the moment when goods are found missing until the shortage has ended.
   void NoteFound(const std::string& place) { found_short_.insert(place); }
 
-  // The movements over all pages add up to what view and state show.
+  // The movements of all pages add up to the numbers in view and state.
   void CheckExplained(const std::string& place, const rows::LevelRow& level) const {
     v1::ExplainStockRequest request;
     request.set_sku(kSku);
@@ -262,11 +263,11 @@ class World {
   store::MemoryRows view_;
   Position next_ = 0;
   UnixMicros now_ = kNow;
-  int64_t total_ = 0;  // goods anywhere, on hand or on their way
+  int64_t total_ = 0;  // units on hand and in transit, everywhere
   std::set<std::string> found_short_;
 };
 
-// A world in which some goods are there and anything has happened.
+// A world with some goods after an arbitrary sequence of commands.
 World AnyWorld() {
   World world;
   for (const std::string& place : kLocations) world.Do(Receive(place, 8));
@@ -274,7 +275,7 @@ World AnyWorld() {
   return world;
 }
 
-TEST(AnySequence, KeepsEveryNumberAndExplainsIt) {
+TEST(AnySequence, KeepsAllNumbersConsistent) {
   EXPECT_TRUE(rc::check("levels, holds, goods and movements agree after every command", [] {
     World world;
     for (const Step& step : *AnySteps()) {
@@ -284,7 +285,7 @@ TEST(AnySequence, KeepsEveryNumberAndExplainsIt) {
   }));
 }
 
-TEST(AnySequence, LeavesEveryNumberAsItWasWhenAHoldIsUndone) {
+TEST(AnySequence, RestoresAllNumbersWhenAHoldIsUndone) {
   EXPECT_TRUE(rc::check("reserve and cancel, reserve and release, with a sale in between or not", [] {
     World world = AnyWorld();
     const std::vector<std::string> before = world.Levels();
@@ -299,8 +300,8 @@ TEST(AnySequence, LeavesEveryNumberAsItWasWhenAHoldIsUndone) {
   }));
 }
 
-TEST(AnySequence, LeavesEveryNumberAsItWasWhenAReplacementIsUndone) {
-  EXPECT_TRUE(rc::check("an order takes the place of its cart's hold and is cancelled", [] {
+TEST(AnySequence, RestoresAllNumbersWhenAReplacementIsUndone) {
+  EXPECT_TRUE(rc::check("an order replaces the hold of its cart and is cancelled", [] {
     World world = AnyWorld();
     const int64_t units = *rc::gen::inRange(1, 5);
     RC_PRE(world.Do(Until(kHour, Reserve("replaced", {units}, {"A", "B"}))));
@@ -313,8 +314,8 @@ TEST(AnySequence, LeavesEveryNumberAsItWasWhenAReplacementIsUndone) {
   }));
 }
 
-TEST(AnySequence, LeavesEveryNumberAsItWasWhenAMoveIsTakenBack) {
-  EXPECT_TRUE(rc::check("move and take back, move and move back", [] {
+TEST(AnySequence, RestoresAllNumbersWhenAMoveIsReversed) {
+  EXPECT_TRUE(rc::check("move and reverse, move and move back", [] {
     World world = AnyWorld();
     RC_PRE(world.Do(Reserve("moved", {2}, {"A"})));
     const std::vector<std::string> before = world.Levels();
@@ -327,7 +328,7 @@ TEST(AnySequence, LeavesEveryNumberAsItWasWhenAMoveIsTakenBack) {
   }));
 }
 
-TEST(AnySequence, LeavesEveryNumberAsItWasWhenGoodsComeBack) {
+TEST(AnySequence, RestoresAllNumbersWhenGoodsAreSentBack) {
   EXPECT_TRUE(rc::check("send and receive, and the same way back", [] {
     World world = AnyWorld();
     const std::vector<std::string> before = world.Levels();
@@ -339,7 +340,7 @@ TEST(AnySequence, LeavesEveryNumberAsItWasWhenGoodsComeBack) {
   }));
 }
 
-// Plans -----------------------------------------------------------------------------------------------------------------
+// Plans ---------------------------------------------------------------------------------------------------------------
 
 struct Puzzle {
   std::vector<PlanLine> lines;
@@ -363,7 +364,7 @@ Puzzle AnyPuzzle() {
   return puzzle;
 }
 
-// True when the lines from `number` on can be placed whole, by trying everything.
+// Exhaustive search: whether the lines from `number` on can be placed whole.
 bool CanPlaceWhole(const Puzzle& puzzle, std::vector<int64_t> free, size_t number) {
   if (number == puzzle.lines.size()) return true;
   for (const size_t location : puzzle.lines[number].candidates) {
@@ -374,13 +375,13 @@ bool CanPlaceWhole(const Puzzle& puzzle, std::vector<int64_t> free, size_t numbe
   return false;
 }
 
-// The same for split lines, unit by unit.
+// Whether the lines can be placed when they may be split, unit by unit.
 bool CanPlaceSplit(const Puzzle& puzzle) {
   Puzzle units{{}, puzzle.free};
   for (const PlanLine& line : puzzle.lines) {
     for (int64_t i = 0; i < line.units; ++i) units.lines.push_back({1, line.candidates});
   }
-  // By Hall's theorem: each set of locations must be able to serve the units that can go nowhere else.
+  // By Hall's theorem: each set of locations must have room for the units that have no other candidates.
   for (size_t set = 0; set < 8; ++set) {
     int64_t room = 0;
     for (size_t location = 0; location < 3; ++location) {
@@ -418,8 +419,8 @@ void CheckPlan(const Puzzle& puzzle, const Plan& plan) {
   }
 }
 
-TEST(AnyPlan, PlacesWholeLinesWheneverThatIsPossible) {
-  EXPECT_TRUE(rc::check("against trying everything", [] {
+TEST(AnyPlan, PlacesWholeLinesWheneverPossible) {
+  EXPECT_TRUE(rc::check("compared with an exhaustive search", [] {
     const Puzzle puzzle = AnyPuzzle();
     const Plan plan = PlanWhole(puzzle.lines, puzzle.free);
     CheckPlan(puzzle, plan);
@@ -427,8 +428,8 @@ TEST(AnyPlan, PlacesWholeLinesWheneverThatIsPossible) {
   }));
 }
 
-TEST(AnyPlan, SplitsLinesWheneverThatIsPossible) {
-  EXPECT_TRUE(rc::check("against a count of every set of locations", [] {
+TEST(AnyPlan, SplitsLinesWheneverPossible) {
+  EXPECT_TRUE(rc::check("compared with a count over every set of locations", [] {
     const Puzzle puzzle = AnyPuzzle();
     const Plan plan = PlanSplit(puzzle.lines, puzzle.free);
     CheckPlan(puzzle, plan);

@@ -18,7 +18,7 @@ namespace {
 
 int PageSize(int asked) { return asked == 0 ? kStockPageDefault : std::min(asked, kStockPageMax); }
 
-// The place of a page token: the last key of the page before. `Key()` for the first page.
+// The last key of the page before, from the page token; nullopt for the first page.
 template <class Key>
 absl::StatusOr<std::optional<Key>> LastKey(const std::string& same, const std::string& token) {
   ASSIGN_OR_RETURN(const std::string bytes, DecodePageToken(same, token));
@@ -89,7 +89,7 @@ absl::StatusOr<v1::Hold> FindOneHold(const store::RowReader& state, const v1::Ge
 
 absl::StatusOr<v1::ListStockResponse> ListStock(const store::RowReader& view, const v1::ListStockRequest& request) {
   const int page_size = PageSize(request.page_size());
-  // The location has a length before it: no two requests read the same.
+  // The length before the location keeps different requests apart.
   const std::string same =
       absl::StrCat("stock ", request.location_id().size(), " ", request.location_id(), " ", request.sku_prefix());
   ASSIGN_OR_RETURN(const std::optional<StockKey> last, LastKey<StockKey>(same, request.page_token()));
@@ -97,7 +97,7 @@ absl::StatusOr<v1::ListStockResponse> ListStock(const store::RowReader& view, co
 
   v1::ListStockResponse response;
   StockKey newest;
-  // False when the page is full, or the SKUs wanted are over.
+  // False when the page is full or the requested SKUs end.
   const auto take = [&](const StockKey& key, const rows::StockRow& row) {
     if (!absl::StartsWith(key.sku.ToString(), request.sku_prefix())) return false;
     if (last.has_value() && key.Fields() <= last->Fields()) return true;

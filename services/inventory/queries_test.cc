@@ -1,4 +1,4 @@
-// Tests of the view "stock" and of what inventory's door answers: pages, sums, changes since a token.
+// Tests of the view "stock" and of inventory's queries: pages, sums, changes since a token.
 #include "services/inventory/queries.h"
 
 #include <string>
@@ -16,7 +16,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-// A view, record by record.
+// A view that folds events one by one.
 class GivenView {
  public:
   explicit GivenView(const std::vector<v1::StockEvent>& events = {}) {
@@ -34,7 +34,7 @@ class GivenView {
     return Project(rows_, event, context);
   }
 
-  // "boot A 3" for each entry of all pages.
+  // "boot A 3" for each entry, over all pages.
   std::vector<std::string> List(v1::ListStockRequest request) const {
     std::vector<std::string> lines;
     request.set_page_size(2);
@@ -85,14 +85,14 @@ TEST(ListStock, PagesBySkuThenLocation) {
   EXPECT_THAT(given.List(Wanted("C", "")), IsEmpty());
 }
 
-TEST(ListStock, CountsWhatWentWrong) {
+TEST(ListStock, CountsBrokenHoldsAndShrinkage) {
   const GivenView given({Received("A", 5), Counted("A", 3, 5), Broken("A", 2, {"h", "g"}), Counted("A", 4, 3)});
   const v1::StockEntry entry = ListStock(given.rows(), Wanted("", "")).value().entries(0);
   EXPECT_EQ(entry.promises_broken(), 2);
   EXPECT_EQ(entry.shrinkage_units(), 1);
 }
 
-TEST(ListStock, RefusesATokenThatWasMadeElsewhere) {
+TEST(ListStock, RefusesATokenOfAnotherRequest) {
   const GivenView given;
   v1::ListStockRequest request = Wanted("A", "");
   request.set_page_size(1);
@@ -115,17 +115,17 @@ TEST(ExplainStock, NamesTheEventBehindEachChange) {
   EXPECT_EQ(explained.level().on_hand_units(), 3);
 }
 
-TEST(ExplainStock, KnowsNothingOfWhatNeverWasThere) {
+TEST(ExplainStock, IsEmptyForAnUnknownSku) {
   const v1::ExplainStockResponse explained = GivenView().Explain("A");
   EXPECT_THAT(explained.movements(), IsEmpty());
   EXPECT_EQ(explained.level().on_hand_units(), 0);
 }
 
-TEST(Project, StopsAtAnEventThatItDoesNotKnow) {
+TEST(Project, RefusesAnUnknownEvent) {
   EXPECT_EQ(ReasonOf(GivenView().TryFold(kSku, v1::StockEvent())), "EVENT_CANNOT_BE_PROJECTED");
 }
 
-TEST(AvailabilityFromView, TellsWhatChangedSinceAToken) {
+TEST(AvailabilityFromView, ShowsChangesSinceAToken) {
   GivenView given({Received("A", 5)});
   const TokenPositions before = {{kSlot, given.next()}};
   EXPECT_EQ(AvailabilityFromView(given.rows(), kSku, std::nullopt)->available_units(), 5);
@@ -135,7 +135,7 @@ TEST(AvailabilityFromView, TellsWhatChangedSinceAToken) {
   EXPECT_THAT(AvailabilityFromView(given.rows(), "unknown", std::nullopt)->levels(), IsEmpty());
 }
 
-TEST(FindAvailability, TellsOfTheLocationsAskedForOrAll) {
+TEST(FindAvailability, ShowsTheRequestedLocationsOrAll) {
   const GivenStock given = Given({Received("B", 2), Received("A", 1), Counted("A", 0, 1)});
   v1::GetAvailabilityRequest request;
   request.set_sku(kSku);
@@ -146,7 +146,7 @@ TEST(FindAvailability, TellsOfTheLocationsAskedForOrAll) {
   EXPECT_EQ(FindAvailability(given.rows(), request).available_units(), 0);
 }
 
-TEST(FindOneHold, SaysWhenThereIsNone) {
+TEST(FindOneHold, ReportsAnUnknownHold) {
   const GivenStock given = Given({Received("A", 3), HeldUntil(60, "h", {{"A", 3}})});
   v1::GetHoldRequest request;
   request.set_sku(kSku);

@@ -1,4 +1,4 @@
-// Turns facts of orders into what they ask of each SKU.
+// Turns events of orders into requests to each SKU.
 #include "services/inventory/reactions.h"
 
 #include <map>
@@ -25,7 +25,7 @@ v1::ApplyOrderFactRequest RequestOf(v1::OrderFactKind kind, const std::string& s
   return request;
 }
 
-// Each hold once, whatever number of locations it has.
+// Commits each hold once, whatever number of locations it has.
 void Commit(const google::protobuf::RepeatedPtrField<checkout::v1::Fulfilment>& fulfilments,
             const partition::FactContext& context, Requests* requests) {
   std::map<std::pair<std::string, std::string>, bool> seen;  // SKU and hold
@@ -39,7 +39,7 @@ void Commit(const google::protobuf::RepeatedPtrField<checkout::v1::Fulfilment>& 
   }
 }
 
-// What a fulfilment took out or leaves: the units of each SKU and hold at its location.
+// Ships or releases the units of each SKU and hold at the fulfilment's location.
 void Move(v1::OrderFactKind kind, const checkout::v1::Fulfilment& fulfilment, const partition::FactContext& context,
           Requests* requests) {
   std::map<std::pair<std::string, std::string>, int64_t> units;  // by SKU and hold
@@ -56,7 +56,8 @@ void Move(v1::OrderFactKind kind, const checkout::v1::Fulfilment& fulfilment, co
 }
 
 void Return(const checkout::v1::GoodsReturned& returned, const partition::FactContext& context, Requests* requests) {
-  std::map<std::string, std::pair<int64_t, int64_t>> units;  // by SKU: that can be sold again, that cannot
+  // by SKU: units that can be sold again, and units that cannot
+  std::map<std::string, std::pair<int64_t, int64_t>> units;
   for (const checkout::v1::ReturnedLine& line : returned.lines()) {
     auto& [usable, unusable] = units[line.sku()];
     (line.disposition() == checkout::v1::DISPOSITION_RESTOCK ? usable : unusable) += line.units();
@@ -116,7 +117,7 @@ struct OrderReaction
   const partition::FactContext& context;
 };
 
-// What was imported moved no stock that is kept here. What comes back here does.
+// Imported orders moved no stock that is kept here; goods returned here do.
 struct ImportReaction : PassesOver<checkout::v1::OrderImported, checkout::v1::ReturnImported,
                                    checkout::v1::ReturnAwaited, checkout::v1::ReturnLinked> {
   using PassesOver::operator();

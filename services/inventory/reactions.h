@@ -1,4 +1,4 @@
-// The reactions of inventory to events of orders: it commits and releases holds, ships goods and takes them back.
+// The reactions of inventory to events of orders: it commits and releases holds, ships goods and takes returns.
 #ifndef HALLES_SERVICES_INVENTORY_REACTIONS_H_
 #define HALLES_SERVICES_INVENTORY_REACTIONS_H_
 
@@ -12,13 +12,13 @@
 
 namespace halles::inventory {
 
-// One request per SKU, hold and location that the fact is about, in their order; nothing for facts that move no stock.
+// One request per SKU, hold and location of the event, sorted; none for events that move no stock.
 std::vector<v1::ApplyOrderFactRequest> React(const checkout::v1::OrderEvent& event,
                                              const partition::FactContext& context);
 std::vector<v1::ApplyOrderFactRequest> React(const checkout::v1::ImportEvent& event,
                                              const partition::FactContext& context);
 
-// Numbers of the fields of the events that it reacts to.
+// Field numbers of the events that inventory reacts to.
 absl::Span<const int> ReactedOrderFields();
 absl::Span<const int> ReactedImportFields();
 

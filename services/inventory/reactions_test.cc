@@ -1,4 +1,4 @@
-// Tests of what inventory does about facts of orders, and of what it records when they do not fit.
+// Tests of inventory's reactions to events of orders, and of contradictions.
 #include "services/inventory/reactions.h"
 
 #include <string>
@@ -60,7 +60,7 @@ std::vector<std::string> Asked(const Event& event) {
   return lines;
 }
 
-TEST(React, CommitsEachHoldOnceWhenAnOrderIsCertain) {
+TEST(React, CommitsEachHoldOnceWhenAnOrderIsConfirmed) {
   OrderEvent event;
   AddFulfilment("A", {{"boot", "o/boot", 1}, {"coat", "o/coat", 1}},
                 event.mutable_order_confirmed()->add_fulfilments());
@@ -68,14 +68,14 @@ TEST(React, CommitsEachHoldOnceWhenAnOrderIsCertain) {
   EXPECT_THAT(Asked(event), ElementsAre("COMMIT boot o/boot  0", "COMMIT coat o/coat  0"));
 }
 
-TEST(React, ShipsWhatWasHandedOver) {
+TEST(React, ShipsGoodsThatAreHandedOver) {
   OrderEvent event;
   AddFulfilment("A", {{"boot", "h", 1}, {"boot", "h", 2}},
                 event.mutable_fulfilment_handed_over()->mutable_fulfilment());
   EXPECT_THAT(Asked(event), ElementsAre("SHIP boot h A 3"));
 }
 
-TEST(React, ReleasesWhatWillNotBeHandedOver) {
+TEST(React, ReleasesGoodsThatWillNotBeHandedOver) {
   OrderEvent ended;
   AddFulfilment("A", {{"boot", "h", 1}}, ended.mutable_fulfilment_ended()->mutable_fulfilment());
   EXPECT_THAT(Asked(ended), ElementsAre("RELEASE boot h A 1"));
@@ -85,7 +85,7 @@ TEST(React, ReleasesWhatWillNotBeHandedOver) {
   EXPECT_THAT(Asked(cancelled), ElementsAre("RELEASE boot h A 1", "RELEASE boot h B 2"));
 }
 
-TEST(React, PutsReturnedGoodsBackWhereTheyWereReceived) {
+TEST(React, ReturnsGoodsToTheLocationThatReceivedThem) {
   OrderEvent event;
   checkout::v1::GoodsReturned& returned = *event.mutable_goods_returned();
   returned.set_return_id("r");
@@ -95,7 +95,7 @@ TEST(React, PutsReturnedGoodsBackWhereTheyWereReceived) {
   EXPECT_THAT(Asked(event), ElementsAre("RETURN boot  C 1+2 order/o/return/r"));
 }
 
-TEST(React, PutsGoodsOfAnImportedOrderBackToo) {
+TEST(React, ReturnsGoodsOfAnImportedOrder) {
   checkout::v1::ImportEvent event;
   checkout::v1::GoodsReturned& returned = *event.mutable_goods_returned();
   returned.set_return_id("r");
@@ -107,7 +107,7 @@ TEST(React, PutsGoodsOfAnImportedOrderBackToo) {
   EXPECT_THAT(Asked(event), IsEmpty());
 }
 
-TEST(React, TakesAnExchangeAsAReturnAndASale) {
+TEST(React, TreatsAnExchangeAsAReturnAndASale) {
   OrderEvent event;
   checkout::v1::ExchangeCommitted& exchange = *event.mutable_exchange_committed();
   exchange.mutable_returned()->set_return_id("x");
@@ -117,7 +117,7 @@ TEST(React, TakesAnExchangeAsAReturnAndASale) {
   EXPECT_THAT(Asked(event), ElementsAre("RETURN boot  C 1+0 order/o/return/x", "COMMIT boot o/x/boot  0"));
 }
 
-TEST(React, IsAskedOnlyAboutFactsThatMoveStock) {
+TEST(React, HandlesOnlyEventsThatMoveStock) {
   const auto* const descriptor = OrderEvent::descriptor();
   const absl::Span<const int> fields = ReactedOrderFields();
   EXPECT_EQ(fields.size(), 6u);
@@ -142,7 +142,7 @@ v1::ApplyOrderFactRequest Fact(v1::OrderFactKind kind, const std::string& hold, 
   return request;
 }
 
-TEST(ApplyOrderFact, DoesWhatTheCommandsDo) {
+TEST(ApplyOrderFact, ActsAsTheCommandsDo) {
   GivenStock given = Given({Received("A", 5), Held("h", kThreeAtA)});
   given.Record(Fact(v1::ORDER_FACT_KIND_COMMIT, "h")).ThenEvents({Committed("h", kThreeAtA)});
   given.When(Fact(v1::ORDER_FACT_KIND_COMMIT, "h")).ThenNothing();
@@ -156,7 +156,7 @@ TEST(ApplyOrderFact, DoesWhatTheCommandsDo) {
   EXPECT_EQ(LevelIn(given.rows(), "A").on_hand(), 4);
 }
 
-TEST(ApplyOrderFact, RecordsWhatDoesNotFit) {
+TEST(ApplyOrderFact, RecordsContradictions) {
   const auto cause = [](const GivenStock& given, const v1::ApplyOrderFactRequest& request) {
     const auto outcome = given.When(request);
     EXPECT_EQ(outcome.facts().size(), 1u);
@@ -177,7 +177,7 @@ TEST(ApplyOrderFact, RecordsWhatDoesNotFit) {
   EXPECT_THAT(cause(Given(), nothing_back), ::testing::HasSubstr("unusable_units"));
 }
 
-TEST(ApplyOrderFact, IsRefusedOnlyWhenItSaysNothing) {
+TEST(ApplyOrderFact, IsRefusedOnlyWhenMalformed) {
   Given().When(v1::ApplyOrderFactRequest()).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
   Given().When(Fact(v1::ORDER_FACT_KIND_UNSPECIFIED, "h")).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
 }

@@ -1,4 +1,4 @@
-// The methods of inventory: submit or read.
+// The methods of inventory's door: submit a command or run a query.
 #include "services/inventory/service.h"
 
 #include <memory>
@@ -111,9 +111,9 @@ grpc::ServerUnaryReactor* InventoryDoor::ReceiveTransfer(grpc::CallbackServerCon
 grpc::ServerUnaryReactor* InventoryDoor::GetAvailability(grpc::CallbackServerContext* context,
                                                          const v1::GetAvailabilityRequest* request,
                                                          v1::GetAvailabilityResponse* response) {
-  // TOKEN and LINEARIZABLE are one here. The read runs on the executor of the slot's only owner, on rows that hold every
-  // record which is confirmed; an answer to a command leaves after its record is. So it sees whatever was answered before
-  // it was asked, and what it sees is on disk.
+  // TOKEN and LINEARIZABLE are the same here. The read runs on the queue of the slot's only owner, on rows that hold
+  // every confirmed record, and a command is answered only after its record is confirmed. So a read sees every command
+  // that was answered before it, and everything that it sees is on disk.
   return door_.Query(
       context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
         host::ReadState<v1::GetAvailabilityResponse>(

@@ -16,7 +16,7 @@ namespace halles::inventory {
 // Lifetime: host and metrics outlive it; it outlives the server.
 class InventoryDoor final : public v1::InventoryService::CallbackService {
  public:
-  // `watches` is told by the host what events touch.
+  // The host notifies `watches` of the topics that events touch.
   InventoryDoor(host::Host* host, std::shared_ptr<host::Watches> watches, telemetry::Metrics* metrics);
 
   grpc::ServerUnaryReactor* ReceiveStock(grpc::CallbackServerContext* context, const v1::ReceiveStockRequest* request,

@@ -1,4 +1,4 @@
-// Folds facts about stock.
+// Folds stock events.
 #include "services/inventory/state.h"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ absl::Status Broken(const partition::FactContext& context, absl::string_view why
                  absl::StrCat(ref.ToString(), " cannot be evolved: ", why), {{"event", ref.ToString()}});
 }
 
-// Adds to what the hold has at a location, keeping their order.
+// Adds units at a location; allocations stay sorted by location.
 void Give(const v1::Allocation& given, Allocations* allocations) {
   const auto at =
       std::lower_bound(allocations->begin(), allocations->end(), given.location_id(),
@@ -38,7 +38,7 @@ void Give(const v1::Allocation& given, Allocations* allocations) {
   std::rotate(allocations->begin() + index, allocations->end() - 1, allocations->end());
 }
 
-// False when the hold has less there.
+// Removes units; false when the hold has fewer units at a location.
 bool Take(const Allocations& taken, Allocations* allocations) {
   for (const v1::Allocation& take : taken) {
     const auto at = std::find_if(allocations->begin(), allocations->end(),
@@ -56,7 +56,7 @@ bool SameAllocations(const Allocations& a, const Allocations& b) {
   });
 }
 
-// When the hold's timer is due; 0: it has none.
+// When the hold's timer is due; 0 if it has none.
 UnixMicros DueOf(const rows::HoldRow& row) { return row.state() == v1::HOLD_STATE_HELD ? row.expire_us() : 0; }
 
 void End(v1::HoldState state, rows::HoldRow* row) {
@@ -67,7 +67,7 @@ void End(v1::HoldState state, rows::HoldRow* row) {
   row->clear_replaced_allocations();
 }
 
-// Puts the hold where it belongs, and its timer.
+// Writes the hold to the table of active or ended holds, and updates its timer.
 void PutHold(store::Rows& state, const partition::FactContext& context, const HoldKey& key, UnixMicros due_before,
              const rows::HoldRow& after) {
   partition::MoveTimer(state, context, due_before, DueOf(after), key.hold);
@@ -196,8 +196,8 @@ absl::Status EvolveLevels(store::Rows& state, const Sku& sku, const v1::StockEve
   return absl::OkStatus();
 }
 
-// Folds a fact into a hold that is HELD or COMMITTED; false when it does not fit. Facts that are passed over are about no
-// hold, or begin one.
+// Folds an event into a hold that is HELD or COMMITTED; false when the event does not fit. The ignored events concern
+// no hold, or begin one.
 struct HoldFolder
     : PassesOver<v1::StockReceived, v1::StockCounted, v1::StockAdjusted, v1::BackorderAllowed, v1::StockHeld,
                  v1::StockReturned, v1::TransferReceived, v1::PromiseBroken, v1::StockContradicted> {
@@ -265,7 +265,7 @@ struct HoldFolder
   bool held() const { return row->state() == v1::HOLD_STATE_HELD; }
   bool committed() const { return row->state() == v1::HOLD_STATE_COMMITTED; }
   Allocations* allocations() const { return row->mutable_allocations(); }
-  // A hold ends when nothing is left of it, which the fact says too.
+  // A hold ends when it has no units left; the event must agree.
   bool EndIf(bool ended, v1::HoldState state) const {
     if (ended != allocations()->empty()) return false;
     if (ended) End(state, row);
@@ -275,7 +275,7 @@ struct HoldFolder
   rows::HoldRow* row;
 };
 
-// Folds what a fact changes beside the levels. Facts that are passed over change nothing else.
+// Folds the changes of an event other than those of levels. The ignored events have no other changes.
 struct Evolver : PassesOver<v1::StockReceived, v1::StockCounted, v1::StockAdjusted, v1::BackorderAllowed,
                             v1::StockReturned, v1::PromiseBroken, v1::StockContradicted> {
   using PassesOver::operator();

@@ -27,9 +27,9 @@ namespace halles::inventory {
 //   1. On hand, held, committed, in transit and backorder of a location are 0 to 10^15.
 //   2. Held plus committed is at most on hand plus backorder, unless a count or a correction found less.
 //   3. Held is the sum over active holds in state HELD, committed that over those in state COMMITTED.
-//   4. A hold is in kHolds while it is active and in kEnded ever after; its id never names another one.
-//   5. In transit is the sum over transfers of what was sent and neither arrived nor is lost.
-//   6. A hold in state HELD that ends by itself has one timer, at its end, named by its id; no other hold has one.
+//   4. A hold is in kHolds while it is active and in kEnded afterwards; no other hold ever has its id.
+//   5. In transit is the sum over transfers of the units sent that have neither arrived nor been lost.
+//   6. A hold in state HELD with an expiry has one timer, due at the expiry and named by its id; no other hold has one.
 
 struct LevelKey {
   Sku sku;
@@ -73,10 +73,10 @@ inline store::Schema StateSchema() {
   return store::Schema().Add(kLevels).Add(kHolds).Add(kEnded).Add(kCancelled).Add(kTransfers);
 }
 
-// Tables that are asked mostly for keys which are not there.
+// Tables whose lookups usually find nothing.
 inline constexpr std::array kMostlyAbsentTables = {kHolds.id(), kEnded.id(), kCancelled.id()};
 
-// Moves of a hold that are kept to be taken back.
+// The number of last moves of a hold that can be reversed.
 inline constexpr int kMovesKept = 8;
 
 // The hold, active or ended.
@@ -85,21 +85,21 @@ inline bool IsActive(const rows::HoldRow& row) {
   return row.state() == v1::HOLD_STATE_HELD || row.state() == v1::HOLD_STATE_COMMITTED;
 }
 
-// The hold in the caller's words.
+// The hold as a message of the API.
 v1::Hold HoldOf(const HoldKey& key, const rows::HoldRow& row);
 
-// The hold that StockHeld makes; `position` is that of its record.
+// The hold that StockHeld creates; `position` is that of its record.
 rows::HoldRow NewHold(const v1::StockHeld& held, Position position);
 
-// Applies the event to the active hold that it is about; false if it does not fit.
+// Applies the event to its active hold; false if it does not fit.
 bool FoldHold(const v1::StockEvent& event, rows::HoldRow* row);
 
-// Microseconds, rounded down, and back.
+// Converts to microseconds, rounded down, and back.
 UnixMicros MicrosOf(const google::protobuf::Timestamp& time);
 google::protobuf::Timestamp TimestampOf(UnixMicros micros);
 
-// Folds one fact; its aggregate is the SKU. DATA_LOSS when the event breaks an invariant or is none that this version knows:
-// the rows that it wrote until then are the caller's to drop.
+// Folds an event; its aggregate is the SKU. DATA_LOSS when the event breaks an invariant or this version does not know
+// it; the caller then drops the rows written so far.
 absl::Status Evolve(store::Rows& state, const v1::StockEvent& event, const partition::FactContext& context);
 
 }  // namespace halles::inventory

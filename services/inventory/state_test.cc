@@ -1,4 +1,4 @@
-// Tests of the fold over stock: what it keeps, and which events it cannot evolve.
+// Tests of the fold of stock events: the rows it keeps, and the events that cannot be evolved.
 #include "services/inventory/state.h"
 
 #include <algorithm>
@@ -15,20 +15,20 @@ namespace {
 
 const UnitsList kThreeAtA = {{"A", 3}};
 
-// Stops at `event`, which says so.
+// Expects that `event` cannot be evolved and that the error names it.
 void ExpectCannotBeEvolved(GivenStock given, const v1::StockEvent& event) {
   const absl::Status status = given.TryEvolve({{kSku, event}});
   EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status << "\n" << event.DebugString();
   EXPECT_EQ(ReasonOf(status), "EVENT_CANNOT_BE_EVOLVED");
 }
 
-TEST(Evolve, KeepsASkuApartFromOthers) {
+TEST(Evolve, KeepsSkusApart) {
   GivenStock given = Given({Received("A", 3)});
   ASSERT_TRUE(given.TryEvolve({{"other", Received("A", 4)}}).ok());
   EXPECT_EQ(LevelIn(given.rows(), "A").on_hand(), 3);
 }
 
-TEST(Evolve, KeepsEndedHoldsOutOfTheWay) {
+TEST(Evolve, KeepsEndedHoldsInATableOfTheirOwn) {
   const GivenStock given = Given({Received("A", 9), Held("h", kThreeAtA), Released("h", kThreeAtA)});
   const HoldKey key{Sku::FromString(kSku), "h"};
   EXPECT_FALSE(kHolds.Contains(given.rows(), key));
@@ -36,41 +36,41 @@ TEST(Evolve, KeepsEndedHoldsOutOfTheWay) {
   EXPECT_EQ(HoldOf(key, *FindHold(given.rows(), key)).owner().ref(), "order/o");
 }
 
-TEST(Evolve, KeepsWhatAHoldHasInOrderOfTheLocation) {
+TEST(Evolve, KeepsAllocationsSortedByLocation) {
   const GivenStock given = Given({Received("A", 9), Received("B", 9), Received("C", 9), Held("h", {{"A", 1}, {"C", 1}}),
                                   Moved("h", {{"A", 1}}, {{"B", 1}})});
   EXPECT_EQ(ListOf(HoldIn(given.rows(), "h").allocations()), (UnitsList{{"B", 1}, {"C", 1}}));
 }
 
-TEST(Evolve, StopsAtAnEventThatItDoesNotKnow) {
+TEST(Evolve, RefusesAnUnknownEvent) {
   GivenStock given = Given();
   const absl::Status status = given.TryEvolve({{kSku, v1::StockEvent()}});
   EXPECT_EQ(ReasonOf(status), "EVENT_CANNOT_BE_EVOLVED");
   EXPECT_EQ(MetadataOf(status, "event"), "inventory/17@0#0");
 }
 
-TEST(Evolve, StopsAtNumbersThatCannotBe) {
+TEST(Evolve, RefusesUnitsOutOfRange) {
   ExpectCannotBeEvolved(Given({Received("A", kUnitsMax)}), Received("A", 1));
   ExpectCannotBeEvolved(Given({Received("A", 2)}), Sent("t", "A", "B", 3));
   ExpectCannotBeEvolved(Given({Received("A", 2)}), Counted("A", 1, 3));
   ExpectCannotBeEvolved(Given(), Backordered("A", -1));
 }
 
-TEST(Evolve, StopsAtAPromiseBeyondWhatIsThere) {
+TEST(Evolve, RefusesAHoldBeyondTheAvailableUnits) {
   ExpectCannotBeEvolved(Given({Received("A", 2)}), Held("h", kThreeAtA));
   ExpectCannotBeEvolved(Given({Received("A", 3), Held("h", kThreeAtA)}), Moved("h", kThreeAtA, {{"B", 3}}));
   ExpectCannotBeEvolved(Given({Received("A", 3), Held("h", kThreeAtA)}), Sent("t", "A", "B", 1));
   ExpectCannotBeEvolved(Given({Received("A", 1), Backordered("A", 2), Held("h", kThreeAtA)}), Backordered("A", 1, 2));
 }
 
-TEST(Evolve, StopsAtAHoldThatComesTwice) {
+TEST(Evolve, RefusesASecondHoldOfTheSameId) {
   ExpectCannotBeEvolved(Given({Received("A", 9), Held("h", kThreeAtA)}), Held("h", kThreeAtA));
   ExpectCannotBeEvolved(Given({Received("A", 9), Held("h", kThreeAtA), Released("h", kThreeAtA)}),
                         Held("h", kThreeAtA));
   ExpectCannotBeEvolved(Given({Received("A", 9), Cancelled("h", "do-h")}), Held("h", kThreeAtA));
 }
 
-TEST(Evolve, StopsAtWhatDoesNotFitTheHold) {
+TEST(Evolve, RefusesEventsThatDoNotFitTheHold) {
   const GivenStock held = Given({Received("A", 9), Held("h", kThreeAtA), Held("g", {{"A", 6}})});
   ExpectCannotBeEvolved(held, Committed("x", kThreeAtA));
   ExpectCannotBeEvolved(held, Committed("h", {{"A", 2}}));
@@ -93,11 +93,11 @@ TEST(Evolve, StopsAtWhatDoesNotFitTheHold) {
   ExpectCannotBeEvolved(sold, Shipped("h", {{"A", 1}}, /*ended=*/true));
 }
 
-TEST(Evolve, StopsAtACancellationThatComesTwice) {
+TEST(Evolve, RefusesASecondCancellation) {
   ExpectCannotBeEvolved(Given({Cancelled("h", "do-h")}), Cancelled("h", "do-h"));
 }
 
-TEST(Evolve, StopsAtATransferThatDoesNotFit) {
+TEST(Evolve, RefusesTransfersThatDoNotFit) {
   const GivenStock sent = Given({Received("A", 9), Sent("t", "A", "B", 2)});
   ExpectCannotBeEvolved(sent, Sent("t", "A", "B", 2));
   v1::StockEvent arrived;
@@ -110,7 +110,7 @@ TEST(Evolve, StopsAtATransferThatDoesNotFit) {
   ExpectCannotBeEvolved(sent, arrived);
 }
 
-// Counts the rows that are read and written through it.
+// Counts the rows that are read and written.
 class CountingRows final : public store::Rows {
  public:
   explicit CountingRows(store::Rows* rows) : rows_(*rows) {}
@@ -135,7 +135,7 @@ class CountingRows final : public store::Rows {
     rows_.Delete(key);
   }
 
-  // Decides and evolves; the rows that it took.
+  // Decides and evolves; returns the number of rows touched.
   template <class Command>
   int Cost(const Command& command) {
     touched_ = 0;
@@ -154,7 +154,7 @@ class CountingRows final : public store::Rows {
   mutable int touched_ = 0;
 };
 
-// What a life of holds costs in a SKU that has `holds` others.
+// The costs of the commands of one hold, in a SKU with `holds` others.
 std::vector<int> CostsBeside(int holds) {
   store::MemoryRows memory;
   CountingRows rows(&memory);
@@ -178,7 +178,7 @@ std::vector<int> CostsBeside(int holds) {
   return costs;
 }
 
-TEST(Decide, CostsTheSameHoweverManyHoldsThereAre) {
+TEST(Decide, CostsTheSameForAnyNumberOfHolds) {
   const std::vector<int> costs = CostsBeside(0);
   EXPECT_EQ(CostsBeside(2000), costs);
   EXPECT_LE(*std::max_element(costs.begin(), costs.end()), 16);
@@ -189,9 +189,9 @@ TEST(ReserveStock, WritesItsLevelItsHoldAndItsTimer) {
   CountingRows rows(&memory);
   rows.Cost(Receive("A", 3));
   const size_t before = memory.size();
-  // Asks for the hold, its end, the cancelled request and the level, and once more to evolve.
+  // Four reads to decide (hold, ended hold, cancelled request, level), three to evolve, three writes.
   EXPECT_EQ(rows.Cost(Until(kHour, Reserve("h", {3}, {"A"}))), 4 + 3 + 3);
-  EXPECT_EQ(memory.size() - before, 2u);  // the level was there
+  EXPECT_EQ(memory.size() - before, 2u);  // the level existed before
 }
 
 TEST(StateSchema, NamesItsRows) {

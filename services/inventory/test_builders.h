@@ -1,4 +1,4 @@
-// The vocabulary of inventory's tests: goods, holds and facts of one SKU in few words.
+// Builders for inventory's tests: goods, holds, events and commands of one SKU.
 #ifndef HALLES_SERVICES_INVENTORY_TEST_BUILDERS_H_
 #define HALLES_SERVICES_INVENTORY_TEST_BUILDERS_H_
 
@@ -18,7 +18,7 @@ namespace halles::inventory {
 
 inline constexpr SlotId kSlot{ServiceId::kInventory, 17};
 inline constexpr char kSku[] = "boot-42";
-// The time of every test.
+// The time in all tests.
 inline constexpr UnixMicros kNow = 1'700'000'000'000'000;
 inline constexpr int64_t kHour = 3600;
 
@@ -66,7 +66,7 @@ inline common::v1::Identifier Customer(char seed) {
   return identifier;
 }
 
-// Facts -----------------------------------------------------------------------------------------------------------------
+// Events --------------------------------------------------------------------------------------------------------------
 
 inline v1::StockEvent Received(const std::string& location, int64_t units) {
   v1::StockEvent event;
@@ -88,7 +88,7 @@ inline v1::StockEvent Backordered(const std::string& location, int64_t units, in
   event.mutable_backorder_allowed()->set_previous_units(previous);
   return event;
 }
-// Of request "do-<hold>", for CHECKOUT of order/o, without an end.
+// Held by request "do-<hold>", for CHECKOUT of order/o, without an expiry.
 inline v1::StockEvent Held(const std::string& hold, const UnitsList& units) {
   v1::StockEvent event;
   v1::StockHeld& held = *event.mutable_stock_held();
@@ -180,7 +180,7 @@ inline v1::StockEvent Broken(const std::string& location, int64_t units, const s
   return event;
 }
 
-// Commands --------------------------------------------------------------------------------------------------------------
+// Commands ------------------------------------------------------------------------------------------------------------
 
 template <class Request>
 Request Of(const std::string& request_id) {
@@ -220,7 +220,7 @@ inline v1::AllowBackorderRequest Allow(const std::string& location, int64_t unit
   request.set_units(units);
   return request;
 }
-// One line per number of units, all with the same candidates.
+// One line for each number of units, all with the same candidates.
 inline v1::ReserveStockRequest Reserve(const std::string& hold, const std::vector<int64_t>& lines,
                                        const std::vector<std::string>& candidates) {
   auto request = OfHold<v1::ReserveStockRequest>(hold, "do-" + hold);
@@ -315,7 +315,7 @@ inline v1::ReceiveTransferRequest Arrive(const std::string& transfer, int64_t un
   return request;
 }
 
-// State -----------------------------------------------------------------------------------------------------------------
+// State ---------------------------------------------------------------------------------------------------------------
 
 inline rows::LevelRow LevelIn(const store::RowReader& state, const std::string& location) {
   return kLevels.Get(state, {Sku::FromString(kSku), LocationId::FromString(location)}).value_or(rows::LevelRow());

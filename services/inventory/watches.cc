@@ -1,4 +1,4 @@
-// Looks for what is new about the SKUs of a watcher.
+// Finds the changes for a watcher of SKUs.
 #include "services/inventory/watches.h"
 
 #include <utility>
@@ -11,7 +11,7 @@
 namespace halles::inventory {
 namespace {
 
-// Where the SKU stands in the view: its slot.
+// The slot of the SKU.
 SlotId SlotOfSku(const std::string& sku, const TokenPositions& at) {
   uint32_t slots = 0;
   for (const auto& [slot, position] : at) slots += slot.service == ServiceId::kInventory ? 1 : 0;
@@ -55,7 +55,7 @@ bool StockWatcher::Tell() {
   if (!news_.has_value()) return true;
   v1::WatchAvailabilityResponse update = *std::move(news_);
   news_.reset();
-  // The writer itself has ended the stream when this fails.
+  // If this fails, the writer itself has ended the stream.
   return writer_.Write(std::move(update));
 }
 

@@ -20,7 +20,7 @@ namespace halles::inventory {
 // Thread safety: as host::Watcher.
 class StockWatcher final : public host::Watcher {
  public:
-  // Without `resume` the current state is sent first.
+  // If `resume` is absent, the current state is sent first.
   StockWatcher(std::set<std::string> skus, std::optional<TokenPositions> resume, const InstallId& install,
                rpc::StreamWriter<v1::WatchAvailabilityResponse> writer);
 
