@@ -38,7 +38,8 @@ std::vector<const ServiceDescriptor*> Services() {
           admin::v1::GetStatusRequest::descriptor()->file()->service(0)};
 }
 
-// "ImportOrder", "CheckoutService/ImportOrder" or with the package before it; null when there is none.
+// The method named "ImportOrder" or "CheckoutService/ImportOrder", with or without the package; null when there is
+// none.
 const MethodDescriptor* FindMethod(const std::string& text) {
   const size_t slash = text.rfind('/');
   const std::string service_name = slash == std::string::npos ? "" : text.substr(0, slash);

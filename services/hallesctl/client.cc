@@ -82,11 +82,11 @@ bool IsWorthAnotherTry(const absl::Status& status) {
     case absl::StatusCode::kDeadlineExceeded:
       return true;
     case absl::StatusCode::kResourceExhausted:
-      // Without a reason it is the transport's: a message too large, which stays so.
+      // Without a reason it comes from the transport: the message is too large and stays so.
       return !ReasonOf(status).empty() || RetryAfterOf(status).has_value();
     case absl::StatusCode::kCancelled:
     case absl::StatusCode::kUnknown:
-      // The connection broke while the answer was under way.
+      // The connection broke before the answer arrived.
       return ReasonOf(status).empty();
     default:
       return false;
@@ -108,7 +108,7 @@ std::string ErrorText(const absl::Status& status) {
     }
   }
   if (google::rpc::ErrorInfo info; Payload(status, kErrorInfoUrl, &info)) {
-    // A map of protobuf has no order; these few are sorted for the reader.
+    // A protobuf map has no order; sort it for the reader.
     const std::map<std::string, std::string> sorted(info.metadata().begin(), info.metadata().end());
     for (const auto& [key, value] : sorted) absl::StrAppend(&text, "  ", key, ": ", value, "\n");
   }

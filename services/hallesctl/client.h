@@ -1,4 +1,4 @@
-// The connection to halles: channels, stubs, deadlines, and errors that say what to do.
+// The connection to halles: channels, stubs, deadlines, and errors that tell the operator what to do.
 #ifndef HALLES_SERVICES_HALLESCTL_CLIENT_H_
 #define HALLES_SERVICES_HALLESCTL_CLIENT_H_
 
@@ -20,7 +20,7 @@
 
 namespace halles::hallesctl {
 
-// Limits: an answer of more bytes than this is refused (a customer with all events of many years is large).
+// Limits: an answer with more bytes is refused (a customer with the events of many years is large).
 inline constexpr int kReceiveBytesMax = 64 * 1024 * 1024;
 
 // A channel with its own connection; it reconnects within half a second after the server is back.
@@ -29,10 +29,10 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& target);
 // The connection that a command of hallesctl uses.
 class Client {
  public:
-  // Each unary call has `timeout`. Nothing is sent yet.
+  // Each unary call has the deadline `timeout`. Nothing is sent yet.
   Client(std::shared_ptr<grpc::Channel> channel, std::string target, absl::Duration timeout);
 
-  // One call: client.Call(&OrderService::Stub::GetOrder, *client.orders, request).
+  // Makes one call: client.Call(&OrderService::Stub::GetOrder, *client.orders, request).
   template <typename Stub, typename Request, typename Response>
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                                 Stub& stub, const Request& request) {
@@ -44,7 +44,7 @@ class Client {
     return response;
   }
 
-  // The error of a call; if there was no answer, with the target.
+  // The error of a call. If there was no answer, the error names the target.
   absl::Status ErrorOf(const grpc::Status& status) const;
 
   const std::string target;
@@ -61,7 +61,7 @@ class Client {
 // True if the request should be sent again with the same request id: it was not refused.
 bool IsWorthAnotherTry(const absl::Status& status);
 
-// An id that no other request has.
+// A new, unique request id.
 std::string NewRequestId();
 
 // The error for people: code, reason, fields, metadata, and what to do. Ends with a line end.

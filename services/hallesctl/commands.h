@@ -31,7 +31,7 @@ struct ImportCommand {
   absl::StatusOr<int> Run(const Session& session) const;
 };
 
-// Who a customer is: exactly one flag.
+// Identifies a customer; exactly one flag is set.
 struct CustomerFlags {
   std::string party, external, loyalty, phone, email, fingerprint;
 
@@ -175,7 +175,7 @@ struct CallCommand {
   absl::StatusOr<int> Run(const Session& session) const;
 };
 
-// An order by its id, or by SOURCE:ID as the source knows it.
+// A request for an order by its id, or by SOURCE:ID with the id that the source uses.
 checkout::v1::GetOrderRequest NameOrder(const std::string& text);
 
 }  // namespace halles::hallesctl

@@ -22,7 +22,7 @@ using customer_identity::v1::WatchCustomerResponse;
 
 constexpr int64_t kPageSizeMax = 500;
 
-// The newest `count` entries.
+// Appends the newest `count` entries.
 absl::StatusOr<ListTimelineResponse> Timeline(const Session& session, const CustomerName& name, int64_t count,
                                               const std::string& token) {
   ListTimelineResponse all;

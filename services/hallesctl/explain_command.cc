@@ -30,7 +30,7 @@ absl::StatusOr<ExplainEventResponse> Fetch(const Session& session, const std::st
   return session.client.Call(&AdminService::Stub::ExplainEvent, *session.client.admin, request);
 }
 
-// Events by their references, each fetched once.
+// Fetches events by their references, each once.
 class Events {
  public:
   Events(const Session& session, Progress& progress, int64_t total)
@@ -53,13 +53,13 @@ class Events {
   std::map<std::string, EventValue> known_;
 };
 
-// An amount of a view, and what its events add up to.
+// An amount of a view, and the sum of its events.
 struct Explained {
   std::string of;
   Amount amount;
   int64_t recomputed = 0;
   bool agrees = false;
-  std::vector<EventValue> values;  // of amount.events, in their order
+  std::vector<EventValue> values;  // one for each of amount.events, in the same order
 };
 
 absl::StatusOr<Explained> Explain(const std::string& of, const Amount& amount, Events& events) {

@@ -1,4 +1,4 @@
-// Finds the sale inside an event's JSON.
+// Finds the sale in the JSON of an event.
 #include "services/hallesctl/explained.h"
 
 #include "absl/strings/numbers.h"
@@ -13,7 +13,7 @@ namespace {
 using google::protobuf::Struct;
 using google::protobuf::Value;
 
-// Each event that moves money, the field of it that is the sale, and the one that says how much: "" for the sale's net.
+// The events that move money, the field that holds the sale, and the field that holds the amount ("": the sale's net).
 constexpr struct {
   const char* event;
   const char* sale;
@@ -38,7 +38,7 @@ std::string TextMember(const Struct& object, const std::string& key) {
   return value == nullptr ? "" : value->string_value();
 }
 
-// The sale within `object` or an object within it.
+// Finds the sale in `object` or in an object within it.
 bool Find(const Struct& object, EventValue* out) {
   for (const auto& [event, field, of_body] : kSales) {
     const Struct* const body = ObjectMember(object, event);

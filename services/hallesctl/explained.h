@@ -1,4 +1,4 @@
-// The amount of money in an event that was explained as JSON.
+// The amount of money in an event, read from the JSON that explains it.
 #ifndef HALLES_SERVICES_HALLESCTL_EXPLAINED_H_
 #define HALLES_SERVICES_HALLESCTL_EXPLAINED_H_
 
@@ -13,14 +13,14 @@ namespace halles::hallesctl {
 // The money that an event of checkout moved.
 struct EventValue {
   std::string type;         // "order_imported"
-  std::string external_id;  // of the order or return
+  std::string external_id;  // id of the order or return
   common::v1::Money net;
 };
 
-// Reads AdminService.ExplainEvent's JSON. DATA_LOSS, reason NOT_A_SALE, for an event that moves no money.
+// Parses the JSON of AdminService.ExplainEvent. DATA_LOSS, reason NOT_A_SALE, for an event that moves no money.
 absl::StatusOr<EventValue> ValueOfEvent(const std::string& event_json);
 
-// The same JSON on several lines; text that is not JSON stays unchanged.
+// Indents the JSON; text that is not JSON stays unchanged.
 std::string IndentJson(const std::string& json);
 
 }  // namespace halles::hallesctl

@@ -1,4 +1,4 @@
-// Tests of reading an event's worth from its JSON.
+// Tests of reading the value of an event from its JSON.
 #include "services/hallesctl/explained.h"
 
 #include "google/protobuf/util/json_util.h"
@@ -42,7 +42,7 @@ TEST(ValueOfEvent, ReadsReturnsOfBothKinds) {
   EXPECT_EQ(ValueOfEvent(Json(event))->net.minor_units(), -7);
 }
 
-TEST(ValueOfEvent, ReadsWhatHappensHere) {
+TEST(ValueOfEvent, ReadsOrdersPlacedHere) {
   OrderEvent event;
   event.mutable_order_confirmed()->mutable_sale()->mutable_net()->set_minor_units(11);
   EXPECT_EQ(ValueOfEvent(Json(event))->net.minor_units(), 11);
@@ -54,7 +54,7 @@ TEST(ValueOfEvent, ReadsWhatHappensHere) {
   EXPECT_EQ(ValueOfEvent(Json(event))->net.minor_units(), -3);
 }
 
-TEST(ValueOfEvent, TakesAnExchangeAsTheDifferenceOfItsHalves) {
+TEST(ValueOfEvent, ReadsTheDifferenceOfAnExchange) {
   OrderEvent event;
   checkout::v1::ExchangeCommitted& exchange = *event.mutable_exchange_committed();
   exchange.mutable_returned()->mutable_sale()->mutable_net()->set_minor_units(-10);
@@ -65,19 +65,19 @@ TEST(ValueOfEvent, TakesAnExchangeAsTheDifferenceOfItsHalves) {
   EXPECT_EQ(ValueOfEvent(Json(event))->external_id, "c-1/x1");
 }
 
-TEST(ValueOfEvent, FindsTheEventInsideARecordAndTakesZeroAsZero) {
+TEST(ValueOfEvent, FindsTheEventInARecordAndReadsZero) {
   ImportEvent event;
   event.mutable_order_imported()->mutable_sale()->mutable_net()->set_currency_code("GBP");
   const EventValue value = ValueOfEvent("{\"type\":1,\"event\":" + Json(event) + "}").value();
   EXPECT_EQ(value.net.minor_units(), 0);
 }
 
-TEST(ValueOfEvent, RefusesWhatMovesNoMoney) {
+TEST(ValueOfEvent, RefusesEventsThatMoveNoMoney) {
   EXPECT_EQ(ReasonOf(ValueOfEvent("{\"identifier_observed\":{}}").status()), "NOT_A_SALE");
   EXPECT_EQ(ReasonOf(ValueOfEvent("no json").status()), "NOT_A_SALE");
 }
 
-TEST(IndentJson, GivesEachMemberALine) {
+TEST(IndentJson, PutsEachMemberOnALine) {
   EXPECT_EQ(IndentJson(R"({"a":1,"b":["x,y\"",{}],"c":{"d":null}})"),
             "{\n  \"a\": 1,\n  \"b\": [\n    \"x,y\\\"\",\n    {}\n  ],\n  \"c\": {\n    \"d\": null\n  }\n}");
 }

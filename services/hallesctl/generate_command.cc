@@ -1,4 +1,4 @@
-// generate: a journal from a seed, and the truth about it on standard output.
+// generate: writes a journal from a seed, and prints its exact totals.
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "libs/base/status.h"

@@ -1,4 +1,4 @@
-// import: sends a journal, shows progress, and prints what became of each line.
+// import: sends a journal, shows progress, and prints the outcome of its lines.
 #include <fstream>
 #include <vector>
 
@@ -15,7 +15,7 @@ namespace {
 
 constexpr int64_t kRefusalsShown = 100;
 
-// Tells of refused lines: the first hundred on the terminal, all of them in a file when one is named.
+// Reports refused lines: the first hundred on the terminal, and all of them in a file if one is named.
 class Refusals {
  public:
   Refusals(const std::string& path, Progress& progress) : path_(path), progress_(progress) {

@@ -17,16 +17,16 @@ class JsonWriter {
   JsonWriter& EndObject();
   JsonWriter& BeginArray();
   JsonWriter& EndArray();
-  // The key of the next value.
+  // Writes the key of the next value.
   JsonWriter& Key(absl::string_view key);
   JsonWriter& Value(absl::string_view text);
   JsonWriter& Value(const std::string& text) { return Value(absl::string_view(text)); }
   JsonWriter& Value(const char* text) { return Value(absl::string_view(text)); }
   JsonWriter& Value(bool value) { return Raw(value ? "true" : "false"); }
   JsonWriter& Value(std::integral auto value) { return Raw(absl::StrCat(value)); }
-  // Three decimals.
+  // Writes the number with three decimals.
   JsonWriter& Value(double value);
-  // Text that is JSON already; null when it is empty.
+  // Writes JSON text as it is; null when it is empty.
   JsonWriter& Raw(absl::string_view json);
 
   template <typename T>
@@ -40,7 +40,7 @@ class JsonWriter {
   void Separate();
 
   std::string text_;
-  bool first_ = true;  // nothing stands before the next value in its object or array
+  bool first_ = true;  // no value precedes the next one in its object or array
 };
 
 }  // namespace halles::hallesctl

@@ -1,4 +1,4 @@
-// log reshard: a new data directory whose log has other numbers of slots, and the figures that prove it.
+// log reshard: creates a data directory whose log has other numbers of slots, and prints the figures that prove it.
 #include <map>
 #include <set>
 #include <string>
@@ -28,7 +28,7 @@ std::string FigureText(const std::map<std::string, Figure>& figures, const std::
   return found->second.digest.Hex();
 }
 
-// The names of both.
+// All names that occur in either map.
 std::set<std::string> Names(const host::ReshardReport& report) {
   std::set<std::string> names;
   for (const auto& [name, figure] : report.before.figures) names.insert(name);
@@ -106,7 +106,7 @@ absl::StatusOr<int> LogCommand::Run(const Session& session) const {
   if (!counts.ok()) return UsageError(counts.status().message());
 
   OsRandom random;
-  // One bar over the whole work, so that what remains is that of all phases.
+  // One progress bar over all phases, so that the remaining time covers all of them.
   Progress progress(session.err, session.err_width, session.clock, "reshard", "steps");
   std::string phase;
   host::ReshardOptions options;

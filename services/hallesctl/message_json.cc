@@ -1,4 +1,4 @@
-// Walks over the fields of a message.
+// Writes the fields of a message as JSON.
 #include "services/hallesctl/message_json.h"
 
 #include "absl/strings/ascii.h"
@@ -20,7 +20,7 @@ using google::protobuf::Message;
 using google::protobuf::Reflection;
 using google::protobuf::Timestamp;
 
-// "HOLD_STATE_" for HoldState.
+// The prefix of an enum's values, such as "HOLD_STATE_" for HoldState.
 std::string PrefixOf(absl::string_view enum_name) {
   std::string prefix;
   for (size_t i = 0; i < enum_name.size(); ++i) {
@@ -31,7 +31,7 @@ std::string PrefixOf(absl::string_view enum_name) {
   return prefix;
 }
 
-// Messages that have a form of their own; false when `message` is none of them.
+// Writes messages that have a special form; false when `message` is none of them.
 bool WriteWord(const Message& message, JsonWriter* json) {
   if (message.GetDescriptor() == Timestamp::descriptor()) {
     json->Value(TimeJson(static_cast<const Timestamp&>(message)));
@@ -50,7 +50,7 @@ bool WriteWord(const Message& message, JsonWriter* json) {
   return false;
 }
 
-// One value: `index` counts within a repeated field and is -1 for one that is none.
+// Writes one value: `index` counts within a repeated field and is -1 for a field that is not repeated.
 void WriteValue(const Message& message, const FieldDescriptor* field, int index, JsonWriter* json) {
   const Reflection* const at = message.GetReflection();
   const bool many = index >= 0;

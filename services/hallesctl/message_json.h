@@ -14,19 +14,19 @@ namespace halles::hallesctl {
 
 // "2017-01-01T11:53:26Z".
 std::string TimeJson(const google::protobuf::Timestamp& time);
-// "external_id" for IDENTIFIER_TYPE_EXTERNAL_ID, "sale" for LINE_KIND_SALE, "claim" for RECORD_KIND_CLAIM and so on: the
-// name of an enum's value without what its prefix says.
+// The word for an enum value without the prefix: "external_id" for IDENTIFIER_TYPE_EXTERNAL_ID, "sale" for
+// LINE_KIND_SALE, "claim" for RECORD_KIND_CLAIM and so on.
 std::string EnumWord(absl::string_view value_name, absl::string_view prefix);
-// The same of a value, whose prefix is the name of its enum; "" for the zero that says nothing.
+// The word for a value whose prefix is the name of its enum; "" for UNSPECIFIED.
 std::string EnumWord(const google::protobuf::EnumValueDescriptor* value);
 template <typename Enum>
 std::string WordOf(Enum value) {
   return EnumWord(google::protobuf::GetEnumDescriptor<Enum>()->FindValueByNumber(static_cast<int>(value)));
 }
 
-// Every field in the order of the contract: whole numbers as numbers, enums as words, times as text, bytes in hexadecimal
-// digits, money with its decimal string as everywhere, exact decimals as text. Messages that are absent are left out;
-// what is empty or zero is not.
+// Writes every field in the order of the proto: integers as numbers, enums as words, times as text, bytes in
+// hexadecimal digits, money with its decimal string, exact decimals as text. Absent messages are left out; empty and
+// zero values are written.
 void WriteMessage(const google::protobuf::Message& message, JsonWriter* json);
 
 }  // namespace halles::hallesctl

@@ -14,7 +14,7 @@ std::string Json(const google::protobuf::Message& message) {
   return json.text();
 }
 
-TEST(MessageJson, HasEveryFieldUnderItsName) {
+TEST(MessageJson, WritesEveryFieldUnderItsName) {
   inventory::v1::GetAvailabilityResponse answer;
   answer.set_sku("boots");
   inventory::v1::StockLevel& level = *answer.add_levels();
@@ -27,7 +27,7 @@ TEST(MessageJson, HasEveryFieldUnderItsName) {
             R"("available_units":0,"as_of":"","consistency_token":""})");
 }
 
-TEST(MessageJson, LeavesOutMessagesThatAreAbsent) {
+TEST(MessageJson, LeavesOutAbsentMessages) {
   inventory::v1::Hold hold;
   EXPECT_EQ(Json(hold), R"({"hold_id":"","sku":"","state":"","purpose":"","allocations":[],"order_id":""})");
   hold.set_state(inventory::v1::HOLD_STATE_COMMITTED);
@@ -51,7 +51,7 @@ TEST(MessageJson, WritesMoneyDecimalsAndBytesAsWords) {
   EXPECT_NE(Json(snapshot).find(R"("hash":"01ff")"), std::string::npos) << Json(snapshot);
 }
 
-TEST(MessageJson, WritesOnlyTheCaseThatIsSet) {
+TEST(MessageJson, WritesOnlyTheOneofFieldThatIsSet) {
   checkout::v1::Delivery delivery;
   delivery.mutable_carry_out()->set_location_id("shop-a");
   EXPECT_EQ(Json(delivery), R"({"carry_out":{"location_id":"shop-a"}})");

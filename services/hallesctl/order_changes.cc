@@ -1,4 +1,4 @@
-// order: what an operator does with an order that was placed here.
+// order: the actions of an operator on an order that was placed here.
 #include <functional>
 #include <map>
 #include <utility>
@@ -25,7 +25,7 @@ using checkout::v1::ReturnedLine;
 constexpr absl::string_view kProblemsUrl = "type.googleapis.com/halles.checkout.v1.OrderProblems";
 constexpr uint32_t kScaleMax = 9;
 
-// Sends; tells the order when the answer holds it, else its version. Why it could not be goes to `err`.
+// Sends the request. Prints the order if the answer holds it, otherwise its version. Problems go to `err`.
 template <typename Request, typename Response>
 absl::StatusOr<int> Do(const Session& session, const std::string& request_id,
                        grpc::Status (OrderService::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
@@ -53,7 +53,7 @@ absl::StatusOr<int> Do(const Session& session, const std::string& request_id,
   return kExitOk;
 }
 
-// "129.00".
+// Parses a price such as "129.00".
 absl::StatusOr<common::v1::Decimal> ParsePrice(absl::string_view text) {
   common::v1::Decimal price;
   const size_t point = text.find('.');
@@ -165,7 +165,7 @@ std::optional<absl::StatusOr<int>> OrderCommand::Change(const Session& session) 
 
 namespace {
 
-// "2:1,3:2" as lines that come back.
+// Parses returned lines such as "2:1,3:2".
 template <typename Lines>
 absl::Status ParseReturned(const std::string& text, bool unusable, const std::string& reason, Lines* lines) {
   for (absl::string_view each : absl::StrSplit(text, ',', absl::SkipEmpty())) {
@@ -216,7 +216,7 @@ absl::StatusOr<int> OrderCommand::Exchange(const Session& session) const {
     line->set_units(units);
     ASSIGN_OR_RETURN(*line->mutable_unit_price(), ParsePrice(parts[3]));
   }
-  // The new goods are taken along from where the old ones are received.
+  // The customer takes the new goods along at the location that receives the old ones.
   message.mutable_delivery()->mutable_carry_out()->set_location_id(location);
   return Do(session, request, &OrderService::Stub::ExchangeLines, std::move(message));
 }

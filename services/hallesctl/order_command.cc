@@ -1,4 +1,4 @@
-// order: one order as it is, whether it was imported or placed here, and the orders that need somebody.
+// order: shows an order, imported or placed here, and the orders that need somebody's attention.
 #include <vector>
 
 #include "absl/strings/str_cat.h"

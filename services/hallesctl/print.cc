@@ -68,12 +68,12 @@ std::string MomentText(const customer_identity::v1::Moment& moment) {
   return absl::StrCat(TimeText(moment.time().seconds()), "  ", moment.event());
 }
 
-// "order", "ready", "hold placed": what a location does for an order goes without saying so.
+// "order", "ready", "hold placed": the prefix "fulfilment" is left out.
 std::string KindText(customer_identity::v1::TimelineKind kind) {
   return absl::StrReplaceAll(absl::StripPrefix(WordOf(kind), "fulfilment_"), {{"_", " "}});
 }
 
-// What goes on for a customer; "" when there is nothing of the kind.
+// The open carts of a customer; "" when there are none.
 std::string CartsText(const CustomerView& view, int width) {
   if (view.carts().empty()) return "";
   Table table({{"cart", false, true}, {"state"}, {"channel"}, {"lines", true}, {"total", true}, {"event"}});
@@ -99,7 +99,7 @@ std::string PlacedOrdersText(const CustomerView& view, int width) {
                                     AmountText(order.total())};
     if (order.fulfilments().empty()) row.insert(row.end(), {"", "", "", order.event()});
     for (const auto& fulfilment : order.fulfilments()) {
-      row.resize(4);  // the order stands on its first line alone
+      row.resize(4);  // only the first row names the order
       row.insert(row.end(),
                  {WordOf(fulfilment.state()), fulfilment.location_id(), fulfilment.delay_cause(), fulfilment.event()});
       table.Add(std::exchange(row, {"", "", "", ""}));
@@ -189,7 +189,7 @@ void WriteEntry(const TimelineEntry& entry, JsonWriter* json) {
 
 namespace {
 
-// What is shown of a return of an imported order, wherever it was taken. Lifetime: the return outlives it.
+// The printed fields of a return of an imported order. Lifetime: the return outlives it.
 struct ReturnText {
   std::string id;
   const checkout::v1::ExternalRef* external;
@@ -328,7 +328,7 @@ std::string TimelineText(const google::protobuf::RepeatedPtrField<TimelineEntry>
   std::vector<Column> columns = {
       {"time"},      {"what"}, {"channel", false, false, 1}, {"site", false, true}, {"lines", true, false, 2},
       {"net", true}, {"event"}};
-  // Imported orders name no location.
+  // Imported orders have no location.
   const bool located = std::any_of(entries.begin(), entries.end(),
                                    [](const TimelineEntry& entry) { return !entry.location_id().empty(); });
   if (located) columns.insert(columns.begin() + 4, {"location", false, true});

@@ -15,7 +15,7 @@
 
 namespace halles::hallesctl {
 
-// Amounts stand in JSON three times: currency, whole minor_units, and the decimal string `amount`.
+// In JSON an amount has three fields: currency, whole minor_units, and the decimal string `amount`.
 void WriteMoney(const common::v1::Money& money, JsonWriter* json);
 void WriteView(const customer_identity::v1::CustomerView& view, JsonWriter* json);
 void WriteEntry(const customer_identity::v1::TimelineEntry& entry, JsonWriter* json);
@@ -24,13 +24,13 @@ void WriteTotalsRow(const checkout::v1::TotalsRow& row, JsonWriter* json);
 void WriteHeader(const log::v1::RecordHeader& header, JsonWriter* json);
 
 std::string ViewText(const customer_identity::v1::CustomerView& view, int width);
-// Carts, placed orders and holds of the customer; "" without any.
+// Carts, placed orders and holds of the customer; "" when there are none.
 std::string ActivitiesText(const customer_identity::v1::CustomerView& view, int width);
 std::string TimelineText(const google::protobuf::RepeatedPtrField<customer_identity::v1::TimelineEntry>& entries,
                          int width);
 std::string ImportedOrderText(const checkout::v1::ImportedOrder& order, int width);
 
-// "external_id uci 1f0c9a…": identifiers are shown as what they are stored as.
+// "external_id uci 1f0c9a…": the identifier in its stored, hashed form.
 std::string IdentifierText(const common::v1::Identifier& identifier);
 
 }  // namespace halles::hallesctl

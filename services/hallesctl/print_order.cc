@@ -23,7 +23,7 @@ std::string TimeOr(bool has, const Timestamp& time, const char* otherwise) {
   return has ? TimeText(time.seconds()) : otherwise;
 }
 
-// Zero stands for itself only where it says something.
+// A count; empty for zero.
 std::string CountText(int64_t count) { return count == 0 ? "" : Thousands(count); }
 
 const char* DeliveryWord(const Delivery& delivery) {

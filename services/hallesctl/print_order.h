@@ -14,9 +14,9 @@ namespace halles::hallesctl {
 std::string LevelsText(const std::vector<inventory::v1::StockLevel>& levels, int width);
 std::string HoldText(const inventory::v1::Hold& hold, int width);
 std::string OrderText(const checkout::v1::Order& order, int width);
-// Problems of lines, or of a whole cart; "" without any.
+// Problems of lines, or of a whole cart; "" when there are none.
 std::string ProblemsText(const google::protobuf::RepeatedPtrField<checkout::v1::Problem>& problems, int width);
-// "shop-a, 2 of shop-b": where units lie.
+// The locations of units, such as "shop-a, 2 of shop-b".
 std::string AllocationsText(const google::protobuf::RepeatedPtrField<inventory::v1::Allocation>& allocations);
 
 }  // namespace halles::hallesctl

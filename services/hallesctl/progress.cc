@@ -1,4 +1,4 @@
-// Draws progress.
+// Prints progress.
 #include "services/hallesctl/progress.h"
 
 #include <algorithm>

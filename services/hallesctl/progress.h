@@ -12,16 +12,16 @@
 namespace halles::hallesctl {
 
 // Draws at most ten times a second on a terminal, and a line every five seconds elsewhere.
-// Lifetime: `out` and `clock` outlive it; the destructor takes the bar off the terminal.
+// Lifetime: `out` and `clock` outlive it; the destructor removes the bar from the terminal.
 class Progress {
  public:
-  // `width` is that of the terminal, 0 when `out` is none. `what` names the work, `unit` what is counted.
+  // `width` is that of the terminal, 0 when `out` is no terminal. `what` names the work, `unit` the things counted.
   Progress(std::ostream& out, int width, Clock& clock, std::string what, std::string unit);
   ~Progress();
 
-  // `done` of `total` says how far the work is, in any measure; `count` is how many units are finished.
+  // `done` of `total` is the share of the work that is done, in any measure; `count` is the number of finished units.
   void Update(uint64_t done, uint64_t total, uint64_t count);
-  // A line of its own, above the bar.
+  // Prints a line above the bar.
   void Say(absl::string_view line);
   // Removes the bar and prints duration and rate.
   void Finish();

@@ -1,4 +1,4 @@
-// Tests of progress, with time turned by hand.
+// Tests of progress with a manual clock.
 #include "services/hallesctl/progress.h"
 
 #include <sstream>
@@ -22,7 +22,7 @@ TEST(Progress, DrawsABarWithRateAndRemainingTimeOnATerminal) {
   EXPECT_LE(out.str().size(), 80 + 4);
 }
 
-TEST(Progress, LeavesTheBarOutWhereItDoesNotFit) {
+TEST(Progress, LeavesTheBarOutWhenItDoesNotFit) {
   std::ostringstream out;
   ManualClock clock;
   Progress progress(out, 30, clock, "importing", "orders");
@@ -41,7 +41,7 @@ TEST(Progress, DrawsAtMostTenTimesASecond) {
   EXPECT_EQ(out.str(), "");
 }
 
-TEST(Progress, WritesPlainLinesWhereThereIsNoTerminal) {
+TEST(Progress, PrintsPlainLinesWithoutATerminal) {
   std::ostringstream out;
   ManualClock clock;
   {
@@ -60,7 +60,7 @@ TEST(Progress, WritesPlainLinesWhereThereIsNoTerminal) {
             "verify: 10,000 records in 10.0 s, 1,000/s\n");
 }
 
-TEST(Progress, TakesTheBarAwayBeforeALine) {
+TEST(Progress, RemovesTheBarBeforeALine) {
   std::ostringstream out;
   ManualClock clock;
   Progress progress(out, 80, clock, "importing", "orders");

@@ -1,4 +1,4 @@
-// race: many buyers at once for the same few units.
+// race: many buyers compete for the same few units.
 #include "services/hallesctl/race_command.h"
 
 #include <algorithm>
@@ -48,7 +48,7 @@ absl::StatusOr<int> RaceCommand::Run(const Session& session) const {
   };
   const absl::StatusOr<RaceResult> result = RunRace(race, channels, observer);
   if (!result.ok()) return result.status();
-  // Who brings a SKU of its own knows how many must win.
+  // With a SKU of its own, the race knows how many buyers must win.
   const bool exact = !sku.empty() || result->won == std::min(buyers, units);
   const bool good = exact && result->faults.empty() && result->unanswered == 0;
   for (const std::string& fault : result->faults) session.err << "fault: " << fault << "\n";

@@ -1,4 +1,4 @@
-// What every command of hallesctl gets: the connection to halles and the output streams.
+// The context of every command of hallesctl: the connection to halles and the output streams.
 #ifndef HALLES_SERVICES_HALLESCTL_SESSION_H_
 #define HALLES_SERVICES_HALLESCTL_SESSION_H_
 
@@ -16,18 +16,18 @@ inline constexpr int kExitOk = 0;
 inline constexpr int kExitFailed = 1;
 inline constexpr int kExitUsage = 2;
 
-// Output is JSON alone or tables on `out`; everything else goes to `err`.
+// `out` gets the result, as JSON only or as tables; everything else goes to `err`.
 struct Session {
   Client& client;
   bool json;
   std::ostream& out;
   std::ostream& err;
-  int out_width;  // of tables
-  int err_width;  // of the terminal behind `err`; 0 when it is none
+  int out_width;  // width of tables
+  int err_width;  // width of the terminal behind `err`; 0 when it is no terminal
   Clock& clock;
 };
 
-// A wrong command line: exit code 2. The reason is USAGE.
+// The error of a wrong command line, with exit code 2 and reason USAGE.
 absl::Status UsageError(absl::string_view message);
 
 }  // namespace halles::hallesctl

@@ -1,4 +1,4 @@
-// status, tail, verify and rebuild: the log and what was made of it.
+// status, tail, verify and rebuild: the log and the folds derived from it.
 #include <map>
 
 #include "absl/strings/str_cat.h"
@@ -172,7 +172,7 @@ absl::StatusOr<int> ProofCommand::Run(const Session& session) const {
   grpc::ClientContext context;
   VerifyResult result;
   bool has_result = false;
-  // Both streams say the same words in messages of their own.
+  // Both streams have the same fields, in messages of different types.
   const auto follow = [&](auto reader, auto update) {
     while (reader->Read(&update)) {
       progress.Update(update.records_done(), update.records_total(), update.records_done());

@@ -1,4 +1,4 @@
-// stock: what lies where, the events behind it, and what an operator does with it.
+// stock: stock levels, the events behind them, and an operator's actions on them.
 #include <functional>
 #include <map>
 #include <vector>
@@ -30,7 +30,7 @@ constexpr int64_t kSecondsMax = 400 * 24 * 3600;
 constexpr absl::string_view kDone =
     "receive, count, adjust, backorder, reserve, extend, move, release, commit, ship, return, send and arrive";
 
-// An answer with one or two levels, or with a hold.
+// Prints an answer with one or two levels, or with a hold.
 template <typename Response>
 int Tell(const Session& session, const Response& response) {
   if (session.json) {
@@ -49,7 +49,7 @@ int Tell(const Session& session, const Response& response) {
   return kExitOk;
 }
 
-// Sends and tells.
+// Sends the request and prints the answer.
 template <typename Request, typename Response>
 absl::StatusOr<int> Do(const Session& session, const std::string& request_id,
                        grpc::Status (InventoryService::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
@@ -59,7 +59,7 @@ absl::StatusOr<int> Do(const Session& session, const std::string& request_id,
   return Tell(session, response);
 }
 
-// "dated_pickup" as DATED_PICKUP of the enum; a mistake names the words that are valid.
+// Parses a word such as "dated_pickup" as an enum value; an error names the valid words.
 template <typename Enum>
 absl::StatusOr<Enum> ParseWord(absl::string_view flag, absl::string_view word) {
   const google::protobuf::EnumDescriptor* const words = google::protobuf::GetEnumDescriptor<Enum>();

@@ -1,4 +1,4 @@
-// Adds movements.
+// Adds up stock movements.
 #include "services/hallesctl/stock_sums.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The sum of stock movements, and its comparison with the shown level.
+// The sum of stock movements, compared with the level shown.
 #ifndef HALLES_SERVICES_HALLESCTL_STOCK_SUMS_H_
 #define HALLES_SERVICES_HALLESCTL_STOCK_SUMS_H_
 
@@ -13,9 +13,9 @@ struct StockSums {
   int64_t on_hand = 0, held = 0, committed = 0, in_transit = 0, backorder = 0;
 
   void Add(const inventory::v1::StockMovement& movement);
-  // On hand plus backorder minus held minus committed, never below 0.
+  // On hand plus backorder minus held minus committed, at least 0.
   int64_t available() const;
-  // True when every number of the level is the sum.
+  // Whether every number of the level equals the sum.
   bool Agrees(const inventory::v1::StockLevel& level) const;
 };
 

@@ -29,7 +29,7 @@ inventory::v1::StockLevel Level(int64_t on_hand, int64_t held, int64_t committed
   return level;
 }
 
-TEST(StockSums, AgreeWithTheLevelThatMovementsComeTo) {
+TEST(StockSums, AgreeWithTheLevelOfTheirMovements) {
   StockSums sums;
   EXPECT_TRUE(sums.Agrees(Level(0, 0, 0, 0, 0, 0)));
   sums.Add(Moved(10, 0, 0, 0, 0));
@@ -49,7 +49,7 @@ TEST(StockSums, DisagreeWhenAnyNumberDiffers) {
   EXPECT_FALSE(sums.Agrees(Level(10, 1, 3, 2, 1, 8)));
 }
 
-TEST(StockSums, HaveNothingAvailableWhenPromisesAreBroken) {
+TEST(StockSums, HaveNothingAvailableWhenHoldsAreBroken) {
   StockSums sums;
   sums.Add(Moved(1, 3, 0, 0, 0));
   EXPECT_EQ(sums.available(), 0);

@@ -67,7 +67,7 @@ std::string Table::Render(int width) const {
     for (size_t i : shown) total += widths[i];
     return total > static_cast<size_t>(width) ? total - static_cast<size_t>(width) : 0;
   };
-  // Cuts the widest of the columns that may be cut, again and again, until the table fits or all are at `least`.
+  // Cuts the widest column that may be cut, repeatedly, until the table fits or all columns are at `least`.
   const auto cut_columns = [&](bool flexible_only, size_t least) {
     for (size_t left = excess(); left > 0; --left) {
       size_t* widest = nullptr;

@@ -41,7 +41,7 @@ TEST(Table, LeavesOutDispensableColumnsBeforeItCutsNumbers) {
   EXPECT_EQ(table.Render(31), "         NET  ID\n4,596,039.58  abcdefghijklmnop\n");
 }
 
-TEST(Thousands, SetsCommas) {
+TEST(Thousands, HasCommas) {
   EXPECT_EQ(Thousands(0), "0");
   EXPECT_EQ(Thousands(999), "999");
   EXPECT_EQ(Thousands(1469307), "1,469,307");
@@ -49,7 +49,7 @@ TEST(Thousands, SetsCommas) {
   EXPECT_EQ(Thousands(INT64_MIN), "-9,223,372,036,854,775,808");
 }
 
-TEST(AmountText, KnowsTheDecimalsOfACurrency) {
+TEST(AmountText, HasTheDecimalsOfItsCurrency) {
   EXPECT_EQ(AmountText(459603958, "USD"), "4,596,039.58");
   EXPECT_EQ(AmountText(-123, "GBP"), "-1.23");
   EXPECT_EQ(AmountText(-123456, "GBP"), "-1,234.56");

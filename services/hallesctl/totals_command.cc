@@ -1,4 +1,4 @@
-// totals: sums over what checkout has recorded.
+// totals: sums over the sales that checkout has recorded.
 #include <map>
 #include <vector>
 

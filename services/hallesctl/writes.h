@@ -1,4 +1,4 @@
-// Commands of an operator: each has a request id and can be repeated with it.
+// Commands of an operator: each has a request id and can safely be repeated with it.
 #ifndef HALLES_SERVICES_HALLESCTL_WRITES_H_
 #define HALLES_SERVICES_HALLESCTL_WRITES_H_
 
@@ -10,8 +10,8 @@
 
 namespace halles::hallesctl {
 
-// Sends `request` under `request_id`, or a new one when that is empty. If it is unknown whether it was executed, prints
-// how to ask for the same again.
+// Sends `request` under `request_id`, or under a new one if it is empty. If the outcome is unknown, prints how to
+// repeat the command safely.
 template <typename Stub, typename Request, typename Response>
 absl::StatusOr<Response> Write(const Session& session, const std::string& request_id,
                                grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
@@ -19,8 +19,8 @@ absl::StatusOr<Response> Write(const Session& session, const std::string& reques
   request.set_request_id(request_id.empty() ? NewRequestId() : request_id);
   absl::StatusOr<Response> response = session.client.Call(method, stub, request);
   if (!response.ok() && IsWorthAnotherTry(response.status())) {
-    session.err << "it may have been done or not; the same again, done once: --request " << request.request_id()
-                << "\n";
+    session.err << "it is unknown whether this was executed; to repeat it safely, add --request "
+                << request.request_id() << "\n";
   }
   return response;
 }

@@ -1,4 +1,4 @@
-// Journals generated from a seed, with all irregularities of real ones, and their exact totals.
+// Generates journals from a seed, with all irregularities of real ones, and their exact totals.
 #ifndef HALLES_SERVICES_HALLESCTL_GENERATE_JOURNALS_H_
 #define HALLES_SERVICES_HALLESCTL_GENERATE_JOURNALS_H_
 
@@ -50,7 +50,7 @@ struct RetailTruth {
   int64_t sales = 0, retail_disc = 0, coupon_disc = 0, coupon_match_disc = 0;
   std::array<int64_t, 12> months{};  // sales
 
-  // Its sums, months as "2017-01", and the three best households.
+  // The totals as JSON, with months such as "2017-01" and the three households that spent most.
   std::string ToJson() const;
 };
 

@@ -1,4 +1,4 @@
-// Tests that generated journals are what their truth says, read by the importers.
+// Tests that the importers read generated journals to the totals that the generator states.
 #include "services/hallesctl/generate/journals.h"
 
 #include <unistd.h>
@@ -51,13 +51,13 @@ class Journals : public ::testing::Test {
   const std::string path_;
 };
 
-// What the truth and the summary have in common: all up to the refused net.
+// The fields that the generator's totals and the import summary have in common: all up to the refused net.
 std::string Common(const std::string& json) {
   const size_t at = json.find("}", json.find("\"refused_net\""));
   return json.substr(0, at + 1);
 }
 
-TEST_F(Journals, OfTheGiftwareRetailerAreImportedAsTheirTruthSays) {
+TEST_F(Journals, OfTheGiftwareRetailerMatchTheirTotals) {
   for (uint64_t seed : {1, 2, 3, 4, 5}) {
     const UciTruth truth = GenerateUciJournal(seed, 300, 6, path_).value();
     EXPECT_EQ(Common(Imported("uci")), Common(truth.ToJson())) << "seed " << seed;
@@ -70,7 +70,7 @@ TEST_F(Journals, OfTheGiftwareRetailerAreImportedAsTheirTruthSays) {
   }
 }
 
-TEST_F(Journals, OfTheGiftwareRetailerHoldEveryTrap) {
+TEST_F(Journals, OfTheGiftwareRetailerHaveEveryIrregularity) {
   ASSERT_TRUE(GenerateUciJournal(7, 100, 0, path_).ok());
   const std::string bytes = Bytes();
   for (const char* trap : {"POST,", "\nC", "\nA", ",B,Adjust bad debt", "\xA3", "7\"\" SINGLE", "\"TRAY, BREAKFAST",
@@ -79,7 +79,7 @@ TEST_F(Journals, OfTheGiftwareRetailerHoldEveryTrap) {
   }
 }
 
-TEST_F(Journals, OfTheGrocerAreImportedAsTheirTruthSays) {
+TEST_F(Journals, OfTheGrocerMatchTheirTotals) {
   for (uint64_t seed : {1, 2, 3}) {
     const RetailTruth truth = GenerateRetailWorld(seed, 3000, path_).value();
     auto journal = OpenSource("complete-journey", path_).value();
@@ -128,7 +128,7 @@ TEST_F(Journals, AreTheSameForTheSameSeedOnly) {
   EXPECT_EQ(Bytes(), world);
 }
 
-TEST_F(Journals, AreNotMixedWithOthers) {
+TEST_F(Journals, AreNotWrittenOverOthers) {
   ASSERT_TRUE(GenerateUciJournal(1, 10, 0, path_).ok());
   EXPECT_EQ(ReasonOf(GenerateUciJournal(1, 10, 0, path_).status()), "FOLDER_NOT_EMPTY");
 }

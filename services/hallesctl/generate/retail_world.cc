@@ -1,4 +1,4 @@
-// The generator of a grocer's year.
+// Generates a grocer's year.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -65,11 +65,11 @@ absl::StatusOr<RetailTruth> GenerateRetailWorld(uint64_t seed, int64_t baskets, 
   RetailTruth truth;
   int64_t basket_id = kFirstBasket;
   for (int64_t basket = 0; basket < baskets; ++basket) {
-    // Evenly over the year, each within its own stretch, so that the file is sorted as it is written.
+    // Times are even over the year, each within its own interval, so that the file is written in order.
     const int64_t stretch = std::max<int64_t>(1, kSecondsOfYear / baskets);
     const int64_t second = basket * kSecondsOfYear / baskets + below(stretch);
     const absl::CivilSecond time = absl::CivilSecond(kYear, 1, 1, 0, 0, 0) + second;
-    // The smaller of two draws: some households come often.
+    // The smaller of two draws, so that some households buy often.
     const int64_t household = 1 + std::min(below(household_count), below(household_count));
     const int64_t store = 300 + (household * 7 + (one_in(8) ? below(store_count) : below(2))) % store_count;
     basket_id += 1 + below(50000);

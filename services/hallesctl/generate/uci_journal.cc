@@ -1,4 +1,4 @@
-// The generator of a giftware retailer's journal with every trap of the real one.
+// Generates the journal of a giftware retailer with every irregularity of the real one.
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -24,7 +24,7 @@ constexpr int64_t kInvoicesPerDay = 80;
 constexpr int64_t kFirstInvoice = 536365;
 constexpr int64_t kFirstCustomer = 12346;
 
-// Exactly what is written, before it becomes a line of CSV.
+// A line as it is written, before it becomes CSV.
 struct Row {
   std::string invoice;
   std::string code;
@@ -48,7 +48,7 @@ constexpr Service kServices[] = {{"POST", "POSTAGE", "18.0"},
                                  {"AMAZONFEE", "AMAZON FEE", "13541.33"},
                                  {"BANK CHARGES", "Bank Charges", "15.0"},
                                  {"CRUK", "CRUK Commission", "1.6"},
-                                 // In Latin-1, as such files come out of spreadsheets.
+                                 // in Latin-1, as spreadsheets export it
                                  {"gift_0001_40",
                                   "Dotcomgiftshop Gift Voucher \xA3"
                                   "40.00",
@@ -66,7 +66,7 @@ class Generator {
   int64_t Below(int64_t bound) { return static_cast<int64_t>(random_.Uniform(static_cast<uint64_t>(bound))); }
   bool OneIn(int64_t n) { return Below(n) == 0; }
 
-  // A line of the file of `time`'s day.
+  // Adds a line to the file of the day of `time`.
   void Write(const Row& row, absl::CivilSecond time) {
     std::string description = row.description;
     if (description.find_first_of(",\"") != std::string::npos) {
@@ -137,7 +137,7 @@ absl::StatusOr<UciTruth> GenerateUciJournal(uint64_t seed, int64_t invoices, int
     absl::CivilSecond time;
     std::vector<Row> rows;
   };
-  Sale reversed;  // the last sale, when it is to be taken back as a whole
+  Sale reversed;  // the last sale, if it is to be reversed as a whole
   for (int64_t i = 0; i < invoices; ++i) {
     const std::string number = absl::StrCat(kFirstInvoice + i);
     absl::CivilSecond time = absl::CivilSecond(2010, 12, 1, 8, 0, 0) + (i / kInvoicesPerDay) * 86400 +
@@ -159,7 +159,7 @@ absl::StatusOr<UciTruth> GenerateUciJournal(uint64_t seed, int64_t invoices, int
         reversed.rows.clear();
         continue;
       }
-      case 11: {  // a discount or a fee given back
+      case 11: {  // a discount or a fee that is refunded
         const Row row{"C" + number, g.OneIn(2) ? "D" : "AMAZONFEE", "Discount", -1, "27.50", customer};
         g.Write(row, time);
         g.Count(row, &truth.service);
@@ -185,7 +185,7 @@ absl::StatusOr<UciTruth> GenerateUciJournal(uint64_t seed, int64_t invoices, int
       default:
         break;
     }
-    // A sale. Some run over midnight, one line of theirs in the next day's file and others of their day between.
+    // A sale. Some continue after midnight: one line is in the next day's file, with lines of other invoices between.
     const bool over_midnight = i % 20 == 3;
     const bool scattered = i % 20 == 5;
     const int64_t lines = 1 + std::min(g.Below(40), g.Below(40));
@@ -196,7 +196,7 @@ absl::StatusOr<UciTruth> GenerateUciJournal(uint64_t seed, int64_t invoices, int
       std::string price = g.OneIn(3) ? absl::StrFormat("%d.%d", cents / 100, cents / 10 % 10)
                                      : absl::StrFormat("%d.%02d", cents / 100, cents % 100);
       if (g.OneIn(12)) price = absl::StrFormat("%d.%02d%d", cents / 100, cents % 100, 1 + g.Below(9));
-      if (customer != 0 && g.OneIn(200)) price = "0.0";  // a give-away
+      if (customer != 0 && g.OneIn(200)) price = "0.0";  // an article given away
       rows.push_back({number, kCodes[good], kGoods[good], 1 + g.Below(48), price, customer});
     }
     if (g.OneIn(6)) rows.push_back(rows.back());  // exact duplicate
@@ -211,7 +211,7 @@ absl::StatusOr<UciTruth> GenerateUciJournal(uint64_t seed, int64_t invoices, int
       const bool late = over_midnight && line + 1 == rows.size() && line > 0;
       g.Write(rows[line], late ? time + 86400 : time);
       g.Count(rows[line], line < goods ? &truth.sale : &truth.service);
-      if (scattered && line == 0) {  // another invoice comes between
+      if (scattered && line == 0) {  // a line of another invoice in between
         const Row between{"S" + number, "71053", "WHITE METAL LANTERN", 6, "3.39", 0};
         g.Write(between, time);
         g.Count(between, &truth.sale);
@@ -223,7 +223,7 @@ absl::StatusOr<UciTruth> GenerateUciJournal(uint64_t seed, int64_t invoices, int
     if (i % 20 == 6) reversed = {time, rows};
   }
 
-  // Lines that cannot be read, each of a kind in turn; where the value can be read it counts as refused.
+  // Unreadable lines, of each kind in turn. If the value is readable, it counts as refused.
   for (int64_t i = 0; i < faults; ++i) {
     const absl::CivilSecond time = absl::CivilSecond(2010, 12, 1, 23, 0, 0) + g.Below(60);
     const std::string stamp = Generator::Stamp(time);

@@ -73,7 +73,7 @@ std::optional<LineRefusal> CompleteJourneySource::AddLine(const CsvRecord& line,
   LineRefusal refusal{.at = {0, line.line}};
   const auto refuse = [&](LineFault fault, Column column) {
     refusal.fault = fault;
-    // Who it was is nothing for a terminal's scrollback.
+    // The message does not name the household: terminals keep a history.
     refusal.message = column == kHousehold
                           ? "household_id is malformed or differs from the lines before"
                           : absl::StrCat(kColumnNames[column], " is \"", ToUtf8(columns_.Get(line, column)), "\"");

@@ -13,10 +13,10 @@
 
 namespace halles::hallesctl {
 
-// Consecutive lines of one basket become one order of one household in one store. What the shop received is the exact
-// amount; discounts are already off it and recorded by kind. All lines are sales, those of quantity or value zero
-// included. A basket that appears again later becomes a second record with the same external id, which the door
-// refuses. A damaged line is refused alone, and the rest of its basket is imported.
+// Consecutive lines of one basket become one order of one household in one store. The exact amount is what the shop
+// received: discounts are already deducted, and recorded by kind. All lines are sales, even those of quantity or value
+// zero. A basket that appears again later becomes a second record with the same external id, which checkout refuses. A
+// damaged line is refused alone; the rest of its basket is imported.
 class CompleteJourneySource : public Source {
  public:
   // The file, or a folder that holds transactions.csv.
@@ -32,14 +32,15 @@ class CompleteJourneySource : public Source {
 
  private:
   CompleteJourneySource() = default;
-  // Adds the line to the basket; a refusal when it cannot be read or belongs to another household, store or time.
+  // Adds the line to the basket, or returns a refusal: it cannot be read, or belongs to another household, store or
+  // time.
   std::optional<LineRefusal> AddLine(const CsvRecord& line, SourceRecord* basket);
 
   std::string file_;
   uint64_t bytes_total_ = 0;
   std::unique_ptr<CsvReader> reader_;
   Columns columns_;
-  CsvRecord line_;  // read ahead: the first one of the next basket
+  CsvRecord line_;  // the first line of the next basket, read ahead
   bool has_line_ = false;
 };
 

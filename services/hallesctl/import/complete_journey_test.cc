@@ -44,7 +44,7 @@ class CompleteJourney : public ::testing::Test {
   const std::string path_;
 };
 
-TEST_F(CompleteJourney, MakesAnOrderOfABasket) {
+TEST_F(CompleteJourney, TurnsABasketIntoAnOrder) {
   const auto records = Read(
       "1023,330,31198570044,1095275,2,0.50,0.10,0.25,0.05,1,2017-01-01 11:53:26\n"
       "1023,330,31198570044,9878513,89638,0.99,0.00,0.00,0.00,1,2017-01-01 11:53:26\n"
@@ -104,7 +104,7 @@ TEST_F(CompleteJourney, RefusesLinesThatDifferWithinABasketAndKeepsTheRest) {
   EXPECT_EQ(records[0].refusals[2].amount->ToString(), "1.00");
 }
 
-TEST_F(CompleteJourney, FailsForAFileOfAnotherKind) {
+TEST_F(CompleteJourney, FailsForAnotherKindOfFile) {
   std::ofstream(path_) << "a,b\n";
   EXPECT_EQ(CompleteJourneySource::Open(path_).status().code(), absl::StatusCode::kInvalidArgument);
   std::ofstream(path_, std::ios::trunc) << "";

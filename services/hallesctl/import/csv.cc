@@ -1,4 +1,4 @@
-// The CSV reader: one scan for boundaries, then quotes are undone in place.
+// The CSV reader: one scan finds the fields; then quotes are removed in place.
 #include "services/hallesctl/import/csv.h"
 
 #include <fcntl.h>

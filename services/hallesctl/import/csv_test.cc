@@ -40,7 +40,7 @@ TEST(Csv, ReadsPlainLines) {
   EXPECT_EQ(all[1].line, 2);
 }
 
-TEST(Csv, TakesCarriageReturnsOffTheEndOfTheLineOnly) {
+TEST(Csv, RemovesCarriageReturnsOnlyAtTheEndOfALine) {
   const auto all = ReadAll("a\rb,\"c\"\r\nd,e\r\n");
   ASSERT_EQ(all.size(), 2);
   EXPECT_THAT(all[0].fields, ElementsAre("a\rb", "c"));
@@ -49,7 +49,7 @@ TEST(Csv, TakesCarriageReturnsOffTheEndOfTheLineOnly) {
 
 TEST(Csv, ReadsTheLastLineWithoutAnEnd) { EXPECT_THAT(ReadAll("a\nb").back().fields, ElementsAre("b")); }
 
-TEST(Csv, PassesOverBlankLinesAndTheByteOrderMarkAndKeepsCount) {
+TEST(Csv, SkipsBlankLinesAndTheByteOrderMarkButCountsLines) {
   const auto all = ReadAll(
       "\xEF\xBB\xBF"
       "a\n\r\n\nb\n");
@@ -58,14 +58,14 @@ TEST(Csv, PassesOverBlankLinesAndTheByteOrderMarkAndKeepsCount) {
   EXPECT_EQ(all[1].line, 4);
 }
 
-TEST(Csv, UndoesQuotes) {
+TEST(Csv, RemovesQuotes) {
   const auto all = ReadAll("\"TRAY, BIG\",\"7\"\" RECORD\",\"\",\"two\nlines\"\nnext\n");
   ASSERT_EQ(all.size(), 2);
   EXPECT_THAT(all[0].fields, ElementsAre("TRAY, BIG", "7\" RECORD", "", "two\nlines"));
   EXPECT_EQ(all[1].line, 3);
 }
 
-TEST(Csv, KeepsAQuoteInsideAnUnquotedField) {
+TEST(Csv, KeepsAQuoteInAnUnquotedField) {
   EXPECT_THAT(ReadAll("7\" RECORD,x\n")[0].fields, ElementsAre("7\" RECORD", "x"));
 }
 
@@ -80,7 +80,7 @@ TEST(Csv, LosesOneLineToAQuoteThatNeverCloses) {
   EXPECT_EQ(all[101].line, 102);
 }
 
-TEST(Csv, LosesOneLineToTextBehindAClosingQuote) {
+TEST(Csv, LosesOneLineToTextAfterAClosingQuote) {
   const auto all = ReadAll("\"a\"b,c\nd,e\n");
   ASSERT_EQ(all.size(), 2);
   EXPECT_EQ(all[0].fault, CsvFault::kStrayQuote);
@@ -94,7 +94,7 @@ TEST(Csv, LosesOneLineToARecordBeyondTheLimit) {
   EXPECT_THAT(all[1].fields, ElementsAre("d", "e"));
 }
 
-TEST(Csv, ReadsRecordsAcrossTheEdgesOfItsBuffer) {
+TEST(Csv, ReadsRecordsAcrossBufferEdges) {
   const std::string path = absl::StrCat(::testing::TempDir(), "csv_test_", getpid(), ".csv");
   {
     std::ofstream out(path);
@@ -110,7 +110,7 @@ TEST(Csv, ReadsRecordsAcrossTheEdgesOfItsBuffer) {
   std::remove(path.c_str());
 }
 
-TEST(Csv, NamesTheFileThatItCannotOpen) {
+TEST(Csv, NamesAFileThatItCannotOpen) {
   const auto reader = CsvReader::OpenFile("/nonexistent/x.csv");
   EXPECT_EQ(reader.status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(reader.status().message()), ::testing::HasSubstr("/nonexistent/x.csv"));

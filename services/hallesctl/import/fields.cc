@@ -1,4 +1,4 @@
-// Parsers of fields, all of them strict: what is not understood is refused by the caller, never guessed.
+// Strict field parsers: text that they do not understand is refused, never guessed.
 #include "services/hallesctl/import/fields.h"
 
 #include <limits>
@@ -18,7 +18,7 @@ namespace {
 constexpr int kYearMin = 1970;
 constexpr int kYearMax = 2199;
 
-// The number that `count` digits at `at` make; -1 when they are no digits.
+// The number in the `count` digits at `at`; -1 when they are not all digits.
 int Digits(absl::string_view text, size_t at, size_t count) {
   int value = 0;
   for (size_t i = at; i < at + count; ++i) {

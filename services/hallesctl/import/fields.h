@@ -17,25 +17,25 @@
 
 namespace halles::hallesctl {
 
-// Limits of the API (proto/halles/checkout/v1) that a line is checked against before it is sent.
+// API limits (proto/halles/checkout/v1) that a line is checked against before it is sent.
 inline constexpr size_t kExternalIdCharactersMax = 128;
 inline constexpr size_t kSkuCharactersMax = 64;
 inline constexpr size_t kDescriptionCharactersMax = 120;
 inline constexpr int kWireScaleMax = 9;
 
-// A decimal as the API message; nullopt if it has more than 9 decimals or does not fit into 64 bits.
+// Converts to the API message; nullopt if it has more than 9 decimals or does not fit into 64 bits.
 std::optional<common::v1::Decimal> ToProto(const Decimal& value);
 absl::StatusOr<Decimal> FromProto(const common::v1::Decimal& value);
 
-// A decimal that fits the contract, blanks around it ignored; nullopt for anything else.
+// Parses a decimal that the API can carry, ignoring blanks around it; nullopt for anything else.
 std::optional<Decimal> ParseWireDecimal(absl::string_view text);
 
-// Seconds since 1970 of "2010-12-01 08:26:00" ('T' for the blank and missing seconds are taken too), read as UTC.
-// nullopt for what is no such time in the years 1970 to 2199.
+// Seconds since 1970 of "2010-12-01 08:26:00", read as UTC; 'T' may replace the blank, and the seconds may be missing.
+// nullopt for anything else or outside the years 1970 to 2199.
 std::optional<int64_t> ParseTime(absl::string_view text);
 
-// The same text in UTF-8, blanks around it taken off: what is not valid UTF-8 is taken as Latin-1, and control characters
-// become blanks.
+// Converts the text to UTF-8 without blanks around it. Invalid UTF-8 is read as Latin-1; control characters become
+// blanks.
 std::string ToUtf8(absl::string_view text);
 
 // Whether the text has 1 to `max` printable characters.
@@ -48,7 +48,7 @@ class Columns {
   static absl::StatusOr<Columns> FromHeader(const CsvRecord& header, absl::Span<const absl::string_view> names,
                                             absl::string_view file);
 
-  // The field of the i-th of `names`. The record has field_count() fields.
+  // The field of column `i`. The record must have field_count() fields.
   absl::string_view Get(const CsvRecord& record, size_t name) const { return record.fields[index_[name]]; }
   size_t field_count() const { return field_count_; }
 
@@ -57,7 +57,7 @@ class Columns {
   size_t field_count_ = 0;
 };
 
-// The refusal that a damaged record or a wrong number of fields stands for; nullopt when it can be read.
+// The refusal of a record that is damaged or has a wrong number of fields; nullopt when it can be read.
 std::optional<LineRefusal> FaultOf(const CsvRecord& record, const Columns& columns, uint32_t file);
 
 }  // namespace halles::hallesctl

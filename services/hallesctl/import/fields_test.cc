@@ -6,14 +6,14 @@
 namespace halles::hallesctl {
 namespace {
 
-TEST(ParseTime, TakesAJournalsTimeAsUtc) {
+TEST(ParseTime, ReadsTimesAsUtc) {
   EXPECT_EQ(ParseTime("1970-01-01 00:00:00"), 0);
   EXPECT_EQ(ParseTime("2010-12-01 08:26:00"), 1291191960);
   EXPECT_EQ(ParseTime("2010-12-01T08:26"), 1291191960);
   EXPECT_EQ(ParseTime("2016-02-29 23:59:59"), 1456790399);
 }
 
-TEST(ParseTime, RefusesWhatIsNoTime) {
+TEST(ParseTime, RefusesInvalidTimes) {
   for (const char* text :
        {"", "2010-12-01", "2010-02-30 08:26:00", "2010-12-01 24:00:00", "1969-12-31 23:59:59", "2200-01-01 00:00:00",
         "01/12/2010 08:26:00", "2010-12-01 08:26:xx", "2010-12-01x08:26:00"}) {
@@ -26,7 +26,7 @@ TEST(ParseWireDecimal, KeepsTheScale) {
   EXPECT_EQ(ParseWireDecimal("-6")->ToString(), "-6");
 }
 
-TEST(ParseWireDecimal, RefusesWhatTheContractCannotCarry) {
+TEST(ParseWireDecimal, RefusesNumbersThatTheApiCannotCarry) {
   for (const char* text : {"", "1e5", "1,5", "abc", "--1", "0.1234567890", "9223372036854775808"}) {
     EXPECT_FALSE(ParseWireDecimal(text).has_value()) << text;
   }
@@ -55,7 +55,7 @@ TEST(IsWord, CountsCharactersNotBytes) {
   EXPECT_FALSE(IsWord("a\tb", 3));
 }
 
-TEST(Columns, NamesTheColumnsThatAreMissing) {
+TEST(Columns, NamesMissingColumns) {
   CsvRecord header;
   header.line = 1;
   header.fields = {"b", "x"};

@@ -31,7 +31,7 @@ constexpr absl::Duration kTick = absl::Milliseconds(100);
 constexpr absl::string_view kRequestIdReused = "REQUEST_ID_REUSED";
 constexpr size_t kContentDigits = 16;
 constexpr absl::Duration kTellAfter = absl::Seconds(3);
-// Of one question to a view; the door may cap it further.
+// For one question to a view; the door may allow less.
 constexpr absl::Duration kCatchUpCall = absl::Seconds(10);
 
 bool ShouldRetry(const absl::Status& status) {
@@ -40,11 +40,11 @@ bool ShouldRetry(const absl::Status& status) {
     case absl::StatusCode::kDeadlineExceeded:
       return true;
     case absl::StatusCode::kResourceExhausted:
-      // Without a reason it is the transport's: a message too large, which stays so.
+      // Without a reason it comes from the transport: the message is too large and stays so.
       return !ReasonOf(status).empty() || RetryAfterOf(status).has_value();
     case absl::StatusCode::kCancelled:
     case absl::StatusCode::kUnknown:
-      // The connection broke while the answer was under way.
+      // The connection broke before the answer arrived.
       return ReasonOf(status).empty();
     default:
       return false;
@@ -67,14 +67,14 @@ std::optional<size_t> LineOfField(absl::string_view field) {
   return line;
 }
 
-// One order or return on its way.
+// The call for one order or return.
 struct Call {
   SourceRecord record;
   size_t stub = 0;
   int attempts = 0;
-  bool by_content = false;  // its request id names the content too
+  bool by_content = false;  // its request id includes the hash of its content
   absl::Time not_before;
-  // Of the current attempt.
+  // State of the current attempt.
   std::unique_ptr<grpc::ClientContext> context;
   std::unique_ptr<grpc::ClientAsyncResponseReader<ImportOrderResponse>> order_reader;
   std::unique_ptr<grpc::ClientAsyncResponseReader<ImportReturnResponse>> return_reader;
@@ -96,7 +96,7 @@ class Import {
     for (auto& call : calls_) {
       if (call->context != nullptr) call->context->TryCancel();
     }
-    // Every started call gives its tag back; they were cancelled, so this does not wait for the other side.
+    // The queue returns the tag of every started call. They were cancelled, so this does not wait for the server.
     queue_.Shutdown();
     void* tag;
     bool ok;
@@ -193,7 +193,7 @@ class Import {
     }
   }
 
-  // Takes what is there, and waits for the first one when nothing is.
+  // Takes the available answers; waits for the first one if there are none.
   absl::Status TakeAnswers() {
     absl::Time until = std::min(absl::Now() + kTick, next_tick_);
     for (const Call* call : waiting_) until = std::min(until, call->not_before);
@@ -226,7 +226,7 @@ class Import {
     if (ShouldRetry(status)) return RetryLater(call, status);
     if (EndsTheImport(status)) return status;
     if (ReasonOf(status) == kRequestIdReused && !call->by_content) {
-      // The record was sent before with other content. Whether that was recorded, and as what, is for checkout to say.
+      // The record was sent before with other content. A new request id lets checkout say whether that was recorded.
       call->by_content = true;
       const checkout::v1::ImportRecord& record = *call->record.record();
       SetRequestId(call, absl::StrCat(RequestIdOf(record.external(), is_return), "/",
@@ -257,7 +257,7 @@ class Import {
                                               "; ", summary_.records(),
                                               " orders and returns are recorded; run the import again for the rest"));
     }
-    // A single overload or lost race is nothing to tell.
+    // A single overload or lost race is not worth a message.
     if (!failing_ && (ReasonOf(status).empty() || now - last_answer_ > kTellAfter)) {
       observer_.note(
           absl::StrCat(status.message(), "; trying again for up to ", absl::FormatDuration(options_.retry_for)));
@@ -267,7 +267,8 @@ class Import {
     absl::Duration backoff = options_.backoff_min;
     for (int i = 1; i < call->attempts && backoff < options_.backoff_max; ++i) backoff *= 2;
     backoff = std::min(backoff, options_.backoff_max);
-    // Half of it to all of it, by the call and the attempt, so that they do not come back together.
+    // From half of the backoff to all of it, derived from the record and the attempt, so that calls do not retry
+    // together.
     const uint64_t spread =
         Hash64(absl::StrCat(call->record.record()->external().external_id(), "/", call->attempts)) % 1000;
     backoff = backoff / 2 + backoff * static_cast<double>(spread) / 2000;
@@ -301,7 +302,7 @@ class Import {
     observer_.progress(summary_);
   }
 
-  // Asks each view for an answer that has seen everything.
+  // Asks each view a question with the token of everything that was imported.
   absl::Status CatchUp() {
     if (install_.has_value()) token_ = EncodeToken(*install_, positions_);
     if (token_.empty()) return absl::OkStatus();
@@ -312,7 +313,7 @@ class Import {
       return stubs_[0]->GetTotals(context, request, &response);
     }));
     return WaitFor("customers", [&](grpc::ClientContext* context) {
-      // Nobody's identifier: only the wait matters.
+      // An identifier that nobody has; only the wait matters.
       customer_identity::v1::FindCustomerRequest request;
       request.mutable_identifier()->set_type(common::v1::IDENTIFIER_TYPE_EXTERNAL_ID);
       request.mutable_identifier()->set_issuer(std::string(source_.name()));
@@ -363,10 +364,10 @@ class Import {
   absl::Time last_answer_;
   absl::Time next_tick_ = absl::InfinitePast();
   int in_flight_ = 0;
-  std::vector<Call*> waiting_;  // for their next attempt
+  std::vector<Call*> waiting_;  // waiting for their next attempt
   std::vector<Call*> idle_;
   std::vector<std::unique_ptr<Call>> calls_;
-  grpc::CompletionQueue queue_;  // goes before the calls that it may still name
+  grpc::CompletionQueue queue_;  // destroyed before the calls that it may still refer to
 };
 
 }  // namespace

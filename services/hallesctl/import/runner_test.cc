@@ -1,4 +1,4 @@
-// Tests of the import loop against a checkout of a few lines, in process and without a port.
+// Tests of the import loop against a small fake checkout, in process and without a port.
 #include "services/hallesctl/import/runner.h"
 
 #include <algorithm>
@@ -29,14 +29,14 @@ using ::testing::HasSubstr;
 
 const InstallId kInstall = InstallId::FromBytes(absl::string_view("0123456789abcdef")).value();
 
-// Answers what the test says for a request id, in that order, and then OK.
+// Answers each request id with the statuses that the test has set, in order, and then OK.
 class FakeCheckout : public CheckoutService::Service {
  public:
   void Answer(const std::string& request_id, absl::Status status) {
     scripted_[request_id].push_back(std::move(status));
   }
 
-  // What ids with something behind "test/order/n" are answered.
+  // Sets the answer for request ids with a suffix after "test/order/n".
   void AnswerOther(absl::Status status) { other_ = std::move(status); }
 
   std::multiset<std::string> attempts() {
@@ -170,7 +170,7 @@ TEST_F(RunImportTest, ImportsEachRecordOnceAndWaitsForTheViewsWithAllTokens) {
   EXPECT_EQ(identity_.token, result->consistency_token);
 }
 
-TEST_F(RunImportTest, SendsAgainUnderTheSameIdWhatGotNoAnswer) {
+TEST_F(RunImportTest, RetriesUnansweredRequestsUnderTheSameId) {
   checkout_.Answer("test/order/3", absl::UnavailableError("gone"));
   checkout_.Answer("test/order/3", Failure(absl::StatusCode::kUnavailable, "NOT_ACCEPTED", "decide again"));
   checkout_.Answer("test/order/3", Overloaded("QUEUE_FULL", "later", absl::Milliseconds(2)));
@@ -183,7 +183,7 @@ TEST_F(RunImportTest, SendsAgainUnderTheSameIdWhatGotNoAnswer) {
   EXPECT_THAT(refused_, ElementsAre());
 }
 
-TEST_F(RunImportTest, TellsAndCountsWhatIsRefused) {
+TEST_F(RunImportTest, ReportsAndCountsRefusals) {
   checkout_.Answer("test/order/3", Reject(REJECT_REASON_EXTERNAL_ID_REUSED, "recorded with other content"));
   checkout_.Answer("test/order/4", InvalidField("order.lines[1].sku", "too long"));
   const auto result = Run(5);
@@ -196,7 +196,7 @@ TEST_F(RunImportTest, TellsAndCountsWhatIsRefused) {
                             HasSubstr("journal.csv:9: INVALID_FIELD: order 4 (2 lines)")));
 }
 
-TEST_F(RunImportTest, LetsCheckoutSayWhetherOtherContentIsRecordedUnderTheId) {
+TEST_F(RunImportTest, AsksAgainWhenTheRequestIdHadOtherContent) {
   checkout_.Answer("test/order/3", Failure(absl::StatusCode::kInvalidArgument, "REQUEST_ID_REUSED", "other content"));
   checkout_.AnswerOther(Reject(REJECT_REASON_EXTERNAL_ID_REUSED, "recorded with other content"));
   const auto result = Run(3);
@@ -205,7 +205,7 @@ TEST_F(RunImportTest, LetsCheckoutSayWhetherOtherContentIsRecordedUnderTheId) {
   EXPECT_THAT(refused_, ElementsAre(HasSubstr("journal.csv:6: EXTERNAL_ID_REUSED")));
 }
 
-TEST_F(RunImportTest, GivesUpWhenNothingIsRecordedForTooLong) {
+TEST_F(RunImportTest, GivesUpWithoutAnAnswerForTooLong) {
   options_.retry_for = absl::ZeroDuration();
   checkout_.Answer("test/order/1", absl::UnavailableError("gone"));
   const auto result = Run(1);
@@ -213,7 +213,7 @@ TEST_F(RunImportTest, GivesUpWhenNothingIsRecordedForTooLong) {
   EXPECT_THAT(std::string(result.status().message()), HasSubstr("run the import again"));
 }
 
-TEST_F(RunImportTest, EndsAtOnceWhereItMayNotImport) {
+TEST_F(RunImportTest, EndsAtOnceWithoutPermission) {
   for (int i = 1; i <= 9; ++i) {
     checkout_.Answer(absl::StrCat("test/order/", i), Failure(absl::StatusCode::kPermissionDenied, "NO", "not you"));
   }

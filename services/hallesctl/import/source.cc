@@ -12,7 +12,7 @@
 namespace halles::hallesctl {
 namespace {
 
-// A request id has at most 128 characters; the longest external id alone may have as many.
+// A request id has at most 128 characters; an external id alone may be that long.
 constexpr size_t kIdBytesInRequestIdMax = 64;
 
 }  // namespace

@@ -16,13 +16,13 @@
 
 namespace halles::hallesctl {
 
-// Where a line of a journal stands.
+// The place of a line in a journal.
 struct LineAt {
   uint32_t file = 0;  // index, see Source::file_name
   int64_t line = 0;   // from 1
 };
 
-// Why a line cannot become part of a record. Names are printed as they are, see FaultName.
+// Why a line cannot become part of a record. FaultName gives the printed names.
 enum class LineFault {
   kWrongFieldCount,
   kUnterminatedQuote,
@@ -38,7 +38,7 @@ enum class LineFault {
   kBadTime,
   kBadSite,
   kBadCustomer,
-  kCustomerDiffers,  // from the customer of the lines before it in the same record
+  kCustomerDiffers,  // differs from the customer of the lines before it in the same record
 };
 
 // "WRONG_FIELD_COUNT" and so on.
@@ -48,14 +48,14 @@ absl::string_view FaultName(LineFault fault);
 struct LineRefusal {
   LineAt at;
   LineFault fault = LineFault::kWrongFieldCount;
-  std::string message;            // what was found
-  std::optional<Decimal> amount;  // what the line is worth, when that can be read
+  std::string message;            // what was wrong
+  std::optional<Decimal> amount;  // value of the line, if it can be read
 };
 
 // One order or return of the journal, or only refused lines. The request has no request_id yet.
 struct SourceRecord {
   std::variant<std::monostate, checkout::v1::ImportOrderRequest, checkout::v1::ImportReturnRequest> request;
-  std::vector<LineAt> lines;  // the i-th line of the record came from lines[i]
+  std::vector<LineAt> lines;  // lines[i] is the place of the i-th line of the record
   std::vector<LineRefusal> refusals;
 
   // The order or return; null when there is none.
@@ -64,39 +64,39 @@ struct SourceRecord {
 };
 
 // A journal, read once from its beginning to its end.
-// Every line is either part of a record or of a refusal; blank lines and headers are no lines.
+// Every line belongs to a record or to a refusal; blank lines and headers do not count as lines.
 // Thread safety: one thread at a time.
 class Source {
  public:
   virtual ~Source() = default;
 
-  // The next record in the order of the journal; nullopt at its end. An error ends the journal: the file cannot be read,
-  // or it is not of this kind.
+  // The next record in the order of the journal; nullopt at its end. An error ends the journal: the file cannot be
+  // read, or it is a journal of another kind.
   virtual absl::StatusOr<std::optional<SourceRecord>> Next() = 0;
 
-  // The name of the source in ids: "uci".
+  // The name of the source in ids, such as "uci".
   virtual absl::string_view name() const = 0;
-  // ISO 4217 code of all its amounts.
+  // ISO 4217 code of all amounts.
   virtual absl::string_view currency() const = 0;
-  // Decimals that prices of this journal may have; sums are printed with at least as many.
+  // The number of decimals that prices may have; sums are printed with at least as many.
   virtual int price_decimals() const = 0;
   virtual std::string file_name(uint32_t file) const = 0;
   virtual uint64_t bytes_total() const = 0;
   virtual uint64_t bytes_done() const = 0;
 };
 
-// Opens a journal of the kind `source` at `path`, a file or a folder. INVALID_ARGUMENT naming the kinds there are;
+// Opens a journal of the kind `source` at `path`, a file or a folder. INVALID_ARGUMENT that names the known kinds;
 // NOT_FOUND when there is no journal at the path.
 absl::StatusOr<std::unique_ptr<Source>> OpenSource(absl::string_view source, const std::string& path);
 
 // The kinds, for help texts.
 inline constexpr absl::string_view kSourceNames[] = {"uci", "complete-journey"};
 
-// The id of the request that imports a record: "uci/order/536365", with the hash of an external id of more than 64 bytes
-// in its place. The same for ever, so that a repeat is known as one.
+// The id of the request that imports a record, such as "uci/order/536365"; an external id of more than 64 bytes is
+// replaced by its hash. It never changes, so a repeated import is recognised.
 std::string RequestIdOf(const checkout::v1::ExternalRef& external, bool is_return);
 
-// What a line of a record is worth: its exact amount, or quantity times price.
+// The value of a line of a record: its exact amount, or quantity times price.
 absl::StatusOr<Decimal> ExactAmountOf(const checkout::v1::ImportLine& line);
 
 }  // namespace halles::hallesctl

@@ -1,4 +1,4 @@
-// Counts and sums of an import, and how they are printed.
+// Counts and sums of an import, and their texts.
 #include "services/hallesctl/import/summary.h"
 
 #include <utility>

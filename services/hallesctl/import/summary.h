@@ -17,15 +17,15 @@ namespace halles::hallesctl {
 // Sums are exact and not rounded; returns are negative.
 class ImportSummary {
  public:
-  // Of this currency, printed with at least so many decimals.
+  // Amounts are of this currency and printed with at least so many decimals.
   ImportSummary(absl::string_view currency, int decimals);
   explicit ImportSummary(const Source& source) : ImportSummary(source.currency(), source.price_decimals()) {}
 
-  // An order or return that was recorded.
+  // Adds an order or return that was recorded.
   void AddImported(const SourceRecord& record);
-  // All lines of an order or return that was refused as a whole.
+  // Adds all lines of an order or return that was refused as a whole.
   void AddRefused(const SourceRecord& record, absl::string_view reason);
-  // A line that did not become part of an order or return.
+  // Adds a line that did not become part of an order or return.
   void AddRefused(const LineRefusal& refusal);
 
   int64_t lines_refused() const { return lines_refused_; }
@@ -35,7 +35,7 @@ class ImportSummary {
   // The fields of a JSON object; `seconds` is how long it took.
   void WriteFields(double seconds, JsonWriter* json) const;
   std::string ToJson(double seconds) const;
-  // A few lines for people.
+  // A summary for people, in a few lines.
   std::string ToText() const;
 
  private:

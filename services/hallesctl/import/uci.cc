@@ -27,7 +27,7 @@ enum Column { kInvoiceNo, kStockCode, kDescription, kQuantity, kInvoiceDate, kUn
 constexpr std::array<absl::string_view, kColumns> kColumnNames = {"InvoiceNo",   "StockCode", "Description", "Quantity",
                                                                   "InvoiceDate", "UnitPrice", "CustomerID"};
 
-// Postage, carriage, hand-made positions and discounts, samples, fees, charity commission: no goods.
+// Postage, carriage, manual entries, discounts, samples, fees, charity commission: no goods.
 constexpr absl::string_view kServiceCodes[] = {"POST", "DOT", "C2", "M", "D", "S", "AMAZONFEE", "BANK CHARGES", "CRUK"};
 constexpr absl::string_view kVoucherPrefix = "GIFT_0001_";
 // Bad debt, written off or recovered.
@@ -41,7 +41,7 @@ bool IsServiceCode(absl::string_view stock_code) {
 
 bool IsReturn(absl::string_view invoice) { return absl::StartsWithIgnoreCase(invoice, "C"); }
 
-// "17850.0" and "17850" are customer 17850; nullopt for what is no number.
+// The number in "17850.0" or "17850"; nullopt when the text is no number.
 std::optional<std::string> ParseCustomer(absl::string_view text) {
   text = absl::StripAsciiWhitespace(text);
   const size_t point = text.find('.');

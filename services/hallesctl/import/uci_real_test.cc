@@ -1,4 +1,4 @@
-// Reads the real UCI journal in the folder that HALLES_DATA names and holds it against its published figures.
+// Reads the real UCI journal in the folder that HALLES_DATA names and compares it with its published figures.
 #include <cstdlib>
 #include <set>
 #include <string>

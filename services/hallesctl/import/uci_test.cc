@@ -1,4 +1,4 @@
-// Tests of the UCI importer: what each trap of the journal becomes.
+// Tests of the UCI importer against every irregularity of the journal.
 #include "services/hallesctl/import/uci.h"
 
 #include <unistd.h>
@@ -22,7 +22,7 @@ using ::testing::HasSubstr;
 
 constexpr char kHeader[] = "InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n";
 
-// A folder of daily files that is gone after the test.
+// A folder of daily files that is deleted after the test.
 class UciImport : public ::testing::Test {
  protected:
   UciImport() : folder_(absl::StrCat(::testing::TempDir(), "uci_test_", getpid())) {
@@ -47,7 +47,7 @@ class UciImport : public ::testing::Test {
     return records;
   }
 
-  // Name of the only refusal.
+  // The name of the only refusal.
   std::string Refusal(const std::string& line) {
     refusals_.clear();
     Given("2010-12-01.csv", line + "\n");
@@ -59,7 +59,7 @@ class UciImport : public ::testing::Test {
   std::vector<LineRefusal> refusals_;
 };
 
-TEST_F(UciImport, MakesAnOrderOfTheLinesOfAnInvoice) {
+TEST_F(UciImport, TurnsAnInvoiceIntoAnOrder) {
   Given("2010-12-01.csv",
         "536365,85123A,\"HEART, WHITE\",6,2010-12-01 08:26:00,2.550,17850.0,United Kingdom\n"
         "536365,71053,LANTERN,6,2010-12-01 08:27:00,3.39,17850.0,United Kingdom\n");
@@ -84,7 +84,7 @@ TEST_F(UciImport, MakesAnOrderOfTheLinesOfAnInvoice) {
   EXPECT_EQ(records[0].lines[1].line, 3);
 }
 
-TEST_F(UciImport, MakesAReturnOfAnInvoiceWithC) {
+TEST_F(UciImport, TurnsAnInvoiceWithCIntoAReturn) {
   Given("2010-12-01.csv", "C536379,22556,PLASTERS,-1,2010-12-01 09:41:00,27.50,14527.0,United Kingdom\n");
   const auto records = Read();
   ASSERT_EQ(records.size(), 1);
@@ -93,7 +93,7 @@ TEST_F(UciImport, MakesAReturnOfAnInvoiceWithC) {
   EXPECT_EQ(records[0].record()->lines(0).kind(), LINE_KIND_RETURN);
 }
 
-TEST_F(UciImport, SaysWhatEachLineIs) {
+TEST_F(UciImport, ClassifiesLines) {
   const auto kind = [](absl::string_view invoice, absl::string_view code, const char* quantity, const char* price,
                        bool customer) {
     return UciLineKind(invoice, code, *Decimal::Parse(quantity), *Decimal::Parse(price), customer);
@@ -128,7 +128,7 @@ TEST_F(UciImport, LeavesASaleWithoutACustomerAnonymous) {
   EXPECT_EQ(Read()[0].record()->identifiers_size(), 0);
 }
 
-TEST_F(UciImport, BringsScatteredLinesOfAnInvoiceTogether) {
+TEST_F(UciImport, CollectsTheScatteredLinesOfAnInvoice) {
   Given("2010-12-01.csv",
         "1,A1,,1,2010-12-01 23:59:00,1,,UK\n"
         "2,A2,,1,2010-12-01 23:59:00,1,,UK\n"
@@ -180,7 +180,7 @@ TEST_F(UciImport, ReadsLatin1) {
             "40");
 }
 
-TEST_F(UciImport, FailsForAFileOfAnotherKind) {
+TEST_F(UciImport, FailsForAnotherKindOfFile) {
   std::ofstream(folder_ + "/x.csv") << "a,b\n1,2\n";
   const auto source = UciSource::Open(folder_);
   EXPECT_EQ(source.status().code(), absl::StatusCode::kInvalidArgument);

@@ -1,4 +1,4 @@
-// Buyers, their calls and their copies.
+// Runs the race: buyers, and calls with copies.
 #include "services/hallesctl/race/race.h"
 
 #include <algorithm>
@@ -28,12 +28,12 @@ using inventory::v1::ReserveStockResponse;
 
 constexpr size_t kFaultsMax = 20;
 
-// The rule said no; anything else that is no answer may be asked again.
+// Whether a rule refused the request. Any other error may be retried.
 bool IsRefusal(const absl::Status& status) {
   return status.code() == absl::StatusCode::kFailedPrecondition || status.code() == absl::StatusCode::kInvalidArgument;
 }
 
-// Calls until there is an answer, at most until the deadline.
+// Calls until there is an answer or the deadline has passed.
 template <typename Request, typename Response>
 absl::StatusOr<Response> Insist(InventoryService::Stub& stub,
                                 grpc::Status (InventoryService::Stub::*method)(grpc::ClientContext*, const Request&,
@@ -89,8 +89,8 @@ class Race {
 
  private:
   struct Buyer {
-    bool buys = false;  // has a hold and makes it a sale
-    int open = 0;       // copies without a last answer
+    bool buys = false;  // has a hold and is committing it
+    int open = 0;       // copies that still wait for their last answer
     int refused = 0;
     int unanswered = 0;
     std::optional<std::string> accepted;  // the first answer
@@ -128,7 +128,7 @@ class Race {
         .status();
   }
 
-  // One thread for each connection, so that all of them begin at once.
+  // Starts one thread per connection, so that all connections begin at once.
   void Release() {
     {
       MutexLock lock(&mutex_);
@@ -150,7 +150,7 @@ class Race {
     for (std::thread& thread : threads) thread.join();
   }
 
-  // Sends what is to be sent later, until every buyer has ended.
+  // Sends retries and commits when they are due, until every buyer is done.
   void Attend() {
     for (;;) {
       std::vector<std::pair<Due, bool>> now_due;
@@ -203,7 +203,7 @@ class Race {
     sent->reserve.add_candidate_location_ids(options_.location_id);
     sent->reserve.set_purpose(inventory::v1::HOLD_PURPOSE_CART);
     sent->reserve.mutable_owner()->set_ref(absl::StrCat("cart/race-", due.buyer));
-    // The same in all copies: they are one request.
+    // All copies have the same time because they are one request.
     sent->reserve.mutable_expire_time()->set_seconds(expire_us_ / 1'000'000);
     stub.async()->ReserveStock(&sent->context, &sent->reserve, &sent->reserved, done);
   }
@@ -227,12 +227,12 @@ class Race {
     }
     call.reset();
     if (told.has_value()) observer_.answered(told->first, told->second);
-    // Last: the race may be over with it.
+    // Last, because the race may be over after this.
     MutexLock lock(&mutex_);
     --in_flight_;
   }
 
-  // The last answer of one copy.
+  // Records the last answer of one copy.
   void Note(const Call& call, const absl::Status& status, Buyer* buyer) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (status.ok()) {
       std::string answer = buyer->buys ? call.committed.SerializeAsString() : call.reserved.SerializeAsString();
@@ -252,7 +252,7 @@ class Race {
     }
   }
 
-  // All copies of a request have their last answer.
+  // Called when all copies of a request have their last answer.
   void Settle(size_t number, absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     Buyer& buyer = buyers_[number];
     if (buyer.accepted.has_value() && buyer.refused > 0) Fault(number, "one copy was accepted and another refused");

@@ -18,37 +18,37 @@ namespace halles::hallesctl {
 struct RaceOptions {
   std::string sku;
   std::string location_id = "race";
-  int64_t units = 10;  // brought in before the race; 0: what is there
+  int64_t units = 10;  // received before the race; 0: use the stock that is there
   int64_t buyers = 50;
   // A request of buyer n is sent 1 + n % copies_max times at once, each time over another connection.
   int copies_max = 1;
-  absl::Duration think = absl::ZeroDuration();      // from the hold until it is made a sale
-  absl::Duration hold_for = absl::Minutes(15);      // until a hold ends that is made no sale
+  absl::Duration think = absl::ZeroDuration();      // from the hold to the commit
+  absl::Duration hold_for = absl::Minutes(15);      // expiry of a hold that is not committed
   absl::Duration call_timeout = absl::Seconds(10);  // of one attempt
-  absl::Duration retry_for = absl::Seconds(60);     // from the start until a buyer without an answer gives up
+  absl::Duration retry_for = absl::Seconds(60);     // from the start; then a buyer without an answer gives up
   absl::Duration backoff_min = absl::Milliseconds(20);
   absl::Duration backoff_max = absl::Milliseconds(500);
 };
 
-// Who watches. On a thread of gRPC, so it must not block.
+// Notifications of a race. Called on gRPC threads, so they must not block.
 struct RaceObserver {
-  // All requests are on their way.
+  // All first requests have been sent.
   std::function<void()> released = [] {};
-  // So many calls have their last answer, so many of them got a hold.
+  // `answered` calls have their last answer, and `held` of the buyers got a hold.
   std::function<void(int64_t answered, int64_t held)> answered = [](int64_t, int64_t) {};
 };
 
 struct RaceResult {
   int64_t won = 0;         // buyers with a sale
-  int64_t refused = 0;     // buyers who were told that there is not enough
+  int64_t refused = 0;     // buyers who were told that there is too little stock
   int64_t unanswered = 0;  // buyers that gave up; their outcome is unknown
   int64_t in_flight_max = 0;
   int64_t calls = 0;
-  int64_t retries = 0;  // of these, calls of a request that had no answer
-  int64_t copies = 0;   // answers of accepted requests that were compared with the first one
+  int64_t retries = 0;  // of these calls, repeats of a request without an answer
+  int64_t copies = 0;   // answers of accepted requests that were compared with the first answer
   // The first 20 wrong answers: different answers to copies of an accepted request, or refusals for another reason.
   std::vector<std::string> faults;
-  std::vector<std::string> winners;  // their holds, sorted
+  std::vector<std::string> winners;  // hold ids of the winners, sorted
   inventory::v1::StockLevel level;   // after the race
   absl::Duration took;               // from the release to the last answer
 };

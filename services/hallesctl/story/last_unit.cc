@@ -1,4 +1,4 @@
-// T09: thousands of clients want one unit over web, app and tills, and some tills are cut off meanwhile.
+// T09: thousands of clients want one unit over web, app and tills, and some tills go offline meanwhile.
 #include <algorithm>
 #include <atomic>
 #include <memory>
@@ -34,7 +34,7 @@ struct Doors {
   std::vector<std::unique_ptr<Client>> clients;
 };
 
-// One of those who want it. A third each comes over web and app, and the others stand at tills.
+// A buyer of the unit. A third of them use the web, a third the app, and the others are at tills.
 struct Buyer {
   Buyer(const Script& script, absl::string_view race, const std::string& sku, int number) : client(number % 3) {
     if (client == 2) client += (number / 3) % kTills;
@@ -54,15 +54,15 @@ struct Buyer {
 };
 
 struct Outcome {
-  std::atomic<int64_t> bought{0};   // counters only: read after the threads have ended
-  std::atomic<int64_t> refused{0};  // because somebody else had it
-  std::atomic<int64_t> broken{0};   // ended otherwise
+  std::atomic<int64_t> bought{0};   // counters only, read after the threads have ended
+  std::atomic<int64_t> refused{0};  // because another buyer had the unit
+  std::atomic<int64_t> broken{0};   // ended in another way
 };
 
-// Does `work(i)` for each i below `count`, on many threads.
+// Calls `work(i)` for each i below `count`, on many threads.
 template <typename Work>
 void ForAll(int count, const Work& work) {
-  std::atomic<int> next{0};  // hands out numbers, orders nothing
+  std::atomic<int> next{0};  // hands out numbers; no ordering needed
   std::vector<std::thread> threads;
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&] {
@@ -88,8 +88,8 @@ HoldWish Allotment(const Script& script, const std::string& sku, int till) {
           .lasts = absl::Hours(12)};
 }
 
-// The race. Buyers at an offline till never reach halles; with `ask_for_allotments` the tills ask for one in the middle
-// of it, as the last thing before they are cut off. Which tills have one is told.
+// The race. Buyers at an offline till never reach halles. With `ask_for_allotments`, the offline tills ask for an
+// allotment in the middle of the race, just before they go offline. Returns the tills that got one.
 std::vector<int> Race(Script& script, absl::string_view race, const std::string& sku, int count,
                       bool ask_for_allotments, Outcome* outcome) {
   Doors doors(script.client());
@@ -141,7 +141,7 @@ std::vector<int> Race(Script& script, absl::string_view race, const std::string&
   return tills;
 }
 
-// The till is back: what it sold meanwhile becomes a sale here.
+// The till is online again: its offline sale is recorded here.
 void Reconnect(Script& script, const std::string& sku, int till) {
   const std::string hold = Allotment(script, sku, till).hold;
   inventory::v1::CommitHoldRequest commit;
@@ -155,7 +155,7 @@ void Reconnect(Script& script, const std::string& sku, int till) {
   script.Call("it left the shop then", &InventoryService::Stub::ShipStock, *script.client().inventory, ship);
 }
 
-// Units that are sold, or left the shop as sold.
+// Units that are committed, or were shipped as sold.
 int64_t Sold(Shop& shop, const std::string& sku) {
   const inventory::v1::StockLevel level = shop.Level(sku, kShopA);
   return 1 - level.on_hand_units() + level.committed_units();

@@ -1,4 +1,4 @@
-// T14: state and views are made again from the log while it is written to.
+// T14: rebuilds state and views from the log while clients write to it.
 #include <atomic>
 #include <map>
 #include <string>
@@ -23,7 +23,7 @@ using inventory::v1::InventoryService;
 
 constexpr int kWriters = 4;
 
-// Receives goods and imports orders until told to end; what was answered is counted.
+// A client that receives goods and imports orders until told to stop, and counts the answers.
 struct Writer {
   std::string sku;
   std::atomic<int64_t> answered{0};  // counters only
@@ -59,7 +59,7 @@ void WriteOn(Script& script, const std::atomic<bool>& end, Writer* writer) {
   }
 }
 
-// Rebuilds and tells what came of it; the result is empty when the call failed.
+// Rebuilds and prints the result, which is empty when the call failed.
 VerifyResult Rebuild(Script& script, absl::string_view says) {
   if (script.failed()) return {};
   grpc::ClientContext context;
@@ -95,7 +95,7 @@ GetStatusResponse Settled(Script& script) {
   return status;
 }
 
-// Position and digest of every fold, by its name.
+// Position and digest of every fold by its name.
 std::map<std::string, std::pair<uint64_t, std::string>> Folds(const GetStatusResponse& status) {
   std::map<std::string, std::pair<uint64_t, std::string>> folds;
   for (const auto& slot : status.slots()) {
@@ -112,7 +112,7 @@ std::map<std::string, std::pair<uint64_t, std::string>> Folds(const GetStatusRes
 void TellRebuild(Script& script, const StoryOptions& /*options*/) {
   std::vector<Writer> writers(kWriters);
   std::vector<std::thread> threads;
-  std::atomic<bool> end{false};  // orders nothing: the threads are joined
+  std::atomic<bool> end{false};  // no ordering needed: the threads are joined
   for (int i = 0; i < kWriters; ++i) {
     writers[static_cast<size_t>(i)].sku = script.Own(absl::StrCat("writer-", i));
     threads.emplace_back([&, i] { WriteOn(script, end, &writers[static_cast<size_t>(i)]); });
@@ -157,7 +157,7 @@ void TellRebuild(Script& script, const StoryOptions& /*options*/) {
   int64_t comparable = 0;
   for (const auto& [name, fold] : first) {
     const auto now = second.find(name);
-    // A rebuilt slot writes one record, its claim. If there is more, another client has written too.
+    // A rebuilt slot writes one record, its claim. More records mean that another client wrote.
     if (now == second.end() || now->second.first > fold.first + 1) continue;
     ++comparable;
     same += now->second.second == fold.second ? 1 : 0;

@@ -1,4 +1,4 @@
-// Plays steps.
+// Plays the steps of a story.
 #include "services/hallesctl/story/script.h"
 
 #include <utility>

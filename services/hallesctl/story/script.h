@@ -1,4 +1,4 @@
-// The steps of stories: call, expect, await, show. Each step reports what it changed.
+// The steps of a story: call, expect, await, show. Each step reports the changes it caused.
 #ifndef HALLES_SERVICES_HALLESCTL_STORY_SCRIPT_H_
 #define HALLES_SERVICES_HALLESCTL_STORY_SCRIPT_H_
 
@@ -26,37 +26,37 @@ struct Change {
 
 struct Step {
   std::string says;    // description of the step
-  std::string call;    // method that was called; empty for what is no call
-  std::string answer;  // of a call: "OK", or the reason why not
+  std::string call;    // method called; empty if the step is no call
+  std::string answer;  // answer to the call: "OK", or the reason of the refusal
   std::vector<Change> changed;
   bool asserts = false;   // `got` was compared with `want`
   std::string got, want;  // of a comparison
   bool holds = true;      // false for the step at which the story fails
 };
 
-// Sends a request until it is accepted or refused; without an answer it is sent again with the same request id. Any
-// thread.
+// Sends a request until it is accepted or refused. Without an answer it is sent again with the same request id. May be
+// called on any thread.
 template <typename Stub, typename Request, typename Response>
 absl::StatusOr<Response> Insist(Client& client,
                                 grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                                 Stub& stub, const Request& request);
 
-// Plays a story. After the first step that fails, nothing is called any more and every answer is empty, so that a story
-// needs no check after each line.
+// Plays a story. After the first step that fails, no call is made and every answer is empty, so a story needs no check
+// after each line.
 // Thread safety: one thread. Lifetime: the client outlives it.
 class Script {
  public:
   using Observer = std::function<void(const Step&)>;
 
-  // `seed` makes the names of a run its own. The observer sees each step when it is over.
+  // `seed` makes the names of this run unique. The observer is called after each step.
   Script(Client& client, std::string name, std::string seed, Observer observer);
 
-  // "shoes-42-7f3a": a name of this run.
+  // A name that is unique to this run, such as "shoes-42-7f3a".
   std::string Own(absl::string_view name) const;
-  // A request id that a repeated run with the same seed gives again.
+  // A request id; a repeated run with the same seed gives the same ids.
   std::string NextRequestId();
 
-  // Tells from now on when a number of this SKU's stock changes.
+  // From now on, steps report changes of this SKU's stock.
   void Watch(const std::string& sku);
 
   void Show(absl::string_view says);
@@ -71,7 +71,7 @@ class Script {
     return answer.ok() ? *answer : Response();
   }
 
-  // A call that must be refused for this reason; what the refusal says else is in refusal().
+  // A call that must be refused for this reason; refusal() then holds the whole refusal.
   template <typename Stub, typename Request, typename Response>
   void CallRefused(absl::string_view says, absl::string_view reason,
                    grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*), Stub& stub,
@@ -81,7 +81,7 @@ class Script {
     Called(says, Request::descriptor()->name(), refusal_, reason);
   }
 
-  // A question; no step of its own.
+  // A query that is no step of the story.
   template <typename Stub, typename Request, typename Response>
   Response Ask(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*), Stub& stub,
                const Request& request) {
@@ -92,17 +92,17 @@ class Script {
     return {};
   }
 
-  // Must hold now.
+  // Expects equality now.
   void Expect(absl::string_view what, int64_t got, int64_t want);
   void ExpectWord(absl::string_view what, absl::string_view got, absl::string_view want);
-  // Must hold after some time, because views and reactions follow the log with a delay.
+  // Waits for equality, because views and reactions follow the log with a delay.
   void Await(absl::string_view what, const std::function<int64_t()>& read, int64_t want);
   // Ends the story here.
   void Fail(absl::string_view why);
 
   const absl::Status& refusal() const { return refusal_; }
   bool failed() const { return !failure_.empty(); }
-  // What failed, as one line; empty when nothing has.
+  // The failure as one line; empty when nothing failed.
   const std::string& failure() const { return failure_; }
   const std::string& name() const { return name_; }
   const std::string& seed() const { return seed_; }
@@ -118,12 +118,12 @@ class Script {
     return Insist(client_, method, stub, *request);
   }
 
-  // Notes a call with what it changed; fails unless it was answered as it must be.
+  // Reports a call with the changes it caused; fails unless the answer is the expected one.
   void Called(absl::string_view says, const std::string& request_name, const absl::Status& status,
               absl::string_view refusal);
   void Compared(absl::string_view what, std::string got, std::string want);
   void Note(const Step& step);
-  // What the numbers of the watched SKUs are now, and which of them changed.
+  // Reads the numbers of the watched SKUs and returns those that changed.
   std::vector<Change> Look();
 
   Client& client_;
@@ -131,13 +131,13 @@ class Script {
   const std::string seed_;
   const Observer observer_;
   std::set<std::string> watched_;
-  std::map<std::string, int64_t> numbers_;  // by what they are called
+  std::map<std::string, int64_t> numbers_;  // by name
   int requests_ = 0;
   absl::Status refusal_;
   std::string failure_;
 };
 
-// Pause before what got no answer is sent again, and between two looks at what is awaited.
+// Pause before an unanswered request is sent again, and between two reads of an awaited value.
 inline constexpr absl::Duration kStoryPause = absl::Milliseconds(20);
 
 template <typename Stub, typename Request, typename Response>

@@ -1,4 +1,4 @@
-// Puts requests together and sends them.
+// Builds requests and sends them.
 #include "services/hallesctl/story/shop.h"
 
 #include "absl/strings/str_cat.h"

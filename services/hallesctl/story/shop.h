@@ -20,7 +20,7 @@ struct Wanted {
   std::string line, sku;
   int64_t units = 1;
   int64_t cents = 0;
-  std::string hold;  // that keeps it; empty: none
+  std::string hold;  // hold of these units; empty: none
 };
 
 struct Basket {
@@ -41,7 +41,7 @@ checkout::v1::AddCartLinesRequest LinesOf(const Basket& basket);
 checkout::v1::SetCartDeliveryRequest DeliveryOf(const Basket& basket);
 checkout::v1::PlaceOrderRequest OrderOf(const Basket& basket);
 
-// A hold to ask for.
+// The parameters of a hold.
 struct HoldWish {
   std::string sku, hold, location, owner;
   int64_t units = 1;
@@ -56,7 +56,7 @@ class Shop {
  public:
   explicit Shop(Script& script) : script_(script), client_(script.client()) {}
 
-  // A SKU of this run, whose numbers are told from now on.
+  // A SKU of this run, whose stock changes are reported from now on.
   std::string Sku(absl::string_view name);
   void Delivered(absl::string_view says, const std::string& sku, const std::string& location, int64_t units);
   inventory::v1::StockLevel Level(const std::string& sku, const std::string& location);
@@ -65,21 +65,21 @@ class Shop {
   }
   inventory::v1::Hold HoldOf(const std::string& sku, const std::string& hold);
 
-  // Holds stock; the token of the answer.
+  // Holds stock; returns the token of the answer.
   std::string Hold(absl::string_view says, const HoldWish& wish);
   void HoldRefused(absl::string_view says, const HoldWish& wish);
 
-  // Fills the basket and says how it reaches the customer.
+  // Fills the basket and sets its delivery.
   void Fill(absl::string_view says, const Basket& basket);
-  // Buys it.
+  // Places the order.
   checkout::v1::Order Buy(absl::string_view says, const Basket& basket);
-  // Tries to; the first problem that the refusal names.
+  // Tries to place the order; returns the first problem that the refusal names.
   checkout::v1::Problem BuyRefused(absl::string_view says, const Basket& basket);
-  // Everything of the order is handed over: collected where it is carried out, shipped where it is sent.
+  // Hands over all fulfilments of the order: collected if carried out, shipped otherwise.
   void HandOver(absl::string_view says, const checkout::v1::Order& order);
   checkout::v1::Order Find(const std::string& id);
 
-  // Of the customer, at the token.
+  // The view of the customer, at the token.
   customer_identity::v1::CustomerView View(const common::v1::Identifier& customer, const std::string& token);
 
  private:

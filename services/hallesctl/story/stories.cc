@@ -1,4 +1,4 @@
-// The list of stories, and those of a few shops: shoes, lipstick, goods that only another shop has, a social network.
+// The list of stories, and the small ones: shoes, lipstick, goods in another shop, a social network.
 #include "services/hallesctl/story/stories.h"
 
 #include "absl/strings/str_cat.h"
@@ -145,7 +145,7 @@ void TellLipstick(Script& script, const StoryOptions& /*options*/) {
   script.Await(
       "left on the shelf", [&] { return shop.Level(lipstick, kShopA).on_hand_units(); }, 1);
   script.Expect("that others can buy", shop.Available(lipstick, kShopA), 1);
-  // Orders and stock write logs of their own; the view has both at last.
+  // Orders and stock have separate logs; the view has both in the end.
   script.Await(
       "reservations on her view", [&] { return shop.View(card, "").holds_size(); }, 0);
   script.Await(
@@ -245,7 +245,7 @@ void TellSocial(Script& script, const StoryOptions& /*options*/) {
   std::string id;
   for (int copy = 1; copy <= kCopies; ++copy) {
     ImportOrderRequest request;
-    // Some copies are the same request again, some know nothing of each other.
+    // Some copies repeat the same request, others have request ids of their own.
     request.set_request_id(absl::StrCat("story/", network, "/", copy % 2));
     if (copy == kCopies) request.set_request_id(absl::StrCat("story/", network, "/late"));
     *request.mutable_order() = order;

@@ -1,4 +1,4 @@
-// The stories that hallesctl plays, one function each.
+// The stories of hallesctl, one function each.
 #ifndef HALLES_SERVICES_HALLESCTL_STORY_STORIES_H_
 #define HALLES_SERVICES_HALLESCTL_STORY_STORIES_H_
 
@@ -10,7 +10,7 @@
 namespace halles::hallesctl {
 
 struct StoryOptions {
-  int64_t clients = 5000;  // of the race for the last unit
+  int64_t clients = 5000;  // in the race for the last unit
 };
 
 struct Story {
