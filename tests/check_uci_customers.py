@@ -14,7 +14,7 @@ import uci_expected  # noqa: E402  pylint: disable=wrong-import-position
 
 
 def differences(channel, journal):
-    """A line for each figure that differs, and the number of customers."""
+    """Compares all customers; returns a line for each figure that differs, and the number of customers."""
     from halles.checkout.v1 import checkout_service_pb2, checkout_service_pb2_grpc
     from halles.common.v1 import common_pb2
     from halles.customer_identity.v1 import customer_identity_service_pb2, customer_identity_service_pb2_grpc

@@ -1,4 +1,5 @@
-// Views do not depend on the order in which the logs of their sources come: a hundred orders give the same digests.
+// Views do not depend on the order in which the records of different slots arrive: a hundred orders give the same
+// digests.
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -35,10 +36,10 @@ constexpr int kVisits = 320;
 constexpr int kInterleavings = 100;
 
 using Digests = std::map<store::FoldId, store::FoldMeta>;
-// Every record of every slot.
+// All records by slot.
 using Records = std::map<SlotId, std::vector<std::string>>;
 
-// What there is in the logs, by the name of its field; and how much of it names a customer.
+// The number of events by kind, and the number of those that name a customer.
 std::map<std::string, int> KindsOf(const Records& records);
 
 eventlog::LogIdentity Identity() { return {.install = store::Install(5), .slots = SlotCounts(4)}; }
@@ -49,9 +50,9 @@ absl::StatusOr<std::unique_ptr<store::Store>> OpenStore(const store::TempDir& di
   return store::Store::Open(dir.State(), Identity().install, options);
 }
 
-// The logs of a small shop, recorded by the real services: customers under several identifiers that are linked late,
-// returns that come before and after their orders, returns that name nobody; carts that are merged, held for and ordered,
-// orders that are handed over, taken back and cancelled.
+// The logs of a small shop, recorded by the real services: customers with several identifiers that are linked late;
+// returns that arrive before or after their orders, and anonymous returns; carts that are merged, held for and ordered;
+// orders that are handed over, returned and cancelled.
 class Shop {
  public:
   explicit Shop(uint64_t seed) : random_(seed), log_(Identity()) {
@@ -71,7 +72,7 @@ class Shop {
 
   void Trade(int sales) {
     for (int i = 0; i < sales; ++i) {
-      // A return may name an order that comes later, or never.
+      // A return may name an order that arrives later or never.
       const std::string named = absl::StrCat("order-", random_.Uniform(static_cast<uint64_t>(sales)));
       if (random_.Uniform(3) == 0) {
         const auto record = Sale(absl::StrCat("return-", i), checkout::Back("sku", "1"), i);
@@ -84,7 +85,7 @@ class Shop {
     Settle();
   }
 
-  // What people do who come in or look at the site. Some of it is refused, as it is in shops.
+  // Visitors in the shops and on the site. As in real shops, some of their requests are refused.
   void Open(int visits) {
     for (uint64_t sku = 0; sku < kSkus; ++sku) {
       inventory::v1::ReceiveStockRequest receive;
@@ -97,7 +98,7 @@ class Shop {
       world_.Advance(1'000'000);
       Visit(absl::StrCat("cart-", random_.Uniform(kCarts)));
     }
-    world_.Advance(int64_t{3600} * 1'000'000);  // whatever is held still expires
+    world_.Advance(int64_t{3600} * 1'000'000);  // all remaining holds expire
     Settle();
   }
 
@@ -119,7 +120,7 @@ class Shop {
   checkout::v1::ImportRecord Sale(const std::string& id, checkout::v1::ImportLine line, int minute) {
     checkout::v1::ImportRecord record = checkout::Record(id, {std::move(line)}, minute * 1000);
     record.set_site_id(absl::StrCat("shop-", random_.Uniform(3)));
-    // Few people, each with a phone and a number; both are seen together only now and then.
+    // Few people, each with a phone and a customer number, which are seldom seen together.
     const char who = static_cast<char>('a' + random_.Uniform(8));
     const uint64_t seen = random_.Uniform(6);
     if (seen >= 1) *record.add_identifiers() = checkout::Customer(who);
@@ -251,7 +252,7 @@ class Shop {
   }
   checkout::v1::OrderState StateOf(const std::string& order) { return OrderOf(order).state(); }
 
-  // As those send it who are inside: with identifiers hashed already.
+  // Internal calls have identifiers that are already hashed.
   template <typename Request>
   void Submit(Request request) {
     request.set_request_id(absl::StrCat("request-", next_++));
@@ -268,7 +269,7 @@ class Shop {
     EXPECT_TRUE(answer.ok() || answer.code() == absl::StatusCode::kFailedPrecondition) << answer;
   }
 
-  // Whatever follows from what was recorded is recorded too: reactions, steps of sagas, and what they lead to.
+  // Records everything that follows from the records: reactions, saga steps, and their consequences.
   void Settle() { world_.Advance(1'000'000); }
 
   store::TempDir dir_;
@@ -281,18 +282,18 @@ class Shop {
   int next_ = 0;
 };
 
-// Every view of the services, followed by the real followers from a log that grows as the test says.
+// All views, followed by the real followers from a log that grows under the control of the test.
 class Views {
  public:
   Views() : log_(Identity()) { Start(); }
 
   void Append(SlotId slot, const std::string& bytes) { log_.Inject(slot, bytes); }
-  // Every view has projected all there is.
+  // Returns when every view has projected all records.
   void Await() {
     world_.RunReady();
     EXPECT_TRUE(pool_->caught_up());
   }
-  // The process ends, with or without a flush before.
+  // Ends the process, with or without a flush before.
   void Restart(bool flush) {
     if (flush) Flush();
     End();
@@ -317,7 +318,7 @@ class Views {
     auto pool = projection::FollowerPool::Open(std::move(options));
     ASSERT_TRUE(pool.ok()) << pool.status();
     pool_ = *std::move(pool);
-    pool_->Start(nullptr);  // nothing reacts
+    pool_->Start(nullptr);  // no reactions
   }
   void End() {
     pool_->Stop();
@@ -339,7 +340,7 @@ class Views {
   std::unique_ptr<projection::FollowerPool> pool_;
 };
 
-// One slot after the other.
+// One slot after another.
 Digests InOrder(const Records& records) {
   Views views;
   for (const auto& [slot, bytes] : records) {
@@ -406,7 +407,7 @@ std::map<std::string, int> KindsOf(const Records& records) {
   return kinds;
 }
 
-TEST(Interleaving, OfTheSourceLogsDoesNotShowInAnyView) {
+TEST(Interleaving, DoesNotAffectAnyView) {
   Records records;
   {
     Shop shop(kWorldSeed);
@@ -434,7 +435,7 @@ TEST(Interleaving, OfTheSourceLogsDoesNotShowInAnyView) {
     for (const ServiceId service : view.SourceServices()) folds += Identity().slots.of(service);
   }
   ASSERT_EQ(expected.size(), folds);
-  std::map<std::pair<uint8_t, ServiceId>, int> with_rows;  // slots of a view of customer identity by source
+  std::map<std::pair<uint8_t, ServiceId>, int> with_rows;  // slots with rows in views of customer identity, by source
   for (const auto& [fold, meta] : expected) {
     if (fold.service != ServiceId::kCustomerIdentity || meta.digest == store::Digest()) continue;
     ++with_rows[{fold.view, fold.source.service}];

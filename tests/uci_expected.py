@@ -15,12 +15,12 @@ PENNY = decimal.Decimal("0.01")
 
 
 def pence(amount):
-    """Whole pence, halves away from zero."""
+    """Rounds to whole pence, halves away from zero."""
     return int(amount.quantize(PENNY, rounding=decimal.ROUND_HALF_UP) / PENNY)
 
 
 def rows(path):
-    """Each line of the journal as (file, line number, fields)."""
+    """Yields each line of the journal as (file, line number, fields)."""
     folder = pathlib.Path(path)
     for file in sorted(folder.glob("*.csv")) if folder.is_dir() else [folder]:
         raw = file.read_bytes()
@@ -34,7 +34,7 @@ def rows(path):
 
 
 def expected(path):
-    """The figures of one journal that holds no damaged line."""
+    """The figures of one journal without damaged lines."""
     decimal.getcontext().prec = 50
     lines = 0
     net = decimal.Decimal(0)

@@ -74,7 +74,7 @@ class Carts(unittest.TestCase):
     def merging(self, cart_id, into):
         return cart_service.MergeCartsRequest(request_id=new_id(), cart_id=cart_id, into_cart_id=into)
 
-    def test_a_cart_is_put_together_and_says_who_and_how(self):
+    def test_a_cart_gets_lines_a_customer_and_a_delivery(self):
         request = self.adding(self.guest, "1", "2", units=3)
         request.identifiers.add(type=program.common.IDENTIFIER_TYPE_EMAIL, value="ann@example.com")
         added = self.call("AddCartLines", request)
@@ -118,7 +118,7 @@ class Carts(unittest.TestCase):
         self.assertEqual(sorted(line.units for line in merged.cart.lines), [2, 3])
         self.assertEqual(self.cart(self.guest, merged.consistency_token).into_cart_id, self.account)
         self.assertEqual(self.call("MergeCarts", request).cart, merged.cart)
-        # The same login, seen by another device.
+        # The same login, reported by another device.
         self.assertEqual(self.call("MergeCarts", self.merging(self.guest, self.account)).cart, merged.cart)
         undone = self.call(
             "UndoMergeCarts",
@@ -130,8 +130,8 @@ class Carts(unittest.TestCase):
         self.assertEqual(self.lines(self.guest, undone.consistency_token), {"1": 3})
         self.assertEqual(self.lines(self.account, undone.consistency_token), {"1": 2})
 
-    def test_what_a_guest_held_is_sold_to_her_account(self):
-        """Found on the phone, kept, signed in at another device, ordered there: the hold survives."""
+    def test_a_hold_of_a_guest_becomes_a_sale_of_her_account(self):
+        """A guest holds an item on her phone, signs in on another device and orders there: the hold survives."""
         sku = f"boot-{new_id()}"
         self.stock.ReceiveStock(
             inventory.ReceiveStockRequest(request_id=new_id(), sku=sku, location_id="lyon", units=2),
@@ -167,7 +167,7 @@ class Carts(unittest.TestCase):
             self.stock.GetHold(asked, timeout=program.PATIENCE_S).hold.state, stock_events.HOLD_STATE_RELEASED
         )
 
-    def test_a_cart_that_cannot_take_declines(self):
+    def test_a_cart_in_another_currency_declines_a_merge(self):
         self.add(self.guest, "1")
         other = self.adding(self.account, "1")
         other.currency_code = "GBP"
@@ -180,8 +180,8 @@ class Carts(unittest.TestCase):
     def units_in(self, *cart_ids):
         return sum(sum(self.lines(cart_id).values()) for cart_id in cart_ids)
 
-    def test_logins_at_once_lose_nothing(self):
-        """Many devices add to both carts while they are given to each other: content never shrinks by login."""
+    def test_concurrent_logins_lose_nothing(self):
+        """Many devices add to two carts while logins merge them: no line is lost."""
         self.add(self.account, "first")
         self.add(self.guest, "first")
         accepted = [2]
@@ -211,7 +211,7 @@ class Carts(unittest.TestCase):
             accepted += [done.result() for done in devices + logins]
         self.assertEqual(self.units_in(self.guest, self.account), sum(accepted))
 
-    def test_a_merge_goes_on_through_a_kill(self):
+    def test_a_merge_continues_after_a_kill(self):
         for number in range(4):
             self.add(f"{self.guest}-{number}", "1", "2")
         with concurrent.futures.ThreadPoolExecutor(4) as threads:

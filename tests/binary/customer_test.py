@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""One customer through the real halles: past and present in one view, watched, and made again from the log."""
+"""One customer in the real halles: past and present in one view, which is watched and rebuilt from the log."""
 
 import pathlib
 import shutil
@@ -62,7 +62,7 @@ class Customer(unittest.TestCase):
         return [program.identity.TimelineKind.Name(entry.kind)[len("TIMELINE_KIND_"):] for entry in entries]
 
     def fill_cart(self):
-        """Ann, known by her number so far, puts two boots into a cart and gives her phone number."""
+        """Ann, so far known by her customer number, puts two boots into a cart and gives her phone number."""
         self.send(self.stock.ReceiveStock, inventory.ReceiveStockRequest(sku="boot", location_id="shop-2", units=9))
         request = cart_service.AddCartLinesRequest(
             cart_id="ann-1", origin=WEB, currency_code="EUR", identifiers=[NUMBER, PHONE]
@@ -75,10 +75,10 @@ class Customer(unittest.TestCase):
         self.send(self.carts.SetCartDelivery, cart_service.SetCartDeliveryRequest(cart_id="ann-1", delivery=delivery))
         return self.send(self.orders.PlaceOrder, order_service.PlaceOrderRequest(cart_id="ann-1"))
 
-    def test_past_and_present_stand_in_one_view(self):
+    def test_past_and_present_are_in_one_view(self):
         imported = self.running.import_order(program.order(1, lines=2, customer="ann"))
         added = self.fill_cart()
-        # The token waits for the phone number to be linked with the number that the import named.
+        # A read with the token waits until the phone is linked to the customer number of the import.
         view = self.view(added.consistency_token)
         self.assertEqual((view.orders, view.net[0].money.minor_units), (1, 2 * 3980))
         found = [(cart.cart_id, cart.version, cart.total.minor_units) for cart in view.carts]
@@ -109,7 +109,7 @@ class Customer(unittest.TestCase):
         self.assertEqual(view.placed_orders[0].state, order_events.ORDER_STATE_COMPLETED)
         self.assertEqual(view.placed_orders[0].fulfilments[0].location_id, "shop-2")
 
-        # A line of the imported sale comes back in a shop that never saw it.
+        # A line of the imported sale is returned in a shop that did not sell it.
         back = order_service.ReturnLinesRequest(order_id=imported.order_id, return_id="r1", origin=THIRD_SHOP,
                                                 location_id="shop-3")
         back.lines.add(line_id="1", sku="SKU-0", units=1, disposition=record.DISPOSITION_RESTOCK)
@@ -119,7 +119,7 @@ class Customer(unittest.TestCase):
         self.assertEqual(view.net[0].money.minor_units, 3 * 3980 - 1990)
         self.assertIn("shop-3", view.sites)
 
-        # The same request answers the same, the order shows it, and no more comes back than was bought.
+        # A repeat gets the same answer, the order shows the return, and no more units than bought can be returned.
         self.assertEqual(self.orders.ReturnLines(back, **PATIENCE).net, returned.net)
         name = record.ExternalRef(source="binary-test", external_id="order-1")
         shown = self.orders.GetOrder(order_service.GetOrderRequest(external=name), **PATIENCE).imported
@@ -135,7 +135,7 @@ class Customer(unittest.TestCase):
         code, explained = self.running.ctl("explain", "customer", "--phone", PHONE.value)
         self.assertEqual((code, explained["agrees"]), (0, True))
 
-        # All of it is in the log.
+        # The log has every event of it.
         self.running.settled()
         before = self.view()
         self.running.end(signal.SIGKILL)
@@ -146,7 +146,7 @@ class Customer(unittest.TestCase):
         code, proof = self.running.ctl("verify")
         self.assertEqual((code, proof["equal"]), (0, True))
 
-    def test_a_watcher_sees_what_is_lived(self):
+    def test_a_watch_shows_changes_as_they_happen(self):
         self.running.import_order(program.order(1, customer="ann"))
         token = self.fill_cart().consistency_token
         self.view(token)
@@ -162,7 +162,7 @@ class Customer(unittest.TestCase):
             view = change.view
         self.assertEqual(view.placed_orders[0].order_id, "ann-1")
         self.assertFalse(view.carts)
-        # A line more in another cart is no entry of the timeline, and is told.
+        # Another line in another cart is no entry of the timeline, but the watch reports it.
         again = cart_service.AddCartLinesRequest(cart_id="ann-2", origin=WEB, currency_code="EUR", identifiers=[PHONE])
         again.lines.add(line_id="l1", sku="boot", units=1, unit_price=program.decimal(1990, 2))
         self.send(self.carts.AddCartLines, again)

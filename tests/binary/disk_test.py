@@ -33,7 +33,7 @@ class Disk(unittest.TestCase):
         self.disk.rmdir()
 
     def fill(self):
-        """Takes all the space that is left."""
+        """Fills the disk."""
         with open(self.filler, "ab", buffering=0) as file:
             for size in (1 << 20, 1 << 12, 1):
                 try:
@@ -43,7 +43,7 @@ class Disk(unittest.TestCase):
                     pass
 
     def big(self, number):
-        """An order of some 100 KB."""
+        """An order of about 100 KB."""
         request = order(number, lines=900, customer=1)
         for line in request.order.lines:
             line.description = "d" * 100
@@ -61,7 +61,7 @@ class Disk(unittest.TestCase):
                     acknowledged[number] = running.import_order(self.big(number)).order_id
                 except grpc.RpcError as error:
                     refusal = program.Refusal(error)
-                    # What was set aside is not taken back: the log had a segment in the making.
+                    # The log keeps the space that it has already allocated for a new segment.
                     self.fill()
             self.assertIsNotNone(refusal, "the disk never became full")
             self.assertEqual(refusal.code, grpc.StatusCode.RESOURCE_EXHAUSTED, refusal)
@@ -69,7 +69,7 @@ class Disk(unittest.TestCase):
             self.assertTrue(refusal.words)
             refused_number = number
 
-            # Queries go on, and so do refusals.
+            # Queries are still answered, and so are refusals.
             for known in (0, max(acknowledged)):
                 request = orders.GetOrderRequest(order_id=acknowledged[known])
                 found = running.orders.GetOrder(request, timeout=program.PATIENCE_S)
@@ -81,7 +81,7 @@ class Disk(unittest.TestCase):
             again = refused(running.checkout.ImportOrder, self.big(refused_number))
             self.assertEqual(again.code, grpc.StatusCode.RESOURCE_EXHAUSTED, again)
 
-            # Goes on by itself once there is space.
+            # It continues by itself once there is space.
             self.filler.unlink()
             deadline = time.monotonic() + program.PATIENCE_S
             while refused_number not in acknowledged:
@@ -111,7 +111,7 @@ class Disk(unittest.TestCase):
         ).view
         self.assertEqual(view.orders, len(acknowledged))
 
-    def test_a_disk_without_space_for_a_first_segment(self):
+    def test_a_disk_too_small_for_the_first_segment(self):
         self.fill()
         code, line = program.Program(self.data).refusal_to_start()
         self.assertEqual(code, 1, line)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Bad input at the door of the real halles: each has its precise error, and changes nothing."""
+"""Bad input to the real halles: every kind gets a precise error and changes nothing."""
 
 import tempfile
 import unittest
@@ -13,7 +13,7 @@ LARGEST = 2**63 - 1
 
 
 def with_unknown_field(message, number):
-    """The same message with a field that nobody has defined: varint 1."""
+    """The same message with an undefined field: varint 1."""
     data = message.SerializeToString()
     tag = number << 3
     encoded = bytearray()
@@ -25,7 +25,7 @@ def with_unknown_field(message, number):
 
 
 class BadInput(unittest.TestCase):
-    """One program for all; after each test its folds must be what they were."""
+    """One program serves all tests; its folds must be the same before and after each test."""
 
     @classmethod
     def setUpClass(cls):
@@ -54,7 +54,7 @@ class BadInput(unittest.TestCase):
             self.assertEqual(refusal.metadata.get("field"), field, refusal)
 
     def expect_field(self, change, field):
-        """A good order that `change` spoils is refused for that field."""
+        """A valid order that `change` makes invalid is refused for that field."""
         request = order("bad")
         change(request)
         self.expect(refused(self.program.checkout.ImportOrder, request), INVALID, "INVALID_FIELD", field)
@@ -120,7 +120,7 @@ class BadInput(unittest.TestCase):
         found = self.program.orders.GetOrder(request, timeout=program.PATIENCE_S)
         self.assertEqual(found.imported.order_id, self.first.order_id)
 
-    def test_bytes_that_are_no_message(self):
+    def test_bytes_that_do_not_parse(self):
         call = self.program.channel.unary_unary("/halles.checkout.v1.CheckoutService/ImportOrder")
         with self.assertRaises(grpc.RpcError) as caught:
             call(b"\xff\xff\xff\xff\xff", timeout=program.PATIENCE_S)
@@ -185,7 +185,7 @@ class BadInput(unittest.TestCase):
         self.expect(refused(self.program.checkout.GetTotals, request), INVALID, "UNKNOWN_VALUE", "channel")
 
     def test_messages_over_the_cap(self):
-        # Beyond what the server reads at all; and beyond what a record takes.
+        # Too large for the server to read, and too large for a record.
         refusal = refused(self.program.checkout.ImportOrder, order("bad" * 600_000))
         self.assertEqual(refusal.code, grpc.StatusCode.RESOURCE_EXHAUSTED, refusal)
         request = order("bad", lines=2000)
@@ -250,7 +250,7 @@ class BadInput(unittest.TestCase):
         request = checkout.GetTotalsRequest(page_size=-1)
         self.expect(refused(self.program.checkout.GetTotals, request), INVALID, "INVALID_FIELD", "page_size")
 
-    def test_identifiers_that_are_none(self):
+    def test_invalid_identifiers(self):
         def identifier(kind, value, issuer=""):
             def change(request):
                 request.order.identifiers.add(type=kind, value=value, issuer=issuer)
@@ -275,7 +275,7 @@ class BadInput(unittest.TestCase):
             refused(self.program.checkout.ImportOrder, request), INVALID, "INVALID_FIELD", "order.identifiers[0].keyed_hash"
         )
 
-    def test_what_nobody_knows(self):
+    def test_unknown_ids(self):
         self.expect(
             refused(
                 self.program.orders.GetOrder,

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Stock through the real halles: levels, holds that end by themselves, late copies, watches, and a kill in between."""
+"""Stock in the real halles: levels, holds that expire, late copies, watches, and a kill in between."""
 
 import pathlib
 import signal
@@ -71,7 +71,7 @@ class Inventory(unittest.TestCase):
     def hold(self, hold):
         return self.call("GetHold", inventory.GetHoldRequest(sku=self.sku, hold_id=hold)).hold
 
-    def test_stock_is_held_sold_and_leaves(self):
+    def test_stock_is_held_sold_and_shipped(self):
         self.receive("A", 2)
         self.receive("B", 3)
         request = self.reserving("h", 3, ["A", "B"])
@@ -109,7 +109,7 @@ class Inventory(unittest.TestCase):
         refusal = program.refused(self.stub.ReserveStock, self.reserving("h", 0, ["A"]))
         self.assertEqual(refusal.fields, ["lines[0].units"])
 
-    def test_a_hold_ends_by_itself_through_a_kill(self):
+    def test_a_hold_expires_after_a_kill(self):
         self.receive("A", 5)
         self.call("ReserveStock", self.reserving("short", 2, ["A"], seconds=2))
         self.call("ReserveStock", self.reserving("long", 1, ["A"]))
@@ -133,7 +133,7 @@ class Inventory(unittest.TestCase):
         self.assertEqual(program.refused(self.stub.ReserveStock, request).reason, "RESERVATION_CANCELLED")
         self.assertEqual(self.level("A").held_units, 0)
 
-    def test_a_watch_tells_every_change_and_goes_on_from_a_token(self):
+    def test_a_watch_shows_every_change_and_resumes_from_a_token(self):
         self.receive("A", 5)
         watching = self.stub.WatchAvailability(
             inventory.WatchAvailabilityRequest(skus=[self.sku]), timeout=program.PATIENCE_S
@@ -158,7 +158,7 @@ class Inventory(unittest.TestCase):
         ).entries
         self.assertEqual([entry.level.available_units for entry in entries], [3])
 
-    def test_state_and_view_are_what_the_log_says(self):
+    def test_state_and_view_match_the_log(self):
         self.receive("A", 5)
         self.call("ReserveStock", self.reserving("h", 2, ["A"]))
         before = self.running.digests()

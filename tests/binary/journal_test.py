@@ -33,7 +33,7 @@ class Journal(unittest.TestCase):
     figures = ("lines_read", "lines_imported", "lines_refused", "orders", "returns", "customers", "net", "refused_net")
 
     def import_twice(self, running, source, path):
-        """The summary of the first import; the second has the same and changes nothing."""
+        """Imports twice; the second import has the same summary and changes nothing. Returns the summary."""
         code, summary = running.ctl("import", source, path)
         self.assertEqual(code, 0, summary)
         before = running.settled()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What an operator sees of the real halles: readiness, metrics, reflection, log lines, the end, and no personal data."""
+"""The real halles as its operator sees it: readiness, metrics, reflection, log lines, shutdown, no personal data."""
 
 import pathlib
 import re
@@ -23,7 +23,7 @@ SERVICES = (
 SERVING = b"\x08\x01"
 SAMPLE = re.compile(r'^([a-z_:][a-z0-9_:]*)(\{[^{}]*\})? (-?[0-9.e+-]+|NaN|[+-]Inf)( \d+)?$', re.IGNORECASE)
 
-# Of nobody. Looked for byte by byte in all that is written.
+# An invented person. All written files are searched for these bytes.
 PHONE = "+33699887766"
 EMAIL = "Marie.Secretaire@private-example.org"
 CARD = "fingerprint-of-a-card-0815"
@@ -32,13 +32,13 @@ CUSTOMER = "customer-number-31415926"
 
 
 def health_of(running, service):
-    """The answer of the health service as it stands on the wire: HealthCheckResponse{status}."""
+    """The status of the health service, read from the bytes of HealthCheckResponse."""
     request = bytes([0x0A, len(service)]) + service.encode() if service else b""
     return running.channel.unary_unary("/grpc.health.v1.Health/Check")(request, timeout=program.PATIENCE_S)
 
 
 def scrape(running):
-    """Every sample of /metrics: name and labels to value; and the names."""
+    """All samples of /metrics, by name and labels, and the set of names."""
     with urllib.request.urlopen(f"http://{running.metrics}/metrics", timeout=program.PATIENCE_S) as answer:
         text = answer.read().decode()
     samples = {}
@@ -65,7 +65,7 @@ class Operate(unittest.TestCase):
         cls.running.end()
         cls.folder.cleanup()
 
-    def test_readiness_is_told_by_the_health_service(self):
+    def test_the_health_service_reports_readiness(self):
         for service in ("", *SERVICES):
             self.assertEqual(health_of(self.running, service), SERVING, service)
         with self.assertRaises(grpc.RpcError) as caught:
@@ -82,7 +82,7 @@ class Operate(unittest.TestCase):
             self.assertIn(service.encode(), listed)
         answers.cancel()
 
-    def test_metrics_count_what_was_done(self):
+    def test_metrics_count_calls_and_records(self):
         handled = (
             'grpc_server_handled_total{grpc_code="%s",grpc_method="ImportOrder",'
             'grpc_service="halles.checkout.v1.CheckoutService",grpc_type="unary"}'
@@ -110,7 +110,7 @@ class Operate(unittest.TestCase):
             self.assertIn(name, names)
         self.assertGreater(len([name for name in names if name.startswith("halles_")]), 5, names)
 
-    def test_no_personal_field_is_kept_or_told_in_clear(self):
+    def test_no_personal_data_is_stored_or_shown_in_clear(self):
         personal = [PHONE, "0033699887766", PHONE[1:], EMAIL, EMAIL.lower(), EMAIL.upper(), CARD, LOYALTY, CUSTOMER]
         with tempfile.TemporaryDirectory(prefix="halles-personal-") as folder:
             running = program.Program(f"{folder}/data", log_level="debug").serve()
@@ -131,7 +131,7 @@ class Operate(unittest.TestCase):
                 identity.GetCustomerViewRequest(customer=name, consistency_token=token), timeout=program.PATIENCE_S
             ).view
             self.assertEqual(view.orders, 1)
-            # What is refused is not told either.
+            # Error messages of refusals do not repeat it either.
             spoilt = order("spoilt")
             spoilt.order.identifiers.add(type=common.IDENTIFIER_TYPE_EMAIL, value=EMAIL.replace("@", ""))
             refusal = program.refused(running.checkout.ImportOrder, spoilt)
@@ -163,7 +163,7 @@ class Operate(unittest.TestCase):
             for field in ("ts", "level", "component", "msg"):
                 self.assertIn(field, parsed)
 
-    def test_a_watcher_sees_an_order_and_the_end(self):
+    def test_a_watch_shows_an_order_and_then_the_shutdown(self):
         with tempfile.TemporaryDirectory(prefix="halles-watch-") as folder:
             running = program.Program(f"{folder}/data").serve()
             running.import_order(order(1, customer=1))
@@ -179,8 +179,8 @@ class Operate(unittest.TestCase):
             self.assertEqual(program.Refusal(caught.exception).reason, "DRAINING", caught.exception)
             self.assertEqual(running.wait(), 0)
 
-    def test_sigterm_answers_what_is_under_way_and_ends_with_0(self):
-        """Calls that were taken are answered; those after it are refused as UNAVAILABLE; nothing acknowledged is lost."""
+    def test_sigterm_answers_running_calls_and_exits_with_0(self):
+        """Accepted calls are answered, later calls get UNAVAILABLE, and nothing that was acknowledged is lost."""
         with tempfile.TemporaryDirectory(prefix="halles-drain-") as folder:
             data = f"{folder}/data"
             running = program.Program(data).serve()
@@ -209,7 +209,7 @@ class Operate(unittest.TestCase):
                 worker.join(program.PATIENCE_S)
             self.assertEqual(running.wait(), 0)
             seconds = time.monotonic() - began
-            # gRPC itself cancels calls that come while it tells the client to go away.
+            # gRPC itself cancels calls that arrive while it sends GOAWAY.
             self.assertLessEqual(set(outcomes), {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
             self.assertIsNotNone(running.await_line(lambda line: line["msg"] == "ended"))
             with program.serving(data) as again:
@@ -220,7 +220,7 @@ class Operate(unittest.TestCase):
 
 
 def sorted_labels(name):
-    """The name with its labels in order."""
+    """The name with its labels sorted."""
     if "{" not in name:
         return name
     base, labels = name.rstrip("}").split("{", 1)

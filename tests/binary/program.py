@@ -46,7 +46,7 @@ from halles.customer_identity.v1 import customer_identity_service_pb2_grpc as id
 
 
 class Refusal:
-    """What an error says: code, reason, metadata of its ErrorInfo, fields of its BadRequest, words."""
+    """The content of an error: code, reason and metadata of its ErrorInfo, fields of its BadRequest, message."""
 
     def __init__(self, error):
         self.code = error.code()
@@ -75,7 +75,7 @@ class Refusal:
 
 
 def refused(call, request, timeout=PATIENCE_S):
-    """The refusal that `call` answers with."""
+    """Calls and returns the error; fails when there is none."""
     try:
         answer = call(request, timeout=timeout)
     except grpc.RpcError as error:
@@ -84,7 +84,7 @@ def refused(call, request, timeout=PATIENCE_S):
 
 
 class Program:
-    """One halles process. Options are flags without their dashes; `under` is put before the command, as strace is."""
+    """One halles process. Options are flags without dashes; `under` precedes the command, for example strace."""
 
     def __init__(self, data_dir, under=(), environment=None, **options):
         flags = {"listen": "127.0.0.1:0", "metrics": "127.0.0.1:0", "slots": SLOTS, **options, "data-dir": data_dir}
@@ -111,7 +111,7 @@ class Program:
             self._news.notify_all()
 
     def await_line(self, wanted):
-        """The first line of the log for which `wanted(parsed)` holds; None when the process ended without it."""
+        """The first log line for which `wanted(parsed)` holds; None when the process ends without one."""
         at = 0
         deadline = time.monotonic() + PATIENCE_S
         with self._news:
@@ -129,7 +129,7 @@ class Program:
                 self._news.wait(left)
 
     def serve(self):
-        """Waits until it serves and connects."""
+        """Waits until the process serves, and connects to it."""
         said = self.await_line(lambda line: line["msg"] == "serving")
         assert said is not None, "halles ended:\n" + "\n".join(self.lines)
         self.target = said["listen"]
@@ -155,21 +155,21 @@ class Program:
         return self.wait()
 
     def wait(self):
-        """The exit code once it has ended by itself."""
+        """Waits for the process to end by itself; returns its exit code."""
         code = self.process.wait(timeout=PATIENCE_S)
         self._reader.join(timeout=PATIENCE_S)
         self.process.stderr.close()
         return code
 
     def refusal_to_start(self):
-        """The exit code and the line that says why it does not start."""
+        """Waits for a failed start; returns the exit code and the log line with the reason."""
         code = self.wait()
         errors = [line for line in map(parse, self.lines) if line is not None and line["level"] == "error"]
         assert errors, f"exit {code} and no error:\n" + "\n".join(self.lines)
         return code, errors[-1]
 
     def settled(self):
-        """Positions and digests of every fold, once every view has seen every record."""
+        """Position and digest of every fold, after all views have caught up."""
         deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
             status = self.admin.GetStatus(admin.GetStatusRequest(), timeout=PATIENCE_S)
@@ -182,14 +182,14 @@ class Program:
         raise AssertionError("the views never caught up")
 
     def digests(self):
-        """The same without positions, which each start moves by its claims."""
+        """The digests alone, because the claims of each start move the positions."""
         return {fold: digest for fold, (_, digest) in self.settled().items()}
 
     def import_order(self, request):
         return self.checkout.ImportOrder(request, timeout=PATIENCE_S)
 
     def ctl(self, *arguments):
-        """Runs hallesctl --output json; exit code and what it printed."""
+        """Runs hallesctl --output json; returns the exit code and the output."""
         command = [str(BIN / "hallesctl"), "--target", self.target, "--output", "json", *map(str, arguments)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=3 * PATIENCE_S, check=False)
         try:
@@ -199,7 +199,7 @@ class Program:
 
 
 def parse(line):
-    """A line of the log; None for a line of a library that is no JSON."""
+    """Parses a log line; None for a line of a library, which is no JSON."""
     try:
         return json.loads(line)
     except json.JSONDecodeError:
@@ -208,7 +208,7 @@ def parse(line):
 
 @contextlib.contextmanager
 def serving(data_dir, **options):
-    """A program that serves, and has ended afterwards."""
+    """Starts a program and ends it after the block."""
     program = Program(data_dir, **options)
     try:
         yield program.serve()
@@ -221,7 +221,7 @@ def decimal(unscaled, scale=0):
 
 
 def order(number, cents=1990, lines=1, customer=None, source="binary-test"):
-    """A good order; `customer` names it by a number, a phone and an e-mail."""
+    """A valid order; `customer` gives it a customer number, a phone and an e-mail address."""
     sale = checkout.ImportRecord(
         external=record.ExternalRef(source=source, external_id=f"order-{number}"),
         channel=common.CHANNEL_WEB,

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""hallesctl log reshard on a log with real traffic, killed in the middle: what was under way ends as it would have."""
+"""hallesctl log reshard on the log of a killed program: unfinished work ends as on the old log."""
 
 import concurrent.futures
 import hashlib
@@ -75,7 +75,7 @@ def holding(hold_id, seconds):
 
 
 class Shop:
-    """A halles that runs, and what a shop asks of it."""
+    """A running halles with the requests of a shop."""
 
     def __init__(self, data, slots):
         self.running = program.Program(data, slots=slots).serve()
@@ -94,7 +94,7 @@ class Shop:
         return self.stock.GetHold(asked, timeout=program.PATIENCE_S).hold
 
     def levels(self):
-        """What of each SKU lies there, is held and is sold."""
+        """Units on hand, held and committed of each SKU."""
         found = {}
         for sku in SKUS:
             asked = inventory.GetAvailabilityRequest(sku=sku)
@@ -119,7 +119,7 @@ class Shop:
 
 
 def without_places(answer):
-    """The answer without what names positions."""
+    """The answer without tokens and positions."""
     if isinstance(answer, dict):
         return {
             key: without_places(value)
@@ -146,7 +146,7 @@ def reshard(data, into, slots):
 
 
 def as_before(data, to):
-    """Copies a data folder as it was before it was resharded."""
+    """Copies a data folder without the mark that it was resharded."""
     shutil.copytree(data, to, ignore=shutil.ignore_patterns("RESHARDED"))
 
 
@@ -160,7 +160,7 @@ def resharded(data, into, slots):
 class Reshard(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        """A log that ends in the middle of everything."""
+        """Creates a log that ends in the middle of carts, orders and returns."""
         cls.folder = tempfile.TemporaryDirectory(prefix="halles-reshard-")
         cls.root = pathlib.Path(cls.folder.name)
         cls.used = cls.root / "used"
@@ -197,7 +197,7 @@ class Reshard(unittest.TestCase):
             for each in buyers:
                 each.result()
         shop.running.end()
-        # Whoever opens the log of a killed process first writes the mark that it lacks; nothing changes from then on.
+        # The first process that opens the log of a killed one adds the missing end mark; nothing changes after that.
         code, _, errors = resharded(cls.used, cls.root / "first", 8)
         assert code == 0, errors
 
@@ -211,7 +211,7 @@ class Reshard(unittest.TestCase):
         as_before(self.used, self.data)
 
     def outcome(self, data, slots):
-        """Starts it, asks again for everything that was ever asked for, and tells what there is then."""
+        """Starts halles, repeats every request made so far, and returns the resulting state."""
         shop = Shop(data, slots)
         try:
             for number in self.asked:
@@ -235,7 +235,7 @@ class Reshard(unittest.TestCase):
         finally:
             shop.running.end()
 
-    def test_what_was_under_way_ends_as_it_would_have(self):
+    def test_unfinished_work_ends_as_on_the_old_log(self):
         as_it_was = self.here / "as-it-was"
         as_before(self.used, as_it_was)
         wanted = self.outcome(as_it_was, 8)
@@ -270,7 +270,7 @@ class Reshard(unittest.TestCase):
         finally:
             shop.running.end()
 
-    def test_a_kill_leaves_nothing_that_opens(self):
+    def test_a_kill_leaves_no_folder_that_opens(self):
         into = self.here / "new"
         before = bytes_of(self.data / "log")
         kills = 0
@@ -284,7 +284,7 @@ class Reshard(unittest.TestCase):
             process.send_signal(signal.SIGKILL)
             process.wait(timeout=program.PATIENCE_S)
             process.stderr.close()
-            if into.exists():  # it was done before the signal came
+            if into.exists():  # reshard finished before the signal arrived
                 shutil.rmtree(into)
                 continue
             self.assertFalse(into.exists(), step)
@@ -299,7 +299,7 @@ class Reshard(unittest.TestCase):
         self.assertEqual((code, proof["equal"]), (0, True), errors)
         self.assertFalse(unfinished.exists())
 
-    def test_it_is_refused_with_the_reason(self):
+    def test_refusals_state_the_reason(self):
         running = program.Program(self.data).serve()
         try:
             code, _, errors = resharded(self.data, self.here / "new", 3)

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""What keeps the real halles from starting: each has its precise error, and nothing changes."""
+"""Everything that keeps the real halles from starting: each has a precise error and changes nothing."""
 
 import pathlib
 import re
@@ -15,7 +15,7 @@ from program import order
 
 
 def crc32c(data):
-    """CRC-32C, bit by bit."""
+    """CRC-32C, computed bit by bit."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte
@@ -25,7 +25,7 @@ def crc32c(data):
 
 
 def fingerprint(folder):
-    """Every file of the log and the keys with its content."""
+    """The contents of all files of log and keys."""
     return {
         path.relative_to(folder): zlib.crc32(path.read_bytes())
         for part in ("log", "keys")
@@ -64,7 +64,7 @@ class Start(unittest.TestCase):
         return line
 
     def expect_whole(self):
-        """It starts, and everything is there."""
+        """Starts halles and checks that all data is there."""
         with program.serving(self.data) as running:
             self.assertEqual(running.digests(), self.digests)
             self.assertEqual(running.install, self.install)
@@ -72,7 +72,7 @@ class Start(unittest.TestCase):
             self.assertEqual((code, proof["equal"]), (0, True), proof)
 
     def other_install(self):
-        """The data directory of another install."""
+        """Creates the data directory of another install."""
         other = self.data.parent / "other"
         with program.serving(other) as running:
             for number in range(3):
@@ -80,7 +80,7 @@ class Start(unittest.TestCase):
         return other
 
     def rewrite(self, path, old, new, checksum, crc):
-        """Changes text in a checked file and makes its checksum good again."""
+        """Replaces text in a file with a checksum and corrects the checksum."""
         text = path.read_text()
         self.assertIn(old, text)
         body = text.replace(old, new)
@@ -121,13 +121,13 @@ class Start(unittest.TestCase):
         ring.write_text(text)
         self.expect_whole()
 
-    def test_the_state_of_another_install_is_put_aside_and_made_again(self):
+    def test_the_state_of_another_install_is_moved_aside_and_rebuilt(self):
         shutil.rmtree(self.data / "state")
         shutil.copytree(self.other_install() / "state", self.data / "state")
         self.expect_whole()
         self.assertEqual(len(list(self.data.glob("state.quarantined-*"))), 1)
 
-    def test_a_state_that_is_ahead_of_its_log_is_put_aside_and_made_again(self):
+    def test_a_state_ahead_of_its_log_is_moved_aside_and_rebuilt(self):
         with program.serving(self.data) as running:
             running.import_order(order("later"))
         shutil.rmtree(self.data / "log")
@@ -135,7 +135,7 @@ class Start(unittest.TestCase):
         self.expect_whole()
         self.assertEqual(len(list(self.data.glob("state.quarantined-*"))), 1)
 
-    def test_a_missing_state_is_made_again(self):
+    def test_a_missing_state_is_rebuilt(self):
         shutil.rmtree(self.data / "state")
         self.expect_whole()
 
@@ -164,7 +164,7 @@ class Start(unittest.TestCase):
         self.expect_refusal("NEWER_STORE_FORMAT", "format 2")
         self.assertEqual(list(self.data.glob("state.quarantined-*")), [])
 
-    def test_an_altered_row_is_named_by_verify(self):
+    def test_verify_names_an_altered_row(self):
         self.tamper("row")
         with program.serving(self.data) as running:
             code, proof = running.ctl("verify")
@@ -178,7 +178,7 @@ class Start(unittest.TestCase):
     def tamper(self, what):
         subprocess.run([program.TESTS / "halles_tamper", self.data / "state", what], check=True)
 
-    def test_another_number_of_slots(self):
+    def test_a_different_number_of_slots(self):
         self.expect_refusal("LOG_SLOTS_DIFFER", "made with 8 slots a service", "log reshard", slots=16)
         self.expect_refusal("LOG_SLOTS_DIFFER", "not with 8,checkout=4", slots="checkout=4")
 
@@ -224,24 +224,24 @@ class CommandLine(unittest.TestCase):
         for word in words:
             self.assertIn(word, done.stderr)
 
-    def test_a_wrong_flag_names_a_valid_one(self):
+    def test_a_wrong_flag_is_answered_with_a_valid_one(self):
         self.expect_usage(self.run_halles("--data-dri", "x"), "--data-dri", "--data-dir")
 
-    def test_a_wrong_value_names_a_valid_one(self):
+    def test_a_wrong_value_is_answered_with_a_valid_one(self):
         self.expect_usage(self.run_halles("--log-level", "loud"), "log-level", "info")
         self.expect_usage(self.run_halles("--slots", "0"), "slots", "1")
         self.expect_usage(self.run_halles("--slots", "till=4"), "slots", "checkout")
         self.expect_usage(self.run_halles("--executors", "many"), "executors")
         self.expect_usage(self.run_halles(HALLES_SLOTS="none"), "HALLES_SLOTS")
 
-    def test_a_wrong_key_of_the_configuration_names_a_valid_one(self):
+    def test_a_wrong_configuration_key_is_answered_with_a_valid_one(self):
         with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
             file.write('data-dri = "x"\n')
             file.flush()
             self.expect_usage(self.run_halles("--config", file.name), "data-dri", "data-dir")
         self.expect_usage(self.run_halles("--config", "/nowhere/halles.toml"), "/nowhere/halles.toml")
 
-    def test_flags_go_before_the_environment_and_that_before_the_file(self):
+    def test_flags_override_the_environment_and_that_overrides_the_file(self):
         with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
             file.write('data-dir = "of-file"\nslots = "3,checkout=4"\nexecutors = 4\n')
             file.flush()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The real halles under strace: each acknowledgement leaves after an fdatasync that began after its record was written."""
+"""The real halles under strace: each acknowledgement is sent after an fdatasync that began after the write of its record."""
 
 import os
 import pathlib
@@ -18,7 +18,7 @@ LINE = re.compile(r"^(?P<thread>\d+) +(?P<time>[\d.]+) (?P<what>.*)$")
 
 
 class Call:
-    """One system call: what it was given, and the lines of the trace on which it began and ended."""
+    """One system call: its arguments, and the lines of the trace on which it began and ended."""
 
     def __init__(self, name, text, began):
         self.name = name
@@ -34,7 +34,7 @@ class Call:
 
 
 def read_trace(path):
-    """The calls in the order in which they began. Lines are in the order in which strace saw entries and exits."""
+    """Parses the calls, in the order in which they began. Lines are in strace's order of entries and exits."""
     calls = []
     open_calls = {}
     with open(path, encoding="latin-1") as trace:
@@ -61,7 +61,7 @@ def read_trace(path):
 
 
 def is_socket(call):
-    """Whether the first argument, which -y explains, is a connection."""
+    """Whether the first argument is a connection, according to the annotation of -y."""
     return re.match(r"\w+\(\d+<(socket|TCP)", call.text) is not None
 
 
@@ -78,7 +78,7 @@ class Sync(unittest.TestCase):
             for number in range(ORDERS):
                 request = order(f"traced-{number}-")
                 acknowledged.append((request.order.external.external_id, traced.import_order(request).order_id))
-            # strace passes no signal on: it ends with the process, which is its child.
+            # strace does not forward signals; it ends when its child, the process, ends.
             halles = pathlib.Path(f"/proc/{traced.pid}/task/{traced.pid}/children").read_text(encoding="ascii").split()
             self.assertEqual(len(halles), 1)
             os.kill(int(halles[0]), signal.SIGTERM)

@@ -1,5 +1,5 @@
-// Does to the state of a halles that is not running what tests want done: `format` makes it one of a newer build, `row`
-// alters one order in one table.
+// Changes the state of a halles that is not running: `format` marks it as that of a newer build, `row` alters one order
+// in one table.
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -16,7 +16,7 @@
 namespace halles {
 namespace {
 
-constexpr uint16_t kSlots = 8;  // of the tests' programs
+constexpr uint16_t kSlots = 8;  // as in the programs of the tests
 
 bool RaiseFormat(const std::string& state_dir) {
   std::string generation;
@@ -32,7 +32,7 @@ bool RaiseFormat(const std::string& state_dir) {
   return db->Put(rocksdb::WriteOptions(), store::IdentityKey(), store::EncodeIdentity(*identity)).ok();
 }
 
-// One cent more in the first order that is found.
+// Adds one cent to the first order that is found.
 bool AlterOrder(const std::string& state_dir) {
   bool altered = false;
   for (uint16_t slot = 0; slot < kSlots && !altered; ++slot) {

@@ -1,9 +1,9 @@
-// Follows the log of a running program over gRPC and makes every state and view of it by itself: what the program says of
-// its own rows is compared with what this process came to.
+// Follows the log of a running program over gRPC and folds every state and view itself, to compare them with the rows
+// of the program.
 //
-// Reads lines "SERVICE SLOT POSITION" from standard input until its end; ends when every slot named there was folded up to
-// its position. Prints "following" once it does, and in the end one line of JSON, like a GetStatusResponse, with positions
-// and digests. Lives through any number of restarts of the program: every tail is resumed where it ended.
+// Reads lines "SERVICE SLOT POSITION" from standard input until its end; ends when it has folded every slot named there
+// up to its position. Prints "following" once it follows, and at the end one line of JSON, like a GetStatusResponse,
+// with positions and digests. Survives restarts of the program: it resumes every tail where it ended.
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
@@ -64,7 +64,7 @@ class Targets {
     targets_ = std::move(targets);
     for (grpc::ClientContext* tail : tails_) tail->TryCancel();
   }
-  // A tail that waits for more is cancelled once the targets are known, so that each slot looks whether it is there.
+  // Once the targets are known, cancels tails that wait for more records, so that each slot checks whether it is done.
   void Tails(grpc::ClientContext* context) {
     MutexLock lock(&mutex_);
     tails_.push_back(context);
@@ -86,7 +86,7 @@ class Targets {
   std::vector<grpc::ClientContext*> tails_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Folds the slot until it is where the targets want it.
+// Folds the slot until it reaches its target.
 absl::Status Follow(const std::shared_ptr<grpc::Channel>& channel, admin::v1::AdminService::Stub* stub,
                     Targets* targets, std::atomic<uint64_t>* resumed, fold::SlotFold* fold) {
   const absl::Time give_up = absl::Now() + kPatience;
@@ -126,7 +126,7 @@ int Run(const std::string& target) {
   const auto channel = grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
   const auto stub = admin::v1::AdminService::NewStub(channel);
 
-  // The install and its slots are all that is asked of the program besides its log.
+  // Apart from the log, it asks the program only for the install and its slots.
   GetStatusResponse status;
   grpc::ClientContext context;
   context.set_wait_for_ready(true);

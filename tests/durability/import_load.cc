@@ -20,7 +20,7 @@ constexpr absl::Duration kCallTimeout = absl::Seconds(20);
 constexpr int64_t kFirstSecond = 1'700'000'000;
 constexpr size_t kWrongAnswersMax = 20;
 
-// Everything about it follows from its number and what the fact holds: sent again, it is the same to the byte.
+// The request depends only on the number and the import, so a repeat is equal byte by byte.
 ImportRecord RecordOf(const Fact& fact) {
   ImportRecord record;
   record.mutable_external()->set_source("kill-test");
@@ -59,7 +59,7 @@ std::string RequestIdOf(const Fact& fact) { return absl::StrCat("kill-test/", Ex
 std::string ExternalIdOf(uint64_t number) { return absl::StrCat("fact-", number); }
 std::string CustomerNumber(uint32_t customer) { return absl::StrCat("customer-", customer); }
 
-// A call under way, with all that gRPC refers to meanwhile.
+// A running call and everything that gRPC refers to meanwhile.
 struct ImportLoad::Call {
   Fact fact;
   grpc::ClientContext context;
@@ -77,7 +77,7 @@ Fact ImportLoad::NewFact() {
   fact.customer = static_cast<uint32_t>(random_() % kCustomers);
   fact.lines = static_cast<int>(1 + random_() % 3);
   fact.net_minor_units = static_cast<int64_t>(100 + random_() % 10'000);
-  // Each tenth gives back an order of a moment ago, or of a moment to come. Orders have numbers that end on 0 to 8.
+  // Each tenth import returns an order shortly before or after it. Orders have numbers that end in 0 to 8.
   fact.is_return = fact.number % 10 == 9;
   if (fact.is_return) {
     const uint64_t decade = fact.number / 10 + (random_() % 4 == 0 ? 1 : 0);
@@ -148,7 +148,7 @@ void ImportLoad::Ended(std::unique_ptr<Call> call, const grpc::Status& status) {
   } else if (status.error_code() == grpc::StatusCode::UNAVAILABLE ||
              (stopped_ && (status.error_code() == grpc::StatusCode::CANCELLED ||
                            status.error_code() == grpc::StatusCode::UNKNOWN))) {
-    // Nobody knows. It is asked again with the same request id once there is somebody to ask.
+    // The outcome is unknown. The same request id is sent again when the program is back.
     life_.unknown.push_back(fact);
     waiting_.push_back(std::move(fact));
     if (!stopped_) {
@@ -167,7 +167,7 @@ ImportLoad::Life ImportLoad::Await(absl::Time deadline) {
   if (!mutex_.AwaitWithTimeout(idle, deadline - absl::Now())) {
     stopped_ = true;
     wrong_answers_.push_back(absl::StrCat(in_flight_, " calls have no end"));
-    mutex_.Await(idle);  // each has a deadline of its own
+    mutex_.Await(idle);  // every call has a deadline
   }
   stopped_ = true;
   stub_.reset();

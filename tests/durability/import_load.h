@@ -20,15 +20,15 @@
 
 namespace halles::durability {
 
-// One order or return of the load, and what is known of it.
+// One order or return of the load, and the answer to it.
 struct Fact {
   uint64_t number = 0;
   bool is_return = false;
-  uint64_t original = 0;  // of a return: the number of its order
+  uint64_t original = 0;  // for a return: the number of its order
   uint32_t customer = 0;
   int64_t net_minor_units = 0;
   int lines = 0;
-  // Once it was acknowledged.
+  // Set once it was acknowledged.
   std::string id;
   std::string token;
 };
@@ -46,21 +46,21 @@ class ImportLoad {
 
   struct Life {
     uint64_t acknowledged = 0;
-    size_t in_flight_at_the_end = 0;  // calls without an answer at the moment of the last acknowledgement
-    std::vector<Fact> unknown;        // of these, the ones whose answer never came
+    size_t in_flight_at_the_end = 0;  // calls without an answer at the last acknowledgement
+    std::vector<Fact> unknown;        // imports among these whose answer never came
   };
-  // Imports over `channel`, first what is left of the life before, then new facts, until `acknowledgements` came; calls
-  // `then` in that very moment, on a thread of gRPC; returns once each call has ended, or at the deadline.
+  // Imports over `channel`, first the imports left over from before the kill, then new ones, until `acknowledgements`
+  // answers came. Calls `then` at that moment, on a gRPC thread. Returns when every call has ended, or at the deadline.
   Life Run(const std::shared_ptr<grpc::Channel>& channel, uint64_t acknowledgements, const std::function<void()>& then,
            absl::Time deadline);
-  // Imports what is left, and nothing new.
+  // Imports the leftovers, and nothing new.
   Life Finish(const std::shared_ptr<grpc::Channel>& channel, absl::Time deadline);
-  // Imports the facts again: the answers must be the ones of the first time.
+  // Repeats the imports; the answers must equal the first ones.
   Life Again(const std::shared_ptr<grpc::Channel>& channel, std::vector<Fact> facts, absl::Time deadline);
 
-  // Every fact that was acknowledged, by number.
+  // Every acknowledged import, by number.
   std::map<uint64_t, Fact> acknowledged() const;
-  // What should never have been answered.
+  // Answers that should not have occurred.
   std::vector<std::string> wrong_answers() const;
 
  private:

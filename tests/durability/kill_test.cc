@@ -1,4 +1,5 @@
-// Kills the real halles with SIGKILL in the middle of an import, again and again, and looks for what was lost or doubled.
+// Kills the real halles with SIGKILL in the middle of an import, again and again, and looks for lost and duplicated
+// imports.
 //
 // HALLES_KILL_SEED and HALLES_KILLS set the seed and the number of kills; the seed is printed.
 #include <grpcpp/grpcpp.h>
@@ -38,7 +39,7 @@ constexpr uint64_t kDefaultKills = 30;
 constexpr uint64_t kAcknowledgementsMax = 500;  // between two kills
 constexpr size_t kInFlightAtLeast = 64;
 
-// "checkout/3" and "customer_identity/customers of checkout/3" with their digests, and positions when asked.
+// Digests by fold, such as "checkout/3" and "customer_identity/customers of checkout/3"; with positions on request.
 std::map<std::string, std::string> DigestsOf(const GetStatusResponse& status, bool positions) {
   std::map<std::string, std::string> digests;
   const auto value = [&](const auto& fold) {
@@ -51,8 +52,7 @@ std::map<std::string, std::string> DigestsOf(const GetStatusResponse& status, bo
   return digests;
 }
 
-// Without what is folded from slots of services that react: they record now and then how far they have come, which is no
-// fact.
+// Without folds of slots whose service reacts: they record their progress from time to time, which is no import.
 std::map<std::string, std::string> WithoutProgress(std::map<std::string, std::string> digests) {
   std::erase_if(digests, [](const auto& fold) {
     const std::string source = fold.first.substr(fold.first.rfind(' ') + 1);
@@ -61,7 +61,7 @@ std::map<std::string, std::string> WithoutProgress(std::map<std::string, std::st
   return digests;
 }
 
-// The folds of which the two say different things.
+// The folds that differ between the two.
 std::vector<std::string> Differences(const std::map<std::string, std::string>& a,
                                      const std::map<std::string, std::string>& b) {
   std::vector<std::string> differences;
@@ -89,7 +89,7 @@ grpc::Status Ask(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, 
   return (stub.*method)(&context, request, response);
 }
 
-// A status tells digests, so what was confirmed is flushed for it.
+// Flushes confirmed rows: a status reports digests, which a flush computes.
 void FlushUntilTheEnd(const std::shared_ptr<grpc::Channel>& channel) {
   admin::v1::AdminService::Stub stub(channel);
   GetStatusResponse status;
@@ -97,7 +97,7 @@ void FlushUntilTheEnd(const std::shared_ptr<grpc::Channel>& channel) {
   }
 }
 
-// How many of the orders whose answer never came were recorded all the same.
+// The number of unanswered orders that were recorded nevertheless.
 size_t Recorded(const Program& program, const std::vector<Fact>& unknown) {
   checkout::v1::OrderService::Stub stub(program.channel());
   size_t recorded = 0;
@@ -124,7 +124,7 @@ void ExpectEachThere(const Program& program, const std::map<uint64_t, Fact>& fac
     if (fact.is_return) continue;
     checkout::v1::GetOrderRequest request;
     request.set_order_id(fact.id);
-    // The token of the acknowledgement: its record must still be where it was said to be.
+    // The token of the acknowledgement names the record, which must still be at that position.
     request.set_consistency_token(fact.token);
     checkout::v1::GetOrderResponse response;
     const grpc::Status status = Ask(stub, &checkout::v1::OrderService::Stub::GetOrder, request, &response);
@@ -187,7 +187,7 @@ void ExpectCustomers(const Program& program, const std::map<uint64_t, Fact>& fac
   }
 }
 
-// What the follower came to by itself, at the positions of `status`.
+// The folds of the follower, at the positions of `status`.
 GetStatusResponse AskFollower(Process* follower, const GetStatusResponse& status) {
   std::string targets;
   for (const auto& slot : status.slots()) {
@@ -210,7 +210,7 @@ void ExpectVerified(const Program& program) {
   printf("verify: %s\n", result.c_str());
 }
 
-TEST(Kill9, LosesNothingThatWasAcknowledgedAndAppliesNothingTwice) {
+TEST(Kill9, LosesNoAcknowledgedImportAndAppliesNoneTwice) {
   const uint64_t seed = FromEnvironment("HALLES_KILL_SEED", kDefaultSeed);
   const uint64_t kills = FromEnvironment("HALLES_KILLS", kDefaultKills);
   printf("seed %lu (HALLES_KILL_SEED), %lu kills (HALLES_KILLS)\n", seed, kills);
@@ -225,7 +225,7 @@ TEST(Kill9, LosesNothingThatWasAcknowledgedAndAppliesNothingTwice) {
   size_t fewest = ImportLoad::kInFlight;
   for (uint64_t i = 0; i < kills; ++i) {
     const uint64_t moment = 1 + random() % kAcknowledgementsMax;
-    // In every other life the rows are flushed all the time, so that the next one goes on from rows and not from the log.
+    // In every other run, rows are flushed all the time, so that the next run continues from rows instead of the log.
     std::thread flushes;
     if (i % 2 == 0) flushes = std::thread([channel = program.channel()] { FlushUntilTheEnd(channel); });
     const ImportLoad::Life life = load.Run(
@@ -239,7 +239,7 @@ TEST(Kill9, LosesNothingThatWasAcknowledgedAndAppliesNothingTwice) {
     unknown += life.unknown.size();
     fewest = std::min(fewest, life.in_flight_at_the_end);
     ASSERT_NO_FATAL_FAILURE(program.Start());
-    // Seldom, since it takes as long as importing them.
+    // Rarely, because it takes as long as the import.
     if (i % 5 == 0) recorded += Recorded(program, life.unknown);
   }
   printf(
@@ -251,7 +251,7 @@ TEST(Kill9, LosesNothingThatWasAcknowledgedAndAppliesNothingTwice) {
   EXPECT_GT(unknown, 0u);
 
   acknowledged += load.Finish(program.channel(), Soon()).acknowledged;
-  // Returns wait for orders that never came to be: one more life brings those that the last ones name.
+  // Returns may wait for orders that were never imported; a last run imports the orders that they name.
   acknowledged += load.Run(
                           program.channel(), 2 * ImportLoad::kInFlight, [] {}, Soon())
                       .acknowledged;
@@ -277,14 +277,14 @@ TEST(Kill9, LosesNothingThatWasAcknowledgedAndAppliesNothingTwice) {
   ExpectTotals(program, facts);
   ExpectCustomers(program, facts);
 
-  // Folds that nothing was imported into are empty, and alike.
+  // Folds without any import are empty and equal.
   EXPECT_GT(DistinctDigests(digests), digests.size() / 3);
   EXPECT_EQ(Differences(DigestsOf(AskFollower(&follower, status), true), digests), std::vector<std::string>())
       << "the follower came to other rows";
   ExpectVerified(program);
   EXPECT_EQ(program.Terminate(), 0);
 
-  // From the log alone. Only positions differ: each start claims the slots.
+  // From the log alone. Only positions differ, because each start claims the slots.
   std::filesystem::remove_all(program.folder() + "/data/state");
   ASSERT_NO_FATAL_FAILURE(program.Start());
   EXPECT_EQ(

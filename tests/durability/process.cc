@@ -1,4 +1,4 @@
-// Starts the real executables for a test, waits for what they say, ends them by their ids.
+// Starts real executables for a test, reads their output, and ends them by their ids.
 #include "tests/durability/process.h"
 
 #include <arpa/inet.h>
@@ -39,7 +39,7 @@ Process::Process(const std::vector<std::string>& command, Read read) {
   pid_ = fork();
   HALLES_CHECK(pid_ >= 0, "no process");
   if (pid_ == 0) {
-    // Never outlives a test that was killed.
+    // Ends with the test, even if the test is killed.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(126);
     dup2(input[0], STDIN_FILENO);
@@ -101,7 +101,7 @@ void Process::WriteAndClose(const std::string& text) {
 void Process::Signal(int signal) const { kill(pid_, signal); }
 
 int Process::Wait(absl::Time deadline) {
-  // Its streams end with it; reading them keeps it from waiting for us.
+  // The process closes its streams when it ends; reading them keeps it from blocking on a full pipe.
   while (absl::Now() < deadline && !ReadLine(deadline).empty()) {
   }
   while (!ended_) {
@@ -111,7 +111,7 @@ int Process::Wait(absl::Time deadline) {
       return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
     }
     if (absl::Now() >= deadline) break;
-    // A moment between the end of its streams and its own.
+    // The process ends shortly after its streams.
     poll(nullptr, 0, 1);
   }
   return -1000;

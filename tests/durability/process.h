@@ -1,4 +1,4 @@
-// Starts the real executables for a test, waits for what they say, ends them by their ids.
+// Starts real executables for a test, reads their output, and ends them by their ids.
 #ifndef HALLES_TESTS_DURABILITY_PROCESS_H_
 #define HALLES_TESTS_DURABILITY_PROCESS_H_
 
@@ -12,14 +12,14 @@
 
 namespace halles::durability {
 
-// A child process. Its standard input is a pipe, and so is the one of its other streams that the test reads.
-// Thread safety: one thread, but for Signal.
+// A child process. Its standard input is a pipe, and so is the output stream that the test reads.
+// Thread safety: one thread, except Signal.
 // Lifetime: the destructor kills the process and waits for its end.
 class Process {
  public:
   enum class Read { kOutput, kErrors };
 
-  // `read` is the stream that ReadLine reads; the other one is that of the test.
+  // `read` is the stream that ReadLine reads; the other stream is inherited from the test.
   Process(const std::vector<std::string>& command, Read read);
   ~Process();
   Process(const Process&) = delete;
@@ -27,15 +27,16 @@ class Process {
 
   // The next line without its end; "" at the end of the stream or at the deadline.
   std::string ReadLine(absl::Time deadline);
-  // The next line that holds `text`; "" when the stream or the time ended before. `seen` keeps all lines read so far.
+  // The next line that contains `text`; "" at the end of the stream or at the deadline. `seen` collects all lines read.
   std::string ReadLineWith(const std::string& text, absl::Time deadline);
   const std::string& seen() const { return seen_; }
 
-  // Writes to its standard input and closes that.
+  // Writes to the standard input and closes it.
   void WriteAndClose(const std::string& text);
 
   void Signal(int signal) const;
-  // Exit code, or minus the signal that ended it; -1000 when it runs on at the deadline. Reads what it still says.
+  // The exit code, or minus the signal that ended the process; -1000 when it still runs at the deadline. Reads the rest
+  // of its output.
   int Wait(absl::Time deadline);
 
  private:
@@ -47,7 +48,7 @@ class Process {
   std::string seen_;
 };
 
-// A port below those that the kernel gives to clients, free a moment ago.
+// A port below the range that the kernel assigns to clients, free a moment ago.
 uint16_t FreePort();
 
 }  // namespace halles::durability

@@ -1,4 +1,4 @@
-// The real halles of a test.
+// A real halles process for a test.
 #include "tests/durability/program.h"
 
 #include <gtest/gtest.h>
@@ -49,7 +49,7 @@ void Program::Start() {
                                "--metrics", "127.0.0.1:0", "--slots", "8", "--executors", "2"},
       Process::Read::kErrors);
   ASSERT_FALSE(process_->ReadLineWith("\"serving\"", Soon()).empty()) << process_->seen();
-  // A channel of its own, so that no backoff of the life before delays it.
+  // A new channel, so that no backoff from before the restart delays it.
   channel_ = NewChannel();
   ASSERT_TRUE(channel_->WaitForConnected(absl::ToChronoTime(Soon())));
 }

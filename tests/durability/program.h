@@ -1,4 +1,4 @@
-// The real halles of a test: started again and again on one folder and one port.
+// A real halles process for a test, restarted on the same folder and port.
 #ifndef HALLES_TESTS_DURABILITY_PROGRAM_H_
 #define HALLES_TESTS_DURABILITY_PROGRAM_H_
 
@@ -18,9 +18,9 @@ namespace halles::durability {
 
 // A number from the environment, such as a seed.
 uint64_t FromEnvironment(const char* name, uint64_t otherwise);
-// A folder that ctest names, such as HALLES_BIN.
+// A folder that ctest passes, such as HALLES_BIN.
 std::string Folder(const char* name);
-// A minute from now: nothing that a test waits for takes as long.
+// A minute from now, which is longer than anything a test waits for.
 absl::Time Soon();
 
 // Thread safety: Kill, address and NewChannel from any thread, the rest from one.
@@ -32,7 +32,7 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  // Returns once it serves. Use with ASSERT_NO_FATAL_FAILURE.
+  // Returns when the process serves. Use with ASSERT_NO_FATAL_FAILURE.
   void Start();
   void Kill() const { process_->Signal(SIGKILL); }
   // Exit code, or minus the signal that ended it.
@@ -41,12 +41,12 @@ class Program {
 
   const std::string& address() const { return address_; }
   const std::string& folder() const { return folder_; }
-  // Of this life of the process.
+  // For the current run of the process.
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
-  // A connection of its own that comes back soon after a restart.
+  // A separate connection that reconnects soon after a restart.
   std::shared_ptr<grpc::Channel> NewChannel() const;
 
-  // Once every view has seen every record.
+  // Returns the status after all views have caught up.
   admin::v1::GetStatusResponse CaughtUp() const;
 
  private:

@@ -106,7 +106,7 @@ class AddService(unittest.TestCase):
     def test_5_the_program_serves_it(self):
         self.run_in_tree("ninja", "-C", "build", "halles")
         os.environ["HALLES_BIN"] = str(self.build / "bin")
-        import program  # needs to know the binaries
+        import program  # needs the paths of the binaries
 
         with program.serving(self.tree / "data") as running:
             running.settled()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The GCC and the Clang build fold the same log to the same rows: what serves made the log, and is a third witness."""
+"""The GCC and the Clang build fold the same log to the same rows, and so did the program that wrote the log."""
 
 import os
 import pathlib
@@ -21,7 +21,7 @@ ORDERS = 60
 
 
 def clang_build():
-    """Builds what folds with Clang, in a build folder below that of the GCC build; where the program is."""
+    """Builds fold_log with Clang in a folder below the GCC build; returns the path of the program."""
     folder = BUILD / "clang"
     folder.mkdir(exist_ok=True)
     configure = [
@@ -36,7 +36,7 @@ def clang_build():
 
 
 def fold(folder, log):
-    """({fold: (position, digest)}, compiler) of a copy of the log: a process that opens a log may mend its tail."""
+    """Folds a copy of the log, because opening a log may repair its end: ({fold: (position, digest)}, compiler)."""
     with tempfile.TemporaryDirectory(prefix="halles-fold-") as scratch:
         copy = pathlib.Path(scratch) / "log"
         shutil.copytree(log, copy)
@@ -69,21 +69,21 @@ class Compilers(unittest.TestCase):
             cls.gcc, cls.gcc_name = fold(program.TESTS, data / "log")
             cls.clang, cls.clang_name = fold(clang, data / "log")
 
-    def test_they_are_two_compilers(self):
+    def test_the_compilers_differ(self):
         self.assertEqual({self.gcc_name, self.clang_name}, {"gcc", "clang"})
 
-    def test_they_come_to_the_same_rows(self):
+    def test_the_rows_are_equal(self):
         self.assertEqual(self.gcc, self.clang)
 
-    def test_they_come_to_what_was_served(self):
+    def test_the_rows_are_those_that_were_served(self):
         self.assertEqual(set(self.gcc), set(self.served))
-        # A fold that moved on after it was asked is no witness.
+        # Folds that advanced after the query cannot be compared.
         same = [name for name, (position, _) in self.gcc.items() if self.served[name][0] == position]
         self.assertGreater(len(same), len(self.gcc) * 0.9)
         self.assertEqual({name: self.gcc[name] for name in same}, {name: self.served[name] for name in same})
 
     def test_the_log_has_something_in_most_slots(self):
-        # Folds of nothing have one digest.
+        # All empty folds have the same digest.
         self.assertGreater(len({digest for _, digest in self.gcc.values()}), len(self.gcc) / 3)
 
 

@@ -1,7 +1,7 @@
-// Folds the log in a folder from its first record and prints where each fold stands, with its digest.
+// Folds the log in a folder from its first record and prints position and digest of each fold.
 //
-// Lines "checkout/3 POSITION DIGEST" for states and "checkout/totals of checkout/3 POSITION DIGEST" for views, then one with
-// the compiler. No process may have the log open.
+// Lines "checkout/3 POSITION DIGEST" for states and "checkout/totals of checkout/3 POSITION DIGEST" for views, then one
+// line with the compiler. No process may have the log open.
 #include <iostream>
 #include <memory>
 #include <string>

@@ -1,4 +1,4 @@
-// Folds a record into the state of its slot and into the views that read it.
+// Folds a record into the state of its slot and into the views that follow it.
 #include "tests/fold/slot_fold.h"
 
 #include "libs/base/status.h"

@@ -17,11 +17,11 @@
 
 namespace halles::fold {
 
-// The rows that one fold came to.
+// The result of one fold.
 struct FoldedRows {
   std::string view;  // full name; empty for the state of the slot
   SlotId slot;
-  Position next = 0;  // the first position that is not in them
+  Position next = 0;  // first position that is not in the rows
   std::string digest;
 };
 
@@ -34,7 +34,7 @@ class SlotFold {
   SlotId slot() const { return slot_; }
   Position next() const { return cursor_.next; }
 
-  // Folds the record at `next()`; what does not count is passed over.
+  // Folds the record at `next()`; records that do not count are ignored.
   absl::Status Fold(Position position, absl::string_view bytes);
 
   // The state first, then the views in the order of their definitions.

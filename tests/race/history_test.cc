@@ -1,5 +1,5 @@
-// Records what concurrent clients see of a few hot SKUs of the real halles, kills it in the middle, and checks that one
-// thing at a time could have answered so.
+// Records the calls of concurrent clients to a few hot SKUs of the real halles, kills it in the middle, and checks that
+// the history is linearizable.
 //
 // HALLES_HISTORY_SEED sets the seed; it is printed.
 #include <gtest/gtest.h>
@@ -36,8 +36,8 @@ using Verb = StockAsk::Verb;
 
 constexpr uint64_t kDefaultSeed = 20240607;
 constexpr int kClients = 10;
-constexpr int kLives = 4;                   // of the process; all but the last end with SIGKILL
-constexpr int64_t kCommandsPerLife = 1500;  // of all clients
+constexpr int kLives = 4;                   // runs of the process; all but the last end with SIGKILL
+constexpr int64_t kCommandsPerLife = 1500;  // of all clients together
 constexpr int kLocations = 3;
 constexpr int64_t kUnits = 20;  // at each location
 const std::vector<std::string>& Skus() {
@@ -47,20 +47,20 @@ const std::vector<std::string>& Skus() {
 
 std::string LocationOf(uint8_t location) { return absl::StrCat("shop-", static_cast<int>(location)); }
 
-// What all clients share.
+// State that all clients share.
 struct World {
   Program program;
   StockHistory history;
-  // The life has ended for whoever sees it; relaxed: nothing else is said by it.
+  // Set when the current run has ended; relaxed, because it publishes no other data.
   std::atomic<bool> over{false};
   Mutex mutex;
-  int64_t commands ABSL_GUARDED_BY(mutex) = 0;      // answered in this life
-  bool interrupted ABSL_GUARDED_BY(mutex) = false;  // somebody was told that nobody is there
-  std::map<std::string, std::atomic<int>> holds;    // numbers given, by SKU; the map itself is immutable
+  int64_t commands ABSL_GUARDED_BY(mutex) = 0;      // answered in the current run
+  bool interrupted ABSL_GUARDED_BY(mutex) = false;  // a client got UNAVAILABLE
+  std::map<std::string, std::atomic<int>> holds;    // next hold number by SKU; the map itself is immutable
 };
 
-// A client with a connection of its own: one command at a time. Some commands whose outcome it does not know it sends again
-// with the same request id, others it forgets.
+// A client with its own connection that sends one command at a time. A command with an unknown outcome is sometimes
+// repeated with the same request id, and sometimes abandoned.
 class Buyer {
  public:
   Buyer(World* world, int number, uint64_t seed)
@@ -71,7 +71,7 @@ class Buyer {
         stub_(InventoryService::NewStub(channel_)) {}
 
   void LiveUntilItIsOver() {
-    // It may have noticed too well that the life before had ended.
+    // A connection in backoff after the kill could take too long.
     EXPECT_TRUE(channel_->WaitForConnected(absl::ToChronoTime(Soon())));
     FinishWhatWasUnknown();
     while (!world_.over.load(std::memory_order_relaxed)) Step();
@@ -107,7 +107,7 @@ class Buyer {
              static_cast<int32_t>(1 + random_() % 4), Candidates()};
       mine.push_back(ask.hold);
     } else {
-      // One of its own; ended ones stay in the list for a while, and are asked for too.
+      // One of its own holds. Ended holds stay in the list for a while and are used too.
       const size_t index = random_() % mine.size();
       ask.hold = mine[index];
       if (dice < 70) {
@@ -137,7 +137,7 @@ class Buyer {
     const grpc::Status status = Send(sent, &answer);
     if (status.ok() || status.error_code() == grpc::StatusCode::FAILED_PRECONDITION) {
       answer.refused = !status.ok();
-      // Most holds that are none are left alone.
+      // Usually forgets holds that were refused; sometimes keeps using them.
       if (answer.refused && sent.ask.verb == Verb::kReserve && random_() % 16 != 0)
         std::erase(mine_[sent.sku], sent.ask.hold);
       world_.history.Answer(sent.operation, answer);
@@ -145,12 +145,12 @@ class Buyer {
       ++world_.commands;
       return;
     }
-    // Nobody knows. A read that nobody saw says nothing.
+    // The outcome is unknown. A lost read says nothing.
     EXPECT_TRUE(status.error_code() == grpc::StatusCode::UNAVAILABLE ||
                 status.error_code() == grpc::StatusCode::CANCELLED || status.error_code() == grpc::StatusCode::UNKNOWN)
         << status.error_message();
     if (sent.ask.verb != Verb::kRead && random_() % 2 == 0) unknown_ = sent;
-    // The process has ended: its next life begins when everybody has noticed.
+    // The process has ended. Its next run begins when every client has noticed.
     world_.over.store(true, std::memory_order_relaxed);
     MutexLock lock(&world_.mutex);
     world_.interrupted = true;
@@ -223,7 +223,7 @@ class Buyer {
     return status;
   }
 
-  // A read that carries the token of this client's last answer never stands before it.
+  // A read with the token of this client's last answer is never older than that answer.
   void ReadWithToken(const std::string& sku) {
     inventory::v1::GetAvailabilityRequest request;
     request.set_sku(sku);
@@ -283,7 +283,7 @@ void BringIn(const Program& program) {
   }
 }
 
-TEST(History, OfHotSkusThroughKillsIsLinearizable) {
+TEST(History, OfHotSkusIsLinearizableAcrossKills) {
   const uint64_t seed = FromEnvironment("HALLES_HISTORY_SEED", kDefaultSeed);
   printf("seed %lu (HALLES_HISTORY_SEED)\n", seed);
   World world;
@@ -317,7 +317,7 @@ TEST(History, OfHotSkusThroughKillsIsLinearizable) {
     }
     world.over = true;
     for (std::thread& thread : threads) thread.join();
-    // The last life has an answer for everybody who asks again.
+    // In the last run, every repeated command gets an answer.
     if (life + 1 == kLives) {
       for (const auto& buyer : buyers) buyer->FinishWhatWasUnknown();
     }
@@ -339,7 +339,7 @@ TEST(History, OfHotSkusThroughKillsIsLinearizable) {
   EXPECT_GT(refused, 50u);
   EXPECT_GT(result.unknown, 0u);
 
-  // The check sees a hold that nobody was given.
+  // The check notices a hold that was never made.
   const auto released = std::find_if(operations.begin(), operations.end(), [](const StockOperation& operation) {
     return operation.input.verb == Verb::kRelease && operation.output.has_value() && !operation.output->refused;
   });

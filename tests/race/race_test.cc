@@ -62,7 +62,7 @@ void BringIn(const Program& program, const std::string& sku) {
   Ask(program, &InventoryService::Stub::ReceiveStock, request);
 }
 
-// Somebody who takes the unit into the cart and is never seen again.
+// A buyer who puts the unit into a cart and never returns.
 void TakeAndLeave(const Program& program, const std::string& sku, int who, absl::Duration hold_for) {
   inventory::v1::ReserveStockRequest request;
   request.set_request_id(absl::StrCat("leave/", sku, "/", who));
@@ -78,7 +78,7 @@ void TakeAndLeave(const Program& program, const std::string& sku, int who, absl:
   Ask(program, &InventoryService::Stub::ReserveStock, request);
 }
 
-// Kills the program when it is told to, once, and starts it again on a thread of its own.
+// Kills the program once, on demand, and restarts it on its own thread.
 class Killer {
  public:
   explicit Killer(Program* program) : program_(*program), thread_([this] { Run(); }) {}
@@ -93,7 +93,7 @@ class Killer {
     MutexLock lock(&mutex_);
     asked_ = true;
   }
-  // True once the program was killed and serves again; false when nobody asked for it in time.
+  // True when the program was killed and serves again; false when no kill was requested in time.
   bool AwaitKilled() {
     MutexLock lock(&mutex_);
     return mutex_.AwaitWithTimeout([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return killed_; }, Soon() - absl::Now());
@@ -111,7 +111,7 @@ class Killer {
     program_.Start();
     MutexLock lock(&mutex_);
     killed_ = true;
-    // The process ends with the thread that started it.
+    // PR_SET_PDEATHSIG ends the process with the thread that started it.
     mutex_.Await([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return ended_; });
   }
 
@@ -141,7 +141,7 @@ void ExpectTenSold(const Program& program, const RaceOptions& options, const Rac
   EXPECT_EQ(level.committed_units(), kUnits);
   EXPECT_EQ(level.held_units(), 0);
   EXPECT_EQ(level.available_units(), 0);
-  // Each unit is the sale of one winner.
+  // Each unit is committed to one winner.
   for (const std::string& winner : result.winners) {
     inventory::v1::GetHoldRequest request;
     request.set_sku(options.sku);
@@ -149,14 +149,14 @@ void ExpectTenSold(const Program& program, const RaceOptions& options, const Rac
     const auto hold = Ask(program, &InventoryService::Stub::GetHold, request);
     EXPECT_EQ(hold.hold().state(), inventory::v1::HOLD_STATE_COMMITTED) << winner;
   }
-  // Nobody could be sold more.
+  // No further unit can be sold.
   EXPECT_EQ(result.winners.size(), static_cast<size_t>(kUnits));
   printf("%s: %ld buyers, at most %ld calls in flight, %ld calls of which %ld again, %ld copies compared, %s\n",
          options.sku.c_str(), options.buyers, result.in_flight_max, result.calls, result.retries, result.copies,
          absl::FormatDuration(result.took).c_str());
 }
 
-TEST(Race, SellsTenUnitsTenTimesToFiveThousandBuyersThroughAKill) {
+TEST(Race, SellsTenUnitsToTenOfFiveThousandBuyersAcrossAKill) {
   Program program;
   ASSERT_NO_FATAL_FAILURE(program.Start());
   RaceOptions options;
@@ -166,7 +166,7 @@ TEST(Race, SellsTenUnitsTenTimesToFiveThousandBuyersThroughAKill) {
   options.buyers = static_cast<int64_t>(FromEnvironment("HALLES_BUYERS", 5000));
   options.copies_max = 5;
   BringIn(program, options.sku);
-  // All units lie in carts that nobody comes back to, also over a restart: they are free again once their time is over.
+  // Abandoned carts hold all units. They are free again after the holds expire, even across a restart.
   for (int i = 0; i < kUnits; ++i) TakeAndLeave(program, options.sku, i, absl::Seconds(5));
   EXPECT_EQ(LevelOf(program, options.sku).held_units(), kUnits);
   program.Kill();
@@ -178,7 +178,7 @@ TEST(Race, SellsTenUnitsTenTimesToFiveThousandBuyersThroughAKill) {
 
   Killer killer(&program);
   RaceObserver observer;
-  // As soon as somebody has a hold: sales and most answers are still to come.
+  // As soon as a buyer has a hold, when commits and most answers are still outstanding.
   observer.answered = [&killer](int64_t, int64_t held) {
     if (held > 0) killer.Now();
   };
@@ -189,7 +189,7 @@ TEST(Race, SellsTenUnitsTenTimesToFiveThousandBuyersThroughAKill) {
   ExpectTenSold(program, options, result);
 }
 
-TEST(Race, KeepsItsPromisesWhenItIsKilledBetweenHoldAndSale) {
+TEST(Race, KeepsHoldsWhenKilledBetweenHoldAndCommit) {
   Program program;
   ASSERT_NO_FATAL_FAILURE(program.Start());
   RaceOptions options;
@@ -208,7 +208,7 @@ TEST(Race, KeepsItsPromisesWhenItIsKilledBetweenHoldAndSale) {
   ExpectTenSold(program, options, result);
 }
 
-TEST(Race, IsRunByTheOperator) {
+TEST(Race, CanBeRunByTheOperator) {
   Program program;
   ASSERT_NO_FATAL_FAILURE(program.Start());
   const auto race = [&program](const std::vector<std::string>& flags) {

@@ -1,4 +1,4 @@
-// The stock of one SKU as one thing that does one command at a time.
+// Models the stock of one SKU as an object that performs one command at a time.
 #include "tests/race/stock_model.h"
 
 #include <cstring>
@@ -17,7 +17,7 @@ struct Hold {
   uint16_t units = 0;
 };
 
-// A state without its bytes: the levels, then the holds by number up to the last one that was made.
+// The decoded state: the levels, then the holds by number.
 struct Stock {
   std::vector<StockLevel> levels;
   std::vector<Hold> holds;
@@ -43,7 +43,7 @@ struct Stock {
     const StockLevel& level = levels[location];
     return level.on_hand - level.held - level.committed;
   }
-  // The number that the hold is counted in.
+  // The number in the level that counts the hold.
   int32_t& CountOf(const Hold& hold) {
     return hold.state == HoldState::kHeld ? levels[hold.location].held : levels[hold.location].committed;
   }
@@ -51,7 +51,7 @@ struct Stock {
 
 bool IsActive(const Hold& hold) { return hold.state == HoldState::kHeld || hold.state == HoldState::kCommitted; }
 
-// Does what is asked and says what is answered.
+// Applies the input and returns the output.
 StockAnswer Do(const StockAsk& ask, Stock* stock) {
   StockAnswer answer;
   if (ask.verb == StockAsk::Verb::kRead) {
@@ -126,7 +126,7 @@ std::optional<std::string> StockModel::Apply(const std::string& state, const Sto
       (answer->refused != due.refused || answer->location != due.location || answer->levels != due.levels)) {
     return std::nullopt;
   }
-  // A refusal may have made room for a hold that is none.
+  // Do() may have added an entry for the hold of a refused reserve, so keep the old state.
   return due.refused ? state : stock.Bytes();
 }
 

@@ -1,4 +1,5 @@
-// The stock of one SKU as one thing that does one command at a time: what recorded histories are checked against.
+// Models the stock of one SKU as an object that performs one command at a time; recorded histories are checked against
+// it.
 #ifndef HALLES_TESTS_RACE_STOCK_MODEL_H_
 #define HALLES_TESTS_RACE_STOCK_MODEL_H_
 
@@ -11,13 +12,13 @@
 
 namespace halles::race {
 
-// Holds and locations go by number. A hold lies at one location and is never split.
+// Holds and locations have numbers. A hold is at one location and is never split.
 struct StockAsk {
   enum class Verb { kReserve, kRelease, kCommit, kMove, kRead };
   Verb verb = Verb::kRead;
   uint16_t hold = 0;
-  int32_t units = 0;                // to reserve
-  std::vector<uint8_t> candidates;  // to reserve at or to move to, in order of preference
+  int32_t units = 0;                // units to reserve
+  std::vector<uint8_t> candidates;  // locations to reserve at or move to, in order of preference
 };
 
 struct StockLevel {
@@ -29,18 +30,18 @@ struct StockLevel {
 
 struct StockAnswer {
   bool refused = false;
-  std::optional<uint8_t> location;  // where the hold lies, of a reserve and a move that were accepted
-  std::vector<StockLevel> levels;   // of a read, by location
+  std::optional<uint8_t> location;  // location of the hold, after an accepted reserve or move
+  std::vector<StockLevel> levels;   // answer of a read, by location
 };
 
 using StockOperation = testing::Operation<StockAsk, StockAnswer>;
 using StockHistory = testing::History<StockAsk, StockAnswer>;
 
-// Rules, as inventory has them: a reserve takes the first candidate that has all units; a move keeps the units that are
-// there already as free for it; a release of what has ended does nothing; a commit of what is committed does nothing.
+// The rules of inventory: a reserve takes the first candidate with all units. A move counts units of its own hold at
+// the new location as free. A release of an ended hold does nothing, and neither does a commit of a committed one.
 class StockModel {
  public:
-  // All SKUs begin with these levels.
+  // The initial levels of every SKU.
   explicit StockModel(std::vector<StockLevel> initial) : initial_(std::move(initial)) {}
 
   std::string Initial(const std::string& sku) const;

@@ -1,4 +1,4 @@
-// Tests of the model on histories of a shelf with two locations whose verdict is known.
+// Tests of the model on histories with a known verdict, of a SKU at two locations.
 #include "tests/race/stock_model.h"
 
 #include <gtest/gtest.h>
@@ -25,7 +25,7 @@ StockAnswer Refused() { return {.refused = true}; }
 StockAnswer At(uint8_t location) { return {.location = location}; }
 StockAnswer Shows(StockLevel first, StockLevel second) { return {.levels = {first, second}}; }
 
-// Three pieces at the first location, one at the second. Operations at once overlap, the others follow each other.
+// Three units at the first location, one at the second. Concurrent operations overlap; the others follow one another.
 class Recorded {
  public:
   Recorded& Then(StockAsk ask, StockAnswer answer) {
@@ -56,7 +56,7 @@ class Recorded {
   std::vector<StockOperation> operations_;
 };
 
-TEST(StockModel, LivesThroughTheLifeOfAHold) {
+TEST(StockModel, AcceptsTheLifeOfAHold) {
   EXPECT_TRUE(Recorded()
                   .Then(Reserve(1, 2), At(0))
                   .Then(Read(), Shows({3, 2, 0}, {1, 0, 0}))
@@ -74,24 +74,24 @@ TEST(StockModel, LivesThroughTheLifeOfAHold) {
                   .IsLinearizable());
 }
 
-TEST(StockModel, KnowsThatALocationIsSoldOnce) {
+TEST(StockModel, RefusesASecondSaleOfAUnit) {
   EXPECT_TRUE(Recorded().AtOnce({{Reserve(1, 3), At(0)}, {Reserve(2, 1), At(1)}}).IsLinearizable());
   EXPECT_FALSE(Recorded().AtOnce({{Reserve(1, 3), At(0)}, {Reserve(2, 1), At(0)}}).IsLinearizable());
   EXPECT_FALSE(Recorded().AtOnce({{Reserve(1, 3), At(0)}, {Reserve(2, 3), At(0)}}).IsLinearizable());
 }
 
-TEST(StockModel, KnowsThePreferenceOfAReserve) {
+TEST(StockModel, ChecksTheOrderOfPreference) {
   EXPECT_FALSE(Recorded().Then(Reserve(1, 1), At(1)).IsLinearizable());
   EXPECT_FALSE(Recorded().Then(Reserve(1, 1), Refused()).IsLinearizable());
 }
 
-TEST(StockModel, KnowsThatAMoveIsJudgedWhereItGoes) {
+TEST(StockModel, ChecksAMoveAtItsDestination) {
   EXPECT_TRUE(Recorded().Then(Reserve(1, 2), At(0)).Then(Move(1, {1}), Refused()).IsLinearizable());
   EXPECT_FALSE(Recorded().Then(Reserve(1, 2), At(0)).Then(Move(1, {1}), At(1)).IsLinearizable());
   EXPECT_TRUE(Recorded().Then(Reserve(1, 3), At(0)).Then(Move(1, {0, 1}), At(0)).IsLinearizable());
 }
 
-TEST(StockModel, KnowsAReadThatMissesWhatWasAnswered) {
+TEST(StockModel, RefusesAStaleRead) {
   EXPECT_FALSE(Recorded().Then(Reserve(1, 2), At(0)).Then(Read(), Shows({3, 0, 0}, {1, 0, 0})).IsLinearizable());
   EXPECT_FALSE(Recorded()
                    .Then(Reserve(1, 2), At(0))
@@ -100,14 +100,14 @@ TEST(StockModel, KnowsAReadThatMissesWhatWasAnswered) {
                    .IsLinearizable());
 }
 
-TEST(StockModel, KnowsAReadThatShowsHalfOfAMove) {
+TEST(StockModel, RefusesAReadOfHalfAMove) {
   EXPECT_FALSE(Recorded()
                    .Then(Reserve(1, 1), At(0))
                    .AtOnce({{Move(1, {1}), At(1)}, {Read(), Shows({3, 1, 0}, {1, 1, 0})}})
                    .IsLinearizable());
 }
 
-TEST(StockModel, LetsALostCommandHappenOrNot) {
+TEST(StockModel, AllowsALostCommandToHappenOrNot) {
   EXPECT_TRUE(Recorded().Lost(Reserve(1, 3)).Then(Reserve(2, 1), At(1)).IsLinearizable());
   EXPECT_TRUE(Recorded().Lost(Reserve(1, 3)).Then(Reserve(2, 1), At(0)).IsLinearizable());
   EXPECT_FALSE(Recorded().Lost(Reserve(1, 3)).Then(Reserve(2, 1), At(1)).Then(Reserve(3, 1), At(0)).IsLinearizable());

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Plays the stories of hallesctl against one real halles; each must hold, and one that cannot hold must say so."""
+"""Plays the stories of hallesctl against one real halles; each must pass, and one that cannot pass must say why."""
 
 import pathlib
 import sys
@@ -10,7 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "binary"))
 
 import program  # noqa: E402  pylint: disable=wrong-import-position
 
-# The least that a story has to do: calls that it makes, and comparisons that hold.
+# The least that a story must do: calls made, and comparisons passed.
 STORIES = {
     "T02-shoes": (12, 12),
     "T03-lipstick": (6, 9),
@@ -33,7 +33,7 @@ class Stories(unittest.TestCase):
         cls.folder.cleanup()
 
     def play(self, story, *flags):
-        """Plays a story that must hold."""
+        """Plays a story that must pass."""
         code, told = self.running.ctl("story", story, *flags)
         wrong = [step for step in told["steps"] if not step["holds"]]
         self.assertEqual((code, told["passed"], wrong), (0, True, []), told.get("failed"))
@@ -72,8 +72,8 @@ class Stories(unittest.TestCase):
     def test_social(self):
         self.play("T20-social")
 
-    def test_a_story_that_cannot_hold_says_where(self):
-        # Goods of the same name came before: the first number that the story looks at is another one.
+    def test_a_story_that_cannot_pass_says_where(self):
+        # Goods with the same name exist already, so the first number that the story checks is wrong.
         code, told = self.running.ctl("stock", "receive", "shoes-42-sold", "--location", "shop-a", "--units", 1)
         self.assertEqual(code, 0, told)
         code, told = self.running.ctl("story", "T02-shoes", "--seed", "sold")

@@ -54,7 +54,7 @@ def generate(googleapis, folder):
         check=True,
     )
     sys.path.insert(0, folder)
-    # protobuf's own `google` package knows nothing of google.rpc beside it.
+    # protobuf's own `google` package does not find google.rpc in another folder.
     import google  # pylint: disable=import-outside-toplevel
 
     google.__path__.append(os.path.join(folder, "google"))
@@ -67,7 +67,7 @@ def channel_to(target):
 
 
 class FlakyDoor(grpc.GenericRpcHandler):
-    """Passes calls on to the program, but answers the first ones of each method with UNAVAILABLE, as a restart does."""
+    """Forwards calls to the program, but answers the first calls of each method with UNAVAILABLE, as in a restart."""
 
     def __init__(self, channel, failures):
         self.channel = channel
@@ -88,7 +88,7 @@ class FlakyDoor(grpc.GenericRpcHandler):
 
 
 class Client:
-    """What this client does; every step asserts what the contract promises."""
+    """The steps of this client; each asserts what the API promises."""
 
     def __init__(self, channel, run):
         # Generated above, so they can be imported only now.
@@ -121,7 +121,7 @@ class Client:
         self.run = run
 
     def order(self, number, cents=1990):
-        """An order of this run: two articles and postage, by a customer known by number and e-mail."""
+        """An order of this run: two articles and postage, for a customer with a customer number and an e-mail address."""
         external_id = f"{self.run}-{number}"
         record = self.checkout.ImportRecord(
             external=self.record.ExternalRef(source="python-client", external_id=external_id),
@@ -148,7 +148,7 @@ class Client:
             ],
         )
         record.recorded_time.FromJsonString("2024-05-17T10:20:30Z")
-        # From source and external id: a second attempt, today or tomorrow, is known as one.
+        # Derived from source and external id, so a second attempt is recognised at any later time.
         return self.checkout.ImportOrderRequest(request_id=f"python-client/order/{external_id}", order=record)
 
     def error_info(self, error):
@@ -163,7 +163,7 @@ class Client:
         raise AssertionError(f"no ErrorInfo in {error.code()} {error.details()}")
 
     def refused(self, call, request, code, reason):
-        """Demands that the call is refused so; returns the ErrorInfo's metadata."""
+        """Asserts that the call fails with this reason; returns the metadata of the ErrorInfo."""
         try:
             call(request, timeout=TIMEOUT_S)
         except grpc.RpcError as error:
@@ -175,7 +175,7 @@ class Client:
         raise AssertionError(f"not refused: {reason} was due")
 
     def customer(self, token):
-        """The view of this run's customer, not before it has seen what the token stands for."""
+        """The view of this run's customer, read with the token."""
         name = self.identity.CustomerName(
             identifier=self.common.Identifier(type=self.common.IDENTIFIER_TYPE_EMAIL, value=f"{self.run}@example.com")
         )
@@ -233,17 +233,17 @@ class Client:
             if not page.next_page_token:
                 break
             request.page_token = page.next_page_token
-        # Each once, on whatever page.
+        # Each entry is on exactly one page.
         assert sorted(seen) == [f"{self.run}-{number}" for number in range(1, 6)], seen
 
     def available(self, sku):
-        """What may be sold of a SKU, at the moment of the call."""
+        """The available units of a SKU at the moment of the call."""
         request = self.stock.GetAvailabilityRequest(sku=sku, read_mode=self.stock.READ_MODE_LINEARIZABLE)
         levels = self.stock_stub.GetAvailability(request, timeout=TIMEOUT_S).levels
         return sum(level.available_units for level in levels)
 
     def fill_cart(self, cart_id, sku, units):
-        """The first two calls of a storefront: add to cart, say where to."""
+        """The first two calls of a storefront: add to the cart and set the delivery."""
         origin = self.placement.Origin(channel=self.common.CHANNEL_WEB, site_id="python-shop")
         adding = self.carts.AddCartLinesRequest(
             request_id=f"{cart_id}/add/1", cart_id=cart_id, origin=origin, currency_code="EUR"
@@ -260,7 +260,7 @@ class Client:
         return added.total
 
     def placing(self, cart_id, attempt, total):
-        """The third call."""
+        """The third call of a storefront: place the order."""
         return self.orders.PlaceOrderRequest(
             request_id=f"{cart_id}/place/{attempt}", cart_id=cart_id, expected_total=total
         )
@@ -278,7 +278,7 @@ class Client:
         assert placed.order.order_id == cart_id and placed.order.number > 0, placed
         assert placed.order.state == self.order_events.ORDER_STATE_CONFIRMED, placed
         assert self.available(sku) == 3
-        # A cart gives one order, no matter how often it is placed.
+        # A cart gives one order, however often it is placed.
         again = self.order_stub.PlaceOrder(self.placing(cart_id, "again", total), timeout=TIMEOUT_S)
         assert again.order.number == placed.order.number, again
         assert self.available(sku) == 3
@@ -306,7 +306,7 @@ class Client:
         assert self.available(sku) == 0
 
     def retries_as_the_service_config_says(self, target):
-        """Through a door that fails twice: the config retries, and the request id makes that safe."""
+        """Calls through a server that fails twice: the service config retries, and the request id makes that safe."""
         flaky = FlakyDoor(grpc.insecure_channel(target), failures=2)
         server = grpc.server(concurrent.futures.ThreadPoolExecutor(max_workers=2), handlers=(flaky,))
         port = server.add_insecure_port("127.0.0.1:0")
