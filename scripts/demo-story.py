@@ -33,7 +33,7 @@ def say(text):
 
 
 class Failed(Exception):
-    """A figure differs or something did not come in time; the message says which."""
+    """A figure differs or an answer took too long; the message names it."""
 
 
 def money(minor):
@@ -70,7 +70,7 @@ class Server:
         if not serving:
             raise Failed(f"halles did not start; see {log_path}")
         self.target = serving["listen"]
-        self.port = self.target.rsplit(":", 1)[1]  # the same after a restart
+        self.port = self.target.rsplit(":", 1)[1]  # keep the port after a restart
         return serving, time.monotonic() - begun
 
     def kill(self):
@@ -186,7 +186,7 @@ def generate_stubs(folder):
 
 
 def grow_the_view(server, household, currency):
-    """Three facts from three channels; for each the time from its answer to the view that shows it."""
+    """Three orders from three channels; prints for each the time until it is durable and until the view shows it."""
     # pylint: disable=import-outside-toplevel
     import grpc
     from halles.checkout.v1 import record_pb2 as record
@@ -216,7 +216,7 @@ def grow_the_view(server, household, currency):
                         seen[entry.external.external_id] = (now, update.change.view)
                     arrived.notify_all()
         except grpc.RpcError:
-            pass  # the channel is closed in the end
+            pass  # the channel was closed at the end
 
     def await_seen(external_id):
         with arrived:
@@ -331,7 +331,7 @@ def order_chapter(server, household, currency):
     table.row("the order ships from the shop that has it", sorted(sources), [far], ",".join)
 
     def settled(what, ask, want):
-        """Stock follows the order's log: waits until it has, then compares."""
+        """Stock follows the log of orders with a delay: waits for the value, then compares."""
         begun_waiting = time.monotonic()
         while (got := ask()) != want and time.monotonic() - begun_waiting < DEADLINE_S / 4:
             time.sleep(0.005)

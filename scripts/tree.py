@@ -1,4 +1,4 @@
-"""What the checks share: the files of the tree, and how faults are reported."""
+"""Shared code of the checks: lists the files of the tree and reports faults."""
 
 import argparse
 import collections
@@ -12,12 +12,12 @@ import sys
 OBJECT = re.compile(r"([^/]+)\.dir/")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+([<"])([^>"]+)[>"]', re.M)
 
-# One file as one target of the build compiles it: path relative to the tree or, when it is generated, to the build folder.
+# One file compiled for one target. The path is relative to the tree or, if the file is generated, to the build folder.
 Compiled = collections.namedtuple("Compiled", "path generated target command directory")
 
 
 def files(root, *suffixes):
-    """Paths relative to `root` of the files that are or could be committed, sorted; only those with one of `suffixes`."""
+    """Sorted paths, relative to `root`, of all files that are not ignored by git; only those with one of `suffixes`."""
     listed = subprocess.run(
         ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         check=True, capture_output=True, text=True).stdout.split("\0")
@@ -26,20 +26,20 @@ def files(root, *suffixes):
 
 
 def includes(root, path):
-    """(line number, quote, what) of every include of the file."""
+    """(line number, quote, path) of every include of the file."""
     text = (root / path).read_text()
     for match in INCLUDE.finditer(text):
         yield text.count("\n", 0, match.start()) + 1, match.group(1), match.group(2)
 
 
 def compiled(root, build):
-    """Every Compiled of a build folder that is configured."""
+    """Every Compiled of a configured build folder."""
     if not (build / "compile_commands.json").is_file():
         sys.exit(f"{pathlib.Path(sys.argv[0]).name}: {build} is not configured; run scripts/build --configure")
     for entry in json.loads((build / "compile_commands.json").read_text()):
         path = pathlib.PurePath(entry["file"])
         text = entry["command"]
-        command = shlex.split(text) if set("'\"\\") & set(text) else text.split()  # the former is slow
+        command = shlex.split(text) if set("'\"\\") & set(text) else text.split()  # shlex is slow
         target = OBJECT.search(command[command.index("-o") + 1]).group(1)
         for base, generated in ((build, True), (root, False)):
             if path.is_relative_to(base):
@@ -49,13 +49,13 @@ def compiled(root, build):
 
 
 def is_test(path):
-    """Whether a C++ file is there for tests only."""
+    """Whether a C++ file is used by tests only."""
     return (path.stem.endswith(("_test", "_fixture", "_test_util")) or path.stem.startswith("test_") or
             path.parts[0] == "tests" or path.parts[:2] == ("libs", "testing"))
 
 
 def arguments(description, *more):
-    """Parses --root and what `more` (name, options) adds."""
+    """Parses --root and the arguments in `more`, each as (name, options)."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent,
                         help="the tree to check; by default the one that the script is in")
@@ -65,7 +65,7 @@ def arguments(description, *more):
 
 
 def report(faults, checked):
-    """Prints each fault and ends the process: 0 when there is none."""
+    """Prints each fault and ends the process, with 0 when there is none."""
     for fault in faults:
         print(fault, file=sys.stderr)
     if faults:
