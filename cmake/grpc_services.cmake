@@ -1,9 +1,9 @@
 # Writes the header that lists the gRPC services of a proto package and checks doors against it.
 
 # halles_grpc_services(PACKAGE a_service.proto...)
-# "halles/PACKAGE/v1/grpc_services.h", with halles::PACKAGE::v1::GrpcServices: CheckDoors<Door...>() does not compile unless
-# every gRPC service of these files has a door, and every method of it is declared by that door. (The base class declares
-# each method twice, so that the address of one that the door does not declare names nothing.)
+# "halles/PACKAGE/v1/grpc_services.h", with halles::PACKAGE::v1::GrpcServices: CheckDoors<Door...>() does not compile
+# unless every gRPC service of these files has a door, and the door declares every method of the service. (The base
+# class declares each method twice, so taking the address of a method that the door does not declare is ambiguous.)
 function(halles_grpc_services PACKAGE)
   set(includes "")
   set(served "")

@@ -1,4 +1,5 @@
-# Installs into an empty prefix and checks that what is there is complete and runs: -DBUILD=folder -DVERSION=x.y.z.
+# Installs into an empty prefix and checks that the installed files are complete and run: -DBUILD=folder
+# -DVERSION=x.y.z.
 string(RANDOM LENGTH 12 unique)
 set(prefix "${BUILD}/install_test/${unique}")
 file(REMOVE_RECURSE "${BUILD}/install_test")
@@ -16,7 +17,7 @@ foreach(file
   endif()
 endforeach()
 foreach(program halles hallesctl)
-  # An empty environment: what is installed must not lean on the build folder.
+  # An empty environment, because installed programs must not depend on the build folder.
   execute_process(COMMAND env -i "${prefix}/bin/${program}" --version OUTPUT_VARIABLE said COMMAND_ERROR_IS_FATAL ANY)
   if(NOT said MATCHES "${VERSION}")
     message(FATAL_ERROR "${program} --version says '${said}', which does not hold ${VERSION}")

@@ -1,4 +1,4 @@
-# Adds a kind of event to the protos that a service visits and demands that nothing which visits it compiles any more:
+# Adds a kind of event to the protos that a service visits, and requires that no visitor of them compiles any more:
 # -DSOURCES=a.cc|b.cc -DINCLUDES=folder|folder -DPROTO=folder -DGOOGLEAPIS=folder -DPROTOC=file -DPLUGIN=file -DCXX=file
 # -DOUT=folder.
 string(REPLACE "|" ";" sources "${SOURCES}")
@@ -6,7 +6,7 @@ string(REPLACE "|" ";" includes "${INCLUDES}")
 list(TRANSFORM includes PREPEND -I)
 file(REMOVE_RECURSE "${OUT}")
 
-# Writes the header of a proto that has one more kind of event.
+# Writes the header of a proto with one more kind of event.
 function(plant stem)
   file(READ "${PROTO}/${stem}.proto" text)
   set(oneof "  oneof event {\n")
