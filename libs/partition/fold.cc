@@ -70,6 +70,12 @@ FactContext ContextOf(SlotId slot, Position position, UnixMicros logical_time, c
           .tenant = batch.tenant()};
 }
 
+std::vector<uint16_t> FilteredTables(const ServiceDefinition& service) {
+  std::vector<uint16_t> tables = service.mostly_absent_tables;
+  tables.push_back(kDedupe.id());
+  return tables;
+}
+
 AggregateRef AggregateOf(const log::v1::Batch& batch) {
   if (batch.aggregate_type() != 0 || batch.events().empty()) return {batch.aggregate_type(), batch.aggregate_key()};
   return {batch.events(0).type(), batch.events(0).aggregate_id()};

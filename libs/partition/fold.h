@@ -2,6 +2,9 @@
 #ifndef HALLES_LIBS_PARTITION_FOLD_H_
 #define HALLES_LIBS_PARTITION_FOLD_H_
 
+#include <cstdint>
+#include <vector>
+
 #include "absl/status/status.h"
 #include "halles/log/v1/envelope.pb.h"
 #include "libs/base/clock.h"
@@ -20,6 +23,9 @@ FactContext ContextOf(SlotId slot, Position position, UnixMicros logical_time, c
 // evolved, and when a row could not be read.
 absl::Status FoldBatch(const ServiceDefinition& service, SlotId slot, Position position, UnixMicros logical_time,
                        const log::v1::Batch& batch, store::Rows& rows);
+
+// Tables of a slot of the service whose absent keys a filter in memory knows, those of the runtime included.
+std::vector<uint16_t> FilteredTables(const ServiceDefinition& service);
 
 // Reads and sets the aggregate that decided on the batch. Set it after the events, because it is omitted if it is that
 // of the first event.

@@ -87,8 +87,7 @@ absl::Status SlotRunner::Open() {
   options.fold_version = deps_.service->fold_version;
   options.post = [this](std::function<void()> task) { deps_.queue->Post(std::move(task)); };
   options.cursor = [this] { return store::FoldCursor{eventlog::EncodeCursor(folded()), folded().next}; };
-  options.filtered_tables = deps_.service->mostly_absent_tables;
-  options.filtered_tables.push_back(kDedupe.id());
+  options.filtered_tables = FilteredTables(*deps_.service);
   absl::StatusOr<std::unique_ptr<store::SlotRows>> rows = deps_.store->OpenSlot(slot_, options);
   if (!rows.ok() && ReasonOf(rows.status()) == "FOLD_VERSION") {
     RETURN_IF_ERROR(deps_.store->Drop(store::RowSpace::State(slot_)));

@@ -58,6 +58,7 @@ class Replayer {
     eventlog::Cursor folded = reader.cursor();
     store::SlotOptions options;
     options.fold_version = service.fold_version;
+    options.filtered_tables = partition::FilteredTables(service);
     options.post = [](const std::function<void()>& task) { task(); };
     options.cursor = [&folded] { return store::FoldCursor{eventlog::EncodeCursor(folded), folded.next}; };
     ASSIGN_OR_RETURN(const std::unique_ptr<store::SlotRows> rows, store_->OpenSlot(slot, options));

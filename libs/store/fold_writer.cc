@@ -34,7 +34,8 @@ absl::Status FoldWriter::WriteRows(const RowSpace& space, absl::Span<const Fold>
     meta.cursor = fold.frozen->cursor;
     meta.version = fold.version;
     const Layer::Map& rows = fold.frozen->layer->rows();
-    if (!rows.empty()) walks.push_back(Walk{rows.begin(), rows.end(), Change{nullptr, &fold.id, &meta}});
+    const bool first = !fold.frozen->tried.exchange(true, std::memory_order_relaxed);
+    if (!rows.empty()) walks.push_back(Walk{rows.begin(), rows.end(), Change{nullptr, &fold.id, &meta, first}});
   }
   std::make_heap(walks.begin(), walks.end(), after);
 
@@ -68,16 +69,31 @@ absl::Status FoldWriter::WriteRows(const RowSpace& space, absl::Span<const Fold>
 absl::Status FoldWriter::WriteBatch(const RowSpace& space, bool fresh, const std::vector<Change>& batch) {
   const std::string prefix = SpacePrefix(space);
   if (keys_.empty()) keys_.resize(kBatchRows);
-  for (size_t i = 0; i < batch.size(); ++i) {
-    keys_[i].assign(prefix).append(batch[i].row->key().data(), batch[i].row->key().size());
-  }
   rows_ += batch.size();
-  const auto write = [&](size_t i, std::optional<absl::string_view> before) {
-    return WriteChange(space, keys_[i], batch[i], before);
+  // Only what may be stored is looked for.
+  looked_for_.clear();
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const LayerRow& row = *batch[i].row;
+    if (fresh || (row.fresh && batch[i].first)) continue;
+    keys_[looked_for_.size()].assign(prefix).append(row.key().data(), row.key().size());
+    looked_for_.push_back(i);
+  }
+  size_t next = 0;
+  const auto write_fresh = [&](size_t end) -> absl::Status {
+    for (; next < end; ++next) {
+      const absl::string_view key = batch[next].row->key();
+      fresh_key_.assign(prefix).append(key.data(), key.size());
+      RETURN_IF_ERROR(WriteChange(space, fresh_key_, batch[next], std::nullopt));
+    }
+    return absl::OkStatus();
   };
-  if (!fresh) return draft_->ReadStored(absl::MakeConstSpan(keys_.data(), batch.size()), write);
-  for (size_t i = 0; i < batch.size(); ++i) RETURN_IF_ERROR(write(i, std::nullopt));
-  return absl::OkStatus();
+  RETURN_IF_ERROR(draft_->ReadStored(absl::MakeConstSpan(keys_.data(), looked_for_.size()),
+                                     [&](size_t i, std::optional<absl::string_view> before) -> absl::Status {
+                                       RETURN_IF_ERROR(write_fresh(looked_for_[i]));
+                                       ++next;
+                                       return WriteChange(space, keys_[i], batch[looked_for_[i]], before);
+                                     }));
+  return write_fresh(batch.size());
 }
 
 absl::Status FoldWriter::WriteChange(const RowSpace& space, const std::string& key, const Change& change,

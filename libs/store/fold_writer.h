@@ -42,6 +42,7 @@ class FoldWriter {
     const LayerRow* row = nullptr;
     const FoldId* fold = nullptr;
     FoldMeta* meta = nullptr;
+    bool first = false;  // no flush has tried to write the row before
   };
 
   absl::Status WriteBatch(const RowSpace& space, bool fresh, const std::vector<Change>& batch);
@@ -55,6 +56,8 @@ class FoldWriter {
   uint64_t rows_ = 0;
   // Of WriteBatch, kept for their memory.
   std::vector<std::string> keys_;
+  std::vector<size_t> looked_for_;  // indexes in the batch, of `keys_`
+  std::string fresh_key_;
   std::string stored_;
 };
 

@@ -21,16 +21,20 @@ KeyFilter::KeyFilter(size_t bytes) {
   words_.reset(static_cast<std::atomic<uint64_t>*>(words));
 }
 
-void KeyFilter::Add(absl::string_view space, absl::string_view key) {
+bool KeyFilter::Add(absl::string_view space, absl::string_view key) {
   const Hash128 hash = Hash128Of(space, key);
   std::atomic<uint64_t>* const block = &words_[(hash.hi & block_mask_) * kWordsPerBlock];
   uint64_t bits = hash.lo;
+  bool added = false;
   for (int i = 0; i < kProbes; ++i, bits >>= 9) {
     std::atomic<uint64_t>& word = block[bits & 7];
     const uint64_t bit = uint64_t{1} << (bits >> 3 & 63);
-    if ((word.load(std::memory_order_relaxed) & bit) == 0) word.fetch_or(bit, std::memory_order_relaxed);
+    if ((word.load(std::memory_order_relaxed) & bit) != 0) continue;
+    word.fetch_or(bit, std::memory_order_relaxed);
+    added = true;
   }
   keys_.fetch_add(1, std::memory_order_relaxed);
+  return added;
 }
 
 bool KeyFilter::MayContain(absl::string_view space, absl::string_view key) const {

@@ -23,7 +23,8 @@ class KeyFilter {
   // `bytes` is rounded up to a power of two of at least 64. Memory is touched as keys come.
   explicit KeyFilter(size_t bytes);
 
-  void Add(absl::string_view space, absl::string_view key);
+  // True if the key was certainly not there before.
+  bool Add(absl::string_view space, absl::string_view key);
   // False only if the key was never added.
   bool MayContain(absl::string_view space, absl::string_view key) const;
 
@@ -52,9 +53,8 @@ class SpaceFilter {
   SpaceFilter(KeyFilter* filter, std::string space, std::vector<std::string> tables)
       : filter_(filter), space_(std::move(space)), tables_(std::move(tables)) {}
 
-  void Add(absl::string_view key) const {
-    if (Covers(key)) filter_->Add(space_, key);
-  }
+  // True if the key is of a covered table and was certainly not there before.
+  bool Add(absl::string_view key) const { return Covers(key) && filter_->Add(space_, key); }
   bool MayContain(absl::string_view key) const { return !Covers(key) || filter_->MayContain(space_, key); }
 
   const std::vector<std::string>& tables() const { return tables_; }

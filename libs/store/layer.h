@@ -44,6 +44,7 @@ struct LayerRow {
   uint64_t record = 0;  // in flight: counts the records begun, to know the one that wrote this
   uint32_t key_size = 0;
   bool deleted = false;
+  bool fresh = false;  // neither the base nor an older layer has the key; belongs to the key, not to the write
 };
 
 // A write in flight and the write that it hides, which returns if the record is abandoned.
@@ -262,6 +263,9 @@ struct FrozenRows {
   // Set by the flusher when the base has the rows; then they may be forgotten. Release and acquire: who sees it set reads
   // them from the base.
   mutable std::atomic<bool> stored{false};
+  // Set by the first flush that writes the rows. One whose flush failed may be stored all the same, so later flushes trust
+  // no row to be fresh. Relaxed: only the flusher's thread uses it.
+  mutable std::atomic<bool> tried{false};
 };
 
 // Where a fold resumes.

@@ -320,6 +320,11 @@ void MemoryDisk::FailNextRead() {
   fail_next_read_ = true;
 }
 
+uint64_t MemoryDisk::key_reads() const {
+  MutexLock lock(&mutex_);
+  return key_reads_;
+}
+
 absl::Duration MemoryDisk::write_delay() const {
   MutexLock lock(&mutex_);
   return write_delay_;
@@ -334,6 +339,7 @@ absl::Status MemoryDisk::TakeReadFault() {
 absl::StatusOr<std::optional<std::string>> MemoryDisk::Get(const Generation& generation, absl::string_view key) {
   RETURN_IF_ERROR(TakeReadFault());
   MutexLock lock(&mutex_);
+  ++key_reads_;
   const Map& rows = generation.version->rows;
   const auto it = rows.find(key);
   if (it == rows.end()) return std::nullopt;

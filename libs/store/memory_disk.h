@@ -45,6 +45,8 @@ class MemoryDisk {
   void FailNextWrite();
   // The next read fails: of a key, of several, or the first step of a scan.
   void FailNextRead();
+  // Number of keys that were looked for so far.
+  uint64_t key_reads() const;
 
  private:
   class Home;
@@ -86,6 +88,7 @@ class MemoryDisk {
   bool full_ ABSL_GUARDED_BY(mutex_) = false;
   bool fail_next_write_ ABSL_GUARDED_BY(mutex_) = false;
   bool fail_next_read_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t key_reads_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace halles::store

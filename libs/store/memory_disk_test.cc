@@ -2,6 +2,7 @@
 #include "libs/store/memory_disk.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -40,6 +41,7 @@ class MemoryDiskTest : public ::testing::Test {
     node_ = std::make_unique<testing::VirtualScheduler::Node>(&scheduler_);
     StoreOptions options = Quiet();
     options.scheduler = node_.get();
+    options.on_flush_step = [this](FlushStep step) { return flush_step_ ? flush_step_(step) : absl::OkStatus(); };
     store_ = *Store::OpenOn(*disk_.Open(), Install(1), std::move(options));
     view_ = MustOpenView(store_.get());
   }
@@ -74,6 +76,7 @@ class MemoryDiskTest : public ::testing::Test {
     return flushed_.value_or(absl::UnknownError("the flush did not end"));
   }
 
+  std::function<absl::Status(FlushStep)> flush_step_;
   testing::VirtualScheduler scheduler_{1};
   MemoryDisk disk_{"memory"};
   std::unique_ptr<testing::VirtualScheduler::Node> node_;
@@ -229,6 +232,43 @@ TEST_F(MemoryDiskTest, FailsTheFlushThatCannotReadWhatIsStored) {
   EXPECT_TRUE(Flush().ok());
   const auto snapshot = *store_->TakeSnapshot();
   EXPECT_EQ(*snapshot->Recompute(), (std::map<FoldId, Digest>{{kFold, snapshot->folds().at(kFold).digest}}));
+}
+
+// A flush looks for the rows that it replaces, but not for those that the filter knows to be new.
+TEST_F(MemoryDiskTest, IsNotAskedForRowsThatTheFilterKnowsToBeNew) {
+  TestSlot slot(store_.get(), Checkout(9), {5});
+  const auto put = [&slot](int n) { slot.Put(std::string("\0\x05", 2) + std::to_string(n), std::to_string(n)); };
+  const auto reads_of_a_flush = [this] {
+    const uint64_t before = disk_.key_reads();
+    EXPECT_TRUE(Flush().ok());
+    return disk_.key_reads() - before;
+  };
+  put(0);
+  reads_of_a_flush();
+  put(1);
+  const uint64_t reads = reads_of_a_flush();
+  for (int n = 2; n < 50; ++n) put(n);
+  put(49);  // twice in one flush
+  EXPECT_EQ(reads_of_a_flush(), reads);
+  put(0);
+  put(1);
+  put(50);
+  EXPECT_EQ(reads_of_a_flush(), reads + 2);
+}
+
+// What a flush wrote may be stored although the flush failed: the next one must not count its rows twice.
+TEST_F(MemoryDiskTest, KeepsItsDigestWhenAFlushFailsAfterItStored) {
+  flush_step_ = [](FlushStep step) {
+    return step == FlushStep::kIngested ? absl::UnavailableError("planted") : absl::OkStatus();
+  };
+  TestSlot slot(store_.get(), Checkout(9), {5});
+  slot.Put(std::string("\0\x05k", 3), "1");
+  EXPECT_FALSE(Flush().ok());
+  flush_step_ = nullptr;
+  EXPECT_TRUE(Flush().ok());
+  const auto snapshot = *store_->TakeSnapshot();
+  const FoldId fold = FoldId::State(Checkout(9));
+  EXPECT_EQ(snapshot->Recompute()->at(fold), snapshot->folds().at(fold).digest);
 }
 
 }  // namespace

@@ -70,8 +70,9 @@ Rows& SlotRows::BeginApply(Position position) {
 void SlotRows::Write(absl::string_view key, std::string value, bool deleted) {
   HALLES_CHECK(mode_ != Mode::kIdle, "a row is written outside of a record");
   if (mode_ == Mode::kApply) {
-    if (!deleted) filter_.Add(key);
-    confirmed_->PutUndoable(LayerRow::New(key, std::move(value), apply_position_, deleted));
+    LayerRow::Ptr row = LayerRow::New(key, std::move(value), apply_position_, deleted);
+    row->fresh = !deleted && filter_.Add(key);
+    confirmed_->PutUndoable(std::move(row));
     return;
   }
   Record& record = records_.back();
@@ -119,7 +120,7 @@ void SlotRows::ConfirmOldest(Position position) {
     const auto it = in_flight_.find(row->key());
     if (it != in_flight_.end() && it->second == row.get()) in_flight_.erase(it);
     row->position = position;
-    if (!row->deleted) filter_.Add(row->key());
+    row->fresh = !row->deleted && filter_.Add(row->key());
     confirmed_->Put(std::move(row));
   }
   record.writes.clear();
