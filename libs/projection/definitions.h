@@ -17,26 +17,17 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "google/protobuf/arena.h"
-#include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/message.h"
-#include "google/protobuf/wire_format_lite.h"
 #include "libs/base/slot.h"
+#include "libs/base/wire_fields.h"
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"
 
 namespace halles::projection {
 
-// The number of the first field of a serialised message; 0 when there is none. Of an event that is a oneof: which it
-// is.
-inline int FirstFieldOf(absl::string_view payload) {
-  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(payload.data()),
-                                            static_cast<int>(payload.size()));
-  return google::protobuf::internal::WireFormatLite::GetTagFieldNumber(in.ReadTag());
-}
-
 // Whether an event begins with one of these fields; no fields: it does.
 inline bool Handles(absl::Span<const int> fields, absl::string_view payload) {
-  return fields.empty() || std::find(fields.begin(), fields.end(), FirstFieldOf(payload)) != fields.end();
+  return fields.empty() || std::find(fields.begin(), fields.end(), FirstWireField(payload)) != fields.end();
 }
 
 // How events of one type of one service are projected.

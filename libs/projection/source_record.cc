@@ -4,52 +4,19 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/wire_format_lite.h"
 #include "halles/log/v1/envelope.pb.h"
 #include "libs/base/status.h"
+#include "libs/base/wire_fields.h"
 #include "libs/eventlog/record.h"
 
 namespace halles::projection {
 namespace {
 
-using google::protobuf::internal::WireFormatLite;
-using Wire = google::protobuf::io::CodedInputStream;
-
-// Walks the fields of a serialised message. `field` says of each whether it can be read; the others are skipped.
-template <typename Field>
-bool ReadFields(absl::string_view message, Field field) {
-  Wire in(reinterpret_cast<const uint8_t*>(message.data()), static_cast<int>(message.size()));
-  while (const uint32_t tag = in.ReadTag()) {
-    uint64_t number = 0;
-    absl::string_view text;
-    switch (WireFormatLite::GetTagWireType(tag)) {
-      case WireFormatLite::WIRETYPE_VARINT:
-        if (!in.ReadVarint64(&number)) return false;
-        break;
-      case WireFormatLite::WIRETYPE_LENGTH_DELIMITED: {
-        uint32_t length = 0;
-        if (!in.ReadVarint32(&length)) return false;
-        const auto at = static_cast<size_t>(in.CurrentPosition());
-        if (!in.Skip(static_cast<int>(length))) return false;
-        text = message.substr(at, length);
-        break;
-      }
-      default:
-        if (!WireFormatLite::SkipField(&in, tag)) return false;
-    }
-    if (!field(tag, number, text)) return false;
-  }
-  return in.ConsumedEntireMessage();
-}
-
-constexpr uint32_t TextTag(int field) {
-  return WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
-}
-constexpr uint32_t NumberTag(int field) { return WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_VARINT); }
+constexpr uint32_t TextTag(int field) { return WireTag(field, WireType::kText); }
+constexpr uint32_t NumberTag(int field) { return WireTag(field, WireType::kNumber); }
 
 bool ReadEvent(absl::string_view message, SourceEvent* event) {
-  return ReadFields(message, [event](uint32_t tag, uint64_t number, absl::string_view text) {
+  return ReadWireFields(message, [event](uint32_t tag, uint64_t number, absl::string_view text) {
     if (tag == TextTag(log::v1::Event::kAggregateIdFieldNumber)) event->aggregate_id = text;
     if (tag == NumberTag(log::v1::Event::kTypeFieldNumber)) event->type = static_cast<uint32_t>(number);
     if (tag == TextTag(log::v1::Event::kPayloadFieldNumber)) event->payload = text;
@@ -63,10 +30,10 @@ bool ReadEvent(absl::string_view message, SourceEvent* event) {
 // Finds in the body of a record what followers need; false when it is not the body of a batch.
 bool ReadBatch(SourceRecord* record) {
   bool has_batch = false;
-  const bool read = ReadFields(record->body, [&](uint32_t tag, uint64_t, absl::string_view batch) {
+  const bool read = ReadWireFields(record->body, [&](uint32_t tag, uint64_t, absl::string_view batch) {
     if (tag != TextTag(log::v1::RecordBody::kBatchFieldNumber)) return true;
     has_batch = true;
-    return ReadFields(batch, [record](uint32_t batch_tag, uint64_t, absl::string_view text) {
+    return ReadWireFields(batch, [record](uint32_t batch_tag, uint64_t, absl::string_view text) {
       if (batch_tag == TextTag(log::v1::Batch::kTenantFieldNumber)) record->tenant = text;
       if (batch_tag != TextTag(log::v1::Batch::kEventsFieldNumber)) return true;
       return ReadEvent(text, &record->events.emplace_back());

@@ -81,7 +81,7 @@ class Outcome {
   template <class Reason>
   const Outcome& ThenRejected(Reason reason) const {
     const std::string name =
-        google::protobuf::internal::NameOfEnum(google::protobuf::GetEnumDescriptor<Reason>(), reason);
+        google::protobuf::GetEnumDescriptor<Reason>()->FindValueByNumber(static_cast<int>(reason))->name();
     EXPECT_EQ(decision_.status().code(), absl::StatusCode::kFailedPrecondition) << decision_.status();
     EXPECT_EQ("REJECT_REASON_" + ReasonOf(decision_.status()), name) << decision_.status();
     return *this;

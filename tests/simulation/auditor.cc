@@ -9,6 +9,7 @@
 #include "halles/inventory/v1/inventory_events.pb.h"
 #include "libs/base/hash.h"
 #include "libs/base/status.h"
+#include "libs/base/wire_fields.h"
 #include "libs/partition/fold.h"
 #include "libs/partition/runtime_tables.h"
 #include "services/checkout/cart/state.h"
@@ -273,7 +274,7 @@ void Auditor::TakeEvents(SlotId id, Slot& slot, const projection::SourceRecord& 
   bool may_break = false;
   for (const log::v1::Event& event : batch.events()) {
     ++facts_;
-    ++kinds_[absl::StrCat(ServiceName(id.service), " ", event.type(), ".", projection::FirstFieldOf(event.payload()))];
+    ++kinds_[absl::StrCat(ServiceName(id.service), " ", event.type(), ".", FirstWireField(event.payload()))];
     inventory::v1::StockEvent stock;
     if (id.service == ServiceId::kInventory && stock.ParseFromString(event.payload())) {
       skus.insert(event.aggregate_id());

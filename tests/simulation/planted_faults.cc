@@ -13,6 +13,7 @@
 #include "halles/inventory/v1/inventory_events.pb.h"
 #include "halles/inventory/v1/inventory_service.pb.h"
 #include "libs/base/hash.h"
+#include "libs/base/wire_fields.h"
 #include "libs/partition/runtime_tables.h"
 #include "services/inventory/state.h"
 #include "tests/simulation/answers_reversed.h"
@@ -428,7 +429,7 @@ class FoldOfOneProcessDiffers : public Interposer {
       for (partition::AggregateDefinition& aggregate : service.aggregates) {
         aggregate.evolve = [evolve = aggregate.evolve](store::Rows& rows, absl::string_view payload,
                                                        const partition::FactContext& context) {
-          if (projection::FirstFieldOf(payload) == inventory::v1::StockEvent::kHoldReleasedFieldNumber) {
+          if (FirstWireField(payload) == inventory::v1::StockEvent::kHoldReleasedFieldNumber) {
             return absl::OkStatus();
           }
           return evolve(rows, payload, context);
