@@ -11,10 +11,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "google/protobuf/timestamp.pb.h"
 #include "google/rpc/status.pb.h"
 #include "libs/base/check.h"
 #include "libs/base/status.h"
+#include "libs/base/timestamp.h"
 
 namespace halles::saga {
 namespace {
@@ -23,17 +23,6 @@ using partition::CallOutcome;
 using partition::OutgoingCall;
 
 constexpr absl::string_view kCancelSuffix = "/cancel";
-
-google::protobuf::Timestamp TimestampOf(UnixMicros time) {
-  google::protobuf::Timestamp timestamp;
-  timestamp.set_seconds(time / 1'000'000);
-  timestamp.set_nanos(static_cast<int32_t>(time % 1'000'000) * 1000);
-  return timestamp;
-}
-
-UnixMicros MicrosOf(const google::protobuf::Timestamp& time) {
-  return time.seconds() * 1'000'000 + time.nanos() / 1000;
-}
 
 int64_t Backoff(uint32_t attempt) {
   int64_t delay = kFirstRetryMicros;

@@ -7,6 +7,7 @@
 #include "libs/base/hash.h"
 #include "libs/base/money.h"
 #include "libs/base/status.h"
+#include "libs/base/timestamp.h"
 #include "libs/store/table.h"
 #include "services/checkout/checks.h"
 
@@ -57,13 +58,6 @@ common::v1::Money MoneyOf(absl::string_view currency_code, int64_t minor_units) 
   return money;
 }
 
-google::protobuf::Timestamp TimeOf(UnixMicros time) {
-  google::protobuf::Timestamp timestamp;
-  timestamp.set_seconds(time / 1'000'000);
-  timestamp.set_nanos(static_cast<int32_t>(time % 1'000'000) * 1000);
-  return timestamp;
-}
-
 absl::StatusOr<int64_t> AmountOf(int64_t units, const common::v1::Decimal& unit_price,
                                  absl::string_view currency_code) {
   ASSIGN_OR_RETURN(const Currency currency, Currency::Parse(currency_code));
@@ -102,7 +96,7 @@ v1::SaleRecord DocumentOf(absl::string_view document_id, const v1::Origin& origi
   v1::SaleRecord document;
   document.mutable_external()->set_source(std::string(kHere));
   document.mutable_external()->set_external_id(std::string(document_id));
-  *document.mutable_recorded_time() = TimeOf(now);
+  *document.mutable_recorded_time() = TimestampOf(now);
   document.set_channel(origin.channel());
   document.set_site_id(origin.site_id());
   document.set_device_id(origin.device_id());

@@ -10,7 +10,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "google/protobuf/repeated_ptr_field.h"
-#include "google/protobuf/timestamp.pb.h"
 #include "halles/checkout/v1/order_events.pb.h"
 #include "halles/common/v1/common.pb.h"
 #include "libs/base/unix_time.h"
@@ -21,8 +20,6 @@ namespace halles::checkout {
 inline constexpr absl::string_view kHere = "halles";
 
 common::v1::Money MoneyOf(absl::string_view currency_code, int64_t minor_units);
-
-google::protobuf::Timestamp TimeOf(UnixMicros time);
 
 // Units times price, rounded half up, in minor units; AMOUNT_OVERFLOW when it does not fit.
 absl::StatusOr<int64_t> AmountOf(int64_t units, const common::v1::Decimal& unit_price, absl::string_view currency_code);

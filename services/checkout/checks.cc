@@ -30,10 +30,6 @@ absl::Status Refused(v1::RejectReason reason, const absl::Status& finding) {
   return Reject(reason, finding.message(), {{"field", MetadataOf(finding, "field")}});
 }
 
-UnixMicros MicrosOf(const google::protobuf::Timestamp& time) {
-  return time.seconds() * 1'000'000 + time.nanos() / 1'000;
-}
-
 absl::StatusOr<Decimal> ExactOf(const common::v1::Decimal& decimal) {
   if (decimal.scale() > kScaleMax) return absl::OutOfRangeError("a decimal has more than 9 decimals");
   return Decimal::FromUnscaled(decimal.unscaled(), static_cast<int>(decimal.scale()));

@@ -11,12 +11,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "google/protobuf/repeated_ptr_field.h"
-#include "google/protobuf/timestamp.pb.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
 #include "halles/common/v1/common.pb.h"
 #include "libs/base/money.h"
 #include "libs/base/status.h"
-#include "libs/base/unix_time.h"
 
 namespace halles::checkout {
 
@@ -46,9 +44,6 @@ absl::Status CheckVersion(const Request& request, int64_t version) {
                 absl::StrCat("it has version ", version, ", not ", request.expected_version()),
                 {{"version", absl::StrCat(version)}, {"expected_version", absl::StrCat(request.expected_version())}});
 }
-
-// Microseconds, rounded down.
-UnixMicros MicrosOf(const google::protobuf::Timestamp& time);
 
 // The exact number; INVALID_ARGUMENT or OUT_OF_RANGE unless its scale is at most kScaleMax.
 absl::StatusOr<Decimal> ExactOf(const common::v1::Decimal& decimal);

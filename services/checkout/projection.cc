@@ -9,12 +9,13 @@
 #include "halles/checkout/v1/import_events.visit.h"
 #include "halles/checkout/v1/order_events.visit.h"
 #include "libs/base/status.h"
+#include "libs/base/timestamp.h"
 
 namespace halles::checkout {
 namespace {
 
 uint32_t MonthOf(const google::protobuf::Timestamp& time) {
-  const absl::CivilMonth month = absl::ToCivilMonth(absl::FromUnixSeconds(time.seconds()), absl::UTCTimeZone());
+  const absl::CivilMonth month = absl::ToCivilMonth(TimeOf(time), absl::UTCTimeZone());
   return static_cast<uint32_t>(month.year() * 100 + month.month());
 }
 

@@ -7,6 +7,7 @@
 #include <tuple>
 #include <vector>
 
+#include "libs/base/timestamp.h"
 #include "services/customer_identity/customer_writer.h"
 #include "services/customer_identity/projection.h"
 
@@ -47,7 +48,7 @@ void AddCart(const store::RowReader& view, const ActivityKey& activity, v1::Cust
   cart.set_lines(found->row.lines());
   cart.mutable_total()->set_currency_code(found->row.currency_code());
   cart.mutable_total()->set_minor_units(found->row.total_minor_units());
-  *cart.mutable_open_time() = TimeOf(found->row.open_us());
+  *cart.mutable_open_time() = TimestampOf(found->row.open_us());
   cart.set_event(EventRef{activity.source, found->position, found->row.event_index()}.ToString());
 }
 
@@ -102,7 +103,7 @@ void AddOrder(const store::RowReader& view, const ActivityKey& activity, v1::Cus
   order.set_site_id(found->row.site_id());
   *order.mutable_total() = found->row.total();
   order.set_lines(found->row.lines());
-  *order.mutable_confirm_time() = TimeOf(found->row.confirm_us());
+  *order.mutable_confirm_time() = TimestampOf(found->row.confirm_us());
   AddFulfilments(view, key, &order);
   order.set_state(StateOf(order, found->row.cancelled()));
   order.set_event(EventRef{activity.source, found->position, found->row.event_index()}.ToString());
@@ -120,7 +121,7 @@ void AddHold(const store::RowReader& view, const ActivityKey& activity, v1::Cust
   }
   hold.set_purpose(found->row.purpose());
   hold.set_owner_ref(found->row.owner_ref());
-  *hold.mutable_hold_time() = TimeOf(found->row.hold_us());
+  *hold.mutable_hold_time() = TimestampOf(found->row.hold_us());
   if (found->row.has_expire_time()) *hold.mutable_expire_time() = found->row.expire_time();
   hold.set_event(EventRef{activity.source, found->position, found->row.event_index()}.ToString());
 }

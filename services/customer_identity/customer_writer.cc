@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
+#include "libs/base/timestamp.h"
 
 namespace halles::customer_identity {
 namespace {
@@ -13,10 +14,9 @@ namespace {
 constexpr absl::string_view kNotHashed = "an identifier is not hashed";
 
 FactKey FactKeyOf(const IdentifierKey& key, const rows::FactRow& row, SlotId source) {
-  const int64_t micros = row.time().seconds() * 1'000'000 + row.time().nanos() / 1'000;
   return {key.type,
           key.hash,
-          -micros,
+          -MicrosOf(row.time()),
           ExternalId::FromString(row.external().external_id()),
           SourceId::FromString(row.external().source()),
           static_cast<uint8_t>(row.kind()),
@@ -30,13 +30,6 @@ ActivityKey ActivityKeyOf(const IdentifierKey& key, ActivityKind kind, UnixMicro
 }
 
 }  // namespace
-
-google::protobuf::Timestamp TimeOf(UnixMicros micros) {
-  google::protobuf::Timestamp time;
-  time.set_seconds(micros / 1'000'000);
-  time.set_nanos(static_cast<int32_t>(micros % 1'000'000) * 1'000);
-  return time;
-}
 
 std::string TopicOf(const common::v1::Identifier& identifier) {
   return absl::StrCat(static_cast<int>(identifier.type()), ":", identifier.keyed_hash());

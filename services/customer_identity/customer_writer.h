@@ -7,7 +7,6 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "google/protobuf/timestamp.pb.h"
 #include "halles/checkout/v1/record.pb.h"
 #include "halles/common/v1/common.pb.h"
 #include "libs/base/unix_time.h"
@@ -16,8 +15,6 @@
 #include "services/customer_identity/projection.h"
 
 namespace halles::customer_identity {
-
-google::protobuf::Timestamp TimeOf(UnixMicros micros);
 
 // Writes the rows of one event. Every method returns DATA_LOSS for an identifier that is not hashed.
 // Lifetime: view, context and topics outlive it.

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "halles/inventory/v1/inventory_events.visit.h"
 #include "libs/base/status.h"
+#include "libs/base/timestamp.h"
 #include "services/customer_identity/customer_writer.h"
 
 namespace halles::customer_identity {
@@ -71,7 +72,7 @@ class HoldFold {
     if (row_->purpose() == inventory::v1::HOLD_PURPOSE_CHECKOUT) return absl::OkStatus();
     rows::FactRow fact;
     fact.set_kind(kind);
-    *fact.mutable_time() = TimeOf(writer_.context().logical_time);
+    *fact.mutable_time() = TimestampOf(writer_.context().logical_time);
     if (row_->allocations_size() > 0) fact.set_location_id(row_->allocations(0).location_id());
     fact.mutable_external()->set_source(kHere);
     fact.mutable_external()->set_external_id(absl::StrCat(sku_, "/", hold_id_));

@@ -8,6 +8,7 @@
 #include "halles/checkout/v1/cart_events.visit.h"
 #include "halles/checkout/v1/order_events.visit.h"
 #include "libs/base/status.h"
+#include "libs/base/timestamp.h"
 #include "services/customer_identity/customer_writer.h"
 
 namespace halles::customer_identity {
@@ -137,7 +138,7 @@ class CartFold {
   rows::FactRow FactOf(v1::TimelineKind kind, UnixMicros at) const {
     rows::FactRow fact;
     fact.set_kind(kind);
-    *fact.mutable_time() = TimeOf(at);
+    *fact.mutable_time() = TimestampOf(at);
     fact.set_channel(row_.channel());
     fact.set_site_id(row_.site_id());
     *fact.mutable_external() = Here(id_);
@@ -250,7 +251,7 @@ class OrderFold {
                     const checkout::v1::SaleRecord* reversal = nullptr) {
     rows::FactRow fact;
     fact.set_kind(kind);
-    *fact.mutable_time() = TimeOf(writer_.context().logical_time);
+    *fact.mutable_time() = TimestampOf(writer_.context().logical_time);
     fact.set_channel(row_->channel());
     const std::optional<rows::FulfilmentRow> row = kFulfilments.Get(writer_.view(), KeyOfFulfilment(fulfilment_id));
     if (row.has_value()) fact.set_location_id(row->location_id());
@@ -312,7 +313,7 @@ absl::Status ProjectCancelled(const checkout::v1::OrderCancelled& cancelled, Cus
   }
   rows::FactRow fact;
   fact.set_kind(v1::TIMELINE_KIND_CANCELLATION);
-  *fact.mutable_time() = TimeOf(writer->context().logical_time);
+  *fact.mutable_time() = TimestampOf(writer->context().logical_time);
   fact.set_channel(order.row().channel());
   fact.set_site_id(order.row().site_id());
   *fact.mutable_external() = Here(order.id());

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "google/protobuf/descriptor.h"
 #include "halles/common/v1/common.pb.h"
+#include "libs/base/timestamp.h"
 #include "services/hallesctl/table.h"
 
 namespace halles::hallesctl {
@@ -94,8 +95,7 @@ void WriteValue(const Message& message, const FieldDescriptor* field, int index,
 }  // namespace
 
 std::string TimeJson(const Timestamp& time) {
-  const absl::Time at = absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", at, absl::UTCTimeZone());
+  return absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", TimeOf(time), absl::UTCTimeZone());
 }
 
 std::string EnumWord(absl::string_view value_name, absl::string_view prefix) {

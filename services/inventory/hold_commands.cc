@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_join.h"
 #include "google/protobuf/repeated_field.h"
+#include "libs/base/timestamp.h"
 #include "services/inventory/commands.h"
 #include "services/inventory/decisions.h"
 #include "services/inventory/plan.h"

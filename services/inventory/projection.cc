@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
+#include "libs/base/timestamp.h"
 #include "services/inventory/movements.h"
 #include "services/inventory/state.h"
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "libs/base/timestamp.h"
 #include "libs/store/memory_rows.h"
 #include "services/inventory/plan.h"
 #include "services/inventory/projection.h"

@@ -10,6 +10,7 @@
 #include "halles/inventory/v1/inventory_events.visit.h"
 #include "libs/base/slot.h"
 #include "libs/base/status.h"
+#include "libs/base/timestamp.h"
 #include "libs/partition/timers.h"
 #include "services/inventory/movements.h"
 
@@ -339,17 +340,6 @@ rows::HoldRow NewHold(const v1::StockHeld& held, Position position) {
 bool FoldHold(const v1::StockEvent& event, rows::HoldRow* row) {
   if (row->state() != v1::HOLD_STATE_HELD && row->state() != v1::HOLD_STATE_COMMITTED) return false;
   return Visit(event, HoldFolder{{}, row});
-}
-
-UnixMicros MicrosOf(const google::protobuf::Timestamp& time) {
-  return time.seconds() * 1'000'000 + time.nanos() / 1'000;
-}
-
-google::protobuf::Timestamp TimestampOf(UnixMicros micros) {
-  google::protobuf::Timestamp time;
-  time.set_seconds(micros / 1'000'000);
-  time.set_nanos(static_cast<int32_t>(micros % 1'000'000) * 1'000);
-  return time;
 }
 
 absl::Status Evolve(store::Rows& state, const v1::StockEvent& event, const partition::FactContext& context) {

@@ -9,11 +9,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "google/protobuf/timestamp.pb.h"
 #include "halles/inventory/v1/inventory_events.pb.h"
 #include "halles/inventory/v1/inventory_service.pb.h"
 #include "libs/base/ids.h"
-#include "libs/base/unix_time.h"
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"
 #include "libs/store/table.h"
@@ -93,10 +91,6 @@ rows::HoldRow NewHold(const v1::StockHeld& held, Position position);
 
 // Applies the event to its active hold; false if it does not fit.
 bool FoldHold(const v1::StockEvent& event, rows::HoldRow* row);
-
-// Converts to microseconds, rounded down, and back.
-UnixMicros MicrosOf(const google::protobuf::Timestamp& time);
-google::protobuf::Timestamp TimestampOf(UnixMicros micros);
 
 // Folds an event; its aggregate is the SKU. DATA_LOSS when the event breaks an invariant or this version does not know
 // it; the caller then drops the rows written so far.

@@ -9,6 +9,7 @@
 #include "google/protobuf/repeated_field.h"
 #include "halles/inventory/v1/inventory_events.pb.h"
 #include "halles/inventory/v1/inventory_service.pb.h"
+#include "libs/base/timestamp.h"
 #include "libs/testing/given_when_then.h"
 #include "services/inventory/commands.h"
 #include "services/inventory/movements.h"

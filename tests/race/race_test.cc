@@ -14,6 +14,7 @@
 #include "absl/time/clock.h"
 #include "halles/inventory/v1/inventory_service.grpc.pb.h"
 #include "libs/base/mutex.h"
+#include "libs/base/timestamp.h"
 #include "tests/durability/program.h"
 
 namespace halles::race {
@@ -72,9 +73,7 @@ void TakeAndLeave(const Program& program, const std::string& sku, int who, absl:
   request.add_candidate_location_ids(kLocation);
   request.set_purpose(inventory::v1::HOLD_PURPOSE_CART);
   request.mutable_owner()->set_ref(absl::StrCat("cart/left-", who));
-  const int64_t end = absl::ToUnixMicros(absl::Now() + hold_for);
-  request.mutable_expire_time()->set_seconds(end / 1'000'000);
-  request.mutable_expire_time()->set_nanos(static_cast<int32_t>(end % 1'000'000 * 1000));
+  *request.mutable_expire_time() = TimestampOf(absl::Now() + hold_for);
   Ask(program, &InventoryService::Stub::ReserveStock, request);
 }
 

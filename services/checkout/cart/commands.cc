@@ -13,6 +13,7 @@
 #include "libs/base/hash.h"
 #include "libs/base/identifiers/identifier.h"
 #include "libs/base/status.h"
+#include "libs/base/timestamp.h"
 #include "services/checkout/amounts.h"
 #include "services/checkout/cart/checks.h"
 #include "services/checkout/cart/state.h"
@@ -399,7 +400,7 @@ absl::StatusOr<Decision<v1::CartTimerDueResponse, v1::CartEvent>> Decide(const s
   const std::optional<rows::CartRow> row = Find(state, OrderId::FromString(request.cart_id()));
   if (!row.has_value() || row->state() != v1::CART_STATE_OPEN || context.now < row->abandon_us()) return decision;
   v1::CartAbandoned& abandoned = *AddFact(request.cart_id(), &decision.facts).mutable_cart_abandoned();
-  *abandoned.mutable_last_change_time() = TimeOf(row->last_change_us());
+  *abandoned.mutable_last_change_time() = TimestampOf(row->last_change_us());
   return decision;
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
+#include "libs/base/timestamp.h"
 #include "services/checkout/cart/state.h"
 
 namespace halles::checkout::cart {
@@ -37,7 +38,7 @@ absl::StatusOr<v1::Cart> FindCart(const store::RowReader& state, const OrderId& 
     if (other.taken()) answer.add_taken_cart_ids(other.cart_id());
   }
   *answer.mutable_problems() = std::move(*row->mutable_problems());
-  if (row->abandon_us() != 0) answer.mutable_abandon_time()->set_seconds(row->abandon_us() / 1'000'000);
+  if (row->abandon_us() != 0) *answer.mutable_abandon_time() = TimestampOf(row->abandon_us());
   return answer;
 }
 

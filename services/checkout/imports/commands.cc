@@ -12,6 +12,7 @@
 #include "libs/base/ids.h"
 #include "libs/base/money.h"
 #include "libs/base/status.h"
+#include "libs/base/timestamp.h"
 #include "services/checkout/checks.h"
 #include "services/checkout/imports/ids.h"
 #include "services/checkout/imports/record.h"

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "libs/base/timestamp.h"
 #include "services/checkout/test_builders.h"
 
 namespace halles::checkout::imports {

@@ -298,12 +298,5 @@ TEST(ReturnedItems, AddUpPerSkuAndCountGoodsOnly) {
   EXPECT_EQ(items[1].quantity().scale(), 1u);
 }
 
-TEST(MicrosOf, CutsNanoseconds) {
-  google::protobuf::Timestamp time;
-  time.set_seconds(2);
-  time.set_nanos(1'999);
-  EXPECT_EQ(MicrosOf(time), 2'000'001);
-}
-
 }  // namespace
 }  // namespace halles::checkout::imports

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "libs/base/timestamp.h"
 #include "libs/saga/saga.h"
 #include "services/checkout/amounts.h"
 #include "services/checkout/order/plan.h"
@@ -76,7 +77,7 @@ void HandOver(const Moved& moved, const std::string& tracking_reference, v1::Ord
 google::protobuf::Timestamp CollectBy(const v1::Delivery& delivery, UnixMicros now) {
   const v1::Pickup& pickup = delivery.pickup();
   if (pickup.has_collect_by_time() && MicrosOf(pickup.collect_by_time()) > now) return pickup.collect_by_time();
-  return TimeOf(now + kCollectWithinSeconds * 1'000'000);
+  return TimestampOf(now + kCollectWithinSeconds * 1'000'000);
 }
 
 absl::Status End(const Subject& subject, const v1::Fulfilment& fulfilment, v1::FulfilmentState after,

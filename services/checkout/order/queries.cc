@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
 #include "libs/base/status.h"
+#include "libs/base/timestamp.h"
 #include "services/checkout/amounts.h"
 #include "services/checkout/order/commands.h"
 #include "services/checkout/order/state.h"
@@ -49,7 +50,7 @@ absl::StatusOr<v1::Order> FindOrder(const store::RowReader& state, SlotId slot, 
   }
   *answer.mutable_problems() = std::move(*row->mutable_problems());
   answer.set_snapshot_hash(row->snapshot_hash());
-  if (row->confirm_us() != 0) *answer.mutable_confirm_time() = TimeOf(row->confirm_us());
+  if (row->confirm_us() != 0) *answer.mutable_confirm_time() = TimestampOf(row->confirm_us());
   return answer;
 }
 

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "halles/checkout/v1/order_events.visit.h"
 #include "libs/base/status.h"
+#include "libs/base/timestamp.h"
 #include "libs/partition/timers.h"
 #include "libs/saga/saga.h"
 #include "services/checkout/broken.h"

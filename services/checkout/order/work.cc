@@ -12,6 +12,7 @@
 #include "halles/inventory/v1/inventory_events.visit.h"
 #include "libs/base/page_token.h"
 #include "libs/base/status.h"
+#include "libs/base/timestamp.h"
 #include "libs/store/key_codec.h"
 #include "services/checkout/amounts.h"
 #include "services/checkout/checks.h"
@@ -200,7 +201,7 @@ std::string RankOf(char table, const Key& key) {
 v1::WorkItem ItemOf(UnixMicros since, const rows::WorkRow& row) {
   v1::WorkItem item;
   item.set_kind(row.kind());
-  *item.mutable_since_time() = TimeOf(since);
+  *item.mutable_since_time() = TimestampOf(since);
   item.set_cause(row.cause());
   item.set_event(row.event());
   item.set_location_id(row.location_id());

@@ -15,6 +15,7 @@
 #include "halles/inventory/v1/inventory_service.grpc.pb.h"
 #include "libs/base/mutex.h"
 #include "libs/base/status.h"
+#include "libs/base/timestamp.h"
 #include "libs/rpc/grpc_status.h"
 
 namespace halles::hallesctl {
@@ -204,7 +205,7 @@ class Race {
     sent->reserve.set_purpose(inventory::v1::HOLD_PURPOSE_CART);
     sent->reserve.mutable_owner()->set_ref(absl::StrCat("cart/race-", due.buyer));
     // All copies have the same time because they are one request.
-    sent->reserve.mutable_expire_time()->set_seconds(expire_us_ / 1'000'000);
+    *sent->reserve.mutable_expire_time() = TimestampOf(expire_us_);
     stub.async()->ReserveStock(&sent->context, &sent->reserve, &sent->reserved, done);
   }
 
