@@ -1,6 +1,12 @@
 #!/usr/bin/python3
-"""Adds the service of CONTRIBUTING.md to a copy of the tree, counts what this touches elsewhere, builds it and asks it."""
+"""Adds the service of CONTRIBUTING.md to a copy of the tree, counts what this touches elsewhere, builds it and asks it.
 
+usage: add_service_test.py [--like BUILD_DIR] [-DNAME=VALUE...]
+The copy is configured with these settings; --like names the build that has them.
+"""
+
+import argparse
+import json
 import os
 import pathlib
 import shutil
@@ -24,8 +30,17 @@ EDITS = {
         ("using AllParts = Parts<", "using AllParts = Parts<Part<&loyalty::Define, &loyalty::OpenDoors>,\n"),
     ],
 }
+# A source that both trees compile.
+SHARED = "libs/base/check.cc"
 SERVICE = "services/loyalty/service.cc"
 SERVICE_OBJECT = "services/loyalty/CMakeFiles/halles_loyalty_service.dir/service.cc.o"
+
+
+def compiled(tree, build):
+    """The command that compiles SHARED, without the place of the tree."""
+    commands = json.loads((build / "compile_commands.json").read_text())
+    [command] = [entry["command"] for entry in commands if pathlib.Path(entry["file"]) == tree / SHARED]
+    return command.replace(str(build), "BUILD").replace(str(tree), "TREE")
 
 
 def contents(root, names):
@@ -33,6 +48,9 @@ def contents(root, names):
 
 
 class AddService(unittest.TestCase):
+    like = None
+    settings = []
+
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory(prefix="halles-example-")
@@ -61,7 +79,7 @@ class AddService(unittest.TestCase):
         )
         cls.build = cls.tree / "build"
         cls.run_in_tree("cmake", "-S", ".", "-B", "build", "-G", "Ninja",
-                        f"-DHALLES_GOOGLEAPIS_DIR={os.environ['HALLES_GOOGLEAPIS_DIR']}")
+                        f"-DHALLES_GOOGLEAPIS_DIR={os.environ['HALLES_GOOGLEAPIS_DIR']}", *cls.settings)
 
     @classmethod
     def tearDownClass(cls):
@@ -78,6 +96,10 @@ class AddService(unittest.TestCase):
         print(f"files outside the service, its protos and the documents: {len(self.touched)}: {', '.join(self.touched)}")
         self.assertLessEqual(len(self.touched), TOUCHED_MAX)
         self.assertEqual(self.touched, sorted(EDITS))
+
+    def test_1_it_is_compiled_as_the_build_beside(self):
+        if self.like is not None:
+            self.assertEqual(compiled(self.tree, self.build), compiled(ROOT, self.like))
 
     def test_2_it_is_built_and_keeps_its_rules(self):
         self.run_in_tree("ninja", "-C", "build", "halles_loyalty_commands_test")
@@ -122,4 +144,9 @@ class AddService(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--like", type=lambda folder: pathlib.Path(folder).resolve())
+    parsed, others = parser.parse_known_args()
+    AddService.like = parsed.like
+    AddService.settings = [word for word in others if word.startswith("-D")]
+    unittest.main(argv=[sys.argv[0], *(word for word in others if not word.startswith("-D"))])
