@@ -8,23 +8,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/check.h"
 #include "libs/base/status.h"
 #include "libs/eventlog/frame.h"
-#include "libs/machine/os_random.h"
-#include "libs/machine/system_clock.h"
 
 namespace halles::eventlog {
 namespace {
-
-const Clock& DefaultClock() {
-  static const SystemClock* const clock = new SystemClock;
-  return *clock;
-}
-
-RandomSource& DefaultRandom() {
-  static OsRandom* const random = new OsRandom;
-  return *random;
-}
 
 void AbortProcess(const absl::Status& status) {
   const std::string text = status.ToString();
@@ -34,8 +23,6 @@ void AbortProcess(const absl::Status& status) {
 
 EmbeddedLogOptions WithDefaults(EmbeddedLogOptions options) {
   if (options.file_system == nullptr) options.file_system = &PosixFileSystem();
-  if (options.clock == nullptr) options.clock = &DefaultClock();
-  if (options.random == nullptr) options.random = &DefaultRandom();
   if (options.on_fatal == nullptr) options.on_fatal = AbortProcess;
   return options;
 }
@@ -48,6 +35,7 @@ absl::Status NeverStored(absl::string_view reason, absl::string_view message) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<EmbeddedLog>> EmbeddedLog::Open(EmbeddedLogOptions options) {
+  HALLES_CHECK(options.clock != nullptr && options.random != nullptr, "a log needs a clock and randomness");
   options = WithDefaults(std::move(options));
   if (options.segment_bytes > kSegmentBytesMax || options.segment_bytes < 1024 ||
       options.segment_bytes % kFrameAlignment != 0) {

@@ -58,10 +58,10 @@ struct EmbeddedLogOptions {
   // Once the disk is full, a new segment is tried for at most this often.
   absl::Duration disk_full_retry = absl::Seconds(1);
 
-  // What follows must outlive the log; null means the system's.
-  FileSystem* file_system = nullptr;
+  // What follows must outlive the log. Clock and randomness must be given.
   const Clock* clock = nullptr;
   RandomSource* random = nullptr;
+  FileSystem* file_system = nullptr;  // null: the files of the machine
 
   // Called when a write or a sync failed. It is then unknown what is durable, so the process must end and open the log
   // again. The default prints the status and aborts. Should it return, appends are reported as unknown from then on.

@@ -15,6 +15,7 @@
 
 #include "libs/base/mutex.h"
 #include "libs/eventlog/embedded_log.h"
+#include "libs/machine/os_random.h"
 #include "libs/machine/system_clock.h"
 
 namespace halles::eventlog {
@@ -120,7 +121,8 @@ std::unique_ptr<EmbeddedLog> OpenOrExit(EmbeddedLogOptions options) {
 }
 
 void Run(const std::string& directory, double seconds) {
-  SystemClock clock;
+  const SystemClock clock;
+  OsRandom random;
   MeasureSync(directory + "/sync", seconds);
   const std::string log_directory = directory + "/log";
   std::filesystem::remove_all(log_directory);
@@ -129,10 +131,11 @@ void Run(const std::string& directory, double seconds) {
     size_t commits = 0;
     size_t committed = 0;
     int64_t start = clock.MonotonicMicros();
-    auto log = OpenOrExit({.directory = log_directory, .on_commit = [&](const CommitStats& stats) {
-                             ++commits;
-                             committed += stats.records;
-                           }});
+    auto log = OpenOrExit(
+        {.directory = log_directory, .clock = &clock, .random = &random, .on_commit = [&](const CommitStats& stats) {
+           ++commits;
+           committed += stats.records;
+         }});
     const int64_t opened = clock.MonotonicMicros() - start;
     Client client(log.get(), in_flight);
     std::vector<int64_t> latencies;
@@ -145,7 +148,7 @@ void Run(const std::string& directory, double seconds) {
            static_cast<double>(committed) / static_cast<double>(commits), static_cast<long>(opened));
   }
   const int64_t start = clock.MonotonicMicros();
-  auto log = OpenOrExit({.directory = log_directory});
+  auto log = OpenOrExit({.directory = log_directory, .clock = &clock, .random = &random});
   const int64_t opened = clock.MonotonicMicros();
   size_t read = 0;
   std::vector<StoredRecord> some;

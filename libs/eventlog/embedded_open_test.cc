@@ -42,8 +42,9 @@ TEST_F(EmbeddedLogOpen, TakesAnotherSegmentSize) {
     AppendOneByOne(kSlotB, 10);
     ExpectAllThere();
   }
-  EXPECT_EQ(EmbeddedLog::Open({.directory = "/x", .segment_bytes = 1000}).status().code(),
-            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(
+      EmbeddedLog::Open({.directory = "/x", .segment_bytes = 1000, .clock = &clock, .random = &random}).status().code(),
+      absl::StatusCode::kInvalidArgument);
 }
 
 TEST_F(EmbeddedLogOpen, RefusesOtherNumbersOfSlots) {

@@ -71,6 +71,8 @@ absl::Status Installation::OpenLogAndKeys() {
   eventlog::EmbeddedLogOptions log_options;
   log_options.directory = options_.data_dir + "/log";
   log_options.slots = options_.slots;
+  log_options.clock = &options_.scheduler->clock();
+  log_options.random = options_.random;
   if (options_.observe_commit) {
     log_options.on_commit = [observe = options_.observe_commit](const eventlog::CommitStats& stats) {
       observe(absl::Microseconds(stats.micros), stats.records);

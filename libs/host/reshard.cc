@@ -91,8 +91,9 @@ absl::StatusOr<ReshardReport> ReshardDataDir(const ReshardOptions& options, cons
   };
 
   ReshardReport report;
-  ASSIGN_OR_RETURN(const std::unique_ptr<eventlog::EmbeddedLog> old_log,
-                   eventlog::EmbeddedLog::Open({.directory = from + "/log"}));
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<eventlog::EmbeddedLog> old_log,
+      eventlog::EmbeddedLog::Open({.directory = from + "/log", .clock = options.clock, .random = options.random}));
   report.slots_before = old_log->identity().slots;
   RETURN_IF_ERROR(Clear(unfinished));
   ASSIGN_OR_RETURN(report.before, figures_of(old_log.get(), "fold old log", 0));
@@ -105,6 +106,8 @@ absl::StatusOr<ReshardReport> ReshardDataDir(const ReshardOptions& options, cons
   eventlog::EmbeddedLogOptions new_options;
   new_options.directory = unfinished + "/log";
   new_options.slots = options.slots;
+  new_options.clock = options.clock;
+  new_options.random = options.random;
   new_options.install = report.install;
   {
     ASSIGN_OR_RETURN(const std::unique_ptr<eventlog::EmbeddedLog> new_log, eventlog::EmbeddedLog::Open(new_options));

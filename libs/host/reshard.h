@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "libs/base/clock.h"
 #include "libs/base/ids.h"
 #include "libs/base/random.h"
 #include "libs/base/slot.h"
@@ -27,6 +28,7 @@ struct ReshardOptions {
   std::string from;  // data directory that no process has open
   std::string to;    // data directory to make; nothing is there
   SlotCounts slots;
+  const Clock* clock = nullptr;
   RandomSource* random = nullptr;
   // Told now and then how many steps of how many are done, of the whole work; an error ends it.
   std::function<absl::Status(absl::string_view what, uint64_t done, uint64_t total)> observer;

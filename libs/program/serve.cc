@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "libs/base/status.h"
 #include "libs/machine/open_files.h"
 #include "libs/program/options.h"
@@ -64,9 +63,11 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
     services.push_back(door.service);
     names.push_back(door.name);
   }
+  const auto millis_since_start = [&] { return (host->clock().MonotonicMicros() - options.started) / 1000; };
   rpc::ServerOptions server_options;
   server_options.listen = options.listen;
-  absl::StatusOr<std::unique_ptr<rpc::Server>> server = rpc::Server::Start(server_options, services, names);
+  absl::StatusOr<std::unique_ptr<rpc::Server>> server =
+      rpc::Server::Start(server_options, host->clock(), services, names);
   if (!server.ok()) return Fail("cannot start: --listen", server.status());
   std::unique_ptr<telemetry::Metrics::Handle> refused = options.registry->AddFunction(
       telemetry::Metrics::Kind::kCounter, "halles_connections_refused_total",
@@ -86,7 +87,7 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
        {"data_dir", options.data_dir},
        {"install", host->install().Hex()},
        {"open_files_max", OpenFilesAllowed()},
-       {"start_ms", absl::ToInt64Milliseconds(absl::Now() - options.started)}});
+       {"start_ms", millis_since_start()}});
 
   bool ready = false;
   int signal = 0;
@@ -94,7 +95,7 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
     if (ready || !host->caught_up()) continue;
     ready = true;
     for (const std::string& name : names) (*server)->SetServing(name, true);
-    Log(LogLevel::kInfo, "halles", "ready", {{"start_ms", absl::ToInt64Milliseconds(absl::Now() - options.started)}});
+    Log(LogLevel::kInfo, "halles", "ready", {{"start_ms", millis_since_start()}});
   }
   Log(LogLevel::kInfo, "halles", "draining",
       {{"signal", signal},

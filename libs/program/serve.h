@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "libs/base/scheduler.h"
 #include "libs/host/host.h"
 #include "libs/machine/address.h"
 #include "libs/program/doors.h"
@@ -39,7 +40,7 @@ struct ServeOptions {
   // After a signal, and before the port is closed: told to be NOT_SERVING, clients and load balancers go elsewhere.
   absl::Duration lame_duck = absl::ZeroDuration();
   telemetry::Metrics* registry = nullptr;  // takes the metrics of the server
-  absl::Time started;                      // of the process; this and what follows is for the log lines
+  MonotonicMicros started = 0;             // of the process; this and what follows is for the log lines
   std::string metrics;                     // where Prometheus reads
   std::string data_dir;
 };

@@ -24,7 +24,7 @@ using telemetry::LogLevel;
 
 // Open files are counted again after so many connections, or so long: counting lists a directory.
 constexpr uint64_t kCountEvery = 64;
-constexpr std::chrono::milliseconds kCountAfter{100};
+constexpr int64_t kCountAfterMicros = 100'000;
 // How long the backlog waits when the system has no memory or handles left for anybody.
 constexpr int kRetryMillis = 100;
 
@@ -32,18 +32,19 @@ OwnedFd OpenReserve() { return OwnedFd(open("/dev/null", O_RDONLY | O_CLOEXEC));
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Open(AcceptorOptions options) {
+absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Open(AcceptorOptions options, const Clock& clock) {
   absl::StatusOr<ListeningSocket> socket = ListeningSocket::Open(options.listen, "the gRPC server");
   if (!socket.ok()) return socket.status();
   const int on = 1;
   setsockopt(socket->fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // connections inherit it
   OwnedFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   HALLES_CHECK(wake.get() >= 0, "no event descriptor: the process has no file handles left at its start");
-  return std::unique_ptr<Acceptor>(new Acceptor(std::move(options), *std::move(socket), std::move(wake)));
+  return std::unique_ptr<Acceptor>(new Acceptor(std::move(options), clock, *std::move(socket), std::move(wake)));
 }
 
-Acceptor::Acceptor(AcceptorOptions options, ListeningSocket socket, OwnedFd wake)
+Acceptor::Acceptor(AcceptorOptions options, const Clock& clock, ListeningSocket socket, OwnedFd wake)
     : options_(std::move(options)),
+      clock_(clock),
       address_(socket.address()),
       socket_(std::move(socket).ReleaseFd()),
       wake_(std::move(wake)),
@@ -112,8 +113,8 @@ bool Acceptor::TakeAll() {
 }
 
 bool Acceptor::HasRoom() {
-  const auto now = std::chrono::steady_clock::now();
-  if (open_ == 0 || taken_ >= kCountEvery || now - counted_at_ > kCountAfter) {
+  const int64_t now = clock_.MonotonicMicros();
+  if (open_ == 0 || taken_ >= kCountEvery || now - counted_at_ > kCountAfterMicros) {
     open_ = options_.open_files();
     taken_ = 0;
     counted_at_ = now;

@@ -3,7 +3,6 @@
 #define HALLES_LIBS_RPC_ACCEPTOR_H_
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -11,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "grpcpp/server_builder.h"
+#include "libs/base/clock.h"
 #include "libs/machine/address.h"
 #include "libs/machine/open_files.h"
 
@@ -30,10 +30,11 @@ struct AcceptorOptions {
 // gRPC's own listener never accepts again once accept has failed for want of file handles. This one closes a connection
 // that it cannot serve, counts it, and goes on.
 // Thread safety: any thread; a thread of its own waits for connections.
+// Lifetime: the clock outlives it.
 class Acceptor {
  public:
   // Listens. Connections wait in the backlog until Start. Errors: those of CheckCanListen.
-  static absl::StatusOr<std::unique_ptr<Acceptor>> Open(AcceptorOptions options);
+  static absl::StatusOr<std::unique_ptr<Acceptor>> Open(AcceptorOptions options, const Clock& clock);
   // As Stop.
   ~Acceptor();
 
@@ -48,7 +49,7 @@ class Acceptor {
   uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
 
  private:
-  Acceptor(AcceptorOptions options, ListeningSocket socket, OwnedFd wake);
+  Acceptor(AcceptorOptions options, const Clock& clock, ListeningSocket socket, OwnedFd wake);
 
   void Run();
   // Takes what is in the backlog. False when the system refuses for now.
@@ -57,6 +58,7 @@ class Acceptor {
   void Refuse(OwnedFd connection);
 
   const AcceptorOptions options_;
+  const Clock& clock_;
   const ListenAddress address_;
   OwnedFd socket_;
   OwnedFd wake_;  // an eventfd: written to stop
@@ -64,11 +66,11 @@ class Acceptor {
   std::thread thread_;
   std::atomic<uint64_t> refused_{0};
   // Of the thread.
-  OwnedFd reserve_;     // given up for a moment to take and close a connection when no handle is left
-  uint64_t open_ = 0;   // files when last counted
-  uint64_t taken_ = 0;  // connections since then
-  std::chrono::steady_clock::time_point counted_at_;
-  bool refusing_ = false;  // said in the log
+  OwnedFd reserve_;         // given up for a moment to take and close a connection when no handle is left
+  uint64_t open_ = 0;       // files when last counted
+  uint64_t taken_ = 0;      // connections since then
+  int64_t counted_at_ = 0;  // on the monotonic clock, in microseconds
+  bool refusing_ = false;   // said in the log
 };
 
 }  // namespace halles::rpc

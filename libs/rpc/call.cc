@@ -2,13 +2,11 @@
 #include "libs/rpc/call.h"
 
 #include <algorithm>
-#include <chrono>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
 #include "libs/base/text.h"
-#include "libs/machine/system_clock.h"
 
 namespace halles::rpc {
 namespace {
@@ -42,13 +40,13 @@ absl::Status CheckRequestId(const std::string& request_id) {
 
 absl::Time AskedDeadline(const grpc::CallbackServerContext& context) {
   const auto deadline = context.deadline();
-  return deadline == std::chrono::system_clock::time_point::max() ? absl::InfiniteFuture() : absl::FromChrono(deadline);
+  return deadline == decltype(deadline)::max() ? absl::InfiniteFuture() : absl::FromChrono(deadline);
 }
 
-Call DescribeCall(const grpc::CallbackServerContext& context, absl::Time deadline, absl::Time now) {
+Call DescribeCall(const grpc::CallbackServerContext& context, absl::Time deadline, absl::Time now, const Clock& clock) {
   Call call{.deadline = kNoDeadline, .actor = "loopback", .traceparent = ""};
   if (deadline != absl::InfiniteFuture()) {
-    call.deadline = SystemClock().MonotonicMicros() + absl::ToInt64Microseconds(deadline - now);
+    call.deadline = clock.MonotonicMicros() + absl::ToInt64Microseconds(deadline - now);
   }
   const auto& metadata = context.client_metadata();
   const auto traceparent = metadata.find("traceparent");

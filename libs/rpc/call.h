@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "grpcpp/server_context.h"
+#include "libs/base/clock.h"
 #include "libs/base/scheduler.h"
 #include "libs/telemetry/metrics.h"
 
@@ -43,7 +44,7 @@ absl::Status CheckRequestId(const std::string& request_id);
 absl::Time AskedDeadline(const grpc::CallbackServerContext& context);
 
 // `deadline` is of the wall clock, which shows `now`; the call's is of the monotonic one, which does not jump.
-Call DescribeCall(const grpc::CallbackServerContext& context, absl::Time deadline, absl::Time now);
+Call DescribeCall(const grpc::CallbackServerContext& context, absl::Time deadline, absl::Time now, const Clock& clock);
 
 // Marks the calling thread as a gRPC thread while the object lives, so that functions that would wait for gRPC threads
 // can detect it.

@@ -16,8 +16,8 @@ absl::Status Draining() {
 
 }  // namespace
 
-Door::Door(absl::string_view service, telemetry::Metrics* metrics, const DoorOptions& options)
-    : service_(service), options_(options) {
+Door::Door(absl::string_view service, const Clock& clock, telemetry::Metrics* metrics, const DoorOptions& options)
+    : service_(service), clock_(clock), options_(options) {
   const auto* const descriptor =
       google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(std::string(service));
   HALLES_CHECK(descriptor != nullptr, "a door needs the full name of a service that is linked in");

@@ -21,10 +21,11 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "google/protobuf/descriptor.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/server_callback.h"
+#include "libs/base/clock.h"
 #include "libs/base/mutex.h"
 #include "libs/base/status.h"
 #include "libs/base/unknown_fields.h"
@@ -40,11 +41,11 @@ namespace halles::rpc {
 // handler(request, call, reply). They return nothing, or an absl::Status whose errors are the answer. They run on a
 // thread of gRPC and must not block. The request is gone once the call was answered: copy what is needed after that.
 // Thread safety: any thread.
-// Lifetime: outlives the server that its service is registered with; `metrics` outlives it.
+// Lifetime: outlives the server that its service is registered with; `clock` and `metrics` outlive it.
 class Door {
  public:
   // `service` is the full name in the proto; each of its methods has its own request message.
-  Door(absl::string_view service, telemetry::Metrics* metrics, const DoorOptions& options = {});
+  Door(absl::string_view service, const Clock& clock, telemetry::Metrics* metrics, const DoorOptions& options = {});
   ~Door();
 
   // The full name of its service.
@@ -76,7 +77,7 @@ class Door {
                                             Handler&& handler) {
     const MethodMetrics& metrics = MetricsOf(Request::descriptor());
     metrics.Started();
-    auto reactor = std::make_shared<StreamReactor<Response>>(&metrics, options_);
+    auto reactor = std::make_shared<StreamReactor<Response>>(&metrics, clock_, options_);
     reactor->Keep([this, stream = reactor.get()] { Remove(stream); });
     StreamWriter<Response> writer(reactor);
     if (const absl::Status draining = Add(reactor); !draining.ok()) {
@@ -84,7 +85,7 @@ class Door {
     } else if (const absl::Status checked = CheckLimits(*request); !checked.ok()) {
       writer.Finish(checked);
     } else {
-      Handle(handler, *request, DescribeCall(*context, AskedDeadline(*context), absl::Now()), writer,
+      Handle(handler, *request, DescribeCall(*context, AskedDeadline(*context), Now(), clock_), writer,
              [&writer](const absl::Status& status) { writer.Finish(status); });
     }
     return reactor.get();
@@ -100,14 +101,14 @@ class Door {
     const MethodMetrics& metrics = MetricsOf(Request::descriptor());
     metrics.Started();
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    const Reply<Response> reply(reactor, response, &metrics);
-    const absl::Time now = absl::Now();
+    const Reply<Response> reply(reactor, response, &metrics, clock_);
+    const absl::Time now = Now();
     const absl::StatusOr<absl::Time> deadline = DeadlineOf(AskedDeadline(*context), now, options_);
     const absl::Status checked = deadline.ok() ? check() : deadline.status();
     if (!checked.ok()) {
       reply(checked);
     } else {
-      Handle(handler, request, DescribeCall(*context, *deadline, now), reply,
+      Handle(handler, request, DescribeCall(*context, *deadline, now, clock_), reply,
              [&reply](const absl::Status& status) { reply(status); });
     }
     return reactor;
@@ -124,11 +125,13 @@ class Door {
     }
   }
 
+  absl::Time Now() const { return absl::FromUnixMicros(clock_.Wall()); }
   const MethodMetrics& MetricsOf(const google::protobuf::Descriptor* request) const;
   absl::Status Add(const std::shared_ptr<StreamBase>& stream) ABSL_LOCKS_EXCLUDED(mutex_);
   void Remove(StreamBase* stream) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::string service_;
+  const Clock& clock_;
   const DoorOptions options_;
   absl::flat_hash_map<const google::protobuf::Descriptor*, std::unique_ptr<const MethodMetrics>> methods_;
   std::optional<UnknownFieldCheck> unknown_fields_;

@@ -9,6 +9,7 @@
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "libs/base/clock.h"
 #include "libs/machine/system_clock.h"
 #include "libs/rpc/test_server.h"
 
@@ -155,6 +156,26 @@ TEST_F(DoorTest, GivesEachCallADeadlineAndItsTrace) {
   }
 }
 
+TEST_F(DoorTest, TellsTheTimeByTheClockItIsGiven) {
+  // Years behind the clock of the caller: what the caller asks for is then later than the longest deadline.
+  clock = &manual_clock;
+  DoorOptions options;
+  options.default_deadline = absl::Seconds(100);
+  options.deadline_max = absl::Seconds(200);
+  Start(options);
+  service->on_get = [this](const auto&, const Call& call, const Reply<test::GetResponse>& reply) {
+    EXPECT_EQ(call.deadline - manual_clock.MonotonicMicros(), 200'000'000);
+    manual_clock.Advance(7'000'000);
+    reply(test::GetResponse());
+  };
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Minutes(1)));
+  test::GetResponse response;
+  EXPECT_TRUE(stub->Get(&context, {}, &response).ok());
+  EXPECT_TRUE(Counts(R"(grpc_server_handling_seconds_sum{grpc_method="Get",grpc_service="halles.rpc.test.TestService",)"
+                     R"(grpc_type="unary"} 7)"));
+}
+
 TEST_F(DoorTest, KeepsManyCallsApart) {
   Start();
   // Each answer comes from another thread than its call.
@@ -185,7 +206,8 @@ TEST_F(DoorTest, KeepsManyCallsApart) {
 
 TEST(DoorDeathTest, NeedsAServiceThatIsThere) {
   telemetry::Metrics metrics;
-  EXPECT_DEATH(Door("no.such.Service", &metrics), "full name of a service");
+  const ManualClock clock;
+  EXPECT_DEATH(Door("no.such.Service", clock, &metrics), "full name of a service");
 }
 
 }  // namespace

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "grpcpp/support/server_callback.h"
+#include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "libs/rpc/call.h"
 #include "libs/rpc/grpc_status.h"
@@ -22,23 +22,24 @@ namespace halles::rpc {
 template <typename Response>
 class Reply {
  public:
-  Reply(grpc::ServerUnaryReactor* reactor, Response* response, const MethodMetrics* metrics)
-      : pending_(std::make_shared<Pending>(reactor, response, metrics)) {}
+  // `metrics` and `clock` outlive it.
+  Reply(grpc::ServerUnaryReactor* reactor, Response* response, const MethodMetrics* metrics, const Clock& clock)
+      : pending_(std::make_shared<Pending>(reactor, response, metrics, clock)) {}
 
   void operator()(absl::StatusOr<Response> result) const { pending_->Finish(std::move(result)); }
 
  private:
   // Shared, as std::function wants handlers that can be copied.
   struct Pending {
-    Pending(grpc::ServerUnaryReactor* reactor, Response* response, const MethodMetrics* metrics)
-        : reactor(reactor), response(response), metrics(metrics), start(absl::GetCurrentTimeNanos()) {}
+    Pending(grpc::ServerUnaryReactor* reactor, Response* response, const MethodMetrics* metrics, const Clock& clock)
+        : reactor(reactor), response(response), metrics(metrics), clock(clock), start(clock.MonotonicMicros()) {}
     ~Pending() { Finish(absl::InternalError("the call was dropped without an answer")); }
 
     void Finish(absl::StatusOr<Response> result) {
       // Acquire-release: what the answering thread did comes before the end of Pending on another one.
       if (answered.exchange(true, std::memory_order_acq_rel)) return;
       const absl::Status& status = result.status();
-      metrics->Handled(status.code(), absl::Nanoseconds(absl::GetCurrentTimeNanos() - start));
+      metrics->Handled(status.code(), absl::Microseconds(clock.MonotonicMicros() - start));
       if (!status.ok()) {
         reactor->Finish(ToGrpc(status));
         return;
@@ -51,7 +52,8 @@ class Reply {
     grpc::ServerUnaryReactor* const reactor;
     Response* const response;
     const MethodMetrics* const metrics;
-    const int64_t start;
+    const Clock& clock;
+    const int64_t start;  // on the monotonic clock
     std::atomic<bool> answered{false};
   };
 

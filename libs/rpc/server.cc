@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "grpc/support/log.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
@@ -45,12 +44,12 @@ void InitGrpc() {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options,
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, const Clock& clock,
                                                       const std::vector<grpc::Service*>& services,
                                                       std::vector<std::string> service_names) {
   AcceptorOptions accept;
   accept.listen = options.listen;
-  absl::StatusOr<std::unique_ptr<Acceptor>> acceptor = Acceptor::Open(std::move(accept));
+  absl::StatusOr<std::unique_ptr<Acceptor>> acceptor = Acceptor::Open(std::move(accept), clock);
   if (!acceptor.ok()) return acceptor.status();
   InitGrpc();
   grpc::ServerBuilder builder;
@@ -85,14 +84,17 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
         absl::StrCat("the gRPC server cannot serve on ", options.listen.ToString(), "; gRPC logged why above"));
   }
   Log(LogLevel::kInfo, "rpc", "listening", {{"address", (*acceptor)->address().ToString()}});
-  std::unique_ptr<Server> result(new Server(std::move(server), *std::move(acceptor), std::move(service_names)));
+  std::unique_ptr<Server> result(new Server(clock, std::move(server), *std::move(acceptor), std::move(service_names)));
   result->acceptor_->Start(std::move(connections));
   return result;
 }
 
-Server::Server(std::unique_ptr<grpc::Server> server, std::unique_ptr<Acceptor> acceptor,
+Server::Server(const Clock& clock, std::unique_ptr<grpc::Server> server, std::unique_ptr<Acceptor> acceptor,
                std::vector<std::string> service_names)
-    : server_(std::move(server)), acceptor_(std::move(acceptor)), service_names_(std::move(service_names)) {
+    : clock_(clock),
+      server_(std::move(server)),
+      acceptor_(std::move(acceptor)),
+      service_names_(std::move(service_names)) {
   grpc::HealthCheckServiceInterface* const health = server_->GetHealthCheckService();
   health->SetServingStatus("", service_names_.empty());
   for (const std::string& name : service_names_) health->SetServingStatus(name, false);
@@ -136,7 +138,7 @@ void Server::Drain(absl::Duration deadline) {
   server_->GetHealthCheckService()->SetServingStatus(false);
   acceptor_->Stop();
   for (const auto& hook : hooks) hook();
-  server_->Shutdown(absl::ToChronoTime(absl::Now() + deadline));
+  server_->Shutdown(absl::ToChronoTime(absl::FromUnixMicros(clock_.Wall()) + deadline));
   server_->Wait();
   Log(LogLevel::kInfo, "rpc", "drained");
   MutexLock lock(&mutex_);

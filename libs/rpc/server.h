@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "grpcpp/impl/service_type.h"
 #include "grpcpp/server.h"
+#include "libs/base/clock.h"
 #include "libs/base/mutex.h"
 #include "libs/machine/address.h"
 #include "libs/rpc/acceptor.h"
@@ -41,8 +42,8 @@ struct ServerOptions {
 // Thread safety: any thread.
 class Server {
  public:
-  // Starts to listen. Errors: those of CheckCanListen. The services outlive the server.
-  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
+  // Starts to listen. Errors: those of CheckCanListen. The services and the clock outlive the server.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options, const Clock& clock,
                                                        const std::vector<grpc::Service*>& services,
                                                        std::vector<std::string> service_names);
   // Drains without waiting for calls that are under way.
@@ -66,9 +67,10 @@ class Server {
   void Drain(absl::Duration deadline) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  Server(std::unique_ptr<grpc::Server> server, std::unique_ptr<Acceptor> acceptor,
+  Server(const Clock& clock, std::unique_ptr<grpc::Server> server, std::unique_ptr<Acceptor> acceptor,
          std::vector<std::string> service_names);
 
+  const Clock& clock_;
   const std::unique_ptr<grpc::Server> server_;
   const std::unique_ptr<Acceptor> acceptor_;
   const std::vector<std::string> service_names_;

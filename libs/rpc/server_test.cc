@@ -50,7 +50,7 @@ TEST_F(Serving, RefusesAPortInUseAndNamesIt) {
   Start();
   ServerOptions options;
   options.listen = server->address();
-  const absl::Status status = Server::Start(options, {}, {}).status();
+  const absl::Status status = Server::Start(options, *clock, {}, {}).status();
   EXPECT_EQ(ReasonOf(status), "ADDRESS_IN_USE");
   EXPECT_THAT(std::string(status.message()), HasSubstr(server->address().ToString()));
 }
@@ -58,7 +58,7 @@ TEST_F(Serving, RefusesAPortInUseAndNamesIt) {
 TEST_F(Serving, RefusesToListenOutsideLoopbackWithoutTls) {
   ServerOptions options;
   options.listen = {"0.0.0.0", 0};
-  const absl::Status status = Server::Start(options, {}, {}).status();
+  const absl::Status status = Server::Start(options, *clock, {}, {}).status();
   EXPECT_EQ(ReasonOf(status), "TLS_REQUIRED");
   EXPECT_THAT(std::string(status.message()), HasSubstr("TLS is required outside loopback"));
 }

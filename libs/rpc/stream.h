@@ -11,9 +11,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/status.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "grpcpp/support/server_callback.h"
+#include "libs/base/clock.h"
 #include "libs/base/mutex.h"
 #include "libs/base/status.h"
 #include "libs/rpc/call.h"
@@ -30,14 +30,14 @@ class StreamBase {
 };
 
 // Thread safety: any thread. gRPC is never called under the mutex, since it may call back at once.
-// Lifetime: keeps itself until gRPC is done with it, and so may its writers longer.
+// Lifetime: keeps itself until gRPC is done with it, and so may its writers longer. `metrics` and `clock` outlive it.
 template <typename Response>
 class StreamReactor final : public grpc::ServerWriteReactor<Response>,
                             public StreamBase,
                             public std::enable_shared_from_this<StreamReactor<Response>> {
  public:
-  StreamReactor(const MethodMetrics* metrics, const DoorOptions& options)
-      : metrics_(metrics), options_(options), start_(absl::GetCurrentTimeNanos()) {}
+  StreamReactor(const MethodMetrics* metrics, const Clock& clock, const DoorOptions& options)
+      : metrics_(metrics), clock_(clock), options_(options), start_(clock.MonotonicMicros()) {}
 
   // Once, before gRPC knows the reactor. `on_done` runs when gRPC is done with it.
   void Keep(std::function<void()> on_done) {
@@ -151,7 +151,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
     }
     // Only the thread that set writing_ or finished_ comes here: neither is done twice or beside the other.
     if (end.has_value()) {
-      metrics_->Handled(end->code(), absl::Nanoseconds(absl::GetCurrentTimeNanos() - start_));
+      metrics_->Handled(end->code(), absl::Microseconds(clock_.MonotonicMicros() - start_));
       grpc::ServerWriteReactor<Response>::Finish(ToGrpc(*end));
     } else {
       metrics_->Sent();
@@ -188,9 +188,10 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
   }
 
   const MethodMetrics* const metrics_;
+  const Clock& clock_;
   const DoorOptions options_;
-  const int64_t start_;
-  Response current_;  // gRPC's while writing_, the queue's otherwise
+  const int64_t start_;  // on the monotonic clock
+  Response current_;     // gRPC's while writing_, the queue's otherwise
 
   Mutex mutex_;
   std::deque<Response> queue_ ABSL_GUARDED_BY(mutex_);

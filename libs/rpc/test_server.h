@@ -10,7 +10,9 @@
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "gtest/gtest.h"
+#include "libs/base/clock.h"
 #include "libs/base/status.h"
+#include "libs/machine/system_clock.h"
 #include "libs/rpc/door.h"
 #include "libs/rpc/grpc_status.h"
 #include "libs/rpc/rpc_test_service.grpc.pb.h"
@@ -67,9 +69,9 @@ class TestService final : public test::TestService::CallbackService {
 class ServerTest : public ::testing::Test {
  protected:
   void Start(const DoorOptions& door_options = {}, const ServerOptions& server_options = {}) {
-    door = std::make_unique<Door>(test::TestService::service_full_name(), &metrics, door_options);
+    door = std::make_unique<Door>(test::TestService::service_full_name(), *clock, &metrics, door_options);
     service = std::make_unique<TestService>(door.get());
-    auto started = Server::Start(server_options, {service.get()}, {test::TestService::service_full_name()});
+    auto started = Server::Start(server_options, *clock, {service.get()}, {test::TestService::service_full_name()});
     ASSERT_TRUE(started.ok()) << started.status();
     server = *std::move(started);
     server->OnDrain([this] { door->EndStreams(); });
@@ -94,6 +96,10 @@ class ServerTest : public ::testing::Test {
     return request;
   }
 
+  // First, so that they outlive the server.
+  SystemClock system_clock;
+  ManualClock manual_clock;
+  const Clock* clock = &system_clock;  // for Start
   telemetry::Metrics metrics;
   std::unique_ptr<Door> door;
   std::unique_ptr<TestService> service;

@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "libs/base/check.h"
+#include "libs/base/scheduler.h"
 
 namespace halles::telemetry {
 namespace {
@@ -38,19 +39,24 @@ std::string Refusal(absl::string_view status, absl::string_view what) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MetricsServer>> MetricsServer::Open(const ListenAddress& address, const Metrics& metrics,
+                                                                   const Clock& clock,
                                                                    const MetricsServerOptions& options) {
   absl::StatusOr<ListeningSocket> socket = ListeningSocket::Open(address, "the metrics endpoint");
   if (!socket.ok()) return socket.status();
   OwnedFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   HALLES_CHECK(wake.get() >= 0, "no event descriptor: the process has no file handles left at its start");
-  return std::unique_ptr<MetricsServer>(new MetricsServer(metrics, options, *std::move(socket), std::move(wake)));
+  return std::unique_ptr<MetricsServer>(
+      new MetricsServer(metrics, clock, options, *std::move(socket), std::move(wake)));
 }
 
-MetricsServer::MetricsServer(const Metrics& metrics, const MetricsServerOptions& options, ListeningSocket socket,
-                             OwnedFd wake)
-    : metrics_(metrics), options_(options), socket_(std::move(socket)), wake_(std::move(wake)), thread_([this] {
-        Run();
-      }) {}
+MetricsServer::MetricsServer(const Metrics& metrics, const Clock& clock, const MetricsServerOptions& options,
+                             ListeningSocket socket, OwnedFd wake)
+    : metrics_(metrics),
+      clock_(clock),
+      options_(options),
+      socket_(std::move(socket)),
+      wake_(std::move(wake)),
+      thread_([this] { Run(); }) {}
 
 MetricsServer::~MetricsServer() {
   const uint64_t one = 1;
@@ -63,20 +69,20 @@ void MetricsServer::Run() {
   std::vector<pollfd> fds;
   while (true) {
     fds.assign({{wake_.get(), POLLIN, 0}, {socket_.fd(), static_cast<int16_t>(accepts ? POLLIN : 0), 0}});
-    Time next = Time::max();
+    int64_t next = kNoDeadline;
     for (const Connection& connection : connections_) {
       fds.push_back({connection.fd.get(), static_cast<int16_t>(connection.answer.empty() ? POLLIN : POLLOUT), 0});
       next = std::min(next, connection.deadline);
     }
     int wait = accepts ? -1 : kRetryMillis;
-    if (next != Time::max()) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - std::chrono::steady_clock::now()).count();
-      const int until = static_cast<int>(std::max<int64_t>(left, 0));
+    if (next != kNoDeadline) {
+      const int64_t left = std::max<int64_t>(next - clock_.MonotonicMicros(), 0);
+      const int until = static_cast<int>((left + 999) / 1000);
       wait = wait < 0 ? until : std::min(wait, until);
     }
     if (poll(fds.data(), fds.size(), wait) < 0) continue;  // a signal
     if (fds[0].revents != 0) return;
-    const Time now = std::chrono::steady_clock::now();
+    const int64_t now = clock_.MonotonicMicros();
     size_t index = 2;
     for (auto it = connections_.begin(); it != connections_.end(); ++index) {
       const bool stays = it->deadline > now && (fds[index].revents == 0 || Advance(&*it, now));
@@ -87,7 +93,7 @@ void MetricsServer::Run() {
   }
 }
 
-bool MetricsServer::TakeAll(Time now) {
+bool MetricsServer::TakeAll(int64_t now) {
   while (true) {
     OwnedFd fd(accept4(socket_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd.get() < 0) {
@@ -96,11 +102,11 @@ bool MetricsServer::TakeAll(Time now) {
       continue;  // this connection ended before it was taken
     }
     if (connections_.size() >= options_.connections_max) connections_.pop_front();
-    connections_.push_back({std::move(fd), now + options_.request_timeout, "", "", 0});
+    connections_.push_back({std::move(fd), now + absl::ToInt64Microseconds(options_.request_timeout), "", "", 0});
   }
 }
 
-bool MetricsServer::Advance(Connection* connection, Time now) const {
+bool MetricsServer::Advance(Connection* connection, int64_t now) const {
   if (connection->answer.empty() && !Read(connection, now)) return false;
   while (connection->sent < connection->answer.size()) {
     const ssize_t n = send(connection->fd.get(), connection->answer.data() + connection->sent,
@@ -112,7 +118,7 @@ bool MetricsServer::Advance(Connection* connection, Time now) const {
 }
 
 // Reads what there is, and makes the answer when the head of the request is complete.
-bool MetricsServer::Read(Connection* connection, Time now) const {
+bool MetricsServer::Read(Connection* connection, int64_t now) const {
   std::array<char, 4096> buffer;
   while (true) {
     const ssize_t n = recv(connection->fd.get(), buffer.data(), buffer.size(), 0);
@@ -126,7 +132,7 @@ bool MetricsServer::Read(Connection* connection, Time now) const {
     } else {
       continue;
     }
-    connection->deadline = now + options_.answer_timeout;
+    connection->deadline = now + absl::ToInt64Microseconds(options_.answer_timeout);
     return true;
   }
 }

@@ -2,14 +2,16 @@
 #ifndef HALLES_LIBS_TELEMETRY_METRICS_SERVER_H_
 #define HALLES_LIBS_TELEMETRY_METRICS_SERVER_H_
 
-#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <list>
 #include <memory>
 #include <string>
 #include <thread>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "libs/base/clock.h"
 #include "libs/machine/address.h"
 #include "libs/telemetry/metrics.h"
 
@@ -17,8 +19,8 @@ namespace halles::telemetry {
 
 struct MetricsServerOptions {
   // From the connection to the end of its request, and from there to the last byte of the answer.
-  std::chrono::milliseconds request_timeout{5'000};
-  std::chrono::milliseconds answer_timeout{10'000};
+  absl::Duration request_timeout = absl::Seconds(5);
+  absl::Duration answer_timeout = absl::Seconds(10);
   size_t connections_max = 64;          // one more ends the one that has been open for longest
   size_t request_bytes_max = 8 * 1024;  // of the request line and the headers
 };
@@ -26,11 +28,12 @@ struct MetricsServerOptions {
 // Serves the metrics at http://address/metrics, in the text format of Prometheus, until it is destroyed. One connection
 // carries one request. Callers who never finish their request, or never read their answer, hold up nobody.
 // Thread safety: any thread; a thread of its own serves.
-// Lifetime: `metrics` outlives the server.
+// Lifetime: `metrics` and `clock` outlive the server.
 class MetricsServer {
  public:
   // Errors: those of CheckCanListen.
   static absl::StatusOr<std::unique_ptr<MetricsServer>> Open(const ListenAddress& address, const Metrics& metrics,
+                                                             const Clock& clock,
                                                              const MetricsServerOptions& options = {});
   // Ends the connections at once.
   ~MetricsServer();
@@ -39,26 +42,27 @@ class MetricsServer {
   const ListenAddress& address() const { return socket_.address(); }
 
  private:
-  using Time = std::chrono::steady_clock::time_point;
   struct Connection {
     OwnedFd fd;
-    Time deadline;
+    int64_t deadline;  // on the monotonic clock, in microseconds, as all points in time here
     std::string request;
     std::string answer;  // empty while the request is read
     size_t sent = 0;
   };
 
-  MetricsServer(const Metrics& metrics, const MetricsServerOptions& options, ListeningSocket socket, OwnedFd wake);
+  MetricsServer(const Metrics& metrics, const Clock& clock, const MetricsServerOptions& options, ListeningSocket socket,
+                OwnedFd wake);
 
   void Run();
   // Takes what is in the backlog. False when the system refuses for now.
-  bool TakeAll(Time now);
+  bool TakeAll(int64_t now);
   // False when the connection is done.
-  bool Advance(Connection* connection, Time now) const;
-  bool Read(Connection* connection, Time now) const;
+  bool Advance(Connection* connection, int64_t now) const;
+  bool Read(Connection* connection, int64_t now) const;
   std::string Answer(const std::string& request) const;
 
   const Metrics& metrics_;
+  const Clock& clock_;
   const MetricsServerOptions options_;
   ListeningSocket socket_;
   OwnedFd wake_;                       // an eventfd: written to stop

@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,11 +13,17 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "libs/base/status.h"
+#include "libs/machine/system_clock.h"
 
 namespace halles::telemetry {
 namespace {
 
 using ::testing::HasSubstr;
+
+const Clock& Machine() {
+  static const SystemClock clock;
+  return clock;
+}
 
 OwnedFd Connect(const ListenAddress& to) {
   OwnedFd fd;
@@ -66,7 +71,7 @@ TEST(MetricsServer, ServesTheMetricsOnTheBoundPort) {
   Metrics metrics;
   metrics.AddGauge("cold", "Cold.").Set(4);
   metrics.AddHotCounter("hot_total", "Hot.").Add(5);
-  const auto server = MetricsServer::Open({"127.0.0.1", 0}, metrics);
+  const auto server = MetricsServer::Open({"127.0.0.1", 0}, metrics, Machine());
   ASSERT_TRUE(server.ok()) << server.status();
   ASSERT_NE((*server)->address().port, 0);
   const std::string answer = Get((*server)->address(), "/metrics");
@@ -77,23 +82,23 @@ TEST(MetricsServer, ServesTheMetricsOnTheBoundPort) {
 
 TEST(MetricsServer, RefusesAPortInUseAndAnythingOutsideLoopback) {
   Metrics metrics;
-  const auto first = MetricsServer::Open({"localhost", 0}, metrics);
+  const auto first = MetricsServer::Open({"localhost", 0}, metrics, Machine());
   ASSERT_TRUE(first.ok()) << first.status();
-  const auto second = MetricsServer::Open({"localhost", (*first)->address().port}, metrics);
+  const auto second = MetricsServer::Open({"localhost", (*first)->address().port}, metrics, Machine());
   EXPECT_EQ(ReasonOf(second.status()), "ADDRESS_IN_USE");
-  EXPECT_EQ(ReasonOf(MetricsServer::Open({"0.0.0.0", 0}, metrics).status()), "TLS_REQUIRED");
+  EXPECT_EQ(ReasonOf(MetricsServer::Open({"0.0.0.0", 0}, metrics, Machine()).status()), "TLS_REQUIRED");
 }
 
 TEST(MetricsServer, ListensOnIpv6) {
   Metrics metrics;
-  const auto server = MetricsServer::Open({"::1", 0}, metrics);
+  const auto server = MetricsServer::Open({"::1", 0}, metrics, Machine());
   ASSERT_TRUE(server.ok()) << server.status();
   EXPECT_THAT(Get((*server)->address(), "/metrics"), HasSubstr("200 OK"));
 }
 
 TEST(MetricsServer, AnswersARequestThatComesInPieces) {
   Metrics metrics;
-  const auto server = MetricsServer::Open({"127.0.0.1", 0}, metrics);
+  const auto server = MetricsServer::Open({"127.0.0.1", 0}, metrics, Machine());
   ASSERT_TRUE(server.ok()) << server.status();
   const OwnedFd fd = Connect((*server)->address());
   for (const char* piece : {"GET /met", "rics?x=1 HTTP/1.1\r\nHost", ": x\r\n\r", "\n"}) Send(fd, piece);
@@ -102,7 +107,7 @@ TEST(MetricsServer, AnswersARequestThatComesInPieces) {
 
 TEST(MetricsServer, TellsWhatItDoesNotServe) {
   Metrics metrics;
-  const auto server = MetricsServer::Open({"127.0.0.1", 0}, metrics);
+  const auto server = MetricsServer::Open({"127.0.0.1", 0}, metrics, Machine());
   ASSERT_TRUE(server.ok()) << server.status();
   const ListenAddress to = (*server)->address();
   EXPECT_THAT(Get(to, "/other"), HasSubstr("404 Not Found"));
@@ -113,7 +118,7 @@ TEST(MetricsServer, TellsWhatItDoesNotServe) {
 
 TEST(MetricsServer, ServesBesideCallersWhoNeverFinish) {
   Metrics metrics;
-  const auto server = MetricsServer::Open({"127.0.0.1", 0}, metrics);
+  const auto server = MetricsServer::Open({"127.0.0.1", 0}, metrics, Machine());
   ASSERT_TRUE(server.ok()) << server.status();
   std::vector<OwnedFd> slow;
   for (int i = 0; i < 200; ++i) {
@@ -128,8 +133,8 @@ TEST(MetricsServer, ServesBesideCallersWhoNeverFinish) {
 TEST(MetricsServer, EndsARequestThatTakesTooLong) {
   Metrics metrics;
   MetricsServerOptions options;
-  options.request_timeout = std::chrono::milliseconds(1);
-  const auto server = MetricsServer::Open({"127.0.0.1", 0}, metrics, options);
+  options.request_timeout = absl::Milliseconds(1);
+  const auto server = MetricsServer::Open({"127.0.0.1", 0}, metrics, Machine(), options);
   ASSERT_TRUE(server.ok()) << server.status();
   EXPECT_EQ(ReadAll(Connect((*server)->address())), "");
 }
@@ -140,8 +145,8 @@ TEST(MetricsServer, EndsACallerWhoDoesNotRead) {
   for (int i = 0; i < 10'000; ++i)
     metrics.AddGauge("g", std::string(1'000, 'h'), {{"n", std::string(1'000, 'l')}, {"i", std::to_string(i)}});
   MetricsServerOptions options;
-  options.answer_timeout = std::chrono::milliseconds(1);
-  const auto server = MetricsServer::Open({"127.0.0.1", 0}, metrics, options);
+  options.answer_timeout = absl::Milliseconds(1);
+  const auto server = MetricsServer::Open({"127.0.0.1", 0}, metrics, Machine(), options);
   ASSERT_TRUE(server.ok()) << server.status();
   const OwnedFd fd = Connect((*server)->address());
   Send(fd, "GET /metrics HTTP/1.1\r\n\r\n");

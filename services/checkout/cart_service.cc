@@ -86,7 +86,7 @@ void AnswerUndone(host::Host& host, const v1::UndoMergeCartsRequest& request, v1
 }  // namespace
 
 CartDoor::CartDoor(host::Host* host, telemetry::Metrics* metrics)
-    : host_(*host), door_(v1::CartService::service_full_name(), metrics) {}
+    : host_(*host), door_(v1::CartService::service_full_name(), host->clock(), metrics) {}
 
 grpc::ServerUnaryReactor* CartDoor::AddCartLines(grpc::CallbackServerContext* context,
                                                  const v1::AddCartLinesRequest* request,

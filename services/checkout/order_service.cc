@@ -47,7 +47,7 @@ absl::Status SendAndWait(host::Host& host, const Request& request, const rpc::Ca
 }  // namespace
 
 OrderDoor::OrderDoor(host::Host* host, telemetry::Metrics* metrics)
-    : host_(*host), door_(v1::OrderService::service_full_name(), metrics) {}
+    : host_(*host), door_(v1::OrderService::service_full_name(), host->clock(), metrics) {}
 
 grpc::ServerUnaryReactor* OrderDoor::PlaceOrder(grpc::CallbackServerContext* context,
                                                 const v1::PlaceOrderRequest* request,

@@ -15,7 +15,7 @@
 namespace halles::checkout {
 
 CheckoutDoor::CheckoutDoor(host::Host* host, telemetry::Metrics* metrics)
-    : host_(*host), door_(v1::CheckoutService::service_full_name(), metrics) {}
+    : host_(*host), door_(v1::CheckoutService::service_full_name(), host->clock(), metrics) {}
 
 grpc::ServerUnaryReactor* CheckoutDoor::ImportOrder(grpc::CallbackServerContext* context,
                                                     const v1::ImportOrderRequest* request,

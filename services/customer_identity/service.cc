@@ -29,7 +29,9 @@ absl::Status HashName(const host::Host& host, v1::CustomerName* name) {
 
 CustomerIdentityDoor::CustomerIdentityDoor(host::Host* host, std::shared_ptr<host::Watches> watches,
                                            telemetry::Metrics* metrics)
-    : host_(*host), watches_(std::move(watches)), door_(v1::CustomerIdentityService::service_full_name(), metrics) {
+    : host_(*host),
+      watches_(std::move(watches)),
+      door_(v1::CustomerIdentityService::service_full_name(), host->clock(), metrics) {
   watches_->Attach(host);
 }
 

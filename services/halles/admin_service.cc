@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "halles/admin/v1/admin_service.limits.h"
 #include "libs/base/status.h"
 #include "libs/program/options.h"
@@ -24,7 +24,7 @@ using admin::v1::TailLogResponse;
 using admin::v1::VerifyResponse;
 
 // Progress is told at most this often.
-constexpr absl::Duration kProgressEvery = absl::Milliseconds(200);
+constexpr int64_t kProgressEveryMicros = 200'000;
 // Records decoded at a time for one tail.
 constexpr size_t kTailRecords = 64;
 
@@ -84,12 +84,13 @@ void FillResult(const host::Proof& proof, admin::v1::VerifyResult* result) {
 // Runs a proof and tells its progress and result on the stream.
 template <typename Response>
 void Prove(const std::function<absl::StatusOr<host::Proof>(const projection::ReplayObserver&)>& prove,
-           const std::atomic<bool>& stopping, const rpc::StreamWriter<Response>& writer) {
-  absl::Time next = absl::Now();
+           const Clock& clock, const std::atomic<bool>& stopping, const rpc::StreamWriter<Response>& writer) {
+  int64_t next = clock.MonotonicMicros();
   const auto observer = [&](const projection::ReplayProgress& progress) -> absl::Status {
     if (stopping.load(std::memory_order_relaxed)) return absl::CancelledError("the process is ending");
-    if (absl::Now() < next) return absl::OkStatus();
-    next = absl::Now() + kProgressEvery;
+    const int64_t now = clock.MonotonicMicros();
+    if (now < next) return absl::OkStatus();
+    next = now + kProgressEveryMicros;
     Response response;
     response.set_records_done(progress.records_done);
     response.set_records_total(progress.records_total);
@@ -112,7 +113,7 @@ void Prove(const std::function<absl::StatusOr<host::Proof>(const projection::Rep
 
 AdminDoor::AdminDoor(host::Host* host, telemetry::Metrics* metrics)
     : host_(*host),
-      door_(admin::v1::AdminService::service_full_name(), metrics),
+      door_(admin::v1::AdminService::service_full_name(), host->clock(), metrics),
       proofs_(host->scheduler().NewQueue("proofs")),
       tails_(host->scheduler().NewQueue("tails")) {}
 
@@ -299,7 +300,8 @@ grpc::ServerWriteReactor<VerifyResponse>* AdminDoor::Verify(grpc::CallbackServer
   return door_.Watch<VerifyResponse>(
       context, request, [this](const auto&, const rpc::Call&, rpc::StreamWriter<VerifyResponse> writer) {
         proofs_->Post([this, writer] {
-          Prove<VerifyResponse>([this](const auto& observer) { return host_.Verify(observer); }, stopping_, writer);
+          Prove<VerifyResponse>([this](const auto& observer) { return host_.Verify(observer); }, host_.clock(),
+                                stopping_, writer);
         });
       });
 }
@@ -309,7 +311,8 @@ grpc::ServerWriteReactor<RebuildResponse>* AdminDoor::Rebuild(grpc::CallbackServ
   return door_.Watch<RebuildResponse>(
       context, request, [this](const auto&, const rpc::Call&, rpc::StreamWriter<RebuildResponse> writer) {
         proofs_->Post([this, writer] {
-          Prove<RebuildResponse>([this](const auto& observer) { return host_.Rebuild(observer); }, stopping_, writer);
+          Prove<RebuildResponse>([this](const auto& observer) { return host_.Rebuild(observer); }, host_.clock(),
+                                 stopping_, writer);
         });
       });
 }

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "halles/admin/v1/grpc_services.h"
 #include "libs/base/status.h"
@@ -55,13 +54,13 @@ int Run(const Setup& settings) {
     return Fail("cannot start: --listen", can);
   }
 
-  const absl::Time started = absl::Now();
   const SystemClock clock;
+  const MonotonicMicros started = clock.MonotonicMicros();
   ThreadScheduler scheduler(clock);
   OsRandom random;
   telemetry::Metrics metrics;
   const absl::StatusOr<std::unique_ptr<telemetry::MetricsServer>> metrics_server =
-      telemetry::MetricsServer::Open(*metrics_at, metrics);
+      telemetry::MetricsServer::Open(*metrics_at, metrics, clock);
   if (!metrics_server.ok()) return Fail("cannot start: --metrics", metrics_server.status());
 
   host::InstallationOptions on_disk;

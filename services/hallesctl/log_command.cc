@@ -113,6 +113,7 @@ absl::StatusOr<int> LogCommand::Run(const Session& session) const {
   options.from = data_dir;
   options.to = into;
   options.slots = *counts;
+  options.clock = &session.clock;
   options.random = &random;
   options.observer = [&](absl::string_view what, uint64_t done, uint64_t total) {
     if (what != phase) {

@@ -21,7 +21,9 @@
 namespace halles::inventory {
 
 InventoryDoor::InventoryDoor(host::Host* host, std::shared_ptr<host::Watches> watches, telemetry::Metrics* metrics)
-    : host_(*host), watches_(std::move(watches)), door_(v1::InventoryService::service_full_name(), metrics) {
+    : host_(*host),
+      watches_(std::move(watches)),
+      door_(v1::InventoryService::service_full_name(), host->clock(), metrics) {
   watches_->Attach(host);
 }
 

@@ -9,6 +9,8 @@
 
 #include "libs/base/status.h"
 #include "libs/eventlog/embedded_log.h"
+#include "libs/machine/os_random.h"
+#include "libs/machine/system_clock.h"
 #include "services/halles/all_services.h"
 #include "tests/fold/slot_fold.h"
 
@@ -27,8 +29,10 @@ absl::Status FoldSlot(eventlog::EventLog* log, SlotFold* fold) {
 }
 
 absl::Status FoldLog(const std::string& directory) {
+  const SystemClock clock;
+  OsRandom random;
   ASSIGN_OR_RETURN(const std::unique_ptr<eventlog::EmbeddedLog> log,
-                   eventlog::EmbeddedLog::Open({.directory = directory}));
+                   eventlog::EmbeddedLog::Open({.directory = directory, .clock = &clock, .random = &random}));
   const host::Definitions definitions = program::AllServices();
   for (const partition::ServiceDefinition& service : definitions.services) {
     for (uint32_t i = 0; i < log->identity().slots.of(service.id); ++i) {
