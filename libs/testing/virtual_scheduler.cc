@@ -2,6 +2,7 @@
 #include "libs/testing/virtual_scheduler.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "libs/base/check.h"
 
@@ -44,8 +45,11 @@ class VirtualScheduler::Node::Queue : public TaskQueue {
     Task task = std::move(tasks_.front());
     tasks_.pop_front();
     running_ = true;
+    VirtualScheduler& world = node_.world_;
+    const TaskQueue* const around = std::exchange(world.running_, this);
     task();
     task = nullptr;
+    world.running_ = around;
     running_ = false;
   }
 

@@ -82,6 +82,8 @@ class VirtualScheduler {
   }
 
   uint64_t steps() const { return steps_; }
+  // The queue whose task runs now, which stands for a thread of a process; null between tasks.
+  const TaskQueue* running() const { return running_; }
   // Time since the start.
   MonotonicMicros now() const { return now_; }
   SeededRandom& random() { return random_; }
@@ -100,6 +102,7 @@ class VirtualScheduler {
   const int64_t step_micros_max_;
   MonotonicMicros now_ = 0;
   uint64_t steps_ = 0;
+  const TaskQueue* running_ = nullptr;
   std::vector<Node::Queue*> ready_;  // queues with a task, unordered
   std::multimap<MonotonicMicros, Delayed> delayed_;
 };

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace halles::testing {
@@ -42,6 +43,19 @@ TEST(VirtualScheduler, KeepsTheOrderOfAQueue) {
   while (world.Step()) {
   }
   for (int i = 0; i < 50; ++i) EXPECT_EQ(ran[static_cast<size_t>(i)], i);
+}
+
+TEST(VirtualScheduler, TellsWhoseTaskRuns) {
+  VirtualScheduler world(7);
+  VirtualScheduler::Node node(&world);
+  const auto queue = node.NewQueue("queue");
+  const auto other = node.NewQueue("other");
+  std::vector<const TaskQueue*> ran;
+  for (TaskQueue* const each : {queue.get(), other.get()}) each->Post([&] { ran.push_back(world.running()); });
+  EXPECT_EQ(world.running(), nullptr);
+  world.RunReady();
+  EXPECT_EQ(world.running(), nullptr);
+  EXPECT_THAT(ran, ::testing::UnorderedElementsAre(queue.get(), other.get()));
 }
 
 TEST(VirtualScheduler, JumpsToTheNextDelay) {
