@@ -56,6 +56,10 @@ class SlotReads {
   void OnFacts(absl::Span<const absl::string_view> aggregates, Position at);
   bool watched() const { return !watches_.empty(); }
 
+  // How many wait, each at most kSlotWaitingReadsMax.
+  size_t waiting_queries() const { return queries_.size(); }
+  size_t watches() const { return watches_.size(); }
+
   // Facts of any aggregate may have come.
   void OnManyFacts(Position at);
 

@@ -570,6 +570,9 @@ SlotState SlotRunner::State() const {
   state.position = folded().next;
   state.term = owner_->cursor().term;
   state.in_flight = owner_->in_flight();
+  state.commands = static_cast<size_t>(load());
+  state.waiting_queries = reads_.waiting_queries();
+  state.watches = reads_.watches();
   return state;
 }
 

@@ -130,6 +130,9 @@ struct SlotState {
   Position position = 0;
   uint64_t term = 0;
   uint64_t in_flight = 0;
+  size_t commands = 0;  // queued, in flight or waiting for an answer; at most kSlotCommandsMax
+  size_t waiting_queries = 0;
+  size_t watches = 0;
   absl::Status error;
 };
 

@@ -235,6 +235,7 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
     }
     if (step.open == 0) return absl::OkStatus();
     open_ += step.open;
+    reactor_.NoteUnderWay(open_);
     steps_.push_back(std::move(step));
     for (size_t i = 0; i < requests.size(); ++i) {
       DueReaction& due = requests[i].due;
@@ -544,6 +545,12 @@ void Reactor::AwaitStandbys(size_t index, Position from, TokenPositions position
 
 void Reactor::Close() {
   waiters_.FailAll(Failure(absl::StatusCode::kUnavailable, "DRAINING", absl::StrCat(name_, " are shutting down")));
+}
+
+void Reactor::NoteUnderWay(size_t count) {
+  size_t most = most_under_way_.load(std::memory_order_relaxed);
+  while (most < count && !most_under_way_.compare_exchange_weak(most, count, std::memory_order_relaxed)) {
+  }
 }
 
 void Reactor::NoteStopped(SlotId target, SlotId source, const absl::Status& why) {

@@ -94,6 +94,9 @@ class Reactor {
   // Answers all waiting callers with UNAVAILABLE.
   void Close();
 
+  // The most reactions of one (target slot, source slot) that were unanswered at a time.
+  size_t most_under_way() const { return most_under_way_.load(std::memory_order_relaxed); }
+
   // Of each source slot whose reactions stopped in a target slot, or fail there again and again, why.
   std::vector<SourceState> States() const ABSL_LOCKS_EXCLUDED(errors_mutex_);
 
@@ -115,6 +118,7 @@ class Reactor {
   void RecordProgress(Target& target, uint64_t epoch);
   // Goes on with the first of the targets from `index` on that is not owned here and has not come there.
   void AwaitStandbys(size_t index, Position from, TokenPositions positions, MonotonicMicros deadline, Extended done);
+  void NoteUnderWay(size_t count);
   void NoteStopped(SlotId target, SlotId source, const absl::Status& why) ABSL_LOCKS_EXCLUDED(errors_mutex_);
   void NoteError(SlotId target, SlotId source, const absl::Status& why) ABSL_LOCKS_EXCLUDED(errors_mutex_);
   void ClearError(SlotId target, SlotId source) ABSL_LOCKS_EXCLUDED(errors_mutex_);
@@ -127,6 +131,7 @@ class Reactor {
   FollowerShard* const shard_;
   const uint64_t progress_every_;
   partition::Runtime* runtime_ = nullptr;  // set by Start
+  std::atomic<size_t> most_under_way_{0};  // relaxed: a figure
   Waiters waiters_;
   std::vector<std::unique_ptr<Target>> targets_;       // by slot
   std::map<SlotId, std::unique_ptr<Source>> sources_;  // immutable after Start

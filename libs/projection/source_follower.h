@@ -100,11 +100,13 @@ class SourceFollower {
   bool Step();
   // The newest records that it holds.
   size_t kept() const { return ring_.size(); }
+  size_t kept_bytes() const { return ring_bytes_; }
 
   // For operators and tests. Relaxed: counts.
   uint64_t records_read() const { return records_read_.load(std::memory_order_relaxed); }
   uint64_t offers_taken() const { return offers_taken_.load(std::memory_order_relaxed); }
   size_t offers_waiting() const { return offered_records_.load(std::memory_order_relaxed); }
+  size_t offers_waiting_bytes() const { return offered_bytes_.load(std::memory_order_relaxed); }
   uint64_t passing_errors() const { return passing_errors_.load(std::memory_order_relaxed); }
 
  private:
