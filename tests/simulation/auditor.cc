@@ -13,6 +13,7 @@
 #include "libs/partition/fold.h"
 #include "libs/partition/runtime_tables.h"
 #include "services/checkout/cart/state.h"
+#include "services/checkout/definition.h"
 #include "services/checkout/numbers/state.h"
 #include "services/checkout/order/state.h"
 #include "services/halles/all_services.h"
@@ -224,7 +225,7 @@ void Auditor::TakeBatch(SlotId id, Slot& slot, const projection::SourceRecord& r
     const SlotId source{static_cast<ServiceId>(progress.service()), static_cast<uint16_t>(progress.slot())};
     TakeUpTo(source, progress.position());
     std::deque<Due>& due = slot.due[source];
-    while (!due.empty() && due.front().may_be_left_out && due.front().position < progress.position()) due.pop_front();
+    LeaveOut(id, slot, source, {progress.position(), 0}, &due);
     if (!due.empty() && due.front().position < progress.position()) {
       findings_.Add("I8", absl::StrCat(At(id, record.position), " tells of progress past the reaction to ",
                                        At(source, due.front().position)));
@@ -254,9 +255,7 @@ void Auditor::TakeCause(SlotId id, Slot& slot, Position position, const log::v1:
   TakeUpTo(source, cause.position() + 1);
   std::deque<Due>& due = slot.due[source];
   const auto now = std::pair(Position{cause.position()}, cause.reaction());
-  while (!due.empty() && due.front().may_be_left_out && std::pair(due.front().position, due.front().number) < now) {
-    due.pop_front();
-  }
+  LeaveOut(id, slot, source, now, &due);
   if (due.empty() || std::pair(due.front().position, due.front().number) > now) {
     findings_.Add("I8", absl::StrCat(At(id, position), " reacts to ", At(source, cause.position()), " once more"));
     return;
@@ -285,7 +284,13 @@ void Auditor::TakeEvents(SlotId id, Slot& slot, const projection::SourceRecord& 
       }
       CheckDelivery(At(id, record.position), stock);
     }
-    if (id.service == ServiceId::kCustomerIdentity) continue;
+    if (id.service == ServiceId::kCustomerIdentity) {
+      TakeLinks(record.position, event);
+      continue;
+    }
+    if (id.service == ServiceId::kCheckout && event.type() == checkout::kImport.type) {
+      CheckImportedReturns(At(id, record.position), slot, event.aggregate_id());
+    }
     auto& history = slot.history[event.aggregate_id()];
     const uint64_t fingerprint = FingerprintOf(id.service, slot.rows, event.aggregate_id());
     if (!history.empty() && history.back().first == record.position) {
@@ -346,15 +351,19 @@ void Auditor::ExpectReactions(SlotId id, const projection::SourceRecord& record)
             !projection::Handles(reaction.fields, event.payload)) {
           continue;
         }
-        const auto requests = reaction.react(event.payload, record.ContextOf(id, i));
+        auto requests = reaction.react(event.payload, record.ContextOf(id, i));
         if (!requests.ok()) {
           findings_.Add("I8", absl::StrCat(At(id, record.position), ": ", requests.status().message()));
           continue;
         }
-        for (const auto& request : *requests) {
+        for (auto& request : *requests) {
           const std::string key = service.FindCommand(request->GetDescriptor()->full_name())->KeyOf(*request);
           const SlotId target = SlotOf(service.id, record.tenant, key, log_.identity().slots.of(service.id));
-          slots_.at(target).due[id].push_back({record.position, numbers[target]++, reaction.once_is_enough});
+          Due& due = slots_.at(target).due[id].emplace_back();
+          due.position = record.position;
+          due.number = numbers[target]++;
+          if (reaction.once_is_enough) due.when_new = std::move(request);
+          reactions_of_a_record_max_ = std::max(reactions_of_a_record_max_, size_t{due.number} + 1);
         }
       }
     }

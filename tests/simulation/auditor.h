@@ -14,9 +14,12 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "google/protobuf/message.h"
 #include "halles/inventory/v1/inventory_events.pb.h"
 #include "halles/log/v1/envelope.pb.h"
+#include "libs/base/ids.h"
 #include "libs/eventlog/memory_log.h"
 #include "libs/eventlog/record.h"
 #include "libs/host/definitions.h"
@@ -26,6 +29,9 @@
 #include "libs/store/memory_rows.h"
 #include "libs/store/store.h"
 #include "libs/testing/virtual_scheduler.h"
+#include "services/checkout/rows.pb.h"
+#include "services/customer_identity/party.h"
+#include "tests/simulation/parties.h"
 
 namespace halles::simulation {
 
@@ -101,7 +107,16 @@ class Auditor {
   void CheckRead(SlotId slot, const std::string& key, Position at, uint64_t fingerprint, absl::string_view what);
   // Of the rows that clients read: levels of a SKU, a cart with its order. 0: there is nothing.
   static uint64_t FingerprintOf(ServiceId service, const store::RowReader& rows, const std::string& key);
+  // A process finds this party for the identifier in the graph that stands at a position: it is the one that the links
+  // below it make, in whatever order they came (I17).
+  void CheckParty(SlotId graph, Position at, const customer_identity::IdentifierKey& key,
+                  const absl::StatusOr<customer_identity::Party>& party, absl::string_view who);
+  // All identifiers that are linked with another one.
+  std::vector<customer_identity::IdentifierKey> LinkedIdentifiers() const { return parties_.keys(); }
   uint64_t reads_checked() const { return reads_checked_; }
+  uint64_t parties_checked() const { return parties_checked_; }
+  // The most reactions of one service in one slot that a record has led to.
+  size_t reactions_of_a_record_max() const { return reactions_of_a_record_max_; }
 
   // Nothing is under way any more: every saga has ended, every promise has its reason, every reaction is recorded.
   void CheckRest(UnixMicros now);
@@ -121,7 +136,8 @@ class Auditor {
   struct Due {
     Position position = 0;
     uint32_t number = 0;
-    bool may_be_left_out = false;  // a repeat that does nothing
+    // Of a reaction that records nothing when it brings nothing new, so that it may be left out; else null.
+    std::unique_ptr<google::protobuf::Message> when_new;
   };
   struct View {
     const projection::ViewDefinition* definition = nullptr;
@@ -155,7 +171,12 @@ class Auditor {
   void CheckTime(SlotId id, Slot& slot, Position position, const eventlog::RecordHeader& header);
   void TakeBatch(SlotId id, Slot& slot, const projection::SourceRecord& record, const log::v1::Batch& batch);
   void TakeCause(SlotId id, Slot& slot, Position position, const log::v1::Cause& cause);
+  // The reactions to the source before this one are not recorded, and had no need to be.
+  void LeaveOut(SlotId id, const Slot& slot, SlotId source, std::pair<Position, uint32_t> end, std::deque<Due>* due);
   void TakeEvents(SlotId id, Slot& slot, const projection::SourceRecord& record, const log::v1::Batch& batch);
+  void TakeLinks(Position position, const log::v1::Event& event);
+  // What came back here of an imported order, after a record that says so.
+  void CheckImportedReturns(const std::string& where, const Slot& slot, const std::string& order);
   void CheckDelivery(const std::string& where, const inventory::v1::StockEvent& event);
   void CheckStock(const std::string& where, const Slot& slot, const std::string& sku, bool may_break);
   void Project(SlotId id, Slot& slot, const projection::SourceRecord& record);
@@ -163,6 +184,7 @@ class Auditor {
   // A row of the fold that is not what a cold fold has at that position, in words.
   std::string FirstDifference(const store::FoldId& fold, Position next, const store::Snapshot& stored) const;
   void CheckOrdersAtRest(const Slot& slot, std::map<std::string, std::map<std::string, int64_t>>* documents);
+  void CheckReturnsAtRest(const Slot& slot, const OrderId& id, const checkout::rows::OrderRow& order);
   void CheckNumbersAtRest(const std::map<std::string, std::map<std::string, int64_t>>& documents);
   void CheckHoldsAtRest(const Slot& slot);
   bool IsCertainOrder(const std::string& order) const;
@@ -180,7 +202,10 @@ class Auditor {
   std::set<std::string> short_;                                 // where a count or correction broke promises
   uint64_t records_ = 0;
   uint64_t facts_ = 0;
+  Parties parties_;
+  size_t reactions_of_a_record_max_ = 0;
   uint64_t reads_checked_ = 0;
+  uint64_t parties_checked_ = 0;
   std::map<std::string, uint64_t> kinds_;
 };
 

@@ -1,4 +1,5 @@
 // What holds of a world in which nothing is under way any more.
+#include <limits>
 #include <map>
 #include <string>
 #include <utility>
@@ -31,7 +32,7 @@ void Auditor::CheckRest(UnixMicros now) {
   for (auto& [slot_id, slot] : slots_) {
     const SlotId id = slot_id;
     for (auto& [source, due] : slot.due) {
-      while (!due.empty() && due.front().may_be_left_out) due.pop_front();
+      LeaveOut(id, slot, source, {std::numeric_limits<Position>::max(), 0}, &due);
       if (!due.empty()) {
         findings_.Add("I8",
                       absl::StrCat(id.ToString(), " never reacts to ", source.ToString(), "@", due.front().position));
@@ -70,11 +71,8 @@ void Auditor::CheckOrdersAtRest(const Slot& slot, std::map<std::string, std::map
     int64_t total = 0;
     for (const checkout::v1::OrderLine& line : order.lines()) {
       if (line.exchange_id().empty()) total += line.line().amount().minor_units();
-      if (line.cancelled_units() + line.handed_over_units() > line.line().units() ||
-          line.returned_units() > line.handed_over_units()) {
-        findings_.Add("I26", absl::StrCat(id, ": of line ", line.line().line_id(), " more came back than went out"));
-      }
     }
+    CheckReturnsAtRest(slot, key.order, order);
     if (total != order.total().minor_units())
       findings_.Add("I18", absl::StrCat(id, " does not cost what its lines do"));
     return true;

@@ -1,6 +1,8 @@
 // The faults, each an interposer; what they have in common stands in passing.h.
 #include "tests/simulation/planted_faults.h"
 
+#include <algorithm>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -10,11 +12,15 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "halles/checkout/v1/checkout_internal.pb.h"
+#include "halles/checkout/v1/order_service.pb.h"
 #include "halles/inventory/v1/inventory_events.pb.h"
 #include "halles/inventory/v1/inventory_service.pb.h"
 #include "libs/base/hash.h"
 #include "libs/base/wire_fields.h"
 #include "libs/partition/runtime_tables.h"
+#include "services/checkout/imports/state.h"
+#include "services/customer_identity/party.h"
+#include "services/customer_identity/projection.h"
 #include "services/inventory/state.h"
 #include "tests/simulation/answers_reversed.h"
 #include "tests/simulation/passing.h"
@@ -24,6 +30,11 @@ namespace halles::simulation {
 namespace {
 
 using store::Row;
+
+// The table of a key of rows.
+uint16_t TableOf(absl::string_view key) {
+  return static_cast<uint16_t>(static_cast<uint8_t>(key[0]) << 8 | static_cast<uint8_t>(key[1]));
+}
 
 // Reactions -------------------------------------------------------------------------------------------------------------
 
@@ -57,6 +68,22 @@ class ReactionLost : public Interposer {
  private:
   std::map<SlotId, uint64_t> terms_;
   std::set<std::tuple<SlotId, SlotId, Position, uint32_t>> lost_;
+};
+
+// The customer graph reacts to only seven of eight facts, always the same ones.
+class ObservationLost : public Interposer {
+ public:
+  void Define(host::Definitions* definitions, Process*) override {
+    for (projection::ReactionDefinition& reaction : definitions->reactions) {
+      if (reaction.service != ServiceId::kCustomerIdentity) continue;
+      reaction.react = [react = reaction.react](
+                           absl::string_view payload,
+                           const partition::FactContext& context) -> absl::StatusOr<projection::Requests> {
+        if (Hash128Of(payload, context.slot.ToString()).lo % 8 == 0) return projection::Requests();
+        return react(payload, context);
+      };
+    }
+  }
 };
 
 // Answers ---------------------------------------------------------------------------------------------------------------
@@ -372,37 +399,157 @@ class WakeUpLost : public Interposer {
   };
 };
 
+// Turns ----------------------------------------------------------------------------------------------------------------
+
+// Slots have two threads, which take turns.
+class SlotsOnTwoQueues : public Interposer {
+ public:
+  std::unique_ptr<Scheduler> Machine(Scheduler* machine, Process*) override {
+    return std::make_unique<Doubling>(machine);
+  }
+
+ private:
+  class Doubling : public PassingScheduler {
+   public:
+    using PassingScheduler::PassingScheduler;
+    std::unique_ptr<TaskQueue> NewQueue(std::string name, QueuePriority priority) override {
+      return std::make_unique<TwoQueues>(inner().NewQueue(name, priority), inner().NewQueue(name, priority));
+    }
+  };
+  class TwoQueues : public TaskQueue {
+   public:
+    TwoQueues(std::unique_ptr<TaskQueue> first, std::unique_ptr<TaskQueue> second)
+        : first_(std::move(first)), second_(std::move(second)) {}
+    void Post(Task task) override { Next().Post(std::move(task)); }
+    void PostAfter(absl::Duration delay, Task task) override { Next().PostAfter(delay, std::move(task)); }
+    void Stop() override {
+      first_->Stop();
+      second_->Stop();
+    }
+
+   private:
+    TaskQueue& Next() { return std::exchange(odd_, !odd_) ? *second_ : *first_; }
+    const std::unique_ptr<TaskQueue> first_;
+    const std::unique_ptr<TaskQueue> second_;
+    bool odd_ = false;
+  };
+};
+
+// Once, what a task posts to its own queue runs at once, in its middle.
+class TaskWithinAnother : public Interposer {
+ public:
+  std::unique_ptr<Scheduler> Machine(Scheduler* machine, Process* process) override {
+    return std::make_unique<Impatient>(machine, &process->world().scheduler, &done_);
+  }
+
+ private:
+  class Impatient : public PassingScheduler {
+   public:
+    Impatient(Scheduler* inner, const testing::VirtualScheduler* world, bool* done)
+        : PassingScheduler(inner), world_(*world), done_(*done) {}
+    std::unique_ptr<TaskQueue> NewQueue(std::string name, QueuePriority priority) override {
+      return std::make_unique<ImpatientQueue>(inner().NewQueue(std::move(name), priority), &world_, &done_);
+    }
+
+   private:
+    const testing::VirtualScheduler& world_;
+    bool& done_;
+  };
+  class ImpatientQueue : public TaskQueue {
+   public:
+    ImpatientQueue(std::unique_ptr<TaskQueue> inner, const testing::VirtualScheduler* world, bool* done)
+        : inner_(std::move(inner)), world_(*world), done_(*done) {}
+    void Post(Task task) override {
+      if (!done_ && world_.running() == inner_.get()) {
+        done_ = true;
+        task();
+        return;
+      }
+      inner_->Post(std::move(task));
+    }
+    void PostAfter(absl::Duration delay, Task task) override { inner_->PostAfter(delay, std::move(task)); }
+    void Stop() override { inner_->Stop(); }
+
+   private:
+    const std::unique_ptr<TaskQueue> inner_;
+    const testing::VirtualScheduler& world_;
+    bool& done_;
+  };
+  bool done_ = false;
+};
+
+// Limits ---------------------------------------------------------------------------------------------------------------
+
+// A door hands in commands as if they completed older work, so they take the room that is kept for that.
+class ClientsTakeTheReserve : public Interposer {
+ public:
+  void Hand(partition::Command::Envelope* envelope) override { envelope->internal = true; }
+};
+
+// A reader takes all that there is, whatever it is asked for.
+class BatchWithoutALimit : public Interposer {
+ public:
+  std::unique_ptr<eventlog::EventLog> Log(eventlog::EventLog* connection, Process*) override {
+    return std::make_unique<GreedyLog>(connection);
+  }
+
+ private:
+  class GreedyLog : public PassingLog {
+   public:
+    using PassingLog::PassingLog;
+    absl::StatusOr<std::unique_ptr<eventlog::LogReader>> NewReader(SlotId slot, Position from) override {
+      ASSIGN_OR_RETURN(std::unique_ptr<eventlog::LogReader> reader, PassingLog::NewReader(slot, from));
+      return std::make_unique<GreedyReader>(std::move(reader));
+    }
+  };
+  class GreedyReader : public eventlog::LogReader {
+   public:
+    explicit GreedyReader(std::unique_ptr<eventlog::LogReader> inner) : inner_(std::move(inner)) {}
+    absl::StatusOr<eventlog::ReadResult> Poll(const eventlog::ReadLimits&,
+                                              std::vector<eventlog::StoredRecord>* out) override {
+      return inner_->Poll({.records_max = size_t{1} << 20, .bytes_max = size_t{1} << 30}, out);
+    }
+    Position next() const override { return inner_->next(); }
+
+   private:
+    const std::unique_ptr<eventlog::LogReader> inner_;
+  };
+};
+
 // Rules and folds -------------------------------------------------------------------------------------------------------
 
-// Stock is decided on levels as they were seen first.
-class OversoldOnStaleState : public Interposer {
+// A rule decides on rows of some tables as they were seen first.
+class DecidedOnStaleState : public Interposer {
  public:
+  DecidedOnStaleState(std::string request_name, std::vector<uint16_t> tables)
+      : request_name_(std::move(request_name)), tables_(std::move(tables)) {}
   void Define(host::Definitions* definitions, Process*) override {
     seen_.clear();
-    WrapCommands(definitions, inventory::v1::ReserveStockRequest::descriptor()->full_name(),
-                 [this](std::unique_ptr<partition::Command> command) {
-                   return std::make_unique<Stale>(std::move(command), &seen_);
-                 });
+    WrapCommands(definitions, request_name_, [this](std::unique_ptr<partition::Command> command) {
+      return std::make_unique<Stale>(std::move(command), &seen_, &tables_);
+    });
   }
 
  private:
   using Seen = std::map<std::string, std::optional<Row>, std::less<>>;
   class Stale : public PassingCommand {
    public:
-    Stale(std::unique_ptr<partition::Command> inner, Seen* seen) : PassingCommand(std::move(inner)), seen_(*seen) {}
+    Stale(std::unique_ptr<partition::Command> inner, Seen* seen, const std::vector<uint16_t>* tables)
+        : PassingCommand(std::move(inner)), seen_(*seen), tables_(*tables) {}
     absl::StatusOr<bool> Decide(const store::RowReader& state, const partition::CommandContext& context) override {
-      return inner().Decide(Remembering(&state, &seen_), context);
+      return inner().Decide(Remembering(&state, &seen_, &tables_), context);
     }
 
    private:
     Seen& seen_;
+    const std::vector<uint16_t>& tables_;
   };
   class Remembering : public store::RowReader {
    public:
-    Remembering(const store::RowReader* inner, Seen* seen) : inner_(*inner), seen_(*seen) {}
+    Remembering(const store::RowReader* inner, Seen* seen, const std::vector<uint16_t>* tables)
+        : inner_(*inner), seen_(*seen), tables_(*tables) {}
     std::optional<Row> Get(absl::string_view key) const override {
-      constexpr char kLevelsPrefix[] = {0, static_cast<char>(inventory::kLevels.id())};
-      if (!absl::StartsWith(key, absl::string_view(kLevelsPrefix, 2))) return inner_.Get(key);
+      if (std::find(tables_.begin(), tables_.end(), TableOf(key)) == tables_.end()) return inner_.Get(key);
       const auto known = seen_.find(key);
       return known != seen_.end() ? known->second : seen_.emplace(key, inner_.Get(key)).first->second;
     }
@@ -415,8 +562,48 @@ class OversoldOnStaleState : public Interposer {
    private:
     const store::RowReader& inner_;
     Seen& seen_;
+    const std::vector<uint16_t>& tables_;
   };
+  const std::string request_name_;
+  const std::vector<uint16_t> tables_;
   Seen seen_;
+};
+
+// A phone belongs to the customer that it was linked with first, whatever was linked with it since.
+class FirstLinkWins : public Interposer {
+ public:
+  absl::StatusOr<customer_identity::Party> PartyOf(const store::RowReader& view,
+                                                   const customer_identity::IdentifierKey& key) override {
+    const FirstLinks first(&view);
+    return customer_identity::PartyFinder(first).Find(key);
+  }
+
+ private:
+  class FirstLinks : public store::RowReader {
+   public:
+    explicit FirstLinks(const store::RowReader* inner) : inner_(*inner) {}
+    std::optional<Row> Get(absl::string_view key) const override { return inner_.Get(key); }
+    void Scan(absl::string_view prefix, absl::string_view start, Visit visit) const override {
+      if (TableOf(prefix) != customer_identity::kNeighbours.id() || !IsPhone(prefix[2])) {
+        return inner_.Scan(prefix, start, visit);
+      }
+      Position first = std::numeric_limits<Position>::max();
+      const auto strong = [](absl::string_view key) { return !IsPhone(key[2 + 1 + 32]); };
+      inner_.Scan(prefix, "", [&](absl::string_view key, const Row& row) {
+        if (strong(key)) first = std::min(first, row.position);
+        return true;
+      });
+      inner_.Scan(prefix, start, [&](absl::string_view key, const Row& row) {
+        return strong(key) && row.position != first ? true : visit(key, row);
+      });
+    }
+    absl::Status status() const override { return inner_.status(); }
+    void Fail(absl::Status status) const override { inner_.Fail(std::move(status)); }
+
+   private:
+    static bool IsPhone(char type) { return type == common::v1::IDENTIFIER_TYPE_PHONE; }
+    const store::RowReader& inner_;
+  };
 };
 
 // The second process runs a build that does not know what the release of a hold is.
@@ -467,9 +654,12 @@ PlantedFault Plant(std::string name, Args... args) {
 
 std::vector<PlantedFault> PlantedFaults() {
   const std::string& number = checkout::v1::AssignOrderNumberRequest::descriptor()->full_name();
+  const std::string& reserve = inventory::v1::ReserveStockRequest::descriptor()->full_name();
+  const std::string& take_back = checkout::v1::ReturnLinesRequest::descriptor()->full_name();
   const std::string& cancel = inventory::v1::CancelReservationRequest::descriptor()->full_name();
   return {
       Plant<ReactionLost>("ReactionLostBetweenInstances"),
+      Plant<ObservationLost>("ObservationOfACustomerLost"),
       Plant<AnswersAgainOutOfOrder>("AnswersDecidedAgainOutOfOrder"),
       Plant<ClaimOnEarlyEnd>("ClaimOnAnEarlyEnd"),
       Plant<AppendSentAgain>("AppendSentAgainAfterAnUnknownFate"),
@@ -484,7 +674,15 @@ std::vector<PlantedFault> PlantedFaults() {
       Plant<ViewSkipsAfterReset>("ViewSkipsAnEventAfterAReset"),
       Plant<ClockFollowsWall>("ClockFollowsTheWall"),
       Plant<WakeUpLost>("WakeUpLost"),
-      Plant<OversoldOnStaleState>("OversoldOnStaleState"),
+      Plant<SlotsOnTwoQueues>("SlotsOnTwoQueues"),
+      Plant<TaskWithinAnother>("TaskWithinAnother"),
+      Plant<ClientsTakeTheReserve>("ClientsTakeTheReserve"),
+      Plant<BatchWithoutALimit>("BatchWithoutALimit"),
+      Plant<DecidedOnStaleState>("OversoldOnStaleState", reserve, std::vector<uint16_t>{inventory::kLevels.id()}),
+      Plant<DecidedOnStaleState>(
+          "TakenBackOnStaleState", take_back,
+          std::vector<uint16_t>{checkout::imports::kReturned.id(), checkout::imports::kReturnedLines.id()}),
+      Plant<FirstLinkWins>("PartyDependsOnTheOrderOfLinks"),
       Plant<FoldOfOneProcessDiffers>("FoldOfOneProcessDiffers"),
       Plant<CallsGoWrong>("HoldNotReleasedByCompensation", cancel, CallFate::kSwallowed, uint64_t{1}),
       Plant<CallsGoWrong>("OutcomeOfACallLost", number, CallFate::kNeverAnswered, uint64_t{64}),

@@ -1,6 +1,7 @@
 // Puts a host onto its disk, its connection and its machine, and watches what it appends, calls and answers.
 #include "tests/simulation/process.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -8,7 +9,12 @@
 #include "gtest/gtest.h"
 #include "libs/base/hash.h"
 #include "libs/base/status.h"
+#include "libs/eventlog/log.h"
 #include "libs/eventlog/record.h"
+#include "libs/partition/slot_catch_up.h"
+#include "libs/partition/slot_runner.h"
+#include "libs/projection/source_follower.h"
+#include "libs/projection/source_reader.h"
 #include "services/halles/all_services.h"
 #include "tests/simulation/world.h"
 
@@ -35,6 +41,10 @@ class Process::ObservedLog : public eventlog::EventLog, private eventlog::Report
   const eventlog::LogIdentity& identity() const override { return inner_.identity(); }
   void Append(SlotId slot, std::string bytes, uint64_t tag, eventlog::ReportSink* sink) override {
     Findings& findings = process_.world_.findings;
+    if (bytes.size() > eventlog::kMaxRecordBytes) {
+      findings.Add("I19", absl::StrCat(process_.name(), " appends ", bytes.size(), " bytes to ", slot.ToString(),
+                                       ", the limit is ", eventlog::kMaxRecordBytes));
+    }
     const eventlog::RecordHeader header = eventlog::ParseRecord(bytes).header;
     const Hash128 hash = Hash128Of(slot.ToString(), bytes);
     if (header.kind == eventlog::RecordKind::kClaim && header.term <= terms_at_start_[slot]) {
@@ -51,13 +61,37 @@ class Process::ObservedLog : public eventlog::EventLog, private eventlog::Report
   void Abandon(SlotId slot, eventlog::ReportSink*) override { inner_.Abandon(slot, this); }
   absl::StatusOr<Position> End(SlotId slot) override { return inner_.End(slot); }
   absl::StatusOr<std::unique_ptr<eventlog::LogReader>> NewReader(SlotId slot, Position from) override {
-    return inner_.NewReader(slot, from);
+    ASSIGN_OR_RETURN(std::unique_ptr<eventlog::LogReader> reader, inner_.NewReader(slot, from));
+    return std::make_unique<ObservedReader>(std::move(reader), &process_);
   }
   std::unique_ptr<eventlog::Subscription> Follow(eventlog::FollowOptions options) override {
     return inner_.Follow(std::move(options));
   }
 
  private:
+  // Each batch that is read has a limit.
+  class ObservedReader : public eventlog::LogReader {
+   public:
+    ObservedReader(std::unique_ptr<eventlog::LogReader> inner, Process* process)
+        : inner_(std::move(inner)), process_(*process) {}
+    absl::StatusOr<eventlog::ReadResult> Poll(const eventlog::ReadLimits& limits,
+                                              std::vector<eventlog::StoredRecord>* out) override {
+      constexpr size_t kRecordsMax = std::max(partition::kCatchUpRecordsPerTask, projection::kFeedRecordsMax);
+      constexpr size_t kBytesMax = std::max(partition::kCatchUpBytesPerTask, projection::kReadBytesMax);
+      if (limits.records_max > kRecordsMax || limits.bytes_max > kBytesMax) {
+        process_.world_.findings.Add(
+            "I19", absl::StrCat(process_.name(), " reads batches of ", limits.records_max, " records and ",
+                                limits.bytes_max, " bytes, the limits are ", kRecordsMax, " and ", kBytesMax));
+      }
+      return inner_->Poll(limits, out);
+    }
+    Position next() const override { return inner_->next(); }
+
+   private:
+    const std::unique_ptr<eventlog::LogReader> inner_;
+    Process& process_;
+  };
+
   void OnReports(absl::Span<const eventlog::AppendReport> reports) override {
     for (const eventlog::AppendReport& report : reports) {
       const auto append = under_way_.extract({report.slot, report.tag});
@@ -138,6 +172,7 @@ void Process::Start(partition::SlotRole role) {
   ++life_;
   handed_in_.clear();
   told_.clear();
+  unanswered_.clear();
   const uint64_t seed = world_.random.Next64();
   node_ = std::make_unique<testing::VirtualScheduler::Node>(&world_.scheduler);
   const int64_t wall_offset = static_cast<int64_t>(world_.random.Uniform(2'000'000)) - 1'000'000;
@@ -150,14 +185,16 @@ void Process::Start(partition::SlotRole role) {
   wire_ = std::make_unique<Wire>(this);
   host::HostOptions options;
   options.definitions = program::AllServices();
+  turns_ = std::make_unique<SlotTurns>(&world_.scheduler, &world_.findings, name());
+  turns_->Watch(&options.definitions);
   if (world_.interposer != nullptr) {
     interposed_ = world_.interposer->Log(observed_.get(), this);
-    machine_ = world_.interposer->Machine(node_.get(), this);
+    interposed_machine_ = world_.interposer->Machine(node_.get(), this);
     world_.interposer->Define(&options.definitions, this);
   }
-  Scheduler* machine = machine_ != nullptr ? machine_.get() : node_.get();
+  machine_ = turns_->Watch(interposed_machine_ != nullptr ? interposed_machine_.get() : node_.get());
   options.log = interposed_ != nullptr ? interposed_.get() : observed_.get();
-  options.open_store = [this, machine]() -> absl::StatusOr<std::unique_ptr<store::Store>> {
+  options.open_store = [this]() -> absl::StatusOr<std::unique_ptr<store::Store>> {
     ASSIGN_OR_RETURN(std::shared_ptr<store::DatabaseHome> home, disk_.Open());
     if (world_.interposer != nullptr) home = world_.interposer->Disk(std::move(home), this);
     store::StoreOptions store_options;
@@ -165,10 +202,10 @@ void Process::Start(partition::SlotRole role) {
     store_options.flush_log_bytes = size_t{128} << 10;
     store_options.key_filter_bytes = 1 << 16;
     store_options.block_cache_bytes = 1 << 20;
-    store_options.scheduler = machine;
+    store_options.scheduler = machine_.get();
     return store::Store::OpenOn(home, world_.log.identity().install, store_options);
   };
-  options.scheduler = machine;
+  options.scheduler = machine_.get();
   options.random = random_.get();
   options.request_key = "key";
   options.identifier_keys = world_.identifier_keys;
@@ -209,6 +246,8 @@ void Process::End() {
   wire_.reset();
   random_.reset();
   machine_.reset();
+  interposed_machine_.reset();
+  turns_.reset();
   node_.reset();
 }
 
@@ -216,10 +255,15 @@ void Process::Submit(const partition::RegisteredCommand& registered, const std::
                      google::protobuf::Message&& request, Reply reply) {
   const SlotId slot = SlotOf(registered.service, "", key, kSlots);
   const uint64_t number = ++handed_in_[slot];
-  runtime_->Submit(registered, key, std::move(request), {},
+  partition::Command::Envelope envelope;
+  if (world_.interposer != nullptr) world_.interposer->Hand(&envelope);
+  ++unanswered_[slot];
+  runtime_->Submit(registered, key, std::move(request), std::move(envelope),
                    [this, slot, number, life = life_, reply = std::move(reply)](
                        absl::StatusOr<google::protobuf::Message*> response, partition::AnswerPosition at) {
                      const absl::Status& status = response.status();
+                     if (life == life_) --unanswered_[slot];
+                     if (absl::IsResourceExhausted(status)) ++world_.overloads;
                      if (status.ok() || absl::IsFailedPrecondition(status)) {
                        // Decided: what was handed in before was told before.
                        uint64_t& told = told_[slot];
@@ -233,6 +277,12 @@ void Process::Submit(const partition::RegisteredCommand& registered, const std::
                      }
                      reply(std::move(response), at);
                    });
+  // The last quarter of a slot's commands is kept for what completes older work.
+  if (unanswered_[slot] > partition::kSlotCommandsFromDoorsMax) {
+    world_.findings.Add("I19",
+                        absl::StrCat(name(), ", ", slot.ToString(), ": ", unanswered_[slot],
+                                     " commands of clients, the limit is ", partition::kSlotCommandsFromDoorsMax));
+  }
 }
 
 std::vector<projection::SourceState> Process::SourceStates() {

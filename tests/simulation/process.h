@@ -15,10 +15,14 @@
 #include "libs/eventlog/memory_connection.h"
 #include "libs/host/host.h"
 #include "libs/partition/calls.h"
+#include "libs/partition/command.h"
 #include "libs/store/database.h"
 #include "libs/store/memory_disk.h"
 #include "libs/store/store.h"
 #include "libs/testing/virtual_scheduler.h"
+#include "services/customer_identity/identifier_key.h"
+#include "services/customer_identity/party.h"
+#include "tests/simulation/slot_turns.h"
 
 namespace halles::simulation {
 
@@ -50,6 +54,13 @@ class Interposer {
   virtual CallFate OnCall(const partition::OutgoingCall& call, Process* from);
   // What a client's read names in the place of the position of its token.
   virtual Position ReadFrom(Position token) { return token; }
+  // How a process finds a party in its view.
+  virtual absl::StatusOr<customer_identity::Party> PartyOf(const store::RowReader& view,
+                                                           const customer_identity::IdentifierKey& key) {
+    return customer_identity::PartyFinder(view).Find(key);
+  }
+  // Changes what a door says of a client's command.
+  virtual void Hand(partition::Command::Envelope*) {}
   // The id under which a client asks again after no or an unknown answer.
   virtual std::string AskAgainAs(const std::string& request_id) { return request_id; }
 };
@@ -92,6 +103,9 @@ class Process {
   // How far its views and reactions are, and why they stopped.
   std::vector<projection::SourceState> SourceStates();
 
+  // A rule, fold or read works on the slot now.
+  void Work(SlotId slot) { turns_->Work(slot); }
+
   // Flushes, then holds what is stored against the log.
   void FlushAndCheck();
   // Holds what is stored against the log, digests that were computed anew included.
@@ -109,8 +123,11 @@ class Process {
   uint64_t life_ = 0;
   std::map<SlotId, uint64_t> handed_in_;
   std::map<SlotId, uint64_t> told_;
+  std::map<SlotId, size_t> unanswered_;
   std::unique_ptr<testing::VirtualScheduler::Node> node_;
-  std::unique_ptr<Scheduler> machine_;  // interposed; may be null
+  std::unique_ptr<SlotTurns> turns_;
+  std::unique_ptr<Scheduler> interposed_machine_;  // may be null
+  std::unique_ptr<Scheduler> machine_;             // the host's, watched
   std::unique_ptr<SeededRandom> random_;
   std::unique_ptr<eventlog::MemoryConnection> connection_;
   std::unique_ptr<eventlog::EventLog> observed_;

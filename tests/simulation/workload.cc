@@ -9,9 +9,16 @@
 #include "halles/checkout/v1/checkout_service.pb.h"
 #include "halles/checkout/v1/order_service.pb.h"
 #include "halles/inventory/v1/inventory_service.pb.h"
+#include "libs/base/identifiers/identifier.h"
 #include "libs/host/calls.h"
+#include "libs/partition/slot_runner.h"
+#include "libs/projection/view_follower.h"
+#include "libs/projection/waiters.h"
+#include "services/checkout/imports/ids.h"
 #include "services/checkout/order/state.h"
 #include "services/checkout/test_builders.h"
+#include "services/customer_identity/projection.h"
+#include "services/customer_identity/state.h"
 #include "services/halles/all_services.h"
 #include "services/inventory/movements.h"
 #include "services/inventory/projection.h"
@@ -23,12 +30,21 @@ namespace {
 
 constexpr uint64_t kSkus = 24;
 constexpr uint64_t kLocations = 3;
-constexpr uint64_t kPeople = 24;
+// People come in circles, one after the other: so many ids later the next one is there.
+constexpr uint64_t kPeople = 6;
+constexpr uint64_t kIdsPerCircle = 400;
 constexpr size_t kRemembered = 200;
 constexpr size_t kAskedRemembered = 2'000;
 constexpr MonotonicMicros kPatience = 400'000;
 constexpr uint64_t kTriesMax = 6;
 constexpr absl::Duration kReadPatience = absl::Seconds(5);
+// Now and then more comes at once than a slot, or a view, lets wait: each between the others.
+constexpr uint64_t kFloodEvery = 24'000;
+constexpr uint64_t kFloodParcels = partition::kSlotCommandsFromDoorsMax + 200;
+constexpr uint64_t kFirstFlood = 6'000;
+constexpr uint64_t kFirstCrowd = 18'000;
+constexpr uint64_t kCrowdReaders = projection::kWaitersMax + 200;
+constexpr absl::Duration kCrowdPatience = absl::Milliseconds(2);
 
 // What one of the newest was, so that people come back to what happened lately.
 template <typename T>
@@ -47,6 +63,9 @@ checkout::v1::Origin Web() {
 }  // namespace
 
 void Workload::Act() {
+  const uint64_t act = acts_++ % kFloodEvery;
+  if (act == kFirstFlood) Flood();
+  if (act == kFirstCrowd) Crowd();
   if (world_.Chance(2'000)) open_max_ = 1 + world_.random.Uniform(world_.Chance(3) ? 40 : 400);
   if (open_count_ < open_max_ && !world_.Chance(4)) Visit();
 }
@@ -57,7 +76,7 @@ void Workload::Late() {
 
 void Workload::Visit() {
   if (world_.Chance(30)) Late();
-  switch (world_.random.Uniform(26)) {
+  switch (world_.random.Uniform(27)) {
     case 0:
     case 1:
     case 2:
@@ -94,6 +113,8 @@ void Workload::Visit() {
       return ImportReturn();
     case 24:
       return ReadStateOf();
+    case 25:
+      return ReadCustomer();
     default:
       return ReadStock();
   }
@@ -111,7 +132,9 @@ std::string Workload::Location() { return absl::StrCat("shop-", world_.random.Un
 
 common::v1::Identifier Workload::Somebody() {
   common::v1::Identifier somebody;
-  const uint64_t who = world_.random.Uniform(kPeople);
+  const uint64_t newest = next_ / kIdsPerCircle;
+  const uint64_t circle = world_.Chance(40) ? world_.random.Uniform(newest + 1) : newest;
+  const uint64_t who = circle * kPeople + world_.random.Uniform(kPeople);
   if (world_.Chance(3)) {
     somebody.set_type(common::v1::IDENTIFIER_TYPE_PHONE);
     somebody.set_value(absl::StrCat("+44207946", 1000 + who));
@@ -154,7 +177,10 @@ void Workload::Fill() {
       delivery.mutable_shipment()->add_source_location_ids(Location());
       break;
   }
-  Submit(std::move(set), [this, cart] { filled_.push_back(cart); });
+  Submit(std::move(set), [this, cart] {
+    filled_.push_back(cart);
+    unplaced_.push_back(cart);
+  });
   if (world_.Chance(6)) {
     checkout::v1::SetCartCustomerRequest customer;
     customer.set_cart_id(cart);
@@ -166,7 +192,13 @@ void Workload::Fill() {
 void Workload::Place() {
   if (filled_.empty()) return Stock();
   checkout::v1::PlaceOrderRequest place;
-  place.set_cart_id(Recent(filled_, world_.random));
+  // Mostly one that nobody has placed yet.
+  if (unplaced_.empty() || world_.Chance(4)) {
+    place.set_cart_id(Recent(filled_, world_.random));
+  } else {
+    place.set_cart_id(unplaced_.front());
+    unplaced_.pop_front();
+  }
   const std::string order = place.cart_id();
   Submit(std::move(place), [this, order] { placed_.push_back(order); });
 }
@@ -213,6 +245,17 @@ void Workload::Fulfil() {
 }
 
 void Workload::TakeBack() {
+  if (!imports_.empty() && world_.Chance(3)) {
+    const auto& [imported, sku] = Recent(imports_, world_.random);
+    checkout::v1::ReturnLinesRequest back;
+    back.set_order_id(imported);
+    back.set_return_id(NewId("return"));
+    *back.mutable_origin() = checkout::InShop("shop-1");
+    back.set_location_id(Location());
+    *back.add_lines() = checkout::BackOf("1", static_cast<int64_t>(1 + world_.random.Uniform(2)));
+    if (world_.Chance(2)) back.mutable_lines(0)->set_sku(sku);
+    return Submit(std::move(back));
+  }
   const std::string order = Order();
   const auto line = lines_.find(order);
   if (line == lines_.end()) return Stock();
@@ -222,14 +265,11 @@ void Workload::TakeBack() {
     back.set_units(1);
     back.set_disposition(checkout::v1::DISPOSITION_RESTOCK);
   };
-  checkout::v1::Origin origin;
-  origin.set_channel(common::v1::CHANNEL_SHOP);
-  origin.set_site_id("shop-1");
   if (world_.Chance(2)) {
     checkout::v1::ExchangeLinesRequest exchange;
     exchange.set_order_id(order);
     exchange.set_exchange_id(NewId("exchange"));
-    *exchange.mutable_origin() = origin;
+    *exchange.mutable_origin() = checkout::InShop("shop-1");
     exchange.set_location_id(Location());
     fill(*exchange.add_returned_lines());
     checkout::v1::ExchangeLine& other = *exchange.add_new_lines();
@@ -243,7 +283,7 @@ void Workload::TakeBack() {
   checkout::v1::ReturnLinesRequest back;
   back.set_order_id(order);
   back.set_return_id(NewId("return"));
-  *back.mutable_origin() = origin;
+  *back.mutable_origin() = checkout::InShop("shop-1");
   back.set_location_id(Location());
   fill(*back.add_lines());
   Submit(std::move(back));
@@ -341,11 +381,16 @@ void Workload::Stock() {
 }
 
 void Workload::Import() {
+  // Prices with more decimals than the currency: a part of the line is worth a rounded part of a rounded amount.
+  const std::string sku = Sku();
+  const std::string units = absl::StrCat(1 + world_.random.Uniform(4));
+  const std::string price = absl::StrCat("2.", 101 + world_.random.Uniform(800));
   checkout::v1::ImportRecord record =
-      checkout::Record(NewId("import"), {checkout::Sold(Sku(), "2")}, static_cast<int>(next_ % 5000));
+      checkout::Record(NewId("import"), {checkout::Sold(sku, units, price)}, static_cast<int>(next_ % 5000));
   *record.add_identifiers() = Somebody();
   if (world_.Chance(2)) *record.add_identifiers() = Somebody();
-  Submit(checkout::Import(record));
+  const std::string order = checkout::imports::OrderIdOf(checkout::imports::kTenant, record.external()).ToString();
+  Submit(checkout::Import(record), [this, order, sku] { imports_.emplace_back(order, sku); });
 }
 
 void Workload::ImportReturn() {
@@ -355,8 +400,20 @@ void Workload::ImportReturn() {
       checkout::Record(NewId("back"), {checkout::Back(Sku(), "1")}, static_cast<int>(next_ % 5000)), order));
 }
 
+void Workload::Flood() {
+  const std::string sku = Sku();
+  for (uint64_t i = 0; i < kFloodParcels; ++i) {
+    inventory::v1::ReceiveStockRequest receive;
+    receive.set_sku(sku);
+    receive.set_location_id(Location());
+    receive.set_units(1);
+    receive.set_reference(NewId("parcel"));
+    Submit(std::move(receive), nullptr, /*patient=*/false);
+  }
+}
+
 template <typename Request>
-void Workload::Submit(Request request, std::function<void()> done) {
+void Workload::Submit(Request request, std::function<void()> done, bool patient) {
   request.set_request_id(NewId("request"));
   auto ask = std::make_shared<Ask>();
   ask->request_id = request.request_id();
@@ -373,8 +430,11 @@ void Workload::Submit(Request request, std::function<void()> done) {
     EXPECT_TRUE(prepared.ok()) << Request::descriptor()->full_name() << ": " << prepared;
     ask->key = registered.command->KeyOf(*ask->request);
     ask->slot = SlotOf(registered.service, "", ask->key, kSlots);
-    ++open_count_;
-    open_.push_back(ask);
+    ask->patient = patient;
+    if (patient) {
+      ++open_count_;
+      open_.push_back(ask);
+    }
     asked_.push_back(ask);
     if (asked_.size() > kAskedRemembered) asked_.pop_front();
     Send(ask);
@@ -411,7 +471,7 @@ void Workload::Arrive(const AskPtr& ask) {
                   }
                   if (!decided || ask->answered) return;
                   ask->answered = true;
-                  --open_count_;
+                  if (ask->patient) --open_count_;
                   if (response.ok() && ask->done) ask->done();
                 });
 }
@@ -457,17 +517,19 @@ void Workload::ReadStateOf() {
   // The token of the newest answer there may be.
   const Position token = world_.log.End(slot).value();
   const Position from = world_.interposer == nullptr ? token : world_.interposer->ReadFrom(token);
-  process.runtime().Query(slot, from, process.host().scheduler().Now() + absl::ToInt64Microseconds(kReadPatience),
-                          [this, service, key, slot, token](absl::StatusOr<const store::RowReader*> rows, Position at) {
-                            if (!rows.ok()) return;
-                            const uint64_t fingerprint = Auditor::FingerprintOf(service, **rows, key);
-                            if (!(*rows)->status().ok()) return;
-                            if (at < token) {
-                              world_.findings.Add("I6", absl::StrCat("a read of ", slot.ToString(), " stands at ", at,
-                                                                     ", its token at ", token));
-                            }
-                            world_.auditor.CheckRead(slot, key, at, fingerprint, "state");
-                          });
+  process.runtime().Query(
+      slot, from, process.host().scheduler().Now() + absl::ToInt64Microseconds(kReadPatience),
+      [this, process = &process, service, key, slot, token](absl::StatusOr<const store::RowReader*> rows, Position at) {
+        if (!rows.ok()) return;
+        process->Work(slot);
+        const uint64_t fingerprint = Auditor::FingerprintOf(service, **rows, key);
+        if (!(*rows)->status().ok()) return;
+        if (at < token) {
+          world_.findings.Add("I6",
+                              absl::StrCat("a read of ", slot.ToString(), " stands at ", at, ", its token at ", token));
+        }
+        world_.auditor.CheckRead(slot, key, at, fingerprint, "state");
+      });
 }
 
 // The stock of a SKU from the view: each of its levels is that of the state at the same position.
@@ -500,6 +562,61 @@ void Workload::ReadStock() {
                                             Auditor::FingerprintOf(ServiceId::kInventory, levels, sku), "the view");
                    return nullptr;
                  });
+}
+
+// Who of a circle is one party with whom, from the view.
+void Workload::ReadCustomer() {
+  common::v1::Identifier somebody = Somebody();
+  const absl::Status hashed = HashIdentifier(world_.identifier_keys, "somebody", &somebody);
+  EXPECT_TRUE(hashed.ok()) << hashed;
+  ReadParties(world_.processes[world_.random.Uniform(2)].get(), {*customer_identity::KeyOf(somebody)});
+}
+
+void Workload::ReadCustomers(Process* process) { ReadParties(process, world_.auditor.LinkedIdentifiers()); }
+
+void Workload::ReadParties(Process* process, std::vector<customer_identity::IdentifierKey> keys) {
+  if (!process->alive()) return;
+  const SlotId graph = SlotOf(ServiceId::kCustomerIdentity, "", customer_identity::kRealm, kSlots);
+  const Position token = world_.log.End(graph).value();
+  host::ReadView(process->host(), ServiceId::kCustomerIdentity, customer_identity::kCustomersView, {{graph, token}},
+                 process->host().scheduler().Now() + absl::ToInt64Microseconds(kReadPatience),
+                 [this, process, graph, keys = std::move(keys)](absl::StatusOr<const store::RowReader*> rows,
+                                                                const TokenPositions& at) -> std::function<void()> {
+                   if (!rows.ok()) return nullptr;
+                   Interposer none;
+                   Interposer& between = world_.interposer == nullptr ? none : *world_.interposer;
+                   for (const customer_identity::IdentifierKey& key : keys) {
+                     const auto party = between.PartyOf(**rows, key);
+                     if (!(*rows)->status().ok()) return nullptr;
+                     world_.auditor.CheckParty(graph, at.at(graph), key, party, process->name());
+                   }
+                   return nullptr;
+                 });
+}
+
+// Many ask at once for what the log does not hold yet. The view lets so many wait; the others are refused at once.
+void Workload::Crowd() {
+  const SlotId slot = SlotOf(ServiceId::kInventory, "", Sku(), kSlots);
+  Process& process = *world_.processes[world_.random.Uniform(2)];
+  if (!process.alive()) return;
+  const Position never = world_.log.End(slot).value() + 1'000'000;
+  auto waiting = std::make_shared<uint64_t>(0);  // shared with those who wait
+  const absl::Status open = process.host().With([&](host::Serving& serving) {
+    projection::ViewFollower& view = serving.pool->View(ServiceId::kInventory, inventory::kStockView);
+    for (uint64_t i = 0; i < kCrowdReaders; ++i) {
+      ++*waiting;
+      view.WhenReached({{slot, never}}, process.host().scheduler().Now() + absl::ToInt64Microseconds(kCrowdPatience),
+                       [this, waiting](const absl::Status& status) {
+                         --*waiting;
+                         if (absl::IsResourceExhausted(status)) ++world_.overloads;
+                       });
+    }
+  });
+  EXPECT_TRUE(open.ok()) << open;
+  if (*waiting > projection::kWaitersMax) {
+    world_.findings.Add("I19", absl::StrCat(process.name(), " lets ", *waiting, " wait for a view, the limit is ",
+                                            projection::kWaitersMax));
+  }
 }
 
 }  // namespace halles::simulation

@@ -16,6 +16,7 @@
 #include "halles/common/v1/common.pb.h"
 #include "libs/base/scheduler.h"
 #include "libs/partition/domain.h"
+#include "services/customer_identity/identifier_key.h"
 
 namespace halles::simulation {
 
@@ -35,6 +36,8 @@ class Workload {
   void AskAgain();
   // Nobody comes any more, and nobody asks again.
   void Close();
+  // Asks the process for the party of every identifier that is linked with another.
+  void ReadCustomers(Process* process);
 
   uint64_t answers() const { return answers_; }
 
@@ -45,6 +48,7 @@ class Workload {
     std::string key;
     SlotId slot;
     bool recorded = false;  // each success is a record of its own
+    bool patient = true;    // asks again, and counts as open until it is answered
     MonotonicMicros sent = 0;
     uint64_t tries = 0;
     bool answered = false;
@@ -54,7 +58,7 @@ class Workload {
 
   // Prepares the request as a door does and sends it. `done` is called with the first success.
   template <typename Request>
-  void Submit(Request request, std::function<void()> done = nullptr);
+  void Submit(Request request, std::function<void()> done = nullptr, bool patient = true);
   void Send(const AskPtr& ask);
   // Hands one copy to a process.
   void Arrive(const AskPtr& ask);
@@ -69,11 +73,17 @@ class Workload {
   void Merge();
   void Hold();
   void Transfer();
+  // A delivery of many parcels of one SKU, more than its slot takes; a crowd that waits for what is not there yet.
+  void Flood();
+  void Crowd();
   void Stock();
   void Import();
   void ImportReturn();
   void ReadStateOf();
   void ReadStock();
+  void ReadCustomer();
+  // Reads the parties of these identifiers.
+  void ReadParties(Process* process, std::vector<customer_identity::IdentifierKey> keys);
 
   std::string NewId(absl::string_view kind);
   std::string Cart();
@@ -81,18 +91,20 @@ class Workload {
   std::string Sku();
   std::string Location();
   common::v1::Identifier Somebody();
-
   World& world_;
   uint64_t next_ = 0;
+  uint64_t acts_ = 0;
   uint64_t answers_ = 0;
   uint64_t open_max_ = 16;
   bool closed_ = false;
   std::deque<AskPtr> open_;
   uint64_t open_count_ = 0;
-  std::deque<AskPtr> asked_;         // the newest, answered or not: copies of them may come late
-  std::vector<std::string> filled_;  // carts that may be ordered
-  std::vector<std::string> placed_;  // orders that may be anything by now
+  std::deque<AskPtr> asked_;          // the newest, answered or not: copies of them may come late
+  std::vector<std::string> filled_;   // carts that may be ordered
+  std::deque<std::string> unplaced_;  // those of them that nobody has asked to place since
+  std::vector<std::string> placed_;   // orders that may be anything by now
   std::map<std::string, std::pair<std::string, std::string>> lines_;  // of each cart: the last line's id and SKU
+  std::vector<std::pair<std::string, std::string>> imports_;          // order and SKU
   std::vector<std::pair<std::string, std::string>> holds_;            // SKU and id
   std::vector<std::pair<std::string, std::string>> transfers_;        // SKU and id
   std::vector<std::pair<std::string, std::string>> merges_;           // from and into

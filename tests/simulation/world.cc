@@ -5,13 +5,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "tests/simulation/limits.h"
 #include "tests/simulation/workload.h"
 
 namespace halles::simulation {
 namespace {
 
 // Virtual time that a world without faults gets to come to rest: longer than any timer of a saga.
-constexpr int64_t kRestMicros = int64_t{3} * 3600 * 1'000'000;
+constexpr int64_t kRestMicros = int64_t{3600} * 1'000'000;
 constexpr int64_t kSecond = 1'000'000;
 // Steps between two looks of the auditor, and of the operator.
 constexpr uint64_t kWatchEvery = 500;
@@ -147,6 +148,7 @@ void World::Watch() {
   auditor.CatchUp();
   for (auto& process : processes) {
     if (!process->alive()) continue;
+    CheckLimits(process.get());
     if (process->host().counters().stopped_slots.load() > 0) {
       findings.Add("I3", absl::StrCat(process->name(), " has stopped a slot of a log that is whole"));
     }
@@ -172,6 +174,8 @@ void World::Rest() {
     Operate();
   }
   Pass(kRestMicros);
+  for (auto& process : processes) workload_->ReadCustomers(process.get());
+  Pass(kSecond);
   Watch();
   auditor.CheckRest(testing::VirtualScheduler::kWallAtStart + scheduler.now());
   std::array<size_t, 2> folds{};

@@ -42,6 +42,7 @@ class World {
 
   // Of the clients.
   uint64_t answers() const;
+  uint64_t overloads = 0;  // refusals for want of room
 
   SeededRandom random;
   testing::VirtualScheduler scheduler;

@@ -43,16 +43,19 @@ struct Figures {
   uint64_t records = 0;
   uint64_t answers = 0;
   uint64_t reads = 0;
+  uint64_t overloads = 0;
   absl::Duration time;  // of the processor
 
   void Print() const {
     const double minutes = absl::ToDoubleMinutes(time);
     printf(
-        "%llu steps, %llu records, %llu answers, %llu reads checked: %.0f steps and %.0f records a minute of one "
+        "%llu steps, %llu records, %llu answers, %llu refusals for want of room, %llu reads checked: %.0f steps and "
+        "%.0f records a minute of one "
         "core\n",
         static_cast<unsigned long long>(steps), static_cast<unsigned long long>(records),
-        static_cast<unsigned long long>(answers), static_cast<unsigned long long>(reads),
-        static_cast<double>(steps) / minutes, static_cast<double>(records) / minutes);
+        static_cast<unsigned long long>(answers), static_cast<unsigned long long>(overloads),
+        static_cast<unsigned long long>(reads), static_cast<double>(steps) / minutes,
+        static_cast<double>(records) / minutes);
   }
 };
 
@@ -64,12 +67,13 @@ void RunSeed(uint64_t seed, Figures* figures) {
   const std::clock_t begin = std::clock();
   World world(seed);
   EXPECT_TRUE(world.Run()) << world.findings.ToString() << "run it again with: HALLES_WORLD_SEEDS=" << seed
-                           << " halles_world_test --gtest_filter='*Seeds*'";
+                           << " halles_world_test --gtest_filter='*FixedSeeds*'";
   figures->time += absl::Seconds(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC);
   figures->steps += world.scheduler.steps();
   figures->records += world.auditor.records();
   figures->answers += world.answers();
-  figures->reads += world.auditor.reads_checked();
+  figures->reads += world.auditor.reads_checked() + world.auditor.parties_checked();
+  figures->overloads += world.overloads;
 }
 
 class FixedSeeds : public ::testing::TestWithParam<uint64_t> {};
@@ -101,6 +105,14 @@ TEST(World, IsRepeatedByItsSeed) {
       }
     }
   }
+}
+
+// I19 is worth nothing in a world that never comes to a limit.
+TEST(World, MeetsItsLimits) {
+  telemetry::SetLogLevel(telemetry::LogLevel::kError);
+  World world(1);
+  EXPECT_TRUE(world.Run()) << world.findings.ToString();
+  EXPECT_GT(world.overloads, 0);
 }
 
 // Seeds that nobody has seen, for HALLES_WORLD_SECONDS; a test of its own in CI.
