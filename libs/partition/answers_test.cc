@@ -51,10 +51,29 @@ TEST_F(Answer, ThatRefusesRecordsNothing) {
   EXPECT_FALSE(Remembers("r1"));
 }
 
-TEST_F(Answer, WithoutFactsRecordsNothingAndCoversWhatItSaw) {
+TEST_F(Answer, WithoutFactsIsRecordedForItsLateCopies) {
   EXPECT_EQ(Submit(Add("r1", 5))->value(), 5);
   const Position before = End();
-  const ReplyPtr reply = Submit(Add("r2", 0));
+  EXPECT_EQ(Submit(Add("r2", 0))->value(), 5);
+  EXPECT_EQ(End(), before + 1);
+  EXPECT_EQ(Submit(Add("r3", 1))->value(), 6);
+  Crash();
+  Start();
+  EXPECT_EQ(Submit(Add("r2", 0))->value(), 5) << "the answer is the recorded one";
+}
+
+TEST_F(Answer, WithoutFactsThatNoLaterStateChangesRecordsNothing) {
+  EXPECT_EQ(Submit(Add("r1", 5))->value(), 5);
+  const Position before = End();
+  EXPECT_EQ(Submit(Add("r2", counter::kNoneEver))->value(), 0);
+  EXPECT_EQ(End(), before);
+  EXPECT_FALSE(Remembers("r2"));
+}
+
+TEST_F(Answer, WithoutFactsAndRequestIdRecordsNothingAndCoversWhatItSaw) {
+  EXPECT_EQ(Submit(Add("r1", 5))->value(), 5);
+  const Position before = End();
+  const ReplyPtr reply = Submit(Add("", 0));
   EXPECT_EQ(reply->value(), 5);
   EXPECT_EQ(reply->position().position, before);
   EXPECT_EQ(End(), before);

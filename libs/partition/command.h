@@ -51,6 +51,8 @@ class Command {
   virtual void AnswerError(const absl::Status& status) = 0;
   // The calls of the last decision, moved out of it.
   virtual std::vector<OutgoingCall> TakeCalls() { return {}; }
+  // Of a last decision without facts: it is not recorded, because every later decision gives the same answer.
+  virtual bool AnswerIsFinal() const { return false; }
   // Adds the keys of the aggregates of the last decision's facts.
   virtual void AppendAggregates(std::vector<absl::string_view>*) const {}
 

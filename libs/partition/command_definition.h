@@ -177,6 +177,8 @@ class TypedCommand final : public Command {
 
   std::vector<OutgoingCall> TakeCalls() override { return std::move(decision_.calls); }
 
+  bool AnswerIsFinal() const override { return decision_.answer_is_final; }
+
   void AppendAggregates(std::vector<absl::string_view>* aggregates) const override {
     for (const Fact<Event>& fact : decision_.facts) aggregates->push_back(fact.aggregate_id);
   }

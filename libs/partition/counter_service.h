@@ -31,6 +31,10 @@ inline constexpr store::Table<CounterKey, CounterRow> kCounters(1, "counters");
 
 // Decided like any other, and refused by every fold.
 inline constexpr int64_t kNotEvolvable = 666;
+// Adds nothing and answers 0, whatever the counter is.
+inline constexpr int64_t kNoneEver = 999;
+// An addition that happened at 1970-01-01T00:00:00Z.
+inline constexpr int64_t kLongAgo = 1970;
 // Refused by StrictEvolve alone: a fact that a later build cannot read.
 inline constexpr int64_t kUnlucky = 13;
 
@@ -42,6 +46,10 @@ inline absl::StatusOr<Decision<AddResponse, CounterEvent>> Decide(const store::R
                    absl::StrCat("the counter stands at ", row.value()));
   }
   Decision<AddResponse, CounterEvent> decision;
+  if (request.amount() == kNoneEver) {
+    decision.answer_is_final = true;
+    return decision;
+  }
   decision.response.set_value(row.value() + request.amount());
   if (request.amount() == 0) return decision;
   CounterEvent event;
@@ -49,6 +57,7 @@ inline absl::StatusOr<Decision<AddResponse, CounterEvent>> Decide(const store::R
   event.set_amount(request.amount());
   event.set_padding(request.padding());
   decision.facts.push_back({request.counter(), event});
+  if (request.amount() == kLongAgo) decision.facts.back().effective_time = 0;
   return decision;
 }
 

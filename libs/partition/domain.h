@@ -76,14 +76,17 @@ struct CallOutcome {
   absl::Status refusal;
 };
 
-// The answer to a command, the facts behind it, and the calls that follow from them. Without facts, nothing is recorded
-// and no call is sent. `Event` is the event message of the aggregate, or a std::variant of those of several aggregates
-// whose facts belong together; all of them live in the slot of the command.
+// The answer to a command, the facts behind it, and the calls that follow from them. Without facts no call is sent, and
+// the record holds the answer alone. `Event` is the event message of the aggregate, or a std::variant of those of several
+// aggregates whose facts belong together; all of them live in the slot of the command.
 template <typename Response, typename Event>
 struct Decision {
   Response response;
   std::vector<Fact<Event>> facts;
   std::vector<OutgoingCall> calls;
+  // Of an answer without facts: no later state changes it, so it needs no record. Any other is recorded under its request
+  // id: a late copy of the request, decided on a later state, might change something after the first was answered.
+  bool answer_is_final = false;
 };
 
 // The place of an event in the log, for Evolve, Project and React.

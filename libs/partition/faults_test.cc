@@ -72,7 +72,7 @@ TEST_F(UnreadableJustNow, ARecordIsFoldedAndHandedOverWithTheCursorBeforeItLater
 TEST_F(WithoutRecord, ARefusalWaitsForWhatItWasDecidedOn) {
   const ReplyPtr add = Send(Add("r1", 5));
   const ReplyPtr refused = Send(Add("r2", -6));
-  const ReplyPtr read = Send(Add("r3", 0));
+  const ReplyPtr read = Send(Add("", 0));
   EXPECT_FALSE(refused->done());
   EXPECT_FALSE(read->done());
   Deliver(LastAppend());
@@ -88,7 +88,7 @@ TEST_F(WithoutRecord, IsDecidedAgainWhenThatIsLost) {
   const ReplyPtr taken = Send(Add("r2", -5));
   const uint64_t append = LastAppend();
   const ReplyPtr refused = Send(Add("r3", -5));
-  const ReplyPtr read = Send(Add("r4", 0));
+  const ReplyPtr read = Send(Add("", 0));
   TimeOut(append);
   ASSERT_TRUE(log_->Drop(append).ok());
   DeliverClaim();

@@ -144,7 +144,10 @@ bool SlotRunner::Execute(Pending pending) {
     return true;
   }
   // A refused reaction is a record without events, so that it is not tried for ever.
-  const bool record = has_facts.ok() ? *has_facts || envelope.record_always : envelope.cause.has_value();
+  // So is the answer of a request that changes nothing now: a late copy of it could otherwise change something.
+  const bool keeps_answer = !envelope.request_id.empty() && !pending.command->AnswerIsFinal();
+  const bool record =
+      has_facts.ok() ? *has_facts || envelope.record_always || keeps_answer : envelope.cause.has_value();
   if (!record) {
     if (!has_facts.ok()) deps_.counters->refusals.fetch_add(1, std::memory_order_relaxed);
     WaitingAnswer answer{.command = std::move(pending.command), .submitted = pending.submitted};

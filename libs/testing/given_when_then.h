@@ -47,6 +47,7 @@ absl::StatusOr<partition::Decision<Response, Event>> DecisionAs(
   partition::Decision<Response, Event> to;
   to.response = std::move(from->response);
   to.calls = std::move(from->calls);
+  to.answer_is_final = from->answer_is_final;
   for (partition::Fact<From>& fact : from->facts) {
     to.facts.push_back({std::move(fact.aggregate_id), EventAs<Event>(std::move(fact.event)), fact.effective_time});
   }
@@ -99,6 +100,7 @@ class Outcome {
     return std::get<One>(decision_->facts.at(index).event);
   }
   const std::vector<partition::OutgoingCall>& calls() const { return decision_->calls; }
+  bool answer_is_final() const { return decision_->answer_is_final; }
 
  private:
   absl::StatusOr<partition::Decision<Response, Event>> decision_;

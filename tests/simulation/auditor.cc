@@ -414,7 +414,7 @@ void Auditor::CheckRead(SlotId id, const std::string& key, Position at, uint64_t
 }
 
 void Auditor::CheckAnswer(const partition::AggregateRef& aggregate, const std::string& request_id,
-                          const std::string& response, partition::AnswerPosition at, bool recorded) {
+                          const std::string& response, partition::AnswerPosition at) {
   CatchUp(at.slot);
   const Slot& slot = slots_.at(at.slot);
   const std::string key = KeyOfRequest(aggregate, request_id);
@@ -425,14 +425,13 @@ void Auditor::CheckAnswer(const partition::AggregateRef& aggregate, const std::s
   }
   const auto executed = slot.executed.find(key);
   if (executed == slot.executed.end()) {
-    if (recorded) findings_.Add("I6", absl::StrCat(key, " was acknowledged and is not in ", at.slot.ToString()));
+    findings_.Add("I6", absl::StrCat(key, " was acknowledged and is not in ", at.slot.ToString()));
     return;
   }
   if (executed->second.response != response) {
     findings_.Add("I7", absl::StrCat("the answer to ", key, " is not the one that was recorded"));
   }
-  // Other requests may have been answered without a record first, since there was nothing to do, and be executed later.
-  if (recorded && executed->second.position >= at.position) {
+  if (executed->second.position >= at.position) {
     findings_.Add("I6", absl::StrCat("the answer to ", key, " says ", At(at.slot, at.position),
                                      ", its record stands at ", executed->second.position));
   }

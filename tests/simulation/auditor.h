@@ -94,10 +94,10 @@ class Auditor {
   // A fold of a host at rest stands at the end of the log.
   void CheckAtEnd(const store::FoldId& fold, const store::FoldMeta& meta, absl::string_view who);
 
-  // A success that a client was told, with its serialised response: it does not run ahead of the log, and what was recorded
-  // under the request id is what was answered (I6, I7). `recorded`: such a success is always a record of its own.
+  // A success that a client was told, with its serialised response: it does not run ahead of the log, its record stands
+  // before it, and what was recorded under the request id is what was answered (I6, I7).
   void CheckAnswer(const partition::AggregateRef& aggregate, const std::string& request_id, const std::string& response,
-                   partition::AnswerPosition at, bool recorded);
+                   partition::AnswerPosition at);
 
   // Whether a record with the request id of the aggregate is in the slot.
   bool IsRecorded(SlotId slot, const partition::AggregateRef& aggregate, const std::string& request_id);

@@ -73,6 +73,7 @@ class PassingCommand : public partition::Command {
   }
   void AnswerError(const absl::Status& status) override { inner_->AnswerError(status); }
   std::vector<partition::OutgoingCall> TakeCalls() override { return inner_->TakeCalls(); }
+  bool AnswerIsFinal() const override { return inner_->AnswerIsFinal(); }
   void AppendAggregates(std::vector<absl::string_view>* aggregates) const override {
     inner_->AppendAggregates(aggregates);
   }

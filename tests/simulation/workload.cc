@@ -417,8 +417,6 @@ void Workload::Submit(Request request, std::function<void()> done, bool patient)
   request.set_request_id(NewId("request"));
   auto ask = std::make_shared<Ask>();
   ask->request_id = request.request_id();
-  ask->recorded = std::is_same_v<Request, inventory::v1::ReceiveStockRequest> ||
-                  std::is_same_v<Request, checkout::v1::ImportOrderRequest>;
   ask->done = std::move(done);
   ask->request = std::make_shared<Request>(std::move(request));
   // The rules are the same in every process.
@@ -467,7 +465,7 @@ void Workload::Arrive(const AskPtr& ask) {
                   const bool decided = response.ok() || absl::IsFailedPrecondition(response.status());
                   if (response.ok()) {
                     ++answers_;
-                    world_.auditor.CheckAnswer(aggregate, id, (*response)->SerializeAsString(), at, ask->recorded);
+                    world_.auditor.CheckAnswer(aggregate, id, (*response)->SerializeAsString(), at);
                   }
                   if (!decided || ask->answered) return;
                   ask->answered = true;

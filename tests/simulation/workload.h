@@ -47,8 +47,7 @@ class Workload {
     std::shared_ptr<google::protobuf::Message> request;  // prepared
     std::string key;
     SlotId slot;
-    bool recorded = false;  // each success is a record of its own
-    bool patient = true;    // asks again, and counts as open until it is answered
+    bool patient = true;  // asks again, and counts as open until it is answered
     MonotonicMicros sent = 0;
     uint64_t tries = 0;
     bool answered = false;

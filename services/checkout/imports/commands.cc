@@ -110,6 +110,7 @@ absl::StatusOr<Decision<v1::ImportOrderResponse, v1::ImportEvent>> Decide(const 
   if (const std::optional<v1::OrderImported> recorded = kImportedOrders.Get(state, {order}); recorded.has_value()) {
     if (recorded->content_hash() != content_hash)
       return Reused("order", "order_id", order.ToString(), sale->external());
+    decision.answer_is_final = true;
     return decision;
   }
 
@@ -151,6 +152,7 @@ absl::StatusOr<Decision<v1::ImportReturnResponse, v1::ImportEvent>> Decide(const
     if (recorded->content_hash() != content_hash) {
       return Reused("return", "return_id", return_id.ToString(), sale.external());
     }
+    decision.answer_is_final = true;
     return decision;
   }
 

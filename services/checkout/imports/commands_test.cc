@@ -139,6 +139,7 @@ TEST(ImportOrder, RecordsWhatHappened) {
 TEST(ImportOrder, AnswersTheSameAgainAndRecordsNothing) {
   const auto again = GivenRecorded(Six()).When(Import(Six()));
   again.ThenNothing();
+  EXPECT_TRUE(again.answer_is_final()) << "nothing changes a recorded order";
   EXPECT_EQ(again.response().DebugString(), GivenNothing().When(Import(Six())).response().DebugString());
 }
 
