@@ -29,7 +29,7 @@ absl::StatusOr<std::string> Joined(const host::Host& host, const std::string& a,
   return EncodeToken(host.install(), positions);
 }
 
-// Answers a merge once the giving cart knows what became of it, with the cart that has the lines.
+// Answers a merge once the giving cart knows what became of it, with the cart that took the lines.
 template <typename Reply>
 void AnswerMerged(host::Host& host, const v1::MergeCartsRequest& request, const v1::MergeCartsResponse& begun,
                   MonotonicMicros deadline, Reply reply) {
@@ -46,17 +46,17 @@ void AnswerMerged(host::Host& host, const v1::MergeCartsRequest& request, const 
     response.set_consistency_token(std::move(token));
     return std::optional<v1::MergeCartsResponse>(std::move(response));
   };
-  const auto read_target = [&host, into, deadline, reply](absl::StatusOr<v1::MergeCartsResponse> merged) {
+  const auto read_target = [&host, from, into, deadline, reply](absl::StatusOr<v1::MergeCartsResponse> merged) {
     if (!merged.ok()) {
       reply(merged.status());
       return;
     }
     host::ReadState<v1::MergeCartsResponse>(
         host, ServiceId::kCheckout, into.ToString(), "", deadline,
-        [&host, into, merged = *std::move(merged)](const store::RowReader& state, SlotId,
-                                                   const std::string& token) -> absl::StatusOr<v1::MergeCartsResponse> {
+        [&host, from, into, merged = *std::move(merged)](
+            const store::RowReader& state, SlotId, const std::string& token) -> absl::StatusOr<v1::MergeCartsResponse> {
           v1::MergeCartsResponse response = merged;
-          ASSIGN_OR_RETURN(*response.mutable_cart(), cart::FindCart(state, into));
+          ASSIGN_OR_RETURN(*response.mutable_cart(), cart::FindTaking(state, into, from, merged.merge()));
           ASSIGN_OR_RETURN(*response.mutable_consistency_token(), Joined(host, merged.consistency_token(), token));
           return response;
         },

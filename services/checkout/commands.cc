@@ -25,8 +25,8 @@ namespace {
 // What a fact about an order means for its cart.
 struct CartFact : PassesOver<saga::v1::SagaAdvanced, v1::OrderCancelled, v1::FulfilmentAdvanced,
                              v1::FulfilmentHandedOver, v1::FulfilmentDelayed, v1::FulfilmentEnded, v1::RerouteStarted,
-                             v1::FulfilmentRerouted, v1::RerouteRefused, v1::GoodsReturned, v1::ExchangeStarted,
-                             v1::ExchangeCommitted, v1::ExchangeRejected> {
+                             v1::FulfilmentRerouted, v1::RerouteRefused, v1::FulfilmentStayed, v1::GoodsReturned,
+                             v1::ExchangeStarted, v1::ExchangeCommitted, v1::ExchangeRejected> {
   using PassesOver::operator();
   std::optional<v1::CartEvent> operator()(const v1::CheckoutStarted& started) const {
     v1::CartEvent event;
@@ -53,6 +53,7 @@ partition::Decision<Response, Events> Widen(partition::Decision<Response, Event>
   partition::Decision<Response, Events> wide;
   wide.response = std::move(decision.response);
   wide.calls = std::move(decision.calls);
+  wide.answer_is_final = decision.answer_is_final;
   for (partition::Fact<Event>& fact : decision.facts) {
     wide.facts.push_back({std::move(fact.aggregate_id), std::move(fact.event), fact.effective_time});
   }
@@ -120,7 +121,10 @@ OrderAndCart<v1::PlaceOrderResponse> Decide(const store::RowReader& state, const
                   {{"cart_id", request.cart_id()}});
   }
   if (cart->state() == v1::CART_STATE_IN_CHECKOUT || cart->state() == v1::CART_STATE_ORDERED) {
-    return partition::Decision<v1::PlaceOrderResponse, std::variant<v1::OrderEvent, v1::CartEvent>>();
+    // The record of the answer binds the request id to the attempt that it joins.
+    partition::Decision<v1::PlaceOrderResponse, std::variant<v1::OrderEvent, v1::CartEvent>> joined;
+    joined.response.set_attempt(cart->attempts());
+    return joined;
   }
   if (cart->state() != v1::CART_STATE_OPEN) {
     const std::string is = v1::CartState_Name(cart->state());

@@ -33,7 +33,7 @@
 namespace halles::checkout {
 namespace {
 
-constexpr uint32_t kStateFoldVersion = 3;
+constexpr uint32_t kStateFoldVersion = 4;
 constexpr uint32_t kTotalsFoldVersion = 3;
 constexpr uint32_t kWorkFoldVersion = 2;
 

@@ -34,9 +34,10 @@ absl::Status SendAndWait(host::Host& host, const Request& request, const rpc::Ca
         }
         host::ReadStateWhen<Response>(
             host, ServiceId::kCheckout, OrderOf(request), begun->consistency_token(), deadline,
-            [request](const store::RowReader& state, SlotId slot,
-                      std::string token) -> absl::StatusOr<std::optional<Response>> {
-              ASSIGN_OR_RETURN(std::optional<Response> ended, order::OutcomeOf(state, slot, request));
+            [order = OrderId::FromString(OrderOf(request)), begun = *begun](
+                const store::RowReader& state, SlotId slot,
+                std::string token) -> absl::StatusOr<std::optional<Response>> {
+              ASSIGN_OR_RETURN(std::optional<Response> ended, order::OutcomeOf(state, slot, order, begun));
               if (ended.has_value()) ended->set_consistency_token(std::move(token));
               return ended;
             },

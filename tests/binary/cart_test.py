@@ -129,6 +129,8 @@ class Carts(unittest.TestCase):
         self.assertEqual(undone.lines, 1)
         self.assertEqual(self.lines(self.guest, undone.consistency_token), {"1": 3})
         self.assertEqual(self.lines(self.account, undone.consistency_token), {"1": 2})
+        # A late copy gets the answer of its merge, whatever the carts are now.
+        self.assertEqual(self.call("MergeCarts", request).cart, merged.cart)
 
     def test_a_hold_of_a_guest_becomes_a_sale_of_her_account(self):
         """A guest holds an item on her phone, signs in on another device and orders there: the hold survives."""
@@ -158,10 +160,14 @@ class Carts(unittest.TestCase):
             "SetCartDelivery",
             cart_service.SetCartDeliveryRequest(request_id=new_id(), cart_id=self.account, delivery=delivery),
         )
-        placed = self.orders.PlaceOrder(
-            order_service.PlaceOrderRequest(request_id=new_id(), cart_id=self.account), timeout=program.PATIENCE_S
-        )
+        placing = order_service.PlaceOrderRequest(request_id=new_id(), cart_id=self.account)
+        placed = self.orders.PlaceOrder(placing, timeout=program.PATIENCE_S)
         self.assertEqual(placed.order.state, order_events.ORDER_STATE_CONFIRMED)
+        preparing = order_service.PrepareFulfilmentRequest(
+            request_id=new_id(), order_id=self.account, fulfilment_id="f1"
+        )
+        self.orders.PrepareFulfilment(preparing, timeout=program.PATIENCE_S)
+        self.assertEqual(self.orders.PlaceOrder(placing, timeout=program.PATIENCE_S).order, placed.order)
         asked = inventory.GetHoldRequest(sku=sku, hold_id=holding.hold_id)
         self.assertEqual(
             self.stock.GetHold(asked, timeout=program.PATIENCE_S).hold.state, stock_events.HOLD_STATE_RELEASED

@@ -405,28 +405,16 @@ absl::StatusOr<Decision<v1::CartTimerDueResponse, v1::CartEvent>> Decide(const s
 }
 
 std::optional<absl::Status> MergeOutcome(const store::RowReader& state, const OrderId& cart, int64_t merge) {
-  const std::optional<rows::CartRow> row = Find(state, cart);
-  if (!row.has_value()) return UnknownCart(cart.ToString());
-  if (row->merges() > merge) return absl::OkStatus();
-  switch (row->merge_outcome()) {
-    case rows::MERGE_OUTCOME_MERGED:
-    case rows::MERGE_OUTCOME_UNDONE:
-      return absl::OkStatus();
-    case rows::MERGE_OUTCOME_DECLINED:
-      return Reject(v1::REJECT_REASON_MERGE_DECLINED,
-                    absl::StrCat("cart ", row->into_cart_id(), " declined the lines; this cart is unchanged"),
-                    {{"cart_id", cart.ToString()}, {"into_cart_id", row->into_cart_id()}});
-    case rows::MERGE_OUTCOME_UNSPECIFIED:
-    case rows::MergeOutcome_INT_MIN_SENTINEL_DO_NOT_USE_:
-    case rows::MergeOutcome_INT_MAX_SENTINEL_DO_NOT_USE_:
-      break;
-  }
-  return std::nullopt;
+  const std::optional<rows::MergeRow> ended = kMerges.Get(state, {cart, merge});
+  if (!ended.has_value()) return std::nullopt;
+  if (ended->taken()) return absl::OkStatus();
+  return Reject(v1::REJECT_REASON_MERGE_DECLINED, absl::StrCat(ended->cause(), "; this cart is unchanged"),
+                {{"cart_id", cart.ToString()}, {"into_cart_id", ended->into_cart_id()}, {"cause", ended->cause()}});
 }
 
 bool MergeIsUndone(const store::RowReader& state, const OrderId& cart, int64_t merge) {
-  const std::optional<rows::CartRow> row = Find(state, cart);
-  return row.has_value() && (row->merges() > merge || row->merge_outcome() == rows::MERGE_OUTCOME_UNDONE);
+  const std::optional<rows::MergeRow> ended = kMerges.Get(state, {cart, merge});
+  return ended.has_value() && ended->undone();
 }
 
 }  // namespace halles::checkout::cart

@@ -34,8 +34,8 @@ absl::StatusOr<partition::Decision<v1::SetCartDeliveryResponse, v1::CartEvent>> 
 absl::StatusOr<partition::Decision<v1::SetCartCustomerResponse, v1::CartEvent>> Decide(
     const store::RowReader& state, const v1::SetCartCustomerRequest& request, const partition::CommandContext& context);
 
-// Begins to move all lines to another cart. The answer is empty: the outcome is known later, see MergeOutcome. A repeat
-// during or after the merge does nothing, because several devices may see the same login.
+// Begins to move all lines to another cart. The answer names the merge: its outcome is known later, see MergeOutcome.
+// Another request for the same merge, during or after it, joins it, because several devices may see the same login.
 absl::StatusOr<partition::Decision<v1::MergeCartsResponse, v1::CartEvent>> Decide(
     const store::RowReader& state, const v1::MergeCartsRequest& request, const partition::CommandContext& context);
 
@@ -59,7 +59,7 @@ absl::StatusOr<partition::Decision<v1::CartTimerDueResponse, v1::CartEvent>> Dec
     const store::RowReader& state, const v1::CartTimerDueRequest& request, const partition::CommandContext& context);
 
 // The outcome of this merge of a cart: nullopt while it is unknown; OK if the other cart took the lines, even if it has
-// given them back since; MERGE_DECLINED. OK for a merge that is not the cart's last one.
+// given them back since; MERGE_DECLINED. It stays the same from then on.
 std::optional<absl::Status> MergeOutcome(const store::RowReader& state, const OrderId& cart, int64_t merge);
 
 // True if the cart has got back the lines of this merge.

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "gtest/gtest.h"
+#include "services/checkout/cart/queries.h"
 #include "services/checkout/test_builders.h"
 
 namespace halles::checkout::cart {
@@ -327,6 +328,37 @@ TEST(MergeCarts, DoesNothingWhenTheSameLoginIsSeenTwice) {
   const auto again = given.When(For(MergeInto("b", "a"), 1));
   again.ThenNothing();
   EXPECT_EQ(again.response().merge(), 1);
+}
+
+TEST(MergeCarts, AnswersARepeatAsItsOwnMergeEnded) {
+  GivenCarts given = GivenMerged();
+  given.Record(Add("c", {CartLineOf("1", 7)}));
+  given.Settle(MergeInto("c", "b"));
+  given.Settle(MergeInto("c", "a"));
+  const OrderId a = OrderId::FromString("a");
+  const OrderId c = OrderId::FromString("c");
+  EXPECT_EQ(ReasonOf(*MergeOutcome(given.rows(), c, 1)), "MERGE_DECLINED") << "whatever came after it";
+  EXPECT_EQ(MetadataOf(*MergeOutcome(given.rows(), c, 1), "into_cart_id"), "b");
+  const std::string taken = FindTaking(given.rows(), a, c, 2)->SerializeAsString();
+  given.Settle(UndoMerge("a", "c"));
+  given.Record(Add("a", {CartLineOf("9", 1)}));
+  EXPECT_TRUE(MergeOutcome(given.rows(), c, 2)->ok());
+  EXPECT_TRUE(MergeIsUndone(given.rows(), c, 2));
+  EXPECT_EQ(FindTaking(given.rows(), a, c, 2)->SerializeAsString(), taken);
+  EXPECT_EQ(FindTaking(given.rows(), a, c, 2)->lines_size(), 4);
+}
+
+TEST(MergeCarts, SaysWhyTheOtherCartDeclined) {
+  GivenCarts given = GivenMerged();
+  v1::AddCartLinesRequest dollars = Add("c", {CartLineOf("1", 7)});
+  dollars.set_currency_code("USD");
+  given.Record(dollars);
+  given.Settle(MergeInto("c", "b"));
+  given.Settle(MergeInto("c", "a"));
+  EXPECT_EQ(MetadataOf(*MergeOutcome(given.rows(), OrderId::FromString("c"), 1), "cause"),
+            "cart b declined: it is not open: CART_STATE_MERGED");
+  EXPECT_EQ(MetadataOf(*MergeOutcome(given.rows(), OrderId::FromString("c"), 2), "cause"),
+            "cart a declined: it has another currency");
 }
 
 TEST(MergeCarts, DeclinesBothWhenTwoCartsAreGivenToEachOther) {

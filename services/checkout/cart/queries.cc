@@ -11,14 +11,20 @@
 
 namespace halles::checkout::cart {
 
+namespace {
+
+absl::Status UnknownCart(const OrderId& cart) {
+  return Failure(absl::StatusCode::kNotFound, "CART_UNKNOWN",
+                 absl::StrCat("no cart ", cart.ToString(), " is known, or the query did not wait for it"),
+                 {{"cart_id", cart.ToString()}});
+}
+
+}  // namespace
+
 absl::StatusOr<v1::Cart> FindCart(const store::RowReader& state, const OrderId& cart) {
   std::optional<rows::CartRow> row = Find(state, cart);
   RETURN_IF_ERROR(state.status());
-  if (!row.has_value()) {
-    return Failure(absl::StatusCode::kNotFound, "CART_UNKNOWN",
-                   absl::StrCat("no cart ", cart.ToString(), " is known, or the query did not wait for it"),
-                   {{"cart_id", cart.ToString()}});
-  }
+  if (!row.has_value()) return UnknownCart(cart);
   v1::Cart answer;
   answer.set_cart_id(cart.ToString());
   answer.set_state(row->state());
@@ -40,6 +46,14 @@ absl::StatusOr<v1::Cart> FindCart(const store::RowReader& state, const OrderId& 
   *answer.mutable_problems() = std::move(*row->mutable_problems());
   if (row->abandon_us() != 0) *answer.mutable_abandon_time() = TimestampOf(row->abandon_us());
   return answer;
+}
+
+absl::StatusOr<v1::Cart> FindTaking(const store::RowReader& state, const OrderId& cart, const OrderId& from_cart,
+                                    int64_t merge) {
+  std::optional<v1::Cart> taken = kTakings.Get(state, {cart, from_cart, merge});
+  RETURN_IF_ERROR(state.status());
+  if (!taken.has_value()) return UnknownCart(cart);
+  return *std::move(taken);
 }
 
 }  // namespace halles::checkout::cart

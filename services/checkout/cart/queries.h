@@ -2,6 +2,8 @@
 #ifndef HALLES_SERVICES_CHECKOUT_CART_QUERIES_H_
 #define HALLES_SERVICES_CHECKOUT_CART_QUERIES_H_
 
+#include <cstdint>
+
 #include "absl/status/statusor.h"
 #include "halles/checkout/v1/cart_service.pb.h"
 #include "libs/base/ids.h"
@@ -11,6 +13,10 @@ namespace halles::checkout::cart {
 
 // The cart with its lines. NOT_FOUND with reason CART_UNKNOWN.
 absl::StatusOr<v1::Cart> FindCart(const store::RowReader& state, const OrderId& cart);
+
+// The cart as it was when it had taken the lines of that merge of another cart. NOT_FOUND with reason CART_UNKNOWN.
+absl::StatusOr<v1::Cart> FindTaking(const store::RowReader& state, const OrderId& cart, const OrderId& from_cart,
+                                    int64_t merge);
 
 }  // namespace halles::checkout::cart
 

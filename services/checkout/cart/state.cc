@@ -10,6 +10,7 @@
 #include "libs/base/status.h"
 #include "libs/partition/timers.h"
 #include "services/checkout/broken.h"
+#include "services/checkout/cart/queries.h"
 #include "services/checkout/versions.h"
 
 namespace halles::checkout::cart {
@@ -92,6 +93,23 @@ class Fold {
     }
     CountVersion(&row_, context_);
     kCarts.Put(state_, key_, row_);
+    return absl::OkStatus();
+  }
+
+  // How the last merge of the cart ended. After Write.
+  void KeepMerge(bool taken, bool undone, const std::string& cause) {
+    rows::MergeRow merge;
+    merge.set_into_cart_id(row_.into_cart_id());
+    merge.set_taken(taken);
+    merge.set_undone(undone);
+    if (!taken) merge.set_cause(cause);
+    kMerges.Put(state_, {key_.cart, row_.merges()}, merge);
+  }
+
+  // The cart that took the lines, as it is now. After Write.
+  absl::Status KeepTaking(const v1::CartTaken& taken) {
+    ASSIGN_OR_RETURN(const v1::Cart cart, FindCart(state_, key_.cart));
+    kTakings.Put(state_, {key_.cart, OrderId::FromString(taken.from_cart_id()), taken.merge()}, cart);
     return absl::OkStatus();
   }
 
@@ -193,7 +211,6 @@ struct Evolver {
     row.set_state(v1::CART_STATE_MERGING);
     row.set_merges(given.merge());
     row.set_into_cart_id(given.into_cart_id());
-    row.set_merge_outcome(rows::MERGE_OUTCOME_UNSPECIFIED);
     fold.StopTimer();
     return fold.Write();
   }
@@ -211,7 +228,8 @@ struct Evolver {
     for (const v1::CartLine& line : taken.lines()) RETURN_IF_ERROR(fold.Add(line));
     if (taken.identifiers_size() > 0) *row.mutable_identifiers() = taken.identifiers();
     fold.Touch();
-    return fold.Write();
+    RETURN_IF_ERROR(fold.Write());
+    return fold.KeepTaking(taken);
   }
 
   // A cart that is unknown, or that cannot keep another answer, keeps none: whatever made it decline stays so.
@@ -236,9 +254,10 @@ struct Evolver {
     RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_MERGING));
     if (merged.merge() != fold.row().merges()) return Broken(context, "another merge of the cart is under way");
     fold.row().set_state(v1::CART_STATE_MERGED);
-    fold.row().set_merge_outcome(rows::MERGE_OUTCOME_MERGED);
     fold.RemoveIf([](const v1::CartLine&) { return true; });
-    return fold.Write();
+    RETURN_IF_ERROR(fold.Write());
+    fold.KeepMerge(/*taken=*/true, /*undone=*/false, "");
+    return absl::OkStatus();
   }
 
   absl::Status operator()(const v1::CartMergeUndone& undone) {
@@ -261,13 +280,14 @@ struct Evolver {
     rows::CartRow& row = fold.row();
     if (reopened.merge() != row.merges()) return Broken(context, "another merge of the cart is under way");
     row.set_state(v1::CART_STATE_OPEN);
-    row.set_merge_outcome(reopened.replaces_lines() ? rows::MERGE_OUTCOME_UNDONE : rows::MERGE_OUTCOME_DECLINED);
     if (reopened.replaces_lines()) {
       fold.RemoveIf([](const v1::CartLine&) { return true; });
       for (const v1::CartLine& line : reopened.lines()) RETURN_IF_ERROR(fold.Add(line));
     }
     fold.Touch();
-    return fold.Write();
+    RETURN_IF_ERROR(fold.Write());
+    fold.KeepMerge(reopened.replaces_lines(), reopened.replaces_lines(), reopened.cause());
+    return absl::OkStatus();
   }
 
   absl::Status operator()(const v1::CartAbandoned&) {

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "halles/checkout/v1/cart_events.pb.h"
+#include "halles/checkout/v1/cart_service.pb.h"
 #include "libs/base/ids.h"
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"
@@ -28,6 +29,7 @@ namespace halles::checkout::cart {
 //      gives its lines keeps them until the other one has them.
 //   4. Only an open cart has a timer, and it is due no earlier than the cart's life time after its last change.
 //   5. What another cart gave is answered once: `answers` has the last count of each.
+//   6. How each merge ended is kept at the giving cart, and the cart that it made at the taking one.
 
 inline constexpr int kLinesMax = 500;  // of a cart
 // Of a cart's lines: they go into one record when the cart is given to another one or becomes an order.
@@ -55,10 +57,33 @@ struct CartLineKey {
   auto Fields() { return std::tie(cart, line); }
 };
 
+// One merge of a giving cart.
+struct MergeKey {
+  OrderId cart;
+  int64_t merge = 0;
+  static constexpr std::array kFieldNames = {"cart", "merge"};
+  auto Fields() const { return std::tie(cart, merge); }
+  auto Fields() { return std::tie(cart, merge); }
+};
+
+// The same at the taking cart.
+struct TakingKey {
+  OrderId cart;
+  OrderId from_cart;
+  int64_t merge = 0;
+  static constexpr std::array kFieldNames = {"cart", "from_cart", "merge"};
+  auto Fields() const { return std::tie(cart, from_cart, merge); }
+  auto Fields() { return std::tie(cart, from_cart, merge); }
+};
+
 inline constexpr store::Table<CartKey, rows::CartRow> kCarts(10, "carts");
 inline constexpr store::Table<CartLineKey, rows::CartLineRow> kCartLines(11, "cart_lines");
+inline constexpr store::Table<MergeKey, rows::MergeRow> kMerges(12, "merges");
+inline constexpr store::Table<TakingKey, v1::Cart> kTakings(13, "takings");
 
-inline store::Schema AddTables(store::Schema schema) { return schema.Add(kCarts).Add(kCartLines); }
+inline store::Schema AddTables(store::Schema schema) {
+  return schema.Add(kCarts).Add(kCartLines).Add(kMerges).Add(kTakings);
+}
 
 // Tables whose lookups mostly miss.
 inline constexpr std::array kMostlyAbsentTables = {kCarts.id(), kCartLines.id()};

@@ -197,15 +197,16 @@ TEST(Fulfilments, AreRefusedWhereTheirStateForbidsIt) {
 
 TEST(RerouteFulfilment, IsRejectedWhenTheOtherLocationHasNotEnough) {
   GivenOrder given = Placed();
-  given.Record(MoveTo("f1", "lyon"));
+  const v1::RerouteFulfilmentResponse begun = given.Record(MoveTo("f1", "lyon")).response();
   given.Refuse("c-1/r1/s1", Insufficient("0", "0"));
   given.AnswerAll();
   EXPECT_EQ(given.Fulfilment("f1").fulfilment().location_id(), "paris");
-  const auto outcome = OutcomeOf(given.rows(), kSlot, MoveTo("f1", "lyon"));
+  const auto outcome = given.AnswerTo(begun);
   EXPECT_EQ(v1::REJECT_REASON_REROUTE_REJECTED, 26);
   EXPECT_EQ(ReasonOf(outcome.status()), "REROUTE_REJECTED");
-  ASSERT_EQ(given.Order().reroute_refused().problems_size(), 1);
-  EXPECT_EQ(given.Order().reroute_refused().problems(0).line_id(), "b");
+  const auto kept = kUndertakings.Get(given.rows(), {OrderId::FromString(kOrderId), begun.reroute()});
+  ASSERT_EQ(kept->problems_size(), 1);
+  EXPECT_EQ(kept->problems(0).line_id(), "b");
 }
 
 TEST(Returns, AreRefusedUnderAnIdThatIsTaken) {
@@ -234,12 +235,12 @@ TEST(Returns, AreRefusedBeyondWhatWasBought) {
 TEST(ExchangeLines, IsRejectedWhenStockRefusesAndChangesNothing) {
   GivenOrder given = HandedOver();
   const v1::ExchangeLinesRequest swap = Swap("x1", BackOf("a", 1), "n", "12.00");
-  given.Record(swap);
-  EXPECT_FALSE(OutcomeOf(given.rows(), kSlot, swap)->has_value());
+  const v1::ExchangeLinesResponse begun = given.Record(swap).response();
+  EXPECT_FALSE(given.AnswerTo(begun)->has_value());
   given.Refuse("c-1/x1/s0", Insufficient("0", "0"));
   given.AnswerAll();
   EXPECT_EQ(v1::REJECT_REASON_EXCHANGE_REJECTED, 30);
-  EXPECT_EQ(ReasonOf(OutcomeOf(given.rows(), kSlot, swap).status()), "EXCHANGE_REJECTED");
+  EXPECT_EQ(ReasonOf(given.AnswerTo(begun).status()), "EXCHANGE_REJECTED");
   EXPECT_EQ(given.LineOf("a").returned_units(), 0);
   EXPECT_EQ(given.Order().lines_size(), 2);
   given.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_HANDED_OVER);
@@ -310,9 +311,39 @@ TEST(RerouteFulfilment, MovesEveryHoldAndBeginsAnew) {
   EXPECT_EQ(given.Fulfilment("f1").fulfilment().location_id(), "lyon");
   EXPECT_EQ(given.Fulfilment("f1").fulfilment().delivery().pickup().location_id(), "lyon");
   EXPECT_EQ(given.Fulfilment("f1").state(), v1::FULFILMENT_STATE_RESERVED);
-  EXPECT_TRUE(OutcomeOf(given.rows(), kSlot, MoveTo("f1", "lyon"))->has_value());
-  given.When(MoveTo("f1", "lyon")).ThenNothing();
   given.TimerDue("f1").ThenNothing();
+}
+
+TEST(RerouteFulfilment, LeavesAFulfilmentThatIsThereAsItIs) {
+  GivenOrder given = Placed(PickUp("paris"));
+  given.Record(Ready("f1"));
+  const int64_t version = given.Order().version();
+  const auto outcome = given.Record(MoveTo("f1", "paris"));
+  EXPECT_TRUE(outcome.FactAt<v1::OrderEvent>(0).has_fulfilment_stayed());
+  EXPECT_TRUE(outcome.calls().empty());
+  EXPECT_EQ(given.Order().version(), version);
+  EXPECT_EQ(given.Fulfilment("f1").state(), v1::FULFILMENT_STATE_READY);
+  EXPECT_EQ((*given.AnswerTo(outcome.response()))->order().fulfilments(0).fulfilment().location_id(), "paris");
+}
+
+TEST(RerouteFulfilment, AnswersARepeatAsItEnded) {
+  GivenOrder given = Placed();
+  const v1::RerouteFulfilmentResponse to_lyon = given.Record(MoveTo("f1", "lyon")).response();
+  EXPECT_FALSE(given.AnswerTo(to_lyon)->has_value());
+  given.AnswerAll();
+  const std::string answer = (*given.AnswerTo(to_lyon))->SerializeAsString();
+  const v1::RerouteFulfilmentResponse refused = given.Record(MoveTo("f1", "nice")).response();
+  given.Refuse("c-1/r2/s0", Insufficient("0", "0"));
+  given.AnswerAll();
+  const v1::RerouteFulfilmentResponse to_nice = given.Record(MoveTo("f1", "nice")).response();
+  EXPECT_FALSE(given.AnswerTo(to_nice)->has_value());
+  EXPECT_EQ((*given.AnswerTo(to_lyon))->SerializeAsString(), answer) << "another reroute is under way";
+  given.AnswerAll();
+  given.Record(Ship("f1"));
+  EXPECT_EQ((*given.AnswerTo(to_lyon))->SerializeAsString(), answer);
+  EXPECT_EQ((*given.AnswerTo(to_lyon))->order().fulfilments(0).fulfilment().location_id(), "lyon");
+  EXPECT_EQ(ReasonOf(given.AnswerTo(refused).status()), "REROUTE_REJECTED");
+  EXPECT_EQ((*given.AnswerTo(to_nice))->order().fulfilments(0).fulfilment().location_id(), "nice");
 }
 
 }  // namespace

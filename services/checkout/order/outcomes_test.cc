@@ -30,11 +30,29 @@ TEST(PlaceOrder, FreezesTheCartAndAsksForEachSkuOnce) {
 
 TEST(PlaceOrder, AnswersWhateverAsksWithTheSameOrder) {
   GivenOrder given = GivenPlacing();
-  given.When(Place()).ThenNothing();
-  EXPECT_FALSE(OutcomeOf(given.rows(), kSlot, Place())->has_value());
+  const auto joined = given.When(Place());
+  EXPECT_EQ(joined.ThenNothing().response().attempt(), 1u);
+  EXPECT_FALSE(joined.answer_is_final()) << "a late copy would begin another attempt";
+  EXPECT_FALSE(given.AnswerTo(joined.response())->has_value());
   given.AnswerAll(7);
-  given.When(Place()).ThenNothing();
-  EXPECT_EQ((*OutcomeOf(given.rows(), kSlot, Place()))->order().number(), 7);
+  EXPECT_EQ((*given.AnswerTo(joined.response()))->order().number(), 7);
+  EXPECT_EQ(given.When(Place()).ThenNothing().response().attempt(), 1u);
+}
+
+TEST(PlaceOrder, AnswersARepeatAsItsOwnAttemptEnded) {
+  GivenOrder given({CartLineOf("a", 3, "3.333", "shoe"), CartLineOf("b", 1, "5.00", "hat")}, TakeAlong("paris"));
+  const v1::PlaceOrderResponse first = given.Record(Place()).response();
+  given.Refuse("c-1/1/s0", Insufficient("0", "2"));
+  given.AnswerAll();
+  const v1::PlaceOrderResponse second = given.Record(Place()).response();
+  EXPECT_EQ(second.attempt(), 2u);
+  EXPECT_EQ(ReasonOf(given.AnswerTo(first).status()), "PLACEMENT_REJECTED");
+  given.AnswerAll();
+  const std::string confirmed = (*given.AnswerTo(second))->SerializeAsString();
+  given.Record(OfFulfilment<v1::CollectFulfilmentRequest>("f1"));
+  given.Record(TakeBack("r1", {BackOf("a", 1)}));
+  EXPECT_EQ(ReasonOf(given.AnswerTo(first).status()), "PLACEMENT_REJECTED");
+  EXPECT_EQ((*given.AnswerTo(second))->SerializeAsString(), confirmed);
 }
 
 TEST(PlaceOrder, GivesTheNumberOnlyOnceAllStockIsHeld) {
@@ -70,7 +88,9 @@ TEST(PlaceOrder, RejectsWithWhatStockSaidAndOpensTheCartAgain) {
   EXPECT_EQ(problem.line_id(), "a");
   EXPECT_EQ(problem.asked_units(), 3);
   EXPECT_EQ(problem.available_units(), 2);
-  EXPECT_EQ(ReasonOf(OutcomeOf(given.rows(), kSlot, Place()).status()), "PLACEMENT_REJECTED");
+  v1::PlaceOrderResponse begun;
+  begun.set_attempt(1);
+  EXPECT_EQ(ReasonOf(given.AnswerTo(begun).status()), "PLACEMENT_REJECTED");
 }
 
 TEST(PlaceOrder, BeginsAnewAfterARejection) {

@@ -16,13 +16,17 @@ namespace halles::checkout::order {
 // The order with its returns, oldest first. NOT_FOUND with reason ORDER_UNKNOWN.
 absl::StatusOr<v1::Order> FindOrder(const store::RowReader& state, SlotId slot, const OrderId& order);
 
-// The outcome of the saga that a command began: nullopt while it runs. A refusal has the problems as details.
+// The answer to a command, of what the command began or joined (`begun`: what its record answers): nullopt until that has
+// ended. It stays the same from then on. A refusal has the problems as details.
 absl::StatusOr<std::optional<v1::PlaceOrderResponse>> OutcomeOf(const store::RowReader& state, SlotId slot,
-                                                                const v1::PlaceOrderRequest& request);
+                                                                const OrderId& order,
+                                                                const v1::PlaceOrderResponse& begun);
 absl::StatusOr<std::optional<v1::ExchangeLinesResponse>> OutcomeOf(const store::RowReader& state, SlotId slot,
-                                                                   const v1::ExchangeLinesRequest& request);
+                                                                   const OrderId& order,
+                                                                   const v1::ExchangeLinesResponse& begun);
 absl::StatusOr<std::optional<v1::RerouteFulfilmentResponse>> OutcomeOf(const store::RowReader& state, SlotId slot,
-                                                                       const v1::RerouteFulfilmentRequest& request);
+                                                                       const OrderId& order,
+                                                                       const v1::RerouteFulfilmentResponse& begun);
 
 }  // namespace halles::checkout::order
 

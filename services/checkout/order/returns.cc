@@ -155,6 +155,7 @@ Decided<v1::ExchangeLinesResponse> Decide(const State& state, const v1::Exchange
   }
 
   partition::Decision<v1::ExchangeLinesResponse, v1::OrderEvent> decision;
+  decision.response.set_exchange(subject.row.undertakings() + 1);
   partition::Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
   fact.aggregate_id = subject.order.ToString();
   v1::ExchangeStarted& started = *fact.event.mutable_exchange_started();

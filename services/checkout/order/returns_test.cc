@@ -55,7 +55,7 @@ TEST(ReturnLines, GoesOnWhileAnExchangeIsUnderWayAndLeavesItWhatItTakes) {
 
 TEST(ExchangeLines, RecordsBothHalvesAsOne) {
   GivenOrder given = HandedOver();
-  given.Record(Swap("x1", BackOf("a", 1), "n", "12.00"));
+  const v1::ExchangeLinesResponse begun = given.Record(Swap("x1", BackOf("a", 1), "n", "12.00")).response();
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_COMPLETED);
   given.AnswerAll(2);
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CONFIRMED);
@@ -63,10 +63,25 @@ TEST(ExchangeLines, RecordsBothHalvesAsOne) {
   EXPECT_EQ(given.LineOf("n").exchange_id(), "x1");
   EXPECT_EQ(given.Fulfilment("f2").fulfilment().location_id(), "nice");
   EXPECT_EQ(given.Fulfilment("f2").fulfilment().lines(0).hold_id(), "c-1/x1");
-  const auto outcome = OutcomeOf(given.rows(), kSlot, Swap("x1", BackOf("a", 1), "n", "12.00"));
+  const auto outcome = given.AnswerTo(begun);
   ASSERT_TRUE(outcome.ok() && outcome->has_value());
   EXPECT_EQ((*outcome)->difference().minor_units(), 1200 - 333);
   given.When(Swap("x1", BackOf("a", 1), "m", "1.00")).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
+}
+
+TEST(ExchangeLines, AnswersARepeatAsItEnded) {
+  GivenOrder given = HandedOver();
+  const v1::ExchangeLinesResponse refused = given.Record(Swap("x1", BackOf("a", 1), "n", "12.00")).response();
+  given.Refuse("c-1/x1/s0", Insufficient("0", "0"));
+  given.AnswerAll();
+  // The id is free again.
+  const v1::ExchangeLinesResponse made = given.Record(Swap("x1", BackOf("a", 1), "n", "12.00")).response();
+  given.AnswerAll(2);
+  const std::string answer = (*given.AnswerTo(made))->SerializeAsString();
+  given.Record(TakeBack("r1", {BackOf("b", 1)}));
+  EXPECT_EQ(ReasonOf(given.AnswerTo(refused).status()), "EXCHANGE_REJECTED");
+  EXPECT_EQ((*given.AnswerTo(made))->SerializeAsString(), answer);
+  EXPECT_EQ((*given.AnswerTo(made))->order().returns_size(), 1);
 }
 
 // One line of nearly all that 64 bits can count, and one of 1.00.

@@ -137,6 +137,27 @@ class Order {
     kOrders.Put(state_, {id_}, row_);
     return absl::OkStatus();
   }
+  // Writes the order, which nobody outside sees changed.
+  void PutUncounted() { kOrders.Put(state_, {id_}, row_); }
+
+  using Outcomes = store::Table<OutcomeKey, rows::OutcomeRow>;
+  // The attempt succeeded; the order is what it left.
+  void Keep(const Outcomes& outcomes, uint32_t number, rows::OutcomeRow outcome = {}) {
+    rows::OrderRow& shown = *outcome.mutable_order();
+    shown = row_;
+    shown.clear_delivery();
+    shown.clear_identifiers();
+    shown.clear_pending();
+    shown.clear_counted_to();
+    outcomes.Put(state_, {id_, number}, outcome);
+  }
+  // The attempt failed.
+  void KeepProblems(const Outcomes& outcomes, uint32_t number,
+                    const google::protobuf::RepeatedPtrField<v1::Problem>& problems) {
+    rows::OutcomeRow outcome;
+    *outcome.mutable_problems() = problems;
+    outcomes.Put(state_, {id_, number}, outcome);
+  }
 
  private:
   static const std::string& TimerOf(const v1::OrderFulfilment& fulfilment) {
@@ -200,7 +221,9 @@ struct Evolver {
     row.set_number(confirmed.number());
     row.set_confirm_us(context.logical_time);
     order.Add(confirmed.fulfilments());
-    return order.Put();
+    RETURN_IF_ERROR(order.Put());
+    order.Keep(kAttempts, row.attempt());
+    return absl::OkStatus();
   }
 
   absl::Status operator()(const v1::OrderRejected& rejected) {
@@ -208,6 +231,7 @@ struct Evolver {
     RETURN_IF_ERROR(order.CheckState(v1::ORDER_STATE_PLACING));
     order.row().set_state(v1::ORDER_STATE_REJECTED);
     *order.row().mutable_problems() = rejected.problems();
+    order.KeepProblems(kAttempts, order.row().attempt(), rejected.problems());
     return order.Put();
   }
 
@@ -296,7 +320,6 @@ struct Evolver {
     order.ClearPickupTimer(*fulfilment);
     *order.row().mutable_reroute() = started;
     order.row().set_undertakings(started.reroute());
-    order.row().clear_reroute_refused();
     return order.Put();
   }
 
@@ -317,7 +340,23 @@ struct Evolver {
     if (planned.delivery().has_carry_out()) {
       planned.mutable_delivery()->mutable_carry_out()->set_location_id(rerouted.to_location_id());
     }
-    return order.Put();
+    RETURN_IF_ERROR(order.Put());
+    order.Keep(kUndertakings, order.row().undertakings());
+    return absl::OkStatus();
+  }
+
+  absl::Status operator()(const v1::FulfilmentStayed& stayed) {
+    Order order(state, context);
+    RETURN_IF_ERROR(order.CheckCertain());
+    RETURN_IF_ERROR(order.CheckIdle());
+    const v1::OrderFulfilment* fulfilment = FindFulfilment(order.row(), stayed.fulfilment_id());
+    if (fulfilment == nullptr || fulfilment->fulfilment().location_id() != stayed.location_id()) {
+      return order.Broken("the fulfilment is not there");
+    }
+    order.row().set_undertakings(stayed.reroute());
+    order.PutUncounted();
+    order.Keep(kUndertakings, stayed.reroute());
+    return absl::OkStatus();
   }
 
   absl::Status operator()(const v1::RerouteRefused& refused) {
@@ -327,7 +366,7 @@ struct Evolver {
       return order.Broken("the fulfilment is not being moved");
     }
     order.row().clear_pending();
-    *order.row().mutable_reroute_refused() = refused;
+    order.KeepProblems(kUndertakings, order.row().undertakings(), refused.problems());
     order.SetPickupTimer(*fulfilment);
     return order.Put();
   }
@@ -352,7 +391,6 @@ struct Evolver {
     RETURN_IF_ERROR(order.CheckIdle());
     *order.row().mutable_exchange() = started;
     order.row().set_undertakings(order.row().undertakings() + 1);
-    order.row().clear_exchange_rejected();
     return order.Put();
   }
 
@@ -370,8 +408,10 @@ struct Evolver {
     rows::ReturnRow row;
     *row.mutable_returned() = committed.returned();
     row.set_event_index(context.index);
-    *row.mutable_difference() = committed.difference();
     kReturns.Put(state, key, row);
+    rows::OutcomeRow outcome;
+    *outcome.mutable_difference() = committed.difference();
+    order.Keep(kUndertakings, order.row().undertakings(), std::move(outcome));
     return absl::OkStatus();
   }
 
@@ -379,7 +419,7 @@ struct Evolver {
     Order order(state, context);
     if (order.row().exchange().exchange_id() != rejected.exchange_id()) return order.Broken("no such exchange began");
     order.row().clear_pending();
-    *order.row().mutable_exchange_rejected() = rejected;
+    order.KeepProblems(kUndertakings, order.row().undertakings(), rejected.problems());
     return order.Put();
   }
 

@@ -32,7 +32,8 @@ namespace halles::checkout::order {
 //      timer kSagaTimer are there exactly as long.
 //   5. Exactly the fulfilments that wait to be collected have a timer, named by their id, unless they are being moved. Ids
 //      of fulfilments are "f" and a number, so none is the name of another timer.
-//   6. The version counts every record of the order but those that only say that a saga went on.
+//   6. The version counts every record of the order but those that only say that a saga went on or that nothing changed.
+//   7. How each attempt, exchange and reroute ended is kept once it has ended, and never changed.
 
 inline constexpr absl::string_view kSagaTimer = "saga";
 
@@ -52,11 +53,24 @@ struct ReturnKey {
   auto Fields() { return std::tie(order, return_id); }
 };
 
+// Attempts to place the order are numbered from 1; exchanges and reroutes together, too.
+struct OutcomeKey {
+  OrderId order;
+  uint32_t number = 0;
+  static constexpr std::array kFieldNames = {"order", "number"};
+  auto Fields() const { return std::tie(order, number); }
+  auto Fields() { return std::tie(order, number); }
+};
+
 inline constexpr store::Table<OrderKey, rows::OrderRow> kOrders(20, "orders");
 inline constexpr store::Table<OrderKey, saga::v1::Saga> kSagas(21, "sagas");
 inline constexpr store::Table<ReturnKey, rows::ReturnRow> kReturns(22, "returns");
+inline constexpr store::Table<OutcomeKey, rows::OutcomeRow> kAttempts(23, "attempts");
+inline constexpr store::Table<OutcomeKey, rows::OutcomeRow> kUndertakings(24, "undertakings");
 
-inline store::Schema AddTables(store::Schema schema) { return schema.Add(kOrders).Add(kSagas).Add(kReturns); }
+inline store::Schema AddTables(store::Schema schema) {
+  return schema.Add(kOrders).Add(kSagas).Add(kReturns).Add(kAttempts).Add(kUndertakings);
+}
 
 // Tables whose lookups mostly miss.
 inline constexpr std::array kMostlyAbsentTables = {kOrders.id(), kSagas.id(), kReturns.id()};

@@ -9,6 +9,7 @@
 #include "halles/inventory/v1/inventory_service.pb.h"
 #include "libs/saga/saga.h"
 #include "services/checkout/order/commands.h"
+#include "services/checkout/order/queries.h"
 #include "services/checkout/order/state.h"
 #include "services/checkout/test_builders.h"
 
@@ -100,6 +101,12 @@ class GivenOrder : public GivenCheckout {
     const rows::OrderRow row = Order();
     const v1::OrderLine* line = FindLine(row, id);
     return line == nullptr ? v1::OrderLine() : *line;
+  }
+
+  // The answer to a command that began or joined this.
+  template <class Response>
+  auto AnswerTo(const Response& begun) const {
+    return OutcomeOf(rows(), kSlot, OrderId::FromString(kOrderId), begun);
   }
 
   // Tells the order what became of the step, or of its cancel.

@@ -237,7 +237,7 @@ std::string Fingerprint(const v1::ListWorkQueueRequest& request) {
 }
 
 // What facts of an order say of its parts.
-struct WorkProjector : PassesOver<v1::GoodsReturned> {
+struct WorkProjector : PassesOver<v1::FulfilmentStayed, v1::GoodsReturned> {
   using PassesOver::operator();
 
   absl::Status operator()(const v1::CheckoutStarted&) { return Begin("is being placed"); }
