@@ -10,6 +10,7 @@
 #include "libs/base/ids.h"
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"
+#include "services/checkout/rows.pb.h"
 
 namespace halles::checkout::imports {
 
@@ -38,8 +39,8 @@ absl::StatusOr<partition::Decision<v1::LinkReturnResponse, v1::ImportEvent>> Dec
 absl::StatusOr<partition::Decision<v1::ReturnLinesResponse, v1::ImportEvent>> Decide(
     const store::RowReader& state, const v1::ReturnLinesRequest& request, const partition::CommandContext& context);
 
-// The number of changes of a recorded order, from 1: its import and each return.
-int64_t VersionOf(const store::RowReader& state, const OrderId& order);
+// What is counted of a recorded order: its version.
+rows::ImportedCountsRow CountsOf(const store::RowReader& state, const OrderId& order);
 
 }  // namespace halles::checkout::imports
 

@@ -38,7 +38,7 @@ std::optional<v1::ImportedOrder> FindOrder(const store::RowReader& state, SlotId
 
   v1::ImportedOrder answer;
   answer.set_order_id(order.ToString());
-  answer.set_version(VersionOf(state, order));
+  answer.set_version(CountsOf(state, order).version());
   *answer.mutable_sale() = found->row.sale();
   answer.set_event(EventRef{slot, found->position, 0}.ToString());
   for (auto& [ref, taken] : returns) {

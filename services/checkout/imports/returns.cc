@@ -18,6 +18,7 @@
 #include "services/checkout/imports/state.h"
 #include "services/checkout/imports/worth.h"
 #include "services/checkout/return_lines.h"
+#include "services/checkout/versions.h"
 
 namespace halles::checkout::imports {
 namespace {
@@ -83,15 +84,8 @@ absl::Status CheckLeftBySku(const ReturnedLines& lines, const std::map<std::stri
 
 }  // namespace
 
-int64_t VersionOf(const store::RowReader& state, const OrderId& order) {
-  int64_t version = 1;
-  const auto count = [&](const auto&...) {
-    ++version;
-    return true;
-  };
-  kLinks.ForEach(state, count, order);
-  kReturnsHere.ForEach(state, count, order);
-  return version;
+rows::ImportedCountsRow CountsOf(const store::RowReader& state, const OrderId& order) {
+  return kImportedCounts.Get(state, {order}).value_or(rows::ImportedCountsRow());
 }
 
 absl::StatusOr<partition::Decision<v1::ReturnLinesResponse, v1::ImportEvent>> Decide(
@@ -104,8 +98,8 @@ absl::StatusOr<partition::Decision<v1::ReturnLinesResponse, v1::ImportEvent>> De
                   {{"order_id", request.order_id()}});
   }
   const v1::SaleRecord& sale = imported->sale();
-  const int64_t version = VersionOf(state, order);
-  RETURN_IF_ERROR(CheckVersion(request, version));
+  const rows::ImportedCountsRow counts = CountsOf(state, order);
+  RETURN_IF_ERROR(CheckVersion(request, counts.version()));
   const std::vector<int64_t> worth = WorthOf(sale);
   ReturnedLines lines = request.lines();
   ASSIGN_OR_RETURN(const ReturnableLines returnable,
@@ -150,7 +144,7 @@ absl::StatusOr<partition::Decision<v1::ReturnLinesResponse, v1::ImportEvent>> De
                                              sale.currency_code(), sale.identifiers()},
                                             lines, returnable, values, context.now));
   *decision.response.mutable_net() = returned.sale().net();
-  decision.response.set_version(version + 1);
+  decision.response.set_version(NextVersion(counts));
   return decision;
 }
 

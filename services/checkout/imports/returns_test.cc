@@ -60,7 +60,7 @@ TEST(ReturnOfAnImport, IsRefusedWhenTheOrderHasAnotherVersion) {
   request.set_expected_version(1);
   EXPECT_EQ(given.Record(request).response().version(), 2);
   given.Record(LinkOf(Record("C1", {Back("shoe", "1")}), "536365"));
-  EXPECT_EQ(VersionOf(given.rows(), OrderId::FromString(kImported)), 3);
+  EXPECT_EQ(CountsOf(given.rows(), OrderId::FromString(kImported)).version(), 3);
 }
 
 TEST(ReturnOfAnImport, IsRefusedForALineThatTheOrderDoesNotHave) {

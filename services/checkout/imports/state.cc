@@ -11,6 +11,7 @@
 #include "libs/base/status.h"
 #include "services/checkout/broken.h"
 #include "services/checkout/checks.h"
+#include "services/checkout/versions.h"
 
 namespace halles::checkout::imports {
 namespace {
@@ -59,6 +60,13 @@ void PutReturned(store::Rows& state, const OrderId& order, const Sums& sums) {
   }
 }
 
+// Counts the record of this fact of the order.
+void Count(store::Rows& state, const OrderId& order, const partition::FactContext& context) {
+  rows::ImportedCountsRow counts = kImportedCounts.Get(state, {order}).value_or(rows::ImportedCountsRow());
+  CountVersion(&counts, context);
+  kImportedCounts.Put(state, {order}, counts);
+}
+
 // Folds one fact; DATA_LOSS when it breaks an invariant.
 struct Evolver {
   absl::Status operator()(const v1::OrderImported& imported) {
@@ -66,6 +74,7 @@ struct Evolver {
     if (context.index != 0) return Broken(context, "an order must be the first event of its record");
     if (kImportedOrders.Contains(state, key)) return Broken(context, "the order is recorded already");
     kImportedOrders.Put(state, key, imported);
+    Count(state, key.order, context);
     return absl::OkStatus();
   }
 
@@ -108,6 +117,7 @@ struct Evolver {
     *row.mutable_link() = linked;
     row.set_event_index(context.index);
     kLinks.Put(state, key, row);
+    Count(state, order, context);
     return absl::OkStatus();
   }
 
@@ -137,6 +147,7 @@ struct Evolver {
     *row.mutable_returned() = returned;
     row.set_event_index(context.index);
     kReturnsHere.Put(state, key, row);
+    Count(state, order, context);
     return absl::OkStatus();
   }
 

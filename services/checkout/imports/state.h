@@ -28,6 +28,7 @@ namespace halles::checkout::imports {
 //      and did not take back itself. It is kept all the same.
 //   5. A return that was taken here is recorded once under its id. The returned units of (order, line) are the sum over
 //      such returns: those that were imported name no lines.
+//   6. The version of an order counts the records that changed it; that of its import is the first, whatever it links.
 
 struct ImportedOrderKey {
   OrderId order;
@@ -75,6 +76,7 @@ inline constexpr store::Table<ReturnedKey, rows::ReturnedRow> kReturned(5, "retu
 
 inline constexpr store::Table<LinkKey, rows::ReturnRow> kReturnsHere(6, "returns_here");
 inline constexpr store::Table<ReturnedLineKey, rows::ReturnedLineRow> kReturnedLines(7, "returned_lines");
+inline constexpr store::Table<ImportedOrderKey, rows::ImportedCountsRow> kImportedCounts(8, "imported_counts");
 
 inline store::Schema AddTables(store::Schema schema) {
   return schema.Add(kImportedOrders)
@@ -83,7 +85,8 @@ inline store::Schema AddTables(store::Schema schema) {
       .Add(kLinks)
       .Add(kReturned)
       .Add(kReturnsHere)
-      .Add(kReturnedLines);
+      .Add(kReturnedLines)
+      .Add(kImportedCounts);
 }
 
 // Tables whose lookups mostly miss.

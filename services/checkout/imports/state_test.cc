@@ -28,7 +28,7 @@ TEST(Evolve, KeepsAnOrderAsItWasRecorded) {
   ASSERT_TRUE(given.TryEvolve({OfOrder(OrderImported(Six()))}).ok());
   EXPECT_EQ(kImportedOrders.Get(given.rows(), {kOrder})->DebugString(),
             OrderImported(Six()).order_imported().DebugString());
-  EXPECT_EQ(given.rows().size(), 1u);
+  EXPECT_EQ(given.rows().size(), 2u) << "the order and what is counted of it";
 }
 
 TEST(Evolve, SumsWhatCameBackOverAllLinks) {
@@ -47,6 +47,19 @@ TEST(Evolve, LetsAReturnWaitInOnePlaceOnly) {
   given.Record(Import(Six()));
   EXPECT_FALSE(kAwaited.Contains(given.rows(), {kOrder}));
   EXPECT_TRUE(kLinks.Contains(given.rows(), {kOrder, ReturnIdOf("", Ref("C1"))}));
+}
+
+TEST(Evolve, CountsRecordsThatChangedTheOrderAndNotTheirLinks) {
+  GivenImports given(kSlot);
+  const auto version = [&] { return kImportedCounts.Get(given.rows(), {kOrder})->version(); };
+  for (const char* waiting : {"C1", "C2", "C3"}) given.Record(LinkOfBack(waiting, "1"));
+  EXPECT_FALSE(kImportedCounts.Contains(given.rows(), {kOrder}));
+  EXPECT_EQ(given.Record(Import(Six())).facts().size(), 4u);
+  EXPECT_EQ(version(), 1);
+  given.Record(LinkOfBack("C4", "1"));
+  EXPECT_EQ(version(), 2);
+  given.Record(LinkOfBack("C4", "1"));
+  EXPECT_EQ(version(), 2) << "a repeat is no change";
 }
 
 TEST(Evolve, StopsAtAnEventThatItDoesNotKnow) {
