@@ -89,6 +89,14 @@ absl::Status ExceedsBought(const v1::ReturnedLine& line, const std::string& what
                  {"return_ids", names}});
 }
 
+absl::Status TooManyReturns(const std::string& order_id, int64_t returns, int64_t return_bytes) {
+  return Reject(
+      v1::REJECT_REASON_TOO_MANY_RETURNS,
+      absl::StrCat("the order has ", returns, " returns of ", return_bytes, " bytes and takes no more than ",
+                   kReturnsMax, " or ", kReturnBytesMax, " bytes"),
+      {{"order_id", order_id}, {"returns", absl::StrCat(returns)}, {"return_bytes", absl::StrCat(return_bytes)}});
+}
+
 std::string DocumentIdOf(const OrderId& order, absl::string_view return_id) {
   return absl::StrCat(order.ToString(), "/", return_id);
 }

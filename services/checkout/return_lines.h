@@ -24,6 +24,9 @@ namespace halles::checkout {
 
 using ReturnedLines = google::protobuf::RepeatedPtrField<v1::ReturnedLine>;
 
+// Returns of one order, and their size: an answer shows all of them. A return is refused once the order has either.
+inline constexpr int32_t kReturnsMax = 1'000;
+inline constexpr int64_t kReturnBytesMax = int64_t{2} << 20;
 // A refusal names at most this many of the returns that took goods back before.
 inline constexpr size_t kReturnsNamedMax = 10;
 
@@ -64,6 +67,22 @@ absl::Status CheckLeft(const ReturnedLines& lines, const ReturnableLines& return
 // The refusal itself: `left` units of `what`, a line or a SKU, may be returned.
 absl::Status ExceedsBought(const v1::ReturnedLine& line, const std::string& what, int64_t asked, const Decimal& left,
                            TakenBy taken_by);
+
+// The refusal of a return by an order that has so many, of so many bytes.
+absl::Status TooManyReturns(const std::string& order_id, int64_t returns, int64_t return_bytes);
+// TOO_MANY_RETURNS unless the order, of which `counts` has the returns and their size, has room for another one.
+template <class Counts>
+absl::Status CheckRoom(const std::string& order_id, const Counts& counts) {
+  if (counts.returns() < kReturnsMax && counts.return_bytes() < kReturnBytesMax) return absl::OkStatus();
+  return TooManyReturns(order_id, counts.returns(), counts.return_bytes());
+}
+
+// Counts a return; `returned` is what an answer shows of it.
+template <class Counts, class Returned>
+void CountReturn(const Returned& returned, Counts* counts) {
+  counts->set_returns(counts->returns() + 1);
+  counts->set_return_bytes(counts->return_bytes() + static_cast<int64_t>(returned.ByteSizeLong()));
+}
 
 // A return before its lines.
 struct ReturnHead {

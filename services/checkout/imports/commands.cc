@@ -17,6 +17,7 @@
 #include "services/checkout/imports/ids.h"
 #include "services/checkout/imports/record.h"
 #include "services/checkout/imports/state.h"
+#include "services/checkout/return_lines.h"
 
 namespace halles::checkout::imports {
 namespace {
@@ -178,6 +179,7 @@ absl::StatusOr<Decision<v1::LinkReturnResponse, v1::ImportEvent>> Decide(const s
     if (kLinks.Contains(state, {order, ReturnId::FromString(linked_return.return_id())})) return decision;
     ExcessCounter counter(state, order, recorded->sale());
     ASSIGN_OR_RETURN(Fact<v1::ImportEvent> link, Link(order, recorded->sale(), linked_return, counter));
+    RETURN_IF_ERROR(CheckRoom(request.order_id(), CountsOf(state, order)));
     decision.facts.push_back(std::move(link));
     return decision;
   }
@@ -187,8 +189,8 @@ absl::StatusOr<Decision<v1::LinkReturnResponse, v1::ImportEvent>> Decide(const s
   const size_t bytes = waiting.ByteSizeLong() + linked_return.ByteSizeLong() +
                        kLinkOverheadBytes * static_cast<size_t>(waiting.returns_size() + 1);
   if (bytes > kAwaitedBytesMax) {
-    return Reject(v1::REJECT_REASON_MALFORMED_COMMAND, "more returns wait for this order than its record could link",
-                  {{"field", "linked_return"}, {"order_id", order.ToString()}});
+    return Reject(v1::REJECT_REASON_TOO_MANY_RETURNS, "more returns wait for this order than its record could link",
+                  {{"order_id", order.ToString()}, {"returns", absl::StrCat(waiting.returns_size())}});
   }
   Fact<v1::ImportEvent>& fact = decision.facts.emplace_back();
   fact.aggregate_id = order.ToString();

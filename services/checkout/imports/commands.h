@@ -15,7 +15,8 @@
 namespace halles::checkout::imports {
 
 // Maximum total size of the returns that wait for one order, in bytes: they are linked in the record of the order, and
-// the size of a record is limited. A return beyond it stays recorded but unlinked; its link is refused.
+// the size of a record is limited. A return beyond it stays recorded but unlinked; its link is refused. So is a return
+// beyond what an order may have (return_lines.h).
 inline constexpr size_t kAwaitedBytesMax = size_t{176} << 10;
 
 // Each rule is total: any invalid command gets a refusal. Checks follow the order of RejectReason.
@@ -39,7 +40,7 @@ absl::StatusOr<partition::Decision<v1::LinkReturnResponse, v1::ImportEvent>> Dec
 absl::StatusOr<partition::Decision<v1::ReturnLinesResponse, v1::ImportEvent>> Decide(
     const store::RowReader& state, const v1::ReturnLinesRequest& request, const partition::CommandContext& context);
 
-// What is counted of a recorded order: its version.
+// What is counted of a recorded order: its version and its returns.
 rows::ImportedCountsRow CountsOf(const store::RowReader& state, const OrderId& order);
 
 }  // namespace halles::checkout::imports

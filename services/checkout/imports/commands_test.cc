@@ -6,6 +6,7 @@
 
 #include "gtest/gtest.h"
 #include "libs/base/timestamp.h"
+#include "services/checkout/return_lines.h"
 #include "services/checkout/test_builders.h"
 
 namespace halles::checkout::imports {
@@ -70,24 +71,6 @@ TEST(LinkReturn, IsRefusedWhenMalformed) {
   GivenNothing().When(request).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
 }
 
-TEST(LinkReturn, IsRefusedWhenMoreWaitThanOneRecordCanLink) {
-  GivenImports given(kSlot);
-  const std::string sku(64, 's');
-  int waiting = 0;
-  for (;; ++waiting) {
-    std::vector<v1::ImportLine> lines;
-    for (int i = 0; i < 200; ++i) lines.push_back(Back(sku.substr(3) + std::to_string(100 + i), "1"));
-    const v1::LinkReturnRequest request = LinkOf(Record("C" + std::to_string(waiting), lines), "536365");
-    if (!given.When(request).status().ok()) {
-      given.When(request).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
-      break;
-    }
-    given.Record(request);
-  }
-  EXPECT_GT(waiting, 5);
-  EXPECT_EQ(given.When(Import(Six())).facts().size(), 1u + waiting);
-}
-
 TEST(ImportOrder, IsRefusedWhenAnAmountOverflows) {
   GivenNothing()
       .When(ImportOrder("536365", {Sold("85123A", kMost, kMost)}))
@@ -116,6 +99,51 @@ TEST(ImportReturn, IsRefusedWhenTheExternalIdIsReused) {
   given.Record(ImportReturn(Record("C1", {Back("s", "1")}), "536365"));
   given.When(ImportReturn(Record("C1", {Back("s", "2")}), "536365")).ThenRejected(v1::REJECT_REASON_EXTERNAL_ID_REUSED);
   given.When(ImportReturn(Record("C1", {Back("s", "1")}), "536366")).ThenRejected(v1::REJECT_REASON_EXTERNAL_ID_REUSED);
+}
+
+TEST(LinkReturn, IsRefusedWhenMoreWaitThanOneRecordCanLink) {
+  GivenImports given(kSlot);
+  const std::string sku(64, 's');
+  int waiting = 0;
+  for (;; ++waiting) {
+    std::vector<v1::ImportLine> lines;
+    for (int i = 0; i < 200; ++i) lines.push_back(Back(sku.substr(3) + std::to_string(100 + i), "1"));
+    const v1::LinkReturnRequest request = LinkOf(Record("C" + std::to_string(waiting), lines), "536365");
+    if (!given.When(request).status().ok()) {
+      given.When(request).ThenRejected(v1::REJECT_REASON_TOO_MANY_RETURNS);
+      break;
+    }
+    given.Record(request);
+  }
+  EXPECT_GT(waiting, 5);
+  EXPECT_EQ(given.When(Import(Six())).facts().size(), 1u + waiting);
+}
+
+TEST(LinkReturn, IsRefusedWhenTheOrderHasAsManyReturnsAsAnAnswerShows) {
+  GivenImports given = GivenRecorded(Record("536365", {Sold("85123A", "5000")}));
+  for (int i = 0; i < kReturnsMax; ++i) given.Record(LinkOfBack("C" + std::to_string(i), "1", i));
+  const auto outcome = given.When(LinkOfBack("D", "1", 1));
+  outcome.ThenRejected(v1::REJECT_REASON_TOO_MANY_RETURNS);
+  EXPECT_EQ(outcome.Metadata("returns"), "1000");
+  given.When(LinkOfBack("C7", "1", 7)).ThenNothing();
+}
+
+TEST(LinkReturn, IsRefusedWhenTheReturnsOfTheOrderAreAsLargeAsAnAnswerMayBe) {
+  GivenImports given = GivenRecorded(Six());
+  std::vector<v1::ImportLine> lines;
+  for (int i = 0; i < 1'500; ++i) lines.push_back(Back(std::string(60, 's') + std::to_string(1000 + i), "1"));
+  int linked = 0;
+  for (; linked < 100; ++linked) {
+    const v1::LinkReturnRequest request = LinkOf(Record("C" + std::to_string(linked), lines), "536365");
+    if (!given.When(request).status().ok()) {
+      given.When(request).ThenRejected(v1::REJECT_REASON_TOO_MANY_RETURNS);
+      break;
+    }
+    given.Record(request);
+  }
+  const rows::ImportedCountsRow counts = CountsOf(given.rows(), OrderIdOf("", Ref("536365")));
+  EXPECT_GE(counts.return_bytes(), kReturnBytesMax);
+  EXPECT_LT(counts.return_bytes(), kReturnBytesMax + kReturnBytesMax / linked);
 }
 
 TEST(ImportOrder, AnswersReasonsInTheOrderOfTheEnum) {

@@ -132,6 +132,8 @@ absl::StatusOr<partition::Decision<v1::ReturnLinesResponse, v1::ImportEvent>> De
     });
   }));
 
+  RETURN_IF_ERROR(CheckRoom(request.order_id(), counts));
+
   std::vector<int64_t> values = ValuesOf(lines, returnable);
   Payable payable(state, order, sale, worth);
   for (int i = 0; i < lines.size(); ++i) values[i] = payable.Take(lines[i].sku(), values[i]);

@@ -6,6 +6,7 @@
 #include "services/checkout/imports/commands.h"
 #include "services/checkout/imports/ids.h"
 #include "services/checkout/imports/state.h"
+#include "services/checkout/return_lines.h"
 #include "services/checkout/test_builders.h"
 
 namespace halles::checkout::imports {
@@ -186,6 +187,16 @@ TEST(ReturnOfAnImport, IsPaidAtMostWhatTheOrderCost) {
   GivenImports given(kSlot);
   given.Record(ImportOrder("536365", {Sold("coat", "1", "50.00"), Back("boot", "1", "30.00")}));
   EXPECT_EQ(NetOf(given.When(TakeBackImported("r1", {BackOf("1", 1)}))), -2000);
+}
+
+TEST(ReturnOfAnImport, IsRefusedWhenTheOrderHasAsManyAsAnAnswerShows) {
+  GivenImports given(kSlot);
+  given.Record(ImportOrder("536365", {Sold("shoe", "5000", "3.333")}));
+  for (int i = 0; i < kReturnsMax; ++i) given.Record(TakeBackImported("r" + std::to_string(i), {BackOf("1", 1)}));
+  const auto outcome = given.When(TakeBackImported("more", {BackOf("1", 1)}));
+  outcome.ThenRejected(v1::REJECT_REASON_TOO_MANY_RETURNS);
+  EXPECT_EQ(outcome.Metadata("order_id"), kImported);
+  given.When(TakeBackImported("r7", {BackOf("1", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
 }
 
 TEST(ReturnOfAnImport, SaysZeroAndNoLessWhenMoreCameBackThanWasSold) {

@@ -11,6 +11,7 @@
 #include "libs/base/status.h"
 #include "services/checkout/broken.h"
 #include "services/checkout/checks.h"
+#include "services/checkout/return_lines.h"
 #include "services/checkout/versions.h"
 
 namespace halles::checkout::imports {
@@ -60,10 +61,12 @@ void PutReturned(store::Rows& state, const OrderId& order, const Sums& sums) {
   }
 }
 
-// Counts the record of this fact of the order.
-void Count(store::Rows& state, const OrderId& order, const partition::FactContext& context) {
+// Counts the record of this fact of the order, and the return that the fact adds, if any.
+template <class Returned>
+void Count(store::Rows& state, const OrderId& order, const partition::FactContext& context, const Returned* returned) {
   rows::ImportedCountsRow counts = kImportedCounts.Get(state, {order}).value_or(rows::ImportedCountsRow());
   CountVersion(&counts, context);
+  if (returned != nullptr) CountReturn(*returned, &counts);
   kImportedCounts.Put(state, {order}, counts);
 }
 
@@ -74,7 +77,7 @@ struct Evolver {
     if (context.index != 0) return Broken(context, "an order must be the first event of its record");
     if (kImportedOrders.Contains(state, key)) return Broken(context, "the order is recorded already");
     kImportedOrders.Put(state, key, imported);
-    Count(state, key.order, context);
+    Count<v1::ReturnLinked>(state, key.order, context, nullptr);
     return absl::OkStatus();
   }
 
@@ -117,7 +120,7 @@ struct Evolver {
     *row.mutable_link() = linked;
     row.set_event_index(context.index);
     kLinks.Put(state, key, row);
-    Count(state, order, context);
+    Count(state, order, context, &linked);
     return absl::OkStatus();
   }
 
@@ -147,7 +150,7 @@ struct Evolver {
     *row.mutable_returned() = returned;
     row.set_event_index(context.index);
     kReturnsHere.Put(state, key, row);
-    Count(state, order, context);
+    Count(state, order, context, &returned);
     return absl::OkStatus();
   }
 

@@ -7,6 +7,7 @@
 #include "gtest/gtest.h"
 #include "services/checkout/order/queries.h"
 #include "services/checkout/order/test_builders.h"
+#include "services/checkout/return_lines.h"
 
 namespace halles::checkout::order {
 namespace {
@@ -301,6 +302,18 @@ TEST(ReadyFulfilment, DoesNotExpireOnceCollected) {
   given.Wait(kCollectWithinSeconds * 2'000'000);
   given.TimerDue("f1").ThenNothing();
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_COMPLETED);
+}
+
+TEST(Returns, AreRefusedWhenTheOrderHasAsManyAsAnAnswerShows) {
+  GivenOrder given({CartLineOf("a", 5'000, "3.333", "shoe")}, TakeAlong("paris"));
+  given.Record(Place());
+  given.AnswerAll();
+  given.Record(Collect("f1"));
+  for (int i = 0; i < kReturnsMax; ++i) given.Record(TakeBack(absl::StrCat("r", i), {BackOf("a", 1)}));
+  const auto outcome = given.When(TakeBack("more", {BackOf("a", 1)}));
+  outcome.ThenRejected(v1::REJECT_REASON_TOO_MANY_RETURNS);
+  EXPECT_EQ(outcome.Metadata("returns"), "1000");
+  given.When(Swap("x1", BackOf("a", 1), "n", "1.00")).ThenRejected(v1::REJECT_REASON_TOO_MANY_RETURNS);
 }
 
 TEST(RerouteFulfilment, MovesEveryHoldAndBeginsAnew) {

@@ -112,6 +112,7 @@ Decided<v1::ReturnLinesResponse> Decide(const State& state, const v1::ReturnLine
   ASSIGN_OR_RETURN(const Subject subject, FindSubject(state, request));
   ReturnedLines lines = request.lines();
   ASSIGN_OR_RETURN(const ReturnableLines returnable, CheckReturned(state, subject, request.return_id(), &lines));
+  RETURN_IF_ERROR(CheckRoom(request.order_id(), subject.row));
   partition::Decision<v1::ReturnLinesResponse, v1::OrderEvent> decision;
   partition::Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
   fact.aggregate_id = request.order_id();
@@ -154,6 +155,7 @@ Decided<v1::ExchangeLinesResponse> Decide(const State& state, const v1::Exchange
     return RejectWith(v1::REJECT_REASON_EXCHANGE_REJECTED, "the exchange has too many SKUs and locations", problems);
   }
 
+  RETURN_IF_ERROR(CheckRoom(request.order_id(), subject.row));
   partition::Decision<v1::ExchangeLinesResponse, v1::OrderEvent> decision;
   decision.response.set_exchange(subject.row.undertakings() + 1);
   partition::Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();

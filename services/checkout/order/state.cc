@@ -12,6 +12,7 @@
 #include "services/checkout/broken.h"
 #include "services/checkout/checks.h"
 #include "services/checkout/order/fulfilment.h"
+#include "services/checkout/return_lines.h"
 #include "services/checkout/versions.h"
 
 namespace halles::checkout::order {
@@ -149,6 +150,8 @@ class Order {
     shown.clear_identifiers();
     shown.clear_pending();
     shown.clear_counted_to();
+    shown.clear_returns();
+    shown.clear_return_bytes();
     outcomes.Put(state_, {id_, number}, outcome);
   }
   // The attempt failed.
@@ -377,6 +380,7 @@ struct Evolver {
     if (kReturns.Contains(state, key)) return order.Broken("the return is recorded already");
     RETURN_IF_ERROR(order.CheckCertain());
     RETURN_IF_ERROR(order.Return(returned.lines()));
+    CountReturn(returned, &order.row());
     RETURN_IF_ERROR(order.Put());
     rows::ReturnRow row;
     *row.mutable_returned() = returned;
@@ -400,6 +404,7 @@ struct Evolver {
     if (order.row().exchange().exchange_id() != committed.exchange_id()) return order.Broken("no such exchange began");
     if (kReturns.Contains(state, key)) return order.Broken("the exchange is recorded already");
     RETURN_IF_ERROR(order.Return(committed.returned().lines()));
+    CountReturn(committed.returned(), &order.row());
     order.row().clear_pending();
     order.AddLines(committed.snapshot(), committed.exchange_id());
     order.Add(committed.fulfilments());
