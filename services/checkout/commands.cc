@@ -22,6 +22,8 @@
 namespace halles::checkout {
 namespace {
 
+constexpr absl::string_view kOrderUnknown = "ORDER_UNKNOWN";
+
 // What a fact about an order means for its cart.
 struct CartFact : PassesOver<saga::v1::SagaAdvanced, v1::OrderCancelled, v1::FulfilmentAdvanced,
                              v1::FulfilmentHandedOver, v1::FulfilmentDelayed, v1::FulfilmentEnded, v1::RerouteStarted,
@@ -166,6 +168,18 @@ OrderAndCart<v1::RecordOutcomesResponse> Decide(const store::RowReader& state, c
 OrderAndCart<v1::OrderTimerDueResponse> Decide(const store::RowReader& state, const v1::OrderTimerDueRequest& request,
                                                const partition::CommandContext& context) {
   return WithCart(order::Decide(state, request, context));
+}
+
+absl::Status ImportedOr(const store::RowReader& state, const std::string& order_id, const absl::Status& decided) {
+  if (ReasonOf(decided) != kOrderUnknown ||
+      !imports::kImportedOrders.Contains(state, {OrderId::FromString(order_id)})) {
+    return decided;
+  }
+  return Reject(v1::REJECT_REASON_ORDER_IMPORTED,
+                absl::StrCat("order ", order_id,
+                             " was imported: it is cancelled, exchanged and delivered where it was "
+                             "placed; only its returns can be taken here"),
+                {{"order_id", order_id}});
 }
 
 absl::StatusOr<partition::Decision<v1::ReturnLinesResponse, std::variant<v1::OrderEvent, v1::ImportEvent>>> Decide(

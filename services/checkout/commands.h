@@ -2,8 +2,10 @@
 #ifndef HALLES_SERVICES_CHECKOUT_COMMANDS_H_
 #define HALLES_SERVICES_CHECKOUT_COMMANDS_H_
 
+#include <string>
 #include <variant>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "halles/checkout/v1/cart_events.pb.h"
 #include "halles/checkout/v1/checkout_internal.pb.h"
@@ -12,6 +14,7 @@
 #include "halles/checkout/v1/order_service.pb.h"
 #include "libs/partition/domain.h"
 #include "libs/store/rows.h"
+#include "services/checkout/order/commands.h"
 
 namespace halles::checkout {
 
@@ -32,6 +35,21 @@ OrderAndCart<v1::RecordOutcomesResponse> Decide(const store::RowReader& state, c
 // A timer of the order is due, see order::Decide.
 OrderAndCart<v1::OrderTimerDueResponse> Decide(const store::RowReader& state, const v1::OrderTimerDueRequest& request,
                                                const partition::CommandContext& context);
+
+// `decided` about an order that is placed here, or ORDER_IMPORTED if the order was imported and so is unknown there.
+absl::Status ImportedOr(const store::RowReader& state, const std::string& order_id, const absl::Status& decided);
+
+// A command that only orders that are placed here know, see order::Decide. ORDER_IMPORTED for an imported one.
+template <class Request>
+requires requires(const store::RowReader& state, const Request& request, const partition::CommandContext& context) {
+  order::Decide(state, request, context);
+  request.order_id();
+}
+auto Decide(const store::RowReader& state, const Request& request, const partition::CommandContext& context) {
+  auto decided = order::Decide(state, request, context);
+  if (!decided.ok()) decided = ImportedOr(state, request.order_id(), decided.status());
+  return decided;
+}
 
 // Takes goods back: order::Decide for an order that was placed here, imports::Decide for an imported one.
 absl::StatusOr<partition::Decision<v1::ReturnLinesResponse, std::variant<v1::OrderEvent, v1::ImportEvent>>> Decide(

@@ -53,6 +53,33 @@ TEST(OrderAndCart, AreOrderedInTheRecordThatConfirms) {
   EXPECT_EQ(given.Cart().version(), version);
 }
 
+TEST(ImportedOrder, IsRefusedByAllThatOnlyOrdersPlacedHereKnow) {
+  GivenOrder given = order::Placed();
+  const std::string imported = given.Record(ImportOrder("536365", {Sold("a", "2")})).response().order_id();
+  const auto expect_refused = [&](auto request) {
+    request.clear_order_id();
+    given.When(request).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
+    request.set_order_id(imported);
+    const auto outcome = given.When(request);
+    outcome.ThenRejected(v1::REJECT_REASON_ORDER_IMPORTED);
+    EXPECT_EQ(outcome.Metadata("order_id"), imported);
+    request.set_order_id("ord-unknown");
+    given.When(request).ThenRejected(v1::REJECT_REASON_ORDER_UNKNOWN);
+  };
+  expect_refused(Of<v1::CancelOrderRequest>());
+  expect_refused(order::Swap("x1", BackOf("a", 1), "n", "1.00"));
+  expect_refused(order::OfFulfilment<v1::PrepareFulfilmentRequest>("f1"));
+  expect_refused(order::OfFulfilment<v1::ReadyFulfilmentRequest>("f1"));
+  expect_refused(order::OfFulfilment<v1::CollectFulfilmentRequest>("f1"));
+  expect_refused(order::OfFulfilment<v1::ShipFulfilmentRequest>("f1"));
+  expect_refused(order::OfFulfilment<v1::CompleteFulfilmentRequest>("f1"));
+  expect_refused(order::OfFulfilment<v1::CancelFulfilmentRequest>("f1"));
+  expect_refused(order::MoveTo("f1", "lyon"));
+  v1::DelayFulfilmentRequest delay = order::OfFulfilment<v1::DelayFulfilmentRequest>("f1");
+  delay.set_cause("late");
+  expect_refused(delay);
+}
+
 TEST(ReturnLines, TakesBackFromOrdersPlacedAndImported) {
   GivenOrder given = order::HandedOver();
   EXPECT_TRUE(given.Record(TakeBack("r1", {BackOf("a", 1)})).FactAt<v1::OrderEvent>(0).has_goods_returned());

@@ -35,7 +35,7 @@ namespace {
 
 constexpr uint32_t kStateFoldVersion = 4;
 constexpr uint32_t kTotalsFoldVersion = 3;
-constexpr uint32_t kWorkFoldVersion = 2;
+constexpr uint32_t kWorkFoldVersion = 3;
 
 // Imports -------------------------------------------------------------------------------------------------------------
 
@@ -116,12 +116,7 @@ constexpr auto kDecideTogether = [](const store::RowReader& state, const auto& r
 
 template <typename Request>
 void AddOrderCommand(partition::ServiceDefinition* service) {
-  service->Add(partition::CommandOf<Request>(
-      kOrderOf, kCheckOrder,
-      [](const store::RowReader& state, const Request& request, const partition::CommandContext& context) {
-        return order::Decide(state, request, context);
-      },
-      kOrder));
+  service->Add(partition::CommandOf<Request>(kOrderOf, kCheckOrder, kDecideTogether, kOrder));
 }
 
 void AddOrderCommands(partition::ServiceDefinition* service) {

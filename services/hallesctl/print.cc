@@ -209,11 +209,14 @@ ReturnText TextOf(const checkout::v1::ImportedOrderReturn& taken) {
           &elsewhere.net()};
 }
 
+// The name of a line of an imported order, under which it can be returned.
+std::string LineIdOf(int index) { return absl::StrCat(index + 1); }
+
 }  // namespace
 
 void WriteImportedOrder(const checkout::v1::ImportedOrder& order, JsonWriter* json) {
   const checkout::v1::SaleRecord& sale = order.sale();
-  json->BeginObject().Field("order_id", order.order_id()).Key("external");
+  json->BeginObject().Field("order_id", order.order_id()).Field("version", order.version()).Key("external");
   WriteExternal(sale.external(), json);
   json->Field("time", TimeJson(sale.recorded_time())).Field("channel", ChannelText(sale.channel()));
   json->Field("site", sale.site_id()).Field("device", sale.device_id()).Key("identifiers");
@@ -221,8 +224,11 @@ void WriteImportedOrder(const checkout::v1::ImportedOrder& order, JsonWriter* js
   json->Key("net");
   WriteMoney(sale.net(), json);
   json->Key("lines").BeginArray();
-  for (const checkout::v1::RecordedLine& line : sale.lines()) {
-    json->BeginObject().Field("kind", EnumWord(checkout::v1::LineKind_Name(line.kind()), "LINE_KIND_"));
+  for (int i = 0; i < sale.lines_size(); ++i) {
+    const checkout::v1::RecordedLine& line = sale.lines(i);
+    json->BeginObject()
+        .Field("line_id", LineIdOf(i))
+        .Field("kind", EnumWord(checkout::v1::LineKind_Name(line.kind()), "LINE_KIND_"));
     json->Field("sku", line.sku()).Field("description", line.description());
     json->Field("quantity", DecimalText(line.quantity()));
     if (line.has_unit_price()) json->Field("unit_price", DecimalText(line.unit_price()));
@@ -359,12 +365,20 @@ std::string ImportedOrderText(const checkout::v1::ImportedOrder& order, int widt
                    "\nChannel    ", ChannelText(sale.channel()), " ", sale.site_id(), "\n");
   for (const auto& identifier : sale.identifiers())
     absl::StrAppend(&text, "Customer   ", IdentifierText(identifier), "\n");
-  absl::StrAppend(&text, "Net        ", AmountText(sale.net()), "\nEvent      ", order.event(), "\n\n");
-  Table lines({{"kind"}, {"sku"}, {"description", false, true}, {"quantity", true}, {"price", true}, {"amount", true}});
-  for (const checkout::v1::RecordedLine& line : sale.lines()) {
-    lines.Add({EnumWord(checkout::v1::LineKind_Name(line.kind()), "LINE_KIND_"), line.sku(), line.description(),
-               DecimalText(line.quantity()), line.has_unit_price() ? DecimalText(line.unit_price()) : "",
-               AmountText(line.amount())});
+  absl::StrAppend(&text, "Net        ", AmountText(sale.net()), "\nVersion    ", order.version(), "\nEvent      ",
+                  order.event(), "\n\n");
+  Table lines({{"line"},
+               {"kind"},
+               {"sku"},
+               {"description", false, true},
+               {"quantity", true},
+               {"price", true},
+               {"amount", true}});
+  for (int i = 0; i < sale.lines_size(); ++i) {
+    const checkout::v1::RecordedLine& line = sale.lines(i);
+    lines.Add({LineIdOf(i), EnumWord(checkout::v1::LineKind_Name(line.kind()), "LINE_KIND_"), line.sku(),
+               line.description(), DecimalText(line.quantity()),
+               line.has_unit_price() ? DecimalText(line.unit_price()) : "", AmountText(line.amount())});
   }
   absl::StrAppend(&text, lines.Render(width));
   if (order.returns().empty()) return text;
