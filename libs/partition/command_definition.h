@@ -137,7 +137,7 @@ class TypedCommand final : public Command {
     const UnixMicros logical_time = context.logical_time;
     for (const Fact<Event>& fact : decision_.facts) {
       context.aggregate_id = fact.aggregate_id;
-      context.effective_time = fact.effective_time == 0 ? logical_time : fact.effective_time;
+      context.effective_time = fact.effective_time.value_or(logical_time);
       RETURN_IF_ERROR(WithEvent(fact.event, [&](const auto& event) {
         const auto& aggregate = AggregateOf(event);
         context.aggregate_type = aggregate.type;
@@ -153,7 +153,7 @@ class TypedCommand final : public Command {
     for (const Fact<Event>& fact : decision_.facts) {
       log::v1::Event* recorded = batch->add_events();
       recorded->set_aggregate_id(fact.aggregate_id);
-      recorded->set_effective_time_us(fact.effective_time);
+      if (fact.effective_time.has_value()) recorded->set_effective_time_us(*fact.effective_time);
       recorded->set_schema_version(1);
       WithEvent(fact.event, [&](const auto& event) {
         recorded->set_type(AggregateOf(event).type);

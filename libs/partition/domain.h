@@ -4,6 +4,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -44,7 +45,7 @@ template <typename Event>
 struct Fact {
   std::string aggregate_id;
   Event event;
-  UnixMicros effective_time = 0;  // when it happened in the world; 0: at the logical time of the record
+  std::optional<UnixMicros> effective_time;  // when it happened in the world; absent: at the record's logical time
 };
 
 // A request of a decision to another aggregate, of this service or another one. It is sent at most once, after the

@@ -64,7 +64,7 @@ FactContext ContextOf(SlotId slot, Position position, UnixMicros logical_time, c
           .position = position,
           .index = static_cast<uint32_t>(index),
           .logical_time = logical_time,
-          .effective_time = event.effective_time_us() == 0 ? logical_time : event.effective_time_us(),
+          .effective_time = event.has_effective_time_us() ? event.effective_time_us() : logical_time,
           .aggregate_type = event.type(),
           .aggregate_id = event.aggregate_id(),
           .tenant = batch.tenant()};

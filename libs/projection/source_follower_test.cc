@@ -95,6 +95,15 @@ class SourceFollowerTest : public ProjectionTest {
 
 using Follower = SourceFollowerTest;
 
+TEST_F(Follower, TellsATimeOfZeroFromNone) {
+  AddSome(a_, 1, partition::counter::kLongAgo);
+  const SourceRecordPtr long_ago = Newest();
+  EXPECT_EQ(long_ago->ContextOf(kFirstSlot, 0).effective_time, 0);
+  AddSome(a_, 1);
+  const SourceRecordPtr now = Newest();
+  EXPECT_EQ(now->ContextOf(kFirstSlot, 0).effective_time, now->logical_time);
+}
+
 TEST_F(Follower, ReadsARecordOnceForAllWhoStandAtTheHead) {
   Consumer first(Genesis());
   Consumer second(Genesis());

@@ -55,7 +55,7 @@ partition::FactContext SourceRecord::ContextOf(SlotId slot, size_t index) const 
           .position = position,
           .index = static_cast<uint32_t>(index),
           .logical_time = logical_time,
-          .effective_time = event.effective_time == 0 ? logical_time : event.effective_time,
+          .effective_time = event.effective_time.value_or(logical_time),
           .aggregate_type = event.type,
           .aggregate_id = event.aggregate_id,
           .tenant = tenant};

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,7 @@ struct SourceEvent {
   uint32_t type = 0;
   absl::string_view aggregate_id;
   absl::string_view payload;
-  UnixMicros effective_time = 0;  // 0: the logical time of the record
+  std::optional<UnixMicros> effective_time;  // absent: the logical time of the record
 };
 
 // Thread safety: immutable once it is shared.

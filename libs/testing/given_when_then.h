@@ -155,7 +155,7 @@ class Given {
     context.logical_time = now_;
     for (const partition::Fact<Event>& fact : facts) {
       context.aggregate_id = fact.aggregate_id;
-      context.effective_time = fact.effective_time == 0 ? now_ : fact.effective_time;
+      context.effective_time = fact.effective_time.value_or(now_);
       RETURN_IF_ERROR(Domain::Evolve(rows_, fact.event, context));
       ++context.index;
     }

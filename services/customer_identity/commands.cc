@@ -41,7 +41,7 @@ absl::StatusOr<partition::Decision<v1::ObserveIdentifiersResponse, v1::IdentityE
 
   partition::Decision<v1::ObserveIdentifiersResponse, v1::IdentityEvent> decision;
   const auto add = [&decision]() -> v1::IdentityEvent& {
-    decision.facts.push_back({kRealm, {}, 0});
+    decision.facts.push_back({kRealm, {}, {}});
     return decision.facts.back().event;
   };
   for (const common::v1::Identifier& identifier : identifiers) {

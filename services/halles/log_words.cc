@@ -79,9 +79,10 @@ std::string BodyJson(const host::Definitions& definitions, ServiceId service, ab
   if (!body.has_batch()) return Json(body);
   std::string events;
   for (const log::v1::Event& event : body.batch().events()) {
-    absl::StrAppend(&events, events.empty() ? "" : ",", "{\"aggregate_id\":", Quoted(event.aggregate_id()),
-                    ",\"effective_time_us\":", event.effective_time_us(),
-                    ",\"event\":", EventJson(definitions, service, event), "}");
+    absl::StrAppend(
+        &events, events.empty() ? "" : ",", "{\"aggregate_id\":", Quoted(event.aggregate_id()),
+        event.has_effective_time_us() ? absl::StrCat(",\"effective_time_us\":", event.effective_time_us()) : "",
+        ",\"event\":", EventJson(definitions, service, event), "}");
   }
   // The rest as it is; payloads and the recorded answer are shown decoded or not at all.
   body.mutable_batch()->clear_events();

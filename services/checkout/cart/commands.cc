@@ -65,7 +65,7 @@ absl::StatusOr<rows::CartRow> OpenCart(const store::RowReader& state, const Requ
 }
 
 v1::CartEvent& AddFact(const std::string& cart_id, std::vector<Fact<v1::CartEvent>>* facts) {
-  return facts->emplace_back(Fact<v1::CartEvent>{cart_id, {}, 0}).event;
+  return facts->emplace_back(Fact<v1::CartEvent>{cart_id, {}, {}}).event;
 }
 
 // A fact unless nobody is named, or nobody else.

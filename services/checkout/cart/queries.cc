@@ -44,7 +44,7 @@ absl::StatusOr<v1::Cart> FindCart(const store::RowReader& state, const OrderId& 
     if (other.taken()) answer.add_taken_cart_ids(other.cart_id());
   }
   *answer.mutable_problems() = std::move(*row->mutable_problems());
-  if (row->abandon_us() != 0) *answer.mutable_abandon_time() = TimestampOf(row->abandon_us());
+  if (row->has_abandon_us()) *answer.mutable_abandon_time() = TimestampOf(row->abandon_us());
   return answer;
 }
 

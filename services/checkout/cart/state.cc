@@ -17,6 +17,7 @@ namespace halles::checkout::cart {
 namespace {
 
 constexpr int64_t kMicros = 1'000'000;
+constexpr UnixMicros kNoTimer = 0;  // as MoveTimer has it
 
 // The cart of a fact while it is folded: changes are written together, or not at all.
 class Fold {
@@ -81,7 +82,7 @@ class Fold {
   }
 
   // It leaves the state in which it can be abandoned.
-  void StopTimer() { abandon_us_ = 0; }
+  void StopTimer() { abandon_us_ = kNoTimer; }
 
   absl::Status Write() {
     if (row_.lines() < 0) return Broken(context_, "the cart has fewer lines than none");
@@ -90,6 +91,7 @@ class Fold {
     if (abandon_us_.has_value() && *abandon_us_ != row_.abandon_us()) {
       partition::MoveTimer(state_, context_, row_.abandon_us(), *abandon_us_, kTimer);
       row_.set_abandon_us(*abandon_us_);
+      if (*abandon_us_ == kNoTimer) row_.clear_abandon_us();
     }
     CountVersion(&row_, context_);
     kCarts.Put(state_, key_, row_);

@@ -143,7 +143,7 @@ TEST(LinkReturn, IsRefusedWhenTheReturnsOfTheOrderAreAsLargeAsAnAnswerMayBe) {
   }
   const rows::ImportedCountsRow counts = CountsOf(given.rows(), OrderIdOf("", Ref("536365")));
   EXPECT_GE(counts.return_bytes(), kReturnBytesMax);
-  EXPECT_LT(counts.return_bytes(), kReturnBytesMax + kReturnBytesMax / linked);
+  EXPECT_LT(counts.return_bytes() / linked * (linked - 1), kReturnBytesMax);
 }
 
 TEST(ImportOrder, AnswersReasonsInTheOrderOfTheEnum) {
@@ -162,6 +162,16 @@ TEST(ImportOrder, RecordsWhatHappened) {
   EXPECT_EQ(outcome.facts()[0].aggregate_id, outcome.response().order_id());
   EXPECT_EQ(outcome.facts()[0].effective_time, MicrosOf(Minute(0)));
   EXPECT_EQ(outcome.response().net().minor_units(), 1530);
+}
+
+TEST(ImportOrder, TakesTheFirstMomentThatCanBeNamedForATime) {
+  v1::ImportRecord record = Six();
+  record.mutable_recorded_time()->Clear();  // 1970-01-01T00:00:00Z
+  const auto outcome = GivenNothing().When(Import(record));
+  ASSERT_TRUE(outcome.facts()[0].effective_time.has_value());
+  EXPECT_EQ(*outcome.facts()[0].effective_time, 0);
+  record.clear_recorded_time();
+  GivenNothing().When(Import(record)).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
 }
 
 TEST(ImportOrder, AnswersTheSameAgainAndRecordsNothing) {

@@ -50,7 +50,7 @@ absl::StatusOr<v1::Order> Show(const store::RowReader& state, SlotId slot, const
   }
   *answer.mutable_problems() = std::move(*row.mutable_problems());
   answer.set_snapshot_hash(row.snapshot_hash());
-  if (row.confirm_us() != 0) *answer.mutable_confirm_time() = TimestampOf(row.confirm_us());
+  if (row.has_confirm_us()) *answer.mutable_confirm_time() = TimestampOf(row.confirm_us());
   return answer;
 }
 

@@ -57,7 +57,7 @@ class Parts {
   void Remove(absl::string_view fulfilment_id) {
     for (int i = 0; i < row_.parts_size(); ++i) {
       if (row_.parts(i).fulfilment_id() != fulfilment_id) continue;
-      SetDue(row_.mutable_parts(i), 0, {});
+      ClearDue(row_.mutable_parts(i));
       row_.mutable_parts()->DeleteSubrange(i, 1);
       return;
     }
@@ -89,7 +89,7 @@ class Parts {
   }
   void Move(rows::WorkPart* part, const std::string& to_location_id) {
     part->set_location_id(to_location_id);
-    if (part->due_us() == 0) return;
+    if (!part->has_due_us()) return;
     const WorkKey key{part->due_us(), key_.order, part->fulfilment_id()};
     rows::WorkRow row = kWork.Get(view_, key).value_or(rows::WorkRow());
     row.set_location_id(to_location_id);
@@ -115,9 +115,13 @@ class Parts {
   }
 
   void SetDue(rows::WorkPart* part, UnixMicros due, const rows::WorkRow& row) {
-    if (part->due_us() != 0) kWork.Delete(view_, {part->due_us(), key_.order, part->fulfilment_id()});
+    ClearDue(part);
     part->set_due_us(due);
-    if (due != 0) kWork.Put(view_, {due, key_.order, part->fulfilment_id()}, row);
+    kWork.Put(view_, {due, key_.order, part->fulfilment_id()}, row);
+  }
+  void ClearDue(rows::WorkPart* part) {
+    if (part->has_due_us()) kWork.Delete(view_, {part->due_us(), key_.order, part->fulfilment_id()});
+    part->clear_due_us();
   }
 
   store::Rows& view_;

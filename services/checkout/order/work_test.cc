@@ -130,6 +130,18 @@ TEST(Work, IsLateWhatWasPromised) {
   EXPECT_EQ(given.view().size(), 0u);
 }
 
+TEST(Work, IsLateWhatWasPromisedForTheFirstMomentThatCanBeNamed) {
+  v1::Delivery delivery = ShipFrom({"paris"});
+  delivery.mutable_shipment()->mutable_promised_time();  // 1970-01-01T00:00:00Z, which is a time
+  GivenWork given = GivenPlaced(delivery);
+  EXPECT_EQ(given.List(), "LATE c-1 f1@paris\n");
+  given.Record(MoveTo("f1", "lyon"));
+  given.AnswerAll();
+  EXPECT_EQ(given.List(), "LATE c-1 f1@lyon\n");
+  given.Record(OfFulfilment<v1::CancelFulfilmentRequest>("f1"));
+  EXPECT_EQ(given.view().size(), 0u);
+}
+
 TEST(Work, IsLateWhatSomebodySaysWillBe) {
   GivenWork given = GivenPlaced(ShipFrom({"paris"}));
   v1::DelayFulfilmentRequest delay = OfFulfilment<v1::DelayFulfilmentRequest>("f1");
