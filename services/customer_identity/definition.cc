@@ -19,7 +19,7 @@ namespace halles::customer_identity {
 namespace {
 
 constexpr uint32_t kStateFoldVersion = 1;
-constexpr uint32_t kCustomersFoldVersion = 3;
+constexpr uint32_t kCustomersFoldVersion = 4;
 // Of checkout, as the protos of its events say.
 constexpr uint32_t kCartEventType = 1;
 constexpr uint32_t kOrderEventType = 2;

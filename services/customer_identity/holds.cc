@@ -121,8 +121,7 @@ absl::Status ProjectEnd(const Fact& fact, v1::TimelineKind kind, CustomerWriter*
 struct StockProjector
     : PassesOver<inventory::v1::StockReceived, inventory::v1::StockCounted, inventory::v1::StockAdjusted,
                  inventory::v1::BackorderAllowed, inventory::v1::StockShipped, inventory::v1::StockReturned,
-                 inventory::v1::TransferSent, inventory::v1::TransferReceived, inventory::v1::PromiseBroken,
-                 inventory::v1::StockContradicted> {
+                 inventory::v1::TransferReceived, inventory::v1::PromiseBroken, inventory::v1::StockContradicted> {
   using PassesOver::operator();
 
   absl::Status operator()(const inventory::v1::StockHeld& held) const { return ProjectHeld(held, writer); }
@@ -154,6 +153,20 @@ struct StockProjector
   }
   absl::Status operator()(const inventory::v1::ReservationCancelled& cancelled) const {
     return ProjectEnd(cancelled, v1::TIMELINE_KIND_HOLD_RELEASED, writer);
+  }
+  // Goods that were sent are not held any more. The fact does not say whose they were.
+  absl::Status operator()(const inventory::v1::TransferSent& sent) const {
+    if (sent.hold_id().empty()) return absl::OkStatus();
+    HoldFold hold(writer, sent.hold_id());
+    if (!hold.known()) return absl::OkStatus();
+    Allocations taken;
+    taken.Add()->set_location_id(sent.from_location_id());
+    taken[0].set_units(sent.units());
+    Allocations left = hold.row().allocations();
+    Shift(&left, taken, -1);
+    if (left.empty()) return hold.End(v1::TIMELINE_KIND_HOLD_SENT);
+    *hold.row().mutable_allocations() = std::move(left);
+    return hold.Write();
   }
   absl::Status operator()(NoEvent) const { return writer->Broken("it is no event that this version knows"); }
 

@@ -107,6 +107,29 @@ TEST(Hold, IsGoneOnceItEndsAndTheTimelineSaysHow) {
   }
 }
 
+inventory::v1::StockEvent Sent(const std::string& hold_id, int64_t units) {
+  inventory::v1::StockEvent event;
+  inventory::v1::TransferSent& sent = *event.mutable_transfer_sent();
+  sent.set_transfer_id("t");
+  sent.set_hold_id(hold_id);
+  sent.set_from_location_id("shop-1");
+  sent.set_to_location_id("shop-2");
+  sent.set_units(units);
+  return event;
+}
+
+TEST(Hold, IsGoneOnceItsGoodsWereSentToAnotherLocation) {
+  GivenCustomers given = Holding();
+  given.Stocks("shoe-42", {Sent("h1", 2), Sent("", 7), Sent("of-nobody", 1)}, 2);
+  const v1::CustomerView before = given.ViewOf(Named(Customer("a")));
+  ASSERT_EQ(before.holds_size(), 1);
+  EXPECT_EQ(before.holds(0).units(), 1);
+  EXPECT_EQ(before.holds(0).event(), "inventory/5@1#0");
+  given.Stocks("shoe-42", {Sent("h1", 1)}, 9);
+  EXPECT_EQ(given.ViewOf(Named(Customer("a"))).holds_size(), 0);
+  EXPECT_THAT(KindsOf(given), ElementsAre(v1::TIMELINE_KIND_HOLD_SENT, v1::TIMELINE_KIND_HOLD_PLACED));
+}
+
 TEST(Hold, OfAnOrderThatIsBeingPlacedIsNotInTheTimeline) {
   GivenCustomers given;
   given.Observe({Customer("a")});
