@@ -34,20 +34,6 @@ bool HasTimers(const ServiceDefinition& service) {
 
 }  // namespace
 
-absl::string_view SlotPhaseName(SlotPhase phase) {
-  switch (phase) {
-    case SlotPhase::kRecovering:
-      return "recovering";
-    case SlotPhase::kServing:
-      return "serving";
-    case SlotPhase::kFollowing:
-      return "following";
-    case SlotPhase::kStopped:
-      return "stopped";
-  }
-  return "unknown";
-}
-
 SlotRunner::SlotRunner(SlotId slot, SlotDependencies deps)
     : slot_(slot),
       deps_(std::move(deps)),
@@ -554,76 +540,6 @@ void SlotRunner::Tick() {
               .position = std::nullopt});
   }
   ArmTick();
-}
-
-// Ends ----------------------------------------------------------------------------------------------------------------
-
-SlotState SlotRunner::State() const {
-  SlotState state{.slot = slot_, .error = stopped_};
-  if (!stopped_.ok()) {
-    state.phase = SlotPhase::kStopped;
-  } else if (serving() && owner_->phase() == Phase::kServing) {
-    state.phase = SlotPhase::kServing;
-  } else if (!wants_slot_ && settled_) {
-    state.phase = SlotPhase::kFollowing;
-  }
-  state.position = folded().next;
-  state.term = owner_->cursor().term;
-  state.in_flight = owner_->in_flight();
-  state.commands = static_cast<size_t>(load());
-  state.waiting_queries = reads_.waiting_queries();
-  state.watches = reads_.watches();
-  return state;
-}
-
-void SlotRunner::Stop(const absl::Status& status) {
-  if (!stopped_.ok()) return;
-  stopped_ = WithContext(status, slot_.ToString());
-  telemetry::Log(telemetry::LogLevel::kError, "partition", "a slot stopped; the others serve on",
-                 {{"slot", slot_.ToString()}, {"why", status.message()}, {"reason", ReasonOf(status)}});
-  SetServing(false);
-  deps_.counters->stopped_slots.fetch_add(1, std::memory_order_relaxed);
-  catch_up_.End();
-  FailEverything(Unavailable());
-  Settled();
-}
-
-void SlotRunner::StepDown() {
-  wants_slot_ = false;
-  refused_ = absl::OkStatus();
-  SetServing(false);
-  telemetry::Log(telemetry::LogLevel::kInfo, "partition", "a slot has another owner; it is followed from here on",
-                 {{"slot", slot_.ToString()}, {"term", owner_->cursor().term}});
-  Settled();
-}
-
-void SlotRunner::AbandonAll() {
-  draining_ = true;
-  abandoned_ = true;
-  catch_up_.End();
-  FailEverything(Unavailable());
-}
-
-void SlotRunner::FailCommands(const absl::Status& status) {
-  // The fate of what is in flight is unknown: UNAVAILABLE says so, and the repeat finds out.
-  std::deque<Pending> pending;
-  pending.swap(in_flight_);
-  for (Pending& queued : queue_) pending.push_back(std::move(queued));
-  queue_.clear();
-  for (auto& [ticket, answer] : answers_) {
-    pending.push_back({.command = std::move(answer.command), .submitted = answer.submitted});
-  }
-  answers_.clear();
-  for (Pending& each : pending) {
-    Finish(each);
-    each.command->AnswerError(status);
-  }
-}
-
-void SlotRunner::FailEverything(const absl::Status& status) {
-  FailCommands(status);
-  reads_.FailAll(status);
-  follow_ups_.Clear();
 }
 
 }  // namespace halles::partition

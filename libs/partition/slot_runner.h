@@ -235,14 +235,17 @@ class SlotRunner {
   void Handle(const eventlog::Effects& effects, bool folded = false);
   void OnConfirmed(const eventlog::Effect& effect, bool folded);
   void OnLost(const eventlog::Effect& effect);
-  void Stop(const absl::Status& status);
-  void StepDown();
-  void FailCommands(const absl::Status& status);
-  void FailEverything(const absl::Status& status);
   void PublishPosition();
   void SetServing(bool serving);
   void Look();
   absl::Status Unavailable() const;
+
+  // Ending: slot_ends.cc.
+  void Stop(const absl::Status& status);
+  void StepDown();
+  void FailCommands(const absl::Status& status);
+  void FailEverything(const absl::Status& status);
+
   // Whether the slot accepts internal commands.
   bool OpenForFollowUps() const { return stopped_.ok() && !draining_ && serving(); }
   UnixMicros LogicalTime() const { return owner_->LogicalTime(deps_.clock->Now()); }
