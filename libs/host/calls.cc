@@ -1,7 +1,10 @@
 // Waits for positions of views and of the reactions that they depend on, then reads on a queue for queries.
 #include "libs/host/calls.h"
 
+#include <algorithm>
+#include <functional>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "libs/base/status.h"
@@ -53,7 +56,69 @@ void AwaitView(const std::shared_ptr<Read>& read, const TokenPositions& position
   if (!open.ok()) Fail(read, open);
 }
 
+// Calls `then` with the position that a read of the slot waits for: that which is asked, or that of the reactions which
+// follow from the other positions.
+void AwaitReactions(Serving& serving, SlotId slot, const TokenPositions& positions, MonotonicMicros deadline,
+                    partition::ExtendDone then) {
+  const auto own = positions.find(slot);
+  const Position asked = own == positions.end() ? 0 : own->second;
+  projection::Reactor* reactor = serving.pool->ReactorOf(slot.service);
+  if (reactor == nullptr || positions.empty()) {
+    then(asked);
+    return;
+  }
+  reactor->ExtendToken(slot, positions, deadline, [asked, then = std::move(then)](absl::StatusOr<Position> reacted) {
+    if (reacted.ok()) reacted = std::max(*reacted, asked);
+    then(std::move(reacted));
+  });
+}
+
+// Runs `read` with the runtime and the position that it has to wait for, or with neither and an error.
+void Behind(Host& host, SlotId slot, const TokenPositions& positions, MonotonicMicros deadline,
+            std::function<void(absl::StatusOr<Position> from, partition::Runtime* runtime)> read) {
+  const auto shared = std::make_shared<decltype(read)>(std::move(read));
+  const absl::Status open = host.With([&](Serving& serving) {
+    AwaitReactions(serving, slot, positions, deadline, [&host, shared](absl::StatusOr<Position> from) {
+      if (!from.ok()) {
+        (*shared)(from.status(), nullptr);
+        return;
+      }
+      const absl::Status still = host.With([&](Serving& now) { (*shared)(from, now.runtime.get()); });
+      if (!still.ok()) (*shared)(still, nullptr);
+    });
+  });
+  if (!open.ok()) (*shared)(open, nullptr);
+}
+
 }  // namespace
+
+void QueryBehind(Host& host, ServiceId service, absl::string_view aggregate_key, const TokenPositions& positions,
+                 MonotonicMicros deadline, partition::SlotQuery query) {
+  const SlotId slot = host.SlotFor(service, aggregate_key);
+  Behind(host, slot, positions, deadline,
+         [slot, deadline, query = std::move(query)](const absl::StatusOr<Position>& from,
+                                                    partition::Runtime* runtime) mutable {
+           if (from.ok()) {
+             runtime->Query(slot, *from, deadline, std::move(query));
+           } else {
+             query(from.status(), 0);
+           }
+         });
+}
+
+void WatchBehind(Host& host, ServiceId service, absl::string_view aggregate_key, const TokenPositions& positions,
+                 MonotonicMicros deadline, partition::SlotWatch watch) {
+  const SlotId slot = host.SlotFor(service, aggregate_key);
+  Behind(host, slot, positions, deadline,
+         [slot, key = std::string(aggregate_key), deadline, watch = std::move(watch)](
+             const absl::StatusOr<Position>& from, partition::Runtime* runtime) mutable {
+           if (from.ok()) {
+             runtime->Watch(slot, std::move(key), *from, deadline, std::move(watch));
+           } else {
+             watch(from.status(), 0);
+           }
+         });
+}
 
 void ReadView(Host& host, ServiceId service, uint8_t view, const TokenPositions& positions, MonotonicMicros deadline,
               ViewQuery query) {

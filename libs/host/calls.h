@@ -16,7 +16,15 @@
 
 namespace halles::host {
 
-// Reads confirmed rows of an aggregate's slot once they have reached the token. `read` runs on the slot's executor and gets
+// Runs the query, or the watch, of the aggregate's slot once the slot has reached `positions` of it and has reacted to what
+// they cover of its sources.
+void QueryBehind(Host& host, ServiceId service, absl::string_view aggregate_key, const TokenPositions& positions,
+                 MonotonicMicros deadline, partition::SlotQuery query);
+void WatchBehind(Host& host, ServiceId service, absl::string_view aggregate_key, const TokenPositions& positions,
+                 MonotonicMicros deadline, partition::SlotWatch watch);
+
+// Reads confirmed rows of an aggregate's slot once they have reached the token, the slot's reactions to what the token
+// stands for included. `read` runs on the slot's executor and gets
 // the slot and the token of what it reads; its answer goes to `reply`.
 template <typename Response, typename Reply>
 void ReadState(Host& host, ServiceId service, absl::string_view aggregate_key, const std::string& token,
@@ -28,22 +36,17 @@ void ReadState(Host& host, ServiceId service, absl::string_view aggregate_key, c
     reply(asked.status());
     return;
   }
-  const absl::Status open = host.With([&](Serving& serving) {
-    const SlotId slot = serving.runtime->SlotFor(service, "", aggregate_key);
-    const auto position = asked->find(slot);
-    serving.runtime->Query(slot, position == asked->end() ? 0 : position->second, deadline,
-                           [install = host.install(), slot, read = std::move(read), reply](
-                               absl::StatusOr<const store::RowReader*> rows, Position at) {
-                             if (!rows.ok()) {
-                               reply(rows.status());
-                               return;
-                             }
-                             absl::StatusOr<Response> response = read(**rows, slot, EncodeToken(install, {{slot, at}}));
-                             if (!(*rows)->status().ok()) response = (*rows)->status();
-                             reply(std::move(response));
-                           });
-  });
-  if (!open.ok()) reply(open);
+  QueryBehind(host, service, aggregate_key, *asked, deadline,
+              [install = host.install(), slot = host.SlotFor(service, aggregate_key), read = std::move(read), reply](
+                  absl::StatusOr<const store::RowReader*> rows, Position at) {
+                if (!rows.ok()) {
+                  reply(rows.status());
+                  return;
+                }
+                absl::StatusOr<Response> response = read(**rows, slot, EncodeToken(install, {{slot, at}}));
+                if (!(*rows)->status().ok()) response = (*rows)->status();
+                reply(std::move(response));
+              });
 }
 
 // As ReadState, but `read` may return nullopt if there is no answer yet. It is then called again after each confirmed
@@ -59,29 +62,24 @@ void ReadStateWhen(
     reply(asked.status());
     return;
   }
-  const absl::Status open = host.With([&](Serving& serving) {
-    const SlotId slot = serving.runtime->SlotFor(service, "", aggregate_key);
-    const auto position = asked->find(slot);
-    serving.runtime->Watch(
-        slot, std::string(aggregate_key), position == asked->end() ? 0 : position->second, deadline,
-        [install = host.install(), slot, read = std::move(read), reply](absl::StatusOr<const store::RowReader*> rows,
-                                                                        Position at) {
-          if (!rows.ok()) {
-            reply(rows.status());
-            return true;
-          }
-          absl::StatusOr<std::optional<Response>> response = read(**rows, slot, EncodeToken(install, {{slot, at}}));
-          if (!(*rows)->status().ok()) response = (*rows)->status();
-          if (!response.ok()) {
-            reply(response.status());
-            return true;
-          }
-          if (!response->has_value()) return false;
-          reply(*std::move(*response));
-          return true;
-        });
-  });
-  if (!open.ok()) reply(open);
+  WatchBehind(host, service, aggregate_key, *asked, deadline,
+              [install = host.install(), slot = host.SlotFor(service, aggregate_key), read = std::move(read), reply](
+                  absl::StatusOr<const store::RowReader*> rows, Position at) {
+                if (!rows.ok()) {
+                  reply(rows.status());
+                  return true;
+                }
+                absl::StatusOr<std::optional<Response>> response =
+                    read(**rows, slot, EncodeToken(install, {{slot, at}}));
+                if (!(*rows)->status().ok()) response = (*rows)->status();
+                if (!response.ok()) {
+                  reply(response.status());
+                  return true;
+                }
+                if (!response->has_value()) return false;
+                reply(*std::move(*response));
+                return true;
+              });
 }
 
 // Called on a query queue with the rows of a view and their positions. All rows of a source are from one position. The

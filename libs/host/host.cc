@@ -102,6 +102,14 @@ absl::Status Host::Serve() {
     pool->Offer(std::move(record));
   };
   runtime.on_serving = [pool = serving->pool.get()](SlotId slot, bool owned) { pool->OnServing(slot, owned); };
+  runtime.on_stopped = [pool = serving->pool.get()](SlotId slot, const partition::ReactedTo& reacted) {
+    pool->OnStopped(slot, reacted);
+  };
+  runtime.extend_token = [pool = serving->pool.get(), scheduler = options_.scheduler](
+                             SlotId target, const TokenPositions& sources, const partition::ExtendDone& done) {
+    pool->AnswerExtension(target, sources, scheduler->Now() + absl::ToInt64Microseconds(partition::kExtendPatience),
+                          done);
+  };
   ASSIGN_OR_RETURN(serving->runtime, partition::Runtime::Start(std::move(runtime)));
   serving->pool->Start(serving->runtime.get());
   serving_ = std::move(serving);

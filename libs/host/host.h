@@ -98,6 +98,10 @@ class Host {
 
   eventlog::EventLog& log() { return *options_.log; }
   const InstallId& install() const { return options_.log->identity().install; }
+  // The slot of an aggregate.
+  SlotId SlotFor(ServiceId service, absl::string_view aggregate_key) const {
+    return SlotOf(service, "", aggregate_key, options_.log->identity().slots.of(service));
+  }
   const IdentifierKeys& identifier_keys() const { return options_.identifier_keys; }
   const Definitions& definitions() const { return options_.definitions; }
   Scheduler& scheduler() { return *options_.scheduler; }

@@ -41,6 +41,9 @@ class Wire : public Calls {
     if (doubles) runtime->Call(call, from, done);
     runtime->Call(call, from, done);
   }
+  void ExtendToken(SlotId target, TokenPositions sources, ExtendDone done) override {
+    runtime_->ExtendToken(target, std::move(sources), done);
+  }
   int calls = 0;
   int lose_calls = 0;
   int lose_answers = 0;

@@ -49,6 +49,9 @@ class Runtime::OwnCalls : public Calls {
   void Call(OutgoingCall call, const Command::Envelope& from, CallDone done) override {
     runtime_->Call(call, from, done);
   }
+  void ExtendToken(SlotId target, TokenPositions sources, ExtendDone done) override {
+    runtime_->ExtendToken(target, std::move(sources), done);
+  }
 
  private:
   Runtime* const runtime_;
@@ -111,7 +114,7 @@ absl::Status Runtime::Open() {
       deps.clock = &clock_;
       deps.random = randoms_[queue].get();
       deps.counters = options_.counters;
-      deps.calls = options_.calls != nullptr ? options_.calls : own_calls_.get();
+      deps.calls = &calls();
       deps.submit = [this](const CommandDefinition& command, absl::string_view key, google::protobuf::Message&& request,
                            Command::Envelope envelope, CommandReply reply) {
         Submit(*Find(command.request_type()), key, std::move(request), std::move(envelope), std::move(reply));
@@ -122,6 +125,9 @@ absl::Status Runtime::Open() {
       deps.on_confirmed = options_.on_confirmed;
       if (options_.on_serving) {
         deps.on_serving = [this, id](bool serving) { options_.on_serving(id, serving); };
+      }
+      if (options_.on_stopped) {
+        deps.on_stopped = [this, id](const ReactedTo& reacted) { options_.on_stopped(id, reacted); };
       }
       deps.on_settled = [this] {
         MutexLock lock(&mutex_);
@@ -236,6 +242,14 @@ void Runtime::Call(const OutgoingCall& call, const Command::Envelope& from, cons
              done(response.status(), position);
            }
          });
+}
+
+void Runtime::ExtendToken(SlotId target, TokenPositions sources, const ExtendDone& done) {
+  if (Find(target) == nullptr || !options_.extend_token) {
+    done(NotServed(target));
+    return;
+  }
+  options_.extend_token(target, std::move(sources), done);
 }
 
 void Runtime::TakeOver(SlotId slot) {

@@ -19,6 +19,7 @@
 #include "libs/base/mutex.h"
 #include "libs/base/scheduler.h"
 #include "libs/base/slot.h"
+#include "libs/base/token.h"
 #include "libs/base/unknown_fields.h"
 #include "libs/eventlog/log.h"
 #include "libs/partition/calls.h"
@@ -50,6 +51,10 @@ struct RuntimeOptions {
   std::function<void(ConfirmedRecord)> on_confirmed;
   // Called when this instance gains or loses the ownership of a slot. On the slot's queue; may be empty.
   std::function<void(SlotId slot, bool serving)> on_serving;
+  // Called when a slot has stopped, with what it has reacted to. On the slot's queue; may be empty.
+  std::function<void(SlotId slot, const ReactedTo& reacted)> on_stopped;
+  // Answers Calls::ExtendToken for a slot of this runtime; empty when no service here reacts to others.
+  std::function<void(SlotId target, TokenPositions sources, ExtendDone done)> extend_token;
 };
 
 // A command and the service that registered it.
@@ -92,6 +97,12 @@ class Runtime {
   // holds a field or value that this build does not know (UNKNOWN_FIELD). A later build may know it, so the caller
   // sends it again.
   void Call(const OutgoingCall& call, const Command::Envelope& from, const CallDone& done);
+
+  // Answers the question of another instance, see Calls::ExtendToken.
+  void ExtendToken(SlotId target, TokenPositions sources, const ExtendDone& done);
+
+  // Where calls and questions to other slots go.
+  Calls& calls() const { return options_.calls != nullptr ? *options_.calls : *own_calls_; }
 
   // Claims a followed slot. Does nothing if it is not followed here or already owned.
   void TakeOver(SlotId slot);

@@ -1,7 +1,10 @@
 // Tells what became of a slot, and answers all who wait when it stops, steps down or is abandoned.
+#include <map>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
+#include "libs/partition/runtime_tables.h"
 #include "libs/partition/slot_runner.h"
 #include "libs/telemetry/log.h"
 
@@ -50,7 +53,22 @@ void SlotRunner::Stop(const absl::Status& status) {
   deps_.counters->stopped_slots.fetch_add(1, std::memory_order_relaxed);
   catch_up_.End();
   FailEverything(Unavailable());
+  if (deps_.on_stopped) deps_.on_stopped(ReadReactedTo());
   Settled();
+}
+
+ReactedTo SlotRunner::ReadReactedTo() {
+  std::map<SlotId, rows::ReactionCursorRow> cursors;
+  rows_->ResetStatus();
+  kReactionCursors.ForEach(rows_->confirmed(),
+                           [&cursors](const ReactionCursorKey& key, const rows::ReactionCursorRow& row, Position) {
+                             cursors[key.source] = row;
+                             return true;
+                           });
+  const absl::Status read = rows_->confirmed().status();
+  rows_->ResetStatus();
+  RETURN_IF_ERROR(read);
+  return cursors;
 }
 
 void SlotRunner::StepDown() {

@@ -27,6 +27,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -48,6 +49,7 @@
 #include "libs/partition/command.h"
 #include "libs/partition/counters.h"
 #include "libs/partition/due_timers.h"
+#include "libs/partition/runtime_rows.pb.h"
 #include "libs/partition/service_definition.h"
 #include "libs/partition/slot_catch_up.h"
 #include "libs/partition/slot_follow_ups.h"
@@ -89,6 +91,9 @@ struct ConfirmedRecord {
   eventlog::Cursor after;
 };
 
+// What a slot has reacted to, by source.
+using ReactedTo = absl::StatusOr<std::map<SlotId, rows::ReactionCursorRow>>;
+
 // The role of an instance for a slot.
 enum class SlotRole {
   kOwner,    // claims it
@@ -115,6 +120,8 @@ struct SlotDependencies {
   std::function<void(ConfirmedRecord)> on_confirmed;
   // Called when this instance gains or loses the ownership of the slot. On its queue; may be empty.
   std::function<void(bool serving)> on_serving;
+  // Called once if the slot stops. On its queue; may be empty.
+  std::function<void(const ReactedTo& reacted)> on_stopped;
   // Called once when the slot has settled: it serves, follows at the end of the log, has stopped, or waits for a log
   // that refuses its claim. On its queue.
   std::function<void()> on_settled;
@@ -245,6 +252,7 @@ class SlotRunner {
   void StepDown();
   void FailCommands(const absl::Status& status);
   void FailEverything(const absl::Status& status);
+  ReactedTo ReadReactedTo();
 
   // Whether the slot accepts internal commands.
   bool OpenForFollowUps() const { return stopped_.ok() && !draining_ && serving(); }

@@ -73,7 +73,11 @@ void FollowerPool::Start(partition::Runtime* runtime) {
   for (const auto& [slot, serving] : serving_) {
     if (Reactor* reactor = ReactorOf(slot.service); reactor != nullptr && serving) reactor->OnServing(slot, true);
   }
+  for (const auto& [slot, reacted] : stopped_) {
+    if (Reactor* reactor = ReactorOf(slot.service)) reactor->OnStopped(slot, reacted);
+  }
   serving_.clear();
+  stopped_.clear();
 }
 
 void FollowerPool::Stop() {
@@ -102,6 +106,27 @@ void FollowerPool::OnServing(SlotId slot, bool serving) {
   } else {
     serving_[slot] = serving;
   }
+}
+
+void FollowerPool::OnStopped(SlotId slot, const partition::ReactedTo& reacted) {
+  Reactor* reactor = ReactorOf(slot.service);
+  if (reactor == nullptr) return;
+  MutexLock lock(&mutex_);
+  if (started_) {
+    reactor->OnStopped(slot, reacted);
+  } else {
+    stopped_.emplace(slot, reacted);
+  }
+}
+
+void FollowerPool::AnswerExtension(SlotId target, const TokenPositions& sources, MonotonicMicros deadline,
+                                   const partition::ExtendDone& done) {
+  if (Reactor* reactor = ReactorOf(target.service)) {
+    reactor->AnswerExtension(target, sources, deadline, done);
+    return;
+  }
+  done(Failure(absl::StatusCode::kUnimplemented, "NO_REACTIONS",
+               absl::StrCat(ServiceName(target.service), " reacts to nothing")));
 }
 
 void FollowerPool::OnGrowth(absl::Span<const eventlog::SlotEnd> grown) {

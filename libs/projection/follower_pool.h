@@ -74,6 +74,12 @@ class FollowerPool : private eventlog::LogListener {
   // This instance gained or lost the ownership of a slot. On the slot's queue, before or after Start.
   void OnServing(SlotId slot, bool serving) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // A slot of this process has stopped. On the slot's queue, before or after Start.
+  void OnStopped(SlotId slot, const partition::ReactedTo& reacted) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Another instance asks for reactions of a slot, see Coverage::Answer.
+  void AnswerExtension(SlotId target, const TokenPositions& sources, MonotonicMicros deadline,
+                       const partition::ExtendDone& done);
+
   // Ends the process when no service defines it.
   ViewFollower& View(ServiceId service, uint8_t view) const;
   const std::vector<std::unique_ptr<ViewFollower>>& views() const { return views_; }
@@ -105,6 +111,7 @@ class FollowerPool : private eventlog::LogListener {
   bool started_ ABSL_GUARDED_BY(mutex_) = false;
   // Notifications of slots before Start.
   std::map<SlotId, bool> serving_ ABSL_GUARDED_BY(mutex_);
+  std::map<SlotId, partition::ReactedTo> stopped_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<eventlog::Subscription> subscription_ ABSL_GUARDED_BY(mutex_);
 };
 

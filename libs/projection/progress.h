@@ -60,7 +60,7 @@ class Progress {
   }
   // Answers all waiting callers with UNAVAILABLE.
   void Close() {
-    waiters_.FailAll(Failure(absl::StatusCode::kUnavailable, "DRAINING", absl::StrCat(name_, " is shutting down")));
+    waiters_.Close(Failure(absl::StatusCode::kUnavailable, "DRAINING", absl::StrCat(name_, " is shutting down")));
   }
 
   // The source stops.

@@ -119,6 +119,7 @@ class Instance {
   partition::SlotRole role = partition::SlotRole::kOwner;
   bool offers = true;
   int shards = 2;
+  partition::Calls* calls = nullptr;
   std::vector<std::string> touched;
 
   void Start() {
@@ -155,6 +156,15 @@ class Instance {
       runtime_options.on_confirmed = [this](partition::ConfirmedRecord record) { pool_->Offer(std::move(record)); };
     }
     runtime_options.on_serving = [this](SlotId slot, bool serving) { pool_->OnServing(slot, serving); };
+    runtime_options.on_stopped = [this](SlotId slot, const partition::ReactedTo& reacted) {
+      pool_->OnStopped(slot, reacted);
+    };
+    runtime_options.extend_token = [this](SlotId target, const TokenPositions& sources,
+                                          const partition::ExtendDone& done) {
+      pool_->AnswerExtension(target, sources,
+                             node_.Now() + absl::ToInt64Microseconds(partition::kExtendPatience), done);
+    };
+    runtime_options.calls = calls;
     auto runtime_or = partition::Runtime::Start(std::move(runtime_options));
     ASSERT_TRUE(runtime_or.ok()) << runtime_or.status();
     runtime_ = *std::move(runtime_or);

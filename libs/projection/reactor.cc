@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/backoff.h"
 #include "libs/base/status.h"
-#include "libs/partition/calls.h"
+#include "libs/partition/fold.h"
 #include "libs/partition/runtime_tables.h"
 #include "libs/projection/source_reader.h"
 #include "libs/telemetry/log.h"
@@ -73,13 +73,16 @@ struct Reactor::Target {
     Position told = 0;
   };
 
-  SlotId slot;
+  Target(SlotId number, Coverage* known) : slot(number), coverage(*known) {}
+
+  const SlotId slot;
   // Counts the times that the slot became this instance's or ceased to be: whatever belongs to an earlier time does
   // nothing. Changed on the slot's queue. Acquire/release with the tasks that it is compared in.
   std::atomic<uint64_t> epoch{0};
   // Per source slot; kElsewhere while the slot is not owned here. Acquire/release: who sees a position finds the
   // reactions below it confirmed. The map itself is immutable after Start.
   std::map<SlotId, std::atomic<Position>> covered;
+  Coverage& coverage;  // of reactions that are recorded, whoever owns the slot
 
   Mutex mutex;
   std::map<SlotId, Reached> reached ABSL_GUARDED_BY(mutex);
@@ -113,6 +116,9 @@ class Reactor::Source {
 
   void StartLine(Target& target, uint64_t epoch, const eventlog::Cursor& cursor);
   void EndLine(Target& target, uint64_t epoch);
+  // The target has stopped, and has reacted so far.
+  void StartRemnant(Target& target, const eventlog::Cursor& cursor,
+                    const partition::rows::ReactionCursorRow& reacted);
 
   // The requests of the record for the target slot, in their order.
   absl::StatusOr<std::vector<Request>> RequestsFor(const SourceRecord& record, SlotId target) {
@@ -127,7 +133,7 @@ class Reactor::Source {
     std::vector<Request> own;
     if (const auto found = made.requests.find(target); found != made.requests.end()) own = std::move(found->second);
     made.taken.insert(target);
-    if (made.taken.size() >= lines_.size()) made_.erase(known);
+    if (made.taken.size() >= lines_.size() + remnants_.size()) made_.erase(known);
     return own;
   }
 
@@ -152,7 +158,8 @@ class Reactor::Source {
 
   Reactor& reactor_;
   SourceFollower& follower_;
-  std::map<SlotId, std::shared_ptr<Line>> lines_;  // by target
+  std::map<SlotId, std::shared_ptr<Line>> lines_;        // by target
+  std::map<SlotId, std::unique_ptr<Remnant>> remnants_;  // the same
   std::map<Position, Made> made_;
 };
 
@@ -317,6 +324,64 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
   Backoff backoff_;
 };
 
+// Reads on where the reactions of a target slot ended because it stopped, up to the first record that would have led to
+// another one. On the queue of the source's shard.
+class Reactor::Remnant : public SourceConsumer {
+ public:
+  Remnant(Reactor* reactor, Source* source, Target* target, eventlog::Cursor cursor,
+          partition::rows::ReactionCursorRow reacted)
+      : reactor_(*reactor),
+        source_(*source),
+        target_(*target),
+        cursor_(std::move(cursor)),
+        reacted_(std::move(reacted)) {}
+
+  const eventlog::Cursor& cursor() const override { return cursor_; }
+  bool ready() const override { return !missed_; }
+
+  Taken Take(absl::Span<const SourceRecordPtr> records) override {
+    Taken taken;
+    for (const SourceRecordPtr& record : records) {
+      const absl::StatusOr<std::vector<Request>> requests = source_.RequestsFor(*record, target_.slot);
+      if (!requests.ok()) {
+        taken.status = requests.status();
+        break;
+      }
+      missed_ = std::any_of(requests->begin(), requests->end(), [&](const Request& request) {
+        return !partition::IsRecorded(reacted_, record->position, request.number);
+      });
+      if (missed_) break;
+      cursor_ = record->after;
+      ++taken.records;
+    }
+    Tell();
+    if (missed_) reactor_.NoteStopped(target_.slot, source_.slot(), target_.coverage.Miss(source_.slot(), cursor_.next));
+    return taken;
+  }
+
+  void OnStopped(const absl::Status& why) override { reactor_.NoteStopped(target_.slot, source_.slot(), why); }
+
+  void Tell() {
+    target_.coverage.Raise({{source_.slot(), cursor_.next}}, reactor_.runtime_->confirmed(target_.slot));
+  }
+
+ private:
+  Reactor& reactor_;
+  Source& source_;
+  Target& target_;
+  eventlog::Cursor cursor_;
+  const partition::rows::ReactionCursorRow reacted_;
+  bool missed_ = false;
+};
+
+void Reactor::Source::StartRemnant(Target& target, const eventlog::Cursor& cursor,
+                                   const partition::rows::ReactionCursorRow& reacted) {
+  auto remnant = std::make_unique<Remnant>(&reactor_, this, &target, cursor, reacted);
+  remnant->Tell();
+  follower_.Add(remnant.get());
+  remnants_[target.slot] = std::move(remnant);
+}
+
 void Reactor::Source::StartLine(Target& target, uint64_t epoch, const eventlog::Cursor& cursor) {
   if (target.epoch.load(std::memory_order_acquire) != epoch) return;
   auto line = std::make_shared<Line>(&reactor_, this, &target, epoch, cursor);
@@ -335,7 +400,6 @@ void Reactor::Source::EndLine(Target& target, uint64_t epoch) {
   reactor_.ClearError(target.slot, slot());                           // also that of a cursor which was never read
   if (target.epoch.load(std::memory_order_acquire) != epoch) return;  // it is owned here again
   target.covered.at(slot()).store(kElsewhere, std::memory_order_release);
-  reactor_.waiters_.Settle([this](SlotId source) { return reactor_.reached(source); });
 }
 
 Reactor::Reactor(ServiceId service, std::vector<ReactionDefinition> definitions, eventlog::EventLog* log,
@@ -345,8 +409,7 @@ Reactor::Reactor(ServiceId service, std::vector<ReactionDefinition> definitions,
       rules_(std::move(definitions)),
       log_(log),
       shard_(shard),
-      progress_every_(progress_every),
-      waiters_(name_, shard) {
+      progress_every_(progress_every) {
   for (const ReactionDefinition& definition : rules_.definitions()) source_services_.insert(definition.source);
 }
 
@@ -362,9 +425,12 @@ void Reactor::Start(partition::Runtime* runtime, const std::function<SourceFollo
       sources_.emplace(slot, std::make_unique<Source>(this, follower_of(slot)));
     }
   }
+  std::vector<SlotId> sources;
+  for (const auto& [slot, unused] : sources_) sources.push_back(slot);
   for (const SlotId slot : SlotsOf(*log_, service_)) {
-    auto target = std::make_unique<Target>();
-    target->slot = slot;
+    coverages_.push_back(std::make_unique<Coverage>(slot, name_, shard_));
+    coverages_.back()->Start(sources, &runtime->calls());
+    auto target = std::make_unique<Target>(slot, coverages_.back().get());
     for (const auto& [source, unused] : sources_) target->covered[source].store(kElsewhere, std::memory_order_relaxed);
     targets_.push_back(std::move(target));
   }
@@ -376,11 +442,39 @@ void Reactor::OnServing(SlotId slot, bool serving) {
   if (serving) {
     target.Begin();
     for (auto& [source, covered] : target.covered) covered.store(0, std::memory_order_release);
+    target.coverage.MissNothing();
+    target.coverage.SetAnsweredHere(true);
     LoadCursors(target, epoch);
     return;
   }
+  target.coverage.SetAnsweredHere(false);
   for (const auto& [unused, source] : sources_) {
     source->follower().shard().Add([source = source.get(), &target, epoch] { source->EndLine(target, epoch); });
+  }
+}
+
+void Reactor::OnStopped(SlotId slot, const partition::ReactedTo& reacted) {
+  Target& target = *targets_.at(slot.slot);
+  const uint64_t epoch = target.epoch.fetch_add(1, std::memory_order_acq_rel) + 1;
+  target.coverage.SetAnsweredHere(true);
+  for (const auto& [number, source] : sources_) {
+    absl::StatusOr<eventlog::Cursor> cursor = eventlog::GenesisCursor(log_->identity(), number);
+    partition::rows::ReactionCursorRow row;
+    if (!reacted.ok()) {
+      cursor = reacted.status();
+    } else if (const auto found = reacted->find(number); found != reacted->end()) {
+      row = found->second;
+      cursor = eventlog::DecodeCursor(row.cursor());
+    }
+    source->follower().shard().Add([this, source = source.get(), &target, epoch, at = std::move(cursor), row] {
+      source->EndLine(target, epoch);
+      if (at.ok()) {
+        source->StartRemnant(target, *at, row);
+      } else {
+        target.coverage.Miss(source->slot(), 0).IgnoreError();  // why it cannot be read says more
+        NoteStopped(target.slot, source->slot(), at.status());
+      }
+    });
   }
 }
 
@@ -434,7 +528,7 @@ void Reactor::OnReached(Target& target, uint64_t epoch, SlotId source, const eve
   std::atomic<Position>& covered = target.covered.at(source);
   if (covered.load(std::memory_order_relaxed) != resume.next) {
     covered.store(resume.next, std::memory_order_release);
-    waiters_.Settle([this](SlotId slot) { return this->reached(slot); });
+    target.coverage.Raise({{source, resume.next}}, runtime_->confirmed(target.slot));
   }
   if (untold >= progress_every_) RecordProgress(target, epoch);
 }
@@ -482,107 +576,10 @@ TokenPositions Reactor::positions() const {
   return positions;
 }
 
-void Reactor::ExtendToken(TokenPositions positions, MonotonicMicros deadline, Extended done) {
-  TokenPositions of_sources;
-  for (const auto& [slot, position] : positions) {
-    if (sources_.contains(slot)) of_sources[slot] = position;
-  }
-  if (of_sources.empty()) {
-    done(std::move(positions));
-    return;
-  }
-  waiters_.Wait(
-      std::move(of_sources), deadline, [this](SlotId source) { return reached(source); },
-      [this, positions = std::move(positions), deadline, done = std::move(done)](const absl::Status& reached) mutable {
-        if (reached.ok()) {
-          AwaitStandbys(0, 0, std::move(positions), deadline, std::move(done));
-        } else {
-          done(reached);
-        }
-      });
-}
-
-void Reactor::AwaitStandbys(size_t index, Position from, TokenPositions positions, MonotonicMicros deadline,
-                            Extended done) {
-  // Whether the target is owned elsewhere, so that only its state says how far it has come.
-  const auto elsewhere = [&positions](const Target& target) {
-    return std::any_of(positions.begin(), positions.end(), [&target](const auto& entry) {
-      const auto covered = target.covered.find(entry.first);
-      return covered != target.covered.end() && covered->second.load(std::memory_order_acquire) == kElsewhere;
-    });
-  };
-  for (; index < targets_.size() && !elsewhere(*targets_[index]); ++index) from = 0;
-  if (index == targets_.size()) {
-    TokenPositions extended = positions;
-    for (const std::unique_ptr<Target>& target : targets_) {
-      MergeToken({{target->slot, runtime_->confirmed(target->slot)}}, &extended);
-    }
-    done(std::move(extended));
-    return;
-  }
-  runtime_->Query(targets_[index]->slot, from, deadline,
-                  [this, index, positions = std::move(positions), deadline, done = std::move(done)](
-                      const absl::StatusOr<const store::RowReader*>& rows, Position at) {
-                    if (!rows.ok()) {
-                      done(rows.status());
-                      return;
-                    }
-                    bool covers = true;
-                    for (const auto& [slot, position] : positions) {
-                      if (!sources_.contains(slot)) continue;
-                      const auto row = partition::kReactionCursors.Get(**rows, {slot});
-                      covers = covers && row.has_value() && row->position() >= position;
-                    }
-                    if (!(*rows)->status().ok()) {
-                      done((*rows)->status());
-                    } else if (covers) {
-                      AwaitStandbys(index + 1, 0, positions, deadline, done);
-                    } else {
-                      AwaitStandbys(index, at + 1, positions, deadline, done);  // with its next record
-                    }
-                  });
-}
-
-void Reactor::Close() {
-  waiters_.FailAll(Failure(absl::StatusCode::kUnavailable, "DRAINING", absl::StrCat(name_, " are shutting down")));
-}
-
 void Reactor::NoteUnderWay(size_t count) {
   size_t most = most_under_way_.load(std::memory_order_relaxed);
   while (most < count && !most_under_way_.compare_exchange_weak(most, count, std::memory_order_relaxed)) {
   }
-}
-
-void Reactor::NoteStopped(SlotId target, SlotId source, const absl::Status& why) {
-  telemetry::Log(telemetry::LogLevel::kError, "projection", "reactions to a source stopped; the others go on",
-                 {{"target", target.ToString()},
-                  {"source", source.ToString()},
-                  {"why", why.message()},
-                  {"reason", ReasonOf(why)}});
-  NoteError(target, source, why);
-}
-
-void Reactor::NoteError(SlotId target, SlotId source, const absl::Status& why) {
-  MutexLock lock(&errors_mutex_);
-  errors_[source][target] = WithContext(why, absl::StrCat(name_, " in ", target.ToString()));
-}
-
-void Reactor::ClearError(SlotId target, SlotId source) {
-  MutexLock lock(&errors_mutex_);
-  const auto errors = errors_.find(source);
-  if (errors == errors_.end()) return;
-  errors->second.erase(target);
-  if (errors->second.empty()) errors_.erase(errors);
-}
-
-std::vector<SourceState> Reactor::States() const {
-  std::vector<SourceState> states;
-  MutexLock lock(&errors_mutex_);
-  for (const auto& [slot, unused] : sources_) {
-    const auto error = errors_.find(slot);
-    states.push_back({slot, reached(slot), error == errors_.end() ? absl::OkStatus() : error->second.begin()->second});
-  }
-  return states;
 }
 
 }  // namespace halles::projection

@@ -22,12 +22,14 @@
 #include "libs/base/slot.h"
 #include "libs/base/token.h"
 #include "libs/eventlog/log.h"
+#include "libs/partition/calls.h"
 #include "libs/partition/runtime.h"
+#include "libs/partition/slot_runner.h"
+#include "libs/projection/coverage.h"
 #include "libs/projection/definitions.h"
 #include "libs/projection/progress.h"
 #include "libs/projection/reactions.h"
 #include "libs/projection/source_follower.h"
-#include "libs/projection/waiters.h"
 
 namespace halles::projection {
 
@@ -78,6 +80,9 @@ class Reactor {
   // The slot of the service has become this instance's, or is its no longer. In the order in which it happens: on the
   // slot's queue.
   void OnServing(SlotId target, bool serving);
+  // The slot of the service has stopped here, after it ceased to be this instance's. From here on it reacts to nothing. What
+  // the reactions that are missing would be is still found out, so that only those who wait for one of them are failed.
+  void OnStopped(SlotId target, const partition::ReactedTo& reacted);
 
   // All reactions to records of `source` below this, for target slots that this instance owns, are recorded. The
   // greatest position when there is no such target or source.
@@ -86,10 +91,16 @@ class Reactor {
   TokenPositions positions() const;
 
   // Calls `done` with `positions` and, of each slot of the service, a position at which all direct reactions to what
-  // the positions cover are recorded: one hop. Of slots owned elsewhere, where the log shows that; it may show it late.
-  // Errors as Waiters says, and those of Runtime::Query.
+  // the positions cover are recorded: one hop. The owners of slots that are owned elsewhere are asked. Errors as Coverage
+  // says, at the first slot that has one.
   using Extended = std::function<void(absl::StatusOr<TokenPositions>)>;
-  void ExtendToken(TokenPositions positions, MonotonicMicros deadline, Extended done);
+  void ExtendToken(const TokenPositions& positions, MonotonicMicros deadline, Extended done);
+  // The same for one slot of the service, whose position it is.
+  void ExtendToken(SlotId target, const TokenPositions& positions, MonotonicMicros deadline,
+                   partition::ExtendDone done);
+  // The same, asked by another instance: see Coverage::Answer.
+  void AnswerExtension(SlotId target, const TokenPositions& positions, MonotonicMicros deadline,
+                       const partition::ExtendDone& done);
 
   // Answers all waiting callers with UNAVAILABLE.
   void Close();
@@ -108,6 +119,7 @@ class Reactor {
   };
   using RequestsByTarget = std::map<SlotId, std::vector<Request>>;
   class Line;
+  class Remnant;
   class Source;
   struct Target;
 
@@ -116,9 +128,9 @@ class Reactor {
   // A line has reached `resume`.
   void OnReached(Target& target, uint64_t epoch, SlotId source, const eventlog::Cursor& resume);
   void RecordProgress(Target& target, uint64_t epoch);
-  // Goes on with the first of the targets from `index` on that is not owned here and has not come there.
-  void AwaitStandbys(size_t index, Position from, TokenPositions positions, MonotonicMicros deadline, Extended done);
   void NoteUnderWay(size_t count);
+  // Those that are of sources of the reactions. Tokens and errors: reactor_tokens.cc.
+  TokenPositions OfSources(const TokenPositions& positions) const;
   void NoteStopped(SlotId target, SlotId source, const absl::Status& why) ABSL_LOCKS_EXCLUDED(errors_mutex_);
   void NoteError(SlotId target, SlotId source, const absl::Status& why) ABSL_LOCKS_EXCLUDED(errors_mutex_);
   void ClearError(SlotId target, SlotId source) ABSL_LOCKS_EXCLUDED(errors_mutex_);
@@ -132,8 +144,8 @@ class Reactor {
   const uint64_t progress_every_;
   partition::Runtime* runtime_ = nullptr;  // set by Start
   std::atomic<size_t> most_under_way_{0};  // relaxed: a figure
-  Waiters waiters_;
-  std::vector<std::unique_ptr<Target>> targets_;       // by slot
+  std::vector<std::unique_ptr<Coverage>> coverages_;   // by slot
+  std::vector<std::unique_ptr<Target>> targets_;       // the same
   std::map<SlotId, std::unique_ptr<Source>> sources_;  // immutable after Start
 
   mutable Mutex errors_mutex_;

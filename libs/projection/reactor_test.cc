@@ -343,10 +343,110 @@ TEST_F(ReactionProgress, OfAllSourcesIsOneRecordAndIsTakenUp) {
   EXPECT_EQ(Target().additions(), 28u);
 }
 
+// A stopped target --------------------------------------------------------------------------------------------------
+
+std::vector<AddRequest> ReactInKind(const CounterEvent& event, const partition::FactContext&) {
+  return {Copy(event.counter(), event.amount())};
+}
+
+// Additions to a counter are copied to that of the same name. The slot of "left" stops.
+class StoppedTarget : public ReactorTest {
+ protected:
+  void StopLeft() {
+    const SlotId left = TargetSlot("left");
+    const ReplyPtr lost = Send(a_, Add("lost", 1, "left"), left);
+    const uint64_t append = UnderWay().back();
+    ASSERT_TRUE(log_.TimeOut(append).ok());
+    ASSERT_TRUE(log_.Drop(append).ok());
+    Quiesce();
+    log_.Inject(left, "a stray producer");
+    DeliverAllOf(left);
+    Quiesce();
+    ASSERT_EQ(lost->reason(), "SLOT_STOPPED");
+  }
+  void Count(const std::string& counter, SlotId slot = kFirstSlot) {
+    ASSERT_TRUE(Submit(a_, Add(absl::StrCat("r", next_++), 1, counter), slot)->status().ok());
+    DeliverAllOf(TargetSlot("right"));
+    DeliverAllOf(TargetSlot("left"));
+    Quiesce();
+  }
+  // The outcome of waiting for all reactions to what the source holds now.
+  std::string Waiting(SlotId source = kFirstSlot) {
+    std::string outcome = "none";
+    a_.reactor().ExtendToken({{source, End(source)}}, kNoDeadline,
+                             [&outcome](const absl::StatusOr<TokenPositions>& extended) {
+                               outcome = extended.ok() ? "reached" : ReasonOf(extended.status());
+                             });
+    Quiesce();
+    return outcome;
+  }
+};
+
+TEST_F(StoppedTarget, FailsOnlyThoseWhoWaitForAReactionThatItDidNotRecord) {
+  React({Reacts(&ReactInKind)});
+  Count("left");
+  StopLeft();
+  EXPECT_EQ(Waiting(), "reached") << "it was recorded before";
+  Count("right");
+  EXPECT_EQ(Waiting(), "reached") << "nothing in it concerns the slot that has stopped";
+  Count("left");
+  Count("right");
+  EXPECT_EQ(Waiting(), "REACTIONS_STOPPED");
+  Count("right", kOtherSlot);
+  EXPECT_EQ(Waiting(kOtherSlot), "reached");
+  for (const SourceState& state : a_.reactor().States()) {
+    EXPECT_EQ(ReasonOf(state.error), state.source == kFirstSlot ? "REACTIONS_STOPPED" : "");
+  }
+}
+
+TEST_F(StoppedTarget, FailsThoseWhoWaitedAlready) {
+  React({Reacts(&ReactInKind)});
+  ASSERT_TRUE(Submit(a_, Add("first", 1, "left"))->status().ok());
+  std::string outcome;
+  a_.reactor().ExtendToken({{kFirstSlot, End()}}, kNoDeadline,
+                           [&outcome](const absl::StatusOr<TokenPositions>& extended) {
+                             outcome = ReasonOf(extended.status());
+                           });
+  Quiesce();
+  ASSERT_EQ(outcome, "");
+  for (const uint64_t reaction : UnderWay()) ASSERT_TRUE(log_.Drop(reaction).ok());
+  StopLeft();
+  EXPECT_EQ(outcome, "REACTIONS_STOPPED");
+}
+
+TEST_F(StoppedTarget, IsKnownAfterARestart) {
+  React({Reacts(&ReactInKind)});
+  Count("left");
+  StopLeft();
+  Count("right");
+  Kill(a_);
+  a_.Start();
+  for (int i = 0; i < 10; ++i) {
+    Quiesce();
+    log_.DeliverAll();
+  }
+  EXPECT_EQ(Waiting(), "reached");
+  Count("left");
+  EXPECT_EQ(Waiting(), "REACTIONS_STOPPED");
+}
+
 // Two instances -----------------------------------------------------------------------------------------------------
 
 class TwoInstances : public ReactorTest {
  protected:
+  // From the first to the second.
+  class Wire : public partition::Calls {
+   public:
+    explicit Wire(Instance* to) : to_(*to) {}
+    void Call(partition::OutgoingCall, const partition::Command::Envelope&, partition::CallDone) override {}
+    void ExtendToken(SlotId target, TokenPositions sources, partition::ExtendDone done) override {
+      to_.runtime().ExtendToken(target, std::move(sources), done);
+    }
+
+   private:
+    Instance& to_;
+  };
+
   // One owns everything, but for the target slots that the other has taken over.
   void StartBoth() {
     a_.reactions = {Reacts(&ReactThrice)};
@@ -368,6 +468,8 @@ class TwoInstances : public ReactorTest {
       Settle(b_);
     }
   }
+
+  Wire wire_{&b_};
 };
 
 TEST_F(TwoInstances, ThatEachOwnHalfOfTheTargetsReactOnce) {
@@ -382,21 +484,19 @@ TEST_F(TwoInstances, ThatEachOwnHalfOfTheTargetsReactOnce) {
   EXPECT_EQ(ProjectionTest::Target(a_, "right").additions(), 10u) << "as it follows";
 }
 
-TEST_F(TwoInstances, AnswerForTheTargetsOfTheOtherFromTheirState) {
+TEST_F(TwoInstances, AskTheOtherForItsTargets) {
+  a_.calls = &wire_;
   StartBoth();
   TakeOver(b_, TargetSlot("right"));
   AddSome(a_, 1);
   absl::StatusOr<TokenPositions> extended = absl::UnknownError("not yet");
-  // A record behind it: the cursor in the other's state shows that the first is covered.
-  const Position first = End();
-  a_.reactor().ExtendToken({{kFirstSlot, first}}, kNoDeadline,
+  a_.reactor().ExtendToken({{kFirstSlot, End()}}, kNoDeadline,
                            [&](absl::StatusOr<TokenPositions> positions) { extended = std::move(positions); });
-  SettleBoth();
+  Quiesce();
   EXPECT_TRUE(absl::IsUnknown(extended.status()));
-  AddSome(a_, 1);
   SettleBoth();
   ASSERT_TRUE(extended.ok()) << extended.status();
-  EXPECT_GE(extended->at(TargetSlot("right")), End(TargetSlot("right")) - 1);
+  EXPECT_EQ(extended->at(TargetSlot("right")), End(TargetSlot("right")));
 }
 
 // For each number of reactions that the former owner recorded before it lost the slot, with those behind it under way.

@@ -36,7 +36,7 @@ class Waiters {
   Waiters(std::string what, FollowerShard* shard) : what_(std::move(what)), shard_(shard) {}
 
   // Calls `done` when `reached` is at or beyond all positions, at once when it is already.
-  // DEADLINE_EXCEEDED (TOKEN_NOT_REACHED), RESOURCE_EXHAUSTED (TOO_MANY_WAITING_READS).
+  // DEADLINE_EXCEEDED (TOKEN_NOT_REACHED), RESOURCE_EXHAUSTED (TOO_MANY_WAITING_READS), and the error given to Close.
   void Wait(TokenPositions positions, MonotonicMicros deadline, Reached reached, Done done)
       ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::Status answer;
@@ -44,13 +44,16 @@ class Waiters {
       MutexLock lock(&mutex_);
       // Under the lock: progress after this look meets the entry in the list.
       if (!Covered(positions, reached)) {
-        if (waiting_.size() < kWaitersMax) {
+        if (!closed_.ok()) {
+          answer = closed_;
+        } else if (waiting_.size() < kWaitersMax) {
           waiting_.push_back({std::move(positions), deadline, std::move(done)});
           Arm();
           return;
+        } else {
+          answer = Overloaded("TOO_MANY_WAITING_READS", absl::StrCat(what_, " has too many waiting reads"),
+                              absl::Milliseconds(50));
         }
-        answer = Overloaded("TOO_MANY_WAITING_READS", absl::StrCat(what_, " has too many waiting reads"),
-                            absl::Milliseconds(50));
       }
     }
     done(answer);
@@ -70,10 +73,27 @@ class Waiters {
     for (Entry& entry : ready) entry.done(absl::OkStatus());
   }
 
-  void FailAll(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
+  // Answers those of the callers with the error whose positions are `such`.
+  void FailIf(absl::FunctionRef<bool(const TokenPositions&)> such, const absl::Status& status)
+      ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::list<Entry> failed;
+    {
+      MutexLock lock(&mutex_);
+      for (auto it = waiting_.begin(); it != waiting_.end();) {
+        const auto next = std::next(it);
+        if (such(it->positions)) failed.splice(failed.end(), waiting_, it);
+        it = next;
+      }
+    }
+    for (Entry& entry : failed) entry.done(status);
+  }
+
+  // Answers all callers with the error, and those who come later: nothing makes progress any more. Idempotent.
+  void Close(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
     std::list<Entry> all;
     {
       MutexLock lock(&mutex_);
+      closed_.Update(status);
       all.swap(waiting_);
     }
     for (Entry& entry : all) entry.done(status);
@@ -126,6 +146,7 @@ class Waiters {
   FollowerShard* const shard_;
   Mutex mutex_;
   std::list<Entry> waiting_ ABSL_GUARDED_BY(mutex_);
+  absl::Status closed_ ABSL_GUARDED_BY(mutex_);
   MonotonicMicros armed_ ABSL_GUARDED_BY(mutex_) = kNoDeadline;  // when the earliest Expire on its way runs
 };
 

@@ -109,7 +109,7 @@ class Process::ObservedLog : public eventlog::EventLog, private eventlog::Report
   std::map<std::pair<SlotId, uint64_t>, std::pair<Hash128, eventlog::ReportSink*>> under_way_;  // by tag
 };
 
-// Carries calls to whoever owns their target: late, lost or doubled.
+// Carries calls and questions to whoever owns their target: late, lost or doubled.
 class Process::Wire : public partition::Calls {
  public:
   explicit Wire(Process* from) : from_(*from), life_(from->life()) {}
@@ -122,34 +122,50 @@ class Process::Wire : public partition::Calls {
     envelope.actor = from.actor;
     const CallFate fate = world.interposer == nullptr ? CallFate::kTravels : world.interposer->OnCall(call, &from_);
     if (fate == CallFate::kSwallowed) return done(std::string(), {});
+    Carry(SlotOf(call.service, envelope.tenant, call.aggregate_key, kSlots),
+          [world = &world, from = &from_, life = life_, call, envelope, done, fate](Process& target) {
+      target.runtime().Call(
+          call, envelope,
+          [world, from, life, done, fate](absl::StatusOr<std::string> response,
+                                                                         partition::AnswerPosition position) {
+            // The answer to a process that is gone reaches nobody.
+            if (!from->alive() || from->life() != life) return;
+            switch (fate) {
+              case CallFate::kTravels:
+                if (!world->Chance(50)) done(std::move(response), position);
+                return;
+              case CallFate::kRefused:
+                return done(absl::FailedPreconditionError("refused"), {});
+              case CallFate::kSwallowed:
+              case CallFate::kNeverAnswered:
+                return;
+            }
+          });
+    });
+  }
+
+  void ExtendToken(SlotId slot, TokenPositions sources, partition::ExtendDone done) override {
+    Carry(slot, [world = &from_.world_, from = &from_, life = life_, slot, sources, done](Process& target) {
+      target.runtime().ExtendToken(slot, sources, [world, from, life, done](absl::StatusOr<Position> at) {
+        if (from->alive() && from->life() == life && !world->Chance(50)) done(std::move(at));
+      });
+    });
+  }
+
+ private:
+  // Brings it to the owner of the slot: once, as a rule, and soon.
+  void Carry(SlotId slot, const std::function<void(Process& target)>& bring) {
+    World& world = from_.world_;
     for (uint64_t copies = world.Chance(20) ? world.random.Uniform(3) : 1; copies > 0; --copies) {
       const absl::Duration delay = world.random.Uniform(64) == 0
                                        ? absl::Seconds(static_cast<int64_t>(world.random.Uniform(15)))
                                        : absl::Microseconds(static_cast<int64_t>(world.random.Uniform(2'000)));
-      world.network->PostAfter(delay, [world = &world, from = &from_, life = life_, call, envelope, done, fate] {
-        Process* target = world->OwnerOf(SlotOf(call.service, envelope.tenant, call.aggregate_key, kSlots));
-        if (target == nullptr) return;
-        target->runtime().Call(
-            call, envelope,
-            [world, from, life, done, fate](absl::StatusOr<std::string> response, partition::AnswerPosition position) {
-              // The answer to a process that is gone reaches nobody.
-              if (!from->alive() || from->life() != life) return;
-              switch (fate) {
-                case CallFate::kTravels:
-                  if (!world->Chance(50)) done(std::move(response), position);
-                  return;
-                case CallFate::kRefused:
-                  return done(absl::FailedPreconditionError("refused"), {});
-                case CallFate::kSwallowed:
-                case CallFate::kNeverAnswered:
-                  return;
-              }
-            });
+      world.network->PostAfter(delay, [world = &world, slot, bring] {
+        if (Process* target = world->OwnerOf(slot)) bring(*target);
       });
     }
   }
 
- private:
   // A call leaves after the record that asks for it is durable (I20), as far as its request id tells which that is.
   void CheckRecorded(const partition::Command::Envelope& from) {
     if (from.request_id.empty()) return;
