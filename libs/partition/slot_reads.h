@@ -3,6 +3,7 @@
 #define HALLES_LIBS_PARTITION_SLOT_READS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <unordered_map>
@@ -20,6 +21,8 @@ namespace halles::partition {
 
 // Queries of a slot that wait for a position, and watches that wait for a fact.
 inline constexpr size_t kSlotWaitingReadsMax = 4096;
+// Queries and watches of a slot that its queue has not come to.
+inline constexpr int64_t kSlotReadsOnTheirWayMax = 4096;
 
 // Reads the confirmed rows of a slot. Called on its queue; `position` is what the rows stand at.
 using SlotQuery = std::function<void(absl::StatusOr<const store::RowReader*> rows, Position position)>;

@@ -136,10 +136,29 @@ void SlotRunner::Submit(std::unique_ptr<Command> command) {
   });
 }
 
+absl::Status SlotRunner::AdmitRead() {
+  if (reads_on_their_way_.fetch_add(1, std::memory_order_relaxed) < kSlotReadsOnTheirWayMax) return absl::OkStatus();
+  reads_on_their_way_.fetch_sub(1, std::memory_order_relaxed);
+  return Overloaded("TOO_MANY_WAITING_READS", absl::StrCat(slot_.ToString(), " has too many reads to do; try again"),
+                    absl::Milliseconds(50));
+}
+
+absl::Status SlotRunner::BeginRead(MonotonicMicros deadline) {
+  reads_on_their_way_.fetch_sub(1, std::memory_order_relaxed);
+  if (!stopped_.ok()) return Unavailable();
+  if (deadline >= deps_.scheduler->Now()) return absl::OkStatus();
+  return Failure(absl::StatusCode::kDeadlineExceeded, "DEADLINE_PASSED",
+                 "the deadline passed before the read could begin");
+}
+
 void SlotRunner::Query(Position min_position, MonotonicMicros deadline, SlotQuery query) {
+  if (const absl::Status admitted = AdmitRead(); !admitted.ok()) {
+    query(admitted, 0);
+    return;
+  }
   deps_.queue->Post([this, min_position, deadline, query = std::move(query)]() mutable {
-    if (!stopped_.ok()) {
-      query(Unavailable(), 0);
+    if (const absl::Status begun = BeginRead(deadline); !begun.ok()) {
+      query(begun, 0);
       return;
     }
     reads_.Query(min_position, deadline, std::move(query), folded().next);
@@ -148,10 +167,14 @@ void SlotRunner::Query(Position min_position, MonotonicMicros deadline, SlotQuer
 }
 
 void SlotRunner::Watch(std::string aggregate_id, Position min_position, MonotonicMicros deadline, SlotWatch watch) {
+  if (const absl::Status admitted = AdmitRead(); !admitted.ok()) {
+    watch(admitted, 0);
+    return;
+  }
   deps_.queue->Post(
       [this, aggregate_id = std::move(aggregate_id), min_position, deadline, watch = std::move(watch)]() mutable {
-        if (!stopped_.ok()) {
-          watch(Unavailable(), 0);
+        if (const absl::Status begun = BeginRead(deadline); !begun.ok()) {
+          watch(begun, 0);
           return;
         }
         reads_.Watch(std::move(aggregate_id), min_position, deadline, std::move(watch), folded().next);

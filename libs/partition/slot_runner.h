@@ -161,7 +161,8 @@ class SlotRunner {
   // state store is behind.
   void Submit(std::unique_ptr<Command> command);
 
-  // See SlotReads.
+  // See SlotReads. Answers at once with RESOURCE_EXHAUSTED (TOO_MANY_WAITING_READS) beyond kSlotReadsOnTheirWayMax, and with
+  // DEADLINE_EXCEEDED (DEADLINE_PASSED) when the queue comes to it too late.
   void Query(Position min_position, MonotonicMicros deadline, SlotQuery query);
   void Watch(std::string aggregate_id, Position min_position, MonotonicMicros deadline, SlotWatch watch);
 
@@ -246,6 +247,10 @@ class SlotRunner {
   void SetServing(bool serving);
   void Look();
   absl::Status Unavailable() const;
+  // Counts a read that is to be posted; an error when there are too many.
+  absl::Status AdmitRead();
+  // The queue has come to a read: an error when it is not to be made.
+  absl::Status BeginRead(MonotonicMicros deadline);
 
   // Ending: slot_ends.cc.
   void Stop(const absl::Status& status);
@@ -272,6 +277,7 @@ class SlotRunner {
 
   // Relaxed: a count that admission compares with a limit.
   std::atomic<int64_t> load_{0};
+  std::atomic<int64_t> reads_on_their_way_{0};  // the same
   std::atomic<Position> confirmed_{0};
   std::atomic<bool> serving_{false};
   // While serving: where the log ends once all that is in flight has landed. Growth up to there comes from this slot
