@@ -107,6 +107,12 @@ class HeldFollowUpsTest : public FollowUpsTest {
   HeldFollowUpsTest() : FollowUpsTest(Delivery::kByHand) {}
 };
 
+// On a disk that may fail to read.
+class UnreadableTimers : public FollowUpsTest {
+ protected:
+  UnreadableTimers() { disk_ = std::make_unique<store::MemoryDisk>("disk"); }
+};
+
 using Calls = FollowUpsTest;
 using CallsBeforeTheLogAnswers = HeldFollowUpsTest;
 using Timers = FollowUpsTest;
@@ -363,6 +369,23 @@ struct Told {
   absl::Status status;
   Position position = 0;
 };
+
+TEST_F(UnreadableTimers, AreLookedForAgain) {
+  Stock("a", 5);
+  wire_.lose_calls = 1;
+  Order("o:a");
+  Flush();
+  EndProcess();
+  Open();                               // the timer lies on the disk alone
+  TimePasses(buyer::kRetryMicros / 2);  // each slot has looked for its timers
+  disk_->FailNextRead();
+  TimePasses(buyer::kRetryMicros);
+  EXPECT_EQ(counters_.failed_reads, 1u);
+  EXPECT_EQ(wire_.calls, 1);
+  TimePasses(2 * kTimerRetryMicros);
+  EXPECT_EQ(OutcomeOf("o:a"), 1);
+  EXPECT_EQ(counters_.failed_reads, 1u);
+}
 
 TEST_F(Watches, AreAskedAgainWithEachFactOfTheirAggregate) {
   Stock("a", 5);
