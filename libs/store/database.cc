@@ -11,40 +11,70 @@
 namespace halles::store {
 namespace {
 
-absl::StatusOr<std::map<FoldId, FoldMeta>> ReadMetas(DatabaseCursor& cursor) {
-  std::map<FoldId, FoldMeta> metas;
-  for (; cursor.Valid(); cursor.Next()) {
-    const std::optional<FoldId> fold = DecodeMetaKey(cursor.key());
-    std::optional<FoldMeta> meta = DecodeMeta(cursor.value());
-    if (!fold.has_value() || !meta.has_value()) return Damaged("a meta row is unreadable");
-    metas.emplace(*fold, *std::move(meta));
-  }
-  RETURN_IF_ERROR(cursor.status());
-  return metas;
-}
+constexpr absl::string_view kSpaceDamaged = "SPACE_DAMAGED";
 
 }  // namespace
 
 absl::Status Damaged(absl::string_view what) { return Failure(absl::StatusCode::kDataLoss, "STORE_DAMAGED", what); }
 
-absl::Status ShortRow() { return Damaged("a stored row is too short"); }
+bool IsSpaceDamaged(const absl::Status& status) { return ReasonOf(status) == kSpaceDamaged; }
+
+absl::Status Database::SpaceDamaged(const RowSpace& space, absl::string_view what) const {
+  if (on_damage_) on_damage_(space);
+  return Failure(absl::StatusCode::kUnavailable, kSpaceDamaged,
+                 absl::StrCat("the stored rows of ", space.ToString(), " are damaged (", what,
+                              ") and are folded again from the log; try again"),
+                 {{"space", space.ToString()}});
+}
 
 absl::StatusOr<std::optional<FoldMeta>> Database::Meta(const FoldId& fold) const {
   ASSIGN_OR_RETURN(const std::optional<std::string> bytes, Get(MetaKey(fold)));
   if (!bytes.has_value()) return std::nullopt;
   std::optional<FoldMeta> meta = DecodeMeta(*bytes);
-  if (!meta.has_value()) return Damaged(absl::StrCat("the meta row of ", fold.ToString(), " is unreadable"));
+  if (!meta.has_value()) return SpaceDamaged(RowSpace::Of(fold), "a meta row is unreadable");
   return meta;
 }
 
-absl::StatusOr<std::map<FoldId, FoldMeta>> Database::Metas() const { return ReadMetas(*Seek(MetaPrefix())); }
+namespace {
 
-absl::StatusOr<std::map<FoldId, FoldMeta>> Database::Metas(const RowSpace& space) const {
-  return ReadMetas(*Seek(MetaPrefix(space)));
+// Of the spaces of `from`, a database or a snapshot of it.
+template <typename From>
+absl::StatusOr<std::map<FoldId, FoldMeta>> ReadMetas(const Database& database, const From& from,
+                                                     const RowSpace& space) {
+  std::map<FoldId, FoldMeta> metas;
+  const std::unique_ptr<DatabaseCursor> cursor = from.Seek(MetaPrefix(space));
+  for (; cursor->Valid(); cursor->Next()) {
+    const std::optional<FoldId> fold = DecodeMetaKey(cursor->key());
+    std::optional<FoldMeta> meta = DecodeMeta(cursor->value());
+    if (!fold.has_value() || !meta.has_value()) return database.SpaceDamaged(space, "a meta row is unreadable");
+    metas.emplace(*fold, *std::move(meta));
+  }
+  RETURN_IF_ERROR(cursor->status());
+  return metas;
 }
 
-absl::StatusOr<std::map<FoldId, FoldMeta>> Database::Metas(const DatabaseSnapshot& snapshot) {
-  return ReadMetas(*snapshot.Seek(MetaPrefix()));
+template <typename From>
+absl::StatusOr<std::map<FoldId, FoldMeta>> ReadAllMetas(const Database& database, const From& from) {
+  std::map<FoldId, FoldMeta> metas;
+  for (const RowSpace& space : from.Spaces()) {
+    auto of_space = ReadMetas(database, from, space);
+    if (IsSpaceDamaged(of_space.status())) continue;
+    RETURN_IF_ERROR(of_space.status());
+    metas.merge(*of_space);
+  }
+  return metas;
+}
+
+}  // namespace
+
+absl::StatusOr<std::map<FoldId, FoldMeta>> Database::Metas() const { return ReadAllMetas(*this, *this); }
+
+absl::StatusOr<std::map<FoldId, FoldMeta>> Database::Metas(const DatabaseSnapshot& snapshot) const {
+  return ReadAllMetas(*this, snapshot);
+}
+
+absl::StatusOr<std::map<FoldId, FoldMeta>> Database::Metas(const RowSpace& space) const {
+  return ReadMetas(*this, *this, space);
 }
 
 absl::StatusOr<bool> Database::HasMetas(const RowSpace& space) const {
@@ -67,6 +97,12 @@ absl::Status Database::CheckIdentity(absl::string_view name, const InstallId& in
   const std::optional<Identity> identity = DecodeIdentity(*bytes);
   if (!identity.has_value())
     return Damaged(absl::StrCat("the identity of the state store in ", name, " is unreadable"));
+  if (identity->format < kStoreFormatVersion) {
+    return Failure(absl::StatusCode::kFailedPrecondition, "OLDER_STORE_FORMAT",
+                   absl::StrCat("the state store in ", name, " has format ", identity->format, ", this build writes ",
+                                kStoreFormatVersion),
+                   {{"found", absl::StrCat(identity->format)}, {"supported", absl::StrCat(kStoreFormatVersion)}});
+  }
   if (identity->format > kStoreFormatVersion) {
     return Failure(absl::StatusCode::kFailedPrecondition, "NEWER_STORE_FORMAT",
                    absl::StrCat("the state store in ", name, " has format ", identity->format,

@@ -4,10 +4,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
@@ -44,8 +46,10 @@ class DatabaseCursor {
 class DatabaseSnapshot {
  public:
   virtual ~DatabaseSnapshot() = default;
-  // At the first key that begins with `prefix`; walks those that do.
+  // At the first key that begins with `prefix`, which lies within one space or in none; walks those that do.
   virtual std::unique_ptr<DatabaseCursor> Seek(absl::string_view prefix) const = 0;
+  // The spaces that something may be stored of, in order.
+  virtual std::vector<RowSpace> Spaces() const = 0;
 };
 
 // One write before it is stored in the database.
@@ -54,14 +58,13 @@ class DatabaseDraft {
  public:
   virtual ~DatabaseDraft() = default;
 
-  // Keys are put and deleted in ascending order, each once; otherwise the write fails.
+  // One space after the other, and the keys of each in ascending order, each once: the rows, then the metas. Otherwise the
+  // write fails.
   virtual absl::Status Put(absl::string_view key, absl::string_view value) = 0;
   virtual absl::Status Delete(absl::string_view key) = 0;
-  // Deletes everything stored that begins with `prefix`, which is not empty. The draft puts nothing there.
-  virtual absl::Status DeletePrefix(absl::string_view prefix) = 0;
 
-  // Visits the stored value of each of the ascending keys, nullopt if there is none; changes of this draft are not
-  // visible. Ends with the first error of `visit`.
+  // Visits the stored value of each of the ascending keys of one space, nullopt if there is none; changes of this draft are
+  // not visible. Ends with the first error of `visit`.
   using VisitStored = absl::FunctionRef<absl::Status(size_t index, std::optional<absl::string_view> value)>;
   virtual absl::Status ReadStored(absl::Span<const std::string> keys, VisitStored visit) = 0;
 };
@@ -72,7 +75,19 @@ struct DatabaseSize {
   uint64_t disk_bytes = 0;
 };
 
-// One generation of the store. The layout of its keys is drawn in store.h.
+struct DatabaseOptions {
+  size_t block_cache_bytes = 0;
+  Scheduler* scheduler = nullptr;  // may be null
+  // Called when stored bytes of the space turn out to be damaged; perhaps again and again. From any thread, under any lock of
+  // whoever reads: it must not block, and must not call the database. May be empty.
+  std::function<void(const RowSpace&)> on_damage;
+};
+
+// One generation of the store. The layout of its keys is drawn in store.h. What is stored of one space is apart from what is
+// stored of the others: damage in one space does not reach another, and a damaged space can be dropped.
+//
+// Reads of a damaged space fail with SPACE_DAMAGED (UNAVAILABLE): an error that passes, since the space is dropped and folded
+// again. What belongs to no space is the identity; without it the database does not open.
 // Thread safety: all methods may be called from any thread.
 class Database {
  public:
@@ -80,14 +95,24 @@ class Database {
   using BeforeIngest = absl::FunctionRef<absl::Status()>;
   using Done = absl::AnyInvocable<void(absl::Status)>;
 
+  explicit Database(std::function<void(const RowSpace&)> on_damage) : on_damage_(std::move(on_damage)) {}
   virtual ~Database() = default;
+  Database(const Database&) = delete;
+  Database& operator=(const Database&) = delete;
 
   virtual absl::StatusOr<std::optional<std::string>> Get(absl::string_view key) const = 0;
-  // At the first key that begins with `prefix`; walks those that do.
+  // At the first key that begins with `prefix`, which lies within one space or in none; walks those that do.
   virtual std::unique_ptr<DatabaseCursor> Seek(absl::string_view prefix) const = 0;
   virtual std::unique_ptr<DatabaseSnapshot> TakeSnapshot() const = 0;
-  // The rows of one space, without the prefix of its keys and the header of its values. Does not outlive the database.
+  // The rows of one space, without the prefix of its keys and the header of its values. Does not outlive the database, and
+  // is not used any more when the space is dropped.
   virtual std::unique_ptr<BaseRows> Rows(const RowSpace& space) const = 0;
+  // The spaces that something may be stored of, in order.
+  virtual std::vector<RowSpace> Spaces() const = 0;
+
+  // Deletes everything that is stored of the space, damaged or not, without reading it. No write of it is under way.
+  // Durability: on OK it is gone for good; on an error all of it is there.
+  virtual absl::Status DropSpace(const RowSpace& space) = 0;
 
   // Stores atomically what `fill` puts into the draft, at least one key. An error of `before_ingest` prevents it.
   // Durability: on OK all of it survives a power cut; on an error all of it or nothing.
@@ -99,19 +124,21 @@ class Database {
   virtual DatabaseSize size() const = 0;
 
   absl::StatusOr<std::optional<FoldMeta>> Meta(const FoldId& fold) const;
+  // Those of damaged spaces are left out.
   absl::StatusOr<std::map<FoldId, FoldMeta>> Metas() const;
+  absl::StatusOr<std::map<FoldId, FoldMeta>> Metas(const DatabaseSnapshot& snapshot) const;
   absl::StatusOr<std::map<FoldId, FoldMeta>> Metas(const RowSpace& space) const;
-  static absl::StatusOr<std::map<FoldId, FoldMeta>> Metas(const DatabaseSnapshot& snapshot);
   absl::StatusOr<bool> HasMetas(const RowSpace& space) const;
+
+  // Notes that the space is damaged, and returns the error that says so.
+  absl::Status SpaceDamaged(const RowSpace& space, absl::string_view what) const;
 
   absl::Status WriteIdentity(const InstallId& install);
   // Errors as Store::Open says. `name` is for people.
   absl::Status CheckIdentity(absl::string_view name, const InstallId& install) const;
-};
 
-struct DatabaseOptions {
-  size_t block_cache_bytes = 0;
-  Scheduler* scheduler = nullptr;  // may be null
+ private:
+  const std::function<void(const RowSpace&)> on_damage_;
 };
 
 // The directory of the generations of one store; one process at a time holds it.
@@ -135,11 +162,14 @@ class DatabaseHome {
                                                                    bool create) = 0;
 };
 
-// DATA_LOSS with STORE_DAMAGED.
+// DATA_LOSS with STORE_DAMAGED: nothing of the store can be used.
 absl::Status Damaged(absl::string_view what);
 
-// The error for a stored row that is too short for its header.
-absl::Status ShortRow();
+// Whether the error says that a space is damaged.
+bool IsSpaceDamaged(const absl::Status& status);
+
+// Says in SpaceDamaged that a stored row is too short for its header.
+inline constexpr absl::string_view kShortRow = "a stored row is too short";
 
 }  // namespace halles::store
 

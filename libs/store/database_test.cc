@@ -32,16 +32,22 @@ using ::testing::Pair;
 
 absl::Status Go() { return absl::OkStatus(); }
 
+// The key of a row of the space.
+std::string RowKey(const RowSpace& space, const std::string& key) { return SpacePrefix(space) + key; }
+
 // A place for homes that outlives them.
 class Place {
  public:
   virtual ~Place() = default;
   virtual absl::StatusOr<std::shared_ptr<DatabaseHome>> Home() = 0;
+  // What is stored of the space cannot be read any more; `marker` lies there and was not read yet.
+  virtual void Damage(const RowSpace& space, const std::string& marker) = 0;
 };
 
 class PlaceOnDisk : public Place {
  public:
   absl::StatusOr<std::shared_ptr<DatabaseHome>> Home() override { return StateDir::Lock(dir_.State()); }
+  void Damage(const RowSpace&, const std::string& marker) override { EXPECT_EQ(DamageFiles(dir_.State(), marker), 1); }
 
  private:
   const TempDir dir_;
@@ -50,6 +56,7 @@ class PlaceOnDisk : public Place {
 class PlaceInMemory : public Place {
  public:
   absl::StatusOr<std::shared_ptr<DatabaseHome>> Home() override { return disk_.Open(); }
+  void Damage(const RowSpace& space, const std::string&) override { disk_.DamageSpace(space); }
 
  private:
   MemoryDisk disk_{"memory"};
@@ -71,8 +78,11 @@ class DatabaseContract : public ::testing::TestWithParam<Implementation> {
     }
     return *std::move(home);
   }
-  static std::unique_ptr<Database> Open(DatabaseHome& home, uint64_t generation, bool create) {
-    auto database = home.OpenGeneration(generation, {1 << 20, nullptr}, create);
+  std::unique_ptr<Database> Open(DatabaseHome& home, uint64_t generation, bool create) {
+    DatabaseOptions options;
+    options.block_cache_bytes = 1 << 20;
+    options.on_damage = [this](const RowSpace& space) { damaged_.push_back(space); };
+    auto database = home.OpenGeneration(generation, options, create);
     if (!database.ok()) {
       ADD_FAILURE() << database.status();
       std::abort();
@@ -81,6 +91,7 @@ class DatabaseContract : public ::testing::TestWithParam<Implementation> {
   }
 
   const std::unique_ptr<Place> place_ = GetParam().make();
+  std::vector<RowSpace> damaged_;  // as told
 };
 
 // A database in a new generation.
@@ -200,16 +211,56 @@ TEST_P(DatabaseTest, EndsReadingWhatIsStoredWhenTheVisitorFails) {
   EXPECT_EQ(visited, 1);
 }
 
-TEST_P(DatabaseTest, DeletesWhatBeginsWithAPrefix) {
-  ASSERT_TRUE(Write({{"a", "1"}, {"b", "2"}, {"b1", "3"}, {"c", "4"}, {"d1", "5"}}).ok());
-  const auto fill = [](DatabaseDraft& draft) -> absl::Status {
-    RETURN_IF_ERROR(draft.DeletePrefix("b"));
-    return draft.DeletePrefix("d");
-  };
-  ASSERT_TRUE(database_->Write(fill, Go).ok());
-  EXPECT_THAT(ContentOf(database_->Seek("")), ElementsAre(Pair("a", "1"), Pair("c", "4")));
-  ASSERT_TRUE(Write({{"b1", "again"}}).ok());
-  EXPECT_EQ(*database_->Get("b1"), "again");
+TEST_P(DatabaseTest, DropsASpaceWithItsMetasAndNothingElse) {
+  const RowSpace dropped = RowSpace::View(ServiceId::kCheckout, 1);
+  const RowSpace kept = RowSpace::View(ServiceId::kCheckout, 2);
+  const std::string meta = MetaKey(FoldId::View(ServiceId::kCheckout, 1, Checkout(1)));
+  ASSERT_TRUE(Write({{"a", "1"}, {RowKey(dropped, "k"), "2"}, {RowKey(kept, "k"), "3"}}).ok());
+  ASSERT_TRUE(Write({{meta, "4"}}).ok());
+  EXPECT_THAT(database_->Spaces(), ElementsAre(dropped, kept));
+  {
+    const auto snapshot = database_->TakeSnapshot();
+    ASSERT_TRUE(database_->DropSpace(dropped).ok());
+    ASSERT_TRUE(database_->DropSpace(RowSpace::State(Checkout(9))).ok());
+    EXPECT_THAT(ContentOf(snapshot->Seek(SpacePrefix(dropped))), ElementsAre(Pair(RowKey(dropped, "k"), "2")));
+  }
+  for (int i = 0; i < 2; ++i, Reopen()) {
+    EXPECT_EQ(*database_->Get("a"), "1");
+    EXPECT_EQ(*database_->Get(RowKey(dropped, "k")), std::nullopt);
+    EXPECT_EQ(*database_->Get(meta), std::nullopt);
+    EXPECT_EQ(*database_->Get(RowKey(kept, "k")), "3");
+    EXPECT_THAT(ContentOf(database_->Seek(SpacePrefix(dropped))), IsEmpty());
+    EXPECT_THAT(database_->Spaces(), ElementsAre(kept));
+  }
+  ASSERT_TRUE(Write({{RowKey(dropped, "k"), "again"}}).ok());
+  EXPECT_EQ(*database_->Get(RowKey(dropped, "k")), "again");
+}
+
+TEST_P(DatabaseTest, KeepsDamageInItsSpace) {
+  const RowSpace bad = RowSpace::State(Checkout(1));
+  const RowSpace good = RowSpace::State(Checkout(2));
+  const FoldMeta meta{CursorAt(7), Digest(), 3};
+  ASSERT_TRUE(Write({{RowKey(bad, "k"), Marker('b')}, {MetaKey(FoldId::State(Checkout(1))), EncodeMeta(meta)}}).ok());
+  ASSERT_TRUE(Write({{RowKey(good, "k"), Marker('g')}, {MetaKey(FoldId::State(Checkout(2))), EncodeMeta(meta)}}).ok());
+  place_->Damage(bad, Marker('b'));
+  for (int i = 0; i < 2; ++i, Reopen()) {
+    damaged_.clear();
+    EXPECT_EQ(*database_->Get(RowKey(good, "k")), Marker('g'));
+    EXPECT_THAT(damaged_, IsEmpty());
+    const absl::Status read = database_->Get(RowKey(bad, "k")).status();
+    EXPECT_TRUE(IsSpaceDamaged(read)) << read;
+    EXPECT_EQ(read.code(), absl::StatusCode::kUnavailable);
+    const auto cursor = database_->Rows(bad)->Seek("", "");
+    EXPECT_FALSE(cursor->Valid());
+    EXPECT_TRUE(IsSpaceDamaged(cursor->status())) << cursor->status();
+    EXPECT_THAT(damaged_, ::testing::Each(bad));
+    EXPECT_THAT(*database_->Metas(), ElementsAre(Pair(FoldId::State(Checkout(2)), meta)));
+    ASSERT_TRUE(Write({{RowKey(good, absl::StrCat(i)), "more"}}).ok());
+  }
+  ASSERT_TRUE(database_->DropSpace(bad).ok());
+  EXPECT_EQ(*database_->Get(RowKey(bad, "k")), std::nullopt);
+  ASSERT_TRUE(Write({{RowKey(bad, "k"), "new"}}).ok());
+  EXPECT_EQ(*database_->Get(RowKey(bad, "k")), "new");
 }
 
 TEST_P(DatabaseTest, ShowsASnapshotAndACursorOneMoment) {
@@ -260,10 +311,11 @@ TEST_P(DatabaseTest, CallsARowWithoutRoomForItsHeaderDamaged) {
   const RowSpace space = RowSpace::State(Checkout(1));
   ASSERT_TRUE(Write({{SpacePrefix(space) + "a", "short"}}).ok());
   const auto rows = database_->Rows(space);
-  EXPECT_EQ(ReasonOf(rows->Get("a").status()), "STORE_DAMAGED");
+  EXPECT_TRUE(IsSpaceDamaged(rows->Get("a").status()));
   const auto cursor = rows->Seek("", "");
   EXPECT_FALSE(cursor->Valid());
-  EXPECT_EQ(ReasonOf(cursor->status()), "STORE_DAMAGED");
+  EXPECT_TRUE(IsSpaceDamaged(cursor->status()));
+  EXPECT_THAT(damaged_, ::testing::Each(space));
 }
 
 TEST_P(DatabaseTest, FindsTheMetasOfASpace) {
@@ -279,10 +331,11 @@ TEST_P(DatabaseTest, FindsTheMetasOfASpace) {
   ASSERT_TRUE(Write({{MetaKey(state), EncodeMeta(meta)}}).ok());
   EXPECT_THAT(*database_->Metas(RowSpace::Of(view)), ElementsAre(Pair(view, meta)));
   EXPECT_THAT(*database_->Metas(), ElementsAre(Pair(state, meta), Pair(view, meta)));
-  EXPECT_THAT(*Database::Metas(*database_->TakeSnapshot()), ElementsAre(Pair(state, meta), Pair(view, meta)));
+  EXPECT_THAT(*database_->Metas(*database_->TakeSnapshot()), ElementsAre(Pair(state, meta), Pair(view, meta)));
   ASSERT_TRUE(Write({{MetaKey(state), "nonsense"}}).ok());
-  EXPECT_EQ(ReasonOf(database_->Meta(state).status()), "STORE_DAMAGED");
-  EXPECT_EQ(ReasonOf(database_->Metas().status()), "STORE_DAMAGED");
+  EXPECT_TRUE(IsSpaceDamaged(database_->Meta(state).status()));
+  EXPECT_THAT(*database_->Metas(), ElementsAre(Pair(view, meta)));
+  EXPECT_THAT(damaged_, ::testing::Each(RowSpace::Of(state)));
 }
 
 TEST_P(DatabaseTest, BelongsToOneInstall) {
@@ -295,7 +348,9 @@ TEST_P(DatabaseTest, BelongsToOneInstall) {
   ASSERT_TRUE(Write({{IdentityKey(), EncodeIdentity({kStoreFormatVersion + 1, Install(1)})}}).ok());
   const absl::Status newer = database_->CheckIdentity("here", Install(1));
   EXPECT_EQ(ReasonOf(newer), "NEWER_STORE_FORMAT");
-  EXPECT_THAT(std::string(newer.message()), HasSubstr("here has format 2"));
+  EXPECT_THAT(std::string(newer.message()), HasSubstr("here has format 3"));
+  ASSERT_TRUE(Write({{IdentityKey(), EncodeIdentity({kStoreFormatVersion - 1, Install(1)})}}).ok());
+  EXPECT_EQ(ReasonOf(database_->CheckIdentity("here", Install(1))), "OLDER_STORE_FORMAT");
 }
 
 class DatabaseHomeTest : public DatabaseContract {};
@@ -314,8 +369,8 @@ TEST_P(DatabaseHomeTest, KeepsGenerationsApart) {
   EXPECT_NE(home->GenerationPath(1), home->GenerationPath(2));
   home->Delete(1);
   EXPECT_THAT(*home->Generations(), ElementsAre(2u));
-  EXPECT_EQ(ReasonOf(home->OpenGeneration(1, {1 << 20, nullptr}, /*create=*/false).status()), "STORE_DAMAGED");
-  EXPECT_FALSE(home->OpenGeneration(2, {1 << 20, nullptr}, /*create=*/true).ok());
+  EXPECT_EQ(ReasonOf(home->OpenGeneration(1, {}, /*create=*/false).status()), "STORE_DAMAGED");
+  EXPECT_FALSE(home->OpenGeneration(2, {}, /*create=*/true).ok());
 }
 
 TEST_P(DatabaseHomeTest, RemembersTheCurrentGeneration) {

@@ -16,6 +16,7 @@ namespace {
 
 constexpr absl::Duration kRetryMin = absl::Seconds(1);
 constexpr int kRetryDoublingsMax = 5;
+constexpr absl::string_view kHurried = "the flush goes on on the other queue";
 
 absl::Status AlreadyOpen(const RowSpace& space) {
   return Failure(absl::StatusCode::kFailedPrecondition, "ALREADY_OPEN",
@@ -92,7 +93,7 @@ class Flusher::Gathering {
 Flusher::Flusher(Database* database, const StoreOptions& options)
     : database_(database),
       options_(options),
-      meter_({options.flush_bytes, options.flush_log_bytes, options.dirty_bytes_max / 2}),
+      meter_({options.flush_bytes, options.flush_log_bytes, 2 * options.flush_bytes}),
       link_(std::make_shared<Link>()) {
   {
     MutexLock lock(&link_->mutex);
@@ -146,9 +147,14 @@ void Flusher::Unregister(const RowSpace& space) {
   open_.erase(space);
 }
 
-absl::Status Flusher::ReserveToDrop(const RowSpace& space) {
+std::shared_ptr<OpenSpace> Flusher::Find(const RowSpace& space) const {
   MutexLock lock(&mutex_);
-  if (open_.count(space) > 0) return AlreadyOpen(space);
+  const auto open = open_.find(space);
+  return open == open_.end() ? nullptr : open->second;
+}
+
+absl::Status Flusher::ForgetFrozen(const RowSpace& space) {
+  MutexLock lock(&mutex_);
   for (auto it = frozen_.begin(); it != frozen_.end();) {
     if (RowSpace::Of(it->first) != space) {
       ++it;
@@ -159,10 +165,57 @@ absl::Status Flusher::ReserveToDrop(const RowSpace& space) {
       it = frozen_.erase(it);
     }
   }
-  auto reserved = std::make_shared<OpenSpace>();
-  reserved->space = space;
-  open_.emplace(space, std::move(reserved));
   return absl::OkStatus();
+}
+
+void Flusher::OnDamage(const RowSpace& space) {
+  {
+    MutexLock lock(&mutex_);
+    if (!damaged_.insert(space).second) return;
+    untold_.insert(space);
+    ++damages_;
+  }
+  if (options_.on_damaged) options_.on_damaged(space);
+  TellDamage();
+}
+
+bool Flusher::damaged(const RowSpace& space) const {
+  MutexLock lock(&mutex_);
+  return damaged_.count(space) > 0;
+}
+
+void Flusher::Mended(const RowSpace& space) {
+  MutexLock lock(&mutex_);
+  damaged_.erase(space);
+  untold_.erase(space);
+}
+
+void Flusher::TellDamage() {
+  MutexLock lock(&mutex_);
+  // Whoever found it may hold locks that an owner waits for.
+  if (!stopping_ && !untold_.empty()) background_->Post([this] { TellOwners(); });
+}
+
+void Flusher::TellOwners() {
+  std::vector<std::shared_ptr<OpenSpace>> owners;
+  {
+    MutexLock lock(&mutex_);
+    for (const RowSpace& space : untold_) {
+      if (const auto open = open_.find(space); open != open_.end()) owners.push_back(open->second);
+    }
+  }
+  for (const std::shared_ptr<OpenSpace>& open : owners) {
+    MutexLock posting(&open->posting);
+    {
+      MutexLock lock(&open->mutex);
+      if (open->slot == nullptr && open->view == nullptr) continue;
+    }
+    {
+      MutexLock lock(&mutex_);
+      if (untold_.erase(open->space) == 0) continue;
+    }
+    if (open->on_damaged) open->on_damaged();
+  }
 }
 
 void Flusher::FlushAsync(Done done) {
@@ -199,14 +252,21 @@ void Flusher::OnNotice(DirtyMeter::Notice notice) {
       ArmAge();
       return;
     case DirtyMeter::Notice::kEnough:
-      if (failures_ == 0) Begin();
-      return;
     case DirtyMeter::Notice::kMany:
-      if (failures_ == 0) Begin();
-      // The step that the background has not come to.
-      if (next_step_ != nullptr) urgent_->Post([this] { RunStep(); });
+      if (failures_ > 0) return;
+      if (under_way_) {
+        Hurry();
+      } else {
+        Begin();
+      }
       return;
   }
+}
+
+void Flusher::Hurry() {
+  if (hurried_.exchange(true, std::memory_order_relaxed)) return;
+  // The step that the background has not come to.
+  if (next_step_ != nullptr) urgent_->Post([this] { RunStep(/*in_background=*/false); });
 }
 
 void Flusher::ArmAge() {
@@ -235,6 +295,7 @@ void Flusher::OnRetry() {
 
 void Flusher::Begin() {
   if (std::exchange(under_way_, true)) return;
+  hurried_.store(meter_.many(), std::memory_order_relaxed);
   Schedule(&Flusher::Freeze);
 }
 
@@ -246,16 +307,18 @@ void Flusher::Continue(Step step) {
 void Flusher::Schedule(Step step) {
   if (stopping_) return;
   next_step_ = step;
-  (urgent_ != nullptr && meter_.many() ? urgent_ : background_)->Post([this] { RunStep(); });
+  const bool urgent = urgent_ != nullptr && hurried_.load(std::memory_order_relaxed);
+  (urgent ? urgent_ : background_)->Post([this, urgent] { RunStep(!urgent); });
 }
 
-void Flusher::RunStep() {
+void Flusher::RunStep(bool in_background) {
   Step step;
   {
     MutexLock lock(&mutex_);
     step = std::exchange(next_step_, nullptr);
     if (step == nullptr || stopping_) return;
   }
+  in_background_ = in_background;
   (this->*step)();
 }
 
@@ -265,6 +328,7 @@ absl::Status Flusher::At(FlushStep step) const {
 
 bool Flusher::MayFreeze(const FoldId& fold) {
   MutexLock lock(&mutex_);
+  if (damaged_.count(RowSpace::Of(fold)) > 0) return false;
   if (frozen_.count(fold) == 0) return true;
   left_out_ = true;
   return false;
@@ -324,6 +388,10 @@ void Flusher::Write() {
   {
     MutexLock lock(&mutex_);
     stored_ = frozen_;
+    std::erase_if(stored_, [this](const auto& unit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return damaged_.count(RowSpace::Of(unit.first)) > 0;
+    });
+    damages_before_write_ = damages_;
     nothing = stored_.empty();
     writing_ = !nothing;
   }
@@ -344,17 +412,22 @@ void Flusher::Write() {
 }
 
 absl::Status Flusher::Fill(DatabaseDraft& draft) {
-  FoldWriter writer(database_, &draft);
+  FoldWriter writer(database_, &draft, [this] { return GoOn(); });
   for (auto it = stored_.begin(); it != stored_.end();) {
     const RowSpace space = RowSpace::Of(it->first);
     std::vector<FoldWriter::Fold> folds;
     for (; it != stored_.end() && RowSpace::Of(it->first) == space; ++it) {
       folds.push_back({it->first, it->second.open->fold_version, it->second.rows.get()});
     }
-    RETURN_IF_ERROR(writer.WriteRows(space, folds));
+    RETURN_IF_ERROR(writer.WriteSpace(space, folds));
   }
   rows_written_ = writer.rows();
-  return writer.WriteMetas();
+  return absl::OkStatus();
+}
+
+absl::Status Flusher::GoOn() const {
+  if (!in_background_ || !hurried_.load(std::memory_order_relaxed)) return absl::OkStatus();
+  return absl::AbortedError(kHurried);
 }
 
 void Flusher::OnWritten(absl::Status status) {
@@ -368,6 +441,13 @@ void Flusher::Written() {
   {
     MutexLock lock(&mutex_);
     status = std::exchange(write_status_, absl::OkStatus());
+    const bool hurried = absl::IsAborted(status) && status.message() == kHurried;
+    if (hurried || (!status.ok() && damages_ != damages_before_write_)) {
+      writing_ = false;
+      stored_.clear();
+      Schedule(&Flusher::Write);
+      return;
+    }
   }
   if (status.ok()) status = At(FlushStep::kIngested);
   {
@@ -377,8 +457,10 @@ void Flusher::Written() {
     ++(status.ok() ? flushes_done_ : flushes_failed_);
     if (status.ok()) {
       rows_flushed_ += rows_written_;
-      for (const auto& [fold, unit] : stored_) unit.rows->stored.store(true, std::memory_order_release);
-      frozen_.clear();
+      for (const auto& [fold, unit] : stored_) {
+        unit.rows->stored.store(true, std::memory_order_release);
+        frozen_.erase(fold);
+      }
     }
   }
   if (status.ok()) {
@@ -463,6 +545,7 @@ void Flusher::AddStats(StoreStats* stats) const {
   stats->flushes = flushes_done_;
   stats->failed_flushes = flushes_failed_;
   stats->rows_flushed = rows_flushed_;
+  stats->damages = damages_;
 }
 
 }  // namespace halles::store

@@ -2,10 +2,12 @@
 #ifndef HALLES_LIBS_STORE_FLUSHER_H_
 #define HALLES_LIBS_STORE_FLUSHER_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,8 +31,10 @@ struct OpenSpace {
   // Of a slot.
   std::function<void(std::function<void()>)> post;
   std::function<FoldCursor()> cursor;
+  std::function<void()> on_damaged;  // may be empty
 
-  Mutex posting;  // held while `post` is called: rows that are closed wait for it, and then it is not called any more
+  // Held while `post` or `on_damaged` is called: rows that are closed wait for it, and then none is called any more.
+  Mutex posting;
   Mutex mutex;
   // One of them, until it is closed. Slots are used on the thread of `post` alone, but for `dirty`.
   SlotRows* slot ABSL_GUARDED_BY(mutex) = nullptr;
@@ -46,11 +50,15 @@ struct OpenSpace {
 //   end       whoever waits is told; the next flush begins if it is due already
 //
 // Digests are computed while writing: the old row is read from the base, its hash is subtracted from the sum, and the
-// hash of the new row is added. There are two queues: a background queue, and a normal one that is used as well when
-// half of the allowed dirty bytes is reached, in case the background queue gets no processor time. Whichever queue runs
-// first takes the next step. After a failure the frozen rows are kept and written by a later flush; the pause before it
-// doubles each time. Without a scheduler a flush is run by the thread that calls FlushAndWait, and nothing is flushed
+// hash of the new row is added. After a failure the frozen rows are kept and written by a later flush; the pause before
+// it doubles each time. Without a scheduler a flush is run by the thread that calls FlushAndWait, and nothing is flushed
 // by itself.
+//
+// There are two queues. A flush begins on the background one, which may get hardly any processor time. If the next flush is
+// due by size meanwhile, it hurries: it goes on on the normal queue, and what the background was writing begins anew there.
+//
+// A space that turns out to be damaged is left out of flushes from then on, also of the one that found it, which begins
+// anew. Its owner is told, and has it emptied.
 //
 // Thread safety: all methods may be called from any thread. Lock order: OpenSpace::posting, OpenSpace::mutex, locks of rows,
 // `mutex_`.
@@ -79,10 +87,20 @@ class Flusher {
   absl::StatusOr<Units> Reserve(std::shared_ptr<OpenSpace> open);
   // The rows must not be set any more.
   void Unregister(const RowSpace& space);
+  // Null when the space is not taken.
+  std::shared_ptr<OpenSpace> Find(const RowSpace& space) const;
 
-  // Takes the space and forgets what is frozen of it, so that it can be dropped; Unregister gives it back. Errors as Reserve
-  // says, and UNAVAILABLE (FLUSH_UNDER_WAY) while rows of it are being written.
-  absl::Status ReserveToDrop(const RowSpace& space);
+  // Forgets what is frozen of the space, which the caller has reserved, so that it can be dropped. UNAVAILABLE
+  // (FLUSH_UNDER_WAY) while rows of it are being written. No rows of it may be frozen meanwhile.
+  absl::Status ForgetFrozen(const RowSpace& space);
+
+  // The space is damaged. May be called under any lock but `mutex_`.
+  void OnDamage(const RowSpace& space);
+  bool damaged(const RowSpace& space) const;
+  // The space was dropped: nothing of it is damaged any more.
+  void Mended(const RowSpace& space);
+  // Tells the owners of damaged spaces that were opened since.
+  void TellDamage();
 
   // Flushes the rows that were confirmed before the call, and those that an earlier flush left out. `done` runs on a
   // queue, or on the thread that calls FlushAndWait.
@@ -111,6 +129,8 @@ class Flusher {
   void End(const absl::Status& status, bool worked);
 
   absl::Status Fill(DatabaseDraft& draft);
+  // Not OK when this write should go on on the other queue.
+  absl::Status GoOn() const;
   void OnWritten(absl::Status status);
   absl::Status At(FlushStep step) const;
   // Whether the fold's rows may be frozen, because those frozen before are stored. If not, notes that rows were left
@@ -126,7 +146,10 @@ class Flusher {
   void Begin() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Continue(Step step) ABSL_LOCKS_EXCLUDED(mutex_);
   void Schedule(Step step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void RunStep();
+  // The flush under way leaves the background.
+  void Hurry() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RunStep(bool in_background);
+  void TellOwners();
 
   Database* const database_;
   const StoreOptions options_;
@@ -143,6 +166,9 @@ class Flusher {
   absl::Status write_status_ ABSL_GUARDED_BY(mutex_);  // from Write to Written
   bool left_out_ ABSL_GUARDED_BY(mutex_) = false;  // by the flush under way: dirty rows above others that are frozen
   Step next_step_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::set<RowSpace> damaged_ ABSL_GUARDED_BY(mutex_);
+  std::set<RowSpace> untold_ ABSL_GUARDED_BY(mutex_);  // of them: those whose owners do not know
+  uint64_t damages_ ABSL_GUARDED_BY(mutex_) = 0;       // so far
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   MonotonicMicros dirty_since_ ABSL_GUARDED_BY(mutex_) = 0;
   bool age_timer_ ABSL_GUARDED_BY(mutex_) = false;
@@ -153,7 +179,12 @@ class Flusher {
   uint64_t flushes_failed_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t rows_flushed_ ABSL_GUARDED_BY(mutex_) = 0;
 
+  // Set with `mutex_`; read without it while writing, where a stale value delays.
+  std::atomic<bool> hurried_{false};
+
   // Between Write and Released; of the steps, which run one after the other.
+  bool in_background_ = false;
+  uint64_t damages_before_write_ = 0;
   Units stored_;
   uint64_t rows_written_ = 0;
 

@@ -19,7 +19,15 @@ absl::Status ForeignRow(const FoldId& fold) {
 
 }  // namespace
 
-absl::Status FoldWriter::WriteRows(const RowSpace& space, absl::Span<const Fold> folds) {
+absl::Status FoldWriter::WriteSpace(const RowSpace& space, absl::Span<const Fold> folds) {
+  std::map<FoldId, FoldMeta> metas;
+  RETURN_IF_ERROR(WriteRows(space, folds, &metas));
+  for (const auto& [fold, meta] : metas) RETURN_IF_ERROR(draft_->Put(MetaKey(fold), EncodeMeta(meta)));
+  return absl::OkStatus();
+}
+
+absl::Status FoldWriter::WriteRows(const RowSpace& space, absl::Span<const Fold> folds,
+                                   std::map<FoldId, FoldMeta>* metas) {
   // The rows of one fold that are left to write.
   struct Walk {
     Layer::Map::const_iterator it;
@@ -30,7 +38,7 @@ absl::Status FoldWriter::WriteRows(const RowSpace& space, absl::Span<const Fold>
   std::vector<Walk> walks;  // a heap, the smallest key first
   for (const Fold& fold : folds) {
     ASSIGN_OR_RETURN(std::optional<FoldMeta> stored, database_->Meta(fold.id));
-    FoldMeta& meta = metas_.emplace(fold.id, std::move(stored).value_or(FoldMeta())).first->second;
+    FoldMeta& meta = metas->emplace(fold.id, std::move(stored).value_or(FoldMeta())).first->second;
     meta.cursor = fold.frozen->cursor;
     meta.version = fold.version;
     const Layer::Map& rows = fold.frozen->layer->rows();
@@ -67,6 +75,7 @@ absl::Status FoldWriter::WriteRows(const RowSpace& space, absl::Span<const Fold>
 }
 
 absl::Status FoldWriter::WriteBatch(const RowSpace& space, bool fresh, const std::vector<Change>& batch) {
+  RETURN_IF_ERROR(go_on_());
   const std::string prefix = SpacePrefix(space);
   if (keys_.empty()) keys_.resize(kBatchRows);
   rows_ += batch.size();
@@ -101,7 +110,7 @@ absl::Status FoldWriter::WriteChange(const RowSpace& space, const std::string& k
   const LayerRow& row = *change.row;
   if (before.has_value()) {
     RowHeader header;
-    if (!TakeRowHeader(space.kind, &*before, &header)) return ShortRow();
+    if (!TakeRowHeader(space.kind, &*before, &header)) return database_->SpaceDamaged(space, kShortRow);
     if (space.kind == FoldId::Kind::kView && header.source != change.fold->source) return ForeignRow(*change.fold);
     change.meta->digest.RemoveRow(row.key(), *before);
   }
@@ -111,13 +120,6 @@ absl::Status FoldWriter::WriteChange(const RowSpace& space, const std::string& k
   AppendRowHeader(space.kind, RowHeader{row.position, change.fold->source}, &stored_);
   stored_ += row.value;
   return draft_->Put(key, stored_);
-}
-
-absl::Status FoldWriter::WriteMetas() {
-  for (const auto& [fold, meta] : metas_) {
-    RETURN_IF_ERROR(draft_->Put(MetaKey(fold), EncodeMeta(meta)));
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace halles::store

@@ -1,11 +1,13 @@
-// Writes the frozen rows of spaces into a draft and keeps the digests of their folds.
+// Writes the frozen rows and the metas of spaces into a draft, with the digests of their folds.
 #ifndef HALLES_LIBS_STORE_FOLD_WRITER_H_
 #define HALLES_LIBS_STORE_FOLD_WRITER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -17,10 +19,12 @@
 
 namespace halles::store {
 
-// Used for one draft: WriteRows for each space in the order of spaces, then WriteMetas.
+// Used for one draft.
 class FoldWriter {
  public:
-  FoldWriter(const Database* database, DatabaseDraft* draft) : database_(database), draft_(draft) {}
+  // `go_on` is asked now and then; an error ends the writing with it.
+  FoldWriter(const Database* database, DatabaseDraft* draft, std::function<absl::Status()> go_on)
+      : database_(database), draft_(draft), go_on_(std::move(go_on)) {}
 
   struct Fold {
     FoldId id;
@@ -28,9 +32,9 @@ class FoldWriter {
     const FrozenRows* frozen = nullptr;
   };
 
-  // The folds are of this space. FOREIGN_ROW (INTERNAL) when one of them writes a row that belongs to another.
-  absl::Status WriteRows(const RowSpace& space, absl::Span<const Fold> folds);
-  absl::Status WriteMetas();
+  // The folds are of this space, in order; once for each space. FOREIGN_ROW (INTERNAL) when one of them writes a row that
+  // belongs to another.
+  absl::Status WriteSpace(const RowSpace& space, absl::Span<const Fold> folds);
 
   uint64_t rows() const { return rows_; }
 
@@ -45,6 +49,7 @@ class FoldWriter {
     bool first = false;  // no flush has tried to write the row before
   };
 
+  absl::Status WriteRows(const RowSpace& space, absl::Span<const Fold> folds, std::map<FoldId, FoldMeta>* metas);
   absl::Status WriteBatch(const RowSpace& space, bool fresh, const std::vector<Change>& batch);
   // `before` is what is stored under the key, header included.
   absl::Status WriteChange(const RowSpace& space, const std::string& key, const Change& change,
@@ -52,7 +57,7 @@ class FoldWriter {
 
   const Database* const database_;
   DatabaseDraft* const draft_;
-  std::map<FoldId, FoldMeta> metas_;
+  const std::function<absl::Status()> go_on_;
   uint64_t rows_ = 0;
   // Of WriteBatch, kept for their memory.
   std::vector<std::string> keys_;

@@ -41,13 +41,45 @@ class MemoryDisk::PinnedRows {
   std::shared_ptr<Version> version_;
 };
 
+class MemoryDisk::MemoryDatabase : public Database {
+ public:
+  MemoryDatabase(MemoryDisk* disk, std::shared_ptr<Generation> generation, const DatabaseOptions& options)
+      : Database(options.on_damage),
+        disk_(*disk),
+        generation_(std::move(generation)),
+        queue_(options.scheduler == nullptr ? nullptr
+                                            : options.scheduler->NewQueue("halles-disk", QueuePriority::kBackground)) {}
+
+  absl::StatusOr<std::optional<std::string>> Get(absl::string_view key) const override { return disk_.Get(*this, key); }
+  std::unique_ptr<DatabaseCursor> Seek(absl::string_view prefix) const override;
+  std::unique_ptr<DatabaseSnapshot> TakeSnapshot() const override;
+  std::unique_ptr<BaseRows> Rows(const RowSpace& space) const override;
+  std::vector<RowSpace> Spaces() const override;
+  absl::Status DropSpace(const RowSpace& space) override { return disk_.Drop(*generation_, space); }
+  absl::Status Write(Fill fill, BeforeIngest before_ingest) override;
+  void WriteAsync(Fill fill, BeforeIngest before_ingest, Done done) override;
+  DatabaseSize size() const override;
+
+  MemoryDisk& disk() const { return disk_; }
+  Generation& generation() const { return *generation_; }
+
+ private:
+  absl::StatusOr<Changes> Prepare(Fill fill, BeforeIngest before_ingest) const;
+
+  MemoryDisk& disk_;
+  const std::shared_ptr<Generation> generation_;
+  // Last: its tasks use all of the above. Null without a scheduler.
+  const std::unique_ptr<TaskQueue> queue_;
+};
+
 // Walks the keys from `start` that begin with `prefix`.
 class MemoryDisk::Cursor : public DatabaseCursor {
  public:
-  Cursor(MemoryDisk* disk, std::shared_ptr<const PinnedRows> pinned, absl::string_view prefix, absl::string_view start)
+  Cursor(const MemoryDatabase& database, std::shared_ptr<const PinnedRows> pinned, absl::string_view prefix,
+         absl::string_view start)
       : pinned_(std::move(pinned)),
         prefix_(prefix),
-        status_(disk->TakeReadFault()),
+        status_(database.disk().TakeReadFault(database, prefix)),
         it_(pinned_->rows().lower_bound(std::max(prefix, start))) {}
 
   bool Valid() const override {
@@ -67,90 +99,97 @@ class MemoryDisk::Cursor : public DatabaseCursor {
 
 class MemoryDisk::Snapshot : public DatabaseSnapshot {
  public:
-  Snapshot(MemoryDisk* disk, const Generation& generation)
-      : disk_(disk), pinned_(std::make_shared<PinnedRows>(disk, generation)) {}
+  explicit Snapshot(const MemoryDatabase& database)
+      : database_(database), pinned_(std::make_shared<PinnedRows>(&database.disk(), database.generation())) {}
 
   std::unique_ptr<DatabaseCursor> Seek(absl::string_view prefix) const override {
-    return std::make_unique<Cursor>(disk_, pinned_, prefix, prefix);
+    return std::make_unique<Cursor>(database_, pinned_, prefix, prefix);
+  }
+  std::vector<RowSpace> Spaces() const override { return SpacesIn(pinned_->rows()); }
+
+  static std::vector<RowSpace> SpacesIn(const Map& rows) {
+    std::set<RowSpace> spaces;
+    for (const auto& [key, value] : rows) {
+      if (const std::optional<RowSpace> space = SpaceOfKey(key); space.has_value()) spaces.insert(*space);
+    }
+    return {spaces.begin(), spaces.end()};
   }
 
  private:
-  MemoryDisk* const disk_;
+  const MemoryDatabase& database_;
   const std::shared_ptr<const PinnedRows> pinned_;
 };
 
 class MemoryDisk::SpaceRows : public BaseRows {
  public:
-  SpaceRows(MemoryDisk* disk, std::shared_ptr<const Generation> generation, const RowSpace& space)
-      : disk_(disk), generation_(std::move(generation)), kind_(space.kind), prefix_(SpacePrefix(space)) {}
+  SpaceRows(const MemoryDatabase& database, const RowSpace& space)
+      : database_(database), space_(space), prefix_(SpacePrefix(space)) {}
 
   absl::StatusOr<std::optional<Row>> Get(absl::string_view key) const override {
-    ASSIGN_OR_RETURN(const std::optional<std::string> stored, disk_->Get(*generation_, absl::StrCat(prefix_, key)));
+    ASSIGN_OR_RETURN(const std::optional<std::string> stored,
+                     database_.disk().Get(database_, absl::StrCat(prefix_, key)));
     if (!stored.has_value()) return std::nullopt;
     absl::string_view value = *stored;
     RowHeader header;
-    if (!TakeRowHeader(kind_, &value, &header)) return ShortRow();
+    if (!TakeRowHeader(space_.kind, &value, &header)) return database_.SpaceDamaged(space_, kShortRow);
     return Row{std::string(value), header.position};
   }
 
   std::unique_ptr<BaseCursor> Seek(absl::string_view prefix, absl::string_view start) const override {
     return std::make_unique<RowCursor>(
-        std::make_unique<Cursor>(disk_, std::make_shared<PinnedRows>(disk_, *generation_),
+        database_, space_,
+        std::make_unique<Cursor>(database_, std::make_shared<PinnedRows>(&database_.disk(), database_.generation()),
                                  absl::StrCat(prefix_, prefix), absl::StrCat(prefix_, start)),
-        kind_, prefix_.size());
+        prefix_.size());
   }
 
  private:
   class RowCursor : public BaseCursor {
    public:
-    RowCursor(std::unique_ptr<Cursor> cursor, FoldId::Kind kind, size_t prefix_size)
-        : cursor_(std::move(cursor)), kind_(kind), prefix_size_(prefix_size) {
+    RowCursor(const MemoryDatabase& database, const RowSpace& space, std::unique_ptr<Cursor> cursor, size_t prefix_size)
+        : database_(database), space_(space), cursor_(std::move(cursor)), prefix_size_(prefix_size) {
       Read();
     }
 
-    bool Valid() const override { return !short_row_ && cursor_->Valid(); }
+    bool Valid() const override { return short_row_.ok() && cursor_->Valid(); }
     absl::string_view key() const override { return cursor_->key().substr(prefix_size_); }
     Row row() const override { return Row{std::string(value_), header_.position}; }
     void Next() override {
       cursor_->Next();
       Read();
     }
-    absl::Status status() const override { return short_row_ ? ShortRow() : cursor_->status(); }
+    absl::Status status() const override { return short_row_.ok() ? cursor_->status() : short_row_; }
 
    private:
     void Read() {
       if (!cursor_->Valid()) return;
       value_ = cursor_->value();
-      short_row_ = !TakeRowHeader(kind_, &value_, &header_);
+      if (!TakeRowHeader(space_.kind, &value_, &header_)) short_row_ = database_.SpaceDamaged(space_, kShortRow);
     }
 
+    const MemoryDatabase& database_;
+    const RowSpace space_;
     const std::unique_ptr<Cursor> cursor_;
-    const FoldId::Kind kind_;
     const size_t prefix_size_;
-    bool short_row_ = false;
+    absl::Status short_row_;
     absl::string_view value_;
     RowHeader header_;
   };
 
-  MemoryDisk* const disk_;
-  const std::shared_ptr<const Generation> generation_;
-  const FoldId::Kind kind_;
+  const MemoryDatabase& database_;
+  const RowSpace space_;
   const std::string prefix_;
 };
 
 class MemoryDisk::Draft : public DatabaseDraft {
  public:
-  Draft(MemoryDisk* disk, const Generation& generation) : disk_(disk), generation_(generation) {}
+  explicit Draft(const MemoryDatabase& database) : database_(database) {}
 
   absl::Status Put(absl::string_view key, absl::string_view value) override { return Add(key, std::string(value)); }
   absl::Status Delete(absl::string_view key) override { return Add(key, std::nullopt); }
-  absl::Status DeletePrefix(absl::string_view prefix) override {
-    changes_.prefixes.emplace_back(prefix);
-    return absl::OkStatus();
-  }
   absl::Status ReadStored(absl::Span<const std::string> keys, VisitStored visit) override {
     for (size_t i = 0; i < keys.size(); ++i) {
-      ASSIGN_OR_RETURN(const std::optional<std::string> value, disk_->Get(generation_, keys[i]));
+      ASSIGN_OR_RETURN(const std::optional<std::string> value, database_.disk().Get(database_, keys[i]));
       RETURN_IF_ERROR(visit(i, value));
     }
     return absl::OkStatus();
@@ -160,74 +199,69 @@ class MemoryDisk::Draft : public DatabaseDraft {
 
  private:
   absl::Status Add(absl::string_view key, std::optional<std::string> value) {
-    if (!changes_.rows.empty() && key <= changes_.rows.rbegin()->first) {
+    const std::optional<RowSpace> space = SpaceOfKey(key);
+    const bool begins = changes_.empty() || space != space_;
+    if (begins ? !begun_.insert(space).second : key <= last_) {
       return Failure(absl::StatusCode::kInternal, "STORE_WRITE_FAILED", "keys are not written in order");
     }
-    changes_.rows.emplace_hint(changes_.rows.end(), key, std::move(value));
+    space_ = space;
+    last_ = std::string(key);
+    changes_.emplace(key, std::move(value));
     return absl::OkStatus();
   }
 
-  MemoryDisk* const disk_;
-  const Generation& generation_;
+  const MemoryDatabase& database_;
   Changes changes_;
+  std::set<std::optional<RowSpace>> begun_;
+  std::optional<RowSpace> space_;  // of the last key
+  std::string last_;
 };
 
-class MemoryDisk::MemoryDatabase : public Database {
- public:
-  MemoryDatabase(MemoryDisk* disk, std::shared_ptr<Generation> generation, Scheduler* scheduler)
-      : disk_(disk),
-        generation_(std::move(generation)),
-        queue_(scheduler == nullptr ? nullptr : scheduler->NewQueue("halles-disk", QueuePriority::kBackground)) {}
+std::unique_ptr<DatabaseCursor> MemoryDisk::MemoryDatabase::Seek(absl::string_view prefix) const {
+  return std::make_unique<Cursor>(*this, std::make_shared<PinnedRows>(&disk_, *generation_), prefix, prefix);
+}
 
-  absl::StatusOr<std::optional<std::string>> Get(absl::string_view key) const override {
-    return disk_->Get(*generation_, key);
-  }
-  std::unique_ptr<DatabaseCursor> Seek(absl::string_view prefix) const override {
-    return std::make_unique<Cursor>(disk_, std::make_shared<PinnedRows>(disk_, *generation_), prefix, prefix);
-  }
-  std::unique_ptr<DatabaseSnapshot> TakeSnapshot() const override {
-    return std::make_unique<Snapshot>(disk_, *generation_);
-  }
-  std::unique_ptr<BaseRows> Rows(const RowSpace& space) const override {
-    return std::make_unique<SpaceRows>(disk_, generation_, space);
-  }
+std::unique_ptr<DatabaseSnapshot> MemoryDisk::MemoryDatabase::TakeSnapshot() const {
+  return std::make_unique<Snapshot>(*this);
+}
 
-  absl::Status Write(Fill fill, BeforeIngest before_ingest) override {
-    ASSIGN_OR_RETURN(Changes changes, Prepare(fill, before_ingest));
-    return disk_->Ingest(*generation_, changes);
-  }
+std::unique_ptr<BaseRows> MemoryDisk::MemoryDatabase::Rows(const RowSpace& space) const {
+  return std::make_unique<SpaceRows>(*this, space);
+}
 
-  void WriteAsync(Fill fill, BeforeIngest before_ingest, Done done) override {
-    absl::StatusOr<Changes> changes = Prepare(fill, before_ingest);
-    if (!changes.ok()) return done(changes.status());
-    const absl::Duration delay = disk_->write_delay();
-    if (delay <= absl::ZeroDuration()) return done(disk_->Ingest(*generation_, *std::move(changes)));
-    HALLES_CHECK(queue_ != nullptr, "a disk is slow without a scheduler");
-    queue_->PostAfter(delay, [this, changes = *std::move(changes), done = std::move(done)]() mutable {
-      done(disk_->Ingest(*generation_, changes));
-    });
-  }
+std::vector<RowSpace> MemoryDisk::MemoryDatabase::Spaces() const {
+  return Snapshot::SpacesIn(PinnedRows(&disk_, *generation_).rows());
+}
 
-  DatabaseSize size() const override {
-    const PinnedRows pinned(disk_, *generation_);
-    DatabaseSize size;
-    for (const auto& [key, value] : pinned.rows()) size.disk_bytes += key.size() + value.size();
-    return size;
-  }
+absl::StatusOr<MemoryDisk::Changes> MemoryDisk::MemoryDatabase::Prepare(Fill fill, BeforeIngest before_ingest) const {
+  Draft draft(*this);
+  RETURN_IF_ERROR(fill(draft));
+  RETURN_IF_ERROR(before_ingest());
+  return draft.Take();
+}
 
- private:
-  absl::StatusOr<Changes> Prepare(Fill fill, BeforeIngest before_ingest) {
-    Draft draft(disk_, *generation_);
-    RETURN_IF_ERROR(fill(draft));
-    RETURN_IF_ERROR(before_ingest());
-    return draft.Take();
-  }
+absl::Status MemoryDisk::MemoryDatabase::Write(Fill fill, BeforeIngest before_ingest) {
+  ASSIGN_OR_RETURN(const Changes changes, Prepare(fill, before_ingest));
+  return disk_.Ingest(*generation_, changes);
+}
 
-  MemoryDisk* const disk_;
-  const std::shared_ptr<Generation> generation_;
-  // Last: its tasks use all of the above. Null without a scheduler.
-  const std::unique_ptr<TaskQueue> queue_;
-};
+void MemoryDisk::MemoryDatabase::WriteAsync(Fill fill, BeforeIngest before_ingest, Done done) {
+  absl::StatusOr<Changes> changes = Prepare(fill, before_ingest);
+  if (!changes.ok()) return done(changes.status());
+  const absl::Duration delay = disk_.write_delay();
+  if (delay <= absl::ZeroDuration()) return done(disk_.Ingest(*generation_, *changes));
+  HALLES_CHECK(queue_ != nullptr, "a disk is slow without a scheduler");
+  queue_->PostAfter(delay, [this, changes = *std::move(changes), done = std::move(done)]() mutable {
+    done(disk_.Ingest(*generation_, changes));
+  });
+}
+
+DatabaseSize MemoryDisk::MemoryDatabase::size() const {
+  const PinnedRows pinned(&disk_, *generation_);
+  DatabaseSize size;
+  for (const auto& [key, value] : pinned.rows()) size.disk_bytes += key.size() + value.size();
+  return size;
+}
 
 class MemoryDisk::Home : public DatabaseHome {
  public:
@@ -272,7 +306,7 @@ class MemoryDisk::Home : public DatabaseHome {
       if (create) found = std::make_shared<Generation>();
       opened = found;
     }
-    return std::make_unique<MemoryDatabase>(&disk_, std::move(opened), options.scheduler);
+    return std::make_unique<MemoryDatabase>(&disk_, std::move(opened), options);
   }
 
   static absl::Status Full(const std::string& path) {
@@ -330,20 +364,40 @@ absl::Duration MemoryDisk::write_delay() const {
   return write_delay_;
 }
 
-absl::Status MemoryDisk::TakeReadFault() {
+void MemoryDisk::DamageSpace(const RowSpace& space) {
   MutexLock lock(&mutex_);
-  if (!std::exchange(fail_next_read_, false)) return absl::OkStatus();
-  return Failure(absl::StatusCode::kUnavailable, "STORE_READ_FAILED", "a read failed: the disk does not answer");
+  for (const auto& [number, generation] : generations_) generation->damaged.insert(space);
 }
 
-absl::StatusOr<std::optional<std::string>> MemoryDisk::Get(const Generation& generation, absl::string_view key) {
-  RETURN_IF_ERROR(TakeReadFault());
+absl::Status MemoryDisk::TakeReadFault(const MemoryDatabase& database, absl::string_view key) {
+  const std::optional<RowSpace> space = SpaceOfKey(key);
+  {
+    MutexLock lock(&mutex_);
+    if (std::exchange(fail_next_read_, false)) {
+      return Failure(absl::StatusCode::kUnavailable, "STORE_READ_FAILED", "a read failed: the disk does not answer");
+    }
+    if (!space.has_value() || database.generation().damaged.count(*space) == 0) return absl::OkStatus();
+  }
+  return database.SpaceDamaged(*space, "a read found wrong bytes");
+}
+
+absl::StatusOr<std::optional<std::string>> MemoryDisk::Get(const MemoryDatabase& database, absl::string_view key) {
+  RETURN_IF_ERROR(TakeReadFault(database, key));
   MutexLock lock(&mutex_);
   ++key_reads_;
-  const Map& rows = generation.version->rows;
+  const Map& rows = database.generation().version->rows;
   const auto it = rows.find(key);
   if (it == rows.end()) return std::nullopt;
   return it->second;
+}
+
+MemoryDisk::Map& MemoryDisk::Changeable(Generation& generation) {
+  if (generation.version->readers > 0) {
+    auto version = std::make_shared<Version>();
+    version->rows = generation.version->rows;
+    generation.version = std::move(version);
+  }
+  return generation.version->rows;
 }
 
 absl::Status MemoryDisk::Ingest(Generation& generation, const Changes& changes) {
@@ -351,22 +405,25 @@ absl::Status MemoryDisk::Ingest(Generation& generation, const Changes& changes) 
   if (std::exchange(fail_next_write_, false)) return WriteFailed("the disk does not answer");
   if (full_)
     return WriteFailed("the disk is full; nothing is lost: free some space, and the store continues by itself");
-  if (generation.version->readers > 0) {
-    auto version = std::make_shared<Version>();
-    version->rows = generation.version->rows;
-    generation.version = std::move(version);
-  }
-  Map& rows = generation.version->rows;
-  for (const std::string& prefix : changes.prefixes) {
-    rows.erase(rows.lower_bound(prefix), rows.lower_bound(PrefixEnd(prefix)));
-  }
-  for (const auto& [key, value] : changes.rows) {
+  Map& rows = Changeable(generation);
+  for (const auto& [key, value] : changes) {
     if (value.has_value()) {
       rows.insert_or_assign(key, *value);
     } else {
       rows.erase(key);
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status MemoryDisk::Drop(Generation& generation, const RowSpace& space) {
+  MutexLock lock(&mutex_);
+  if (full_) return WriteFailed("the disk is full");
+  Map& rows = Changeable(generation);
+  for (const std::string& prefix : {SpacePrefix(space), MetaPrefix(space)}) {
+    rows.erase(rows.lower_bound(prefix), rows.lower_bound(PrefixEnd(prefix)));
+  }
+  generation.damaged.erase(space);
   return absl::OkStatus();
 }
 

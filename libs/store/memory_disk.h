@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "absl/time/time.h"
 #include "libs/base/mutex.h"
 #include "libs/store/database.h"
+#include "libs/store/fold.h"
 
 namespace halles::store {
 
@@ -47,6 +49,8 @@ class MemoryDisk {
   void FailNextRead();
   // Number of keys that were looked for so far.
   uint64_t key_reads() const;
+  // From now on reads of the space find damage, in every generation that there is, until the space is dropped.
+  void DamageSpace(const RowSpace& space);
 
  private:
   class Home;
@@ -65,15 +69,17 @@ class MemoryDisk {
   };
   struct Generation {
     std::shared_ptr<Version> version = std::make_shared<Version>();
+    std::set<RowSpace> damaged;
   };
-  struct Changes {
-    std::map<std::string, std::optional<std::string>, std::less<>> rows;  // nullopt deletes
-    std::vector<std::string> prefixes;                                    // deleted
-  };
+  using Changes = std::map<std::string, std::optional<std::string>, std::less<>>;  // nullopt deletes
 
-  absl::Status TakeReadFault();
-  absl::StatusOr<std::optional<std::string>> Get(const Generation& generation, absl::string_view key);
+  // The fault of a read under `key`, if there is one.
+  absl::Status TakeReadFault(const MemoryDatabase& database, absl::string_view key);
+  absl::StatusOr<std::optional<std::string>> Get(const MemoryDatabase& database, absl::string_view key);
   absl::Status Ingest(Generation& generation, const Changes& changes);
+  absl::Status Drop(Generation& generation, const RowSpace& space);
+  // A version that may be changed.
+  static Map& Changeable(Generation& generation);
   absl::Duration write_delay() const;
   void Unlock();
 

@@ -94,6 +94,11 @@ class SlotRows {
   // Forgets the frozen rows if they are stored.
   void ReleaseStored();
 
+  // For the store --------------------------------------------------------------------------------------------------
+
+  // Forgets all rows, and begins anew above `base`.
+  void Reset(std::unique_ptr<BaseRows> base);
+
  private:
   struct Record {
     Position position = 0;
@@ -137,10 +142,10 @@ class SlotRows {
   // Confirmed and frozen rows; the second is null while nothing is frozen.
   std::array<const Layer*, 2> Layers() const;
 
-  const std::unique_ptr<BaseRows> base_;
+  std::unique_ptr<BaseRows> base_;
   DirtyMeter* const meter_;
   const SpaceFilter filter_;
-  const std::optional<FoldCursor> opened_at_;
+  std::optional<FoldCursor> opened_at_;
   const std::function<void()> on_close_;
   DirtyFlag dirty_;
 
@@ -284,6 +289,11 @@ class ViewRows {
   // Forgets the frozen rows that are stored.
   void ReleaseStored();
 
+  // For the store --------------------------------------------------------------------------------------------------
+
+  // Forgets all rows and cursors, and begins anew above `base`. Waits for batches and queries, so not from within one.
+  void Reset(std::unique_ptr<BaseRows> base);
+
  private:
   // Lock order: `folding`, then `mutex`; of several sources, in their order.
   struct Source {
@@ -305,7 +315,7 @@ class ViewRows {
   const Source* FindSource(SlotId source) const;
   Source& SourceAt(SlotId source);
 
-  const std::unique_ptr<BaseRows> base_;
+  std::unique_ptr<BaseRows> base_;  // read while a lock of any source is held, replaced while all are
   DirtyMeter* const meter_;
   const std::function<void()> on_close_;
   std::map<SlotId, Source> sources_;  // the set of them is immutable

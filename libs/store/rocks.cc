@@ -2,11 +2,15 @@
 #include "libs/store/rocks.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <optional>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
-#include "libs/store/database.h"
 #include "libs/store/store_format.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/convenience.h"
@@ -14,12 +18,16 @@
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"
+#include "rocksdb/universal_compaction.h"
 
 namespace halles::store {
 namespace {
 
 constexpr int kOpenFilesMax = 512;
 constexpr size_t kFileBytes = size_t{32} << 20;
+constexpr int kRunsMax = 8;
+// So many failed reads of a medium are not a passing thing.
+constexpr int kMediumErrorsMax = 3;
 // Filters also hold the first bytes of keys, so that a scan of few rows opens only files that have some: the prefix of
 // the space, the table, and about ten bytes of the first field.
 constexpr size_t kScanPrefixBytes = 16;
@@ -29,16 +37,26 @@ bool HasLz4() {
   return std::find(supported.begin(), supported.end(), rocksdb::kLZ4Compression) != supported.end();
 }
 
+// A space that nothing was written to yet has no rows.
+class NoRows : public BaseCursor {
+ public:
+  bool Valid() const override { return false; }
+  absl::string_view key() const override { return {}; }
+  Row row() const override { return {}; }
+  void Next() override {}
+  absl::Status status() const override { return absl::OkStatus(); }
+};
+
 class RocksCursor : public BaseCursor {
  public:
-  RocksCursor(rocksdb::DB* db, FoldId::Kind kind, size_t prefix_size, const std::string& prefix,
+  RocksCursor(std::shared_ptr<const SpaceFamily> family, size_t prefix_size, const std::string& prefix,
               const std::string& start)
-      : kind_(kind), prefix_size_(prefix_size), end_(PrefixEnd(prefix)), end_slice_(end_) {
+      : family_(std::move(family)), prefix_size_(prefix_size), end_(PrefixEnd(prefix)), end_slice_(end_) {
     rocksdb::ReadOptions options;
     options.iterate_upper_bound = &end_slice_;
     options.prefix_same_as_start = prefix.size() >= kScanPrefixBytes;
     options.total_order_seek = !options.prefix_same_as_start;
-    it_.reset(db->NewIterator(options));
+    it_.reset(family_->db()->NewIterator(options, family_->handle()));
     it_->Seek(start);
     Read();
   }
@@ -50,22 +68,22 @@ class RocksCursor : public BaseCursor {
     it_->Next();
     Read();
   }
-  absl::Status status() const override {
-    if (!short_row_.ok()) return short_row_;
-    return it_->status().ok() ? absl::OkStatus() : FromRocks(it_->status(), "STORE_READ_FAILED", "a scan failed");
-  }
+  absl::Status status() const override { return status_; }
 
  private:
   void Read() {
     valid_ = it_->Valid();
-    if (!valid_) return;
+    if (!valid_) {
+      if (!it_->status().ok()) status_ = family_->ReadError(it_->status(), "a scan failed");
+      return;
+    }
     value_ = ToView(it_->value());
-    if (TakeRowHeader(kind_, &value_, &header_)) return;
+    if (TakeRowHeader(family_->space().kind, &value_, &header_)) return;
     valid_ = false;
-    short_row_ = ShortRow();
+    status_ = family_->Damaged(kShortRow);
   }
 
-  const FoldId::Kind kind_;
+  const std::shared_ptr<const SpaceFamily> family_;
   const size_t prefix_size_;
   const std::string end_;
   const rocksdb::Slice end_slice_;
@@ -73,7 +91,7 @@ class RocksCursor : public BaseCursor {
   bool valid_ = false;
   absl::string_view value_;
   RowHeader header_;
-  absl::Status short_row_;
+  absl::Status status_;
 };
 
 }  // namespace
@@ -88,17 +106,23 @@ rocksdb::Options RocksOptions(size_t block_cache_bytes) {
   rocksdb::Options options;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.compression = HasLz4() ? rocksdb::kLZ4Compression : rocksdb::kNoCompression;
-  // Nothing is written through the memtable.
-  options.write_buffer_size = size_t{1} << 20;
+  // Nothing is written through the memtable, of which there is one for each space.
+  options.write_buffer_size = size_t{64} << 10;
   options.prefix_extractor.reset(rocksdb::NewCappedPrefixTransform(kScanPrefixBytes));
-  // An ingested file lies on the lowest level that it fits on: few levels, few files to ask.
+  // Runs of about one size are merged with each other, so that a small flush rewrites small files alone; a row is written
+  // again about once while its space grows by the number of runs that are kept.
+  options.compaction_style = rocksdb::kCompactionStyleUniversal;
+  options.level0_file_num_compaction_trigger = kRunsMax;
+  options.compaction_options_universal.size_ratio = 20;
+  options.compaction_options_universal.min_merge_width = 4;
+  options.compaction_options_universal.max_size_amplification_percent = 200;
   options.num_levels = 4;
   options.max_background_jobs = 2;
   options.max_open_files = kOpenFilesMax;
   options.max_file_opening_threads = 1;
   options.target_file_size_base = kFileBytes;
-  options.max_bytes_for_level_base = 4 * kFileBytes;
-  options.level_compaction_dynamic_level_bytes = true;
+  // A file that cannot be read or merged is the matter of its space alone: the database opens, and the others are written.
+  options.paranoid_checks = false;
   options.skip_stats_update_on_db_open = true;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
@@ -120,22 +144,40 @@ absl::Status FromRocks(const rocksdb::Status& status, absl::string_view reason, 
   return Failure(absl::StatusCode::kUnavailable, reason, message);
 }
 
-RocksRows::RocksRows(rocksdb::DB* db, const RowSpace& space) : db_(db), space_(space), prefix_(SpacePrefix(space)) {}
+SpaceFamily::~SpaceFamily() {
+  if (rocksdb::ColumnFamilyHandle* const made = handle(); made != nullptr) {
+    db_->DestroyColumnFamilyHandle(made).PermitUncheckedError();
+  }
+}
+
+absl::Status SpaceFamily::ReadError(const rocksdb::Status& status, absl::string_view what) const {
+  // Of the errors of the system, a block that the medium does not give is the only one that stays.
+  const bool medium = status.IsIOError() && absl::StrContains(status.ToString(), std::strerror(EIO));
+  const bool stays = medium && medium_errors_.fetch_add(1, std::memory_order_relaxed) + 1 >= kMediumErrorsMax;
+  const absl::Status error = FromRocks(status, "STORE_READ_FAILED", what);
+  return stays || absl::IsDataLoss(error) ? Damaged(error.message()) : error;
+}
+
+RocksRows::RocksRows(std::shared_ptr<const SpaceFamily> family)
+    : family_(std::move(family)), prefix_(SpacePrefix(family_->space())) {}
 
 absl::StatusOr<std::optional<Row>> RocksRows::Get(absl::string_view key) const {
+  rocksdb::ColumnFamilyHandle* const handle = family_->handle();
+  if (handle == nullptr) return std::nullopt;
   const std::string full = absl::StrCat(prefix_, key);
   rocksdb::PinnableSlice stored;
-  const rocksdb::Status status = db_->Get(rocksdb::ReadOptions(), db_->DefaultColumnFamily(), full, &stored);
+  const rocksdb::Status status = family_->db()->Get(rocksdb::ReadOptions(), handle, full, &stored);
   if (status.IsNotFound()) return std::nullopt;
-  RETURN_IF_ERROR(FromRocks(status, "STORE_READ_FAILED", "a read failed"));
+  if (!status.ok()) return family_->ReadError(status, "a read failed");
   absl::string_view value = ToView(stored);
   RowHeader header;
-  if (!TakeRowHeader(space_.kind, &value, &header)) return ShortRow();
+  if (!TakeRowHeader(family_->space().kind, &value, &header)) return family_->Damaged(kShortRow);
   return Row{std::string(value), header.position};
 }
 
 std::unique_ptr<BaseCursor> RocksRows::Seek(absl::string_view prefix, absl::string_view start) const {
-  return std::make_unique<RocksCursor>(db_, space_.kind, prefix_.size(), absl::StrCat(prefix_, prefix),
+  if (family_->handle() == nullptr) return std::make_unique<NoRows>();
+  return std::make_unique<RocksCursor>(family_, prefix_.size(), absl::StrCat(prefix_, prefix),
                                        absl::StrCat(prefix_, std::max(prefix, start)));
 }
 

@@ -158,6 +158,16 @@ std::shared_ptr<const FrozenRows> SlotRows::Freeze(FoldCursor cursor) {
   return frozen_;
 }
 
+void SlotRows::Reset(std::unique_ptr<BaseRows> base) {
+  DropInFlight();
+  ResetStatus();
+  dirty_.Clear();
+  confirmed_ = std::make_shared<Layer>(meter_);
+  frozen_ = nullptr;
+  opened_at_ = std::nullopt;
+  base_ = std::move(base);
+}
+
 void SlotRows::ReleaseStored() {
   if (frozen_ != nullptr && frozen_->stored.load(std::memory_order_acquire)) frozen_ = nullptr;
 }

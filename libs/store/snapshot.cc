@@ -22,8 +22,8 @@ FoldId FoldOf(const RowSpace& space, SlotId source) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Snapshot>> Snapshot::Impl::Take(const Database* database) {
-  auto impl = std::make_unique<Impl>(database->TakeSnapshot());
-  ASSIGN_OR_RETURN(impl->folds_, Database::Metas(impl->at()));
+  auto impl = std::make_unique<Impl>(database);
+  ASSIGN_OR_RETURN(impl->folds_, database->Metas(impl->at()));
   return std::unique_ptr<Snapshot>(new Snapshot(std::move(impl)));
 }
 
@@ -42,7 +42,10 @@ std::vector<RowSpace> Snapshot::spaces() const {
 class Snapshot::Walk {
  public:
   Walk(const Snapshot& snapshot, const RowSpace& space)
-      : kind_(space.kind), prefix_(SpacePrefix(space)), cursor_(snapshot.impl_->at().Seek(prefix_)) {
+      : database_(snapshot.impl_->database()),
+        space_(space),
+        prefix_(SpacePrefix(space)),
+        cursor_(snapshot.impl_->at().Seek(prefix_)) {
     Read();
   }
 
@@ -64,16 +67,17 @@ class Snapshot::Walk {
     row_.key = cursor_->key().substr(prefix_.size());
     row_.value = cursor_->value();
     RowHeader header;
-    if (!TakeRowHeader(kind_, &row_.value, &header)) {
+    if (!TakeRowHeader(space_.kind, &row_.value, &header)) {
       valid_ = false;
-      status_ = ShortRow();
+      status_ = database_.SpaceDamaged(space_, kShortRow);
       return;
     }
     row_.position = header.position;
     row_.source = header.source;
   }
 
-  const FoldId::Kind kind_;
+  const Database& database_;
+  const RowSpace space_;
   const std::string prefix_;
   const std::unique_ptr<DatabaseCursor> cursor_;
   bool valid_ = false;
@@ -173,8 +177,13 @@ absl::StatusOr<Comparison> CompareSnapshots(const Snapshot& stored, const Snapsh
       if (in_a) a.Next();
       if (in_b) b.Next();
     }
-    RETURN_IF_ERROR(a.status());
     RETURN_IF_ERROR(b.status());
+    // Stored rows that cannot be read differ from all others.
+    if (!IsSpaceDamaged(a.status())) {
+      RETURN_IF_ERROR(a.status());
+    } else {
+      differs(absl::StrCat(schemas.Name(space), ": ", a.status().message()));
+    }
   }
 
   const auto check = [&](const Snapshot& snapshot, const std::map<FoldId, Digest>& computed, absl::string_view which) {

@@ -14,14 +14,16 @@ namespace halles::store {
 
 class Snapshot::Impl {
  public:
-  explicit Impl(std::unique_ptr<DatabaseSnapshot> at) : at_(std::move(at)) {}
+  explicit Impl(const Database* database) : database_(*database), at_(database->TakeSnapshot()) {}
 
   static absl::StatusOr<std::unique_ptr<Snapshot>> Take(const Database* database);
 
   const std::map<FoldId, FoldMeta>& folds() const { return folds_; }
   const DatabaseSnapshot& at() const { return *at_; }
+  const Database& database() const { return database_; }
 
  private:
+  const Database& database_;
   const std::unique_ptr<DatabaseSnapshot> at_;
   std::map<FoldId, FoldMeta> folds_;
 };

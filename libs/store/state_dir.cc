@@ -130,12 +130,12 @@ absl::StatusOr<std::vector<uint64_t>> StateDir::Generations() const {
 void StateDir::Delete(uint64_t generation) {
   std::error_code ignored;
   fs::remove_all(GenerationPath(generation), ignored);
-  fs::remove(GenerationPath(generation) + ".sst", ignored);
+  fs::remove_all(GenerationPath(generation) + ".write", ignored);
 }
 
 absl::StatusOr<std::unique_ptr<Database>> StateDir::OpenGeneration(uint64_t generation, const DatabaseOptions& options,
                                                                    bool create) {
-  return RocksDatabase::Open(GenerationPath(generation), options.block_cache_bytes, create);
+  return RocksDatabase::Open(GenerationPath(generation), options, create);
 }
 
 absl::StatusOr<std::string> QuarantineDir(const std::string& dir) {

@@ -17,6 +17,7 @@ namespace halles::store {
 //   LOCK      locked while any generation is open
 //   CURRENT   "db-<generation>\n"
 //   db-<n>    a RocksDB
+//   db-<n>.write   files that are being written
 class StateDir : public DatabaseHome {
  public:
   // Creates the directory when it is missing. STORE_LOCKED, STATE_DIR_UNUSABLE.

@@ -2,8 +2,10 @@
 #include "libs/store/store.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
 #include "libs/base/mutex.h"
@@ -29,6 +31,11 @@ class Store::Impl {
         filter(this->options.key_filter_bytes) {}
 
   ~Impl() {
+    {
+      // The database may find damage until it is closed.
+      MutexLock lock(&damage_mutex);
+      started = false;
+    }
     flusher.reset();
     database.reset();
     const absl::StatusOr<std::optional<uint64_t>> current = home->Current();
@@ -36,13 +43,40 @@ class Store::Impl {
   }
 
   absl::Status Start(bool create) {
-    ASSIGN_OR_RETURN(database,
-                     home->OpenGeneration(generation, {options.block_cache_bytes, options.scheduler}, create));
+    DatabaseOptions database_options;
+    database_options.block_cache_bytes = options.block_cache_bytes;
+    database_options.scheduler = options.scheduler;
+    database_options.on_damage = [this](const RowSpace& space) { OnDamage(space); };
+    ASSIGN_OR_RETURN(database, home->OpenGeneration(generation, database_options, create));
     if (create) RETURN_IF_ERROR(database->WriteIdentity(install));
     RETURN_IF_ERROR(database->CheckIdentity(path, install));
     flusher = std::make_unique<Flusher>(database.get(), options);
+    MutexLock lock(&damage_mutex);
+    started = true;
+    for (const RowSpace& space : std::exchange(damaged_at_start, {})) flusher->OnDamage(space);
     return absl::OkStatus();
   }
+
+  void OnDamage(const RowSpace& space) ABSL_LOCKS_EXCLUDED(damage_mutex) {
+    MutexLock lock(&damage_mutex);
+    if (started) {
+      flusher->OnDamage(space);
+    } else {
+      damaged_at_start.insert(space);
+    }
+  }
+
+  // Empties the space, which the caller has reserved, and whose rows nobody freezes meanwhile.
+  absl::Status DropReserved(const RowSpace& space) const {
+    RETURN_IF_ERROR(flusher->ForgetFrozen(space));
+    RETURN_IF_ERROR(database->DropSpace(space));
+    flusher->Mended(space);
+    return absl::OkStatus();
+  }
+
+  // Where each fold of the space goes on, and the filter for its keys. A damaged space is emptied first.
+  absl::StatusOr<std::map<FoldId, FoldStart>> Begin(const OpenSpace& open, const BaseRows& base,
+                                                    const SpaceFilter& filter, const Flusher::Units& frozen) const;
 
   const std::shared_ptr<DatabaseHome> home;
   const uint64_t generation;
@@ -50,6 +84,9 @@ class Store::Impl {
   const InstallId install;
   const StoreOptions options;
   KeyFilter filter;
+  Mutex damage_mutex;
+  bool started ABSL_GUARDED_BY(damage_mutex) = false;  // there is a flusher
+  std::set<RowSpace> damaged_at_start ABSL_GUARDED_BY(damage_mutex);
   std::unique_ptr<Database> database;
   std::unique_ptr<Flusher> flusher;
 };
@@ -145,7 +182,32 @@ absl::StatusOr<std::map<FoldId, FoldStart>> StartsOf(const Database& database, c
   return starts;
 }
 
+// Notes the keys of the base that are of filtered tables.
+absl::Status FillFilter(const BaseRows& base, const SpaceFilter& filter) {
+  for (const std::string& table : filter.tables()) {
+    const std::unique_ptr<BaseCursor> cursor = base.Seek(table, "");
+    for (; cursor->Valid(); cursor->Next()) filter.Add(cursor->key());
+    RETURN_IF_ERROR(cursor->status());
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+absl::StatusOr<std::map<FoldId, FoldStart>> Store::Impl::Begin(const OpenSpace& open, const BaseRows& base,
+                                                               const SpaceFilter& filter,
+                                                               const Flusher::Units& frozen) const {
+  auto starts = StartsOf(*database, open, frozen);
+  absl::Status read = starts.ok() ? FillFilter(base, filter) : starts.status();
+  // Some readers have found damage that the metas do not show.
+  if (read.ok() && flusher->damaged(open.space)) read = database->SpaceDamaged(open.space, "a read failed");
+  if (!IsSpaceDamaged(read)) {
+    RETURN_IF_ERROR(read);
+    return starts;
+  }
+  RETURN_IF_ERROR(DropReserved(open.space));
+  return std::map<FoldId, FoldStart>();
+}
 
 absl::StatusOr<std::unique_ptr<SlotRows>> Store::OpenSlot(SlotId slot, SlotOptions options) {
   const RowSpace space = RowSpace::State(slot);
@@ -155,20 +217,15 @@ absl::StatusOr<std::unique_ptr<SlotRows>> Store::OpenSlot(SlotId slot, SlotOptio
   open->fold_version = options.fold_version;
   open->post = std::move(options.post);
   open->cursor = std::move(options.cursor);
+  open->on_damaged = std::move(options.on_damaged);
   ASSIGN_OR_RETURN(const Flusher::Units frozen, flusher->Reserve(open));
   Reservation reservation(flusher, space);
-  ASSIGN_OR_RETURN(auto starts, StartsOf(*impl_->database, *open, frozen));
-  FoldStart start = std::move(starts[FoldId::State(slot)]);
-
-  std::unique_ptr<BaseRows> base = impl_->database->Rows(space);
   std::vector<std::string> tables;
   for (uint16_t table : options.filtered_tables) AppendField(table, &tables.emplace_back());
   const SpaceFilter filter(&impl_->filter, SpacePrefix(space), std::move(tables));
-  for (const std::string& table : filter.tables()) {
-    const std::unique_ptr<BaseCursor> cursor = base->Seek(table, "");
-    for (; cursor->Valid(); cursor->Next()) filter.Add(cursor->key());
-    RETURN_IF_ERROR(cursor->status());
-  }
+  ASSIGN_OR_RETURN(auto starts, impl_->Begin(*open, *impl_->database->Rows(space), filter, frozen));
+  FoldStart start = std::move(starts[FoldId::State(slot)]);
+  std::unique_ptr<BaseRows> base = impl_->database->Rows(space);
   if (start.frozen != nullptr) {
     for (const auto& [key, row] : start.frozen->layer->rows()) filter.Add(key);
   }
@@ -181,21 +238,26 @@ absl::StatusOr<std::unique_ptr<SlotRows>> Store::OpenSlot(SlotId slot, SlotOptio
     flusher->Unregister(open->space);
   });
   reservation.Keep();
-  MutexLock lock(&open->mutex);
-  open->slot = rows.get();
+  {
+    MutexLock lock(&open->mutex);
+    open->slot = rows.get();
+  }
+  flusher->TellDamage();
   return rows;
 }
 
 absl::StatusOr<std::unique_ptr<ViewRows>> Store::OpenView(ServiceId service, uint8_t view, uint32_t fold_version,
-                                                          absl::Span<const SlotId> sources) {
+                                                          absl::Span<const SlotId> sources,
+                                                          std::function<void()> on_damaged) {
   const RowSpace space = RowSpace::View(service, view);
   Flusher* const flusher = impl_->flusher.get();
   auto open = std::make_shared<OpenSpace>();
   open->space = space;
   open->fold_version = fold_version;
+  open->on_damaged = std::move(on_damaged);
   ASSIGN_OR_RETURN(const Flusher::Units frozen, flusher->Reserve(open));
   Reservation reservation(flusher, space);
-  ASSIGN_OR_RETURN(auto starts, StartsOf(*impl_->database, *open, frozen));
+  ASSIGN_OR_RETURN(auto starts, impl_->Begin(*open, *impl_->database->Rows(space), SpaceFilter(), frozen));
   std::map<SlotId, FoldStart> by_source;
   for (const SlotId source : sources) by_source[source];
   for (auto& [fold, start] : starts) {
@@ -206,25 +268,39 @@ absl::StatusOr<std::unique_ptr<ViewRows>> Store::OpenView(ServiceId service, uin
   auto rows =
       std::make_unique<ViewRows>(impl_->database->Rows(space), flusher->meter(), std::move(by_source), [flusher, open] {
         {
+          MutexLock posting(&open->posting);
           MutexLock lock(&open->mutex);
           open->view = nullptr;
         }
         flusher->Unregister(open->space);
       });
   reservation.Keep();
-  MutexLock lock(&open->mutex);
-  open->view = rows.get();
+  {
+    MutexLock lock(&open->mutex);
+    open->view = rows.get();
+  }
+  flusher->TellDamage();
   return rows;
 }
 
+absl::Status Store::Refold(const RowSpace& space) {
+  Flusher* const flusher = impl_->flusher.get();
+  const std::shared_ptr<OpenSpace> open = flusher->Find(space);
+  if (open == nullptr || !flusher->damaged(space)) return absl::OkStatus();
+  // No flush freezes rows of a view meanwhile; those of a slot are frozen on the caller's thread.
+  MutexLock lock(&open->mutex);
+  RETURN_IF_ERROR(impl_->DropReserved(space));
+  if (open->slot != nullptr) open->slot->Reset(impl_->database->Rows(space));
+  if (open->view != nullptr) open->view->Reset(impl_->database->Rows(space));
+  return absl::OkStatus();
+}
+
 absl::Status Store::Drop(const RowSpace& space) {
-  RETURN_IF_ERROR(impl_->flusher->ReserveToDrop(space));
+  auto reserved = std::make_shared<OpenSpace>();
+  reserved->space = space;
+  RETURN_IF_ERROR(impl_->flusher->Reserve(std::move(reserved)).status());
   const Reservation reservation(impl_->flusher.get(), space);
-  const auto fill = [&](DatabaseDraft& draft) -> absl::Status {
-    RETURN_IF_ERROR(draft.DeletePrefix(SpacePrefix(space)));
-    return draft.DeletePrefix(MetaPrefix(space));
-  };
-  return impl_->database->Write(fill, [] { return absl::OkStatus(); });
+  return impl_->DropReserved(space);
 }
 
 void Store::FlushAsync(absl::AnyInvocable<void(absl::Status)> done) {

@@ -1,13 +1,17 @@
 // The state store of a process: rows, cursors and digests of all folds in one database, written after the log.
 //
-// Layout of keys (numbers big endian); in RocksDB one column family and no write-ahead log of its own:
+// Layout of keys (numbers big endian); in RocksDB a column family for each state and view, which holds its rows and metas,
+// and no write-ahead log of its own:
 //   00 00                                                  identity: format(4) install(16)
 //   01 service slot(2) table-key                           a state's row:  position(8) value
 //   02 service view table-key                              a view's row:   position(8) source-service source-slot(2) value
 //   03 01 service slot(2)                                  a state's meta
 //   03 02 service view source-service source-slot(2)       the meta of a view's source
 // A meta is version(4) next-position(8) digest(16) cursor.
-// A flush writes the rows, metas and digests of all folds into one sorted file and ingests it: all of it or nothing.
+// A flush writes the rows, metas and digests of each state and view into a sorted file and ingests all files or none.
+//
+// Rows that are damaged on disk are the matter of their state or view alone, which is emptied and folded again from the log
+// while all others go on. What no reader can do without, the manifest and the identity, is small: damaged, it damages all.
 #ifndef HALLES_LIBS_STORE_STORE_H_
 #define HALLES_LIBS_STORE_STORE_H_
 
@@ -35,7 +39,7 @@
 
 namespace halles::store {
 
-inline constexpr uint32_t kStoreFormatVersion = 1;
+inline constexpr uint32_t kStoreFormatVersion = 2;
 
 // The steps of a flush, for tests that let it fail or end there.
 enum class FlushStep { kFrozen, kFileWritten, kIngested, kReleased };
@@ -58,6 +62,9 @@ struct StoreOptions {
   size_t dirty_bytes_max = kDirtyBytesMax;  // Admit() refuses beyond this
   size_t block_cache_bytes = size_t{64} << 20;
   size_t key_filter_bytes = size_t{16} << 20;
+  // Called once for each state or view whose stored rows turn out to be damaged: from any thread, under any lock of whoever
+  // reads them, so it must not block and must not call the store. May be empty.
+  std::function<void(const RowSpace&)> on_damaged;
   // Called at each step of a flush; an error makes the flush fail there.
   std::function<absl::Status(FlushStep)> on_flush_step;
 };
@@ -68,6 +75,8 @@ struct SlotOptions {
   std::function<void(std::function<void()>)> post;
   // Called on that thread: the cursor that belongs to the rows confirmed so far.
   std::function<FoldCursor()> cursor;
+  // Stored rows turned out to be damaged: call Refold, on that thread. Called from another one; may be empty.
+  std::function<void()> on_damaged;
   // Tables whose absent keys are asked for often: a filter in memory answers for most of them. Filled at open by a scan.
   std::vector<uint16_t> filtered_tables;
 };
@@ -77,6 +86,7 @@ struct StoreStats {
   uint64_t flushes = 0;
   uint64_t failed_flushes = 0;
   uint64_t rows_flushed = 0;
+  uint64_t damages = 0;  // states and views whose stored rows turned out to be damaged, since the start
   uint64_t level0_files = 0;
   uint64_t disk_bytes = 0;
 };
@@ -96,7 +106,9 @@ class Store {
   //   STORE_DAMAGED (DATA_LOSS)                  it cannot be read
   //   STORE_LOCKED (UNAVAILABLE)                 another process has it open
   //   STATE_DIR_UNUSABLE (UNAVAILABLE)           read-only, full, or not permitted
-  // After the first three, call Quarantine(); the next Open makes a new store, which is rebuilt from the log.
+  //   OLDER_STORE_FORMAT (FAILED_PRECONDITION)   written by an older Halles
+  // After FOREIGN_STORE, STORE_DAMAGED and OLDER_STORE_FORMAT, call Quarantine(); the next Open makes a new store, which is
+  // rebuilt from the log.
   static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& dir, const InstallId& install,
                                                      StoreOptions options);
 
@@ -122,15 +134,23 @@ class Store {
 
   // The stored cursor and digest of the fold, as of the last flush; nullopt if it was never flushed.
   absl::StatusOr<std::optional<FoldMeta>> LoadMeta(const FoldId& fold) const;
+  // Those of damaged rows are left out.
   absl::StatusOr<std::map<FoldId, FoldMeta>> LoadMetas() const;
 
   // The rows of a slot's state. At most one at a time for a slot. FAILED_PRECONDITION with FOLD_VERSION when other code
-  // folded it: Drop it and fold again.
+  // folded it: Drop it and fold again. Rows that are found damaged are dropped: those opened are at the beginning.
   absl::StatusOr<std::unique_ptr<SlotRows>> OpenSlot(SlotId slot, SlotOptions options);
 
   // The rows of a view that is folded from `sources`; the same rules. FOLD_VERSION too when it was folded from others.
+  // `on_damaged` as in SlotOptions, but Refold may be called on any thread that is in no batch or query of the view.
   absl::StatusOr<std::unique_ptr<ViewRows>> OpenView(ServiceId service, uint8_t view, uint32_t fold_version,
-                                                     absl::Span<const SlotId> sources);
+                                                     absl::Span<const SlotId> sources,
+                                                     std::function<void()> on_damaged = nullptr);
+
+  // Empties open rows, on disk and in memory, so that they are folded again from the first record. Does nothing unless they
+  // are damaged. After an error they are as they were, and it is to be called again: UNAVAILABLE with FLUSH_UNDER_WAY while
+  // a flush writes them.
+  absl::Status Refold(const RowSpace& space);
 
   // Deletes all rows and metas of the state or view, which must not be open. UNAVAILABLE with FLUSH_UNDER_WAY while a flush
   // writes rows of it that were closed since.

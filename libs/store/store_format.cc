@@ -38,9 +38,9 @@ std::string SpacePrefix(const RowSpace& space) {
   return prefix;
 }
 
-std::string MetaPrefix() { return std::string(1, static_cast<char>(kMetaSpace)); }
-
-std::string MetaPrefix(const RowSpace& space) { return MetaPrefix() + SpacePrefix(space); }
+std::string MetaPrefix(const RowSpace& space) {
+  return std::string(1, static_cast<char>(kMetaSpace)) + SpacePrefix(space);
+}
 
 std::string MetaKey(const FoldId& fold) {
   std::string key = MetaPrefix(RowSpace::Of(fold));
@@ -68,6 +68,19 @@ std::optional<FoldId> DecodeMetaKey(absl::string_view key) {
   }
   if (!key.empty()) return std::nullopt;
   return fold;
+}
+
+std::optional<RowSpace> SpaceOfKey(absl::string_view key) {
+  if (!key.empty() && static_cast<uint8_t>(key.front()) == kMetaSpace) key.remove_prefix(1);
+  RowSpace space;
+  if (!TakeField(&key, &space.kind) || !TakeField(&key, &space.service)) return std::nullopt;
+  switch (space.kind) {
+    case FoldId::Kind::kState:
+      return TakeField(&key, &space.slot) ? std::optional<RowSpace>(space) : std::nullopt;
+    case FoldId::Kind::kView:
+      return TakeField(&key, &space.view) ? std::optional<RowSpace>(space) : std::nullopt;
+  }
+  return std::nullopt;
 }
 
 std::string EncodeMeta(const FoldMeta& meta) {

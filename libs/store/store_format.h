@@ -25,8 +25,10 @@ std::optional<Identity> DecodeIdentity(absl::string_view bytes);
 // What all rows of the space begin with.
 std::string SpacePrefix(const RowSpace& space);
 
-// What all metas begin with, and those of one space.
-std::string MetaPrefix();
+// The space of a row or meta; also of a prefix of one that names its space. nullopt for what belongs to no space.
+std::optional<RowSpace> SpaceOfKey(absl::string_view key);
+
+// What the metas of the space begin with.
 std::string MetaPrefix(const RowSpace& space);
 std::string MetaKey(const FoldId& fold);
 std::optional<FoldId> DecodeMetaKey(absl::string_view key);

@@ -43,7 +43,7 @@ std::unique_ptr<Store> MustOpen(const TempDir& dir, StoreOptions options = Quiet
 
 // Changes what is stored under a key behind the store's back; nullopt deletes it.
 void WriteBytes(const TempDir& dir, const std::string& key, const std::optional<std::string>& value) {
-  const auto database = *RocksDatabase::Open(dir.State() + "/db-1", 1 << 20, /*create=*/false);
+  const auto database = *RocksDatabase::Open(dir.State() + "/db-1", {}, /*create=*/false);
   ASSERT_TRUE(database
                   ->Write([&](DatabaseDraft& draft) { return value ? draft.Put(key, *value) : draft.Delete(key); },
                           [] { return absl::OkStatus(); })
@@ -185,7 +185,7 @@ TEST(Store, IsRefusedWhenANewerFormatWroteIt) {
   WriteBytes(dir, IdentityKey(), EncodeIdentity({kStoreFormatVersion + 1, Install(1)}));
   const auto store = Store::Open(dir.State(), Install(1), Quiet());
   EXPECT_EQ(ReasonOf(store.status()), "NEWER_STORE_FORMAT");
-  EXPECT_THAT(std::string(store.status().message()), HasSubstr("has format 2; this build reads up to 1"));
+  EXPECT_THAT(std::string(store.status().message()), HasSubstr("has format 3; this build reads up to 2"));
 }
 
 TEST(Store, IsRefusedWhenItsFilesAreDamagedAndMakesRoomByQuarantine) {

@@ -171,6 +171,21 @@ std::shared_ptr<const FrozenRows> ViewRows::Freeze(SlotId source) {
   return freezing.frozen;
 }
 
+// The analysis cannot follow locks that are taken in a loop.
+void ViewRows::Reset(std::unique_ptr<BaseRows> base) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  for (auto& [slot, source] : sources_) source.folding.Lock();
+  for (auto& [slot, source] : sources_) source.mutex.Lock();
+  for (auto& [slot, source] : sources_) {
+    source.dirty.Clear();
+    source.rows = std::make_shared<Layer>(meter_, /*with_sketch=*/true);
+    source.frozen = nullptr;
+    source.cursor = FoldCursor();
+  }
+  base_ = std::move(base);
+  for (auto& [slot, source] : sources_) source.mutex.Unlock();
+  for (auto& [slot, source] : sources_) source.folding.Unlock();
+}
+
 void ViewRows::ReleaseStored() {
   for (auto& [slot, source] : sources_) {
     std::shared_ptr<const FrozenRows> released;
