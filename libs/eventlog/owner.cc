@@ -286,6 +286,14 @@ void Owner::OnClaimReport(const AppendReport& report, Effects* effects) {
   }
 }
 
+void Owner::Restart(const LogIdentity& identity, SlotId slot) {
+  Owner fresh(identity, slot, options_);
+  fresh.next_tag_ = next_tag_;
+  fresh.claims_ = claims_;
+  fresh.ignored_ = ignored_;
+  *this = std::move(fresh);
+}
+
 void Owner::OnReport(const AppendReport& report, Effects* effects) {
   if (phase_ == Phase::kClaiming && report.tag == claim_tag_) {
     OnClaimReport(report, effects);

@@ -110,6 +110,10 @@ class Owner {
   // next_read().
   Owner(const Cursor& resumed, OwnerOptions options);
 
+  // Begins anew with nothing read, since what was folded is to be folded again. Nothing of before is settled any more, and
+  // reports of it are ignored.
+  void Restart(const LogIdentity& identity, SlotId slot);
+
   Phase phase() const { return phase_; }
   // Behind the confirmed records; never ahead of the log. Store it with the rows of kConfirmed and kApply.
   const Cursor& cursor() const { return cursor_; }

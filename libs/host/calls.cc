@@ -21,16 +21,22 @@ struct Read {
   ViewQuery query;
 };
 
+void AwaitView(const std::shared_ptr<Read>& read, const TokenPositions& positions);
+
 void Run(const std::shared_ptr<Read>& read) {
   read->host->PostQuery([read] {
     std::function<void()> answer;
+    bool behind = false;
     const absl::Status open = read->host->With([&](Serving& serving) {
       projection::ViewFollower& follower = serving.pool->View(read->service, read->view);
       TokenPositions at = follower.positions();
       const store::ViewRows::Query rows(&follower.rows());
+      behind = follower.Behind(rows);
+      if (behind) return;
       for (auto& [slot, position] : at) position = rows.next(slot);  // exactly what is read
       answer = read->query(&rows, at);
     });
+    if (behind) return AwaitView(read, {});
     if (!open.ok()) answer = read->query(open, {});
     // The rows are released before the reply, because an answer may be large and its receiver may query again.
     if (answer) answer();

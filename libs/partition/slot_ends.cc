@@ -89,10 +89,13 @@ void SlotRunner::AbandonAll() {
 
 void SlotRunner::FailCommands(const absl::Status& status) {
   // The fate of what is in flight is unknown: UNAVAILABLE says so, and the repeat finds out.
+  FailDecided(status);
+  FailQueued(status);
+}
+
+void SlotRunner::FailDecided(const absl::Status& status) {
   std::deque<Pending> pending;
   pending.swap(in_flight_);
-  for (Pending& queued : queue_) pending.push_back(std::move(queued));
-  queue_.clear();
   for (auto& [ticket, answer] : answers_) {
     pending.push_back({.command = std::move(answer.command), .submitted = answer.submitted});
   }

@@ -43,6 +43,8 @@ class SlotReads {
   // The rows include all records that the log had when the slot was opened. Until then every query waits; otherwise a
   // process that starts would show less than was seen before.
   void Begin(Position at);
+  // The rows are folded again from the first record: every query waits until the next Begin.
+  void Rest() { begun_ = false; }
 
   // Runs `query` as soon as the slot has reached `min_position`: DEADLINE_EXCEEDED (TOKEN_NOT_REACHED) when it does not in
   // time. `at` is where the slot stands.

@@ -73,6 +73,7 @@ absl::Status SlotRunner::Open() {
   options.fold_version = deps_.service->fold_version;
   options.post = [this](std::function<void()> task) { deps_.queue->Post(std::move(task)); };
   options.cursor = [this] { return store::FoldCursor{eventlog::EncodeCursor(folded()), folded().next}; };
+  options.on_damaged = [this] { deps_.queue->Post([this] { Refold(); }); };
   options.filtered_tables = FilteredTables(*deps_.service);
   absl::StatusOr<std::unique_ptr<store::SlotRows>> rows = deps_.store->OpenSlot(slot_, options);
   if (!rows.ok() && ReasonOf(rows.status()) == "FOLD_VERSION") {
@@ -315,7 +316,7 @@ void SlotRunner::Look() {
 
 void SlotRunner::OnReset() {
   deps_.queue->Post([this] {
-    if (!stopped_.ok() || abandoned_) return;
+    if (!stopped_.ok() || abandoned_ || refolding_) return;
     Effects effects;
     owner_->OnReconnect(&effects);
     Handle(effects);
@@ -326,6 +327,7 @@ void SlotRunner::TakeOver() {
   deps_.queue->Post([this] {
     if (!stopped_.ok() || abandoned_ || draining_ || wants_slot_) return;
     wants_slot_ = true;
+    if (refolding_) return;
     if (catch_up_.active()) {
       catch_up_.Wake();
     } else {
@@ -364,7 +366,8 @@ void SlotRunner::ClaimAfter(const absl::Status& doubt) {
                    {{"slot", slot_.ToString()}, {"why", doubt.message()}, {"reason", ReasonOf(doubt)}});
   }
   claim_waits_ = true;
-  deps_.queue->PostAfter(claim_backoff_.Next(*deps_.random), [this] {
+  deps_.queue->PostAfter(claim_backoff_.Next(*deps_.random), [this, life = lives_] {
+    if (life != lives_) return;
     claim_waits_ = false;
     const bool unsure = owner_->phase() == Phase::kUnsure;
     if (stopped_.ok() && !abandoned_ && (unsure || wants_slot_) && owner_->phase() != Phase::kServing) Claim();
@@ -374,6 +377,36 @@ void SlotRunner::ClaimAfter(const absl::Status& doubt) {
   refused_ = doubt;
   FailQueued(doubt);
   Settled();
+}
+
+void SlotRunner::Refold() {
+  if (!stopped_.ok() || abandoned_) return;
+  if (!std::exchange(refolding_, true)) {
+    telemetry::Log(telemetry::LogLevel::kError, "partition",
+                   "stored rows of a slot are damaged; they are folded again from the log, the other slots serve on",
+                   {{"slot", slot_.ToString()}});
+    ++lives_;
+    SetServing(false);
+    deps_.log->Abandon(slot_, deps_.sink);
+    catch_up_.End();
+    reads_.Rest();
+    stuck_at_.reset();
+    stuck_effects_.reset();
+    claim_waits_ = false;
+    owner_->Restart(deps_.log->identity(), slot_);
+    // Their fate is unknown: a repeat finds out.
+    FailDecided(Failure(absl::StatusCode::kUnavailable, "SLOT_REFOLDING",
+                        absl::StrCat("the rows of ", slot_.ToString(), " are folded again from the log; try again"),
+                        {{"slot", slot_.ToString()}}));
+    PublishPosition();
+  }
+  if (const absl::Status emptied = deps_.store->Refold(store::RowSpace::State(slot_)); !emptied.ok()) {
+    deps_.queue->PostAfter(read_backoff_.Next(*deps_.random), [this] { Refold(); });
+    return;
+  }
+  refolding_ = false;
+  read_backoff_.Reset();
+  catch_up_.Begin(owner_->next_read());
 }
 
 void SlotRunner::Settled() {

@@ -16,6 +16,7 @@
 //               SERVING ----------------------------------+
 //
 //  any --> STOPPED: the log is damaged, cut or forked, needs a newer build, or holds a fact that cannot be evolved.
+//  any --> FOLLOWING from the first record: stored rows are damaged, and are folded again.
 //
 // FOLLOWING folds what others write and answers reads. Only SERVING decides; commands that come before wait for it until
 // their deadline, unless the slot merely follows or the log refuses its claim. Errors that pass (IsPassing) lead to a pause
@@ -217,6 +218,8 @@ class SlotRunner {
   void Claim();
   void ClaimAfter(const absl::Status& doubt);
   void Settled();
+  // Stored rows turned out to be damaged: empties them and reads the log again from the first record, as at a start.
+  void Refold();
 
   // Deciding: slot_decisions.cc.
   void Pump();
@@ -256,6 +259,8 @@ class SlotRunner {
   void Stop(const absl::Status& status);
   void StepDown();
   void FailCommands(const absl::Status& status);
+  // Those that were decided, or wait for an answer.
+  void FailDecided(const absl::Status& status);
   void FailEverything(const absl::Status& status);
   ReactedTo ReadReactedTo();
 
@@ -296,6 +301,8 @@ class SlotRunner {
   bool at_end_ = false;       // since the last claim conferred, the log was read to its end
   uint64_t claims_ = 0;       // made so far
   bool claim_waits_ = false;  // for its time, after one that failed
+  uint64_t lives_ = 0;        // counts how often the rows were folded again
+  bool refolding_ = false;    // the rows are still to be emptied
   Backoff claim_backoff_;
   Backoff read_backoff_;
   bool postponed_ = false;  // the queue rests until rows can be read again

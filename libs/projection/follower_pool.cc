@@ -46,6 +46,15 @@ absl::StatusOr<std::unique_ptr<FollowerPool>> FollowerPool::Open(FollowerPoolOpt
       pool->followers_.emplace(slot, std::make_unique<SourceFollower>(slot, opts.log, shard));
     }
   }
+  for (const std::unique_ptr<ViewFollower>& view : pool->views_) {
+    view->SetOnSource([pool = pool.get()](SlotId source, std::function<void()> task) {
+      SourceFollower* const follower = pool->Find(source);
+      follower->shard().Add([follower, task = std::move(task)] {
+        task();
+        follower->Wake();
+      });
+    });
+  }
   return pool;
 }
 

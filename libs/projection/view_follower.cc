@@ -1,13 +1,20 @@
 // Projects records into the rows of a view.
 #include "libs/projection/view_follower.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
 #include "libs/projection/source_reader.h"
+#include "libs/telemetry/log.h"
 
 namespace halles::projection {
+namespace {
+
+constexpr absl::Duration kRefoldPause = absl::Milliseconds(20);
+
+}  // namespace
 
 class ViewFollower::Part : public SourceConsumer {
  public:
@@ -29,11 +36,21 @@ class ViewFollower::Part : public SourceConsumer {
 
   void OnStopped(const absl::Status& why) override { view_.progress_.Stop(slot_, why); }
 
+  // The rows were emptied.
+  void Restart(eventlog::Cursor genesis) {
+    cursor_ = std::move(genesis);
+    view_.progress_.Set(slot_, cursor_.next);
+  }
+
  private:
   // In one batch, so that queries see all of it or nothing.
   Taken Project(absl::Span<const SourceRecordPtr> records, std::vector<std::string>* topics) {
     store::ViewRows::Batch batch(view_.rows_.get(), slot_);
     Taken taken;
+    if (batch.cursor().next != cursor_.next) {
+      taken.status = absl::UnavailableError("the view was emptied and is folded again");
+      return taken;
+    }
     for (const SourceRecordPtr& record : records) {
       taken.status = ProjectOne(*record, batch, topics);
       if (!taken.status.ok()) break;
@@ -78,25 +95,32 @@ class ViewFollower::Part : public SourceConsumer {
   eventlog::Cursor cursor_;  // of the source's queue
 };
 
-ViewFollower::ViewFollower(ViewDefinition definition, FollowerShard* shard, TouchListener touched)
-    : definition_(std::move(definition)), touched_(std::move(touched)), progress_(definition_.FullName(), shard) {}
+ViewFollower::ViewFollower(ViewDefinition definition, eventlog::EventLog* log, store::Store* store,
+                           FollowerShard* shard, TouchListener touched)
+    : definition_(std::move(definition)),
+      log_(log),
+      store_(store),
+      shard_(shard),
+      touched_(std::move(touched)),
+      progress_(definition_.FullName(), shard) {}
 
 ViewFollower::~ViewFollower() { Close(); }
 
 absl::StatusOr<std::unique_ptr<ViewFollower>> ViewFollower::Open(ViewDefinition definition, eventlog::EventLog* log,
                                                                  store::Store* store, FollowerShard* shard,
                                                                  TouchListener touched) {
-  std::unique_ptr<ViewFollower> view(new ViewFollower(std::move(definition), shard, std::move(touched)));
+  std::unique_ptr<ViewFollower> view(new ViewFollower(std::move(definition), log, store, shard, std::move(touched)));
+  const auto on_damaged = [view = view.get()] { view->shard_->Add([view] { view->Refold(); }); };
   const ViewDefinition& def = view->definition_;
   std::vector<SlotId> sources;
   for (ServiceId service : def.SourceServices()) {
     for (const SlotId slot : SlotsOf(*log, service)) sources.push_back(slot);
   }
   absl::StatusOr<std::unique_ptr<store::ViewRows>> rows =
-      store->OpenView(def.service, def.view, def.fold_version, sources);
+      store->OpenView(def.service, def.view, def.fold_version, sources, on_damaged);
   if (!rows.ok() && ReasonOf(rows.status()) == "FOLD_VERSION") {
     RETURN_IF_ERROR(store->Drop(store::RowSpace::View(def.service, def.view)));
-    rows = store->OpenView(def.service, def.view, def.fold_version, sources);
+    rows = store->OpenView(def.service, def.view, def.fold_version, sources, on_damaged);
   }
   RETURN_IF_ERROR(rows.status());
   view->rows_ = *std::move(rows);
@@ -110,6 +134,60 @@ absl::StatusOr<std::unique_ptr<ViewFollower>> ViewFollower::Open(ViewDefinition 
     view->parts_.emplace(slot, std::make_unique<Part>(view.get(), slot, cursor));
   }
   return view;
+}
+
+void ViewFollower::SetOnSource(OnSource on_source) {
+  shard_->Add([this, on_source = std::move(on_source)]() mutable { on_source_ = std::move(on_source); });
+}
+
+void ViewFollower::Refold() {
+  if (on_source_ == nullptr) {  // nothing is read yet
+    shard_->PostAfter(kRefoldPause, [this] { Refold(); });
+    return;
+  }
+  {
+    MutexLock lock(&mutex_);
+    if (!std::exchange(emptying_, true)) {
+      telemetry::Log(telemetry::LogLevel::kError, "projection",
+                     "stored rows of a view are damaged; they are folded again from the log, the other views go on",
+                     {{"view", definition_.FullName()}});
+    }
+    for (const auto& [source, position] : progress_.positions()) {
+      Position& before = before_[source];
+      before = std::max(before, position);
+    }
+  }
+  if (!store_->Refold(store::RowSpace::View(definition_.service, definition_.view)).ok()) {
+    shard_->PostAfter(kRefoldPause, [this] { Refold(); });
+    return;
+  }
+  {
+    MutexLock lock(&mutex_);
+    emptying_ = false;
+  }
+  for (const auto& [slot, part] : parts_) {
+    on_source_(slot, [part = part.get(), genesis = eventlog::GenesisCursor(log_->identity(), slot)] {
+      part->Restart(genesis);
+    });
+  }
+}
+
+bool ViewFollower::Behind(const store::ViewRows::Query& query) const {
+  MutexLock lock(&mutex_);
+  return emptying_ || std::any_of(before_.begin(), before_.end(), [&query](const auto& before) {
+           return query.next(before.first) < before.second;
+         });
+}
+
+void ViewFollower::WhenReached(TokenPositions positions, MonotonicMicros deadline, Waiters::Done done) {
+  {
+    MutexLock lock(&mutex_);
+    for (const auto& [source, before] : before_) {
+      Position& position = positions[source];
+      position = std::max(position, before);
+    }
+  }
+  progress_.WhenReached(positions, deadline, std::move(done));
 }
 
 SourceConsumer* ViewFollower::ConsumerOf(SlotId source) {

@@ -11,8 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "libs/base/mutex.h"
 #include "libs/base/scheduler.h"
 #include "libs/base/slot.h"
 #include "libs/base/token.h"
@@ -26,7 +28,8 @@
 namespace halles::projection {
 
 // An event that cannot be projected stops its source before that event, with an error; the other sources continue. A
-// failed read of rows is tried again.
+// failed read of rows is tried again. Stored rows that are damaged are emptied and folded again from the log; who asks
+// meanwhile waits until the view has come as far as it was.
 // Thread safety: all methods may be called from any thread.
 // Lifetime: log, store and shards outlive it; the shards are stopped before it is destroyed.
 class ViewFollower {
@@ -55,9 +58,14 @@ class ViewFollower {
   TokenPositions positions() const { return progress_.positions(); }
 
   // Calls `done` when the view has reached the positions; those of slots that are no sources do not count.
-  void WhenReached(const TokenPositions& positions, MonotonicMicros deadline, Waiters::Done done) {
-    progress_.WhenReached(positions, deadline, std::move(done));
-  }
+  void WhenReached(TokenPositions positions, MonotonicMicros deadline, Waiters::Done done)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Whether the rows that the query reads were emptied since it waited, and have not come as far again.
+  bool Behind(const store::ViewRows::Query& query) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Runs a task on the queue of the source, and wakes its follower. Set once, before anything is read.
+  using OnSource = std::function<void(SlotId source, std::function<void()> task)>;
+  void SetOnSource(OnSource on_source);
   // Answers all waiting callers with UNAVAILABLE.
   void Close() { progress_.Close(); }
 
@@ -68,14 +76,25 @@ class ViewFollower {
   // One source slot.
   class Part;
 
-  ViewFollower(ViewDefinition definition, FollowerShard* shard, TouchListener touched);
+  ViewFollower(ViewDefinition definition, eventlog::EventLog* log, store::Store* store, FollowerShard* shard,
+               TouchListener touched);
+  // On the queue of `shard_`.
+  void Refold() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const ViewDefinition definition_;
+  eventlog::EventLog* const log_;
+  store::Store* const store_;
+  FollowerShard* const shard_;
   const TouchListener touched_;
+  OnSource on_source_;  // of the queue of `shard_`
   std::unique_ptr<store::ViewRows> rows_;
   Progress progress_;
   std::atomic<uint64_t> events_{0};                // relaxed: a count
   std::map<SlotId, std::unique_ptr<Part>> parts_;  // immutable after Open
+
+  mutable Mutex mutex_;
+  TokenPositions before_ ABSL_GUARDED_BY(mutex_);  // how far it was when damage was found
+  bool emptying_ ABSL_GUARDED_BY(mutex_) = false;  // the rows are about to be emptied
 };
 
 }  // namespace halles::projection
