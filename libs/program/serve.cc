@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/synchronization/mutex.h"
 #include "libs/base/status.h"
@@ -24,6 +26,25 @@ using telemetry::LogLevel;
 // How often readiness is looked at, and signals once it is there.
 constexpr absl::Duration kReadyEvery = absl::Milliseconds(10);
 constexpr absl::Duration kWatchEvery = absl::Seconds(60);
+
+std::vector<std::unique_ptr<telemetry::Metrics::Handle>> ObserveServer(telemetry::Metrics* registry,
+                                                                       const rpc::Server* server) {
+  using Kind = telemetry::Metrics::Kind;
+  std::vector<std::unique_ptr<telemetry::Metrics::Handle>> handles;
+  handles.push_back(registry->AddFunction(Kind::kCounter, "halles_connections_refused_total",
+                                          "Connections closed at once because too many files are open", {},
+                                          [server] { return static_cast<double>(server->refused_connections()); }));
+  handles.push_back(registry->AddFunction(Kind::kGauge, "halles_connections_open", "Connections of gRPC clients", {},
+                                          [server] { return static_cast<double>(server->connections().open()); }));
+  for (size_t i = 0; i < rpc::kCloseCauses; ++i) {
+    const auto cause = static_cast<rpc::CloseCause>(i);
+    handles.push_back(registry->AddFunction(
+        Kind::kCounter, "halles_connections_closed_total", "Connections closed for what their caller sent or left open",
+        {{"cause", std::string(rpc::CloseCauseName(cause))}},
+        [server, cause] { return static_cast<double>(server->connections().closed(cause)); }));
+  }
+  return handles;
+}
 
 }  // namespace
 
@@ -69,10 +90,8 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
   absl::StatusOr<std::unique_ptr<rpc::Server>> server =
       rpc::Server::Start(server_options, host->clock(), services, names);
   if (!server.ok()) return Fail("cannot start: --listen", server.status());
-  std::unique_ptr<telemetry::Metrics::Handle> refused = options.registry->AddFunction(
-      telemetry::Metrics::Kind::kCounter, "halles_connections_refused_total",
-      "Connections closed at once because too many files are open", {},
-      [server = server->get()] { return static_cast<double>(server->refused_connections()); });
+  // A scrape may ask until the server is gone.
+  std::vector<std::unique_ptr<telemetry::Metrics::Handle>> metrics = ObserveServer(options.registry, server->get());
   (*server)->OnDrain([&doors] {
     for (const Doors::Entry& door : doors.entries()) door.end_streams();
   });
@@ -107,7 +126,7 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
   }
   (*server)->Drain(options.drain);
   host->Drain(options.drain);
-  refused.reset();  // a scrape may ask until the server is gone
+  metrics.clear();
   server->reset();
   Log(LogLevel::kInfo, "halles", "ended");
   return 0;

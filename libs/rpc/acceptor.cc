@@ -27,24 +27,32 @@ constexpr uint64_t kCountEvery = 64;
 constexpr int64_t kCountAfterMicros = 100'000;
 // How long the backlog waits when the system has no memory or handles left for anybody.
 constexpr int kRetryMillis = 100;
+// As many connections are taken before those that are open are looked at.
+constexpr int kTakenAtOnce = 64;
+// While there are connections, they are looked at this often.
+constexpr int kWatchMillis = 50;
 
 OwnedFd OpenReserve() { return OwnedFd(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Open(AcceptorOptions options, const Clock& clock) {
+absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Open(AcceptorOptions options, const Clock& clock,
+                                                         Connections* connections) {
   absl::StatusOr<ListeningSocket> socket = ListeningSocket::Open(options.listen, "the gRPC server");
   if (!socket.ok()) return socket.status();
   const int on = 1;
   setsockopt(socket->fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // connections inherit it
   OwnedFd wake(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   HALLES_CHECK(wake.get() >= 0, "no event descriptor: the process has no file handles left at its start");
-  return std::unique_ptr<Acceptor>(new Acceptor(std::move(options), clock, *std::move(socket), std::move(wake)));
+  return std::unique_ptr<Acceptor>(
+      new Acceptor(std::move(options), clock, connections, *std::move(socket), std::move(wake)));
 }
 
-Acceptor::Acceptor(AcceptorOptions options, const Clock& clock, ListeningSocket socket, OwnedFd wake)
+Acceptor::Acceptor(AcceptorOptions options, const Clock& clock, Connections* connections, ListeningSocket socket,
+                   OwnedFd wake)
     : options_(std::move(options)),
       clock_(clock),
+      connections_(*connections),
       address_(socket.address()),
       socket_(std::move(socket).ReleaseFd()),
       wake_(std::move(wake)),
@@ -70,18 +78,23 @@ void Acceptor::Run() {
   bool hears = true;
   while (true) {
     pollfd fds[] = {{wake_.get(), POLLIN, 0}, {socket_.get(), POLLIN, 0}};
-    const int ready = poll(fds, hears ? 2 : 1, hears ? -1 : kRetryMillis);
+    const int watch = connections_.open() > 0 ? kWatchMillis : -1;
+    const int ready = poll(fds, hears ? 2 : 1, hears ? watch : kRetryMillis);
     if (ready < 0) continue;  // a signal
     if (fds[0].revents != 0) return;
-    hears = TakeAll();
+    if (!hears || fds[1].revents != 0) hears = TakeAll();
+    if (clock_.MonotonicMicros() - watched_at_ >= kWatchMillis * 1000) {
+      connections_.Watch();
+      watched_at_ = clock_.MonotonicMicros();
+    }
   }
 }
 
 bool Acceptor::TakeAll() {
-  while (true) {
+  for (int taken = 0; taken < kTakenAtOnce; ++taken) {
     OwnedFd connection(accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (connection.get() >= 0) {
-      if (HasRoom()) {
+      if (HasRoom() && connections_.Add(connection.get())) {
         ++taken_;
         grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
         parameters.listener_fd = socket_.get();
@@ -110,6 +123,7 @@ bool Acceptor::TakeAll() {
         continue;
     }
   }
+  return true;  // the rest is still in the backlog
 }
 
 bool Acceptor::HasRoom() {

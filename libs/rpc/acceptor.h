@@ -13,15 +13,16 @@
 #include "libs/base/clock.h"
 #include "libs/machine/address.h"
 #include "libs/machine/open_files.h"
+#include "libs/rpc/connections.h"
 
 namespace halles::rpc {
 
 struct AcceptorOptions {
   ListenAddress listen{"127.0.0.1", 0};
   // A connection is refused while the process holds more files than this part of what it may hold, or more than this
-  // many: the log, the store and the metrics need files too, and each connection takes some 20 KiB of memory.
+  // many: the log, the store and the metrics need files too, and each connection takes some 20 to 50 KiB of memory.
   uint64_t open_files_percent_max = 80;
-  uint64_t open_files_max = 10'000;
+  uint64_t open_files_max = 5'000;
   // What the system says; tests say otherwise.
   std::function<uint64_t()> open_files = CountOpenFiles;
   std::function<uint64_t()> open_files_allowed = OpenFilesAllowed;
@@ -30,11 +31,13 @@ struct AcceptorOptions {
 // gRPC's own listener never accepts again once accept has failed for want of file handles. This one closes a connection
 // that it cannot serve, counts it, and goes on.
 // Thread safety: any thread; a thread of its own waits for connections.
-// Lifetime: the clock outlives it.
+// Lifetime: clock and connections outlive it.
 class Acceptor {
  public:
   // Listens. Connections wait in the backlog until Start. Errors: those of CheckCanListen.
-  static absl::StatusOr<std::unique_ptr<Acceptor>> Open(AcceptorOptions options, const Clock& clock);
+  // `connections` is told of each before gRPC is, and watches them on the acceptor's thread.
+  static absl::StatusOr<std::unique_ptr<Acceptor>> Open(AcceptorOptions options, const Clock& clock,
+                                                        Connections* connections);
   // As Stop.
   ~Acceptor();
 
@@ -49,16 +52,17 @@ class Acceptor {
   uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
 
  private:
-  Acceptor(AcceptorOptions options, const Clock& clock, ListeningSocket socket, OwnedFd wake);
+  Acceptor(AcceptorOptions options, const Clock& clock, Connections* connections, ListeningSocket socket, OwnedFd wake);
 
   void Run();
-  // Takes what is in the backlog. False when the system refuses for now.
+  // Takes what is in the backlog, up to a limit. False when the system refuses for now.
   bool TakeAll();
   bool HasRoom();
   void Refuse(OwnedFd connection);
 
   const AcceptorOptions options_;
   const Clock& clock_;
+  Connections& connections_;
   const ListenAddress address_;
   OwnedFd socket_;
   OwnedFd wake_;  // an eventfd: written to stop
@@ -71,6 +75,7 @@ class Acceptor {
   uint64_t taken_ = 0;      // connections since then
   int64_t counted_at_ = 0;  // on the monotonic clock, in microseconds
   bool refusing_ = false;   // said in the log
+  int64_t watched_at_ = 0;
 };
 
 }  // namespace halles::rpc

@@ -44,7 +44,7 @@ class AcceptorTest : public ::testing::Test {
     AcceptorOptions options;
     options.open_files = [this] { return open_files_ > 0 ? open_files_.load() : CountOpenFiles(); };
     options.open_files_allowed = [this] { return allowed_.load(); };
-    auto opened = Acceptor::Open(std::move(options), clock_);
+    auto opened = Acceptor::Open(std::move(options), clock_, &connections_);
     ASSERT_TRUE(opened.ok()) << opened.status();
     acceptor_ = *std::move(opened);
     auto taken = std::make_unique<Taken>();
@@ -69,6 +69,7 @@ class AcceptorTest : public ::testing::Test {
   std::atomic<uint64_t> open_files_{0};  // 0: as they are
   std::atomic<uint64_t> allowed_{1'000'000};
   SystemClock clock_;
+  Connections connections_{{}, clock_};
   std::unique_ptr<Acceptor> acceptor_;
   Taken* taken_ = nullptr;
 };

@@ -47,9 +47,12 @@ void InitGrpc() {
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, const Clock& clock,
                                                       const std::vector<grpc::Service*>& services,
                                                       std::vector<std::string> service_names) {
+  ConnectionLimits limits = options.connections;
+  limits.streams_max = static_cast<size_t>(options.streams_max);
+  auto watched = std::make_unique<Connections>(std::move(limits), clock);
   AcceptorOptions accept;
   accept.listen = options.listen;
-  absl::StatusOr<std::unique_ptr<Acceptor>> acceptor = Acceptor::Open(std::move(accept), clock);
+  absl::StatusOr<std::unique_ptr<Acceptor>> acceptor = Acceptor::Open(std::move(accept), clock, watched.get());
   if (!acceptor.ok()) return acceptor.status();
   InitGrpc();
   grpc::ServerBuilder builder;
@@ -84,14 +87,15 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
         absl::StrCat("the gRPC server cannot serve on ", options.listen.ToString(), "; gRPC logged why above"));
   }
   Log(LogLevel::kInfo, "rpc", "listening", {{"address", (*acceptor)->address().ToString()}});
-  std::unique_ptr<Server> result(new Server(clock, std::move(server), *std::move(acceptor), std::move(service_names)));
+  std::unique_ptr<Server> result(new Server(clock, std::move(watched), std::move(server), *std::move(acceptor), std::move(service_names)));
   result->acceptor_->Start(std::move(connections));
   return result;
 }
 
-Server::Server(const Clock& clock, std::unique_ptr<grpc::Server> server, std::unique_ptr<Acceptor> acceptor,
+Server::Server(const Clock& clock, std::unique_ptr<Connections> connections, std::unique_ptr<grpc::Server> server, std::unique_ptr<Acceptor> acceptor,
                std::vector<std::string> service_names)
     : clock_(clock),
+      connections_(std::move(connections)),
       server_(std::move(server)),
       acceptor_(std::move(acceptor)),
       service_names_(std::move(service_names)) {

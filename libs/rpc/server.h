@@ -19,6 +19,7 @@
 #include "libs/base/mutex.h"
 #include "libs/machine/address.h"
 #include "libs/rpc/acceptor.h"
+#include "libs/rpc/connections.h"
 
 namespace halles::rpc {
 
@@ -35,6 +36,7 @@ struct ServerOptions {
   absl::Duration keepalive_timeout = absl::Seconds(20);
   absl::Duration connection_age_max = absl::Minutes(30);  // so that clients find new servers
   absl::Duration connection_age_grace = absl::Minutes(1);
+  ConnectionLimits connections;  // of what callers leave unfinished; streams_max is taken from above
 };
 
 // A callback server with health service and reflection. Every service begins as not serving; the process as a whole, the
@@ -54,6 +56,7 @@ class Server {
 
   // Connections that were closed at once because too many files were open.
   uint64_t refused_connections() const { return acceptor_->refused(); }
+  const Connections& connections() const { return *connections_; }
 
   // Readiness of one of the service names, as the health service tells it. Without effect once the server drains.
   void SetServing(const std::string& service_name, bool serving) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -67,10 +70,11 @@ class Server {
   void Drain(absl::Duration deadline) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  Server(const Clock& clock, std::unique_ptr<grpc::Server> server, std::unique_ptr<Acceptor> acceptor,
+  Server(const Clock& clock, std::unique_ptr<Connections> connections, std::unique_ptr<grpc::Server> server, std::unique_ptr<Acceptor> acceptor,
          std::vector<std::string> service_names);
 
   const Clock& clock_;
+  const std::unique_ptr<Connections> connections_;
   const std::unique_ptr<grpc::Server> server_;
   const std::unique_ptr<Acceptor> acceptor_;
   const std::vector<std::string> service_names_;

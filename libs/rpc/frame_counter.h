@@ -1,0 +1,70 @@
+// Follows the HTTP/2 frames that a caller sends, and counts what gRPC has to keep for them.
+#ifndef HALLES_LIBS_RPC_FRAME_COUNTER_H_
+#define HALLES_LIBS_RPC_FRAME_COUNTER_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "libs/base/scheduler.h"
+
+namespace halles::rpc {
+
+// One direction of one connection (RFC 9113), from its first byte. A value: no I/O, and bytes that are no HTTP/2 do no
+// harm, since gRPC refuses them.
+// Thread safety: one thread at a time.
+// Limits: keeps 32 bytes for each request that is not complete; gRPC refuses a request beyond its limit of streams.
+class FrameCounter {
+ public:
+  // Takes the next bytes that were received. `now` is when.
+  void Add(absl::string_view bytes, MonotonicMicros now);
+
+  // Requests whose end has not come.
+  size_t unfinished() const { return unfinished_.size(); }
+  // The bytes of their headers and messages.
+  uint64_t unfinished_bytes() const { return unfinished_bytes_; }
+  // When the first byte of the oldest request or message came that is not complete; kNoDeadline when all are. `waiting`:
+  // when the oldest of the requests began to wait that are between two messages.
+  MonotonicMicros oldest(bool waiting) const;
+  // Streams that were begun and reset so far.
+  uint64_t opened() const { return opened_; }
+  uint64_t resets() const { return resets_; }
+  // Frames that gRPC must answer or keep, and that belong to no request: SETTINGS, PING, PRIORITY, CONTINUATION.
+  uint64_t control() const { return control_; }
+
+ private:
+  struct Unfinished {
+    uint32_t stream;
+    uint8_t prefix_bytes;   // of the five before a message that have come
+    bool waits;             // between two messages
+    uint32_t message_left;  // bytes of the message that have not come; its length while the prefix comes
+    uint64_t bytes;         // of headers and messages
+    MonotonicMicros since;  // first byte of the request or message, or end of the last message
+  };
+
+  void BeginFrame(MonotonicMicros now);
+  bool Keep();
+  void TakeData(absl::string_view bytes, MonotonicMicros now);
+  std::vector<Unfinished>::iterator Find(uint32_t stream);
+  void Finish(uint32_t stream);
+
+  size_t preface_left_ = 24;
+  std::array<uint8_t, 9> head_{};
+  size_t head_bytes_ = 0;
+  uint32_t payload_left_ = 0;
+  uint32_t stream_ = 0;  // of the frame whose payload comes
+  bool data_ = false;    // it is DATA of a request that is not complete
+  bool ends_ = false;    // it is the last of its request
+  uint32_t newest_ = 0;
+  uint64_t opened_ = 0;
+  uint64_t resets_ = 0;
+  uint64_t control_ = 0;
+  uint64_t unfinished_bytes_ = 0;
+  std::vector<Unfinished> unfinished_;  // in the order of their numbers
+};
+
+}  // namespace halles::rpc
+
+#endif  // HALLES_LIBS_RPC_FRAME_COUNTER_H_

@@ -1,0 +1,126 @@
+// Tests of counting what a caller began, with frames as RFC 9113 has them.
+#include "libs/rpc/frame_counter.h"
+
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+
+namespace halles::rpc {
+namespace {
+
+constexpr uint8_t kEnds = 1;
+
+std::string Frame(uint8_t type, uint8_t flags, uint32_t stream, const std::string& payload = "") {
+  std::string frame;
+  for (const size_t byte : {payload.size() >> 16, payload.size() >> 8, payload.size()}) {
+    frame.push_back(static_cast<char>(byte));
+  }
+  frame.push_back(static_cast<char>(type));
+  frame.push_back(static_cast<char>(flags));
+  for (const uint32_t byte : {stream >> 24, stream >> 16, stream >> 8, stream})
+    frame.push_back(static_cast<char>(byte));
+  return frame + payload;
+}
+std::string Preface() { return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Frame(4, 0, 0); }
+std::string Headers(uint32_t stream, uint8_t flags = 0) { return Frame(1, 4 | flags, stream, "some headers"); }
+std::string Data(uint32_t stream, const std::string& bytes, uint8_t flags = 0) {
+  return Frame(0, flags, stream, bytes);
+}
+std::string Reset(uint32_t stream) { return Frame(3, 0, stream, std::string("\0\0\0\x08", 4)); }
+// A message of gRPC.
+std::string Message(const std::string& text) {
+  return std::string("\0\0\0\0", 4) + static_cast<char>(text.size()) + text;
+}
+
+TEST(FrameCounter, SeesARequestComplete) {
+  FrameCounter counter;
+  counter.Add(Preface() + Headers(1), 5);
+  EXPECT_EQ(counter.unfinished(), 1u);
+  EXPECT_EQ(counter.unfinished_bytes(), 12u);
+  EXPECT_EQ(counter.oldest(false), 5);
+  counter.Add(Data(1, Message("abc"), kEnds), 6);
+  EXPECT_EQ(counter.unfinished(), 0u);
+  EXPECT_EQ(counter.unfinished_bytes(), 0u);
+  EXPECT_EQ(counter.oldest(false), kNoDeadline);
+  counter.Add(Headers(3, kEnds), 7);
+  EXPECT_EQ(counter.unfinished(), 0u);
+  EXPECT_EQ(counter.opened(), 2u);
+  EXPECT_EQ(counter.resets(), 0u);
+}
+
+TEST(FrameCounter, CountsWhatIsResetAndWhatIsLeft) {
+  FrameCounter counter;
+  counter.Add(Preface() + Headers(1) + Headers(3) + Data(1, "half") + Headers(5) + Reset(3), 1);
+  EXPECT_EQ(counter.unfinished(), 2u);
+  EXPECT_EQ(counter.unfinished_bytes(), 28u);
+  EXPECT_EQ(counter.resets(), 1u);
+  counter.Add(Reset(1) + Reset(5) + Reset(5), 1);
+  EXPECT_EQ(counter.unfinished(), 0u);
+  EXPECT_EQ(counter.resets(), 4u);
+  EXPECT_EQ(counter.opened(), 3u);
+}
+
+TEST(FrameCounter, CountsFramesOfNoRequest) {
+  FrameCounter counter;
+  counter.Add(Preface() + Frame(6, 0, 0, "12345678") + Frame(6, 1, 0, "12345678") + Frame(4, 1, 0) +
+                  Frame(2, 0, 3, "12345") + Headers(1) + Frame(9, 4, 1, "more") + Frame(8, 0, 0, "1234"),
+              1);
+  EXPECT_EQ(counter.control(), 4u);  // the settings behind the preface, a ping, a priority, a continuation
+}
+
+TEST(FrameCounter, SaysSinceWhenAMessageComes) {
+  FrameCounter counter;
+  counter.Add(Preface() + Headers(1) + Data(1, Message("one")), 10);
+  EXPECT_EQ(counter.oldest(false), kNoDeadline) << "between two messages";
+  EXPECT_EQ(counter.oldest(true), 10);
+  counter.Add(Data(1, Message("two").substr(0, 3)), 20);
+  EXPECT_EQ(counter.oldest(false), 20);
+  counter.Add(Data(1, Message("two").substr(3, 3)), 30);
+  EXPECT_EQ(counter.oldest(false), 20);
+  counter.Add(Data(1, Message("two").substr(6) + Message("")), 40);
+  EXPECT_EQ(counter.oldest(false), kNoDeadline);
+  EXPECT_EQ(counter.oldest(true), 40);
+  counter.Add(Headers(3), 50);
+  EXPECT_EQ(counter.oldest(false), 50);
+  counter.Add(Data(1, "", kEnds), 60);
+  EXPECT_EQ(counter.oldest(true), kNoDeadline);
+}
+
+TEST(FrameCounter, TakesBytesInAnyPieces) {
+  std::string bytes = Preface();
+  for (uint32_t stream = 1; stream < 40; stream += 2) {
+    absl::StrAppend(&bytes, Headers(stream),
+                    Data(stream, Message(std::string(stream, 'x')), stream % 3 == 0 ? kEnds : 0));
+    if (stream % 5 == 0) absl::StrAppend(&bytes, Reset(stream), Frame(6, 0, 0, "12345678"));
+  }
+  FrameCounter whole;
+  whole.Add(bytes, 1);
+  EXPECT_EQ(whole.opened(), 20u);
+  for (size_t piece = 1; piece < 30; ++piece) {
+    FrameCounter counter;
+    for (size_t at = 0; at < bytes.size(); at += piece) counter.Add(absl::string_view(bytes).substr(at, piece), 1);
+    EXPECT_EQ(counter.unfinished(), whole.unfinished()) << piece;
+    EXPECT_EQ(counter.opened(), whole.opened()) << piece;
+    EXPECT_EQ(counter.resets(), whole.resets()) << piece;
+    EXPECT_EQ(counter.control(), whole.control()) << piece;
+    EXPECT_EQ(counter.oldest(true), whole.oldest(true)) << piece;
+    EXPECT_EQ(counter.oldest(false), whole.oldest(false)) << piece;
+  }
+}
+
+TEST(FrameCounter, TakesBytesThatAreNoFrames) {
+  FrameCounter counter;
+  uint32_t random = 1;
+  std::string bytes;
+  for (int i = 0; i < 100'000; ++i) {
+    random = random * 1664525 + 1013904223;
+    bytes.push_back(static_cast<char>(random >> 24));
+  }
+  counter.Add(bytes, 1);
+  EXPECT_LE(counter.unfinished(), counter.opened());
+}
+
+}  // namespace
+}  // namespace halles::rpc
