@@ -62,6 +62,8 @@ void ReadStateWhen(
     reply(asked.status());
     return;
   }
+  // What it waits for is recorded, and goes on without it.
+  if constexpr (requires { reply.OnlyWaits(); }) reply.OnlyWaits();
   WatchBehind(host, service, aggregate_key, *asked, deadline,
               [install = host.install(), slot = host.SlotFor(service, aggregate_key), read = std::move(read), reply](
                   absl::StatusOr<const store::RowReader*> rows, Position at) {

@@ -2,7 +2,6 @@
 #ifndef HALLES_LIBS_PROGRAM_DOORS_H_
 #define HALLES_LIBS_PROGRAM_DOORS_H_
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -49,8 +48,7 @@ class Doors {
   struct Entry {
     std::shared_ptr<void> owned;  // shared, since only that forgets the type of the door
     grpc::Service* service;
-    std::string name;
-    std::function<void()> end_streams;
+    rpc::Door* door;
     bool at_once;
   };
   const std::vector<Entry>& entries() const { return doors_; }
@@ -59,13 +57,14 @@ class Doors {
   template <typename Door>
   void Add(const DoorParts& parts, bool at_once) {
     std::shared_ptr<Door> door;
-    if constexpr (std::is_constructible_v<Door, host::Host*, std::shared_ptr<host::Watches>, telemetry::Metrics*>) {
+    if constexpr (std::is_constructible_v<Door, host::Host*, std::shared_ptr<host::Watches>,
+                                                 telemetry::Metrics*>) {
       door = std::make_shared<Door>(parts.host, parts.watches, parts.metrics);
     } else {
       door = std::make_shared<Door>(parts.host, parts.metrics);
     }
     Door* const raw = door.get();
-    doors_.push_back({std::move(door), raw, raw->door().service(), [raw] { raw->door().EndStreams(); }, at_once});
+    doors_.push_back({std::move(door), raw, &raw->door(), at_once});
   }
 
   std::vector<Entry> doors_;

@@ -26,7 +26,6 @@ using telemetry::LogLevel;
 // How often readiness is looked at, and signals once it is there.
 constexpr absl::Duration kReadyEvery = absl::Milliseconds(10);
 constexpr absl::Duration kWatchEvery = absl::Seconds(60);
-
 std::vector<std::unique_ptr<telemetry::Metrics::Handle>> ObserveServer(telemetry::Metrics* registry,
                                                                        const rpc::Server* server) {
   using Kind = telemetry::Metrics::Kind;
@@ -78,26 +77,20 @@ int Fail(absl::string_view what, const absl::Status& status) {
 }
 
 int Serve(const ServeOptions& options, const Signals& signals, const Doors& doors, host::Host* host) {
-  std::vector<grpc::Service*> services;
-  std::vector<std::string> names;
-  for (const Doors::Entry& door : doors.entries()) {
-    services.push_back(door.service);
-    names.push_back(door.name);
+  std::vector<rpc::ServedService> services;
+  for (const Doors::Entry& entry : doors.entries()) {
+    services.push_back({entry.service, entry.door->service(), entry.door});
   }
   const auto millis_since_start = [&] { return (host->clock().MonotonicMicros() - options.started) / 1000; };
   rpc::ServerOptions server_options;
   server_options.listen = options.listen;
-  absl::StatusOr<std::unique_ptr<rpc::Server>> server =
-      rpc::Server::Start(server_options, host->clock(), services, names);
+  absl::StatusOr<std::unique_ptr<rpc::Server>> server = rpc::Server::Start(server_options, host->clock(), services);
   if (!server.ok()) return Fail("cannot start: --listen", server.status());
   // A scrape may ask until the server is gone.
   std::vector<std::unique_ptr<telemetry::Metrics::Handle>> metrics = ObserveServer(options.registry, server->get());
-  (*server)->OnDrain([&doors] {
-    for (const Doors::Entry& door : doors.entries()) door.end_streams();
-  });
   // Operators may look from the first moment on; the others serve once their views have caught up.
   for (const Doors::Entry& door : doors.entries()) {
-    if (door.at_once) (*server)->SetServing(door.name, true);
+    if (door.at_once) (*server)->SetServing(door.door->service(), true);
   }
   Log(LogLevel::kInfo, "halles", "serving",
       {{"version", Version()},
@@ -113,7 +106,7 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
   while ((signal = signals.Wait(ready ? kWatchEvery : kReadyEvery)) == 0) {
     if (ready || !host->caught_up()) continue;
     ready = true;
-    for (const std::string& name : names) (*server)->SetServing(name, true);
+    for (const rpc::ServedService& served : services) (*server)->SetServing(served.name, true);
     Log(LogLevel::kInfo, "halles", "ready", {{"start_ms", millis_since_start()}});
   }
   Log(LogLevel::kInfo, "halles", "draining",
@@ -121,7 +114,7 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
        {"lame_duck_seconds", absl::ToInt64Seconds(options.lame_duck)},
        {"seconds_max", absl::ToInt64Seconds(options.drain)}});
   if (options.lame_duck > absl::ZeroDuration()) {
-    for (const std::string& name : names) (*server)->SetServing(name, false);
+    for (const rpc::ServedService& served : services) (*server)->SetServing(served.name, false);
     signals.Wait(options.lame_duck);  // a second signal ends it at once
   }
   (*server)->Drain(options.drain);

@@ -1,6 +1,8 @@
 // The methods of a service and the streams that are open.
 #include "libs/rpc/door.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -17,7 +19,7 @@ absl::Status Draining() {
 }  // namespace
 
 Door::Door(absl::string_view service, const Clock& clock, telemetry::Metrics* metrics, const DoorOptions& options)
-    : service_(service), clock_(clock), options_(options) {
+    : service_(service), clock_(clock), options_(options), calls_(clock) {
   const auto* const descriptor =
       google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(std::string(service));
   HALLES_CHECK(descriptor != nullptr, "a door needs the full name of a service that is linked in");
@@ -56,7 +58,8 @@ void Door::Remove(StreamBase* stream) {
   streams_.erase(stream);
 }
 
-void Door::EndStreams() {
+void Door::BeginDrain() {
+  calls_.BeginDrain();
   std::vector<std::shared_ptr<StreamBase>> open;
   {
     MutexLock lock(&mutex_);
@@ -66,6 +69,16 @@ void Door::EndStreams() {
     }
   }
   for (const auto& stream : open) stream->Cancel(Draining());
+}
+
+void Door::EndWaitingCalls() { calls_.EndWaiting(Draining()); }
+void Door::EndCalls() { calls_.EndAll(Draining()); }
+
+bool Door::AwaitEnd(MonotonicMicros until) {
+  if (!calls_.AwaitAll(until)) return false;
+  MutexLock lock(&mutex_);
+  const auto none = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return streams_.empty(); };
+  return mutex_.AwaitWithTimeout(none, absl::Microseconds(std::max<int64_t>(until - clock_.MonotonicMicros(), 0)));
 }
 
 }  // namespace halles::rpc

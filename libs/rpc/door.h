@@ -30,6 +30,7 @@
 #include "libs/base/status.h"
 #include "libs/base/unknown_fields.h"
 #include "libs/rpc/call.h"
+#include "libs/rpc/calls_under_way.h"
 #include "libs/rpc/grpc_status.h"
 #include "libs/rpc/reply.h"
 #include "libs/rpc/stream.h"
@@ -41,7 +42,7 @@ namespace halles::rpc {
 // handler(request, call, reply). They return nothing, or an absl::Status whose errors are the answer. They run on a
 // thread of gRPC and must not block. The request is gone once the call was answered: copy what is needed after that.
 // Thread safety: any thread.
-// Lifetime: outlives the server that its service is registered with; `clock` and `metrics` outlive it.
+// Lifetime: its service is registered with a Server, which it outlives; `clock` and `metrics` outlive it.
 class Door {
  public:
   // `service` is the full name in the proto; each of its methods has its own request message.
@@ -55,7 +56,7 @@ class Door {
   template <typename Request, typename Response, typename Handler>
   grpc::ServerUnaryReactor* Command(grpc::CallbackServerContext* context, const Request* request, Response* response,
                                     Handler&& handler) {
-    return Unary(context, *request, response, std::forward<Handler>(handler), [this, request] {
+    return Unary(context, *request, response, std::forward<Handler>(handler), /*only_reads=*/false, [this, request] {
       RETURN_IF_ERROR(unknown_fields_->Check(*request));
       return CheckRequestId(request->request_id());
     });
@@ -66,7 +67,7 @@ class Door {
   template <typename Request, typename Response, typename Handler>
   grpc::ServerUnaryReactor* Query(grpc::CallbackServerContext* context, const Request* request, Response* response,
                                   Handler&& handler) {
-    return Unary(context, *request, response, std::forward<Handler>(handler),
+    return Unary(context, *request, response, std::forward<Handler>(handler), /*only_reads=*/true,
                  [request] { return CheckLimits(*request); });
   }
 
@@ -91,17 +92,28 @@ class Door {
     return reactor.get();
   }
 
-  // Ends all streams, and those that come later, with UNAVAILABLE and the reason DRAINING.
-  void EndStreams() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The drain, in this order; see Server::Drain. Whatever is ended gets UNAVAILABLE and the reason DRAINING.
+  // Ends all streams, and those that come later. Unary calls that come later are not handled; they wait for EndCalls.
+  void BeginDrain() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits until the answers of the unary calls before that are written. False when they are not by then.
+  bool AwaitCalls(MonotonicMicros until) { return calls_.AwaitHandled(until); }
+  // Ends the calls that only wait, for a position or for what another service does.
+  void EndWaitingCalls();
+  // Ends all calls. What a handler answers later has no effect.
+  void EndCalls();
+  // Waits until all answers and the ends of all streams are written. False when they are not by then.
+  bool AwaitEnd(MonotonicMicros until) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   template <typename Request, typename Response, typename Handler, typename Check>
   grpc::ServerUnaryReactor* Unary(grpc::CallbackServerContext* context, const Request& request, Response* response,
-                                  Handler&& handler, Check check) {
+                                  Handler&& handler, bool only_reads, Check check) {
     const MethodMetrics& metrics = MetricsOf(Request::descriptor());
     metrics.Started();
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
     const Reply<Response> reply(reactor, response, &metrics, clock_);
+    if (only_reads) reply.OnlyWaits();
+    if (!calls_.Add(context, reply.unanswered())) return reactor;
     const absl::Time now = Now();
     const absl::StatusOr<absl::Time> deadline = DeadlineOf(AskedDeadline(*context), now, options_);
     const absl::Status checked = deadline.ok() ? check() : deadline.status();
@@ -135,6 +147,7 @@ class Door {
   const DoorOptions options_;
   absl::flat_hash_map<const google::protobuf::Descriptor*, std::unique_ptr<const MethodMetrics>> methods_;
   std::optional<UnknownFieldCheck> unknown_fields_;
+  CallsUnderWay calls_;
 
   Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;

@@ -12,6 +12,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
 #include "libs/rpc/call.h"
+#include "libs/rpc/calls_under_way.h"
 #include "libs/rpc/grpc_status.h"
 
 namespace halles::rpc {
@@ -28,12 +29,19 @@ class Reply {
 
   void operator()(absl::StatusOr<Response> result) const { pending_->Finish(std::move(result)); }
 
+  // What the caller asked for is done, or it only reads: it waits, and may be told at any time to ask again.
+  void OnlyWaits() const { pending_->OnlyWaits(); }
+
+  std::shared_ptr<Unanswered> unanswered() const { return pending_; }
+
  private:
   // Shared, as std::function wants handlers that can be copied.
-  struct Pending {
+  struct Pending final : Unanswered {
     Pending(grpc::ServerUnaryReactor* reactor, Response* response, const MethodMetrics* metrics, const Clock& clock)
         : reactor(reactor), response(response), metrics(metrics), clock(clock), start(clock.MonotonicMicros()) {}
-    ~Pending() { Finish(absl::InternalError("the call was dropped without an answer")); }
+    ~Pending() override { Finish(absl::InternalError("the call was dropped without an answer")); }
+
+    void End(const absl::Status& status) override { Finish(status); }
 
     void Finish(absl::StatusOr<Response> result) {
       // Acquire-release: what the answering thread did comes before the end of Pending on another one.

@@ -13,6 +13,8 @@
 #include "libs/base/check.h"
 #include "libs/base/status.h"
 #include "libs/rpc/call.h"
+#include "libs/rpc/calls_under_way.h"
+#include "libs/rpc/door.h"
 #include "libs/telemetry/log.h"
 
 namespace halles::rpc {
@@ -20,6 +22,11 @@ namespace {
 
 using telemetry::Log;
 using telemetry::LogLevel;
+
+// How often a drain ends the calls that have begun to wait.
+constexpr int64_t kWaitingLookMicros = 50'000;
+// How long a drain waits for the last answers to be written.
+constexpr absl::Duration kLastAnswers = absl::Seconds(1);
 
 int Millis(absl::Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }
 
@@ -45,8 +52,7 @@ void InitGrpc() {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& options, const Clock& clock,
-                                                      const std::vector<grpc::Service*>& services,
-                                                      std::vector<std::string> service_names) {
+                                                      std::vector<ServedService> services) {
   ConnectionLimits limits = options.connections;
   limits.streams_max = static_cast<size_t>(options.streams_max);
   auto watched = std::make_unique<Connections>(std::move(limits), clock);
@@ -79,7 +85,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MIN_POLLERS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 1);
-  for (grpc::Service* service : services) builder.RegisterService(service);
+  builder.SetContextAllocator(std::make_unique<CallContexts>());
+  for (const ServedService& served : services) builder.RegisterService(served.service);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) {
     return Failure(
@@ -87,21 +94,22 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
         absl::StrCat("the gRPC server cannot serve on ", options.listen.ToString(), "; gRPC logged why above"));
   }
   Log(LogLevel::kInfo, "rpc", "listening", {{"address", (*acceptor)->address().ToString()}});
-  std::unique_ptr<Server> result(new Server(clock, std::move(watched), std::move(server), *std::move(acceptor), std::move(service_names)));
+  std::unique_ptr<Server> result(
+      new Server(clock, std::move(watched), *std::move(acceptor), std::move(server), std::move(services)));
   result->acceptor_->Start(std::move(connections));
   return result;
 }
 
-Server::Server(const Clock& clock, std::unique_ptr<Connections> connections, std::unique_ptr<grpc::Server> server, std::unique_ptr<Acceptor> acceptor,
-               std::vector<std::string> service_names)
+Server::Server(const Clock& clock, std::unique_ptr<Connections> connections, std::unique_ptr<Acceptor> acceptor,
+               std::unique_ptr<grpc::Server> server, std::vector<ServedService> services)
     : clock_(clock),
       connections_(std::move(connections)),
       server_(std::move(server)),
       acceptor_(std::move(acceptor)),
-      service_names_(std::move(service_names)) {
+      services_(std::move(services)) {
   grpc::HealthCheckServiceInterface* const health = server_->GetHealthCheckService();
-  health->SetServingStatus("", service_names_.empty());
-  for (const std::string& name : service_names_) health->SetServingStatus(name, false);
+  health->SetServingStatus("", services_.empty());
+  for (const ServedService& served : services_) health->SetServingStatus(served.name, false);
 }
 
 Server::~Server() { Drain(absl::ZeroDuration()); }
@@ -114,21 +122,27 @@ void Server::SetServing(const std::string& service_name, bool serving) {
   } else {
     serving_.erase(service_name);
   }
-  const bool all = std::all_of(service_names_.begin(), service_names_.end(),
-                               [this](const std::string& name)
-                                   ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return serving_.count(name) > 0; });
+  const bool all = std::all_of(services_.begin(), services_.end(),
+                               [this](const ServedService& served)
+                                   ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return serving_.count(served.name) > 0; });
   server_->GetHealthCheckService()->SetServingStatus(service_name, serving);
   server_->GetHealthCheckService()->SetServingStatus("", all);
 }
 
-void Server::OnDrain(std::function<void()> hook) {
-  MutexLock lock(&mutex_);
-  hooks_.push_back(std::move(hook));
+// Most answers come within moments; whoever still waits then is ended, and whoever begins to wait after that.
+void Server::AwaitCalls(MonotonicMicros until) {
+  const auto answered = [this](MonotonicMicros by) {
+    return std::all_of(services_.begin(), services_.end(),
+                       [by](const ServedService& served) { return served.door->AwaitCalls(by); });
+  };
+  for (MonotonicMicros now = clock_.MonotonicMicros(); now < until; now = clock_.MonotonicMicros()) {
+    if (answered(std::min(until, now + kWaitingLookMicros))) return;
+    for (const ServedService& served : services_) served.door->EndWaitingCalls();
+  }
 }
 
 void Server::Drain(absl::Duration deadline) {
   HALLES_CHECK(!GrpcThread::IsCurrent(), "a drain on a thread of gRPC would wait for itself");
-  std::vector<std::function<void()>> hooks;
   {
     MutexLock lock(&mutex_);
     if (draining_) {
@@ -136,13 +150,20 @@ void Server::Drain(absl::Duration deadline) {
       return;
     }
     draining_ = true;
-    hooks = std::move(hooks_);
   }
   Log(LogLevel::kInfo, "rpc", "draining", {{"deadline_ms", absl::ToInt64Milliseconds(deadline)}});
+  const MonotonicMicros until = clock_.MonotonicMicros() + absl::ToInt64Microseconds(deadline);
   server_->GetHealthCheckService()->SetServingStatus(false);
   acceptor_->Stop();
-  for (const auto& hook : hooks) hook();
-  server_->Shutdown(absl::ToChronoTime(absl::FromUnixMicros(clock_.Wall()) + deadline));
+  for (const ServedService& served : services_) served.door->BeginDrain();
+  AwaitCalls(until);
+  for (const ServedService& served : services_) served.door->EndCalls();
+  const MonotonicMicros written = clock_.MonotonicMicros() + absl::ToInt64Microseconds(kLastAnswers);
+  for (const ServedService& served : services_) served.door->AwaitEnd(written);
+  // gRPC would keep a connection until its client has agreed or its streams have ended, and would cancel what comes after
+  // Shutdown; a client takes a closed connection for UNAVAILABLE.
+  connections_->ShutDown();
+  server_->Shutdown(absl::ToChronoTime(absl::FromUnixMicros(clock_.Wall()) + kLastAnswers));
   server_->Wait();
   Log(LogLevel::kInfo, "rpc", "drained");
   MutexLock lock(&mutex_);

@@ -4,7 +4,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -17,6 +16,7 @@
 #include "grpcpp/server.h"
 #include "libs/base/clock.h"
 #include "libs/base/mutex.h"
+#include "libs/base/scheduler.h"
 #include "libs/machine/address.h"
 #include "libs/rpc/acceptor.h"
 #include "libs/rpc/connections.h"
@@ -39,16 +39,24 @@ struct ServerOptions {
   ConnectionLimits connections;  // of what callers leave unfinished; streams_max is taken from above
 };
 
+class Door;
+
+// A service and the door that its methods pass.
+struct ServedService {
+  grpc::Service* service;
+  std::string name;  // as the health service tells it
+  Door* door;
+};
+
 // A callback server with health service and reflection. Every service begins as not serving; the process as a whole, the
 // service "", serves once all of them do.
 // Thread safety: any thread.
 class Server {
  public:
-  // Starts to listen. Errors: those of CheckCanListen. The services and the clock outlive the server.
+  // Starts to listen. Errors: those of CheckCanListen. Services, doors and the clock outlive the server.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options, const Clock& clock,
-                                                       const std::vector<grpc::Service*>& services,
-                                                       std::vector<std::string> service_names);
-  // Drains without waiting for calls that are under way.
+                                                       std::vector<ServedService> services);
+  // Drains without waiting for calls that are under way, but for a second until it is told.
   ~Server();
 
   // With the port that was bound when the given one was 0.
@@ -61,29 +69,28 @@ class Server {
   // Readiness of one of the service names, as the health service tells it. Without effect once the server drains.
   void SetServing(const std::string& service_name, bool serving) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // `hook` runs at the beginning of a drain: the place for Door::EndStreams.
-  void OnDrain(std::function<void()> hook) ABSL_LOCKS_EXCLUDED(mutex_);
-
-  // Tells NOT_SERVING, refuses new calls and waits for those under way; what is left at the deadline is cancelled, and
-  // waited for until its method has answered. On a thread of gRPC it would wait for itself, which is a bug. A second
-  // call waits for the first.
+  // Tells NOT_SERVING, closes the port, ends streams and calls that only wait, and lets the other calls under way be
+  // answered for so long. Calls that come meanwhile are kept. Then whatever is left is answered UNAVAILABLE, which a
+  // client tries again elsewhere or later, and all connections are closed: a client that keeps one open, or watches the
+  // health, holds up nothing. Answers that a client does not read are waited for one second. On a thread of gRPC it would
+  // wait for itself, which is a bug. A second call waits for the first.
   void Drain(absl::Duration deadline) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  Server(const Clock& clock, std::unique_ptr<Connections> connections, std::unique_ptr<grpc::Server> server, std::unique_ptr<Acceptor> acceptor,
-         std::vector<std::string> service_names);
+  Server(const Clock& clock, std::unique_ptr<Connections> connections, std::unique_ptr<Acceptor> acceptor,
+         std::unique_ptr<grpc::Server> server, std::vector<ServedService> services);
+  void AwaitCalls(MonotonicMicros until);
 
   const Clock& clock_;
   const std::unique_ptr<Connections> connections_;
   const std::unique_ptr<grpc::Server> server_;
   const std::unique_ptr<Acceptor> acceptor_;
-  const std::vector<std::string> service_names_;
+  const std::vector<ServedService> services_;
 
   Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool drained_ ABSL_GUARDED_BY(mutex_) = false;
   std::set<std::string> serving_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::function<void()>> hooks_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace halles::rpc

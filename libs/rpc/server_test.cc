@@ -50,7 +50,7 @@ TEST_F(Serving, RefusesAPortInUseAndNamesIt) {
   Start();
   ServerOptions options;
   options.listen = server->address();
-  const absl::Status status = Server::Start(options, *clock, {}, {}).status();
+  const absl::Status status = Server::Start(options, *clock, {}).status();
   EXPECT_EQ(ReasonOf(status), "ADDRESS_IN_USE");
   EXPECT_THAT(std::string(status.message()), HasSubstr(server->address().ToString()));
 }
@@ -58,7 +58,7 @@ TEST_F(Serving, RefusesAPortInUseAndNamesIt) {
 TEST_F(Serving, RefusesToListenOutsideLoopbackWithoutTls) {
   ServerOptions options;
   options.listen = {"0.0.0.0", 0};
-  const absl::Status status = Server::Start(options, *clock, {}, {}).status();
+  const absl::Status status = Server::Start(options, *clock, {}).status();
   EXPECT_EQ(ReasonOf(status), "TLS_REQUIRED");
   EXPECT_THAT(std::string(status.message()), HasSubstr("TLS is required outside loopback"));
 }
@@ -120,30 +120,6 @@ TEST_F(Serving, RefusesCompressedMessagesBeforeTheyAreInflated) {
   EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented) << status;
   EXPECT_EQ(reached, 0);
   EXPECT_TRUE(Put(PutOf("x")).ok());
-}
-
-TEST_F(Serving, DrainsWhenTheCallsUnderWayAreAnswered) {
-  Start();
-  absl::Notification arrived;
-  std::optional<Reply<test::PutResponse>> kept;
-  service->on_put = [&](const auto&, const auto&, Reply<test::PutResponse> reply) {
-    kept = reply;
-    arrived.Notify();
-    return absl::OkStatus();
-  };
-  absl::Notification draining;
-  server->OnDrain([&draining] { draining.Notify(); });
-  absl::Status status = absl::UnknownError("unanswered");
-  std::thread client([&] { status = Put(PutOf("x")); });
-  arrived.WaitForNotification();
-  std::thread drainer([&] { server->Drain(absl::Minutes(1)); });
-  draining.WaitForNotification();
-  (*kept)(test::PutResponse());
-  kept.reset();
-  drainer.join();
-  client.join();
-  EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(Get().code(), absl::StatusCode::kUnavailable);
 }
 
 TEST_F(Serving, CancelsWhatIsLeftAtTheDeadline) {

@@ -161,7 +161,7 @@ TEST_F(StreamTest, EndsAndStaysEndedWhenTheServerDrains) {
   auto watch = OpenKeeping(&writer);
   absl::Notification cancelled;
   writer->OnCancel([&cancelled] { cancelled.Notify(); });
-  door->EndStreams();
+  door->BeginDrain();
   cancelled.WaitForNotification();
   EXPECT_EQ(ReasonOf(watch->End()), "DRAINING");
   EXPECT_EQ(ReasonOf(Open()->End()), "DRAINING");

@@ -71,10 +71,10 @@ class ServerTest : public ::testing::Test {
   void Start(const DoorOptions& door_options = {}, const ServerOptions& server_options = {}) {
     door = std::make_unique<Door>(test::TestService::service_full_name(), *clock, &metrics, door_options);
     service = std::make_unique<TestService>(door.get());
-    auto started = Server::Start(server_options, *clock, {service.get()}, {test::TestService::service_full_name()});
+    auto started =
+        Server::Start(server_options, *clock, {{service.get(), test::TestService::service_full_name(), door.get()}});
     ASSERT_TRUE(started.ok()) << started.status();
     server = *std::move(started);
-    server->OnDrain([this] { door->EndStreams(); });
     channel = grpc::CreateChannel(server->address().ToString(), grpc::InsecureChannelCredentials());
     stub = test::TestService::NewStub(channel);
   }

@@ -62,6 +62,7 @@ void AnswerMerged(host::Host& host, const v1::MergeCartsRequest& request, const 
         },
         reply);
   };
+  reply.OnlyWaits();
   host::ReadStateWhen<v1::MergeCartsResponse>(host, ServiceId::kCheckout, from.ToString(), begun.consistency_token(),
                                               deadline, settled, read_target);
 }
