@@ -491,7 +491,9 @@ void SlotRunner::OnLost(const Effect& effect) {
   if (rows_->records_in_flight() > before) rows_->DropInFlight(before);
   Pending pending = std::move(*lost);
   in_flight_.erase(lost);
-  deps_.counters->lost.fetch_add(1, std::memory_order_relaxed);
+  // What the log refused, for want of space say, was never written and is not lost.
+  const bool refused = absl::IsResourceExhausted(effect.status);
+  (refused ? deps_.counters->shed : deps_.counters->lost).fetch_add(1, std::memory_order_relaxed);
   Finish(pending);
   pending.command->AnswerError(effect.status);
 }

@@ -2,12 +2,14 @@
 #ifndef HALLES_LIBS_PROGRAM_DOORS_H_
 #define HALLES_LIBS_PROGRAM_DOORS_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "libs/host/host.h"
 #include "libs/host/watches.h"
 #include "libs/rpc/door.h"
@@ -24,6 +26,7 @@ struct DoorParts {
   host::Host* host = nullptr;
   std::shared_ptr<host::Watches> watches;  // told by the host what events touch
   telemetry::Metrics* metrics = nullptr;
+  std::function<absl::Status()> log_health;  // OK, or why the log refuses new records
 };
 
 // What is opened is served, named by the health service, and drained.
@@ -57,7 +60,9 @@ class Doors {
   template <typename Door>
   void Add(const DoorParts& parts, bool at_once) {
     std::shared_ptr<Door> door;
-    if constexpr (std::is_constructible_v<Door, host::Host*, std::shared_ptr<host::Watches>,
+    if constexpr (std::is_constructible_v<Door, const DoorParts&>) {
+      door = std::make_shared<Door>(parts);
+    } else if constexpr (std::is_constructible_v<Door, host::Host*, std::shared_ptr<host::Watches>,
                                                  telemetry::Metrics*>) {
       door = std::make_shared<Door>(parts.host, parts.watches, parts.metrics);
     } else {

@@ -25,7 +25,33 @@ using telemetry::LogLevel;
 
 // How often readiness is looked at, and signals once it is there.
 constexpr absl::Duration kReadyEvery = absl::Milliseconds(10);
-constexpr absl::Duration kWatchEvery = absl::Seconds(60);
+constexpr absl::Duration kWatchEvery = absl::Seconds(1);
+// A log that goes on refusing is told again after this.
+constexpr int64_t kSayAgainMicros = 60'000'000;
+
+// Tells operators when the log begins to refuse records, and when it accepts them again.
+class LogWatch {
+ public:
+  bool accepts() const { return accepts_; }
+
+  // Whether that has changed.
+  bool Look(const absl::Status& health, MonotonicMicros now) {
+    const bool changed = health.ok() != accepts_;
+    accepts_ = health.ok();
+    if (accepts_ && changed) Log(LogLevel::kInfo, "halles", "the log accepts records again");
+    if (!accepts_ && (changed || now - said_ >= kSayAgainMicros)) {
+      said_ = now;
+      Log(LogLevel::kError, "halles", "the log refuses records: commands are refused, queries are answered",
+          {{"why", std::string(health.message())}, {"reason", ReasonOf(health)}});
+    }
+    return changed;
+  }
+
+ private:
+  bool accepts_ = true;
+  MonotonicMicros said_ = 0;
+};
+
 std::vector<std::unique_ptr<telemetry::Metrics::Handle>> ObserveServer(telemetry::Metrics* registry,
                                                                        const rpc::Server* server) {
   using Kind = telemetry::Metrics::Kind;
@@ -102,12 +128,19 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
        {"start_ms", millis_since_start()}});
 
   bool ready = false;
+  LogWatch log_watch;
   int signal = 0;
   while ((signal = signals.Wait(ready ? kWatchEvery : kReadyEvery)) == 0) {
-    if (ready || !host->caught_up()) continue;
-    ready = true;
-    for (const rpc::ServedService& served : services) (*server)->SetServing(served.name, true);
-    Log(LogLevel::kInfo, "halles", "ready", {{"start_ms", millis_since_start()}});
+    const bool changed = log_watch.Look(options.log_health(), host->clock().MonotonicMicros());
+    const bool now_ready = !ready && host->caught_up();
+    if (now_ready) {
+      ready = true;
+      Log(LogLevel::kInfo, "halles", "ready", {{"start_ms", millis_since_start()}});
+    }
+    if (!now_ready && !changed) continue;
+    for (const Doors::Entry& entry : doors.entries()) {
+      (*server)->SetServing(entry.door->service(), entry.at_once || (ready && log_watch.accepts()));
+    }
   }
   Log(LogLevel::kInfo, "halles", "draining",
       {{"signal", signal},

@@ -3,6 +3,7 @@
 #define HALLES_LIBS_PROGRAM_SERVE_H_
 
 #include <csignal>
+#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -40,8 +41,11 @@ struct ServeOptions {
   // After a signal, and before the port is closed: told to be NOT_SERVING, clients and load balancers go elsewhere.
   absl::Duration lame_duck = absl::ZeroDuration();
   telemetry::Metrics* registry = nullptr;  // takes the metrics of the server
-  MonotonicMicros started = 0;             // of the process; this and what follows is for the log lines
-  std::string metrics;                     // where Prometheus reads
+  // OK, or why the log refuses new records. While it does, services that take commands are NOT_SERVING; queries are
+  // answered nevertheless.
+  std::function<absl::Status()> log_health;
+  MonotonicMicros started = 0;  // of the process; this and what follows is for the log lines
+  std::string metrics;          // where Prometheus reads
   std::string data_dir;
 };
 

@@ -28,10 +28,11 @@ constexpr int64_t kProgressEveryMicros = 200'000;
 // Records decoded at a time for one tail.
 constexpr size_t kTailRecords = 64;
 
-GetStatusResponse StatusOf(host::Host& host, const std::string& only_service) {
+GetStatusResponse StatusOf(host::Host& host, const absl::Status& log_health, const std::string& only_service) {
   GetStatusResponse status;
   status.set_version(std::string(Version()));
   status.set_install_id(host.install().Hex());
+  if (!log_health.ok()) status.set_log_error(std::string(log_health.message()));
   // Before the flush, so that what is told as reached is in the digests.
   status.set_caught_up(host.caught_up());
   std::map<store::FoldId, store::FoldMeta> metas;
@@ -111,11 +112,12 @@ void Prove(const std::function<absl::StatusOr<host::Proof>(const projection::Rep
 
 }  // namespace
 
-AdminDoor::AdminDoor(host::Host* host, telemetry::Metrics* metrics)
-    : host_(*host),
-      door_(admin::v1::AdminService::service_full_name(), host->clock(), metrics),
-      proofs_(host->scheduler().NewQueue("proofs")),
-      tails_(host->scheduler().NewQueue("tails")) {}
+AdminDoor::AdminDoor(const DoorParts& parts)
+    : host_(*parts.host),
+      log_health_(parts.log_health),
+      door_(admin::v1::AdminService::service_full_name(), host_.clock(), parts.metrics),
+      proofs_(host_.scheduler().NewQueue("proofs")),
+      tails_(host_.scheduler().NewQueue("tails")) {}
 
 AdminDoor::~AdminDoor() {
   stopping_.store(true, std::memory_order_relaxed);
@@ -126,13 +128,13 @@ AdminDoor::~AdminDoor() {
 grpc::ServerUnaryReactor* AdminDoor::GetStatus(grpc::CallbackServerContext* context,
                                                const admin::v1::GetStatusRequest* request,
                                                admin::v1::GetStatusResponse* response) {
-  return door_.Query(context, request, response,
-                     [this](const auto& asked, const rpc::Call&, auto reply) -> absl::Status {
-                       if (!asked.service().empty()) RETURN_IF_ERROR(ParseService(asked.service()).status());
-                       // Waits for a flush, so not on a queue that answers queries.
-                       tails_->Post([this, service = asked.service(), reply] { reply(StatusOf(host_, service)); });
-                       return absl::OkStatus();
-                     });
+  return door_.Query(
+      context, request, response, [this](const auto& asked, const rpc::Call&, auto reply) -> absl::Status {
+        if (!asked.service().empty()) RETURN_IF_ERROR(ParseService(asked.service()).status());
+        // Waits for a flush, so not on a queue that answers queries.
+        tails_->Post([this, service = asked.service(), reply] { reply(StatusOf(host_, log_health_(), service)); });
+        return absl::OkStatus();
+      });
 }
 
 // One caller's way through a slot. Lives as long as a task or the log's listener refers to it.

@@ -2,11 +2,13 @@
 #ifndef HALLES_SERVICES_HALLES_ADMIN_SERVICE_H_
 #define HALLES_SERVICES_HALLES_ADMIN_SERVICE_H_
 
+#include <functional>
 #include <memory>
 
 #include "halles/admin/v1/admin_service.grpc.pb.h"
 #include "libs/base/scheduler.h"
 #include "libs/host/host.h"
+#include "libs/program/doors.h"
 #include "libs/rpc/door.h"
 #include "libs/telemetry/metrics.h"
 
@@ -16,7 +18,7 @@ namespace halles::program {
 // Lifetime: host and metrics outlive it; it outlives the server. The destructor cancels a running verify or rebuild.
 class AdminDoor final : public admin::v1::AdminService::CallbackService {
  public:
-  AdminDoor(host::Host* host, telemetry::Metrics* metrics);
+  explicit AdminDoor(const program::DoorParts& parts);
   ~AdminDoor() override;
 
   grpc::ServerUnaryReactor* GetStatus(grpc::CallbackServerContext* context, const admin::v1::GetStatusRequest* request,
@@ -36,6 +38,7 @@ class AdminDoor final : public admin::v1::AdminService::CallbackService {
  private:
   class Tail;
   host::Host& host_;
+  const std::function<absl::Status()> log_health_;
   rpc::Door door_;
   std::atomic<bool> stopping_{false};        // relaxed: polled repeatedly
   const std::unique_ptr<TaskQueue> proofs_;  // verify and rebuild run here, one after the other

@@ -92,7 +92,8 @@ int Run(const Setup& settings) {
   if (!host.ok()) return Fail("cannot start", host.status());
   const Gauges gauges(&metrics, host->get(), installation->get());
 
-  const DoorParts parts{host->get(), watches, &metrics};
+  const auto log_health = [log = installation->get()] { return log->log_health(); };
+  const DoorParts parts{host->get(), watches, &metrics, log_health};
   Doors doors;
   AllParts::OpenDoors(parts, &doors);
   doors.OpenForOperators<admin::v1::GrpcServices, AdminDoor>(parts);
@@ -101,6 +102,7 @@ int Run(const Setup& settings) {
   serve.drain = absl::Seconds(settings.drain_seconds);
   serve.lame_duck = absl::Seconds(settings.lame_duck_seconds);
   serve.registry = &metrics;
+  serve.log_health = log_health;
   serve.started = started;
   serve.metrics = (*metrics_server)->address().ToString();
   serve.data_dir = settings.data_dir;

@@ -30,6 +30,7 @@ absl::string_view AdviceFor(const absl::Status& status) {
     return "the id is already recorded with different content; facts are never changed, so use a new id for a "
            "correction";
   }
+  if (reason == "LOG_DISK_FULL") return "free space on the disk of its --data-dir; queries are answered meanwhile";
   if (reason == "FOREIGN_TOKEN") return "drop the token: it was issued by another installation";
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:

@@ -25,7 +25,7 @@ constexpr absl::string_view kServing = "serving";
 
 void WriteStatus(const GetStatusResponse& status, JsonWriter* json) {
   json->BeginObject().Field("version", status.version()).Field("install_id", status.install_id());
-  json->Field("caught_up", status.caught_up()).Key("slots").BeginArray();
+  json->Field("caught_up", status.caught_up()).Field("log_error", status.log_error()).Key("slots").BeginArray();
   for (const SlotStatus& slot : status.slots()) {
     json->BeginObject().Field("service", slot.service()).Field("slot", slot.slot()).Field("state", slot.state());
     json->Field("position", slot.position()).Field("term", slot.term());
@@ -39,6 +39,9 @@ void WriteStatus(const GetStatusResponse& status, JsonWriter* json) {
   }
   json->EndArray().EndObject();
 }
+
+// A halles that refuses commands is in no good state, even though the question was answered.
+int ExitCodeOf(const GetStatusResponse& status) { return status.log_error().empty() ? kExitOk : kExitFailed; }
 
 }  // namespace
 
@@ -57,10 +60,12 @@ absl::StatusOr<int> StatusCommand::Run(const Session& session) const {
     JsonWriter json;
     WriteStatus(status, &json);
     session.out << json.text() << "\n";
-    return kExitOk;
+    return ExitCodeOf(status);
   }
   session.out << "halles " << status.version() << ", install " << status.install_id() << ", "
-              << (status.caught_up() ? "all views have caught up" : "views are catching up") << "\n\n";
+              << (status.caught_up() ? "all views have caught up" : "views are catching up") << "\n";
+  if (!status.log_error().empty()) session.out << "commands are refused: " << status.log_error() << "\n";
+  session.out << "\n";
   if (all) {
     Table slots(
         {{"slot"}, {"state"}, {"term", true}, {"position", true}, {"digest", false, true}, {"error", false, true}});
@@ -76,7 +81,7 @@ absl::StatusOr<int> StatusCommand::Run(const Session& session) const {
                  view.digest(), view.error()});
     }
     session.out << slots.Render(session.out_width) << "\n" << views.Render(session.out_width);
-    return kExitOk;
+    return ExitCodeOf(status);
   }
   struct Sum {
     int64_t count = 0, stopped = 0;
@@ -114,7 +119,7 @@ absl::StatusOr<int> StatusCommand::Run(const Session& session) const {
                     Thousands(static_cast<int64_t>(sum.lag)), sum.error});
   }
   session.out << slot_table.Render(session.out_width) << "\n" << view_table.Render(session.out_width);
-  return kExitOk;
+  return ExitCodeOf(status);
 }
 
 void TailCommand::Register(Options& options) {

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.request
 
 import grpc
 import program
@@ -98,6 +99,62 @@ class Disk(unittest.TestCase):
             self.expect_all(running, acknowledged)
             self.assertEqual(running.digests(), digests)
         print(f"{len(acknowledged)} orders acknowledged around a full disk: {refusal}")
+
+    def health_becomes(self, running, service, wanted):
+        """Waits until the health service says so of a service."""
+        watch = running.channel.unary_stream("/grpc.health.v1.Health/Watch")
+        updates = watch(bytes([0x0A, len(service)]) + service.encode(), timeout=program.PATIENCE_S)
+        self.assertIn(wanted, updates)
+        updates.cancel()
+
+    def metrics_of(self, running):
+        with urllib.request.urlopen(f"http://{running.metrics}/metrics", timeout=program.PATIENCE_S) as answer:
+            lines = answer.read().decode().splitlines()
+        return dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+
+    def test_a_full_disk_is_told(self):
+        serving, not_serving = b"\x08\x01", b"\x08\x02"
+        with program.serving(self.data) as running:
+            running.import_order(order(0, customer=1))
+            running.settled()
+            self.health_becomes(running, "halles.checkout.v1.CheckoutService", serving)
+            refusal = None
+            for number in range(1, 400):
+                self.fill()
+                try:
+                    running.import_order(self.big(number))
+                except grpc.RpcError as error:
+                    refusal = program.Refusal(error)
+                    if refusal.reason == "LOG_DISK_FULL":
+                        break
+            self.assertEqual(refusal.reason, "LOG_DISK_FULL", refusal)
+            line = running.await_line(lambda line: line["msg"].startswith("the log refuses records"))
+            self.assertEqual((line["level"], line["reason"]), ("error", "LOG_DISK_FULL"), line)
+            for service in ("", "halles.checkout.v1.CheckoutService", "halles.inventory.v1.InventoryService"):
+                self.health_becomes(running, service, not_serving)
+            self.health_becomes(running, "halles.admin.v1.AdminService", serving)
+            code, status = running.ctl("status")
+            self.assertEqual(code, 1, status)
+            self.assertIn("space", status["log_error"])
+            metrics = self.metrics_of(running)
+            self.assertEqual(float(metrics["halles_log_healthy"]), 0)
+            self.assertEqual(float(metrics["halles_lost_records_total"]), 0, "a refused record was never written")
+            self.assertGreater(float(metrics["halles_shed_total"]), 0)
+            self.filler.unlink()
+            deadline = time.monotonic() + program.PATIENCE_S
+            accepted = False
+            while not accepted:
+                self.assertLess(time.monotonic(), deadline, "commands are refused although there is space")
+                try:
+                    running.import_order(order("after"))
+                    accepted = True
+                except grpc.RpcError as error:
+                    self.assertEqual(error.code(), grpc.StatusCode.RESOURCE_EXHAUSTED, error.details())
+            self.health_becomes(running, "halles.checkout.v1.CheckoutService", serving)
+            self.assertIsNotNone(running.await_line(lambda line: line["msg"] == "the log accepts records again"))
+            code, status = running.ctl("status")
+            self.assertEqual((code, status["log_error"]), (0, ""))
+        print(f"told of a full disk: {line['why']}")
 
     def expect_all(self, running, acknowledged):
         running.settled()
