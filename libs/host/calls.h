@@ -64,24 +64,24 @@ void ReadStateWhen(
   }
   // What it waits for is recorded, and goes on without it.
   if constexpr (requires { reply.OnlyWaits(); }) reply.OnlyWaits();
-  WatchBehind(host, service, aggregate_key, *asked, deadline,
-              [install = host.install(), slot = host.SlotFor(service, aggregate_key), read = std::move(read), reply](
-                  absl::StatusOr<const store::RowReader*> rows, Position at) {
-                if (!rows.ok()) {
-                  reply(rows.status());
-                  return true;
-                }
-                absl::StatusOr<std::optional<Response>> response =
-                    read(**rows, slot, EncodeToken(install, {{slot, at}}));
-                if (!(*rows)->status().ok()) response = (*rows)->status();
-                if (!response.ok()) {
-                  reply(response.status());
-                  return true;
-                }
-                if (!response->has_value()) return false;
-                reply(*std::move(*response));
-                return true;
-              });
+  WatchBehind(
+      host, service, aggregate_key, *asked, deadline,
+      [install = host.install(), slot = host.SlotFor(service, aggregate_key), read = std::move(read), reply](
+          absl::StatusOr<const store::RowReader*> rows, Position at) {
+        if (!rows.ok()) {
+          reply(rows.status());
+          return true;
+        }
+        absl::StatusOr<std::optional<Response>> response = read(**rows, slot, EncodeToken(install, {{slot, at}}));
+        if (!(*rows)->status().ok()) response = (*rows)->status();
+        if (!response.ok()) {
+          reply(response.status());
+          return true;
+        }
+        if (!response->has_value()) return false;
+        reply(*std::move(*response));
+        return true;
+      });
 }
 
 // Called on a query queue with the rows of a view and their positions. All rows of a source are from one position. The

@@ -23,8 +23,8 @@ using ExtendDone = std::function<void(absl::StatusOr<Position>)>;
 // The owner waits so long for the reactions that it is asked about; whoever waits longer asks again.
 inline constexpr absl::Duration kExtendPatience = absl::Seconds(1);
 
-// Sends calls and questions to the owners of aggregates and slots. Implemented by the runtime, and by tests and simulations that lose,
-// duplicate and delay calls.
+// Sends calls and questions to the owners of aggregates and slots. Implemented by the runtime, and by tests and simulations
+// that lose, duplicate and delay them.
 // Thread safety: may be called from any thread.
 class Calls {
  public:

@@ -124,24 +124,23 @@ class Process::Wire : public partition::Calls {
     if (fate == CallFate::kSwallowed) return done(std::string(), {});
     Carry(SlotOf(call.service, envelope.tenant, call.aggregate_key, kSlots),
           [world = &world, from = &from_, life = life_, call, envelope, done, fate](Process& target) {
-      target.runtime().Call(
-          call, envelope,
-          [world, from, life, done, fate](absl::StatusOr<std::string> response,
-                                                                         partition::AnswerPosition position) {
-            // The answer to a process that is gone reaches nobody.
-            if (!from->alive() || from->life() != life) return;
-            switch (fate) {
-              case CallFate::kTravels:
-                if (!world->Chance(50)) done(std::move(response), position);
-                return;
-              case CallFate::kRefused:
-                return done(absl::FailedPreconditionError("refused"), {});
-              case CallFate::kSwallowed:
-              case CallFate::kNeverAnswered:
-                return;
-            }
+            target.runtime().Call(call, envelope,
+                                  [world, from, life, done, fate](absl::StatusOr<std::string> response,
+                                                                  partition::AnswerPosition position) {
+                                    // The answer to a process that is gone reaches nobody.
+                                    if (!from->alive() || from->life() != life) return;
+                                    switch (fate) {
+                                      case CallFate::kTravels:
+                                        if (!world->Chance(50)) done(std::move(response), position);
+                                        return;
+                                      case CallFate::kRefused:
+                                        return done(absl::FailedPreconditionError("refused"), {});
+                                      case CallFate::kSwallowed:
+                                      case CallFate::kNeverAnswered:
+                                        return;
+                                    }
+                                  });
           });
-    });
   }
 
   void ExtendToken(SlotId slot, TokenPositions sources, partition::ExtendDone done) override {
