@@ -55,7 +55,7 @@ absl::Status Coverage::MissedOf(const TokenPositions& sources) const {
     const Position missed = sources_.at(source).missed.load(std::memory_order_acquire);
     if (missed >= position) continue;
     return Failure(absl::StatusCode::kUnavailable, kStopped,
-                   absl::StrCat(slot_.ToString(), " has stopped before it reacted to ", source.ToString(), "@", missed),
+                   absl::StrCat("reactions in ", slot_.ToString(), " stopped before ", source.ToString(), "@", missed),
                    {{"slot", slot_.ToString()}, {"source", source.ToString()}});
   }
   return absl::OkStatus();

@@ -54,10 +54,10 @@ class Coverage {
   void SetAnsweredHere(bool here) ABSL_LOCKS_EXCLUDED(mutex_);
   // The slot covers these positions, by records below `at`.
   void Raise(const TokenPositions& covered, Position at);
-  // The slot has stopped, and has not reacted to the record of the source at `position`: callers who wait for more are
-  // failed with the error that is returned.
+  // Nobody reacts to the record of the source at `position`: the slot, or what reads the source, has stopped. Callers who
+  // wait for more are failed with the error that is returned.
   absl::Status Miss(SlotId source, Position position);
-  // The slot has not stopped.
+  // The slot begins anew.
   void MissNothing();
 
   // Calls `done` with a position at which the slot covers `sources`, all of them sources of the slot. UNAVAILABLE

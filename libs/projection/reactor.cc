@@ -117,8 +117,7 @@ class Reactor::Source {
   void StartLine(Target& target, uint64_t epoch, const eventlog::Cursor& cursor);
   void EndLine(Target& target, uint64_t epoch);
   // The target has stopped, and has reacted so far.
-  void StartRemnant(Target& target, const eventlog::Cursor& cursor,
-                    const partition::rows::ReactionCursorRow& reacted);
+  void StartRemnant(Target& target, const eventlog::Cursor& cursor, const partition::rows::ReactionCursorRow& reacted);
 
   // The requests of the record for the target slot, in their order.
   absl::StatusOr<std::vector<Request>> RequestsFor(const SourceRecord& record, SlotId target) {
@@ -195,6 +194,7 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
   void OnStopped(const absl::Status& why) override {
     fails_ = false;  // what is recorded yet does not let it go on
     reactor_.NoteStopped(target_.slot, source_.slot(), why);
+    target_.coverage.Miss(source_.slot(), cursor_.next).IgnoreError();  // `why` says more
   }
 
   // Nothing of it that waits for its turn is decided any more.
@@ -355,15 +355,14 @@ class Reactor::Remnant : public SourceConsumer {
       ++taken.records;
     }
     Tell();
-    if (missed_) reactor_.NoteStopped(target_.slot, source_.slot(), target_.coverage.Miss(source_.slot(), cursor_.next));
+    if (missed_)
+      reactor_.NoteStopped(target_.slot, source_.slot(), target_.coverage.Miss(source_.slot(), cursor_.next));
     return taken;
   }
 
   void OnStopped(const absl::Status& why) override { reactor_.NoteStopped(target_.slot, source_.slot(), why); }
 
-  void Tell() {
-    target_.coverage.Raise({{source_.slot(), cursor_.next}}, reactor_.runtime_->confirmed(target_.slot));
-  }
+  void Tell() { target_.coverage.Raise({{source_.slot(), cursor_.next}}, reactor_.runtime_->confirmed(target_.slot)); }
 
  private:
   Reactor& reactor_;

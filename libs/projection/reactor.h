@@ -142,8 +142,8 @@ class Reactor {
   eventlog::EventLog* const log_;
   FollowerShard* const shard_;
   const uint64_t progress_every_;
-  partition::Runtime* runtime_ = nullptr;  // set by Start
-  std::atomic<size_t> most_under_way_{0};  // relaxed: a figure
+  partition::Runtime* runtime_ = nullptr;              // set by Start
+  std::atomic<size_t> most_under_way_{0};              // relaxed: a figure
   std::vector<std::unique_ptr<Coverage>> coverages_;   // by slot
   std::vector<std::unique_ptr<Target>> targets_;       // the same
   std::map<SlotId, std::unique_ptr<Source>> sources_;  // immutable after Start
