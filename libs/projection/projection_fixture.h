@@ -16,6 +16,7 @@
 #include "libs/partition/runtime_fixture.h"
 #include "libs/projection/definitions.h"
 #include "libs/projection/follower_pool.h"
+#include "libs/store/memory_disk.h"
 #include "libs/store/table.h"
 
 namespace halles::projection {
@@ -120,12 +121,15 @@ class Instance {
   bool offers = true;
   int shards = 2;
   partition::Calls* calls = nullptr;
+  std::unique_ptr<store::MemoryDisk> disk;  // instead of a directory, when there is one
   std::vector<std::string> touched;
 
   void Start() {
     store::StoreOptions store_options = store::Quiet();
     store_options.scheduler = &node_;
-    auto opened = store::Store::Open(dir_.State(), log_.identity().install, store_options);
+    const InstallId& install = log_.identity().install;
+    auto opened = disk == nullptr ? store::Store::Open(dir_.State(), install, store_options)
+                                  : store::Store::OpenOn(*disk->Open(), install, store_options);
     ASSERT_TRUE(opened.ok()) << opened.status();
     store_ = *std::move(opened);
     FollowerPoolOptions options;
@@ -161,8 +165,8 @@ class Instance {
     };
     runtime_options.extend_token = [this](SlotId target, const TokenPositions& sources,
                                           const partition::ExtendDone& done) {
-      pool_->AnswerExtension(target, sources,
-                             node_.Now() + absl::ToInt64Microseconds(partition::kExtendPatience), done);
+      pool_->AnswerExtension(target, sources, node_.Now() + absl::ToInt64Microseconds(partition::kExtendPatience),
+                             done);
     };
     runtime_options.calls = calls;
     auto runtime_or = partition::Runtime::Start(std::move(runtime_options));

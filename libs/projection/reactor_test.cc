@@ -195,6 +195,11 @@ TEST_F(SeveralReactions, OfARequestThatNobodyRegisteredStopTheSource) {
   std::map<SlotId, std::string> reasons;
   for (const SourceState& state : a_.reactor().States()) reasons[state.source] = ReasonOf(state.error);
   EXPECT_EQ(reasons.at(kFirstSlot), "NO_REACTION");
+  std::string waiting;
+  a_.reactor().ExtendToken(
+      {{kFirstSlot, End()}}, kNoDeadline,
+      [&waiting](const absl::StatusOr<TokenPositions>& extended) { waiting = ReasonOf(extended.status()); });
+  EXPECT_EQ(waiting, "REACTIONS_STOPPED") << "none will come";
   EXPECT_EQ(reasons.at(kOtherSlot), "");
 }
 
@@ -246,6 +251,39 @@ TEST_F(FailedReaction, OfARefusedAppendIsNotOvertaken) {
   AddSome(a_, 2);
   Settle(a_);
   EXPECT_EQ(Target().additions(), 5u);
+}
+
+TEST_F(FailedReaction, IsNotTriedAgainBeforeAllThatAreUnderWayAreAnswered) {
+  React();
+  AddSome(a_, 3);
+  const std::vector<uint64_t> reactions = UnderWay();
+  ASSERT_EQ(reactions.size(), 3u);
+  // The last two fail; what becomes of the first is open.
+  for (size_t i = 1; i < 3; ++i) ASSERT_TRUE(log_.Refuse(reactions[i]).ok());
+  TimePasses(5'000'000);
+  EXPECT_EQ(UnderWay(), std::vector<uint64_t>{reactions[0]}) << "nothing is made a second time yet";
+  EXPECT_EQ(a_.counters().dedupe_hits.load(), 0u);
+  Deliver(reactions[0]);
+  Settle(a_);
+  EXPECT_EQ(Target().additions(), 3u);
+  EXPECT_EQ(a_.reactor().reached(kFirstSlot), End());
+}
+
+// Again and again, with reactions of the former time under way: their answers are none of those that the new time waits for.
+TEST_F(Reactions, BeginAnewWithTheSlotFromWhatIsConfirmed) {
+  React();
+  for (int i = 0; i < 3; ++i) {
+    AddSome(a_, 5);
+    DeliverFirst(2);
+    a_.reactor().OnServing(TargetSlot(), false);
+    a_.reactor().OnServing(TargetSlot(), true);
+    DeliverAllOf(TargetSlot());
+    Quiesce();
+  }
+  AddSome(a_, static_cast<int>(kReactionsInFlightMax) + 5);
+  Settle(a_);
+  EXPECT_EQ(Target().additions(), 3 * 5 + kReactionsInFlightMax + 5);
+  EXPECT_EQ(a_.reactor().reached(kFirstSlot), End());
 }
 
 TEST_F(FailedReaction, ThatCannotBeEvolvedHoldsBackThoseBehindIt) {
@@ -403,10 +441,9 @@ TEST_F(StoppedTarget, FailsThoseWhoWaitedAlready) {
   React({Reacts(&ReactInKind)});
   ASSERT_TRUE(Submit(a_, Add("first", 1, "left"))->status().ok());
   std::string outcome;
-  a_.reactor().ExtendToken({{kFirstSlot, End()}}, kNoDeadline,
-                           [&outcome](const absl::StatusOr<TokenPositions>& extended) {
-                             outcome = ReasonOf(extended.status());
-                           });
+  a_.reactor().ExtendToken(
+      {{kFirstSlot, End()}}, kNoDeadline,
+      [&outcome](const absl::StatusOr<TokenPositions>& extended) { outcome = ReasonOf(extended.status()); });
   Quiesce();
   ASSERT_EQ(outcome, "");
   for (const uint64_t reaction : UnderWay()) ASSERT_TRUE(log_.Drop(reaction).ok());

@@ -2,6 +2,7 @@
 #include "libs/projection/view_follower.h"
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -124,6 +125,26 @@ TEST_F(View, GoesOnMidwayAfterARestart) {
   EXPECT_EQ(Sum().value(), before.value());
   EXPECT_EQ(Sum().additions(), 500u);
   EXPECT_EQ(a_.view().projected_events(), 200u) << "what was flushed is not read again";
+}
+
+TEST_F(View, GoesOnAfterAReadThatFailed) {
+  a_.disk = std::make_unique<store::MemoryDisk>("disk");
+  a_.views = {Sums()};
+  Start(a_);
+  AddSome(a_, 3);
+  Settle(a_);
+  Flush(a_);
+  Kill(a_);
+  Start(a_);  // its rows lie on the disk alone
+  const ReplyPtr added = Send(a_, Add("next", 1));
+  a_.disk->FailNextRead();
+  DeliverAllOf(kFirstSlot);
+  Quiesce();
+  EXPECT_TRUE(added->status().ok());
+  EXPECT_EQ(Sum().value(), 3) << "the read was the view's";
+  Settle(a_);
+  EXPECT_EQ(Sum().value(), 4);
+  for (const SourceState& state : a_.view().States()) EXPECT_TRUE(state.error.ok()) << state.error;
 }
 
 TEST_F(View, OfAnotherFoldVersionIsFoldedAgain) {
