@@ -22,9 +22,16 @@ struct Read {
 };
 
 void AwaitView(const std::shared_ptr<Read>& read, const TokenPositions& positions);
+void Fail(const std::shared_ptr<Read>& read, const absl::Status& status) {
+  if (const std::function<void()> answer = read->query(status, {})) answer();
+}
 
 void Run(const std::shared_ptr<Read>& read) {
-  read->host->PostQuery([read] {
+  read->host->PostQuery(Host::LaneOf(read->service, read->view), read->deadline, [read](const absl::Status& turn) {
+    if (!turn.ok()) {
+      Fail(read, turn);
+      return;
+    }
     std::function<void()> answer;
     bool behind = false;
     const absl::Status open = read->host->With([&](Serving& serving) {
@@ -41,10 +48,6 @@ void Run(const std::shared_ptr<Read>& read) {
     // The rows are released before the reply, because an answer may be large and its receiver may query again.
     if (answer) answer();
   });
-}
-
-void Fail(const std::shared_ptr<Read>& read, const absl::Status& status) {
-  if (const std::function<void()> answer = read->query(status, {})) answer();
 }
 
 // Waits until the view itself has come there.
@@ -84,7 +87,7 @@ void Behind(Host& host, SlotId slot, const TokenPositions& positions, MonotonicM
             std::function<void(absl::StatusOr<Position> from, partition::Runtime* runtime)> read) {
   const auto shared = std::make_shared<decltype(read)>(std::move(read));
   const absl::Status open = host.With([&](Serving& serving) {
-    AwaitReactions(serving, slot, positions, deadline, [&host, shared](absl::StatusOr<Position> from) {
+    AwaitReactions(serving, slot, positions, deadline, [&host, shared](const absl::StatusOr<Position>& from) {
       if (!from.ok()) {
         (*shared)(from.status(), nullptr);
         return;

@@ -4,17 +4,17 @@
 #include <algorithm>
 #include <cstdlib>
 #include <memory>
-#include <thread>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/time/clock.h"
 #include "libs/base/status.h"
 #include "libs/telemetry/log.h"
 
 namespace halles::host {
 namespace {
 
-constexpr int kQueryQueues = 2;
+constexpr absl::Duration kSettlePart = absl::Milliseconds(50);
 constexpr absl::Duration kSwapDrain = absl::Seconds(10);
 constexpr absl::Duration kSwapSettle = absl::Seconds(60);
 
@@ -48,28 +48,26 @@ Serving::~Serving() {
   store.reset();
 }
 
-Host::Host(HostOptions options) : options_(std::move(options)), instance_(InstanceId::Random(*options_.random)) {
+Host::Host(HostOptions options)
+    : options_(std::move(options)), instance_(InstanceId::Random(*options_.random)), queries_(options_.scheduler) {
   counters_.observe_command = options_.observe_command;
   for (const partition::ServiceDefinition& service : options_.definitions.services) {
     for (const auto& [name, command] : service.commands) {
       commands_.emplace(command->request_type(), partition::RegisteredCommand{service.id, command.get()});
     }
   }
-  for (int i = 0; i < kQueryQueues; ++i) {
-    query_queues_.push_back(options_.scheduler->NewQueue(absl::StrCat("queries-", i)));
-  }
 }
 
 absl::StatusOr<std::unique_ptr<Host>> Host::Open(HostOptions options) {
   std::unique_ptr<Host> host(new Host(std::move(options)));
   RETURN_IF_ERROR(host->Serve());
-  host->closed_.store(false);
+  host->OpenGate();
   return host;
 }
 
 Host::~Host() {
   CloseGate();
-  for (const std::unique_ptr<TaskQueue>& queue : query_queues_) queue->Stop();
+  queries_.Stop();
   serving_.reset();
 }
 
@@ -117,21 +115,29 @@ absl::Status Host::Serve() {
 }
 
 absl::Status Host::With(absl::FunctionRef<void(Serving&)> use) {
-  users_.fetch_add(1);
-  if (closed_.load()) {
-    users_.fetch_sub(1);
-    return Failure(absl::StatusCode::kUnavailable, "NOT_SERVING",
-                   "rebuilt state is being put in place, or the process is ending; try again");
+  {
+    MutexLock lock(&gate_mutex_);
+    if (closed_) {
+      return Failure(absl::StatusCode::kUnavailable, "NOT_SERVING",
+                     "rebuilt state is being put in place, or the process is ending; try again");
+    }
+    ++users_;
   }
   use(*serving_);
-  users_.fetch_sub(1);
+  MutexLock lock(&gate_mutex_);
+  --users_;
   return absl::OkStatus();
 }
 
 void Host::CloseGate() {
-  closed_.store(true);
-  // Those inside only submit and leave.
-  while (users_.load() > 0) std::this_thread::yield();
+  MutexLock lock(&gate_mutex_);
+  closed_ = true;
+  gate_mutex_.Await([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return users_ == 0; });
+}
+
+void Host::OpenGate() {
+  MutexLock lock(&gate_mutex_);
+  closed_ = false;
 }
 
 bool Host::settled() {
@@ -139,11 +145,20 @@ bool Host::settled() {
   return With([&settled](Serving& serving) { settled = serving.runtime->settled(); }).ok() && settled;
 }
 
-bool Host::AwaitSettled(absl::Duration timeout) { return serving_->runtime->AwaitSettled(timeout); }
-
-void Host::PostQuery(std::function<void()> task) {
-  query_queues_[next_query_queue_.fetch_add(1, std::memory_order_relaxed) % query_queues_.size()]->Post(
-      std::move(task));
+bool Host::AwaitSettled(absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  bool settled = false;
+  while (!settled) {
+    const absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration()) return false;
+    // In small parts: whoever closes the gate waits for this.
+    const absl::Status open = With(
+        [&settled, left](Serving& serving) { settled = serving.runtime->AwaitSettled(std::min(left, kSettlePart)); });
+    if (open.ok()) continue;
+    MutexLock lock(&gate_mutex_);
+    gate_mutex_.AwaitWithTimeout([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !closed_; }, left);
+  }
+  return true;
 }
 
 const partition::RegisteredCommand* Host::FindCommand(const google::protobuf::Descriptor* request_type) const {
@@ -252,8 +267,11 @@ absl::Status Host::SwapIn(std::unique_ptr<store::Snapshot> stored, std::unique_p
                    {{"why", opened}});
     std::abort();
   }
-  serving_->runtime->AwaitSettled(kSwapSettle);
-  closed_.store(false);
+  const absl::Time until = absl::Now() + kSwapSettle;
+  // A drain that waits for this does not wait for the slots.
+  while (!serving_->runtime->AwaitSettled(kSettlePart) && CheckNotEnding().ok() && absl::Now() < until) {
+  }
+  OpenGate();
   return absl::OkStatus();
 }
 

@@ -2,12 +2,12 @@
 #ifndef HALLES_LIBS_HOST_HOST_H_
 #define HALLES_LIBS_HOST_HOST_H_
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -22,6 +22,7 @@
 #include "libs/base/scheduler.h"
 #include "libs/eventlog/log.h"
 #include "libs/host/definitions.h"
+#include "libs/host/query_pool.h"
 #include "libs/partition/calls.h"
 #include "libs/partition/runtime.h"
 #include "libs/projection/follower_pool.h"
@@ -84,14 +85,21 @@ class Host {
   // Every slot has settled, see Runtime::settled.
   bool settled();
   // Blocks. False when the slots have not settled in time.
-  bool AwaitSettled(absl::Duration timeout);
+  bool AwaitSettled(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(gate_mutex_);
 
   // Runs `use` with the current parts. UNAVAILABLE while a rebuild is being put in place and after the host was closed.
   // `use` must not block, and must not keep the reference.
-  absl::Status With(absl::FunctionRef<void(Serving&)> use);
+  absl::Status With(absl::FunctionRef<void(Serving&)> use) ABSL_LOCKS_EXCLUDED(gate_mutex_);
 
-  // Runs the task on a queue for queries, where it may read rows and block for a while.
-  void PostQuery(std::function<void()> task);
+  // Runs the query on a queue for queries, where it may read rows and block for a while; see QueryPool.
+  void PostQuery(uint32_t lane, MonotonicMicros deadline, QueryPool::Query query) {
+    queries_.Post(lane, deadline, std::move(query));
+  }
+  // The lane of a view's queries, and that of operators.
+  static uint32_t LaneOf(ServiceId service, uint8_t view) {
+    return uint32_t{static_cast<uint8_t>(service)} << 8 | view;
+  }
+  static constexpr uint32_t kOperatorsLane = 0;
 
   // The command of a request type; null when no service registered it.
   const partition::RegisteredCommand* FindCommand(const google::protobuf::Descriptor* request_type) const;
@@ -130,7 +138,9 @@ class Host {
  private:
   explicit Host(HostOptions options);
   absl::Status Serve();
-  void CloseGate();
+  // Blocks until no call is inside With; a query is inside for as long as it reads.
+  void CloseGate() ABSL_LOCKS_EXCLUDED(gate_mutex_);
+  void OpenGate() ABSL_LOCKS_EXCLUDED(gate_mutex_);
   void DrainRuntime(absl::Duration timeout);
   absl::StatusOr<Proof> Prove(const projection::ReplayObserver& observer, bool swap_in)
       ABSL_LOCKS_EXCLUDED(proof_mutex_);
@@ -143,19 +153,17 @@ class Host {
   const InstanceId instance_;
   absl::flat_hash_map<const google::protobuf::Descriptor*, partition::RegisteredCommand> commands_;
   partition::RuntimeCounters counters_;
-  std::vector<std::unique_ptr<TaskQueue>> query_queues_;
-  std::atomic<uint64_t> next_query_queue_{0};  // relaxed: any queue will do
+  QueryPool queries_;
 
   Mutex proof_mutex_;
   bool proving_ ABSL_GUARDED_BY(proof_mutex_) = false;
   bool swapping_ ABSL_GUARDED_BY(proof_mutex_) = false;  // serving_ goes and comes back
   bool ending_ ABSL_GUARDED_BY(proof_mutex_) = false;    // nothing may be put in place any more
 
-  // users_ counts the calls inside With; closed_ rejects new ones. Sequentially consistent, so that either the new call
-  // sees closed_, or the closing thread sees the new call.
-  std::atomic<int64_t> users_{0};
-  std::atomic<bool> closed_{true};
-  std::unique_ptr<Serving> serving_;  // changed only while closed_ is set and no call is inside With
+  Mutex gate_mutex_;
+  int64_t users_ ABSL_GUARDED_BY(gate_mutex_) = 0;   // calls inside With
+  bool closed_ ABSL_GUARDED_BY(gate_mutex_) = true;  // for new calls
+  std::unique_ptr<Serving> serving_;                 // changed only while closed_ is set and no call is inside With
 };
 
 }  // namespace halles::host

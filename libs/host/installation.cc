@@ -86,13 +86,12 @@ absl::Status Installation::OpenLogAndKeys() {
   return absl::OkStatus();
 }
 
-// Every cursor of the store must stand on a record that is still what it was. A log that cannot be read just now proves
-// nothing: whoever follows it compares again.
-absl::Status Installation::CheckLineage(const store::Store& store) {
-  ASSIGN_OR_RETURN(const auto metas, store.LoadMetas());
-  for (const auto& [fold, meta] : metas) {
+absl::Status CheckLineage(const store::Store& store, eventlog::EventLog* log) {
+  const auto metas = store.LoadMetas();
+  if (!metas.ok()) return eventlog::IsPassing(metas.status()) ? absl::OkStatus() : metas.status();
+  for (const auto& [fold, meta] : *metas) {
     ASSIGN_OR_RETURN(const eventlog::Cursor cursor, eventlog::DecodeCursor(meta.cursor.bytes));
-    const absl::Status same = projection::CheckLineageOf(log_.get(), fold.source, cursor);
+    const absl::Status same = projection::CheckLineageOf(log, fold.source, cursor);
     if (!same.ok() && !eventlog::IsPassing(same)) return WithContext(same, fold.ToString());
   }
   return absl::OkStatus();
@@ -107,7 +106,7 @@ absl::StatusOr<std::unique_ptr<store::Store>> Installation::OpenStore() {
         store::Store::Open(dir, log_->identity().install, store_options);
     absl::Status why = store.status();
     if (store.ok()) {
-      why = CheckLineage(**store);
+      why = CheckLineage(**store, log_.get());
       if (why.ok()) return store;
       store->reset();
     } else if (!IsRebuildable(why)) {

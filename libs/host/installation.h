@@ -15,6 +15,7 @@
 #include "libs/base/random.h"
 #include "libs/base/scheduler.h"
 #include "libs/eventlog/embedded_log.h"
+#include "libs/eventlog/log.h"
 #include "libs/store/store.h"
 #include "libs/vault/key_ring.h"
 
@@ -55,13 +56,17 @@ class Installation {
  private:
   explicit Installation(InstallationOptions options) : options_(std::move(options)) {}
   absl::Status OpenLogAndKeys();
-  absl::Status CheckLineage(const store::Store& store);
 
   const InstallationOptions options_;
   std::unique_ptr<eventlog::EmbeddedLog> log_;
   KeyRing key_ring_;
   IdentifierKeys identifier_keys_;
 };
+
+// Every cursor of the store must stand on a record that is still what it was; otherwise the store belongs to another log, or
+// to another course of this one. What cannot be read just now, of the store or of the log, proves nothing: whoever follows
+// the log compares again.
+absl::Status CheckLineage(const store::Store& store, eventlog::EventLog* log);
 
 }  // namespace halles::host
 

@@ -263,36 +263,38 @@ grpc::ServerUnaryReactor* AdminDoor::ExplainEvent(grpc::CallbackServerContext* c
                                                   const admin::v1::ExplainEventRequest* request,
                                                   admin::v1::ExplainEventResponse* response) {
   return door_.Query(
-      context, request, response, [this](const auto& asked, const rpc::Call&, auto reply) -> absl::Status {
+      context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
         const bool whole = !absl::StrContains(asked.event(), '#');
         const absl::StatusOr<EventRef> ref = EventRef::Parse(whole ? absl::StrCat(asked.event(), "#0") : asked.event());
         if (!ref.ok()) return InvalidField("event", ref.status().message());
-        host_.PostQuery([this, ref = *ref, whole, reply] {
-          const auto explain = [&]() -> absl::StatusOr<admin::v1::ExplainEventResponse> {
-            ASSIGN_OR_RETURN(const std::unique_ptr<JudgedRecord> record,
-                             ReadRecord(host_.log(), ref.slot, ref.position));
-            admin::v1::ExplainEventResponse out;
-            *out.mutable_header() = HeaderInWords(record->judgement.header);
-            out.set_verdict(VerdictInWords(record->judgement));
-            log::v1::RecordBody body;
-            const absl::string_view bytes = record->judgement.body;
-            if (body.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-              out.set_request_id(body.batch().request_id());
-            if (whole) {
-              out.set_event_json(BodyJson(host_.definitions(), ref.slot.service, bytes));
-              return out;
-            }
-            if (static_cast<int64_t>(ref.index) >= body.batch().events_size()) {
-              return Failure(absl::StatusCode::kNotFound, "NO_SUCH_EVENT",
-                             absl::StrCat("the record at ", ref.slot.ToString(), "@", ref.position, " holds ",
-                                          body.batch().events_size(), " events"));
-            }
-            out.set_event_json(
-                EventJson(host_.definitions(), ref.slot.service, body.batch().events(static_cast<int>(ref.index))));
-            return out;
-          };
-          reply(explain());
-        });
+        host_.PostQuery(
+            host::Host::kOperatorsLane, call.deadline, [this, ref = *ref, whole, reply](const absl::Status& turn) {
+              const auto explain = [&]() -> absl::StatusOr<admin::v1::ExplainEventResponse> {
+                RETURN_IF_ERROR(turn);
+                ASSIGN_OR_RETURN(const std::unique_ptr<JudgedRecord> record,
+                                 ReadRecord(host_.log(), ref.slot, ref.position));
+                admin::v1::ExplainEventResponse out;
+                *out.mutable_header() = HeaderInWords(record->judgement.header);
+                out.set_verdict(VerdictInWords(record->judgement));
+                log::v1::RecordBody body;
+                const absl::string_view bytes = record->judgement.body;
+                if (body.ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+                  out.set_request_id(body.batch().request_id());
+                if (whole) {
+                  out.set_event_json(BodyJson(host_.definitions(), ref.slot.service, bytes));
+                  return out;
+                }
+                if (static_cast<int64_t>(ref.index) >= body.batch().events_size()) {
+                  return Failure(absl::StatusCode::kNotFound, "NO_SUCH_EVENT",
+                                 absl::StrCat("the record at ", ref.slot.ToString(), "@", ref.position, " holds ",
+                                              body.batch().events_size(), " events"));
+                }
+                out.set_event_json(
+                    EventJson(host_.definitions(), ref.slot.service, body.batch().events(static_cast<int>(ref.index))));
+                return out;
+              };
+              reply(explain());
+            });
         return absl::OkStatus();
       });
 }
