@@ -66,7 +66,7 @@ inline constexpr store::Table<OrderKey, rows::OrderRow> kOrders(20, "orders");
 inline constexpr store::Table<OrderKey, saga::v1::Saga> kSagas(21, "sagas");
 inline constexpr store::Table<ReturnKey, rows::ReturnRow> kReturns(22, "returns");
 inline constexpr store::Table<OutcomeKey, rows::OutcomeRow> kAttempts(23, "attempts");
-inline constexpr store::Table<OutcomeKey, rows::OutcomeRow> kUndertakings(24, "undertakings");
+inline constexpr store::Table<OutcomeKey, rows::OutcomeRow> kUndertakings(26, "undertakings");
 
 inline store::Schema AddTables(store::Schema schema) {
   return schema.Add(kOrders).Add(kSagas).Add(kReturns).Add(kAttempts).Add(kUndertakings);
