@@ -1,6 +1,7 @@
 // Appends, commits and the life of an embedded log.
 #include "libs/eventlog/embedded_log.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -162,6 +163,7 @@ void EmbeddedLog::SetHealth(const absl::Status& status) {
 }
 
 void EmbeddedLog::RunCommitter() {
+  pthread_setname_np(pthread_self(), "log-commit");
   std::vector<PendingAppend> batch;
   for (;;) {
     bool stopping = false;
@@ -171,10 +173,11 @@ void EmbeddedLog::RunCommitter() {
       abandoned_.clear();
       while (pending_.empty() && !stopping_) {
         committer_sleeps_ = true;
+        // A mark that found the disk full waits for the next try.
+        const absl::Duration delay = full_in_segment_ ? options_.disk_full_retry : options_.mark_delay;
         if (!mark_due_) {
           work_.Wait(&pending_mutex_);
-        } else if (options_.mark_delay <= absl::ZeroDuration() ||
-                   work_.WaitWithTimeout(&pending_mutex_, options_.mark_delay)) {
+        } else if (delay <= absl::ZeroDuration() || work_.WaitWithTimeout(&pending_mutex_, delay)) {
           break;
         }
       }
@@ -198,7 +201,7 @@ void EmbeddedLog::Commit(std::vector<PendingAppend>& batch) {
   size_t first = 0;
   while (first < batch.size()) {
     if (failed_) return Refuse(batch, first, absl::UnavailableError("the log failed; the record may be stored or not"));
-    if (full_since_micros_.has_value() && !Rotate()) return Refuse(batch, first, full_status_);
+    if (full_since_micros_.has_value() && !HasRoomAgain()) return Refuse(batch, first, full_status_);
     auto bytes = std::make_shared<std::string>();
     const size_t last = EncodeSome(batch, first, bytes.get());
     if (last == first) {
@@ -207,7 +210,14 @@ void EmbeddedLog::Commit(std::vector<PendingAppend>& batch) {
     }
     if (!bytes->empty()) {
       const int64_t started = options_.clock->MonotonicMicros();
-      if (!WriteAndSync(*bytes)) continue;
+      switch (WriteAndSync(*bytes)) {
+        case Written::kDurable:
+          break;
+        case Written::kFull:
+          return RefuseFull(batch, first, last);
+        case Written::kFailed:
+          continue;
+      }
       mark_due_ = true;
       if (options_.on_commit) {
         options_.on_commit({placed_.size(), bytes->size(), options_.clock->MonotonicMicros() - started});
@@ -250,22 +260,78 @@ size_t EmbeddedLog::EncodeSome(std::vector<PendingAppend>& batch, size_t first, 
   return last;
 }
 
-bool EmbeddedLog::WriteAndSync(absl::string_view bytes) {
-  absl::Status status = active_.file->Write(end_, bytes);
-  if (status.ok()) status = active_.file->Sync();
-  if (!status.ok()) {
-    failed_ = true;
-    mark_due_ = false;
-    const absl::Status failure =
-        Failure(absl::StatusCode::kUnavailable, "LOG_WRITE_FAILED",
-                absl::StrCat("writing the log failed, so it is unknown which of the last records are stored: ",
-                             status.message(), "; check the disk and start again"));
-    SetHealth(failure);
-    options_.on_fatal(failure);
-    return false;
+EmbeddedLog::Written EmbeddedLog::WriteAndSync(absl::string_view bytes) {
+  const absl::Status written = active_.file->Write(end_, bytes);
+  if (absl::IsResourceExhausted(written)) {
+    full_in_segment_ = true;
+    NoteFull(ExplainFileError(written, options_.directory));
+    return Written::kFull;
+  }
+  const absl::Status synced = written.ok() ? active_.file->Sync() : written;
+  if (!synced.ok()) {
+    Fail(synced);
+    return Written::kFailed;
   }
   end_ += static_cast<uint32_t>(bytes.size());
   durable_end_ = {active_.number, end_};
+  if (std::exchange(full_in_segment_, false)) SetHealth(absl::OkStatus());
+  return Written::kDurable;
+}
+
+void EmbeddedLog::Fail(const absl::Status& status) {
+  failed_ = true;
+  mark_due_ = false;
+  const absl::Status failure = Failure(
+      absl::StatusCode::kUnavailable, "LOG_WRITE_FAILED",
+      absl::StrCat("writing the log failed, so it is unknown which of the last records are stored: ", status.message(),
+                   "; check the disk and start again"));
+  SetHealth(failure);
+  options_.on_fatal(failure);
+}
+
+void EmbeddedLog::NoteFull(const absl::Status& status) {
+  full_since_micros_ = options_.clock->MonotonicMicros();
+  full_status_ = status;
+  SetHealth(full_status_);
+}
+
+// Whole frames may be in the file. They were never durable, but a crash may leave them there, so the appends are refused
+// only when zeros are in their place; else it is unknown whether they are stored.
+void EmbeddedLog::RefuseFull(std::vector<PendingAppend>& batch, size_t first, size_t last) {
+  uint32_t bytes = 0;
+  for (const LogIndex::PlacedRecord& placed : placed_) {
+    --next_positions_[placed.slot];
+    bytes = placed.ref.offset + static_cast<uint32_t>(FrameBytes(placed.ref.length)) - end_;
+  }
+  unclean_bytes_ = std::max(unclean_bytes_, bytes);
+  if (!CleanUp() && !failed_) {
+    const absl::Status unknown = Failure(absl::StatusCode::kUnavailable, "LOG_DISK_FULL", full_status_.message());
+    for (size_t i = first; i < last; ++i) {
+      if (batch[i].refusal.ok()) batch[i].refusal = unknown;
+    }
+  }
+  Refuse(batch, first,
+         failed_ ? absl::UnavailableError("the log failed; the record may be stored or not") : full_status_);
+}
+
+bool EmbeddedLog::CleanUp() {
+  if (unclean_bytes_ == 0) return true;
+  if (!active_.file->Write(end_, std::string(unclean_bytes_, '\0')).ok()) return false;
+  if (const absl::Status synced = active_.file->Sync(); !synced.ok()) {
+    Fail(synced);
+    return false;
+  }
+  unclean_bytes_ = 0;
+  return true;
+}
+
+bool EmbeddedLog::HasRoomAgain() {
+  if (!full_in_segment_) return Rotate();
+  const int64_t now = options_.clock->MonotonicMicros();
+  if (now - *full_since_micros_ < absl::ToInt64Microseconds(options_.disk_full_retry)) return false;
+  full_since_micros_ = now;
+  if (!CleanUp()) return false;
+  full_since_micros_.reset();  // the next write finds out
   return true;
 }
 
@@ -332,13 +398,12 @@ bool EmbeddedLog::Rotate() {
   }
   absl::StatusOr<OpenSegment> next = keeper_.Take(active_.number + 1);
   if (!next.ok()) {
-    full_since_micros_ = now;
-    full_status_ = ExplainFileError(next.status(), options_.directory);
-    if (!absl::IsResourceExhausted(full_status_)) {
+    absl::Status full = ExplainFileError(next.status(), options_.directory);
+    if (!absl::IsResourceExhausted(full)) {
       // The reason is another, the consequence the same: nothing was written.
-      full_status_ = NeverStored("LOG_DISK_FULL", absl::StrCat("no new segment: ", next.status().message()));
+      full = NeverStored("LOG_DISK_FULL", absl::StrCat("no new segment: ", next.status().message()));
     }
-    SetHealth(full_status_);
+    NoteFull(full);
     return false;
   }
   if (full_since_micros_.has_value()) SetHealth(absl::OkStatus());
@@ -351,9 +416,11 @@ bool EmbeddedLog::Rotate() {
 
 // The mark says that everything before it is durable, so it is written only after that was synced.
 void EmbeddedLog::WriteMark() {
+  // One that a full disk left half done is as good as none, and a whole one is true.
+  if (full_in_segment_ && full_since_micros_.has_value() && !HasRoomAgain()) return;
   std::string bytes;
   AppendFrame({active_.number, end_}, {.kind = FrameKind::kMark, .slot = {}, .durable_end = durable_end_}, "", &bytes);
-  if (WriteAndSync(bytes)) mark_due_ = false;
+  if (WriteAndSync(bytes) == Written::kDurable) mark_due_ = false;
 }
 
 }  // namespace halles::eventlog

@@ -55,7 +55,7 @@ struct EmbeddedLogOptions {
   size_t commit_bytes_max = 4 * 1024 * 1024;
   // After the last record the log waits this long for another before it writes the mark.
   absl::Duration mark_delay = absl::Milliseconds(10);
-  // Once the disk is full, a new segment is tried for at most this often.
+  // Once the disk is full, a new segment, or an overwrite that found no space, is tried at most this often.
   absl::Duration disk_full_retry = absl::Seconds(1);
 
   // What follows must outlive the log. Clock and randomness must be given.
@@ -112,7 +112,13 @@ class EmbeddedLog : public EventLog {
   void RunCommitter();
   void Commit(std::vector<PendingAppend>& batch);
   size_t EncodeSome(std::vector<PendingAppend>& batch, size_t first, std::string* bytes);
-  bool WriteAndSync(absl::string_view bytes);
+  enum class Written {
+    kDurable,
+    kFull,    // the disk is full; part of the bytes may be in the file
+    kFailed,  // it is unknown what is durable: the log is at its end
+  };
+  Written WriteAndSync(absl::string_view bytes);
+  void Fail(const absl::Status& status);
   void PublishAndReport(std::vector<PendingAppend>& batch, size_t first, size_t last,
                         std::shared_ptr<const std::string> bytes);
   void Refuse(std::vector<PendingAppend>& batch, size_t first, const absl::Status& status);
@@ -121,6 +127,14 @@ class EmbeddedLog : public EventLog {
   void AddReport(const PendingAppend& append, const absl::Status& status, std::optional<Position> position);
   // Goes on in the next segment. False when there is none: the disk is full.
   bool Rotate();
+  // The disk was full. False while nothing can be written, or while it is not time for another try.
+  bool HasRoomAgain();
+  // The write of the appends from `first` to `last` found the disk full.
+  void RefuseFull(std::vector<PendingAppend>& batch, size_t first, size_t last);
+  // Overwrites with zeros what an append that found the disk full may have left behind the end. False while the disk has no
+  // room even for that.
+  bool CleanUp();
+  void NoteFull(const absl::Status& status);
   void WriteMark();
   void SetHealth(const absl::Status& status);
 
@@ -154,7 +168,9 @@ class EmbeddedLog : public EventLog {
   bool mark_due_;               // records are durable that no frame states so of
   uint32_t prepare_asked_ = 0;  // number of the segment that the keeper was last asked to make ahead of time
   bool failed_ = false;
-  std::optional<int64_t> full_since_micros_;
+  std::optional<int64_t> full_since_micros_;  // when it was found last
+  bool full_in_segment_ = false;              // an overwrite found it; else it was a new segment
+  uint32_t unclean_bytes_ = 0;                // behind `end_` that may hold what was never stored
   absl::Status full_status_;
   absl::flat_hash_map<SlotId, Position> next_positions_;
   std::vector<LogIndex::PlacedRecord> placed_;

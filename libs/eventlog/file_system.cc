@@ -87,6 +87,8 @@ class PosixFile : public File {
   }
 
   void ExpectReads() override { posix_fadvise(fd_, 0, 0, POSIX_FADV_WILLNEED); }
+  void ExpectFewReads() override { posix_fadvise(fd_, 0, 0, POSIX_FADV_RANDOM); }
+  void Forget() override { posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED); }
 
  private:
   const int fd_;

@@ -31,6 +31,11 @@ class File {
   virtual absl::StatusOr<uint64_t> Size() = 0;
   // Tells the system that the whole file will be read soon.
   virtual void ExpectReads() = 0;
+  // The opposite: what is read brings nothing beside it into memory. Where a file is still written that matters, because the
+  // system keeps what it read ahead in large pieces, and a small write later costs a whole piece.
+  virtual void ExpectFewReads() = 0;
+  // Drops from memory what was read and what is durable.
+  virtual void Forget() = 0;
 };
 
 // Held while it lives.

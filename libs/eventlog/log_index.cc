@@ -21,13 +21,15 @@ void LogIndex::AddClosed(uint32_t segment, const Sidecar& sidecar) {
   MutexLock lock(&mutex_);
   for (const SidecarRun& run : sidecar.runs) {
     Slot& slot = SlotAt(run.slot);
-    slot.runs.push_back({segment, run.base, nullptr, run.refs_at, run.refs_checksum});
+    slot.closed_bases.push_back(run.base);
+    slot.closed_segments.push_back(segment);
     slot.end = run.base + run.count;
   }
 }
 
 void LogIndex::AddRuns(uint32_t segment, std::vector<SlotRun> runs) {
   MutexLock lock(&mutex_);
+  newest_segment_ = segment;
   newest_slots_.clear();
   for (SlotRun& run : runs) {
     Slot& slot = SlotAt(run.slot);
@@ -41,6 +43,7 @@ void LogIndex::Publish(uint32_t segment, uint32_t start, std::shared_ptr<const s
                        absl::Span<const PlacedRecord> records, std::vector<SlotEnd>* grown) {
   const size_t grown_before = grown->size();
   MutexLock lock(&mutex_);
+  newest_segment_ = segment;
   for (const PlacedRecord& record : records) {
     Slot& slot = SlotAt(record.slot);
     if (slot.runs.empty() || slot.runs.back().segment != segment) {
@@ -77,14 +80,20 @@ std::vector<SlotRun> LogIndex::CloseNewest() {
 void LogIndex::UseSidecar(uint32_t segment, const Sidecar& sidecar) {
   MutexLock lock(&mutex_);
   for (const SidecarRun& run : sidecar.runs) {
-    std::vector<Run>& runs = SlotAt(run.slot).runs;
-    auto it = std::lower_bound(runs.begin(), runs.end(), segment,
+    Slot& slot = SlotAt(run.slot);
+    auto it = std::lower_bound(slot.runs.begin(), slot.runs.end(), segment,
                                [](const Run& a, uint32_t number) { return a.segment < number; });
-    if (it == runs.end() || it->segment != segment) continue;
-    it->refs_at = run.refs_at;
-    it->refs_checksum = run.refs_checksum;
-    it->refs = nullptr;
+    if (it == slot.runs.end() || it->segment != segment) continue;
+    const auto at = std::lower_bound(slot.closed_segments.begin(), slot.closed_segments.end(), segment);
+    slot.closed_bases.insert(slot.closed_bases.begin() + (at - slot.closed_segments.begin()), it->base);
+    slot.closed_segments.insert(at, segment);
+    slot.runs.erase(it);
   }
+}
+
+uint32_t LogIndex::newest_segment() const {
+  MutexLock lock(&mutex_);
+  return newest_segment_;
 }
 
 Position LogIndex::End(SlotId slot) const {
@@ -100,14 +109,23 @@ bool LogIndex::Locate(SlotId slot, Position position, const ReadLimits& limits, 
   if (found == nullptr || position >= found->end) return false;
   const auto after = std::upper_bound(found->runs.begin(), found->runs.end(), position,
                                       [](Position value, const Run& run) { return value < run.base; });
-  const Run& run = *std::prev(after);
-  location->segment = run.segment;
-  if (run.refs == nullptr) {
-    const Position run_end = after == found->runs.end() ? found->end : after->base;
+  const auto closed_after = std::upper_bound(found->closed_bases.begin(), found->closed_bases.end(), position);
+  const bool closed = closed_after != found->closed_bases.begin() &&
+                      (after == found->runs.begin() || std::prev(after)->base < *std::prev(closed_after));
+  if (closed) {
+    const Position base = *std::prev(closed_after);
+    Position end = found->end;
+    if (closed_after != found->closed_bases.end()) end = std::min(end, *closed_after);
+    if (after != found->runs.end()) end = std::min(end, after->base);
+    location->segment = found->closed_segments[static_cast<size_t>(closed_after - found->closed_bases.begin()) - 1];
     location->in_sidecar = true;
-    location->run = {slot, run.base, static_cast<uint32_t>(run_end - run.base), run.refs_at, run.refs_checksum};
+    location->run.slot = slot;
+    location->run.base = base;
+    location->run.count = static_cast<uint32_t>(end - base);
     return true;
   }
+  const Run& run = *std::prev(after);
+  location->segment = run.segment;
   const auto rest = absl::MakeConstSpan(*run.refs).subspan(position - run.base);
   const auto taken = rest.subspan(0, CountWithin(rest, limits));
   location->refs.assign(taken.begin(), taken.end());

@@ -22,7 +22,8 @@ namespace halles::eventlog {
 // The durable records of all slots: for each the segment and the offset, in memory for the newest segment and through
 // sidecars for the older ones; and the bytes of the newest records themselves.
 // Thread safety: all methods may be called from any thread; those that add, from one.
-// Limits: 40 bytes per slot and closed segment, 8 per record of the newest segment, and the recent bytes.
+// Limits: 12 bytes per slot and closed segment, 8 per record of the newest segment, and the recent bytes. With 24 slots and
+// segments of 64 MiB that is 5 MB for a terabyte.
 class LogIndex {
  public:
   struct PlacedRecord {
@@ -49,10 +50,13 @@ class LogIndex {
 
   Position End(SlotId slot) const;
 
+  // The segment that is written.
+  uint32_t newest_segment() const;
+
   // Where some consecutive records of a slot are; all in one segment.
   struct Location {
     uint32_t segment = 0;
-    // When in_sidecar, the refs of the run are in the sidecar of the segment. Otherwise `refs` is where the records are.
+    // When in_sidecar, the refs of `run` are in the sidecar of the segment. Otherwise `refs` is where the records are.
     bool in_sidecar = false;
     SidecarRun run;
     FrameRefs refs;
@@ -68,16 +72,18 @@ class LogIndex {
   bool Locate(SlotId slot, Position position, const ReadLimits& limits, Location* location) const;
 
  private:
+  // Of a segment whose refs are in memory: the newest one, and closed ones whose sidecar is still to be written.
   struct Run {
     uint32_t segment = 0;
     Position base = 0;
-    std::shared_ptr<FrameRefs> refs;  // null when a sidecar has them
-    uint32_t refs_at = 0;             // as in SidecarRun
-    uint32_t refs_checksum = 0;
+    std::shared_ptr<FrameRefs> refs;
   };
   struct Slot {
     Position end = 0;
-    std::vector<Run> runs;
+    // Of segments whose sidecar has the refs, in order of both.
+    std::vector<Position> closed_bases;
+    std::vector<uint32_t> closed_segments;
+    std::vector<Run> runs;  // in order
   };
   struct Block {
     LogAddress start;
@@ -92,8 +98,9 @@ class LogIndex {
 
   mutable Mutex mutex_;
   std::array<std::vector<Slot>, 256> slots_ ABSL_GUARDED_BY(mutex_);  // by service and slot
-  std::vector<SlotId> newest_slots_ ABSL_GUARDED_BY(mutex_);          // those with records in the newest segment
-  std::deque<Block> recent_ ABSL_GUARDED_BY(mutex_);                  // the last bytes of the log, without gaps
+  uint32_t newest_segment_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<SlotId> newest_slots_ ABSL_GUARDED_BY(mutex_);  // those with records in the newest segment
+  std::deque<Block> recent_ ABSL_GUARDED_BY(mutex_);          // the last bytes of the log, without gaps
   size_t recent_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 

@@ -40,6 +40,7 @@ class Recovery {
       RETURN_IF_ERROR(CheckPositions());
     }
     RETURN_IF_ERROR(RewriteTail());
+    log_.active.file->Forget();
     RETURN_IF_ERROR(CutWhatFollows());
     return std::move(log_);
   }
@@ -119,7 +120,7 @@ class Recovery {
     log_.identity.install = options_.install.has_value() ? *options_.install : InstallId::Random(*options_.random);
     log_.identity.slots = options_.slots.value_or(SlotCounts());
     home_.install = log_.identity.install;
-    RETURN_IF_ERROR(CreateSegment(home_, 1, SegmentBytesFor(1, options_.segment_bytes), nullptr).status());
+    RETURN_IF_ERROR(CreateSegment(home_, 1, SegmentBytesFor(1, options_.segment_bytes)).status());
     numbers_ = {1};
     return WriteIdentity(files_, options_.directory, log_.identity);
   }
@@ -190,9 +191,9 @@ class Recovery {
     }
     // The sidecar of a segment that is written again would be out of date.
     for (const std::string& name : sidecar_names_) {
-      bool of_closed = false;
-      for (const ClosedSegment& segment : log_.closed) of_closed = of_closed || name == SidecarName(segment.number);
-      if (!of_closed) RETURN_IF_ERROR(files_.Remove(absl::StrCat(options_.directory, "/", name)));
+      const std::optional<uint32_t> number = ParseSidecarName(name);
+      if (!number.has_value() || *number >= log_.active.number)
+        RETURN_IF_ERROR(files_.Remove(absl::StrCat(options_.directory, "/", name)));
     }
     sidecar_names_.clear();
     return absl::OkStatus();

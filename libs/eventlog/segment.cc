@@ -18,7 +18,7 @@ namespace halles::eventlog {
 namespace {
 
 constexpr absl::string_view kSegmentSuffix = ".segment";
-constexpr size_t kZeroChunkBytes = 1024 * 1024;
+constexpr absl::string_view kSidecarSuffix = ".index";
 constexpr uint32_t kFirstSegmentBytesMax = 4 * 1024 * 1024;
 
 // Reads a file through a window that moves forward.
@@ -60,35 +60,30 @@ size_t LeadingZeros(absl::string_view bytes) {
   return zeros;
 }
 
-absl::Status FillSegment(const SegmentHome& home, uint32_t number, uint32_t bytes, File& file,
-                         const std::atomic<bool>* stop) {
-  // Asking for the space at once finds a full disk before time is spent on filling it.
+absl::Status FillSegment(const SegmentHome& home, uint32_t number, uint32_t bytes, File& file) {
   RETURN_IF_ERROR(file.Allocate(bytes));
   RETURN_IF_ERROR(file.Write(0, EncodeSegmentHeader({.install = home.install, .number = number, .bytes = bytes})));
-  const std::string zeros(std::min<size_t>(kZeroChunkBytes, bytes), '\0');
-  for (uint32_t offset = kSegmentHeaderBytes; offset < bytes;) {
-    if (stop != nullptr && stop->load(std::memory_order_relaxed)) return absl::AbortedError("stopped");
-    const size_t chunk = std::min<size_t>(zeros.size(), bytes - offset);
-    RETURN_IF_ERROR(file.Write(offset, absl::string_view(zeros).substr(0, chunk)));
-    offset += static_cast<uint32_t>(chunk);
-    // Small syncs keep the disk's queue short for the one that answers wait for.
-    RETURN_IF_ERROR(file.Sync());
-  }
-  return absl::OkStatus();
+  return file.Sync();
+}
+
+// `make(number)` gives the name.
+std::optional<uint32_t> ParseName(absl::string_view name, absl::string_view suffix, std::string (*make)(uint32_t)) {
+  absl::string_view digits = name;
+  uint32_t number = 0;
+  if (!absl::ConsumeSuffix(&digits, suffix) || !absl::SimpleAtoi(digits, &number) || number == 0) return std::nullopt;
+  return make(number) == name ? std::optional<uint32_t>(number) : std::nullopt;
 }
 
 }  // namespace
 
 std::string SegmentName(uint32_t number) { return absl::StrFormat("%08d%s", number, kSegmentSuffix); }
-std::string SidecarName(uint32_t number) { return absl::StrFormat("%08d.index", number); }
+std::string SidecarName(uint32_t number) { return absl::StrFormat("%08d%s", number, kSidecarSuffix); }
 
 std::optional<uint32_t> ParseSegmentName(absl::string_view name) {
-  uint32_t number = 0;
-  if (!absl::ConsumeSuffix(&name, kSegmentSuffix) || !absl::SimpleAtoi(name, &number) || number == 0) {
-    return std::nullopt;
-  }
-  if (SegmentName(number) != absl::StrCat(name, kSegmentSuffix)) return std::nullopt;
-  return number;
+  return ParseName(name, kSegmentSuffix, SegmentName);
+}
+std::optional<uint32_t> ParseSidecarName(absl::string_view name) {
+  return ParseName(name, kSidecarSuffix, SidecarName);
 }
 
 absl::Status DamagedAt(const SegmentHome& home, LogAddress at, absl::string_view what) {
@@ -105,13 +100,12 @@ uint32_t SegmentBytesFor(uint32_t number, uint32_t bytes_max) {
   return std::min<uint32_t>(bytes_max, kFirstSegmentBytesMax << doublings);
 }
 
-absl::StatusOr<OpenSegment> CreateSegment(const SegmentHome& home, uint32_t number, uint32_t bytes,
-                                          const std::atomic<bool>* stop) {
+absl::StatusOr<OpenSegment> CreateSegment(const SegmentHome& home, uint32_t number, uint32_t bytes) {
   const std::string path = home.SegmentPath(number);
   const std::string unfinished = absl::StrCat(path, kUnfinishedSuffix);
   OpenSegment segment{.number = number, .bytes = bytes};
   ASSIGN_OR_RETURN(segment.file, home.file_system->Create(unfinished));
-  absl::Status status = FillSegment(home, number, bytes, *segment.file, stop);
+  absl::Status status = FillSegment(home, number, bytes, *segment.file);
   if (status.ok()) status = home.file_system->Rename(unfinished, path);
   if (!status.ok()) {
     segment.file.reset();

@@ -2,7 +2,6 @@
 #ifndef HALLES_LIBS_EVENTLOG_SEGMENT_H_
 #define HALLES_LIBS_EVENTLOG_SEGMENT_H_
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -20,8 +19,9 @@ namespace halles::eventlog {
 
 std::string SegmentName(uint32_t number);  // "00000001.segment"
 std::string SidecarName(uint32_t number);  // "00000001.index"
-// nullopt when the name is not that of a segment.
+// nullopt when the name is not that of a segment, or of a sidecar.
 std::optional<uint32_t> ParseSegmentName(absl::string_view name);
+std::optional<uint32_t> ParseSidecarName(absl::string_view name);
 
 // The directory and the install that a segment belongs to.
 struct SegmentHome {
@@ -42,12 +42,10 @@ struct OpenSegment {
   std::unique_ptr<File> file;
 };
 
-// Makes a segment, filled with zeros. The segments of a log that is not used yet are small: the first has at most 4 MiB,
-// each following one twice as much, up to what was asked for.
-// Durability: the file and its name are durable on return. ABORTED when `stop` became true meanwhile. After an error
-// nothing of it is left.
-absl::StatusOr<OpenSegment> CreateSegment(const SegmentHome& home, uint32_t number, uint32_t bytes,
-                                          const std::atomic<bool>* stop);
+// Makes a segment: its space is reserved and reads as zeros, but none are written. The segments of a log that is not used
+// yet are small: the first has at most 4 MiB, each following one twice as much, up to what was asked for.
+// Durability: the file and its name are durable on return. After an error nothing of it is left.
+absl::StatusOr<OpenSegment> CreateSegment(const SegmentHome& home, uint32_t number, uint32_t bytes);
 uint32_t SegmentBytesFor(uint32_t number, uint32_t bytes_max);
 
 // Opens a segment and checks its header and size. DATA_LOSS when they are damaged.

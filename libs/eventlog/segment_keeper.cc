@@ -1,6 +1,7 @@
 // Makes segments and sidecars on a thread of its own.
 #include "libs/eventlog/segment_keeper.h"
 
+#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -59,6 +60,7 @@ void SegmentKeeper::WriteSidecar(uint32_t number, uint32_t end, std::vector<Slot
 }
 
 void SegmentKeeper::Run() {
+  pthread_setname_np(pthread_self(), "log-keep");
   // The keeper works at any priority, so an error is ignored.
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNice);
   for (;;) {
@@ -77,8 +79,7 @@ void SegmentKeeper::Run() {
       }
     }
     if (number != 0) {
-      absl::StatusOr<OpenSegment> segment =
-          CreateSegment(home_, number, SegmentBytesFor(number, segment_bytes_), &stopping_);
+      absl::StatusOr<OpenSegment> segment = CreateSegment(home_, number, SegmentBytesFor(number, segment_bytes_));
       MutexLock lock(&mutex_);
       made_ = std::move(segment);
       wanted_ = 0;

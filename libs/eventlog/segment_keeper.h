@@ -1,8 +1,7 @@
-// A background thread of the log: fills the next segment with zeros in advance and writes sidecars.
+// A background thread of the log: makes the next segment in advance and writes sidecars.
 #ifndef HALLES_LIBS_EVENTLOG_SEGMENT_KEEPER_H_
 #define HALLES_LIBS_EVENTLOG_SEGMENT_KEEPER_H_
 
-#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -19,7 +18,7 @@
 namespace halles::eventlog {
 
 // Thread safety: all methods may be called from any thread; Prepare and Take from one.
-// Lifetime: the destructor waits until the sidecars it was given are written, and drops a segment that is being made.
+// Lifetime: the destructor waits until the sidecars it was given are written, and the segment that is being made.
 class SegmentKeeper {
  public:
   // Called from the keeper's thread with the sidecar of a segment, once it can be read.
@@ -50,10 +49,9 @@ class SegmentKeeper {
   const SegmentHome home_;
   const uint32_t segment_bytes_;
   const SidecarWritten sidecar_written_;
-  std::atomic<bool> stopping_{false};  // also read between two writes of a segment; orders nothing
-
   Mutex mutex_;
   CondVar changed_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   uint32_t wanted_ ABSL_GUARDED_BY(mutex_) = 0;  // number of the segment to make; 0: none
   std::optional<absl::StatusOr<OpenSegment>> made_ ABSL_GUARDED_BY(mutex_);
   std::deque<Closed> closed_ ABSL_GUARDED_BY(mutex_);

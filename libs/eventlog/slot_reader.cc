@@ -30,7 +30,11 @@ absl::StatusOr<std::shared_ptr<OpenSegment>> SlotReaderSource::Open(uint32_t seg
   if (absl::IsNotFound(opened.status())) return DamagedAt(home_, {segment, 0}, "the file is gone");
   if (!opened.ok()) return ExplainFileError(opened.status(), home_.directory);
   auto open = std::make_shared<OpenSegment>(*std::move(opened));
-  open->file->ExpectReads();
+  if (segment == index_->newest_segment()) {
+    open->file->ExpectFewReads();
+  } else {
+    open->file->ExpectReads();
+  }
   known = open;
   return open;
 }
@@ -62,7 +66,14 @@ absl::StatusOr<FrameRefs> SlotReaderSource::ReadRefs(uint32_t segment, const Sid
   const auto file = home_.file_system->Open(home_.SidecarPath(segment));
   if (absl::IsNotFound(file.status())) return file.status();
   if (!file.ok()) return ExplainFileError(file.status(), home_.directory);
-  absl::StatusOr<FrameRefs> refs = ReadSidecarRefs(**file, run);
+  absl::StatusOr<FrameRefs> refs = absl::DataLossError("the sidecar lacks a run");
+  const absl::StatusOr<Sidecar> sidecar = ReadSidecar(**file, home_.install, segment);
+  if (!sidecar.ok()) refs = sidecar.status();
+  for (size_t i = 0; sidecar.ok() && i < sidecar->runs.size(); ++i) {
+    const SidecarRun& stored = sidecar->runs[i];
+    if (stored.slot != run.slot || stored.base != run.base || stored.count != run.count) continue;
+    refs = ReadSidecarRefs(**file, stored);
+  }
   if (!refs.ok() && !absl::IsDataLoss(refs.status())) return ExplainFileError(refs.status(), home_.directory);
   return refs;
 }

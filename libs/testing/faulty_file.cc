@@ -94,15 +94,19 @@ class FaultyDisk::OpenFile : public eventlog::File {
   absl::Status Write(uint64_t offset, absl::string_view bytes) override {
     RETURN_IF_ERROR(disk_.CheckFault(DiskOperation::kWrite, path_));
     MutexLock lock(&disk_.mutex_);
+    const bool zeros = bytes.find_first_not_of('\0') == absl::string_view::npos;
+    const bool fails = disk_.overwrite_room_.has_value() && !(zeros && disk_.room_for_zeros_);
+    if (fails) bytes = bytes.substr(0, *disk_.overwrite_room_);
     // Zeros written over zeros cannot be lost, so a file filled with them need not be remembered.
     const absl::string_view contents = contents_->contents;
-    const bool nothing_new = bytes.find_first_not_of('\0') == absl::string_view::npos &&
-                             offset + bytes.size() <= contents.size() && contents.substr(offset, bytes.size()) == bytes;
+    const bool nothing_new =
+        zeros && offset + bytes.size() <= contents.size() && contents.substr(offset, bytes.size()) == bytes;
     WriteTo(&contents_->contents, offset, bytes);
     if (!nothing_new) {
       disk_.Record({.kind = DiskOperation::kWrite, .node = node_, .offset = offset, .bytes = std::string(bytes)});
     }
-    return absl::OkStatus();
+    return fails ? absl::ResourceExhaustedError(absl::StrCat("cannot write ", path_, ": No space left on device"))
+                 : absl::OkStatus();
   }
 
   absl::Status Sync() override {
@@ -139,6 +143,8 @@ class FaultyDisk::OpenFile : public eventlog::File {
   }
 
   void ExpectReads() override {}
+  void ExpectFewReads() override {}
+  void Forget() override {}
 
  private:
   FaultyDisk& disk_;
@@ -265,6 +271,12 @@ void FaultyDisk::SetFault(Fault fault) {
 void FaultyDisk::SetCapacity(uint64_t bytes) {
   MutexLock lock(&mutex_);
   capacity_ = bytes;
+}
+
+void FaultyDisk::SetOverwriteRoom(std::optional<size_t> bytes, bool room_for_zeros) {
+  MutexLock lock(&mutex_);
+  overwrite_room_ = bytes;
+  room_for_zeros_ = room_for_zeros;
 }
 
 void FaultyDisk::HoldSyncs() {

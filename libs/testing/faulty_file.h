@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -55,6 +56,10 @@ class FaultyDisk : public eventlog::FileSystem {
   // Allocating beyond this many bytes in all files fails with RESOURCE_EXHAUSTED.
   void SetCapacity(uint64_t bytes);
 
+  // From now on a write stores so many of its bytes, and then there is no space, although it was allocated: a copy-on-write
+  // file system needs more for an overwrite. Zeros may still find room. nullopt: there is space again.
+  void SetOverwriteRoom(std::optional<size_t> bytes, bool room_for_zeros = false);
+
   // Makes syncs of files wait until they are released.
   void HoldSyncs();
   void ReleaseSyncs();
@@ -95,6 +100,8 @@ class FaultyDisk : public eventlog::FileSystem {
   mutable Mutex mutex_;
   Fault fault_ ABSL_GUARDED_BY(mutex_);
   uint64_t capacity_ ABSL_GUARDED_BY(mutex_);
+  std::optional<size_t> overwrite_room_ ABSL_GUARDED_BY(mutex_);
+  bool room_for_zeros_ ABSL_GUARDED_BY(mutex_) = false;
   bool holding_syncs_ ABSL_GUARDED_BY(mutex_) = false;
   int held_syncs_ ABSL_GUARDED_BY(mutex_) = 0;
   std::set<std::string> directories_ ABSL_GUARDED_BY(mutex_);
