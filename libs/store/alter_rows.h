@@ -12,8 +12,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
+#include "libs/base/status.h"
+#include "libs/store/database.h"
+#include "libs/store/rocks_database.h"
 #include "libs/store/store_format.h"
-#include "rocksdb/db.h"
 
 namespace halles::store {
 
@@ -23,30 +25,31 @@ inline int AlterRows(const std::string& state_dir, const RowSpace& space,
                      absl::FunctionRef<bool(absl::string_view key, std::string* value)> alter) {
   std::string generation;
   std::ifstream(state_dir + "/CURRENT") >> generation;
-  rocksdb::DB* opened = nullptr;
-  const rocksdb::Status status =
-      rocksdb::DB::Open(rocksdb::Options(), absl::StrCat(state_dir, "/", generation), &opened);
-  EXPECT_TRUE(status.ok()) << status.ToString();
-  if (!status.ok()) return 0;
-  const std::unique_ptr<rocksdb::DB> db(opened);
+  const auto database = RocksDatabase::Open(absl::StrCat(state_dir, "/", generation), {}, /*create=*/false);
+  EXPECT_TRUE(database.ok()) << database.status();
+  if (!database.ok()) return 0;
   const std::string prefix = SpacePrefix(space);
   std::vector<std::pair<std::string, std::string>> altered;
   {
-    const std::unique_ptr<rocksdb::Iterator> it(db->NewIterator(rocksdb::ReadOptions()));
-    for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
-      absl::string_view rest(it->value().data(), it->value().size());
+    const std::unique_ptr<DatabaseCursor> cursor = (*database)->Seek(prefix);
+    for (; cursor->Valid(); cursor->Next()) {
+      absl::string_view rest = cursor->value();
       RowHeader header;
       EXPECT_TRUE(TakeRowHeader(space.kind, &rest, &header));
       std::string value(rest);
-      const std::string key = it->key().ToString();
+      const std::string key(cursor->key());
       if (!alter(absl::string_view(key).substr(prefix.size()), &value)) continue;
-      altered.emplace_back(key, it->value().ToString().substr(0, it->value().size() - rest.size()) + value);
+      altered.emplace_back(key, absl::StrCat(cursor->value().substr(0, cursor->value().size() - rest.size()), value));
     }
+    EXPECT_TRUE(cursor->status().ok()) << cursor->status();
   }
-  for (const auto& [key, value] : altered) {
-    EXPECT_TRUE(db->Put(rocksdb::WriteOptions(), key, value).ok());
-  }
-  EXPECT_TRUE(db->Flush(rocksdb::FlushOptions()).ok());
+  if (altered.empty()) return 0;
+  const auto fill = [&altered](DatabaseDraft& draft) -> absl::Status {
+    for (const auto& [key, value] : altered) RETURN_IF_ERROR(draft.Put(key, value));
+    return absl::OkStatus();
+  };
+  const absl::Status written = (*database)->Write(fill, [] { return absl::OkStatus(); });
+  EXPECT_TRUE(written.ok()) << written;
   return static_cast<int>(altered.size());
 }
 

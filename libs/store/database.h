@@ -78,16 +78,16 @@ struct DatabaseSize {
 struct DatabaseOptions {
   size_t block_cache_bytes = 0;
   Scheduler* scheduler = nullptr;  // may be null
-  // Called when stored bytes of the space turn out to be damaged; perhaps again and again. From any thread, under any lock of
-  // whoever reads: it must not block, and must not call the database. May be empty.
+  // Called when stored bytes of the space turn out to be damaged, perhaps again and again. From any thread, under any lock
+  // of whoever reads: it must not block, and must not call the database. May be empty.
   std::function<void(const RowSpace&)> on_damage;
 };
 
-// One generation of the store. The layout of its keys is drawn in store.h. What is stored of one space is apart from what is
-// stored of the others: damage in one space does not reach another, and a damaged space can be dropped.
+// One generation of the store. The layout of its keys is drawn in store.h. What is stored of one space is apart from what
+// is stored of the others: damage in one space does not reach another, and a damaged space can be dropped.
 //
-// Reads of a damaged space fail with SPACE_DAMAGED (UNAVAILABLE): an error that passes, since the space is dropped and folded
-// again. What belongs to no space is the identity; without it the database does not open.
+// Reads of a damaged space fail with SPACE_DAMAGED (UNAVAILABLE): an error that passes, since the space is dropped and
+// folded again. What belongs to no space is the identity; without it the database does not open.
 // Thread safety: all methods may be called from any thread.
 class Database {
  public:

@@ -348,7 +348,7 @@ class Busy : public Scheduler {
   Scheduler* const scheduler_;
 };
 
-TEST(Flusher, LeavesTheBackgroundWhenHalfOfWhatMayBeDirtyIs) {
+TEST(Flusher, LeavesTheBackgroundWhenTheNextFlushIsDueBySize) {
   testing::VirtualScheduler scheduler(1);
   testing::VirtualScheduler::Node node(&scheduler);
   Busy busy(&node);
@@ -356,13 +356,74 @@ TEST(Flusher, LeavesTheBackgroundWhenHalfOfWhatMayBeDirtyIs) {
   StoreOptions options = Quiet();
   options.scheduler = &busy;
   options.flush_bytes = 100'000;
-  options.dirty_bytes_max = 400'000;
   const auto store = *Store::Open(dir.State(), Install(1), std::move(options));
   const auto view = MustOpenView(store.get());
+  // The flush begins in the background, which gets no processor time.
   Fold(view.get(), Checkout(1), 0, "a", std::string(150'000, 'x'));
   EXPECT_FALSE(scheduler.Step());
   Fold(view.get(), Checkout(2), 0, "b", std::string(60'000, 'x'));
   EXPECT_TRUE(scheduler.StepUntil([&] { return store->stats().flushes == 1; }, kStepsMax));
+}
+
+TEST(Flusher, LeavesTheBackgroundWhenAFlushForTheLogIsDueBySizeToo) {
+  testing::VirtualScheduler scheduler(1);
+  testing::VirtualScheduler::Node node(&scheduler);
+  Busy busy(&node);
+  const TempDir dir;
+  StoreOptions options = Quiet();
+  options.scheduler = &busy;
+  options.flush_bytes = 100'000;
+  options.flush_log_bytes = 1'000;
+  const auto store = *Store::Open(dir.State(), Install(1), std::move(options));
+  const auto view = MustOpenView(store.get());
+  Fold(view.get(), Checkout(1), 0, "a", "1");
+  store->NoteLogBytes(1'000);
+  EXPECT_FALSE(scheduler.Step());
+  Fold(view.get(), Checkout(1), 1, "a", std::string(150'000, 'x'));
+  EXPECT_TRUE(scheduler.StepUntil([&] { return store->stats().flushes == 1; }, kStepsMax));
+}
+
+// The background has begun to write when it turns out that the next flush is due.
+TEST(Flusher, BeginsAgainWhatTheBackgroundWasWriting) {
+  testing::VirtualScheduler scheduler(1);
+  testing::VirtualScheduler::Node node(&scheduler);
+  const TempDir dir;
+  StoreOptions options = Quiet();
+  options.scheduler = &node;
+  options.flush_bytes = 100'000;
+  ViewRows* more = nullptr;
+  int writes = 0;
+  options.on_flush_step = [&](FlushStep step) {
+    if (step == FlushStep::kFrozen && ++writes == 1) {
+      Fold(more, Checkout(3), 0, "c", std::string(210'000, 'x'));
+    }
+    return absl::OkStatus();
+  };
+  const auto store = *Store::Open(dir.State(), Install(1), std::move(options));
+  const auto view = MustOpenView(store.get());
+  more = view.get();
+  Fold(view.get(), Checkout(1), 0, "a", "1");
+  bool done = false;
+  store->FlushAsync([&](absl::Status status) { done = status.ok(); });
+  EXPECT_TRUE(scheduler.StepUntil([&] { return done; }, kStepsMax));
+  EXPECT_GE(writes, 2);
+  EXPECT_EQ(store->stats().failed_flushes, 0u);
+  EXPECT_EQ((*store->LoadMeta(FoldId::View(ServiceId::kCheckout, 1, Checkout(1))))->cursor, CursorAt(1));
+}
+
+TEST(Store, LetsFoldsThatAreBehindRestWhileFlushesAreBehind) {
+  testing::VirtualScheduler scheduler(1);
+  testing::VirtualScheduler::Node node(&scheduler);
+  const TempDir dir;
+  StoreOptions options = Quiet();
+  options.scheduler = &node;
+  options.flush_bytes = 100'000;
+  const auto store = *Store::Open(dir.State(), Install(1), std::move(options));
+  const auto view = MustOpenView(store.get());
+  EXPECT_TRUE(store->HasRoomToCatchUp());
+  Fold(view.get(), Checkout(1), 0, "a", std::string(301'000, 'x'));
+  EXPECT_FALSE(store->HasRoomToCatchUp());
+  EXPECT_TRUE(scheduler.StepUntil([&] { return store->HasRoomToCatchUp(); }, kStepsMax));
 }
 
 }  // namespace

@@ -135,8 +135,10 @@ rocksdb::Options RocksOptions(size_t block_cache_bytes) {
 
 absl::Status FromRocks(const rocksdb::Status& status, absl::string_view reason, absl::string_view what) {
   if (status.ok()) return absl::OkStatus();
-  const bool damaged = status.IsCorruption() || status.IsNotFound() || status.IsPathNotFound() ||
-                       status.IsInvalidArgument() || status.IsNotSupported();
+  // Opening reports a file that the system does not give just now, for want of handles say, as options that do not fit.
+  const bool passes = status.IsInvalidArgument() && absl::StrContains(status.ToString(), "IO error");
+  const bool damaged = !passes && (status.IsCorruption() || status.IsNotFound() || status.IsPathNotFound() ||
+                                   status.IsInvalidArgument() || status.IsNotSupported());
   const std::string message =
       absl::StrCat(what, ": ", status.ToString(),
                    status.IsNoSpace() ? "; nothing is lost: free some space, and the store continues by itself" : "");

@@ -9,7 +9,6 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -89,10 +88,15 @@ absl::StatusOr<std::optional<uint64_t>> StateDir::Current() const {
     if (error) return Unusable(path, "find", error.value());
     return std::nullopt;
   }
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  absl::string_view number = line;
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return Unusable(path, "open", errno);
+  char text[32];
+  const ssize_t size = read(fd, text, sizeof(text));
+  const int reason = errno;
+  close(fd);
+  if (size < 0) return Unusable(path, "read", reason);
+  absl::string_view number(text, static_cast<size_t>(size));
+  number = number.substr(0, number.find('\n'));
   uint64_t generation = 0;
   if (!absl::ConsumePrefix(&number, "db-") || !absl::SimpleAtoi(number, &generation)) {
     return Damaged(absl::StrCat(path, " names no generation"));

@@ -326,6 +326,8 @@ absl::Status Store::Admit() const {
                     kAdmitRetry);
 }
 
+bool Store::HasRoomToCatchUp() const { return dirty_bytes() <= kCatchUpFlushes * impl_->options.flush_bytes; }
+
 StoreStats Store::stats() const {
   StoreStats stats;
   impl_->flusher->AddStats(&stats);

@@ -53,6 +53,10 @@ inline constexpr absl::Duration kFlushAge = absl::Seconds(30);
 // Maximum number of dirty bytes.
 inline constexpr size_t kDirtyBytesMax = size_t{256} << 20;
 
+// Folds that are behind rest while the rows of more flushes than so many are dirty: one is written, one is due.
+inline constexpr size_t kCatchUpFlushes = 3;
+inline constexpr absl::Duration kCatchUpPause = absl::Milliseconds(5);
+
 struct StoreOptions {
   // Runs the flushes; outlives the store. Null: rows are flushed by FlushNow only.
   Scheduler* scheduler = nullptr;
@@ -172,6 +176,10 @@ class Store {
   size_t dirty_bytes() const;
   // RESOURCE_EXHAUSTED (STATE_STORE_BEHIND) while too many bytes are dirty: commands must be refused.
   absl::Status Admit() const;
+
+  // Whether folds that are behind may read on: false while so much is dirty that flushes must come first. It turns true by
+  // itself, so ask again after kCatchUpPause.
+  bool HasRoomToCatchUp() const;
 
   StoreStats stats() const;
 

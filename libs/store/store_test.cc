@@ -1,6 +1,8 @@
 // Tests of the store on real files: what a flush keeps, what is refused, and what a comparison finds.
 #include "libs/store/store.h"
 
+#include <sys/resource.h>
+
 #include <array>
 #include <filesystem>
 #include <fstream>
@@ -198,6 +200,40 @@ TEST(Store, IsRefusedWhenItsFilesAreDamagedAndMakesRoomByQuarantine) {
   EXPECT_EQ(*Store::Quarantine(dir.State()), dir.State() + ".quarantined-1");
   MustOpen(dir);
   EXPECT_EQ(*Store::Quarantine(dir.State() + "/"), dir.State() + ".quarantined-2");
+}
+
+TEST(Store, IsNotCalledDamagedForWantOfFileHandles) {
+  const TempDir dir;
+  {
+    const auto store = MustOpen(dir);
+    TestSlot slot(store.get(), Checkout(0));
+    slot.Put("a", "1");
+    ASSERT_TRUE(store->FlushNow().ok());
+  }
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  int refused = 0;
+  bool opened = false;
+  for (rlim_t handles = 3; handles < 200 && !opened; ++handles) {
+    rlimit few = before;
+    few.rlim_cur = handles;
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+    std::vector<RowSpace> damaged;
+    StoreOptions options = Quiet();
+    options.on_damaged = [&](const RowSpace& space) { damaged.push_back(space); };
+    const auto store = Store::Open(dir.State(), Install(1), std::move(options));
+    const absl::Status metas = store.ok() ? (*store)->LoadMetas().status() : store.status();
+    opened = metas.ok();
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT_THAT(damaged, IsEmpty()) << handles;
+    if (opened) break;
+    EXPECT_EQ(metas.code(), absl::StatusCode::kUnavailable) << handles << " " << metas;
+    ++refused;
+  }
+  EXPECT_TRUE(opened);
+  EXPECT_GT(refused, 3);
+  const auto store = MustOpen(dir);
+  EXPECT_EQ(TestSlot(store.get(), Checkout(0)).Get("a"), "1");
 }
 
 TEST(Store, IsOpenedOnceAtATime) {

@@ -17,6 +17,8 @@
 #include "libs/partition/command.h"
 #include "libs/partition/command_definition.h"
 #include "libs/store/database.h"
+#include "libs/store/fold.h"
+#include "libs/store/store_format.h"
 
 namespace halles::simulation {
 
@@ -123,11 +125,14 @@ inline void WrapCommands(host::Definitions* definitions, const std::string& requ
 
 class PassingDatabase : public store::Database {
  public:
-  explicit PassingDatabase(std::unique_ptr<store::Database> inner) : inner_(std::move(inner)) {}
+  // The inner one tells of damage.
+  explicit PassingDatabase(std::unique_ptr<store::Database> inner) : Database(nullptr), inner_(std::move(inner)) {}
   absl::StatusOr<std::optional<std::string>> Get(absl::string_view key) const override { return inner_->Get(key); }
   std::unique_ptr<store::DatabaseCursor> Seek(absl::string_view prefix) const override { return inner_->Seek(prefix); }
   std::unique_ptr<store::DatabaseSnapshot> TakeSnapshot() const override { return inner_->TakeSnapshot(); }
   std::unique_ptr<store::BaseRows> Rows(const store::RowSpace& space) const override { return inner_->Rows(space); }
+  std::vector<store::RowSpace> Spaces() const override { return inner_->Spaces(); }
+  absl::Status DropSpace(const store::RowSpace& space) override { return inner_->DropSpace(space); }
   absl::Status Write(Fill fill, BeforeIngest before_ingest) override { return inner_->Write(fill, before_ingest); }
   void WriteAsync(Fill fill, BeforeIngest before_ingest, Done done) override {
     inner_->WriteAsync(fill, before_ingest, std::move(done));
@@ -169,15 +174,11 @@ class NotedDraft : public store::DatabaseDraft {
  public:
   explicit NotedDraft(store::Database* database) : database_(*database) {}
   absl::Status Put(absl::string_view key, absl::string_view value) override {
-    rows_.emplace(key, value);
+    rows_.emplace(std::pair(store::SpaceOfKey(key), key), value);
     return absl::OkStatus();
   }
   absl::Status Delete(absl::string_view key) override {
-    rows_.emplace(key, std::nullopt);
-    return absl::OkStatus();
-  }
-  absl::Status DeletePrefix(absl::string_view prefix) override {
-    prefixes_.emplace_back(prefix);
+    rows_.emplace(std::pair(store::SpaceOfKey(key), key), std::nullopt);
     return absl::OkStatus();
   }
   absl::Status ReadStored(absl::Span<const std::string> keys, VisitStored visit) override {
@@ -200,10 +201,8 @@ class NotedDraft : public store::DatabaseDraft {
   absl::Status Write(const std::function<bool(const std::string& key)>& wanted) {
     return database_.Write(
         [&](store::DatabaseDraft& draft) -> absl::Status {
-          for (const std::string& prefix : prefixes_) {
-            if (wanted(prefix)) RETURN_IF_ERROR(draft.DeletePrefix(prefix));
-          }
-          for (const auto& [key, value] : rows_) {
+          for (const auto& [of_space, value] : rows_) {
+            const std::string& key = of_space.second;
             if (!wanted(key)) continue;
             RETURN_IF_ERROR(value.has_value() ? draft.Put(key, *value) : draft.Delete(key));
           }
@@ -213,8 +212,8 @@ class NotedDraft : public store::DatabaseDraft {
   }
 
   store::Database& database_;
-  std::map<std::string, std::optional<std::string>> rows_;
-  std::vector<std::string> prefixes_;
+  // By space and key.
+  std::map<std::pair<std::optional<store::RowSpace>, std::string>, std::optional<std::string>> rows_;
 };
 
 }  // namespace halles::simulation
