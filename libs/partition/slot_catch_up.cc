@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "libs/base/status.h"
+#include "libs/store/store.h"
 #include "libs/telemetry/log.h"
 
 namespace halles::partition {
@@ -60,6 +61,11 @@ void SlotCatchUp::Pause(const absl::Status& why) {
 void SlotCatchUp::Step() {
   posted_ = false;
   if (!active_) return;
+  if (!handlers_.has_room()) {
+    posted_ = true;
+    queue_->PostAfter(store::kCatchUpPause, [this] { Step(); });
+    return;
+  }
   if (reader_ == nullptr) {
     absl::StatusOr<std::unique_ptr<eventlog::LogReader>> reader = log_->NewReader(slot_, from_);
     if (!reader.ok()) {

@@ -31,6 +31,8 @@ class SlotCatchUp {
   };
   struct Handlers {
     std::function<Taken(const eventlog::StoredRecord&)> on_record;
+    // Whether more records may be read now; asked again after a while.
+    std::function<bool()> has_room;
     // Some records were handled.
     std::function<void()> on_progress;
     // There is nothing more to read.

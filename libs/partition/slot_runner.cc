@@ -40,6 +40,7 @@ SlotRunner::SlotRunner(SlotId slot, SlotDependencies deps)
       has_timers_(HasTimers(*deps_.service)),
       catch_up_(slot, deps_.log, deps_.queue, deps_.random,
                 {.on_record = [this](const eventlog::StoredRecord& record) { return OnRecord(record); },
+                 .has_room = [this] { return deps_.store->HasRoomToCatchUp(); },
                  .on_progress = [this] { PublishPosition(); },
                  .on_end = [this] { OnEnd(); },
                  .on_broken = [this](const absl::Status& status) { Stop(status); }}),
@@ -71,9 +72,10 @@ SlotRunner::SlotRunner(SlotId slot, SlotDependencies deps)
 absl::Status SlotRunner::Open() {
   store::SlotOptions options;
   options.fold_version = deps_.service->fold_version;
-  options.post = [this](std::function<void()> task) { deps_.queue->Post(std::move(task)); };
+  // The store may ask while the queue goes away.
+  options.post = [inbox = deps_.inbox](std::function<void()> task) { inbox->Post(std::move(task)); };
   options.cursor = [this] { return store::FoldCursor{eventlog::EncodeCursor(folded()), folded().next}; };
-  options.on_damaged = [this] { deps_.queue->Post([this] { Refold(); }); };
+  options.on_damaged = [this] { deps_.inbox->Post([this] { Refold(); }); };
   options.filtered_tables = FilteredTables(*deps_.service);
   absl::StatusOr<std::unique_ptr<store::SlotRows>> rows = deps_.store->OpenSlot(slot_, options);
   if (!rows.ok() && ReasonOf(rows.status()) == "FOLD_VERSION") {

@@ -43,7 +43,8 @@ absl::StatusOr<std::unique_ptr<FollowerPool>> FollowerPool::Open(FollowerPoolOpt
   for (const ServiceId service : sources) {
     for (const SlotId slot : SlotsOf(*opts.log, service)) {
       FollowerShard* shard = pool->shards_[next++ % pool->shards_.size()].get();
-      pool->followers_.emplace(slot, std::make_unique<SourceFollower>(slot, opts.log, shard));
+      pool->followers_.emplace(slot, std::make_unique<SourceFollower>(
+                                         slot, opts.log, shard, [&opts] { return opts.store->HasRoomToCatchUp(); }));
     }
   }
   for (const std::unique_ptr<ViewFollower>& view : pool->views_) {

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
+#include "libs/store/store.h"
 #include "libs/telemetry/log.h"
 
 namespace halles::projection {
@@ -23,8 +24,9 @@ absl::Status OtherLineage(SlotId slot, Position position) {
 
 SourceFollower::Seat::Seat(SourceConsumer* who) : consumer(who), backoff(kPauseMin, kPauseMax) {}
 
-SourceFollower::SourceFollower(SlotId slot, eventlog::EventLog* log, FollowerShard* shard)
-    : slot_(slot), log_(log), shard_(shard), head_backoff_(kPauseMin, kPauseMax) {}
+SourceFollower::SourceFollower(SlotId slot, eventlog::EventLog* log, FollowerShard* shard,
+                               std::function<bool()> has_room)
+    : slot_(slot), log_(log), shard_(shard), has_room_(std::move(has_room)), head_backoff_(kPauseMin, kPauseMax) {}
 
 void SourceFollower::OnGrowth(Position end) {
   Position known = end_.load(std::memory_order_relaxed);
@@ -108,6 +110,14 @@ void SourceFollower::TakeOffer(partition::ConfirmedRecord record) {
 }
 
 bool SourceFollower::Step() {
+  if (has_room_ != nullptr && !has_room_()) {
+    if (std::exchange(resting_, true)) return false;
+    shard_->PostAfter(store::kCatchUpPause, [this] {
+      resting_ = false;
+      Wake();
+    });
+    return false;
+  }
   bool more = false;
   // By index: a consumer that stops may leave.
   for (size_t i = 0; i < seats_.size(); ++i) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -74,7 +75,8 @@ class SourceConsumer {
 // Lifetime: log and shard outlive it; the shard is stopped before it is destroyed. Consumers outlive their stay.
 class SourceFollower {
  public:
-  SourceFollower(SlotId slot, eventlog::EventLog* log, FollowerShard* shard);
+  // `has_room` says whether consumers may get more records now, and is asked again after a while; null: they always may.
+  SourceFollower(SlotId slot, eventlog::EventLog* log, FollowerShard* shard, std::function<bool()> has_room = nullptr);
   SourceFollower(const SourceFollower&) = delete;
   SourceFollower& operator=(const SourceFollower&) = delete;
 
@@ -141,6 +143,7 @@ class SourceFollower {
   const SlotId slot_;
   eventlog::EventLog* const log_;
   FollowerShard* const shard_;
+  const std::function<bool()> has_room_;
 
   // Relaxed: the posted task orders the accesses.
   std::atomic<bool> owned_here_{false};
@@ -159,6 +162,7 @@ class SourceFollower {
   std::optional<eventlog::Cursor> head_;
   bool unread_ = true;  // the log may have more behind the head
   bool head_pausing_ = false;
+  bool resting_ = false;     // for want of room
   bool check_head_ = false;  // its lineage, before anything else is read there
   absl::Status broken_;      // nothing can be read behind the head
   Backoff head_backoff_;

@@ -174,9 +174,8 @@ void ViewFollower::Refold() {
 
 bool ViewFollower::Behind(const store::ViewRows::Query& query) const {
   MutexLock lock(&mutex_);
-  return emptying_ || std::any_of(before_.begin(), before_.end(), [&query](const auto& before) {
-           return query.next(before.first) < before.second;
-         });
+  return emptying_ || std::any_of(before_.begin(), before_.end(),
+                                  [&query](const auto& before) { return query.next(before.first) < before.second; });
 }
 
 void ViewFollower::WhenReached(TokenPositions positions, MonotonicMicros deadline, Waiters::Done done) {

@@ -58,8 +58,7 @@ class ViewFollower {
   TokenPositions positions() const { return progress_.positions(); }
 
   // Calls `done` when the view has reached the positions; those of slots that are no sources do not count.
-  void WhenReached(TokenPositions positions, MonotonicMicros deadline, Waiters::Done done)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  void WhenReached(TokenPositions positions, MonotonicMicros deadline, Waiters::Done done) ABSL_LOCKS_EXCLUDED(mutex_);
   // Whether the rows that the query reads were emptied since it waited, and have not come as far again.
   bool Behind(const store::ViewRows::Query& query) const ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -114,6 +114,27 @@ TEST_F(View, PassesOverEventsWhoseFieldItDoesNotHandle) {
   EXPECT_EQ(a_.view().reached(kFirstSlot), End());
 }
 
+TEST_F(View, IsFoldedAgainWhenItsStoredRowsAreDamaged) {
+  Follow();
+  AddAll(300);
+  Flush(a_);
+  const TokenPositions before = a_.view().positions();
+  const int64_t sum = Sum().value();
+  a_.DamageRows();
+  {
+    const store::ViewRows::Query query(&a_.view().rows());
+    EXPECT_FALSE(kSums.Find(query, {"c", kFirstSlot}).has_value());
+    EXPECT_EQ(ReasonOf(query.status()), "SPACE_DAMAGED");
+  }
+  TimePasses(kWhileMicros);
+  EXPECT_TRUE(Await({}).ok());
+  EXPECT_EQ(a_.view().positions(), before);
+  EXPECT_FALSE(a_.view().Behind(store::ViewRows::Query(&a_.view().rows())));
+  EXPECT_EQ(Sum().value(), sum);
+  EXPECT_EQ(Sum().additions(), 300u);
+  EXPECT_TRUE(a_.pool().caught_up());
+}
+
 TEST_F(View, GoesOnMidwayAfterARestart) {
   Follow();
   // More than a batch of records before the flush, more behind it.
