@@ -1,6 +1,9 @@
 // A process opened, closed, damaged, proved and rebuilt.
 #include "libs/host/host.h"
 
+#include <sys/resource.h>
+
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
@@ -337,6 +340,102 @@ TEST_F(ForeignParts, StateThatCannotBeReadIsMovedAsideAndMadeAnew) {
   Open();
   EXPECT_EQ(Quarantined().size(), 1u);
   EXPECT_EQ(Digests(), digests);
+}
+
+TEST_F(Reopen, ForWantOfFileHandlesMovesNoStateAside) {
+  AddSome(10);
+  Metas();
+  host_->Drain(kPatience);
+  host_.reset();
+  rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  int failed = 0;
+  bool opened = false;
+  for (rlim_t handles = 3; handles < 300 && !opened; ++handles) {
+    rlimit few = before;
+    few.rlim_cur = handles;
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &few), 0);
+    opened = installation_->OpenStore().ok();
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    if (!opened) ++failed;
+    ASSERT_TRUE(Quarantined().empty()) << handles;
+  }
+  EXPECT_TRUE(opened);
+  EXPECT_GT(failed, 3);
+  installation_.reset();
+}
+
+class DamagedRows : public HostTest {
+ protected:
+  void Flush() {
+    const auto flushed = std::make_shared<absl::Notification>();
+    ASSERT_TRUE(
+        host_
+            ->With([&](Serving& serving) { serving.store->FlushAsync([flushed](absl::Status) { flushed->Notify(); }); })
+            .ok());
+    flushed->WaitForNotification();
+  }
+  // All files of rows.
+  std::vector<fs::path> RowFiles() const {
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::recursive_directory_iterator(state_dir())) {
+      if (entry.path().extension() == ".sst") files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+    files.erase(files.begin());  // the first one ever written is the identity
+    return files;
+  }
+  // One more for counter a, asked again while it passes.
+  int64_t AddUntilServed() {
+    const AddRequest request = partition::Add(absl::StrCat("r", next_++), 1, "a");
+    const absl::Time deadline = absl::Now() + kPatience;
+    while (absl::Now() < deadline) {
+      const ReplyPtr reply = Submit(request);
+      if (reply->status().ok()) return reply->value();
+      EXPECT_EQ(reply->status().code(), absl::StatusCode::kUnavailable) << reply->status();
+    }
+    ADD_FAILURE() << "not served";
+    return -1;
+  }
+};
+
+TEST_F(DamagedRows, AreFoldedAgainWhileCommandsAreServed) {
+  AddSome(70);
+  AwaitCaughtUp();
+  Flush();
+  ASSERT_GT(RowFiles().size(), 4u);
+  for (const fs::path& path : RowFiles()) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(2);
+    const int byte = file.get();
+    file.seekp(2);
+    file.put(static_cast<char>(byte ^ 0x40));
+  }
+  AddSome(7);
+  Flush();  // finds the damage
+  for (int64_t value = 12; value < 20; ++value) EXPECT_EQ(AddUntilServed(), value);
+  Flush();
+  EXPECT_TRUE(Verify().comparison.equal());
+  EXPECT_EQ(*Sum("a"), 19);
+  EXPECT_TRUE(Quarantined().empty());
+  const auto digests = Digests();
+  EXPECT_GT(digests.size(), 4u);
+  Close();
+  Open();
+  EXPECT_EQ(Digests(), digests);
+}
+
+TEST_F(DamagedRows, KeepNothingFromStarting) {
+  AddSome(70);
+  const auto digests = Digests();
+  Close();
+  for (const fs::path& path : RowFiles()) fs::resize_file(path, 20);
+  Open();
+  EXPECT_EQ(AddUntilServed(), 11);
+  EXPECT_TRUE(Verify().comparison.equal());
+  EXPECT_TRUE(Quarantined().empty());
+  EXPECT_EQ(*Sum("a"), 11);
+  EXPECT_EQ(Digests().size(), digests.size());
 }
 
 TEST_F(Verification, FindsAllEqual) {

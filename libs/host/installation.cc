@@ -10,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "libs/base/status.h"
 #include "libs/eventlog/adjudicator.h"
+#include "libs/eventlog/file_system.h"
 #include "libs/host/reshard.h"
 #include "libs/projection/source_reader.h"
 #include "libs/telemetry/log.h"
@@ -20,7 +21,14 @@ namespace {
 // Reasons for which the state is moved aside and made again from the log.
 bool IsRebuildable(const absl::Status& status) {
   const std::string reason = ReasonOf(status);
-  return reason == "FOREIGN_STORE" || reason == "STORE_DAMAGED";
+  return reason == "FOREIGN_STORE" || reason == "STORE_DAMAGED" || reason == "OLDER_STORE_FORMAT";
+}
+
+// Whether the error shows that the log is not the one that was read before. That it cannot be read, or is damaged, does not
+// make the state wrong.
+bool IsOtherLog(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  return reason == "LOG_CUT" || reason == "LOG_TOO_SHORT" || reason == "OTHER_LINEAGE";
 }
 
 // Whether any slot of any service holds a record.
@@ -61,11 +69,10 @@ absl::Status Installation::OpenLogAndKeys() {
                                 " names; to go on with the old log instead, delete that file and the new folder"),
                    {{"path", options_.data_dir}});
   }
-  std::filesystem::create_directories(options_.data_dir, error);
-  if (error) {
+  // With its name on disk: a log below a name that a power cut takes is lost.
+  if (const absl::Status made = eventlog::PosixFileSystem().CreateDirectories(options_.data_dir); !made.ok()) {
     return Failure(absl::StatusCode::kUnavailable, "DATA_DIR_UNUSABLE",
-                   absl::StrCat("cannot create ", options_.data_dir, ": ", error.message(),
-                                "; name a directory that can be written with --data-dir"),
+                   absl::StrCat(made.message(), "; name a directory that can be written with --data-dir"),
                    {{"path", options_.data_dir}});
   }
   eventlog::EmbeddedLogOptions log_options;
@@ -88,11 +95,18 @@ absl::Status Installation::OpenLogAndKeys() {
 
 absl::Status CheckLineage(const store::Store& store, eventlog::EventLog* log) {
   const auto metas = store.LoadMetas();
-  if (!metas.ok()) return eventlog::IsPassing(metas.status()) ? absl::OkStatus() : metas.status();
-  for (const auto& [fold, meta] : *metas) {
-    ASSIGN_OR_RETURN(const eventlog::Cursor cursor, eventlog::DecodeCursor(meta.cursor.bytes));
-    const absl::Status same = projection::CheckLineageOf(log, fold.source, cursor);
-    if (!same.ok() && !eventlog::IsPassing(same)) return WithContext(same, fold.ToString());
+  absl::Status unread = metas.status();
+  if (metas.ok()) {
+    for (const auto& [fold, meta] : *metas) {
+      ASSIGN_OR_RETURN(const eventlog::Cursor cursor, eventlog::DecodeCursor(meta.cursor.bytes));
+      const absl::Status same = projection::CheckLineageOf(log, fold.source, cursor);
+      if (IsOtherLog(same)) return WithContext(same, fold.ToString());
+      unread.Update(same);
+    }
+  }
+  if (!unread.ok()) {
+    telemetry::Log(telemetry::LogLevel::kWarning, "host", "the state cannot be compared with the log just now",
+                   {{"why", std::string(unread.message())}, {"reason", ReasonOf(unread)}});
   }
   return absl::OkStatus();
 }
@@ -101,6 +115,10 @@ absl::StatusOr<std::unique_ptr<store::Store>> Installation::OpenStore() {
   const std::string dir = options_.data_dir + "/state";
   store::StoreOptions store_options;
   store_options.scheduler = options_.scheduler;
+  store_options.on_damaged = [](const store::RowSpace& space) {
+    telemetry::Log(telemetry::LogLevel::kError, "host", "stored rows are damaged; they are dropped and folded again",
+                   {{"rows", space.ToString()}});
+  };
   for (int attempt = 0; attempt < 2; ++attempt) {
     absl::StatusOr<std::unique_ptr<store::Store>> store =
         store::Store::Open(dir, log_->identity().install, store_options);

@@ -87,7 +87,12 @@ std::string FreshRing(const InstallId& install, RandomSource& random) {
   return RingOf(install, keys);
 }
 
-// All or nothing: writes a second file, syncs it, renames it, and syncs the folder.
+absl::Status SyncFolder(const std::string& dir) {
+  const File folder(open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return folder.fd >= 0 && fsync(folder.fd) == 0 ? absl::OkStatus() : Unusable("sync", dir);
+}
+
+// All or nothing: writes a second file, syncs it, renames it, and syncs the folder and the one above it.
 absl::Status Create(const std::string& dir, const std::string& path, const std::string& text) {
   if (mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST) return Unusable("create", dir);
   const std::string aside = path + ".new";
@@ -98,9 +103,8 @@ absl::Status Create(const std::string& dir, const std::string& path, const std::
     if (fsync(file.fd) != 0) return Unusable("sync", aside);
   }
   if (rename(aside.c_str(), path.c_str()) != 0) return Unusable("rename", aside);
-  File folder(open(dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.fd < 0 || fsync(folder.fd) != 0) return Unusable("sync", dir);
-  return absl::OkStatus();
+  RETURN_IF_ERROR(SyncFolder(dir));
+  return SyncFolder(dir + "/..");
 }
 
 }  // namespace
