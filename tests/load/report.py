@@ -11,8 +11,10 @@ def main():
     parser.add_argument("--check", type=int, default=0)
     parser.add_argument("--ready-ms", type=int, required=True)
     parser.add_argument("--idle-kib", type=int, required=True)
+    parser.add_argument("--disk", type=json.loads, required=True)
     options = parser.parse_args()
     r = json.load(sys.stdin)
+    r.update(options.disk)
     r["ready_ms"] = options.ready_ms
     r["idle_mib"] = round(options.idle_kib / 1024, 1)
     r["view_over_append_p99_us"] = r["view_with_token_p99_us"] - r["sync_p99_us"]
@@ -39,6 +41,14 @@ def main():
         ("rebuild of all states and views, events/s", f"{r['rebuild_per_s']:,.0f}/s",
          f"parse + put {r['parse_put_per_s']:,.0f}/s", r["ratio_rebuild"], "", None),
         ("idle memory, all in one", f"{r['idle_mib']} MiB", "", "", "<= 150 MiB", r["idle_mib"] <= 150),
+        (f"import of {r['disk_records']:,} records: log written", f"{r['disk_log_per_byte']} a byte",
+         f"{r['disk_record_bytes'] / 1e6:,.0f} MB of records", "", "<= 2.2", r["disk_log_per_byte"] <= 2.2),
+        ("the same: state and views, compaction included", f"{r['disk_state_per_byte']} a byte",
+         f"{r['disk_import_seconds']} s", "", "<= 2.0", r["disk_state_per_byte"] <= 2.0),
+        ("written at one command a second", f"{r['disk_idle_kib_s']} KiB/s", f"log {r['disk_idle_log_kib_s']} KiB/s", "",
+         "<= 64", r["disk_idle_kib_s"] <= 64),
+        ("ready after kill -9", f"{r['disk_ready_after_kill_ms']} ms", "", "", "<= 2000 ms",
+         r["disk_ready_after_kill_ms"] <= 2000),
         ("ready on an empty log", f"{r['ready_ms']} ms", "", "", "<= 1000 ms", r["ready_ms"] <= 1000),
     ]
     if options.output == "json":
