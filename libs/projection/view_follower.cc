@@ -2,6 +2,7 @@
 #include "libs/projection/view_follower.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -158,18 +159,51 @@ void ViewFollower::Refold() {
     }
   }
   if (!store_->Refold(store::RowSpace::View(definition_.service, definition_.view)).ok()) {
+    ExpireParked();
     shard_->PostAfter(kRefoldPause, [this] { Refold(); });
     return;
   }
+  std::vector<Parked> parked;
   {
     MutexLock lock(&mutex_);
     emptying_ = false;
+    parked.swap(parked_);
   }
   for (const auto& [slot, part] : parts_) {
     on_source_(slot, [part = part.get(), genesis = eventlog::GenesisCursor(log_->identity(), slot)] {
       part->Restart(genesis);
     });
   }
+  for (Parked& each : parked) WhenReached(std::move(each.positions), each.deadline, std::move(each.done));
+}
+
+void ViewFollower::ExpireParked() {
+  const MonotonicMicros now = shard_->scheduler().Now();
+  std::vector<Parked> late;
+  {
+    MutexLock lock(&mutex_);
+    const auto first_late = std::stable_partition(parked_.begin(), parked_.end(),
+                                                  [now](const Parked& each) { return each.deadline > now; });
+    late.assign(std::make_move_iterator(first_late), std::make_move_iterator(parked_.end()));
+    parked_.erase(first_late, parked_.end());
+  }
+  for (const Parked& each : late) {
+    each.done(Failure(absl::StatusCode::kDeadlineExceeded, "TOKEN_NOT_REACHED",
+                      absl::StrCat(definition_.FullName(), " is about to be folded again")));
+  }
+}
+
+void ViewFollower::Close() {
+  std::vector<Parked> parked;
+  {
+    MutexLock lock(&mutex_);
+    parked.swap(parked_);
+  }
+  for (const Parked& each : parked) {
+    each.done(
+        Failure(absl::StatusCode::kUnavailable, "DRAINING", absl::StrCat(definition_.FullName(), " is shutting down")));
+  }
+  progress_.Close();
 }
 
 bool ViewFollower::Behind(const store::ViewRows::Query& query) const {
@@ -179,12 +213,23 @@ bool ViewFollower::Behind(const store::ViewRows::Query& query) const {
 }
 
 void ViewFollower::WhenReached(TokenPositions positions, MonotonicMicros deadline, Waiters::Done done) {
+  bool full = false;
   {
     MutexLock lock(&mutex_);
+    full = emptying_ && parked_.size() >= kWaitersMax;
+    if (emptying_ && !full) {
+      parked_.push_back({std::move(positions), deadline, std::move(done)});
+      return;
+    }
     for (const auto& [source, before] : before_) {
       Position& position = positions[source];
       position = std::max(position, before);
     }
+  }
+  if (full) {
+    done(Overloaded("TOO_MANY_WAITING_READS", absl::StrCat(definition_.FullName(), " has too many waiting reads"),
+                    kRefoldPause));
+    return;
   }
   progress_.WhenReached(positions, deadline, std::move(done));
 }

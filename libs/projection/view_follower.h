@@ -66,7 +66,7 @@ class ViewFollower {
   using OnSource = std::function<void(SlotId source, std::function<void()> task)>;
   void SetOnSource(OnSource on_source);
   // Answers all waiting callers with UNAVAILABLE.
-  void Close() { progress_.Close(); }
+  void Close() ABSL_LOCKS_EXCLUDED(mutex_);
 
   std::vector<SourceState> States() const { return progress_.States(); }
   uint64_t projected_events() const { return events_.load(std::memory_order_relaxed); }
@@ -74,11 +74,19 @@ class ViewFollower {
  private:
   // One source slot.
   class Part;
+  // A call of WhenReached while the rows are about to be emptied.
+  struct Parked {
+    TokenPositions positions;
+    MonotonicMicros deadline;
+    Waiters::Done done;
+  };
 
   ViewFollower(ViewDefinition definition, eventlog::EventLog* log, store::Store* store, FollowerShard* shard,
                TouchListener touched);
   // On the queue of `shard_`.
   void Refold() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Answers the parked calls whose deadline has passed.
+  void ExpireParked() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const ViewDefinition definition_;
   eventlog::EventLog* const log_;
@@ -94,6 +102,7 @@ class ViewFollower {
   mutable Mutex mutex_;
   TokenPositions before_ ABSL_GUARDED_BY(mutex_);  // how far it was when damage was found
   bool emptying_ ABSL_GUARDED_BY(mutex_) = false;  // the rows are about to be emptied
+  std::vector<Parked> parked_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace halles::projection
