@@ -1,4 +1,4 @@
-// The reader rule: claims, acceptance, gaps and proofs of a cut or fork.
+// The reader rule: claims, acceptance, gaps, and evidence of a cut or fork.
 #include "libs/eventlog/adjudicator.h"
 
 #include <algorithm>
@@ -40,7 +40,7 @@ void Ignore(IgnoreReason reason, absl::string_view bytes, Cursor* cursor, Judgem
   ++cursor->next;
 }
 
-// What acceptance does to the cursor, of a CLAIM and of any other record.
+// Moves the cursor over an accepted CLAIM, and over any other accepted record.
 void Extend(const RecordHeader& header, absl::string_view bytes, Cursor* cursor) {
   cursor->foreign = false;
   cursor->level = std::max(cursor->level, header.minimum_level);
@@ -53,7 +53,7 @@ void Extend(const RecordHeader& header, absl::string_view bytes, Cursor* cursor)
 
 bool KnownKind(RecordKind kind) { return KindName(kind) != "UNKNOWN"; }
 
-// An accepted record that this build cannot apply.
+// The error for an accepted record that this build cannot apply.
 absl::Status CheckLevel(const RecordHeader& header, uint32_t level, Position position, const Cursor& cursor) {
   if (header.minimum_level > level) {
     return Stop(absl::StatusCode::kFailedPrecondition, "NEWER_APPLIER",
@@ -100,7 +100,7 @@ absl::Status JudgeClaim(absl::string_view bytes, Position position, uint32_t lev
   return absl::OkStatus();
 }
 
-// Rule 2, and what rule 4 says of records that are no CLAIM.
+// Rule 2, and rule 4 for records other than CLAIMs.
 absl::Status JudgeRecord(absl::string_view bytes, Position position, uint32_t level, const Guards& guards,
                          Cursor* cursor, Judgement* judgement) {
   const RecordHeader& header = judgement->header;

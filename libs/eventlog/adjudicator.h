@@ -13,8 +13,8 @@
 
 namespace halles::eventlog {
 
-// Switches for single rules of the protocol, so that the explorer can remove one and show what it is for. Product code
-// uses the default, which has all rules.
+// Switches single rules of the protocol off, so that the explorer can show what each is needed for. Product code uses
+// the default, with all rules on.
 struct Guards {
   bool first_claim = true;   // rule 1: of several claims for a term only the first confers
   bool term = true;          // rule 2: the term is the current one
@@ -31,22 +31,22 @@ struct Guards {
 enum class IgnoreReason : uint8_t {
   kNone,
   kInertClaim,          // its term is the current one or an older one
-  kClaimOverForeign,    // not forced, behind bytes that may have been a record
-  kClaimOverFinalSeal,  // not forced, behind the end of a log that was copied
-  kTerm,                // of an older term
-  kInstance,            // of the current term, by an instance that does not own it
-  kSequence,            // not the next of the term: late, repeated, or behind one that was lost
+  kClaimOverForeign,    // not forced, after bytes that may have been a record
+  kClaimOverFinalSeal,  // not forced, after the end of a log that was copied
+  kTerm,                // its term is older than the current one
+  kInstance,            // its term is current, but its instance is not the owner
+  kSequence,            // its sequence is not the next: late, repeated, or after a lost one
   kChain,               // decided on another prefix
-  kAfterSeal,           // of a term that was sealed
+  kAfterSeal,           // its term was sealed
   kForeign,             // bytes without our header
 };
 inline constexpr size_t kIgnoreReasons = 10;
 
-// "INERT_CLAIM" and so on, for metrics and tools.
+// A name such as "INERT_CLAIM", for metrics and tools.
 absl::string_view IgnoreReasonName(IgnoreReason reason);
 
-// What a reader must know about the records before `next`; a pure function of them. It is stored with the rows that
-// were folded from them.
+// Everything that a reader must know about the records before `next`; a pure function of them. It is stored with the
+// rows that were folded from them.
 struct Cursor {
   Position next = 0;    // first position not yet read
   uint64_t term = 0;    // 0 before the first CLAIM
@@ -82,27 +82,27 @@ enum class Verdict : uint8_t {
 struct Judgement {
   Verdict verdict = Verdict::kIgnored;
   IgnoreReason reason = IgnoreReason::kNone;
-  RecordHeader header;     // unless the bytes are foreign
+  RecordHeader header;     // set unless the bytes are foreign
   absl::string_view body;  // points into the bytes given
 };
 
-// Judges the record at `position` and moves the cursor behind it. The body is not read. On an error the cursor does not
+// Judges the record at `position` and moves the cursor past it. The body is not read. On an error the cursor does not
 // move, and the slot must stop:
 //   DATA_LOSS      GAP               position is not cursor->next
-//                  DAMAGED_RECORD    begins like a record of ours and cannot be one
+//                  DAMAGED_RECORD    begins with our header but is no valid record
 //                  FORKED_CHAIN      next by term, instance and sequence, but decided on another prefix (rule 4)
-//                  FORKED_TERM       of a term above the current one, and no CLAIM (rule 4)
+//                  FORKED_TERM       its term is above the current one, and it is no CLAIM (rule 4)
 //                  FORKED_CLAIM      a CLAIM above the current term + 1 (rule 4)
 //   FAILED_PRECONDITION NEWER_APPLIER an accepted record needs a newer applier than `level`, or is of an unknown kind
-//                  NEWER_FORMAT      in a format of a later build
+//                  NEWER_FORMAT      in the format of a later build
 absl::StatusOr<Judgement> Adjudicate(absl::string_view bytes, Position position, Cursor* cursor,
                                      uint32_t level = kApplierLevel, const Guards& guards = Guards());
 
 // Rule 4 for the end of the log: DATA_LOSS with reason LOG_CUT if the end is below a position that was already read.
 absl::Status CheckEnd(Position end, const Cursor& cursor);
 
-// Whether `bytes`, read again at cursor.next - 1, are what was read there before: DATA_LOSS with reason OTHER_LINEAGE
-// when the log was cut, recreated or is another one.
+// Whether `bytes`, read again at cursor.next - 1, equal the bytes read there before: DATA_LOSS with reason
+// OTHER_LINEAGE when the log was cut, recreated or replaced.
 absl::Status CheckLineage(absl::string_view bytes, const Cursor& cursor);
 
 }  // namespace halles::eventlog

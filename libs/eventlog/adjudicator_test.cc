@@ -13,7 +13,7 @@ namespace {
 using test::OwnedBy;
 using test::Prefix;
 
-// The verdict, the reason of an ignored record or the reason of the stop, as one word.
+// The verdict, the reason for ignoring the record, or the reason for stopping, as one word.
 std::string Outcome(const absl::StatusOr<Judgement>& judgement) {
   if (!judgement.ok()) return ReasonOf(judgement.status());
   switch (judgement->verdict) {
@@ -43,7 +43,7 @@ TEST(Claim, IsInertAtTheCurrentTermAndBelow) {
   EXPECT_EQ(prefix.cursor.instance, test::Instance('A'));
 }
 
-TEST(Claim, ExtendsTheChainWhateverItsPreviousHashSays) {
+TEST(Claim, ExtendsTheChainWithAnyPreviousHash) {
   Prefix prefix = OwnedBy('A');
   RecordHeader claim = prefix.ClaimBy('B');
   claim.previous = Hash256{};
@@ -53,7 +53,7 @@ TEST(Claim, ExtendsTheChainWhateverItsPreviousHashSays) {
   EXPECT_EQ(Outcome(prefix.Read(prefix.Next())), "accepted");
 }
 
-TEST(Claim, StartsTheSequenceAnewAndEndsASeal) {
+TEST(Claim, ResetsTheSequenceAndTheSeal) {
   Prefix prefix = OwnedBy('A');
   ASSERT_EQ(Outcome(prefix.Read(prefix.Next(RecordKind::kSeal))), "accepted");
   ASSERT_TRUE(prefix.cursor.sealed);
@@ -62,7 +62,7 @@ TEST(Claim, StartsTheSequenceAnewAndEndsASeal) {
   EXPECT_EQ(prefix.cursor.next_sequence, 0u);
 }
 
-TEST(Claim, TakesASlotThatWasSealedForGoodOnlyByForce) {
+TEST(Claim, TakesAFinallySealedSlotOnlyByForce) {
   Prefix prefix = OwnedBy('A');
   RecordHeader seal = prefix.Next(RecordKind::kSeal);
   seal.final_seal = true;
@@ -80,14 +80,14 @@ TEST(Record, IsAcceptedWhenItIsTheNextOfTheTerm) {
   EXPECT_EQ(prefix.cursor.next_sequence, 2u);
 }
 
-TEST(Record, IsIgnoredOfAnOlderTerm) {
+TEST(Record, IsIgnoredFromAnOlderTerm) {
   Prefix prefix = OwnedBy('A');
   RecordHeader late = prefix.Next();
   (void)prefix.Read(prefix.ClaimBy('B'));
   EXPECT_EQ(Outcome(prefix.Read(late)), "TERM");
 }
 
-TEST(Record, IsIgnoredOfAnotherInstance) {
+TEST(Record, IsIgnoredFromAnotherInstance) {
   Prefix prefix = OwnedBy('A');
   RecordHeader other = prefix.Next();
   other.instance = test::Instance('B');
@@ -104,13 +104,13 @@ TEST(Record, IsIgnoredOutOfSequence) {
   EXPECT_EQ(Outcome(prefix.Read(first)), "SEQUENCE");
 }
 
-TEST(Record, IsIgnoredBehindTheSealOfItsTerm) {
+TEST(Record, IsIgnoredAfterTheSealOfItsTerm) {
   Prefix prefix = OwnedBy('A');
   ASSERT_EQ(Outcome(prefix.Read(prefix.Next(RecordKind::kSeal))), "accepted");
   EXPECT_EQ(Outcome(prefix.Read(prefix.Next())), "AFTER_SEAL");
 }
 
-TEST(Record, LeavesTheChainAloneWhenIgnored) {
+TEST(Record, DoesNotChangeTheChainWhenIgnored) {
   Prefix prefix = OwnedBy('A');
   const Hash256 chain = prefix.cursor.chain;
   (void)prefix.Read(prefix.ClaimBy('B', 0));
@@ -139,7 +139,7 @@ TEST(Level, StopsAReaderBelowIt) {
   EXPECT_EQ(prefix.cursor.level, kApplierLevel + 1);
 }
 
-TEST(Level, IsOfNoConcernInAnIgnoredRecord) {
+TEST(Level, IsNotCheckedInAnIgnoredRecord) {
   Prefix prefix = OwnedBy('A');
   RecordHeader other = prefix.Next();
   other.instance = test::Instance('B');
@@ -148,7 +148,7 @@ TEST(Level, IsOfNoConcernInAnIgnoredRecord) {
   EXPECT_EQ(Outcome(prefix.Read(other)), "INSTANCE");
 }
 
-TEST(Level, StopsAReaderAtAKindItDoesNotKnow) {
+TEST(Level, StopsAReaderAtAnUnknownKind) {
   Prefix prefix = OwnedBy('A');
   EXPECT_EQ(Outcome(prefix.Read(prefix.Next(static_cast<RecordKind>(99)))), "NEWER_APPLIER");
 }
@@ -171,7 +171,7 @@ TEST(ForeignBytes, AreClaimedOverOnlyByForce) {
   EXPECT_EQ(Outcome(prefix.Read(claim)), "claim");
 }
 
-TEST(ForeignBytes, ThatLookLikeARecordAndAreNoneStopTheReader) {
+TEST(ForeignBytes, ThatLookLikeARecordStopTheReader) {
   Prefix prefix = OwnedBy('A');
   std::string damaged = EncodeRecord(prefix.Next(), "body");
   damaged.pop_back();
@@ -181,7 +181,7 @@ TEST(ForeignBytes, ThatLookLikeARecordAndAreNoneStopTheReader) {
   EXPECT_EQ(Outcome(prefix.Read(newer)), "NEWER_FORMAT");
 }
 
-TEST(Evidence, IsARecordNextByItsNumbersOnAnotherPrefix) {
+TEST(Evidence, IsTheNextRecordOnAnotherPrefix) {
   Prefix prefix = OwnedBy('A');
   RecordHeader fork = prefix.Next();
   fork.previous = Hash256{};
@@ -189,7 +189,7 @@ TEST(Evidence, IsARecordNextByItsNumbersOnAnotherPrefix) {
   EXPECT_EQ(Outcome(prefix.Read(fork, Guards{.evidence = false})), "CHAIN");
 }
 
-TEST(Evidence, IsARecordOfALaterTermThatIsNoClaim) {
+TEST(Evidence, IsARecordOfALaterTermOtherThanAClaim) {
   Prefix prefix = OwnedBy('A');
   RecordHeader fork = prefix.Next();
   ++fork.term;
@@ -203,13 +203,13 @@ TEST(Evidence, IsAClaimBeyondTheNextTerm) {
   EXPECT_EQ(Outcome(prefix.Read(prefix.ClaimBy('B', 2), Guards{.evidence = false})), "INERT_CLAIM");
 }
 
-TEST(Evidence, IsALogThatEndsBelowWhatWasRead) {
+TEST(Evidence, IsALogThatEndsBelowTheCursor) {
   Prefix prefix = OwnedBy('A');
   EXPECT_TRUE(CheckEnd(1, prefix.cursor).ok());
   EXPECT_EQ(ReasonOf(CheckEnd(0, prefix.cursor)), "LOG_CUT");
 }
 
-TEST(Lineage, HoldsForTheRecordThatWasReadAcceptedOrNot) {
+TEST(Lineage, HoldsForTheLastRecordReadAcceptedOrNot) {
   Prefix prefix = OwnedBy('A');
   EXPECT_TRUE(CheckLineage(prefix.records.back(), prefix.cursor).ok());
   (void)prefix.Read(prefix.Next());
@@ -219,7 +219,7 @@ TEST(Lineage, HoldsForTheRecordThatWasReadAcceptedOrNot) {
   EXPECT_EQ(ReasonOf(CheckLineage(prefix.records.front(), prefix.cursor)), "OTHER_LINEAGE");
 }
 
-TEST(StoredCursor, ComesBackEqual) {
+TEST(StoredCursor, RoundTrips) {
   Prefix prefix = OwnedBy('A');
   RecordHeader seal = prefix.Next(RecordKind::kSeal);
   seal.final_seal = true;
@@ -244,7 +244,7 @@ TEST(StoredCursor, IsRefusedWhenDamagedOrNewer) {
   EXPECT_EQ(ReasonOf(DecodeCursor(newer).status()), "NEWER_FORMAT");
 }
 
-TEST(Reader, TakesAnyBytesWithoutHarm) {
+TEST(Reader, SurvivesArbitraryBytes) {
   std::mt19937_64 random(4711);
   Prefix prefix = OwnedBy('A');
   for (int round = 0; round < 100'000; ++round) {

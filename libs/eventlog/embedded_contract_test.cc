@@ -1,4 +1,5 @@
-// Runs the contract of the log on the embedded driver: on a disk in memory, on files, and read from segments alone.
+// Runs the contract of the log on the embedded driver: on a disk in memory, on files, and with reads from segments
+// only.
 #include <unistd.h>
 
 #include <filesystem>
@@ -42,7 +43,7 @@ class OnMemoryDisk : public LogUnderTest {
   EventLog& log() override { return log_.log(); }
   bool Reopen() override { return log_.Reopen(); }
   bool SetUnreadable(bool unreadable) override {
-    if (recent_bytes_max_ > 0) return false;  // what was appended just now is read from memory
+    if (recent_bytes_max_ > 0) return false;  // recent records are read from memory
     disk_.SetFault([unreadable](testing::DiskOperation operation, const std::string&) {
       const bool reads = operation == testing::DiskOperation::kOpen || operation == testing::DiskOperation::kRead;
       return unreadable && reads ? absl::UnavailableError("Too many open files") : absl::OkStatus();

@@ -1,5 +1,5 @@
-// Power cuts at every boundary of the embedded log's life: whatever unsynced bytes survive, in whatever order, nothing
-// that was acknowledged is lost and nothing is invented.
+// Power cuts at every operation of the embedded log: whichever unsynced bytes survive, in whatever order, no
+// acknowledged record is lost and none appears from nowhere.
 #include <atomic>
 #include <iostream>
 #include <map>
@@ -16,7 +16,7 @@ namespace {
 
 using Counts = std::map<SlotId, Position>;
 
-// What was promised, and after how many operations of the disk.
+// An acknowledged record, and the number of disk operations before its acknowledgement.
 struct Promise {
   size_t operations = 0;
   SlotId slot;
@@ -28,7 +28,7 @@ struct Life {
   Counts appended;
   std::vector<Promise> promises;
   InstallId install;
-  size_t opened_after = 0;  // operations
+  size_t opened_after = 0;  // in operations
 
   Counts PromisedAfter(size_t operations) const {
     Counts counts;
@@ -47,7 +47,7 @@ struct Shape {
   int batches;
 };
 
-// A life with batches of one and of several records, over several segments.
+// A run with batches of one and of several records, over several segments.
 std::unique_ptr<Life> LiveOnce(const Shape& shape) {
   auto life = std::make_unique<Life>();
   ManualClock clock;
@@ -91,7 +91,7 @@ Counts CountsOf(EmbeddedLog& log) {
   return counts;
 }
 
-// Opens what a power cut left and returns what it holds.
+// Opens the log after a power cut and returns its contents.
 Counts CheckSurvivor(testing::FaultyDisk& disk, const Shape& shape, const Life& life, size_t operations,
                      const Counts& promised) {
   ManualClock clock;
@@ -131,8 +131,8 @@ Counts CheckSurvivor(testing::FaultyDisk& disk, const Shape& shape, const Life& 
   return counts;
 }
 
-// Calls `check` with choices of which of `pieces` survive: every one when they are few, otherwise none, all, all but
-// one, only one, the earlier or the later half, and random ones.
+// Calls `check` with choices of surviving pieces: all choices if there are few pieces; otherwise none, all, all but
+// one, only one, the earlier or later half, and random choices.
 void ForChoices(size_t pieces, SeededRandom& random, const std::function<void(const std::vector<bool>&)>& check) {
   constexpr size_t kExhaustivePieces = 5;
   if (pieces <= kExhaustivePieces) {
@@ -166,7 +166,7 @@ void ForChoices(size_t pieces, SeededRandom& random, const std::function<void(co
 
 class PowerCut : public ::testing::TestWithParam<Shape> {};
 
-TEST_P(PowerCut, LosesNothingAcknowledgedAtAnyBoundary) {
+TEST_P(PowerCut, LosesNoAcknowledgedRecordAtAnyOperation) {
   const Shape& shape = GetParam();
   const auto life = LiveOnce(shape);
   SeededRandom random(13);
@@ -185,12 +185,12 @@ TEST_P(PowerCut, LosesNothingAcknowledgedAtAnyBoundary) {
   EXPECT_GT(cuts, 250u);
 }
 
-TEST_P(PowerCut, LosesNothingServedWhenTheNextOpenIsCutToo) {
+TEST_P(PowerCut, LosesNoServedRecordWhenTheNextOpenIsCutToo) {
   const Shape& shape = GetParam();
   const auto life = LiveOnce(shape);
   SeededRandom random(14);
   size_t cuts = 0;
-  // Every third boundary of the first life is plenty: each has every boundary of the second.
+  // Every third operation of the first run is enough: for each, every operation of the second is tried.
   for (size_t operations = 0; operations <= life->disk.operations(); operations += 3) {
     const Counts promised = life->PromisedAfter(operations);
     const size_t pieces = life->disk.PiecesAtRisk(operations);
@@ -232,9 +232,9 @@ TEST_P(PowerCut, LosesNothingServedWhenTheNextOpenIsCutToo) {
   std::cout << shape.name << ": " << cuts << " second power cuts\n";
 }
 
-// The process dies and the machine stays up: the next one sees what was written, durable or not, and must make it
-// durable before it serves it; also when the last that the old one did was a sync that failed.
-TEST_P(PowerCut, LosesNothingServedAfterTheProcessDiedAtAnyOperation) {
+// The process dies but the machine stays up. The next process sees everything that was written, durable or not, and
+// must make it durable before it serves it, even if the last operation was a failed sync.
+TEST_P(PowerCut, LosesNoServedRecordAfterTheProcessDiesAtAnyOperation) {
   const Shape& shape = GetParam();
   SeededRandom random(16);
   size_t deaths = 0;
@@ -249,7 +249,7 @@ TEST_P(PowerCut, LosesNothingServedAfterTheProcessDiedAtAnyOperation) {
     options.on_fatal = [](const absl::Status&) {};
     std::atomic<size_t> operations{0};
     disk.SetFault([&](testing::DiskOperation operation, const std::string&) {
-      // Dying before a look at the disk leaves what dying before the next change leaves.
+      // Dying before a read leaves the same as dying before the next change.
       if (operation == testing::DiskOperation::kOpen || operation == testing::DiskOperation::kRead) {
         return absl::OkStatus();
       }
@@ -281,7 +281,7 @@ TEST_P(PowerCut, LosesNothingServedAfterTheProcessDiedAtAnyOperation) {
       ASSERT_TRUE(log.ok()) << log.status();
       served = CountsOf(**log);
       for (const auto& [slot, count] : life.PromisedAfter(0)) EXPECT_GE(served[slot], count);
-      // Goes on into the next segment, which the old process may have left half made.
+      // Continues into the next segment, which the dead process may have left unfinished.
       Reports reports;
       for (size_t sent = 1; sent <= 8; ++sent) {
         Position& next = served[kSlotB];
@@ -304,9 +304,9 @@ TEST_P(PowerCut, LosesNothingServedAfterTheProcessDiedAtAnyOperation) {
   EXPECT_GT(deaths, 30u);
 }
 
-// Frames behind a torn one are valid where they lie. Once cut they must not come back when the torn one is written anew
+// Frames after a torn one are valid where they are. Once cut, they must not reappear when the torn frame is rewritten
 // and ends where they start.
-TEST(PowerCutTail, RevivesNothingThatWasCut) {
+TEST(PowerCutTail, RevivesNoCutRecord) {
   const auto record = [](int number, char life) {
     return absl::StrCat("record ", number, " of life ", std::string(1, life));
   };
@@ -326,7 +326,7 @@ TEST(PowerCutTail, RevivesNothingThatWasCut) {
     for (int i = 1; i <= 4; ++i) (*log)->Append(kSlotA, record(i, 'a'), 0, &reports);
     disk.ReleaseSyncs();
     reports.Await(5);
-    // The last operation was the sync of the second batch, the one before it its write.
+    // The last operation synced the second batch; the one before wrote it.
     torn_at = disk.operations() - 1;
   }
   const size_t pieces = disk.PiecesAtRisk(torn_at);
@@ -354,9 +354,9 @@ TEST(PowerCutTail, RevivesNothingThatWasCut) {
   EXPECT_GE(cuts, 3u);
 }
 
-// A write of several frames at the start of a segment may lose the first of them: the segment is then empty, and its first
-// frame has to state the end of the segment before it once more.
-TEST(PowerCutTail, WritesTheStartOfASegmentAnew) {
+// A write of several frames at the start of a segment may lose the first of them. The segment is then empty, and its
+// new first frame must state the end of the segment before it again.
+TEST(PowerCutTail, RewritesTheStartOfASegment) {
   Life life;
   ManualClock clock;
   SeededRandom random(19);
@@ -380,7 +380,7 @@ TEST(PowerCutTail, WritesTheStartOfASegmentAnew) {
         ++next;
       }
     };
-    // Six frames fit; the seventh and those after it start the next segment together.
+    // Six frames fit; the seventh and all later ones start the next segment together.
     append(5);
     reports.Await(5);
     life.disk.HoldSyncs();
@@ -397,7 +397,7 @@ TEST(PowerCutTail, WritesTheStartOfASegmentAnew) {
   for (size_t lost = 1; lost < pieces; ++lost) {
     auto disk = life.disk.AfterPowerCut(written, [&](size_t piece) { return piece >= lost; });
     const Counts counts = CheckSurvivor(*disk, shape, life, written, {{kSlotA, 6}});
-    if (counts.at(kSlotA) == 8) ++emptied;  // six of before, and two that the check appended
+    if (counts.at(kSlotA) == 8) ++emptied;  // the six from before and two that the check appended
   }
   EXPECT_GE(emptied, 2u);
 }

@@ -1,4 +1,5 @@
-// The vocabulary of the embedded log's tests: a log on a faulty disk, records that know their place, reports as they come.
+// Shared code of the embedded log's tests: a log on a faulty disk, records that encode their position, collected
+// reports.
 #ifndef HALLES_LIBS_EVENTLOG_EMBEDDED_FIXTURE_H_
 #define HALLES_LIBS_EVENTLOG_EMBEDDED_FIXTURE_H_
 
@@ -28,10 +29,10 @@ inline constexpr SlotId kSlots[] = {kSlotA, kSlotB, kSlotC};
 
 inline const char kDirectory[] = "/data/log";
 
-// Keeps reports and lets a test wait for them.
+// Collects reports and lets a test wait for them.
 class Reports : public ReportSink {
  public:
-  // Called with each report, before it counts.
+  // Called with each report, before it is counted.
   std::function<void(const AppendReport&)> on_report;
 
   void OnReports(absl::Span<const AppendReport> reports) override {
@@ -62,7 +63,7 @@ class Reports : public ReportSink {
   size_t calls_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-// The record that belongs at a position; lengths differ, and some are equal, so that frames can take each other's place.
+// The record for a position. Lengths differ, and some are equal, so that frames can replace each other.
 inline std::string RecordAt(SlotId slot, Position position) {
   std::string record = absl::StrCat(slot.ToString(), "@", position, ":");
   record.append(20 + 61 * (position % 4), static_cast<char>('a' + position % 26));
@@ -100,7 +101,7 @@ inline EmbeddedLogOptions OptionsOn(testing::FaultyDisk& disk, const Clock& cloc
   return options;
 }
 
-// A log on a faulty disk that can be closed and opened again.
+// A log on a faulty disk that can be closed and reopened.
 class EmbeddedLogTest : public ::testing::Test {
  protected:
   EmbeddedLogTest() : options(OptionsOn(disk, clock, random)) {}
@@ -124,7 +125,7 @@ class EmbeddedLogTest : public ::testing::Test {
     ++appended[slot];
     ++sent;
   }
-  // Appends so many of the slot's next records, one batch each.
+  // Appends the next `count` records of the slot, each as its own batch.
   void AppendOneByOne(SlotId slot, size_t count) {
     for (size_t i = 0; i < count; ++i) {
       AppendNext(slot);

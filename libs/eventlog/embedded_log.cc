@@ -1,4 +1,4 @@
-// Appends, commits and the life of an embedded log.
+// Appends and commits of an embedded log.
 #include "libs/eventlog/embedded_log.h"
 
 #include <pthread.h>
@@ -28,7 +28,7 @@ EmbeddedLogOptions WithDefaults(EmbeddedLogOptions options) {
   return options;
 }
 
-// Refused, so certainly not in the log.
+// The report of a refused append, which is certainly not in the log.
 absl::Status NeverStored(absl::string_view reason, absl::string_view message) {
   return Failure(absl::StatusCode::kResourceExhausted, reason, message);
 }
@@ -234,7 +234,7 @@ void EmbeddedLog::Commit(std::vector<PendingAppend>& batch) {
 
 // Encodes appends from `first` on until the segment or the write is full; returns where it stopped.
 size_t EmbeddedLog::EncodeSome(std::vector<PendingAppend>& batch, size_t first, std::string* bytes) {
-  // Room for the mark is kept, so that a log whose disk is full can still be marked.
+  // Keeps room for the mark, so that a log on a full disk can still be marked.
   const size_t left = active_.bytes - end_;
   const size_t room = left > kMarkBytes ? left - kMarkBytes : 0;
   size_t last = first;
@@ -400,7 +400,7 @@ bool EmbeddedLog::Rotate() {
   if (!next.ok()) {
     absl::Status full = ExplainFileError(next.status(), options_.directory);
     if (!absl::IsResourceExhausted(full)) {
-      // The reason is another, the consequence the same: nothing was written.
+      // Another reason with the same consequence: nothing was written.
       full = NeverStored("LOG_DISK_FULL", absl::StrCat("no new segment: ", next.status().message()));
     }
     NoteFull(full);
@@ -414,7 +414,7 @@ bool EmbeddedLog::Rotate() {
   return true;
 }
 
-// The mark says that everything before it is durable, so it is written only after that was synced.
+// The mark states that everything before it is durable, so it is written only after a sync.
 void EmbeddedLog::WriteMark() {
   // One that a full disk left half done is as good as none, and a whole one is true.
   if (full_in_segment_ && full_since_micros_.has_value() && !HasRoomAgain()) return;

@@ -40,20 +40,21 @@ struct CommitStats {
 struct EmbeddedLogOptions {
   // Created if missing. By default `<data-dir>/log`.
   std::string directory;
-  // Of a new log; the default is kDefaultSlotCount for all. When given for a log that exists, they must be those it was made
-  // with.
+  // Counts for a new log; the default is kDefaultSlotCount for all services. If given for an existing log, they must
+  // equal its counts.
   std::optional<SlotCounts> slots;
-  // Of a new log; the default is a random one.
+  // Install id of a new log; random by default.
   std::optional<InstallId> install;
-  // Full size of a segment, at most kSegmentBytesMax. A record must fit into one, so below 1 MiB is for tests.
+  // Full size of a segment, at most kSegmentBytesMax. A record must fit into a segment, so sizes below 1 MiB are for
+  // tests.
   uint32_t segment_bytes = 64 * 1024 * 1024;
-  // Size of the newest records in memory, which readers near the end are served from.
+  // Size of the newest records kept in memory, from which readers near the end are served.
   size_t recent_bytes_max = 8 * 1024 * 1024;
-  // Appends that wait for the disk beyond this are refused.
+  // Appends are refused when more than this waits for the disk.
   size_t pending_bytes_max = 64 * 1024 * 1024;
   // Maximum size of one write, and so of the bytes that must be written again after a crash.
   size_t commit_bytes_max = 4 * 1024 * 1024;
-  // After the last record the log waits this long for another before it writes the mark.
+  // After the last record, the log waits this long for another one before it writes the mark.
   absl::Duration mark_delay = absl::Milliseconds(10);
   // Once the disk is full, a new segment, or an overwrite that found no space, is tried at most this often.
   absl::Duration disk_full_retry = absl::Seconds(1);
@@ -63,18 +64,19 @@ struct EmbeddedLogOptions {
   RandomSource* random = nullptr;
   FileSystem* file_system = nullptr;  // null: the files of the machine
 
-  // Called when a write or a sync failed. It is then unknown what is durable, so the process must end and open the log
-  // again. The default prints the status and aborts. Should it return, appends are reported as unknown from then on.
+  // Called when a write or a sync failed. It is then unknown what is durable, so the process must end and reopen the
+  // log. The default prints the status and aborts. If it returns, all later appends are reported as unknown.
   std::function<void(const absl::Status&)> on_fatal;
-  // Called after each commit from the committer's thread.
+  // Called after each commit on the committer's thread.
   std::function<void(const CommitStats&)> on_commit;
 };
 
-// Thread safety: all methods may be called from any thread. Sinks and listeners are called from the committer's thread.
-// Durability: a record is reported and can be read after it was written and synced; a record that was not reported may
-// be there after a crash, or not.
-// Limits: one process has the directory open. A full disk refuses appends with LOG_DISK_FULL until there is space again.
-// Lifetime: readers and subscriptions end before the log. The destructor waits until what was appended is durable and
+// Thread safety: all methods may be called from any thread. Sinks and listeners are called on the committer's thread.
+// Durability: a record is reported and readable after it was written and synced. A record that was not reported may
+// exist after a crash or not.
+// Limits: one process may open the directory. A full disk refuses appends with LOG_DISK_FULL until there is space
+// again.
+// Lifetime: readers and subscriptions end before the log. The destructor waits until all appends are durable and
 // reported, and writes the mark.
 class EmbeddedLog : public EventLog {
  public:
@@ -89,10 +91,10 @@ class EmbeddedLog : public EventLog {
   void Abandon(SlotId slot, ReportSink* sink) override;
   absl::StatusOr<Position> End(SlotId slot) override;
   absl::StatusOr<std::unique_ptr<LogReader>> NewReader(SlotId slot, Position from) override;
-  // Nothing is ever reset: the disk is the only connection, and a log that is open is not cut.
+  // Never reset: the disk is the only connection, and an open log is never cut.
   std::unique_ptr<Subscription> Follow(FollowOptions options) override { return followers_.Add(options); }
 
-  // OK, or why the last append was refused. It turns OK with the append that finds space again.
+  // OK, or why the last append was refused. OK again after the append that finds space.
   absl::Status health() const;
 
  private:
@@ -101,14 +103,14 @@ class EmbeddedLog : public EventLog {
     std::string bytes;
     uint64_t tag = 0;
     ReportSink* sink = nullptr;
-    absl::Status refusal;  // of an append that is only to be reported
+    absl::Status refusal;  // set for an append that is only reported
   };
   EmbeddedLog(EmbeddedLogOptions options, RecoveredLog recovered);
 
   absl::Status CheckSlot(SlotId slot) const;
   size_t RecordBytesMax() const;
 
-  // The committer's, in the order of a batch's life.
+  // Used by the committer only, in the order in which a batch passes through them.
   void RunCommitter();
   void Commit(std::vector<PendingAppend>& batch);
   size_t EncodeSome(std::vector<PendingAppend>& batch, size_t first, std::string* bytes);
@@ -125,7 +127,7 @@ class EmbeddedLog : public EventLog {
   void DeliverReports();
   void ForgetAbandoned(ReportSink* sink, std::vector<AppendReport>* reports);
   void AddReport(const PendingAppend& append, const absl::Status& status, std::optional<Position> position);
-  // Goes on in the next segment. False when there is none: the disk is full.
+  // Continues in the next segment. False when there is none: the disk is full.
   bool Rotate();
   // The disk was full. False while nothing can be written, or while it is not time for another try.
   bool HasRoomAgain();
@@ -153,7 +155,7 @@ class EmbeddedLog : public EventLog {
   std::vector<PendingAppend> pending_ ABSL_GUARDED_BY(pending_mutex_);
   size_t pending_bytes_ ABSL_GUARDED_BY(pending_mutex_) = 0;
   bool committer_sleeps_ ABSL_GUARDED_BY(pending_mutex_) = false;
-  // Given up while the committer has the appends in hand.
+  // Abandoned while the committer is working on the appends.
   bool committing_ ABSL_GUARDED_BY(pending_mutex_) = false;
   std::vector<std::pair<SlotId, ReportSink*>> abandoned_ ABSL_GUARDED_BY(pending_mutex_);
   bool stopping_ ABSL_GUARDED_BY(pending_mutex_) = false;
@@ -161,12 +163,12 @@ class EmbeddedLog : public EventLog {
   mutable Mutex health_mutex_;
   absl::Status health_ ABSL_GUARDED_BY(health_mutex_);
 
-  // Touched by the committer alone.
+  // Used by the committer only.
   OpenSegment active_;
-  uint32_t end_;  // of the frames in the active segment
+  uint32_t end_;  // end of the frames in the active segment
   LogAddress durable_end_;
-  bool mark_due_;               // records are durable that no frame states so of
-  uint32_t prepare_asked_ = 0;  // number of the segment that the keeper was last asked to make ahead of time
+  bool mark_due_;               // true while durable records lack a frame that states so
+  uint32_t prepare_asked_ = 0;  // number of the segment that the keeper was last asked to prepare
   bool failed_ = false;
   std::optional<int64_t> full_since_micros_;  // when it was found last
   bool full_in_segment_ = false;              // an overwrite found it; else it was a new segment

@@ -1,4 +1,5 @@
-// Measures the embedded log: durable appends with so many in flight, beside the bare fdatasync of the same disk; reading.
+// Measures the embedded log: durable appends with a given number in flight, next to the fdatasync of the same disk;
+// reads.
 //
 //   embedded_log_bench DIRECTORY [SECONDS]
 #include <fcntl.h>
@@ -47,7 +48,7 @@ class Client : public ReportSink {
     reported_.Signal();
   }
 
-  // Returns records a second.
+  // Returns records per second.
   double Run(double seconds, std::vector<int64_t>* latencies) {
     const std::string record(kRecordBytes, 'x');
     const int64_t start = clock_.MonotonicMicros();

@@ -1,4 +1,4 @@
-// Tests of the embedded log's behaviour: what is served when, and what is refused.
+// Tests of the embedded log: when records can be read, and which appends are refused.
 #include "libs/eventlog/embedded_log.h"
 
 #include <unistd.h>
@@ -20,7 +20,7 @@ using EmbeddedLogReader = EmbeddedLogTest;
 using EmbeddedLogFullDisk = EmbeddedLogTest;
 using EmbeddedLogFailure = EmbeddedLogTest;
 
-// A disk that is held while appends come, so that they are one batch.
+// A disk that is held while appends arrive, so that they form one batch.
 void AppendAsOneBatch(testing::FaultyDisk& disk, const std::function<void()>& append_first,
                       const std::function<void()>& append_rest) {
   disk.HoldSyncs();
@@ -43,7 +43,7 @@ TEST_F(EmbeddedLogAppend, ReportsPositionsInOrder) {
   ExpectAllThere();
 }
 
-TEST_F(EmbeddedLogAppend, SyncsOnceForAllThatCameMeanwhile) {
+TEST_F(EmbeddedLogAppend, SyncsOnceForAllAppendsThatArriveMeanwhile) {
   options.segment_bytes = 64 * 1024;
   options.mark_delay = absl::InfiniteDuration();
   Open();
@@ -59,7 +59,7 @@ TEST_F(EmbeddedLogAppend, SyncsOnceForAllThatCameMeanwhile) {
   ExpectAllThere();
 }
 
-TEST_F(EmbeddedLogAppend, TellsEachSinkAndListenerOncePerSync) {
+TEST_F(EmbeddedLogAppend, CallsEachSinkAndListenerOncePerSync) {
   Open();
   Reports other;
   class Heard : public LogListener {
@@ -80,7 +80,7 @@ TEST_F(EmbeddedLogAppend, TellsEachSinkAndListenerOncePerSync) {
       });
   reports.Await(3);
   other.Await(2);
-  log.reset();  // listeners are told after sinks; closing waits for both
+  log.reset();  // listeners are notified after sinks; closing waits for both
   EXPECT_EQ(reports.calls(), 2u);
   EXPECT_EQ(other.calls(), 1u);
   ASSERT_EQ(heard.size(), 2u);
@@ -91,7 +91,7 @@ TEST_F(EmbeddedLogAppend, TellsEachSinkAndListenerOncePerSync) {
   EXPECT_EQ(heard[1][1].end, 2u);
 }
 
-TEST_F(EmbeddedLogAppend, DropsWhatWaitsForTheDiskWhenItIsAbandonedAndLandsTheRestUnreported) {
+TEST_F(EmbeddedLogAppend, DropsAbandonedAppendsOrLandsThemUnreported) {
   Open();
   disk.HoldSyncs();
   AppendNext(kSlotA);
@@ -120,7 +120,7 @@ TEST_F(EmbeddedLogAppend, WritesOneMarkWhenNothingFollows) {
   EXPECT_EQ(disk.Contents(PathOf("00000001.segment")), closed) << "opening and closing adds nothing";
 }
 
-TEST_F(EmbeddedLogAppend, RefusesWhatCanNeverBeStored) {
+TEST_F(EmbeddedLogAppend, RefusesRecordsThatCanNeverBeStored) {
   Open();
   log->Append(kSlotA, std::string(4000, 'x'), 1, &reports);
   log->Append({ServiceId::kCheckout, 8}, "x", 2, &reports);
@@ -134,7 +134,7 @@ TEST_F(EmbeddedLogAppend, RefusesWhatCanNeverBeStored) {
   ExpectAllThere();
 }
 
-TEST_F(EmbeddedLogAppend, RefusesWhenTooMuchWaitsForTheDisk) {
+TEST_F(EmbeddedLogAppend, RefusesAppendsWhenTooManyWaitForTheDisk) {
   options.pending_bytes_max = 1000;
   Open();
   AppendAsOneBatch(
@@ -150,7 +150,7 @@ TEST_F(EmbeddedLogAppend, RefusesWhenTooMuchWaitsForTheDisk) {
   EXPECT_EQ(*log->End(kSlotB), 1u);
 }
 
-TEST_F(EmbeddedLogAppend, StoresRecordsOfEverySizeUpToTheLongest) {
+TEST_F(EmbeddedLogAppend, StoresRecordsOfEverySize) {
   options.segment_bytes = 1024 * 1024;
   Open();
   const std::string longest(kMaxRecordBytes, 'x');
@@ -168,7 +168,7 @@ TEST_F(EmbeddedLogAppend, StoresRecordsOfEverySizeUpToTheLongest) {
   }
 }
 
-TEST_F(EmbeddedLogReader, NeverSeesBeyondTheSync) {
+TEST_F(EmbeddedLogReader, NeverReadsUnsyncedRecords) {
   Open();
   auto reader = log->NewReader(kSlotA, 0);
   ASSERT_TRUE(reader.ok());
@@ -197,7 +197,7 @@ TEST_F(EmbeddedLogReader, ReadsTheSameFromMemoryAndFromSegments) {
   ExpectAllThere();
 }
 
-TEST_F(EmbeddedLogReader, KeepsToItsLimitsButReturnsAtLeastOne) {
+TEST_F(EmbeddedLogReader, ObeysItsLimitsButReturnsAtLeastOneRecord) {
   Open();
   AppendOneByOne(kSlotA, 10);
   Reopen();
@@ -212,7 +212,7 @@ TEST_F(EmbeddedLogReader, KeepsToItsLimitsButReturnsAtLeastOne) {
   EXPECT_EQ(records.back().position, 5u);
 }
 
-TEST_F(EmbeddedLogReader, RefusesToStartBehindTheEnd) {
+TEST_F(EmbeddedLogReader, RefusesToStartBeyondTheEnd) {
   Open();
   AppendOneByOne(kSlotA, 2);
   EXPECT_TRUE(log->NewReader(kSlotA, 2).ok());
@@ -247,7 +247,7 @@ TEST_F(EmbeddedLogReader, FindsDamageInClosedSegments) {
   }
 }
 
-TEST_F(EmbeddedLogReader, TakesAFileThatCannotBeOpenedOrReadNowForNoDamage) {
+TEST_F(EmbeddedLogReader, DoesNotReportUnreadableFilesAsDamage) {
   options.recent_bytes_max = 0;
   Open();
   AppendOneByOne(kSlotA, 30);
@@ -273,7 +273,7 @@ TEST_F(EmbeddedLogReader, TakesAFileThatCannotBeOpenedOrReadNowForNoDamage) {
   }
 }
 
-TEST_F(EmbeddedLogReader, TakesASegmentThatIsGoneForDamage) {
+TEST_F(EmbeddedLogReader, ReportsAMissingSegmentAsDamage) {
   options.recent_bytes_max = 0;
   Open();
   AppendOneByOne(kSlotA, 30);
@@ -285,7 +285,7 @@ TEST_F(EmbeddedLogReader, TakesASegmentThatIsGoneForDamage) {
   EXPECT_EQ(ReasonOf(status), "LOG_DAMAGED");
 }
 
-TEST_F(EmbeddedLogReader, ReturnsWhatComesBeforeDamage) {
+TEST_F(EmbeddedLogReader, ReturnsTheRecordsBeforeDamage) {
   options.recent_bytes_max = 0;
   Open();
   AppendOneByOne(kSlotA, 30);
@@ -300,7 +300,7 @@ TEST_F(EmbeddedLogReader, ReturnsWhatComesBeforeDamage) {
   EXPECT_EQ((*reader)->Poll({}, &records).status().code(), absl::StatusCode::kDataLoss);
 }
 
-TEST_F(EmbeddedLogReader, MakesSidecarsAnewThatAreMissingOrDamaged) {
+TEST_F(EmbeddedLogReader, RebuildsMissingAndDamagedSidecars) {
   auto remove_sidecars = [this] {
     for (const std::string& path : disk.Paths()) {
       if (path.ends_with(".index")) {
@@ -339,7 +339,7 @@ TEST_F(EmbeddedLogReader, MakesSidecarsAnewThatAreMissingOrDamaged) {
 TEST_F(EmbeddedLogFullDisk, RefusesAppendsServesReadsAndResumes) {
   Open();
   AppendOneByOne(kSlotA, 1);
-  disk.SetCapacity(5000);  // two segments and no third
+  disk.SetCapacity(5000);  // two segments but no third
   size_t stored = 1;
   for (int i = 0; i < 40; ++i) {
     log->Append(kSlotA, RecordAt(kSlotA, stored), 0, &reports);
@@ -355,7 +355,7 @@ TEST_F(EmbeddedLogFullDisk, RefusesAppendsServesReadsAndResumes) {
   appended[kSlotA] = stored;
   ExpectAllThere();
 
-  // Space alone is not noticed before the time for another try has come.
+  // Space alone is not noticed before the next attempt is due.
   disk.SetCapacity(1 << 20);
   log->Append(kSlotA, "too early", 0, &reports);
   EXPECT_EQ(ReasonOf(reports.Await(++sent).back().status), "LOG_DISK_FULL");
@@ -368,7 +368,7 @@ TEST_F(EmbeddedLogFullDisk, RefusesAppendsServesReadsAndResumes) {
   ExpectAllThere();
 }
 
-TEST_F(EmbeddedLogFullDisk, OpensAndServesAndKeepsWhatItHad) {
+TEST_F(EmbeddedLogFullDisk, OpensAndServesWithAllItsRecords) {
   Open();
   AppendOneByOne(kSlotA, 1);
   disk.SetCapacity(0);
@@ -379,7 +379,7 @@ TEST_F(EmbeddedLogFullDisk, OpensAndServesAndKeepsWhatItHad) {
   }
   Reopen();
   ExpectAllThere();
-  log->Append(kSlotA, RecordAt(kSlotA, 1), 0, &reports);  // as short as a record gets, and yet there is no room
+  log->Append(kSlotA, RecordAt(kSlotA, 1), 0, &reports);  // the shortest possible record, and still there is no room
   log->Append(kSlotA, std::string(1900, 'x'), 0, &reports);
   sent += 2;
   EXPECT_EQ(ReasonOf(reports.Await(sent).back().status), "LOG_DISK_FULL");
@@ -390,7 +390,7 @@ TEST_F(EmbeddedLogFullDisk, OpensAndServesAndKeepsWhatItHad) {
   EXPECT_TRUE(reports.Await(sent).back().status.ok());
 }
 
-TEST_F(EmbeddedLogFullDisk, SaysSoWhenNoLogCanBeMade) {
+TEST_F(EmbeddedLogFullDisk, ReportsThatNoLogCanBeCreated) {
   disk.SetCapacity(100);
   const absl::Status status = OpenError();
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
@@ -399,7 +399,7 @@ TEST_F(EmbeddedLogFullDisk, SaysSoWhenNoLogCanBeMade) {
   Open();
 }
 
-TEST_F(EmbeddedLogFailure, EndsTheProcessWhenASyncFailsAndNeverTriesAgain) {
+TEST_F(EmbeddedLogFailure, EndsTheProcessWhenASyncFails) {
   std::vector<absl::Status> fatal;
   options.on_fatal = [&](const absl::Status& status) { fatal.push_back(status); };
   options.segment_bytes = 64 * 1024;
@@ -427,7 +427,7 @@ TEST_F(EmbeddedLogFailure, EndsTheProcessWhenASyncFailsAndNeverTriesAgain) {
   EXPECT_THAT(std::string(fatal[0].message()), HasSubstr("Input/output error"));
 }
 
-TEST_F(EmbeddedLogFailure, EndsTheProcessWhenAWriteFailsAndAFreshOneGoesOn) {
+TEST_F(EmbeddedLogFailure, EndsTheProcessWhenAWriteFailsAndTheNextOneContinues) {
   size_t fatal = 0;
   options.on_fatal = [&](const absl::Status&) { ++fatal; };
   Open();

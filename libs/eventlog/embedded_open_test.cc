@@ -1,4 +1,4 @@
-// Tests of opening the embedded log: what it keeps, what it refuses, and which byte it blames.
+// Tests of opening the embedded log: the records it keeps, the errors it reports, and the byte that it names.
 #include <algorithm>
 #include <vector>
 
@@ -32,7 +32,7 @@ TEST_F(EmbeddedLogOpen, KeepsIdentityAndRecords) {
   ExpectAllThere();
 }
 
-TEST_F(EmbeddedLogOpen, TakesAnotherSegmentSize) {
+TEST_F(EmbeddedLogOpen, AcceptsAnotherSegmentSize) {
   Open();
   AppendOneByOne(kSlotA, 10);
   for (uint32_t bytes : {4096u, 1024u, 64u * 1024, 2048u}) {
@@ -99,7 +99,7 @@ TEST_F(EmbeddedLogOpen, RefusesDamageBelowTheMark) {
   log.reset();
   const std::string segment = PathOf("00000001.segment");
   const std::string before = disk.Contents(segment);
-  uint32_t end = 0;  // of the frames, the mark last
+  uint32_t end = 0;  // end of the frames; the mark is the last one
   std::vector<uint32_t> starts;
   for (uint32_t offset = kSegmentHeaderBytes;;) {
     const auto frame = ParseFrame({1, offset}, absl::string_view(before).substr(offset));
@@ -122,7 +122,7 @@ TEST_F(EmbeddedLogOpen, RefusesDamageBelowTheMark) {
     ASSERT_EQ(disk.Contents(segment), damaged) << "a refused open changes nothing";
     disk.Overwrite(segment, 0, before);
   }
-  // The mark itself is above itself: a torn one is an ordinary power cut.
+  // The mark is not below itself, so a torn mark is an ordinary power cut.
   for (uint32_t byte = mark; byte < end; ++byte) {
     disk.FlipBit(segment, byte, static_cast<int>(byte % 8));
     Open();
@@ -163,7 +163,7 @@ TEST_F(EmbeddedLogOpen, RefusesDamageInAClosedSegmentWhoseSidecarIsGone) {
   ExpectAllThere();
 }
 
-TEST_F(EmbeddedLogOpen, DropsTheSidecarOfASegmentThatIsWrittenAgain) {
+TEST_F(EmbeddedLogOpen, DropsTheSidecarOfARewrittenSegment) {
   options.segment_bytes = 8192;
   Open();
   AppendOneByOne(kSlotA, 3);

@@ -1,4 +1,4 @@
-// What may happen next in a world, which worlds are the same, and the search through all of them.
+// Generates the next steps of a world, compares worlds, and searches them all.
 #include "libs/eventlog/explorer.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ void Rules::Steps(const World& world, std::vector<Step>* steps) const {
   bool untouched = true;
   for (const Writer& writer : world.writers) untouched &= writer.claims == 0 && writer.life == 0;
   for (size_t i = 0; i < world.writers.size(); ++i) {
-    if (untouched && i > 0) break;  // writers differ in name only, so the first to act is the first
+    if (untouched && i > 0) break;  // writers differ in name only, so the first one to act can be the first writer
     const Writer& writer = world.writers[i];
     const Phase phase = writer.owner.phase();
     const auto add = [&](StepKind kind, size_t argument = 0) {
@@ -90,14 +90,14 @@ bool Rules::AwaitsReport(const World& world, MessageId id) const {
   return false;
 }
 
-// Whether the message, should it land, will be ignored now and ever after by whoever is not beside the log.
+// Whether the message, if it lands, will be ignored by every reader of the log from now on.
 bool Rules::CanNeverCount(const World& world, MessageId id) const {
   if (bounds_.late_after_cut && world.cuts < bounds_.cuts) return false;
   if (world.cold_stopped) return true;
   const Guards& guards = bounds_.guards;
   const RecordHeader& header = messages_[id].header;
   if (header.kind == RecordKind::kClaim) return header.term < world.cold.term + (guards.first_claim ? 1 : 0);
-  // A chain never comes back to an earlier head, so the previous hash does what term and sequence do.
+  // A chain never returns to an earlier head, so comparing the previous hash covers term and sequence.
   if (header.term < world.cold.term) return guards.term || guards.chain;
   if (header.term > world.cold.term || header.instance != world.cold.instance) return false;
   return (header.sequence < world.cold.next_sequence && (guards.sequence || guards.chain)) ||
@@ -118,8 +118,8 @@ void Rules::PrintMessages(const World& world, const Messages& messages, bool cou
   AppendLittle(idle, &print_);
 }
 
-// Equal only for worlds whose futures are equal. Records that do not count, and those that never will and nobody waits
-// for, are told apart by their number only, unless a reader beside the log may judge them otherwise.
+// Equal only for worlds with equal futures. Records that do not count, or never will with nobody waiting for them, are
+// represented by their number only, unless a reader with an older copy of the log may judge them differently.
 Hash128 Rules::Fingerprint(const World& world) {
   std::string& out = print_;
   out.clear();
@@ -141,7 +141,7 @@ Hash128 Rules::Fingerprint(const World& world) {
   }
   AppendLittle(static_cast<uint8_t>(world.cold_stopped), &out);
   PrintMessages(world, world.network, /*count_idle=*/true, some_beside);
-  // Only that some idle record may land once more matters, not which.
+  // It matters only whether some idle record may land once more, not which one.
   if (world.copies < bounds_.copies) PrintMessages(world, world.sent, /*count_idle=*/false, some_beside);
   for (uint8_t budget : {world.attempted, world.proposals, world.copies, world.answers, world.seals, world.restarts,
                          world.refusals, world.cuts}) {
@@ -235,7 +235,7 @@ Finding Explore(const Bounds& bounds, bool shortest) {
     shortest ? open.pop_front() : open.pop_back();
     rules.Steps(current.world, &steps);
     for (const Step& step : steps) {
-      next = current.world;  // most of them were seen before: assignment reuses their memory
+      next = current.world;  // most worlds were seen before, and assignment reuses their memory
       rules.Take(step, &next);
       ++finding.steps;
       if (!next.violation.empty()) {

@@ -1,4 +1,4 @@
-// Exhausts the worlds of README.md within their bounds, and shows what each rule is for by taking it away.
+// Searches the worlds of README.md within their bounds, and removes each rule to show what it is needed for.
 #include "libs/eventlog/explorer.h"
 
 #include <cstdio>
@@ -16,16 +16,16 @@ namespace halles::eventlog {
 namespace {
 
 struct Search {
-  std::string name;  // of its line in README.md
+  std::string name;  // of its row in README.md
   Bounds bounds;
-  bool breach = false;  // what is expected
+  bool breach = false;  // expected result
 };
 
 std::string NameOf(const ::testing::TestParamInfo<Search>& info) { return info.param.name; }
 
 void PrintTo(const Search& search, std::ostream* out) { *out << search.name; }
 
-// The columns of the line of README.md that begins with `name`; empty when there is none.
+// The columns of the row of README.md that begins with `name`; empty when there is none.
 std::vector<std::string> DocumentedLine(const std::string& name) {
   std::ifstream file(HALLES_EVENTLOG_README);
   std::string line;
@@ -46,7 +46,7 @@ std::string Outcome(const Finding& finding) {
 
 class Exploration : public ::testing::TestWithParam<Search> {};
 
-TEST_P(Exploration, FindsWhatTheTableSays) {
+TEST_P(Exploration, FindsTheResultsInTheTable) {
   const Search& search = GetParam();
   const Finding finding = Explore(search.bounds, /*shortest=*/search.breach);
   std::printf("%-24s %8zu states, %9zu steps, histories of up to %2zu: %s\n", search.name.c_str(), finding.states,
@@ -62,7 +62,7 @@ TEST_P(Exploration, FindsWhatTheTableSays) {
   EXPECT_EQ(line[4], Outcome(finding));
 }
 
-// All rules in force: nothing may be found.
+// All rules on: no violation may be found.
 const Search kWhole[] = {
     {"ClaimsAndCopies", {.read_serving = true}},
     {"Pipelines", {.commands = 2}},
@@ -77,7 +77,7 @@ const Search kWhole[] = {
 };
 INSTANTIATE_TEST_SUITE_P(AllRules, Exploration, ::testing::ValuesIn(kWhole), NameOf);
 
-// A rule and those that back it taken away: the breach is found.
+// A rule and the rules that back it up are off: the violation is found.
 const Search kBroken[] = {
     {"NoSequenceNoHash", {.commands = 2, .claims_each = 1, .guards = {.sequence = false, .chain = false}}, true},
     {"NoTermNoHash", {.proposals = 1, .guards = {.term = false, .chain = false}}, true},
@@ -95,7 +95,7 @@ const Search kBroken[] = {
 };
 INSTANTIATE_TEST_SUITE_P(RulesTakenAway, Exploration, ::testing::ValuesIn(kBroken), NameOf);
 
-// A single rule taken away that others back: nothing is found, in the bounds where the breach without both is.
+// A single rule is off and others back it up: no violation is found, within the bounds that find one with both off.
 const Search kBacked[] = {
     {"NoTerm", {.proposals = 1, .guards = {.term = false}}},
     {"NoInstance", {.proposals = 1, .guards = {.instance = false}}},

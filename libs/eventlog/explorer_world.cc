@@ -1,4 +1,4 @@
-// What each step does to a world, and the promises that are checked with it.
+// Applies steps to a world, and checks the guarantees after each.
 #include "libs/eventlog/explorer_world.h"
 
 #include <algorithm>
@@ -111,7 +111,7 @@ void Rules::Land(MessageId id, World* world) {
   ReadCold(id, world);
 }
 
-// The state of a writer is what a reader that starts from nothing has at its cursor.
+// The state of a writer equals that of a reader from the start at the writer's cursor.
 void Rules::CheckStateOf(const Writer& writer, World* world) const {
   if (writer.beside || world->cold_stopped) return;
   const Position next = writer.owner.cursor().next;
@@ -133,7 +133,7 @@ void Rules::Heed(size_t index, const Effects& effects, const Judgement* read, Wo
           return;
         }
         const MessageId id = writer.flights.front().message;
-        // In doubt its facts are evolved again, from what was read.
+        // In doubt, its events are evolved again from the records it reads.
         if (writer.owner.phase() == Phase::kServing && writer.flights.front().expected != effect.position) {
           Violate(absl::StrCat(NameOf(id), " is confirmed at ", effect.position, " and evolved for ",
                                writer.flights.front().expected),
@@ -199,7 +199,7 @@ void Rules::Heed(size_t index, const Effects& effects, const Judgement* read, Wo
   }
 }
 
-// Reads all there is. To read in parts is to read earlier, since nobody else sees what a writer has read.
+// Reads everything. Partial reads would be the same as reading earlier, since no other writer can see them.
 void Rules::Read(size_t index, World* world) {
   Writer& writer = world->writers[index];
   while (writer.owner.phase() != Phase::kQuarantined && world->violation.empty()) {
@@ -222,7 +222,7 @@ void Rules::Read(size_t index, World* world) {
 
 void Rules::Cut(Position end, World* world) {
   ++world->cuts;
-  world->lost.clear();  // the CLAIM that they were lost to may be cut off
+  world->lost.clear();  // the CLAIM that ended them may be cut off
   const Messages kept(world->log.begin(), world->log.begin() + static_cast<std::ptrdiff_t>(end));
   world->log = kept;
   world->cold = GenesisCursor(LogIdentity(), kSlot);
@@ -263,7 +263,7 @@ void Rules::Restart(size_t index, bool resume, World* world) {
   writer.reports.clear();
 }
 
-// Reports that nobody waits for any more change nothing.
+// Drops reports that nobody waits for any more.
 void Rules::ForgetReports(World* world) const {
   for (Writer& writer : world->writers) {
     const auto idle = [&](const Report& report) {

@@ -19,7 +19,7 @@ inline constexpr SlotId kSlot{ServiceId::kCheckout, 0};
 inline constexpr char kSealMark = 's';
 inline constexpr size_t kLivesMax = 8;
 
-// Index into the explorer's table of records that were ever sent.
+// An index into the explorer's table of all records ever sent.
 using MessageId = uint32_t;
 using Messages = absl::InlinedVector<MessageId, 8>;
 
@@ -28,7 +28,7 @@ struct Message {
   RecordHeader header;
   size_t writer = 0;
   uint64_t tag = 0;
-  // Of a BATCH, the request, as one letter, and the requests that count before it as its owner saw them.
+  // For a BATCH: the request, as one letter, and the requests that count before it as its owner saw them.
   char command = 0;
   std::string decided_on;
 };
@@ -36,7 +36,7 @@ struct Message {
 struct Flight {
   uint64_t tag;
   MessageId message;
-  Position expected;  // where its facts are evolved for
+  Position expected;  // the position that its events are evolved for
 };
 
 struct Answer {
@@ -64,15 +64,15 @@ struct Writer {
 struct World {
   Messages log;
   Messages network;  // sent and not landed, sorted
-  Messages sent;     // all that may land once more, sorted
-  Messages lost;     // told to be lost, sorted
+  Messages sent;     // all messages that may land once more, sorted
+  Messages lost;     // reported lost, sorted
   absl::InlinedVector<Writer, 2> writers;
-  // A reader that starts from nothing and has read everything.
+  // A reader that started from nothing and has read everything.
   Cursor cold;
   bool cold_stopped = false;
   Messages counted;                              // records that count, in order
   std::string requests;                          // the requests among them
-  absl::InlinedVector<uint8_t, 16> requests_at;  // how many of them stand below each position
+  absl::InlinedVector<uint8_t, 16> requests_at;  // the number of them below each position
   uint8_t attempted = 0;                         // requests ever proposed
   uint8_t proposals = 0, copies = 0, answers = 0, seals = 0, restarts = 0, refusals = 0, cuts = 0;
   std::string violation;
@@ -100,20 +100,20 @@ struct Step {
   uint32_t argument = 0;  // a message, a request, the index of a report, or the length of a cut log
 };
 
-// The rules of the worlds within some bounds, and the records ever sent in any of them.
+// The rules of the worlds within given bounds, and all records sent in any of them.
 // Thread safety: none.
 class Rules {
  public:
   explicit Rules(const Bounds& bounds);
 
   World Start() const;
-  // What may happen next.
+  // Appends the possible next steps.
   void Steps(const World& world, std::vector<Step>* steps) const;
-  // Lets it happen. Sets world->violation when a promise is broken.
+  // Applies the step. Sets world->violation when a guarantee is broken.
   void Take(const Step& step, World* world);
-  // Equal only for worlds whose futures are equal.
+  // Equal only for worlds with equal futures.
   Hash128 Fingerprint(const World& world);
-  // The step in words, for a trace.
+  // The step as text, for a trace.
   std::string Describe(const Step& step, const World& before) const;
 
  private:

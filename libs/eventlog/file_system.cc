@@ -1,4 +1,4 @@
-// The file operations of the embedded log on POSIX.
+// POSIX file operations for the embedded log.
 #include "libs/eventlog/file_system.h"
 
 #include <dirent.h>
@@ -66,7 +66,7 @@ class PosixFile : public File {
   }
 
   absl::Status Sync() override {
-    // Not even EINTR is tried again: the pages that failed would be reported clean the second time.
+    // Not retried, not even after EINTR: the second call would report the failed pages as clean.
     if (fdatasync(fd_) != 0) return SystemError("sync", path_, errno);
     return absl::OkStatus();
   }
@@ -183,7 +183,7 @@ class PosixFileSystemImpl : public FileSystem {
     }
     const std::string holder = absl::StrCat(getpid(), "\n");
     if (ftruncate(fd, 0) != 0 || pwrite(fd, holder.data(), holder.size(), 0) < 0) {
-      // The name of the holder is a courtesy, and a full disk must not keep the log from being read.
+      // The name of the holder is optional; a full disk must not keep the log from opening.
       if (errno != ENOSPC && errno != EDQUOT) return SystemError("write", path, errno);
     }
     return std::unique_ptr<FileLock>(std::move(lock));

@@ -1,4 +1,4 @@
-// Sorts what happens to slots by who follows them.
+// Sorts the events of slots by the listeners that follow them.
 #include "libs/eventlog/followers.h"
 
 #include <algorithm>

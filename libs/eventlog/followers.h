@@ -15,15 +15,16 @@
 
 namespace halles::eventlog {
 
-// Each listener is called once for all of its slots that are told together, in the order in which the listeners came.
-// Thread safety: all methods may be called from any thread; listeners run one at a time, on the thread that tells.
+// Each listener is called once for all of its slots in one notification; listeners are called in the order in which
+// they were added.
+// Thread safety: all methods may be called from any thread; listeners run one at a time, on the notifying thread.
 // Lifetime: subscriptions may outlive it.
 class Followers {
  public:
   Followers();
 
   std::unique_ptr<Subscription> Add(const FollowOptions& options);
-  // Follows every slot there is.
+  // Follows every slot.
   std::unique_ptr<Subscription> AddToAll(LogListener* listener);
 
   bool HasFollowers(SlotId slot) const;
@@ -35,12 +36,12 @@ class Followers {
   struct Follower {
     LogListener* listener = nullptr;
     std::vector<SlotId> slots;
-    // To be told in the call that is being made.
+    // Collected for the current notification.
     std::vector<SlotEnd> grown;
     std::vector<SlotId> reset;
   };
   struct All {
-    mutable Mutex mutex;  // held while listeners run, so that a subscription that ended is not running
+    mutable Mutex mutex;  // held while listeners run, so that the listener of an ended subscription is not running
     uint64_t next_id ABSL_GUARDED_BY(mutex) = 0;
     std::map<uint64_t, Follower> followers ABSL_GUARDED_BY(mutex);
     absl::flat_hash_map<SlotId, std::vector<uint64_t>> by_slot ABSL_GUARDED_BY(mutex);

@@ -19,7 +19,7 @@ constexpr size_t kSlotAt = 24;
 constexpr size_t kServiceAt = 26;
 constexpr size_t kKindAt = 27;
 
-// `frame` is the whole frame; its checksum field is left out.
+// `frame` is the whole frame; the checksum field itself is not covered.
 uint32_t FrameChecksum(LogAddress at, absl::string_view frame) {
   char prefix[sizeof(uint64_t) + sizeof(uint32_t)];
   StoreLittle(at.Packed(), prefix);

@@ -1,4 +1,4 @@
-// The bytes of a segment: its header, and the frames behind it. FORMAT.md, "Embedded log", draws them.
+// The bytes of a segment: its header and the frames after it. FORMAT.md, "Embedded log", shows them.
 #ifndef HALLES_LIBS_EVENTLOG_FRAME_H_
 #define HALLES_LIBS_EVENTLOG_FRAME_H_
 
@@ -15,7 +15,7 @@
 
 namespace halles::eventlog {
 
-// The version of the directory as a whole; a higher one in IDENTITY or a segment is refused.
+// The version of the whole directory; a higher one in IDENTITY or a segment is refused.
 inline constexpr uint32_t kEmbeddedFormatVersion = 2;
 
 // A byte of the log. Addresses grow in the order in which the log was written.
@@ -40,47 +40,47 @@ struct SegmentHeader {
   uint32_t bytes = 0;  // size of the file
 };
 
-// kSegmentHeaderBytes bytes.
+// Returns kSegmentHeaderBytes bytes.
 std::string EncodeSegmentHeader(const SegmentHeader& header);
 // nullopt when the bytes are no header or are damaged.
 std::optional<SegmentHeader> ParseSegmentHeader(absl::string_view bytes);
 
 enum class FrameKind : uint8_t {
   kRecord = 1,
-  kMark = 2,  // only states how far the log is durable
+  kMark = 2,  // only states up to where the log is durable
 };
 
 struct FrameHeader {
   FrameKind kind = FrameKind::kRecord;
   SlotId slot;            // of a record
   Position position = 0;  // of a record
-  // Everything below was durable before this frame was written. The first frame of a segment states the end of the last
-  // frame of the segment before it.
+  // Everything below this address was durable before the frame was written. The first frame of a segment states the end
+  // of the last frame of the segment before it.
   LogAddress durable_end;
 };
 
 inline constexpr size_t kFrameHeaderBytes = 28;
 inline constexpr size_t kFrameAlignment = 8;
 
-// What a frame takes with its padding.
+// The size of a frame with its padding.
 constexpr size_t FrameBytes(size_t payload_bytes) {
   return (kFrameHeaderBytes + payload_bytes + kFrameAlignment - 1) / kFrameAlignment * kFrameAlignment;
 }
 inline constexpr size_t kMarkBytes = FrameBytes(0);
 inline constexpr size_t kFrameBytesMax = FrameBytes(kMaxRecordBytes);
 
-// Appends the frame that will be stored at `at`. The address is part of its checksum, so that bytes which look like a
-// frame are one only where they were written.
+// Appends the frame that will be stored at `at`. The address is part of the checksum, so a frame is valid only where it
+// was written.
 void AppendFrame(LogAddress at, const FrameHeader& header, absl::string_view payload, std::string* out);
 
 struct Frame {
   FrameHeader header;
   absl::string_view payload;
-  size_t bytes = 0;  // with header and padding
+  size_t bytes = 0;  // including header and padding
 };
 
-// The frame that starts at `at`, where `bytes` begins; `bytes` may go on behind it. nullopt when there is none, or it is
-// damaged, or it ends behind `bytes`.
+// The frame that starts at `at`, the address of the first of `bytes`, which may continue after it. nullopt when there
+// is none, it is damaged, or it ends beyond `bytes`.
 std::optional<Frame> ParseFrame(LogAddress at, absl::string_view bytes);
 
 }  // namespace halles::eventlog

@@ -1,4 +1,4 @@
-// Tests of the bytes of segments and sidecars: the worked example of FORMAT.md, and that every byte of a frame counts.
+// Tests of the bytes of segments and sidecars: the worked example of FORMAT.md, and the effect of changing any byte.
 #include "libs/eventlog/frame.h"
 
 #include <fstream>
@@ -17,7 +17,7 @@ constexpr FrameHeader kExample{FrameKind::kRecord, kSlot, 4711, {1, 64}};
 
 InstallId ExampleInstall() { return *InstallId::FromHex("07070707070707070707070707070707"); }
 
-TEST(Frame, TakesNoByteForAnother) {
+TEST(Frame, DetectsAnyChangedByte) {
   std::string bytes;
   AppendFrame({2, 128}, kExample, "twelve bytes", &bytes);
   ASSERT_EQ(bytes.size(), FrameBytes(12));
@@ -34,14 +34,14 @@ TEST(Frame, TakesNoByteForAnother) {
   }
 }
 
-TEST(Frame, IsNoneWhereItWasNotWritten) {
+TEST(Frame, IsInvalidAtAnotherAddress) {
   std::string bytes;
   AppendFrame({2, 128}, kExample, "payload", &bytes);
   EXPECT_FALSE(ParseFrame({2, 136}, bytes).has_value());
   EXPECT_FALSE(ParseFrame({3, 128}, bytes).has_value());
 }
 
-TEST(Frame, IsNoneWhenCutShort) {
+TEST(Frame, IsInvalidWhenTruncated) {
   std::string bytes;
   AppendFrame({1, 64}, kExample, "payload", &bytes);
   for (size_t size = 0; size < bytes.size(); ++size) {
@@ -65,7 +65,7 @@ TEST(SegmentHeader, IsRefusedWhenAnyBitDiffers) {
   }
 }
 
-// What the fenced block after `heading` in FORMAT.md shows.
+// The fenced block after `heading` in FORMAT.md.
 std::vector<std::string> Block(absl::string_view heading) {
   std::ifstream file(HALLES_FORMAT_MD);
   std::string line;
@@ -78,7 +78,7 @@ std::vector<std::string> Block(absl::string_view heading) {
   return lines;
 }
 
-// The hex digits of a listing: each line is an offset, bytes, and two spaces before the words.
+// The hex digits of a listing. Each line has an offset, bytes, and two spaces before the explanation.
 std::string Listing(absl::string_view heading) {
   std::string hex;
   for (const std::string& line : Block(heading)) {
@@ -90,7 +90,7 @@ std::string Listing(absl::string_view heading) {
   return hex;
 }
 
-TEST(EmbeddedFormat, IsWhatTheDocumentShows) {
+TEST(EmbeddedFormat, MatchesTheDocument) {
   std::string segment = EncodeSegmentHeader({.install = ExampleInstall(), .number = 1, .bytes = 4194304});
   AppendFrame({1, 64}, {FrameKind::kRecord, kSlot, 4711, {1, 64}}, "body", &segment);
   AppendFrame({1, 96}, {.kind = FrameKind::kMark, .slot = {}, .durable_end = {1, 96}}, "", &segment);

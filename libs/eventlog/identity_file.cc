@@ -55,7 +55,7 @@ absl::StatusOr<LogIdentity> ReadIdentity(FileSystem& file_system, const std::str
   if (text.substr(checksum_at) != absl::StrFormat("%s%08x\n", kChecksumLine, Crc32c(checked))) {
     return Damaged(path, "its checksum does not match");
   }
-  // Whatever a later format adds, the first two lines and the last one stay as they are.
+  // Later formats may add lines, but keep the first two lines and the last one.
   const std::vector<absl::string_view> lines = absl::StrSplit(checked, '\n');
   uint32_t version = 0;
   const auto format = Field(lines, 1, "format");

@@ -14,8 +14,8 @@ namespace halles::eventlog {
 // The text of the file, as FORMAT.md shows it.
 std::string EncodeIdentity(const LogIdentity& identity);
 
-// NOT_FOUND when there is none. DATA_LOSS with LOG_IDENTITY_DAMAGED when it is not as it was written; FAILED_PRECONDITION
-// with LOG_FORMAT_NEWER or LOG_FORMAT_OLDER, naming both versions, when it has another format than this Halles reads.
+// NOT_FOUND when there is none. DATA_LOSS with LOG_IDENTITY_DAMAGED when the file is damaged; FAILED_PRECONDITION with
+// LOG_FORMAT_NEWER or LOG_FORMAT_OLDER, naming both versions, when this build reads another format.
 absl::StatusOr<LogIdentity> ReadIdentity(FileSystem& file_system, const std::string& directory);
 
 // Durability: durable on return, and never half written.

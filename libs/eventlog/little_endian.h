@@ -22,7 +22,7 @@ void AppendLittle(Integer value, std::string* out) {
   out->append(bytes, sizeof(Integer));
 }
 
-// Reads an integer at `offset` of `bytes`, which must reach that far.
+// Reads an integer at `offset` of `bytes`, which must be long enough.
 template <typename Integer>
 Integer LoadLittle(absl::string_view bytes, size_t offset) {
   Integer value = 0;

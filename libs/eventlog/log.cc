@@ -1,4 +1,4 @@
-// Tells errors that pass from errors that stay.
+// Distinguishes transient from permanent errors.
 #include "libs/eventlog/log.h"
 
 namespace halles::eventlog {

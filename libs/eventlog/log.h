@@ -17,7 +17,7 @@
 
 namespace halles::eventlog {
 
-// A record, header and body together, is at most this long.
+// Maximum size of a record, header and body together.
 inline constexpr size_t kMaxRecordBytes = 512 * 1024;
 
 // The identity of a log. It is part of the first hash of every chain, of tokens and of state stores.
@@ -29,14 +29,14 @@ struct LogIdentity {
 // Whether an error of the log, or of a record read from it, is transient. For a transient error the caller counts it,
 // logs it once, waits (libs/base/backoff.h) and tries again; a permanent error stops the slot or the source.
 //
-//   passes   UNAVAILABLE          the driver cannot read or write now: no connection, no file handle, one failed read
-//            RESOURCE_EXHAUSTED   a full disk, too much in flight
-//            DEADLINE_EXCEEDED    no answer in time
-//            any other code       the world is in the way (a permission, for example) and may be mended while we run
-//   stays    DATA_LOSS            records are damaged or missing, or the log was cut or forked
-//            OUT_OF_RANGE         the log ends below what was read before: it was cut, or is another log
-//            FAILED_PRECONDITION  a record needs a newer build
-//            INVALID_ARGUMENT     there is no such slot: asked again, the answer is the same
+//   transient  UNAVAILABLE          the driver cannot read or write now: no connection, no file handle, one failed read
+//              RESOURCE_EXHAUSTED   a full disk, or too much in flight
+//              DEADLINE_EXCEEDED    no answer in time
+//              any other code       an external cause (a permission, for example) that may be repaired while we run
+//   permanent  DATA_LOSS            records are damaged or missing, or the log was cut or forked
+//              OUT_OF_RANGE         the log ends below a position already read: it was cut, or is another log
+//              FAILED_PRECONDITION  a record needs a newer build
+//              INVALID_ARGUMENT     there is no such slot, and there never will be
 //
 // `status` is not OK.
 bool IsPassing(const absl::Status& status);
@@ -53,8 +53,8 @@ struct AppendReport {
   std::optional<Position> position;
 };
 
-// Receives the reports of the appends that named it. Called from a thread of the driver, one call for many reports,
-// in the order of the appends of a slot when all went well. Must not block.
+// Receives the reports of the appends that named it. Called on a driver thread, with many reports per call, in the
+// order of the appends of a slot if nothing went wrong. Must not block.
 class ReportSink {
  public:
   virtual ~ReportSink() = default;
@@ -71,7 +71,7 @@ struct ReadLimits {
   size_t bytes_max = 4 * 1024 * 1024;  // at least one record is returned whatever its size
 };
 
-// What one read brought.
+// The result of one read.
 struct ReadResult {
   // Number of records added to `out`. 0 alone says nothing about the end: records may still be on their way.
   size_t count = 0;
@@ -111,7 +111,7 @@ class LogListener {
   virtual void OnGrowth(absl::Span<const SlotEnd> grown) = 0;
 
   // The connection to these slots, or their leader, was lost. Notifications of growth may be missing, and the log may
-  // have been cut: check the lineage and read on from there (an owner: Owner::OnReconnect). Appends in progress are
+  // have been cut: check the lineage and continue from there (an owner: Owner::OnReconnect). Appends in progress are
   // reported as unknown before this call; reports and growth from after the loss come later. Best effort: a driver may
   // miss a loss, so safety depends on the lineage check and on the reader rules.
   virtual void OnReset(absl::Span<const SlotId> slots) = 0;
@@ -122,7 +122,7 @@ struct FollowOptions {
   LogListener* listener = nullptr;  // outlives the subscription
 };
 
-// Ends its subscription when destroyed; the listener is not running and will not run afterwards.
+// Ends the subscription when destroyed. The listener is not running then and is not called again.
 class Subscription {
  public:
   virtual ~Subscription() = default;
@@ -136,14 +136,14 @@ class EventLog {
 
   virtual const LogIdentity& identity() const = 0;
 
-  // Appends `bytes` to the slot; returns at once. Appends to one slot keep their order. One report comes to `sink`, which
-  // must outlive it, with `tag` as given, unless the append is abandoned before. Durability: a report with status OK comes
-  // after the record is durable.
+  // Appends `bytes` to the slot; returns at once. Appends to one slot keep their order. `sink`, which must outlive it,
+  // gets one report with `tag`, unless the append is abandoned before. Durability: a report with status OK comes after
+  // the record is durable.
   virtual void Append(SlotId slot, std::string bytes, uint64_t tag, ReportSink* sink) = 0;
 
-  // Abandons the appends to the slot with this `sink` so far. Appends that the driver has not yet passed to the log are
-  // dropped; others may still land, now or later, and the reader rules judge them. After the return none of them is
-  // reported, except by a call of the sink that this is called from.
+  // Abandons the previous appends to the slot with this `sink`. Appends that the driver has not yet passed to the log
+  // are dropped; others may still land, now or later, and the reader rules judge them. After the return none of them is
+  // reported, except by a running call of the sink that called Abandon.
   virtual void Abandon(SlotId slot, ReportSink* sink) = 0;
 
   // The first position that cannot be read yet. Only durable records can be read.

@@ -1,4 +1,4 @@
-// The contract of log.h as a test suite that every driver runs.
+// The contract of log.h as a test suite that every driver must pass.
 //
 //   INSTANTIATE_TEST_SUITE_P(Memory, LogContract, ::testing::Values(LogDriver{"Memory", [] { ... }}), LogDriverName);
 #ifndef HALLES_LIBS_EVENTLOG_LOG_CONTRACT_TEST_H_
@@ -27,13 +27,13 @@ class LogUnderTest {
  public:
   virtual ~LogUnderTest() = default;
   virtual EventLog& log() = 0;
-  // Closes the log and opens it again; false when the driver keeps nothing.
+  // Closes the log and reopens it; false when the driver stores nothing.
   virtual bool Reopen() { return false; }
-  // Lets happen what is under way, for a driver that does nothing by itself.
+  // Completes all pending work, for a driver that does nothing by itself.
   virtual void Settle() {}
-  // Makes reads fail for a passing reason, or ends that; false when the driver has no such reason.
+  // Makes reads fail with a transient error, or ends that; false when the driver has no such error.
   virtual bool SetUnreadable(bool) { return false; }
-  // Loses the connection to the slot; false when the driver has none that can be lost.
+  // Loses the connection to the slot; false when the driver has no connection.
   virtual bool LoseConnection(SlotId) { return false; }
 };
 
@@ -44,7 +44,7 @@ struct LogDriver {
 
 inline std::string LogDriverName(const ::testing::TestParamInfo<LogDriver>& info) { return info.param.name; }
 
-// Keeps reports, and waits for them.
+// Collects reports and waits for them.
 // Thread safety: all methods may be called from any thread.
 class CollectingSink : public ReportSink {
  public:
@@ -56,7 +56,7 @@ class CollectingSink : public ReportSink {
     MutexLock lock(&mutex_);
     return reports_.size();
   }
-  // All reports so far, once there are `count`; a minute is for ever.
+  // All reports so far, after there are `count`; waits at most a minute.
   std::vector<AppendReport> WaitFor(size_t count) {
     MutexLock lock(&mutex_);
     const auto enough = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return reports_.size() >= count; };
@@ -69,7 +69,7 @@ class CollectingSink : public ReportSink {
   std::vector<AppendReport> reports_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Keeps what it hears, and waits for it.
+// Collects notifications and waits for them.
 // Thread safety: all methods may be called from any thread.
 class CollectingListener : public LogListener {
  public:
@@ -81,7 +81,7 @@ class CollectingListener : public LogListener {
     MutexLock lock(&mutex_);
     for (SlotId slot : slots) ++resets_[slot];
   }
-  // Waits until it has heard that the slot grew to `end`; a minute is for ever.
+  // Waits at most a minute until it was notified that the slot grew to `end`.
   bool HearsOf(SlotId slot, Position end) {
     MutexLock lock(&mutex_);
     const auto heard = [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return ends_[slot] >= end; };
@@ -134,7 +134,7 @@ class LogContract : public ::testing::TestWithParam<LogDriver> {
     ReadToEnd(**reader, &records, limits);
     return records;
   }
-  // Polls until the reader says that it has reached the end.
+  // Polls until the reader reports the end.
   void ReadToEnd(LogReader& reader, std::vector<StoredRecord>* records, ReadLimits limits = {}) {
     while (true) {
       const auto read = reader.Poll(limits, records);
@@ -171,7 +171,7 @@ TEST_P(LogContract, ReportsPositionsFromZeroInTheOrderOfTheAppends) {
   }
 }
 
-TEST_P(LogContract, GivesBackTheBytesInOrder) {
+TEST_P(LogContract, ReturnsTheBytesInOrder) {
   std::vector<std::string> records;
   for (int i = 0; i < 300; ++i)
     records.push_back(absl::StrCat(i, std::string(static_cast<size_t>(i) * 7, '\0'), "end"));
@@ -184,7 +184,7 @@ TEST_P(LogContract, GivesBackTheBytesInOrder) {
   }
 }
 
-TEST_P(LogContract, TakesRecordsFromNothingToTheLargest) {
+TEST_P(LogContract, AcceptsRecordsFromEmptyToTheLargest) {
   const std::vector<std::string> records = {"", "x", std::string(kMaxRecordBytes, 'm'), "after"};
   AppendAll(kOne, records);
   EXPECT_EQ(Bytes(kOne), records);
@@ -214,7 +214,7 @@ TEST_P(LogContract, RefusesAReaderBeyondTheEnd) {
   EXPECT_EQ(log().NewReader(kTwo, 1).status().code(), absl::StatusCode::kOutOfRange);
 }
 
-TEST_P(LogContract, ReadsOnWithTheSameReaderAfterTheEnd) {
+TEST_P(LogContract, ContinuesWithTheSameReaderAfterTheEnd) {
   AppendAll(kOne, {"a"});
   auto reader = log().NewReader(kOne, 0);
   ASSERT_TRUE(reader.ok());
@@ -231,7 +231,7 @@ TEST_P(LogContract, ReadsOnWithTheSameReaderAfterTheEnd) {
   EXPECT_EQ(records.back().bytes, "c");
 }
 
-TEST_P(LogContract, SaysAtEndOnlyBehindAllThatWasThereWhenTheReaderWasOpened) {
+TEST_P(LogContract, ReportsTheEndOnlyAfterAllRecordsFromBeforeTheReader) {
   CollectingSink sink;
   for (Position end = 1; end <= 40; ++end) {
     log().Append(kOne, absl::StrCat(end), end, &sink);
@@ -246,7 +246,7 @@ TEST_P(LogContract, SaysAtEndOnlyBehindAllThatWasThereWhenTheReaderWasOpened) {
   }
 }
 
-TEST_P(LogContract, IsNotAtTheEndBeforeItsLastRecordIsTaken) {
+TEST_P(LogContract, IsNotAtTheEndBeforeItsLastRecordIsReturned) {
   AppendAll(kOne, {"a", "b", "c"});
   auto reader = log().NewReader(kOne, 0);
   ASSERT_TRUE(reader.ok());
@@ -261,7 +261,7 @@ TEST_P(LogContract, IsNotAtTheEndBeforeItsLastRecordIsTaken) {
   EXPECT_EQ(records.size(), 3u);
 }
 
-TEST_P(LogContract, KeepsTheLimitsOfAPollAndReturnsAtLeastOneRecord) {
+TEST_P(LogContract, ObeysTheLimitsOfAPollButReturnsAtLeastOneRecord) {
   AppendAll(kOne, {std::string(100, 'a'), std::string(100, 'b'), std::string(100, 'c')});
   auto reader = log().NewReader(kOne, 0);
   ASSERT_TRUE(reader.ok());
@@ -280,7 +280,7 @@ TEST_P(LogContract, KeepsTheLimitsOfAPollAndReturnsAtLeastOneRecord) {
   EXPECT_EQ(ReadAll(kOne, 0, {.records_max = 2, .bytes_max = 150}).size(), 3u);
 }
 
-TEST_P(LogContract, ShowsARecordBeforeOrWhenItIsReported) {
+TEST_P(LogContract, ShowsARecordAtTheLatestWhenItIsReported) {
   class ReadingSink : public ReportSink {
    public:
     explicit ReadingSink(EventLog* log) : log_(*log) {}
@@ -311,7 +311,7 @@ TEST_P(LogContract, ShowsARecordBeforeOrWhenItIsReported) {
   EXPECT_EQ(sink.TooEarly(100), 0u);
 }
 
-TEST_P(LogContract, TellsFollowersWhatCanBeReadInTheirSlotsAlone) {
+TEST_P(LogContract, NotifiesFollowersOfTheirSlotsOnly) {
   CollectingListener of_one, of_both;
   const auto one = log().Follow({.slots = {kOne}, .listener = &of_one});
   const auto both = log().Follow({.slots = {kTwo, kOne}, .listener = &of_both});
@@ -326,13 +326,14 @@ TEST_P(LogContract, TellsFollowersWhatCanBeReadInTheirSlotsAlone) {
   EXPECT_EQ(of_both.ends().size(), 2u);
 }
 
-TEST_P(LogContract, TellsOfNothingThatCannotBeReadYet) {
+TEST_P(LogContract, NotifiesOnlyOfReadableRecords) {
   class ReadingListener : public CollectingListener {
    public:
     explicit ReadingListener(EventLog* log) : log_(*log) {}
     void OnGrowth(absl::Span<const SlotEnd> grown) override {
       for (const SlotEnd& slot : grown) {
-        if (slot.end <= seen) continue;  // a reader opened for nothing new would be told of again, and so on
+        // opening a reader without new records would cause another notification, and so on
+        if (slot.end <= seen) continue;
         auto reader = log_.NewReader(slot.slot, seen);
         std::vector<StoredRecord> records;
         if (!reader.ok() || !(*reader)->Poll({}, &records).ok() || (*reader)->next() < slot.end) ++too_early;
@@ -340,7 +341,7 @@ TEST_P(LogContract, TellsOfNothingThatCannotBeReadYet) {
       }
       CollectingListener::OnGrowth(grown);
     }
-    Position seen = 0;  // of the calls, which come one at a time
+    Position seen = 0;  // used by the calls, which are serialised
     std::atomic<int> too_early{0};
 
    private:
@@ -354,7 +355,7 @@ TEST_P(LogContract, TellsOfNothingThatCannotBeReadYet) {
   EXPECT_EQ(listener.too_early, 0);
 }
 
-TEST_P(LogContract, CallsNoListenerWhoseSubscriptionEnded) {
+TEST_P(LogContract, CallsNoListenerAfterItsSubscriptionEnded) {
   CollectingListener ended, other;
   auto subscription = log().Follow({.slots = {kOne}, .listener = &ended});
   const auto following = log().Follow({.slots = {kOne}, .listener = &other});
@@ -367,7 +368,7 @@ TEST_P(LogContract, CallsNoListenerWhoseSubscriptionEnded) {
   EXPECT_EQ(ended.ends(), before);
 }
 
-TEST_P(LogContract, ReportsNothingThatWasAbandoned) {
+TEST_P(LogContract, ReportsNoAbandonedAppend) {
   constexpr size_t kEach = 200;
   CollectingSink sink, of_other_slot, other;
   for (size_t i = 0; i < kEach; ++i) {
@@ -387,7 +388,7 @@ TEST_P(LogContract, ReportsNothingThatWasAbandoned) {
   EXPECT_EQ(reports.size(), before.size() + 2 - other_slot_before);
   EXPECT_EQ(std::count_if(reports.begin(), reports.end(), [](auto& r) { return r.tag == kEach + 1; }), 1);
   EXPECT_EQ(std::count_if(reports.begin(), reports.end(), [](auto& r) { return r.tag == kEach; }), 1);
-  // What landed of them landed whole; the others' are all there.
+  // Abandoned records that landed are whole; those of the other sink are all there.
   std::map<std::string, size_t> stored;
   for (const std::string& record : Bytes(kOne)) ++stored[record];
   EXPECT_LE(stored["given up"], kEach);
@@ -409,8 +410,8 @@ TEST_P(LogContract, LetsASinkAbandonWithinAReport) {
       }
       CollectingSink::OnReports(reports);
     }
-    std::atomic<uint64_t> appended{0};  // the last tag that was given to the log
-    uint64_t abandoned = 0;             // of the calls, which come one at a time
+    std::atomic<uint64_t> appended{0};  // last tag passed to the log
+    uint64_t abandoned = 0;             // used by the calls, which are serialised
     std::atomic<int> unwanted{0};
 
    private:
@@ -430,7 +431,7 @@ TEST_P(LogContract, LetsASinkAbandonWithinAReport) {
   EXPECT_EQ(sink.unwanted, 0);
 }
 
-TEST_P(LogContract, GoesOnWithTheSameReaderAfterAnErrorThatPasses) {
+TEST_P(LogContract, ContinuesWithTheSameReaderAfterATransientError) {
   AppendAll(kOne, {"a", "b", "c"});
   auto reader = log().NewReader(kOne, 0);
   ASSERT_TRUE(reader.ok());
@@ -450,7 +451,7 @@ TEST_P(LogContract, GoesOnWithTheSameReaderAfterAnErrorThatPasses) {
   EXPECT_EQ(records[1].bytes, "b");
 }
 
-TEST_P(LogContract, TellsFollowersOfALostConnectionInTheirSlotsAlone) {
+TEST_P(LogContract, NotifiesFollowersOfALostConnectionOfTheirSlotsOnly) {
   CollectingListener of_one, of_two;
   const auto one = log().Follow({.slots = {kOne}, .listener = &of_one});
   const auto two = log().Follow({.slots = {kTwo}, .listener = &of_two});
@@ -465,7 +466,7 @@ TEST_P(LogContract, TellsFollowersOfALostConnectionInTheirSlotsAlone) {
   EXPECT_EQ(Bytes(kOne), (std::vector<std::string>{"a", "b"}));
 }
 
-TEST_P(LogContract, TakesAppendsFromManyThreads) {
+TEST_P(LogContract, AcceptsAppendsFromManyThreads) {
   constexpr size_t kThreads = 4;
   constexpr size_t kEach = 250;
   std::vector<CollectingSink> sinks(kThreads);
@@ -491,10 +492,10 @@ TEST_P(LogContract, TakesAppendsFromManyThreads) {
   }
 }
 
-TEST_P(LogContract, KeepsItsRecordsAndItsIdentityWhenOpenedAgain) {
+TEST_P(LogContract, KeepsItsRecordsAndItsIdentityWhenReopened) {
   AppendAll(kOne, {"a", "b"});
   const LogIdentity before = log().identity();
-  if (!Reopen()) return;  // a driver that keeps nothing promises nothing here
+  if (!Reopen()) return;  // the driver stores nothing
   EXPECT_EQ(log().identity().install, before.install);
   EXPECT_EQ(log().identity().slots, before.slots);
   AppendAll(kOne, {"c"});

@@ -1,4 +1,4 @@
-// log_explorer: the explorer at bounds of one's own, as large as time and memory allow.
+// log_explorer: runs the explorer with any bounds, as large as time and memory allow.
 #include <chrono>
 #include <cstdio>
 #include <string>

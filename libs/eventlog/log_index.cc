@@ -1,4 +1,4 @@
-// Keeps track of what can be read.
+// Keeps track of the records that can be read.
 #include "libs/eventlog/log_index.h"
 
 #include <algorithm>
@@ -50,7 +50,7 @@ void LogIndex::Publish(uint32_t segment, uint32_t start, std::shared_ptr<const s
       slot.runs.push_back({.segment = segment, .base = slot.end, .refs = std::make_shared<FrameRefs>()});
       newest_slots_.push_back(record.slot);
     }
-    // Slots that grew are told from their last ref: it is older than this batch the first time.
+    // Finds the slots that grew by their last ref: the first time, it is older than this batch.
     FrameRefs& refs = *slot.runs.back().refs;
     if (refs.empty() || refs.back().offset < start) grown->push_back({record.slot, 0});
     refs.push_back(record.ref);

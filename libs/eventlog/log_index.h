@@ -21,7 +21,7 @@ namespace halles::eventlog {
 
 // The durable records of all slots: for each the segment and the offset, in memory for the newest segment and through
 // sidecars for the older ones; and the bytes of the newest records themselves.
-// Thread safety: all methods may be called from any thread; those that add, from one.
+// Thread safety: all methods may be called from any thread; the methods that add records, from one thread at a time.
 // Limits: 12 bytes per slot and closed segment, 8 per record of the newest segment, and the recent bytes. With 24 slots and
 // segments of 64 MiB that is 5 MB for a terabyte.
 class LogIndex {
@@ -33,7 +33,8 @@ class LogIndex {
 
   explicit LogIndex(size_t recent_bytes_max) : recent_bytes_max_(recent_bytes_max) {}
 
-  // What a segment holds that was there when the log was opened, in order of the segments and with positions checked.
+  // Adds the records of a segment that existed when the log was opened; in the order of the segments, positions
+  // checked.
   void AddClosed(uint32_t segment, const Sidecar& sidecar);
   void AddRuns(uint32_t segment, std::vector<SlotRun> runs);
 
@@ -42,10 +43,10 @@ class LogIndex {
   void Publish(uint32_t segment, uint32_t start, std::shared_ptr<const std::string> bytes,
                absl::Span<const PlacedRecord> records, std::vector<SlotEnd>* grown);
 
-  // No record will be added to the newest segment any more; says what it holds.
+  // Closes the newest segment for more records and returns its contents.
   std::vector<SlotRun> CloseNewest();
 
-  // From now on the refs of a closed segment are read from its sidecar.
+  // From now on, reads the refs of a closed segment from its sidecar.
   void UseSidecar(uint32_t segment, const Sidecar& sidecar);
 
   Position End(SlotId slot) const;
@@ -53,14 +54,14 @@ class LogIndex {
   // The segment that is written.
   uint32_t newest_segment() const;
 
-  // Where some consecutive records of a slot are; all in one segment.
+  // The place of consecutive records of a slot, all in one segment.
   struct Location {
     uint32_t segment = 0;
     // When in_sidecar, the refs of `run` are in the sidecar of the segment. Otherwise `refs` is where the records are.
     bool in_sidecar = false;
     SidecarRun run;
     FrameRefs refs;
-    // As long as `refs` when the records are in memory, otherwise empty: where the frames are.
+    // As long as `refs` if the records are in memory, otherwise empty: use the frames at `refs`.
     struct Recent {
       std::shared_ptr<const std::string> bytes;
       uint32_t offset = 0;
@@ -99,12 +100,12 @@ class LogIndex {
   mutable Mutex mutex_;
   std::array<std::vector<Slot>, 256> slots_ ABSL_GUARDED_BY(mutex_);  // by service and slot
   uint32_t newest_segment_ ABSL_GUARDED_BY(mutex_) = 0;
-  std::vector<SlotId> newest_slots_ ABSL_GUARDED_BY(mutex_);  // those with records in the newest segment
+  std::vector<SlotId> newest_slots_ ABSL_GUARDED_BY(mutex_);  // with records in the newest segment
   std::deque<Block> recent_ ABSL_GUARDED_BY(mutex_);          // the last bytes of the log, without gaps
   size_t recent_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-// How many of `refs` the limits allow, and one in any case.
+// How many of `refs` the limits allow; at least one.
 size_t CountWithin(absl::Span<const FrameRef> refs, const ReadLimits& limits);
 
 }  // namespace halles::eventlog

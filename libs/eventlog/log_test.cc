@@ -1,4 +1,4 @@
-// Tests of what every driver shares: which errors pass.
+// Tests of the classification of errors, which all drivers share.
 #include "libs/eventlog/log.h"
 
 #include "gtest/gtest.h"
@@ -6,14 +6,14 @@
 namespace halles::eventlog {
 namespace {
 
-TEST(IsPassing, StaysWithEvidenceOfLossACutANewerRecordOrNoSuchSlot) {
+TEST(IsPassing, IsFalseForLossACutANewerRecordAndAnUnknownSlot) {
   EXPECT_FALSE(IsPassing(absl::DataLossError("")));
   EXPECT_FALSE(IsPassing(absl::OutOfRangeError("")));
   EXPECT_FALSE(IsPassing(absl::FailedPreconditionError("")));
   EXPECT_FALSE(IsPassing(absl::InvalidArgumentError("")));
 }
 
-TEST(IsPassing, PassesWithWhateverElseIsInTheWay) {
+TEST(IsPassing, IsTrueForAnyOtherError) {
   EXPECT_TRUE(IsPassing(absl::UnavailableError("")));
   EXPECT_TRUE(IsPassing(absl::ResourceExhaustedError("")));
   EXPECT_TRUE(IsPassing(absl::DeadlineExceededError("")));

@@ -1,4 +1,4 @@
-// Draws delays and fates, and moves records and reports accordingly.
+// Draws delays and faults, and moves records and reports accordingly.
 #include "libs/eventlog/memory_connection.h"
 
 #include <algorithm>
@@ -34,12 +34,12 @@ absl::Status TimedOut() {
                  "the log did not answer in time; the record may be stored or not");
 }
 
-// An append under way. Guarded by the mutex of its connection.
+// An append in progress. Guarded by the mutex of its connection.
 struct Flight {
   uint64_t id = 0;
   SlotId slot;
   uint64_t tag = 0;
-  ReportSink* sink = nullptr;  // null once it is reported or abandoned
+  ReportSink* sink = nullptr;  // null after it was reported or abandoned
   std::string bytes;
   bool travels = true;  // may still land
 };
@@ -53,7 +53,7 @@ struct Due {
 
 }  // namespace
 
-// All there is of a connection. Its mutex is locked before that of the shared log, and is not held during callbacks.
+// The state of a connection. Its mutex is locked before that of the shared log, and is not held during callbacks.
 class MemoryConnection::Core : public LogListener, public std::enable_shared_from_this<Core> {
  public:
   Core(MemoryLog* log, TaskQueue* network, TaskQueue* queue, const Scheduler* instance, uint64_t seed,
@@ -68,7 +68,7 @@ class MemoryConnection::Core : public LogListener, public std::enable_shared_fro
 
   const LogIdentity& identity() const { return log_.identity(); }
 
-  // Nothing reaches the instance any more.
+  // From now on nothing reaches the instance.
   void Close() {
     MutexLock lock(&mutex_);
     closed_ = true;
@@ -90,7 +90,7 @@ class MemoryConnection::Core : public LogListener, public std::enable_shared_fro
   void Abandon(SlotId slot, ReportSink* sink) {
     {
       MutexLock lock(&mutex_);
-      // Those that were sent come before those that still waited for it.
+      // Appends already sent come before those that still waited.
       bool sent = true;
       for (auto it = unreported_.begin(); it != unreported_.end();) {
         Flight& flight = *it->second;
@@ -144,7 +144,7 @@ class MemoryConnection::Core : public LogListener, public std::enable_shared_fro
     Reset(std::move(slots), /*cut=*/false);
   }
 
-  // What was sent before a cut does not land after it.
+  // Appends sent before a cut do not land after it.
   void Reset(std::vector<SlotId> slots, bool cut) {
     MutexLock lock(&mutex_);
     std::sort(slots.begin(), slots.end());
@@ -167,7 +167,7 @@ class MemoryConnection::Core : public LogListener, public std::enable_shared_fro
     for (const auto& [id, flight] : unreported_) {
       if (lost(*flight)) unknown.push_back({flight, ConnectionLost(), std::nullopt});
     }
-    // Reports that come from now on must not overtake the reset.
+    // Later reports must not overtake the reset.
     ++reports_epoch_;
     reports_posted_ = false;
     queue_.Post([core = shared_from_this(), unknown = std::move(unknown), slots = std::move(slots)]() mutable {
@@ -177,7 +177,7 @@ class MemoryConnection::Core : public LogListener, public std::enable_shared_fro
     if (!due_.empty()) PostReports();
   }
 
-  // Of the shared log.
+  // State of the shared log's side.
   void OnGrowth(absl::Span<const SlotEnd> grown) override {
     for (const SlotEnd& end : grown) {
       if (!followers_.HasFollowers(end.slot)) continue;
@@ -191,12 +191,12 @@ class MemoryConnection::Core : public LogListener, public std::enable_shared_fro
   friend class Reader;
 
   struct Slot {
-    std::deque<FlightPtr> lane;    // on their way, to land in order
+    std::deque<FlightPtr> lane;    // in transit, landing in order
     MonotonicMicros lane_end = 0;  // when the last of them lands
-    Position visible = 0;          // what the last fetch brought
+    Position visible = 0;          // end known from the last fetch
     bool fetching = false;
-    uint64_t fetches = 0;         // that came back
-    uint64_t end_known_from = 0;  // fetches up to this one know the end from before a reset
+    uint64_t fetches = 0;         // completed fetches
+    uint64_t end_known_from = 0;  // up to this fetch, the known end is from before a reset
     uint64_t epoch = 0;           // counts resets
   };
 
@@ -232,7 +232,7 @@ class MemoryConnection::Core : public LogListener, public std::enable_shared_fro
     travelling_.erase(flight->id);
   }
 
-  // Decides the fate of an append.
+  // Draws the fate of an append.
   void Send(const FlightPtr& flight, Slot* slot) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (!reachable_ || Draw(faults_.lose)) {
       Drop(flight.get());
@@ -257,7 +257,7 @@ class MemoryConnection::Core : public LogListener, public std::enable_shared_fro
     const MonotonicMicros now = instance_.Now();
     slot->lane_end = std::max(slot->lane_end, now + absl::ToInt64Microseconds(delay));
     slot->lane.push_back(flight);
-    // Each task lands the next of the lane: two of them that are due at once may run in either order.
+    // Each task lands the next append of the lane, because two tasks due at the same time may run in either order.
     network_.PostAfter(absl::Microseconds(slot->lane_end - now),
                        [core = shared_from_this(), id = flight->slot] { core->LandNext(id); });
   }
@@ -273,7 +273,7 @@ class MemoryConnection::Core : public LogListener, public std::enable_shared_fro
     });
   }
 
-  // On the network.
+  // Runs on the network.
   void LandNext(SlotId slot) {
     FlightPtr flight;
     {
@@ -304,7 +304,7 @@ class MemoryConnection::Core : public LogListener, public std::enable_shared_fro
                      [core = shared_from_this(), due = std::move(due)] { core->ReportLate(due); });
   }
 
-  // With those that come until the next report leaves.
+  // Collects all reports until the next one leaves.
   void AddReport(Due due) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     due_.push_back(std::move(due));
     if (!reports_posted_) PostReports();
@@ -317,7 +317,7 @@ class MemoryConnection::Core : public LogListener, public std::enable_shared_fro
                      [core = shared_from_this(), epoch = reports_epoch_] { core->ReportDue(epoch); });
   }
 
-  // On the instance's queue.
+  // Runs on the instance's queue.
   void ReportDue(uint64_t epoch) {
     std::vector<Due> due;
     {
@@ -332,7 +332,7 @@ class MemoryConnection::Core : public LogListener, public std::enable_shared_fro
   void ReportLate(const Due& due) {
     {
       MutexLock lock(&mutex_);
-      if (!reachable_) return;  // it times out
+      if (!reachable_) return;  // the append times out
     }
     Report({due});
   }
@@ -395,7 +395,7 @@ class MemoryConnection::Core : public LogListener, public std::enable_shared_fro
 
   MemoryLog& log_;
   TaskQueue& network_;
-  TaskQueue& queue_;  // until closed
+  TaskQueue& queue_;  // used until closed
   const Scheduler& instance_;
   Followers followers_;
   ReportGate gate_;
@@ -438,9 +438,9 @@ class MemoryConnection::Reader : public LogReader {
   Position next() const override { return records_->next(); }
 
  private:
-  const std::shared_ptr<Core> core_;  // a reader may outlive its connection's death
+  const std::shared_ptr<Core> core_;  // a reader may outlive its connection
   const SlotId slot_;
-  const uint64_t opened_after_;  // so many fetches
+  const uint64_t opened_after_;  // number of fetches at that time
   const std::unique_ptr<LogReader> records_;
 };
 

@@ -21,20 +21,21 @@ struct ConnectionFaults {
   absl::Duration report_delay_max = absl::Milliseconds(1);  // from landing until the report
   absl::Duration fetch_delay_max = absl::Milliseconds(1);   // from landing until the instance can read it
   absl::Duration stall_max = absl::Milliseconds(200);       // what a stall adds to the delay of an append
-  absl::Duration append_timeout = absl::Seconds(5);         // a fate unknown for so long is DEADLINE_EXCEEDED
+  // an append without a report for this time gets DEADLINE_EXCEEDED
+  absl::Duration append_timeout = absl::Seconds(5);
 
-  // Per append.
-  uint32_t stall = 0;          // a slow disk: the append and those behind it in the slot land later
+  // Chances per append.
+  uint32_t stall = 0;          // a slow disk: this append and later ones of the slot land later
   uint32_t refuse = 0;         // never lands, reported as RESOURCE_EXHAUSTED
   uint32_t lose = 0;           // never lands, times out
   uint32_t land_late = 0;      // lands after it timed out
   uint32_t land_twice = 0;     // lands a second time, later
-  uint32_t overtake = 0;       // lands before or behind its neighbours
-  uint32_t lose_report = 0;    // lands in time, and times out all the same
+  uint32_t overtake = 0;       // lands before or after its neighbours
+  uint32_t lose_report = 0;    // lands in time, but times out nevertheless
   uint32_t hide_position = 0;  // lands, reported without its position
-  uint32_t hold_report = 0;    // reported behind later ones
-  uint32_t reset = 0;          // the connection to its slot is lost right after it
-  // Per End, NewReader and Poll.
+  uint32_t hold_report = 0;    // reported after later ones
+  uint32_t reset = 0;          // the connection to its slot is lost right afterwards
+  // Chances per End, NewReader and Poll.
   uint32_t fail_read = 0;  // fails with UNAVAILABLE
 };
 
@@ -45,12 +46,12 @@ struct ConnectionFaults {
 //
 // With one thread and the same calls, the same seed gives the same run.
 // Thread safety: all methods may be called from any thread. Sinks and listeners are called by a queue of the instance.
-// Limits: none; appends under way take memory until they are reported and landed.
+// Limits: none; appends in progress take memory until they have been reported and have landed.
 // Lifetime: log, network and instance outlive it, and the log outlives the network's tasks. The destructor drops
 // pending reports, as in a crash of the instance.
 class MemoryConnection : public EventLog {
  public:
-  // `network` moves records on their way; it belongs to no instance, so that they land whatever happens to the instance.
+  // `network` moves records in transit. It belongs to no instance, so they land whatever happens to the instance.
   MemoryConnection(MemoryLog* log, TaskQueue* network, Scheduler* instance, uint64_t seed,
                    const ConnectionFaults& faults);
   ~MemoryConnection() override;
@@ -62,13 +63,13 @@ class MemoryConnection : public EventLog {
   absl::StatusOr<std::unique_ptr<LogReader>> NewReader(SlotId slot, Position from) override;
   std::unique_ptr<Subscription> Follow(FollowOptions options) override;
 
-  // For what happens from now on.
+  // Applies to all later calls.
   void SetFaults(const ConnectionFaults& faults);
 
-  // The connection to the slots is lost and found again at once. What is on its way may land or not.
+  // The connection to the slots is lost and restored at once. Messages in transit may land or not.
   void Reset(absl::Span<const SlotId> slots);
 
-  // While unreachable, appends are lost and reads fail with UNAVAILABLE; what is on its way lands and is not reported.
+  // While unreachable, appends are lost and reads fail with UNAVAILABLE; appends in transit land but are not reported.
   // Becoming reachable resets all slots that were used.
   void SetReachable(bool reachable);
 
@@ -77,7 +78,7 @@ class MemoryConnection : public EventLog {
   class Reader;
 
   std::unique_ptr<TaskQueue> queue_;
-  const std::shared_ptr<Core> core_;  // shared with what is on its way
+  const std::shared_ptr<Core> core_;  // shared with messages in transit
 };
 
 }  // namespace halles::eventlog

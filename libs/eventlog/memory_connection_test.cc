@@ -1,5 +1,5 @@
-// Tests of connections to a shared memory log: the contract in virtual time and on threads, each fault by itself, and owners
-// that contend for a slot under all of them.
+// Tests of connections to a shared memory log: the contract in virtual time and on threads, each fault by itself, and
+// owners that contend for a slot under all faults.
 #include "libs/eventlog/memory_connection.h"
 
 #include <algorithm>
@@ -34,7 +34,7 @@ using testing::VirtualScheduler;
 
 constexpr uint32_t kAlways = 1'000'000;
 
-// In virtual time, with delays and nothing else: these keep the contract.
+// Virtual time with delays only: these settings keep the contract.
 class InVirtualTime : public LogUnderTest {
  public:
   explicit InVirtualTime(uint64_t seed) : world_(seed) {}
@@ -92,7 +92,7 @@ INSTANTIATE_TEST_SUITE_P(
                       LogDriver{"OnThreads", [] { return std::make_unique<OnThreads>(); }}),
     LogDriverName);
 
-// Two instances at one log.
+// Two instances on one log.
 class MemoryConnectionTest : public ::testing::Test {
  protected:
   struct Instance {
@@ -205,7 +205,7 @@ TEST_F(MemoryConnectionTest, ReportsInOrderUnlessReportsAreHeld) {
                               [](const AppendReport& x, const AppendReport& y) { return x.tag < y.tag; }));
 }
 
-TEST_F(MemoryConnectionTest, StallsASlotAndAllBehindIt) {
+TEST_F(MemoryConnectionTest, StallsASlotAndItsLaterAppends) {
   With({.stall_max = absl::Seconds(1), .stall = kAlways});
   Append(50);
   Settle();
@@ -214,7 +214,7 @@ TEST_F(MemoryConnectionTest, StallsASlotAndAllBehindIt) {
   for (uint64_t i = 0; i < 50; ++i) EXPECT_EQ(reports[i].position, i);
 }
 
-TEST_F(MemoryConnectionTest, ShowsOthersWhatLandsAfterADelay) {
+TEST_F(MemoryConnectionTest, ShowsOthersARecordAfterADelay) {
   CollectingListener listener;
   const auto following = b.connection->Follow({.slots = {kSlot}, .listener = &listener});
   const auto reader = *b.connection->NewReader(kSlot, 0);
@@ -226,7 +226,7 @@ TEST_F(MemoryConnectionTest, ShowsOthersWhatLandsAfterADelay) {
   Append(1);
   EXPECT_TRUE(world.StepUntil([&] { return sink.count() == 1; }, 1000));
   EXPECT_EQ(reader->Poll({}, &records)->count, 0u);
-  // A reader that is opened now must not take what it can see for the end.
+  // A reader opened now must not report the end at what it can see.
   const auto late = *b.connection->NewReader(kSlot, 0);
   const auto read = late->Poll({}, &records);
   EXPECT_EQ(read->count, 0u);
@@ -237,7 +237,7 @@ TEST_F(MemoryConnectionTest, ShowsOthersWhatLandsAfterADelay) {
   EXPECT_EQ(reader->Poll({}, &records)->count, 1u);
 }
 
-TEST_F(MemoryConnectionTest, TellsFollowersWhenAReaderLearnsWhereTheEndIs) {
+TEST_F(MemoryConnectionTest, NotifiesFollowersWhenAReaderLearnsTheEnd) {
   class Waker : public CollectingListener {
    public:
     void OnGrowth(absl::Span<const SlotEnd> grown) override {
@@ -255,7 +255,7 @@ TEST_F(MemoryConnectionTest, TellsFollowersWhenAReaderLearnsWhereTheEndIs) {
   EXPECT_TRUE(reader->Poll({}, &records)->at_end);
 }
 
-TEST_F(MemoryConnectionTest, LandsWhatADeadInstanceSent) {
+TEST_F(MemoryConnectionTest, LandsAppendsOfADeadInstance) {
   Append(5);
   a.node.Kill();
   a.connection.reset();
@@ -264,7 +264,7 @@ TEST_F(MemoryConnectionTest, LandsWhatADeadInstanceSent) {
   EXPECT_EQ(sink.count(), 0u);
 }
 
-TEST_F(MemoryConnectionTest, LandsNothingBehindACutThatWasSentBeforeIt) {
+TEST_F(MemoryConnectionTest, LandsNoAppendAfterACutThatWasSentBeforeIt) {
   CollectingListener listener;
   const auto following = a.connection->Follow({.slots = {kSlot}, .listener = &listener});
   Append(5);
@@ -284,8 +284,8 @@ TEST_F(MemoryConnectionTest, LandsNothingBehindACutThatWasSentBeforeIt) {
   EXPECT_EQ(reader->Poll({}, &records).status().code(), absl::StatusCode::kDataLoss);
 }
 
-// In any order of steps: what was under way is reported, then the reset is told, then comes what followed.
-TEST(MemoryConnection, TellsOfAResetBetweenWhatCameBeforeAndAfterIt) {
+// In any order of steps: earlier appends are reported, then the reset is notified, then later reports follow.
+TEST(MemoryConnection, NotifiesOfAResetBetweenEarlierAndLaterReports) {
   class Witness : public ReportSink, public LogListener {
    public:
     void OnReports(absl::Span<const AppendReport> reports) override {
@@ -305,7 +305,7 @@ TEST(MemoryConnection, TellsOfAResetBetweenWhatCameBeforeAndAfterIt) {
     MemoryLog log(Identity());
     VirtualScheduler::Node broker(&world), node(&world);
     const std::unique_ptr<TaskQueue> network = broker.NewQueue("network");
-    // Short delays make it likely that a report is about to leave when the reset comes.
+    // Short delays make it likely that a report is about to leave when the reset happens.
     const absl::Duration delay_max = absl::Microseconds(seed % 2 == 0 ? 1000 : 5);
     MemoryConnection connection(
         &log, network.get(), &node, seed,
@@ -323,12 +323,12 @@ TEST(MemoryConnection, TellsOfAResetBetweenWhatCameBeforeAndAfterIt) {
   }
 }
 
-TEST_F(MemoryConnectionTest, NeitherReadsNorLandsNorReportsWhileUnreachable) {
+TEST_F(MemoryConnectionTest, DoesNothingWhileUnreachable) {
   CollectingListener listener;
   const auto following = a.connection->Follow({.slots = {kSlot}, .listener = &listener});
-  Append(3);  // on its way: it lands, and nobody here learns of it
+  Append(3);  // in transit: it lands, and this instance never learns of it
   a.connection->SetReachable(false);
-  Append(2);  // never leaves
+  Append(2);  // never sent
   EXPECT_EQ(a.connection->End(kSlot).status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(a.connection->NewReader(kSlot, 0).status().code(), absl::StatusCode::kUnavailable);
   Settle();
@@ -345,7 +345,7 @@ TEST_F(MemoryConnectionTest, NeitherReadsNorLandsNorReportsWhileUnreachable) {
   EXPECT_EQ(listener.ends()[kSlot], 4u);
 }
 
-// One instance that wants the slot: claims, proposes numbered records, and tells the judge what it was told.
+// An instance that contends for the slot: claims, proposes numbered records, and passes all reports to the judge.
 class Contender : public LogListener, public ReportSink {
  public:
   struct Judge {
@@ -368,7 +368,7 @@ class Contender : public LogListener, public ReportSink {
     queue_->Post([this] { Recover(); });
   }
 
-  // From the log's queue.
+  // Runs on the log's queue.
   void OnReports(absl::Span<const AppendReport> reports) override {
     queue_->Post([this, all = std::vector<AppendReport>(reports.begin(), reports.end())] {
       for (const AppendReport& report : all) {
@@ -425,7 +425,7 @@ class Contender : public LogListener, public ReportSink {
       reader_.reset();
       Pump();
     } else if (read->at_end && owner_.phase() != Phase::kClaiming && !claim_due_) {
-      // The other may serve: it is left alone for a while.
+      // The other instance may serve; let it for a while.
       claim_due_ = true;
       queue_->PostAfter(absl::Milliseconds(20 + world_.random().Uniform(60)), [this] {
         claim_due_ = false;
@@ -442,7 +442,7 @@ class Contender : public LogListener, public ReportSink {
     ++judge_.claims;
     log_.Append(kSlot, std::move(claim->bytes), claim->tag, this);
     Heed(effects);
-    // A claim may be lost without a word.
+    // A claim may be lost without a report.
     queue_->PostAfter(absl::Milliseconds(100), [this, tag = claim->tag] {
       if (owner_.phase() == Phase::kClaiming && claim_tag_ == tag) Claim();
     });
@@ -516,9 +516,9 @@ class Contender : public LogListener, public ReportSink {
   std::unique_ptr<Subscription> following_;
 };
 
-// Owners that contend for one slot, each through a connection that does all it can, keep their promises: what is confirmed
-// is what every reader accepts there, and what is lost is nowhere.
-TEST(MemoryConnection, KeepsThePromisesOfContendingOwnersUnderAllFaults) {
+// Owners contend for one slot over connections with all faults: every confirmed record is accepted by every reader at
+// its position, and lost records are nowhere in the log.
+TEST(MemoryConnection, KeepsTheGuaranteesOfContendingOwnersUnderAllFaults) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     VirtualScheduler world(seed);

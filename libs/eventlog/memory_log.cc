@@ -130,7 +130,7 @@ MemoryLog::Batch MemoryLog::TakeBatch() {
 void MemoryLog::CallOut() {
   {
     MutexLock lock(&mutex_);
-    if (calling_out_) return;  // the thread that does takes these too
+    if (calling_out_) return;  // the thread that is calling out takes these too
     calling_out_ = true;
   }
   while (true) {

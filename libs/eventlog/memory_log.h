@@ -20,12 +20,13 @@
 namespace halles::eventlog {
 
 // An EventLog without durability. Appends land when the mode says so:
-//   kAtOnce  within Append.
-//   kByHand  never by themselves: the test names each append and its fate. Nothing is random and nothing waits, so that a
-//            run is repeated by making the same calls.
-// Reports and listeners are called on the thread whose call made the record land, in the order of landing, by one thread at
-// a time. Sinks and listeners may call Append. Any number of writers may append to one slot, two live owners included.
-// Several instances of a simulation share one that lands at once, each through a connection with faults of its own:
+//   kAtOnce  Append lands them.
+//   kByHand  never by themselves: the test names each append and its fate. Nothing is random and nothing waits, so the
+//            same calls repeat a run.
+// Reports and listeners are called on the thread whose call made the record land, in the order of landing, by one
+// thread at a time. Sinks and listeners may call Append. Any number of writers may append to one slot, including two
+// owners.
+// In a simulation, several instances share a log with kAtOnce, each over a connection with its own faults:
 // memory_connection.h.
 //
 // Thread safety: all methods may be called from any thread.
@@ -58,21 +59,21 @@ class MemoryLog : public EventLog {
   // Gives a pending append its outcome. NOT_FOUND if there is none with this id.
   absl::Status Deliver(uint64_t id);                 // lands and is reported
   absl::Status DeliverWithoutPosition(uint64_t id);  // lands; the report names no position
-  absl::Status DeliverAndLoseReport(uint64_t id);    // lands; no report ever comes
+  absl::Status DeliverAndLoseReport(uint64_t id);    // lands; is never reported
   absl::Status DeliverAndHoldReport(uint64_t id);    // lands; see ReleaseReport
   absl::Status DeliverCopy(uint64_t id);             // lands, and stays pending as if it had not: it may land again
   absl::Status TimeOut(uint64_t id);                 // reported as DEADLINE_EXCEEDED, and may land later
   absl::Status Drop(uint64_t id);                    // never lands, is never reported
   absl::Status Refuse(uint64_t id);                  // never lands, reported as RESOURCE_EXHAUSTED
-  // Delivers what is pending, in order.
+  // Delivers all pending appends in order.
   void DeliverAll();
 
-  // Reports that were held back, by id of the append, in the order of landing.
+  // Releases or drops reports that were held, by id of the append, in the order of landing.
   std::vector<uint64_t> held_reports() const;
   absl::Status ReleaseReport(uint64_t id);
   void DropHeldReports();
 
-  // Writes into the slot without any rule, like a stray producer or a very late delivery.
+  // Writes into the slot ignoring all rules, like a stray producer or a very late delivery.
   Position Inject(SlotId slot, std::string bytes);
 
   // Cuts the slot to `end` records and notifies its followers of a reset. Open readers beyond the end report DATA_LOSS
@@ -87,7 +88,7 @@ class MemoryLog : public EventLog {
   void Hide(SlotId slot);
   void Show(SlotId slot);
 
-  // Appends and reads fail with UNAVAILABLE while set; pending appends keep.
+  // While set, appends and reads fail with UNAVAILABLE; pending appends are kept.
   void SetUnavailable(bool unavailable);
 
  private:
@@ -101,7 +102,7 @@ class MemoryLog : public EventLog {
     ReportSink* sink;
     AppendReport report;
   };
-  // Something to tell.
+  // A callback to make.
   struct Outgoing {
     enum class Kind { kReport, kGrowth, kReset };
     Kind kind = Kind::kReport;
@@ -109,7 +110,7 @@ class MemoryLog : public EventLog {
     AppendReport report;
     SlotEnd end;  // kReset: its slot
   };
-  // What is told together.
+  // Callbacks that are made together.
   struct Batch {
     ReportSink* sink = nullptr;
     std::vector<AppendReport> reports;
@@ -125,7 +126,7 @@ class MemoryLog : public EventLog {
   Position Store(SlotId slot, std::string bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AddReport(ReportSink* sink, AppendReport report) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::deque<Flight>::iterator Find(uint64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The first thing to tell and what is told with it: further reports to the same sink, and growth.
+  // The first callback with those that can be made together: further reports to the same sink, and growth.
   Batch TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CallOut();
 
@@ -136,7 +137,7 @@ class MemoryLog : public EventLog {
 
   mutable Mutex mutex_;
   std::map<SlotId, std::vector<std::string>> slots_ ABSL_GUARDED_BY(mutex_);
-  std::map<SlotId, Position> hidden_ ABSL_GUARDED_BY(mutex_);  // what of a slot can be read, while it is hidden
+  std::map<SlotId, Position> hidden_ ABSL_GUARDED_BY(mutex_);  // end of the readable part of hidden slots
   std::deque<Flight> flights_ ABSL_GUARDED_BY(mutex_);
   std::deque<Held> held_ ABSL_GUARDED_BY(mutex_);
   std::deque<Outgoing> outgoing_ ABSL_GUARDED_BY(mutex_);

@@ -1,4 +1,4 @@
-// Tests of the memory driver: the contract, and each fate that an append can meet.
+// Tests of the memory driver: the contract, and each fate of an append.
 #include "libs/eventlog/memory_log.h"
 
 #include "gmock/gmock.h"
@@ -34,7 +34,7 @@ INSTANTIATE_TEST_SUITE_P(Memory, LogContract,
                          ::testing::Values(LogDriver{"Memory", [] { return std::make_unique<AtOnce>(); }}),
                          LogDriverName);
 
-// A log by hand with two appends pending.
+// A kByHand log with two pending appends.
 class MemoryLogTest : public ::testing::Test {
  protected:
   MemoryLogTest() {
@@ -58,28 +58,28 @@ TEST_F(MemoryLogTest, LandsNothingByItself) {
   EXPECT_EQ(log.pending().size(), 2u);
 }
 
-TEST_F(MemoryLogTest, LandsInTheOrderThatTheTestGives) {
+TEST_F(MemoryLogTest, LandsInTheOrderOfTheTest) {
   ASSERT_TRUE(log.Deliver(2).ok());
   ASSERT_TRUE(log.Deliver(1).ok());
   EXPECT_THAT(Records(), ElementsAre("second", "first"));
   EXPECT_EQ(sink.WaitFor(2)[1].position, 1u);
 }
 
-TEST_F(MemoryLogTest, DropsOneThatNeverLands) {
+TEST_F(MemoryLogTest, DropsAnAppendThatNeverLands) {
   ASSERT_TRUE(log.Drop(1).ok());
   log.DeliverAll();
   EXPECT_THAT(Records(), ElementsAre("second"));
   EXPECT_EQ(sink.WaitFor(1).size(), 1u);
 }
 
-TEST_F(MemoryLogTest, TimesOutOneThatLandsLater) {
+TEST_F(MemoryLogTest, TimesOutAnAppendThatLandsLater) {
   ASSERT_TRUE(log.TimeOut(1).ok());
   EXPECT_EQ(sink.WaitFor(1)[0].status.code(), absl::StatusCode::kDeadlineExceeded);
   log.DeliverAll();
   EXPECT_THAT(Records(), ElementsAre("first", "second"));
 }
 
-TEST_F(MemoryLogTest, LandsOneTwice) {
+TEST_F(MemoryLogTest, LandsAnAppendTwice) {
   ASSERT_TRUE(log.DeliverCopy(1).ok());
   log.DeliverAll();
   EXPECT_THAT(Records(), ElementsAre("first", "first", "second"));
@@ -103,13 +103,13 @@ TEST_F(MemoryLogTest, ReordersReports) {
   EXPECT_FALSE(log.ReleaseReport(1).ok());
 }
 
-TEST_F(MemoryLogTest, RefusesOneThatIsCertainlyNotInTheLog) {
+TEST_F(MemoryLogTest, RefusesAnAppendThatNeverLands) {
   ASSERT_TRUE(log.Refuse(2).ok());
   EXPECT_EQ(sink.WaitFor(1)[0].status.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_FALSE(log.Deliver(2).ok());
 }
 
-TEST_F(MemoryLogTest, TellsAReaderThatWasBeyondACut) {
+TEST_F(MemoryLogTest, ReportsACutToAReaderBeyondIt) {
   log.DeliverAll();
   auto reader = *log.NewReader(kSlot, 2);
   log.Truncate(kSlot, 1);
@@ -119,7 +119,7 @@ TEST_F(MemoryLogTest, TellsAReaderThatWasBeyondACut) {
   EXPECT_EQ(log.Inject(kSlot, "stray"), 1u);
 }
 
-TEST_F(MemoryLogTest, TellsFollowersOfACut) {
+TEST_F(MemoryLogTest, NotifiesFollowersOfACut) {
   log.DeliverAll();
   CollectingListener listener;
   const auto following = log.Follow({.slots = {kSlot}, .listener = &listener});
@@ -127,7 +127,7 @@ TEST_F(MemoryLogTest, TellsFollowersOfACut) {
   EXPECT_EQ(listener.resets(), (std::map<SlotId, int>{{kSlot, 1}}));
 }
 
-TEST_F(MemoryLogTest, ReportsWhatIsPendingAsUnknownBeforeItTellsOfALostConnection) {
+TEST_F(MemoryLogTest, ReportsPendingAppendsAsUnknownBeforeALostConnection) {
   class Listener : public CollectingListener {
    public:
     explicit Listener(CollectingSink* sink) : sink_(*sink) {}
@@ -146,7 +146,7 @@ TEST_F(MemoryLogTest, ReportsWhatIsPendingAsUnknownBeforeItTellsOfALostConnectio
   EXPECT_EQ(sink.count(), 2u);
 }
 
-TEST_F(MemoryLogTest, HidesWhatLandsWithoutSayingThatItIsTheEnd) {
+TEST_F(MemoryLogTest, HidesRecordsWithoutReportingTheEnd) {
   CollectingListener listener;
   const auto following = log.Follow({.slots = {kSlot}, .listener = &listener});
   ASSERT_TRUE(log.Deliver(1).ok());
@@ -167,7 +167,7 @@ TEST_F(MemoryLogTest, HidesWhatLandsWithoutSayingThatItIsTheEnd) {
   EXPECT_TRUE(read->at_end);
 }
 
-TEST_F(MemoryLogTest, DeliversWhatWasAbandonedWithoutAReport) {
+TEST_F(MemoryLogTest, DeliversAbandonedAppendsWithoutAReport) {
   ASSERT_TRUE(log.DeliverAndHoldReport(1).ok());
   log.Abandon(kSlot, &sink);
   EXPECT_THAT(log.held_reports(), IsEmpty());
@@ -176,7 +176,7 @@ TEST_F(MemoryLogTest, DeliversWhatWasAbandonedWithoutAReport) {
   EXPECT_EQ(sink.count(), 0u);
 }
 
-TEST_F(MemoryLogTest, AnswersUnavailableWhenToldTo) {
+TEST_F(MemoryLogTest, FailsWithUnavailableOnDemand) {
   log.SetUnavailable(true);
   log.Append(kSlot, "third", 13, &sink);
   EXPECT_EQ(sink.WaitFor(1)[0].status.code(), absl::StatusCode::kUnavailable);

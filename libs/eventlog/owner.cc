@@ -93,7 +93,7 @@ absl::StatusOr<Append> Owner::StartClaim(absl::string_view address, bool forced,
     return Failure(absl::StatusCode::kFailedPrecondition, "NOT_NOW",
                    absl::StrCat("the slot cannot be claimed while ", PhaseName(phase_)));
   }
-  // While unsure, records of ours that chain over the foreign bytes may be in the log unread.
+  // In doubt, records of ours that chain over the foreign bytes may be in the log unread.
   const bool behind_foreign = cursor_.foreign && phase_ != Phase::kUnsure;
   if (!forced && (cursor_.final_seal || behind_foreign)) {
     return Failure(absl::StatusCode::kFailedPrecondition, "NEEDS_FORCE",
@@ -106,7 +106,7 @@ absl::StatusOr<Append> Owner::StartClaim(absl::string_view address, bool forced,
   header.forced = forced;
   header.term = cursor_.term + 1;
   header.instance = options_.self;
-  // No two claims have the same bytes, lest one that lands again where another was cut off passes for it.
+  // No two claims have the same bytes. Otherwise one that lands again where another was cut off could pass for it.
   header.sequence = claims_++;
   header.logical_time = std::max(cursor_.logical_time, now);
   header.minimum_level = std::max<uint32_t>(cursor_.level, 1);
@@ -200,7 +200,7 @@ absl::StatusOr<uint64_t> Owner::AnswerWithoutRecord(Effects* effects) {
   return ticket;
 }
 
-// The cursor is behind the first of flights_ already.
+// The cursor is already past the first of flights_.
 void Owner::ConfirmFront(Effects* effects) {
   const Flight& front = flights_.front();
   const uint64_t tag = front.tag;
@@ -220,7 +220,7 @@ void Owner::ConfirmFront(Effects* effects) {
   }
 }
 
-// Confirms from the front on whatever is reported at its place.
+// Confirms from the front on all records reported at their expected positions.
 void Owner::ConfirmReported(Effects* effects) {
   while (!flights_.empty() && flights_.front().reported) {
     const Flight& front = flights_.front();
@@ -228,7 +228,7 @@ void Owner::ConfirmReported(Effects* effects) {
       BecomeUnsure(absl::UnknownError("records of the slot came to the log out of order"), effects);
       return;
     }
-    // What Adjudicate would do: our record is the next of our term, on our chain, at the position behind the prefix.
+    // The same result as from Adjudicate: our record is the next of our term, on our chain, right after the prefix.
     cursor_.tail_base = cursor_.chain;
     cursor_.chain = front.chain_after;
     cursor_.tail = front.chain_after;
@@ -280,7 +280,7 @@ void Owner::OnClaimReport(const AppendReport& report, Effects* effects) {
     BecomeUnsure(report.status, effects);
     return;
   }
-  // Had it been read there, it would have been recognised.
+  // If it had been read there, it would have been recognised.
   if (options_.guards.evidence && report.position.has_value() && *report.position < cursor_.next) {
     Quarantine(CheckEnd(*report.position, cursor_), effects);
   }
@@ -299,11 +299,11 @@ void Owner::OnReport(const AppendReport& report, Effects* effects) {
     OnClaimReport(report, effects);
     return;
   }
-  // While the log is read back, it alone tells what is in it.
+  // While the log is being read back, only the log can tell what is in it.
   if (phase_ != Phase::kServing || flights_.empty()) return;
   size_t index = 0;
   if (flights_.front().tag != report.tag) {
-    size_t end = flights_.size();  // tags only grow
+    size_t end = flights_.size();  // tags only increase
     while (index < end) {
       const size_t middle = index + (end - index) / 2;
       if (flights_[middle].tag < report.tag) {
@@ -346,9 +346,9 @@ void Owner::OnReport(const AppendReport& report, Effects* effects) {
   if (refused_ > 0 && phase_ == Phase::kServing) SettleRefused(absl::OkStatus(), effects);
 }
 
-// A refused record is certainly not in the log, so that those behind it can never be accepted; but those of them that are
-// not refused may still come to the log, and then no other record may have taken their sequence. So intake waits until
-// all from the first refused on are refused, and falls back to the record before; or the term ends.
+// A refused record is certainly not in the log, so the records after it can never be accepted. But those of them that
+// were not refused may still land, and until then no other record may take their sequence. So intake waits until all
+// records from the first refused one on are refused, and then falls back to the record before; or the term ends.
 void Owner::SettleRefused(const absl::Status& status, Effects* effects) {
   size_t first = 0;
   while (first < flights_.size() && !flights_[first].refused) ++first;
@@ -368,7 +368,7 @@ void Owner::AfterIgnored(const Judgement& judgement, Effects* effects) {
   const bool over_foreign = judgement.reason == IgnoreReason::kClaimOverForeign;
   if (!over_foreign && judgement.reason != IgnoreReason::kClaimOverFinalSeal) return;
   if (phase_ != Phase::kClaiming || judgement.header.instance != options_.self) return;
-  // What is in flight may still be accepted: an inert claim ends no term.
+  // Records in flight may still be accepted: an inert claim ends no term.
   phase_ = flights_.empty() ? Phase::kFollowing : Phase::kUnsure;
   effects->push_back({.kind = Effect::Kind::kClaimRefused,
                       .position = cursor_.next - 1,
@@ -401,9 +401,9 @@ std::optional<Judgement> Owner::OnRecord(Position position, absl::string_view by
     case Verdict::kIgnored:
       AfterIgnored(*judgement, effects);
       if (phase_ == Phase::kServing && !flights_.empty()) {
-        // It took the place of the oldest record in flight, whose facts were evolved for that place, as those behind it
-        // were for theirs. Or it is one of them, too early to count: its report, should it come, names a position below
-        // the cursor, which is no proof of a cut. Either way the log alone tells from here on.
+        // It took the place of the oldest record in flight, whose events were evolved for that place, as later ones
+        // were for theirs. Or it is one of them and arrived too early to count: its report, if any, will name a
+        // position below the cursor, which is no evidence of a cut. Either way, from here on only the log can tell.
         BecomeUnsure(absl::UnknownError(absl::StrCat("record ", position,
                                                      " does not count and is where another of the ", "slot was to be")),
                      effects);
@@ -418,7 +418,7 @@ std::optional<Judgement> Owner::OnRecord(Position position, absl::string_view by
       }
       break;
     case Verdict::kClaim: {
-      // Of an older term from here on: what is in flight and was not read yet can never be accepted.
+      // Our older term is over: records in flight that were not read yet can never be accepted.
       LoseFrom(0, NeverAccepted(), effects);
       sealing_ = false;
       refused_ = 0;

@@ -48,7 +48,7 @@ struct Effect {
     kApply,
     // Accept no commands, drop the producer, call StartClaim. `status` says why. Nothing is lost yet.
     kNeedClaim,
-    // Read from `position` on and hand every record to OnRecord, the one before the cursor included.
+    // Read from `position` on and pass every record to OnRecord, the one before the cursor included.
     kReadFrom,
     // The own CLAIM took ownership: propose from now on. A careful caller first reads to the end of the log.
     kServing,
@@ -56,7 +56,8 @@ struct Effect {
     kSteppedDown,
     // The own SEAL is in the log: the term is over.
     kSealed,
-    // The own CLAIM is in the log and inert, since only a forced one confers. The phase is kFollowing; see `status`.
+    // The own CLAIM is in the log but inert, since only a forced one takes the slot. The phase is kFollowing; see
+    // `status`.
     kClaimRefused,
     // The slot stops. The outcome of the records in flight stays unknown, so answer them and all waiting answers with
     // UNAVAILABLE. `status`: DATA_LOSS (cut, forked or damaged: quarantine the state), FAILED_PRECONDITION (a newer
@@ -68,7 +69,7 @@ struct Effect {
   Position position = 0;
   InstanceId instance;
   absl::Status status;
-  std::optional<Cursor> cursor = std::nullopt;  // of kConfirmed: behind the record
+  std::optional<Cursor> cursor = std::nullopt;  // for kConfirmed: after the record
 };
 using Effects = std::vector<Effect>;
 absl::string_view EffectName(Effect::Kind kind);
@@ -81,11 +82,11 @@ struct OwnerOptions {
   Guards guards;
 };
 
-// What to append: hand `bytes` and `tag` to EventLog::Append.
+// A record to append: pass `bytes` and `tag` to EventLog::Append.
 struct Append {
   std::string bytes;
   uint64_t tag = 0;
-  Position expected = 0;        // where it will be if nothing goes wrong; meaningless for a CLAIM
+  Position expected = 0;        // its position if nothing goes wrong; meaningless for a CLAIM
   UnixMicros logical_time = 0;  // as stamped
 };
 
@@ -115,19 +116,20 @@ class Owner {
   void Restart(const LogIdentity& identity, SlotId slot);
 
   Phase phase() const { return phase_; }
-  // Behind the confirmed records; never ahead of the log. Store it with the rows of kConfirmed and kApply.
+  // After the confirmed records; never ahead of the log. Store it with the rows of kConfirmed and kApply.
   const Cursor& cursor() const { return cursor_; }
-  // The position that OnRecord wants next: cursor().next, or the one before it when lineage has to be checked first.
+  // The position that OnRecord expects next: cursor().next, or the one before it when the lineage must be checked
+  // first.
   Position next_read() const { return check_lineage_ ? cursor_.next - 1 : cursor_.next; }
   const InstanceId& self() const { return options_.self; }
 
   // A CLAIM for the next term, if the slot has no owner, if its owner is to be replaced, or if kNeedClaim asked for it.
   // Append it through a new producer, then read (kReadFrom) until kServing, kSteppedDown, kClaimRefused or kQuarantine.
-  // May be called again while claiming if the claim seems to be lost. FAILED_PRECONDITION: serving or quarantined
-  // (reason NOT_NOW), or the slot needs `forced` (reason NEEDS_FORCE).
+  // May be called again while claiming if the claim seems lost. FAILED_PRECONDITION: serving or quarantined (reason
+  // NOT_NOW), or the slot needs `forced` (reason NEEDS_FORCE).
   absl::StatusOr<Append> StartClaim(absl::string_view address, bool forced, UnixMicros now, Effects* effects);
 
-  // Whether Propose and AnswerWithoutRecord are open; the limits of Propose aside.
+  // Whether Propose and AnswerWithoutRecord are allowed, apart from the limits of Propose.
   bool open() const { return phase_ == Phase::kServing && !sealing_ && refused_ == 0; }
   size_t in_flight() const { return flights_.size(); }
   bool HasRoomFor(size_t record_bytes) const {
@@ -137,24 +139,23 @@ class Owner {
   // The logical time of a command that is decided now, and of its record. It never goes back.
   UnixMicros LogicalTime(UnixMicros now) const { return now > last_time_ ? now : last_time_; }
 
-  // Makes a record of `buffer`: kHeaderBytes of room, then the serialised body. The header is written into the room and
-  // the same buffer comes back. `logical_time` is what LogicalTime() gave to the decision.
-  // A SEAL closes intake; `final_seal` makes only a forced CLAIM go on from it. For LEVEL, `level` is what it raises to.
-  // FAILED_PRECONDITION NOT_OWNER when not open; RESOURCE_EXHAUSTED LOG_IN_FLIGHT at the limits; INVALID_ARGUMENT
-  // RECORD_TOO_LARGE.
+  // Makes a record of `buffer`: kHeaderBytes of space, then the serialised body. The header is written into the space,
+  // and the same buffer is returned. `logical_time` is the value of LogicalTime() that the decision used. A SEAL closes
+  // intake; after `final_seal` only a forced CLAIM continues. For LEVEL, `level` is the new level. FAILED_PRECONDITION
+  // NOT_OWNER when not open; RESOURCE_EXHAUSTED LOG_IN_FLIGHT at the limits; INVALID_ARGUMENT RECORD_TOO_LARGE.
   absl::StatusOr<Append> Propose(RecordKind kind, std::string buffer, UnixMicros logical_time);
   absl::StatusOr<Append> ProposeSeal(std::string buffer, bool final_seal, UnixMicros logical_time);
   absl::StatusOr<Append> ProposeLevel(std::string buffer, uint32_t level, UnixMicros logical_time);
 
-  // An answer without a record, decided on the in-flight state of this moment. kAnswerReady or kAnswerAgain follow with
-  // the ticket returned, at once when nothing is in flight. FAILED_PRECONDITION NOT_OWNER when not open.
+  // An answer without a record, decided on the current in-flight state. kAnswerReady or kAnswerAgain follow with the
+  // returned ticket, at once when nothing is in flight. FAILED_PRECONDITION NOT_OWNER when not open.
   absl::StatusOr<uint64_t> AnswerWithoutRecord(Effects* effects);
 
   // The outcome of an append, as the driver reports it. A timeout is a report with DEADLINE_EXCEEDED.
   void OnReport(const AppendReport& report, Effects* effects);
 
-  // The record at `position`, which must be next_read(); lower ones are skipped, since a reader may be behind a report.
-  // The judgement points into `bytes`; nullopt when the record was skipped, only compared, or stopped the slot.
+  // The record at `position`, which must be next_read(); lower ones are skipped, since a reader may lag behind a
+  // report. The judgement points into `bytes`; nullopt when the record was skipped, only compared, or stopped the slot.
   std::optional<Judgement> OnRecord(Position position, absl::string_view bytes, Effects* effects);
 
   // The log ends here (rule 4: never below what was read). Also for OUT_OF_RANGE of EventLog::NewReader.
@@ -165,14 +166,14 @@ class Owner {
   // again.
   void OnReconnect(Effects* effects);
 
-  // Records that did not count, by reason, since this Owner was made.
+  // The number of records that did not count, by reason, since this Owner was created.
   const std::array<uint64_t, kIgnoreReasons>& ignored() const { return ignored_; }
 
   // Bytes that are equal only if two owners with equal cursors treat all further inputs alike. For the explorer.
   void AppendFingerprint(std::string* out) const;
 
  private:
-  // A proposal on its way.
+  // A proposal in flight.
   struct Flight {
     uint64_t tag;
     uint32_t bytes;
@@ -187,7 +188,7 @@ class Owner {
   };
   struct Waiting {
     uint64_t ticket;
-    uint64_t after_tag;  // leaves when the proposal with this tag is confirmed
+    uint64_t after_tag;  // is sent when the proposal with this tag is confirmed
   };
 
   // A queue in one block of memory: cheap to copy, and no allocation per element.
@@ -243,20 +244,20 @@ class Owner {
   bool check_lineage_ = false;  // the record before the cursor has to be read again
   Cursor cursor_;
 
-  // Behind what is in flight.
+  // After all records in flight.
   Hash256 head_chain_;
   uint64_t head_sequence_ = 0;
   UnixMicros last_time_ = 0;
   uint32_t head_level_ = 0;
 
-  Fifo<Flight> flights_;  // the first is expected at cursor_.next, the others behind it
+  Fifo<Flight> flights_;  // the first is expected at cursor_.next, the others after it
   size_t flight_bytes_ = 0;
-  size_t refused_ = 0;  // how many of them the log refused
+  size_t refused_ = 0;  // number of them that the log refused
   Fifo<Waiting> waiting_;
-  uint64_t next_tag_ = 1;  // of proposals, claims and tickets
+  uint64_t next_tag_ = 1;  // for proposals, claims and tickets
 
-  uint64_t claims_ = 0;     // made so far
-  uint64_t claim_tag_ = 0;  // of the latest CLAIM while claiming
+  uint64_t claims_ = 0;     // number of claims so far
+  uint64_t claim_tag_ = 0;  // tag of the latest CLAIM while claiming
   uint64_t claim_term_ = 0;
 
   std::array<uint64_t, kIgnoreReasons> ignored_{};

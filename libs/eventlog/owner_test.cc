@@ -17,7 +17,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using Kind = Effect::Kind;
 
-// An owner 'A' beside the log that it writes to.
+// An owner 'A' and the log that it writes to.
 class OwnerTest : public ::testing::Test {
  protected:
   Append Claim(Owner& owner, bool forced = false) {
@@ -31,7 +31,7 @@ class OwnerTest : public ::testing::Test {
     log.push_back(bytes);
     return log.size() - 1;
   }
-  // Reads on to the end of the log, the record before the cursor again where that is asked for.
+  // Reads to the end of the log, starting with the record before the cursor where that is requested.
   void ReadAll(Owner& owner) {
     effects.clear();
     for (Position p = owner.next_read(); p < log.size(); ++p) owner.OnRecord(p, log[p], &effects);
@@ -47,7 +47,7 @@ class OwnerTest : public ::testing::Test {
     EXPECT_TRUE(append.ok()) << append.status();
     return *append;
   }
-  // Reports, and returns the kinds of the effects.
+  // Passes a report and returns the kinds of the effects.
   std::vector<Kind> Report(Owner& owner, const AppendReport& report) {
     effects.clear();
     owner.OnReport(report, &effects);
@@ -101,7 +101,7 @@ TEST_F(OwnerTest, KeepsTheCursorThatAReaderOfTheLogHas) {
   }
 }
 
-TEST_F(OwnerTest, TakesEveryOtherOutcomeAsUnknown) {
+TEST_F(OwnerTest, TreatsEveryOtherOutcomeAsUnknown) {
   Serve(a);
   Owner other_position = a, no_position = a, timed_out = a;
   const Append append = Propose(other_position);
@@ -118,7 +118,7 @@ TEST_F(OwnerTest, TakesEveryOtherOutcomeAsUnknown) {
             absl::StatusCode::kFailedPrecondition);
 }
 
-TEST_F(OwnerTest, LearnsFromItsNextClaimWhatBecameOfTheUnknown) {
+TEST_F(OwnerTest, ResolvesUnknownOutcomesByItsNextClaim) {
   Serve(a);
   const Append first = Propose(a);
   const Append second = Propose(a);
@@ -135,7 +135,7 @@ TEST_F(OwnerTest, LearnsFromItsNextClaimWhatBecameOfTheUnknown) {
   EXPECT_EQ(a.ignored()[static_cast<size_t>(IgnoreReason::kTerm)], 1u);
 }
 
-TEST_F(OwnerTest, LosesWhatIsInFlightToTheClaimOfAnother) {
+TEST_F(OwnerTest, LosesRecordsInFlightToAnothersClaim) {
   Serve(a);
   ReadAll(b);
   const Append append = Propose(a);
@@ -155,7 +155,7 @@ TEST_F(OwnerTest, IsNotFencedByAnUnexpectedPositionAlone) {
   EXPECT_THAT(Kinds(effects), ElementsAre(Kind::kConfirmed, Kind::kServing));
 }
 
-TEST_F(OwnerTest, IsInDoubtWhenItReadsWhatDoesNotCountBeforeARecordInFlight) {
+TEST_F(OwnerTest, IsInDoubtWhenItReadsAnIgnoredRecordBeforeOneInFlight) {
   Serve(a);
   const Append append = Propose(a);
   Land("stray");
@@ -167,7 +167,7 @@ TEST_F(OwnerTest, IsInDoubtWhenItReadsWhatDoesNotCountBeforeARecordInFlight) {
   EXPECT_THAT(Kinds(effects), ElementsAre(Kind::kConfirmed, Kind::kServing));
 }
 
-TEST_F(OwnerTest, ServesOnWhenItReadsWhatDoesNotCountAndNothingIsInFlight) {
+TEST_F(OwnerTest, KeepsServingWhenItReadsAnIgnoredRecordWithNoneInFlight) {
   Serve(a);
   Land("stray");
   ReadAll(a);
@@ -175,7 +175,7 @@ TEST_F(OwnerTest, ServesOnWhenItReadsWhatDoesNotCountAndNothingIsInFlight) {
   EXPECT_EQ(a.phase(), Phase::kServing);
 }
 
-TEST_F(OwnerTest, ConfirmsWhatItReadsWhileServing) {
+TEST_F(OwnerTest, ConfirmsRecordsThatItReadsWhileServing) {
   Serve(a);
   const Append append = Propose(a);
   Land(append.bytes);
@@ -193,13 +193,13 @@ TEST_F(OwnerTest, AppliesRecordsOfOthers) {
   EXPECT_EQ(a.phase(), Phase::kFollowing);
 }
 
-TEST_F(OwnerTest, LetsAnAnswerGoAtOnceWhenNothingIsInFlight) {
+TEST_F(OwnerTest, ReleasesAnAnswerAtOnceWhenNothingIsInFlight) {
   Serve(a);
   ASSERT_TRUE(a.AnswerWithoutRecord(&effects).ok());
   EXPECT_THAT(Kinds(effects), ElementsAre(Kind::kAnswerReady));
 }
 
-TEST_F(OwnerTest, HoldsAnAnswerUntilWhatItWasDecidedOnIsConfirmed) {
+TEST_F(OwnerTest, HoldsAnAnswerUntilItsRecordsAreConfirmed) {
   Serve(a);
   const Append before = Propose(a);
   const auto ticket = a.AnswerWithoutRecord(&effects);
@@ -210,7 +210,7 @@ TEST_F(OwnerTest, HoldsAnAnswerUntilWhatItWasDecidedOnIsConfirmed) {
   EXPECT_THAT(Report(a, At(after.tag, 2)), ElementsAre(Kind::kConfirmed));
 }
 
-TEST_F(OwnerTest, AsksForAnotherAnswerWhenSomethingBelowItIsLost) {
+TEST_F(OwnerTest, RequestsANewAnswerWhenARecordBeforeItIsLost) {
   Serve(a);
   const Append append = Propose(a);
   const auto ticket = a.AnswerWithoutRecord(&effects);
@@ -221,7 +221,7 @@ TEST_F(OwnerTest, AsksForAnotherAnswerWhenSomethingBelowItIsLost) {
   EXPECT_EQ(effects[1].tag, *ticket);
 }
 
-TEST_F(OwnerTest, FallsBackWhenTheLogRefusesAllThatIsBehind) {
+TEST_F(OwnerTest, FallsBackWhenTheLogRefusesAllLaterRecords) {
   Serve(a);
   const Append first = Propose(a), second = Propose(a), third = Propose(a);
   EXPECT_THAT(Report(a, Failed(second.tag, absl::ResourceExhaustedError("full"))), IsEmpty());
@@ -238,7 +238,7 @@ TEST_F(OwnerTest, FallsBackWhenTheLogRefusesAllThatIsBehind) {
   EXPECT_EQ(a.cursor(), b.cursor());
 }
 
-TEST_F(OwnerTest, ClaimsWhenTheLogTakesARecordBehindOneItRefused) {
+TEST_F(OwnerTest, ClaimsWhenTheLogAcceptsARecordAfterARefusedOne) {
   Serve(a);
   const Append first = Propose(a), second = Propose(a);
   (void)Report(a, Failed(first.tag, absl::ResourceExhaustedError("full")));
@@ -258,7 +258,7 @@ TEST_F(OwnerTest, ClosesIntakeWithItsSealAndEndsItsTerm) {
   Serve(b);
 }
 
-TEST_F(OwnerTest, IsToldWhenOnlyAForcedClaimConfers) {
+TEST_F(OwnerTest, ReportsThatOnlyAForcedClaimCanWin) {
   Serve(a);
   const auto seal = a.ProposeSeal(Buffer(""), true, 0);
   const Append claim = Claim(b);
@@ -271,7 +271,7 @@ TEST_F(OwnerTest, IsToldWhenOnlyAForcedClaimConfers) {
   EXPECT_EQ(a.phase(), Phase::kServing);
 }
 
-TEST_F(OwnerTest, HearsOfItsClaimOverForeignBytes) {
+TEST_F(OwnerTest, ReportsItsClaimOverForeignBytes) {
   Serve(b);
   ReadAll(a);
   const Append claim = Claim(a);
@@ -285,7 +285,7 @@ TEST_F(OwnerTest, HearsOfItsClaimOverForeignBytes) {
   EXPECT_EQ(a.phase(), Phase::kServing);
 }
 
-TEST_F(OwnerTest, QuarantinesWhenAnAppendComesBelowWhatWasRead) {
+TEST_F(OwnerTest, QuarantinesWhenAnAppendLandsBelowTheCursor) {
   Serve(a);
   const Append append = Propose(a);
   EXPECT_THAT(Report(a, At(append.tag, 0)), ElementsAre(Kind::kQuarantine));
@@ -293,7 +293,7 @@ TEST_F(OwnerTest, QuarantinesWhenAnAppendComesBelowWhatWasRead) {
   EXPECT_EQ(ReasonOf(a.StartClaim("", false, 0, &effects).status()), "NOT_NOW");
 }
 
-TEST_F(OwnerTest, IsInDoubtWhenItReadsARecordOfItsOwnBeforeTheOneInFrontOfIt) {
+TEST_F(OwnerTest, IsInDoubtWhenItsRecordsAreReadOutOfOrder) {
   Serve(a);
   Propose(a);
   const Append second = Propose(a);
@@ -307,7 +307,7 @@ TEST_F(OwnerTest, IsInDoubtWhenItReadsARecordOfItsOwnBeforeTheOneInFrontOfIt) {
   EXPECT_THAT(Kinds(effects), ElementsAre(Kind::kLost, Kind::kLost, Kind::kServing));
 }
 
-TEST_F(OwnerTest, IsInDoubtWhenItReadsARecordThatTookThePlaceOfOneInFlight) {
+TEST_F(OwnerTest, IsInDoubtWhenAnotherRecordHasThePlaceOfOneInFlight) {
   Serve(a);
   Land(log[0]);
   ReadAll(a);
@@ -322,7 +322,7 @@ TEST_F(OwnerTest, IsInDoubtWhenItReadsARecordThatTookThePlaceOfOneInFlight) {
   EXPECT_THAT(Kinds(effects), ElementsAre(Kind::kConfirmed, Kind::kServing));
 }
 
-TEST_F(OwnerTest, QuarantinesWhenTheLogEndsBelowWhatWasRead) {
+TEST_F(OwnerTest, QuarantinesWhenTheLogEndsBelowTheCursor) {
   Serve(a);
   effects.clear();
   a.OnEnd(1, &effects);
@@ -331,7 +331,7 @@ TEST_F(OwnerTest, QuarantinesWhenTheLogEndsBelowWhatWasRead) {
   EXPECT_THAT(Kinds(effects), ElementsAre(Kind::kQuarantine));
 }
 
-TEST_F(OwnerTest, ReadsTheRecordBeforeItsCursorAgainBeforeItServesAWonClaim) {
+TEST_F(OwnerTest, RereadsTheRecordBeforeItsCursorBeforeItServes) {
   Serve(a);
   ReadAll(b);
   const Append claim = Claim(b);
@@ -343,7 +343,7 @@ TEST_F(OwnerTest, ReadsTheRecordBeforeItsCursorAgainBeforeItServesAWonClaim) {
   EXPECT_EQ(ReasonOf(effects[0].status), "OTHER_LINEAGE");
 }
 
-TEST_F(OwnerTest, ResumesBehindAStoredCursorAndChecksItFirst) {
+TEST_F(OwnerTest, ResumesFromAStoredCursorAndChecksItFirst) {
   Serve(a);
   Land(Propose(a).bytes);
   ReadAll(a);
@@ -375,7 +375,7 @@ TEST_F(OwnerTest, MayClaimAgainWhileItsClaimSeemsLost) {
   EXPECT_THAT(Kinds(effects), ElementsAre(Kind::kServing));
 }
 
-TEST_F(OwnerTest, MakesNoTwoClaimsOfTheSameBytes) {
+TEST_F(OwnerTest, NeverMakesTwoEqualClaims) {
   const Append first = Claim(a);
   const Append second = Claim(a);
   EXPECT_EQ(ParseRecord(first.bytes).header.term, ParseRecord(second.bytes).header.term);
@@ -402,7 +402,7 @@ TEST_F(OwnerTest, RefusesBeyondItsLimits) {
             "RECORD_TOO_LARGE");
 }
 
-TEST_F(OwnerTest, AsksForTheLevelItRaisedOnEveryLaterRecord) {
+TEST_F(OwnerTest, RequiresARaisedLevelOnEveryLaterRecord) {
   Owner modern(test::Identity(), test::kSlot, OwnerOptions{.self = test::Instance('A'), .level = 3});
   Serve(modern);
   ASSERT_TRUE(modern.ProposeLevel(Buffer(""), 2, 0).ok());

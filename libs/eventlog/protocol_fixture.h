@@ -1,4 +1,4 @@
-// Vocabulary for tests of the log's rules: a slot, instances with names, records in one line.
+// Shared code of the tests of the log's rules: a slot, instances with names, records in one line.
 #ifndef HALLES_LIBS_EVENTLOG_PROTOCOL_FIXTURE_H_
 #define HALLES_LIBS_EVENTLOG_PROTOCOL_FIXTURE_H_
 
@@ -26,19 +26,19 @@ inline InstanceId Instance(char name) {
   return InstanceId::FromBytes(bytes);
 }
 
-// Room for the header, then the body.
+// Space for the header, then the body.
 inline std::string Buffer(absl::string_view body) {
   std::string buffer(kHeaderBytes, '\0');
   buffer.append(body.data(), body.size());
   return buffer;
 }
 
-// A log of one slot that a test writes line by line, with the cursor of a reader that has read all of it.
+// A log of one slot that a test writes record by record, with the cursor of a reader that has read all of it.
 struct Prefix {
   Cursor cursor = GenesisCursor(Identity(), kSlot);
   std::vector<std::string> records;
 
-  // A header that the reader rule accepts next, as `kind`.
+  // A header of `kind` that the reader rule accepts next.
   RecordHeader Next(RecordKind kind = RecordKind::kBatch) const {
     RecordHeader header;
     header.kind = kind;

@@ -1,4 +1,4 @@
-// Encoding, parsing and chaining of records.
+// Encodes, parses and chains records.
 #include "libs/eventlog/record.h"
 
 #include <cstring>

@@ -1,4 +1,4 @@
-// The bytes of a record: the fixed header that acceptance is decided on, and the chain of hashes. Drawn in FORMAT.md.
+// The bytes of a record: the fixed header that acceptance is decided on, and the hash chain. FORMAT.md shows them.
 #ifndef HALLES_LIBS_EVENTLOG_RECORD_H_
 #define HALLES_LIBS_EVENTLOG_RECORD_H_
 
@@ -22,11 +22,11 @@ inline constexpr uint8_t kFormatVersion = 1;
 // The applier level of this build. Raised when a record is applied differently than by earlier builds.
 inline constexpr uint32_t kApplierLevel = 1;
 
-// The numbers are those of halles.log.v1.RecordKind and never change. A header may carry a number that is none of these:
-// a later build wrote it.
+// The numbers are those of halles.log.v1.RecordKind and never change. A header may carry another number: that of a
+// later build.
 enum class RecordKind : uint8_t { kClaim = 1, kBatch = 2, kBeat = 3, kSeal = 4, kDigest = 5, kLevel = 6 };
 
-// "CLAIM", "BATCH" and so on; "UNKNOWN" for a number of a later build.
+// A name such as "CLAIM" or "BATCH"; "UNKNOWN" for the number of a later build.
 absl::string_view KindName(RecordKind kind);
 
 struct RecordHeader {
@@ -37,7 +37,7 @@ struct RecordHeader {
   bool final_seal = false;
   uint64_t term = 0;
   InstanceId instance;
-  uint64_t sequence = 0;  // within the term, from 0; of a CLAIM, how many the instance made before
+  uint64_t sequence = 0;  // within the term, from 0; for a CLAIM, the number of earlier claims of the instance
   UnixMicros logical_time = 0;
   uint32_t minimum_level = kApplierLevel;
   Hash256 previous;  // head of the chain as the writer saw it
@@ -54,17 +54,17 @@ enum class ParseOutcome {
 
 struct ParsedRecord {
   ParseOutcome outcome = ParseOutcome::kForeign;
-  RecordHeader header;     // when kOk
-  absl::string_view body;  // when kOk; points into the bytes given
+  RecordHeader header;     // if kOk
+  absl::string_view body;  // if kOk; points into the input bytes
 };
 
-// Never fails and never reads beyond `bytes`, whatever they are.
+// Never fails and never reads beyond `bytes`, whatever they contain.
 ParsedRecord ParseRecord(absl::string_view bytes);
 
 std::string EncodeRecord(const RecordHeader& header, absl::string_view body);
 
-// Writes the header over the first kHeaderBytes of `record`, whose body stands behind them already. The way that copies no
-// body. `record` has at least kHeaderBytes.
+// Writes the header over the first kHeaderBytes of `record`, which already has its body after them, so that no body is
+// copied. `record` has at least kHeaderBytes.
 void EncodeHeaderInPlace(const RecordHeader& header, std::string* record);
 
 // The head of the chain of a slot before its first record. A log of another install, service, slot or slot count starts

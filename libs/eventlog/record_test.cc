@@ -1,4 +1,4 @@
-// Tests of the record's bytes: the worked example of FORMAT.md, round trips, and bytes that are no record.
+// Tests of the bytes of a record: the worked example of FORMAT.md, round trips, and invalid bytes.
 #include "libs/eventlog/record.h"
 
 #include <fstream>
@@ -17,7 +17,7 @@ using test::Identity;
 using test::Instance;
 using test::kSlot;
 
-// The record that FORMAT.md shows.
+// The record in FORMAT.md.
 RecordHeader ExampleHeader() {
   RecordHeader header;
   header.kind = RecordKind::kSeal;
@@ -31,8 +31,8 @@ RecordHeader ExampleHeader() {
   return header;
 }
 
-// The hex digits of the listing that follows `heading` in FORMAT.md: each line is an offset, bytes, and two spaces
-// before the words.
+// The hex digits of the listing after `heading` in FORMAT.md. Each line has an offset, bytes, and two spaces before the
+// explanation.
 std::string Listing(absl::string_view heading) {
   std::ifstream file(HALLES_FORMAT_MD);
   std::string line;
@@ -50,17 +50,17 @@ std::string Listing(absl::string_view heading) {
   return hex;
 }
 
-TEST(Record, IsWhatTheFormatDocumentShows) {
+TEST(Record, MatchesTheFormatDocument) {
   const std::string record = EncodeRecord(ExampleHeader(), "body");
   EXPECT_EQ(absl::BytesToHexString(record), Listing("### Example of a record"));
 }
 
-TEST(Record, ChainsAsTheFormatDocumentShows) {
+TEST(Record, ChainsAsInTheFormatDocument) {
   const std::string record = EncodeRecord(ExampleHeader(), "body");
   EXPECT_EQ(ChainAfter(GenesisChain(Identity(), kSlot), record).Hex(), Listing("### Example of a chain"));
 }
 
-TEST(Record, ComesBackFromItsBytes) {
+TEST(Record, RoundTrips) {
   RecordHeader header = ExampleHeader();
   header.kind = RecordKind::kClaim;
   header.forced = true;
@@ -78,7 +78,7 @@ TEST(Record, IsTheSameWhenTheHeaderIsWrittenInPlace) {
   EXPECT_EQ(buffer, EncodeRecord(ExampleHeader(), "body"));
 }
 
-TEST(Record, KeepsTheNumberOfAKindItDoesNotKnow) {
+TEST(Record, KeepsTheNumberOfAnUnknownKind) {
   RecordHeader header = ExampleHeader();
   header.kind = static_cast<RecordKind>(200);
   const std::string bytes = EncodeRecord(header, "");
@@ -86,13 +86,13 @@ TEST(Record, KeepsTheNumberOfAKindItDoesNotKnow) {
   EXPECT_EQ(KindName(ParseRecord(bytes).header.kind), "UNKNOWN");
 }
 
-TEST(ParseRecord, CallsBytesWithoutOurHeaderForeign) {
+TEST(ParseRecord, ReportsBytesWithoutOurHeaderAsForeign) {
   for (absl::string_view bytes : {"", "H", "HLR", "{\"json\": true}"}) {
     EXPECT_EQ(ParseRecord(bytes).outcome, ParseOutcome::kForeign) << bytes;
   }
 }
 
-TEST(ParseRecord, CallsEachCutOfARecordForeignOrDamaged) {
+TEST(ParseRecord, ReportsTruncatedRecordsAsForeignOrDamaged) {
   const std::string record = EncodeRecord(ExampleHeader(), "body");
   for (size_t length = 0; length < record.size(); ++length) {
     const ParseOutcome expected = length <= 3 ? ParseOutcome::kForeign : ParseOutcome::kDamaged;
@@ -109,7 +109,7 @@ TEST(ParseRecord, NamesAFormatOfALaterBuild) {
   EXPECT_EQ(ParseRecord(record).outcome, ParseOutcome::kDamaged);
 }
 
-TEST(ParseRecord, CallsFlagsAndReservedBytesThatMeanNothingDamaged) {
+TEST(ParseRecord, ReportsUnknownFlagsAndReservedBytesAsDamaged) {
   for (size_t at : {size_t{5}, size_t{6}, size_t{7}}) {
     std::string record = EncodeRecord(ExampleHeader(), "body");
     record[at] = static_cast<char>(record[at] | 0x40);
@@ -117,7 +117,7 @@ TEST(ParseRecord, CallsFlagsAndReservedBytesThatMeanNothingDamaged) {
   }
 }
 
-TEST(ParseRecord, TakesAnyBytesWithoutHarm) {
+TEST(ParseRecord, SurvivesArbitraryBytes) {
   std::mt19937_64 random(20240607);
   for (int round = 0; round < 200'000; ++round) {
     std::string bytes = round % 2 == 0 ? EncodeRecord(ExampleHeader(), "body") : std::string(random() % 200, '\0');

@@ -29,13 +29,13 @@ class Recovery {
     RETURN_IF_ERROR(Lock());
     RETURN_IF_ERROR(List());
     RETURN_IF_ERROR(ReadOrCreateIdentity());
-    // What an earlier process created may be in memory only, if it was killed before it synced the directory.
+    // The files of an earlier process may be in memory only, if it was killed before it synced the directory.
     RETURN_IF_ERROR(files_.SyncDirectory(options_.directory));
     RETURN_IF_ERROR(FindActive());
     RETURN_IF_ERROR(CheckDurable());
     RETURN_IF_ERROR(LoadClosed(/*trust_sidecars=*/true));
     if (!CheckPositions().ok()) {
-      // Sidecars from an older copy of the directory are whole and yet wrong; the segments know better.
+      // Sidecars from an older copy of the directory are valid but wrong; the segments are authoritative.
       RETURN_IF_ERROR(LoadClosed(/*trust_sidecars=*/false));
       RETURN_IF_ERROR(CheckPositions());
     }
@@ -58,7 +58,7 @@ class Recovery {
     return absl::OkStatus();
   }
 
-  // Finds the segments, and removes what was left unfinished.
+  // Finds the segments and removes unfinished files.
   absl::Status List() {
     ASSIGN_OR_RETURN(const std::vector<std::string> names, files_.List(options_.directory));
     for (const std::string& name : names) {
@@ -98,10 +98,10 @@ class Recovery {
     return absl::OkStatus();
   }
 
-  // A log is there once its IDENTITY is, which is therefore written last.
+  // A log exists once its IDENTITY does, so IDENTITY is written last.
   absl::Status CreateLog() {
     for (uint32_t number : numbers_) {
-      // Segment 1 without frames is what a power cut during the creation leaves.
+      // A power cut during the creation leaves segment 1 without frames.
       home_.install = {};
       auto file = files_.Open(home_.SegmentPath(number));
       RETURN_IF_ERROR(file.status());
@@ -125,8 +125,8 @@ class Recovery {
     return WriteIdentity(files_, options_.directory, log_.identity);
   }
 
-  // The active segment is the last one that holds a frame. A segment is first written when all before it is durable, so
-  // a power cut can have touched it and the one after it, no more.
+  // The active segment is the last one with a frame. A segment is first written when all before it are durable, so a
+  // power cut can have affected only it and the one after it.
   absl::Status FindActive() {
     for (uint32_t number = numbers_.back(); number > 0; --number) {
       ASSIGN_OR_RETURN(OpenSegment segment, OpenExistingSegment(home_, number));
@@ -156,14 +156,14 @@ class Recovery {
           absl::StrCat("no valid frame, although the log was durable up to byte ", scan_.highest_durable_end.offset));
     }
     tail_start_ = std::max(scan_.highest_durable_end, LogAddress{log_.active.number, kSegmentHeaderBytes}).offset;
-    // The first frame of a segment states the end of the one before it, also when it is written anew.
+    // The first frame of a segment states the end of the one before it, even when it is rewritten.
     const bool empty = scan_.end == kSegmentHeaderBytes;
     log_.durable_end = empty && scan_.any_frame ? scan_.highest_durable_end : end;
     log_.unmarked_records = scan_.last_record_end > tail_start_;
     return absl::OkStatus();
   }
 
-  // Closed segments are taken at their sidecars' word: they lie below the mark, and readers check what they read.
+  // Sidecars of closed segments are trusted: they are below the mark, and readers check what they read.
   absl::Status LoadClosed(bool trust_sidecars) {
     log_.closed.clear();
     for (uint32_t number = 1; number < log_.active.number; ++number) {
@@ -221,9 +221,9 @@ class Recovery {
     return absl::OkStatus();
   }
 
-  // The tail above the highest mark may have been read from memory that never reached the disk, even if a sync was
-  // tried: it is written again. What follows it was never acknowledged and is cut, or a later frame would make it
-  // look whole one day.
+  // The tail above the highest mark may have been read from memory and may never reach the disk, even if a sync was
+  // tried, so it is written again. Bytes after it were never acknowledged and are cut; otherwise a later frame could
+  // make them look valid one day.
   absl::Status RewriteTail() {
     if (tail_start_ == scan_.end && scan_.zero_behind) return absl::OkStatus();
     File& file = *log_.active.file;

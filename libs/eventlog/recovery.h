@@ -22,7 +22,7 @@ namespace halles::eventlog {
 struct ClosedSegment {
   uint32_t number = 0;
   Sidecar sidecar;
-  // Set when the sidecar could not be written, by a full disk say: its refs then are here.
+  // Set when the sidecar could not be written, for example on a full disk; its refs are then here.
   std::vector<SlotRun> runs;
 };
 
@@ -50,14 +50,14 @@ struct RecoveryOptions {
 // Opens or creates the log. On return everything in the result is durable.
 // Errors, each with a reason: FAILED_PRECONDITION LOG_IN_USE, LOG_FORMAT_NEWER, LOG_FORMAT_OLDER, LOG_SLOTS_DIFFER;
 // DATA_LOSS LOG_DAMAGED, LOG_IDENTITY_DAMAGED, LOG_INCOMPLETE; PERMISSION_DENIED LOG_NOT_WRITABLE; RESOURCE_EXHAUSTED
-// LOG_DISK_FULL; anything else LOG_UNAVAILABLE. Nothing of the log was changed then.
+// LOG_DISK_FULL; anything else LOG_UNAVAILABLE. After an error, nothing of the log was changed.
 absl::StatusOr<RecoveredLog> RecoverLog(const RecoveryOptions& options);
 
-// Reads segment `number`, which must be whole up to `end`, and writes its sidecar. When that cannot be written the
-// result has the runs instead.
+// Reads segment `number`, which must be whole up to `end`, and writes its sidecar. If it cannot be written, the result
+// has the runs instead.
 absl::StatusOr<ClosedSegment> RebuildSidecar(const SegmentHome& home, uint32_t number, uint32_t end);
 
-// Gives an error of the file system the reason that the log reports it with.
+// Adds the reason with which the log reports an error of the file system.
 absl::Status ExplainFileError(const absl::Status& status, const std::string& directory);
 
 }  // namespace halles::eventlog

@@ -1,4 +1,4 @@
-// Serialises the reports of a driver, and lets Abandon wait for the report that is being made.
+// Serialises the reports of a driver, and lets Abandon wait for the report in progress.
 #ifndef HALLES_LIBS_EVENTLOG_REPORT_GATE_H_
 #define HALLES_LIBS_EVENTLOG_REPORT_GATE_H_
 
@@ -10,11 +10,11 @@
 
 namespace halles::eventlog {
 
-// A report that is chosen within Report, from what has not been abandoned, never reaches a sink after AwaitReport.
+// A report chosen within Report, from appends that are not abandoned, never reaches a sink after AwaitReport.
 // Thread safety: all methods may be called from any thread.
 class ReportGate {
  public:
-  // Runs `report`, which chooses the reports and calls their sink. Not from within itself.
+  // Runs `report`, which chooses the reports and calls their sink. Not reentrant.
   void Report(absl::FunctionRef<void()> report) {
     MutexLock lock(&mutex_);
     reporting_.store(std::this_thread::get_id(), std::memory_order_relaxed);
@@ -22,7 +22,7 @@ class ReportGate {
     reporting_.store(std::thread::id(), std::memory_order_relaxed);
   }
 
-  // Waits until no report is being made; returns at once on the thread that makes one.
+  // Waits until no report is in progress; returns at once on the reporting thread.
   void AwaitReport() {
     if (reporting_.load(std::memory_order_relaxed) == std::this_thread::get_id()) return;
     MutexLock lock(&mutex_);

@@ -26,14 +26,14 @@ class Window {
  public:
   Window(File& file, uint32_t bytes) : file_(file), bytes_(bytes) {}
 
-  // The bytes from `offset` on: as many as the longest frame takes, or up to the end of the segment.
+  // The bytes from `offset` on: the size of the longest frame, or up to the end of the segment.
   absl::StatusOr<absl::string_view> From(uint32_t offset) {
     const uint32_t wanted = std::min<uint32_t>(kFrameBytesMax, bytes_ - offset);
     if (offset < start_ || offset + wanted > start_ + buffer_.size()) {
       buffer_.resize(std::min<uint32_t>(kWindowBytes, bytes_ - offset));
       start_ = offset;
       ASSIGN_OR_RETURN(const size_t read, file_.Read(offset, buffer_.size(), buffer_.data()));
-      // The size was checked when the segment was opened; what cannot be read any more is missing like zeros.
+      // The size was checked when the segment was opened; bytes that cannot be read now are treated like zeros.
       std::fill(buffer_.begin() + static_cast<ptrdiff_t>(read), buffer_.end(), '\0');
     }
     return absl::string_view(buffer_).substr(offset - start_);
@@ -51,7 +51,7 @@ class Window {
 size_t LeadingZeros(absl::string_view bytes) {
   size_t zeros = 0;
   uint64_t word = 0;
-  // A word at a time: nearly all of a young segment is zeros.
+  // Word by word, because nearly all of a young segment is zeros.
   for (; zeros + sizeof(word) <= bytes.size(); zeros += sizeof(word)) {
     memcpy(&word, bytes.data() + zeros, sizeof(word));
     if (word != 0) break;
@@ -109,7 +109,7 @@ absl::StatusOr<OpenSegment> CreateSegment(const SegmentHome& home, uint32_t numb
   if (status.ok()) status = home.file_system->Rename(unfinished, path);
   if (!status.ok()) {
     segment.file.reset();
-    // What failed to be made is in the way only of space; opening the log removes it if this does not.
+    // The failed file only wastes space; if this does not remove it, opening the log will.
     home.file_system->Remove(unfinished).IgnoreError();
     return status;
   }
@@ -148,7 +148,7 @@ absl::StatusOr<SegmentScan> ScanSegment(const OpenSegment& segment) {
   SegmentScan scan;
   absl::flat_hash_map<SlotId, size_t> run_of;
   Window window(*segment.file, segment.bytes);
-  // Takes the frame into the sequence unless its position breaks it.
+  // Adds the frame to the sequence unless its position breaks it.
   auto take = [&](const Frame& frame, uint32_t offset) {
     if (frame.header.kind == FrameKind::kMark) return true;
     auto [it, added] = run_of.try_emplace(frame.header.slot, scan.runs.size());
@@ -183,7 +183,7 @@ absl::StatusOr<SegmentScan> ScanSegment(const OpenSegment& segment) {
     unbroken = false;
     const size_t zeros = LeadingZeros(bytes);
     if (zeros < bytes.size()) scan.zero_behind = false;
-    // No frame starts with eight zeros: one without payload has a checksum.
+    // No frame starts with eight zeros, because even one without payload has a checksum.
     const size_t skip = std::max<size_t>(kFrameAlignment, zeros / kFrameAlignment * kFrameAlignment);
     offset += static_cast<uint32_t>(std::min<size_t>(skip, segment.bytes - offset));
   }

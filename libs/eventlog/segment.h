@@ -33,7 +33,7 @@ struct SegmentHome {
   std::string SidecarPath(uint32_t number) const { return directory + "/" + SidecarName(number); }
 };
 
-// DATA_LOSS with the reason LOG_DAMAGED that names segment and byte, and says what can be done.
+// DATA_LOSS with the reason LOG_DAMAGED that names segment and byte and tells what to do.
 absl::Status DamagedAt(const SegmentHome& home, LogAddress at, absl::string_view what);
 
 struct OpenSegment {
@@ -51,16 +51,16 @@ uint32_t SegmentBytesFor(uint32_t number, uint32_t bytes_max);
 // Opens a segment and checks its header and size. DATA_LOSS when they are damaged.
 absl::StatusOr<OpenSegment> OpenExistingSegment(const SegmentHome& home, uint32_t number);
 
-// What a segment holds, by its bytes alone.
+// The contents of a segment, derived from its bytes alone.
 struct SegmentScan {
   // The unbroken sequence of frames from the start.
   std::vector<SlotRun> runs;
-  uint32_t end = kSegmentHeaderBytes;              // behind its last frame
-  uint32_t last_record_end = kSegmentHeaderBytes;  // behind its last record
-  // What lies behind it.
+  uint32_t end = kSegmentHeaderBytes;              // after its last frame
+  uint32_t last_record_end = kSegmentHeaderBytes;  // after its last record
+  // The bytes after it.
   bool zero_behind = true;
   bool frames_behind = false;
-  // Over all valid frames, also those behind the sequence.
+  // Over all valid frames, also those after the sequence.
   bool any_frame = false;
   LogAddress first_durable_end;  // as the first of them states it
   LogAddress highest_durable_end;
@@ -73,7 +73,7 @@ absl::StatusOr<SegmentScan> ScanSegment(const OpenSegment& segment);
 // Scans a segment that must be whole up to `end`. DATA_LOSS when it is not.
 absl::StatusOr<SegmentScan> ScanClosedSegment(const SegmentHome& home, uint32_t number, uint32_t end);
 
-// The end of the frames of segment `number`, as the first frame of the following one states it.
+// The end of the frames of segment `number`, as stated by the first frame of the following one.
 absl::StatusOr<uint32_t> EndOfClosedSegment(const SegmentHome& home, uint32_t number);
 
 }  // namespace halles::eventlog

@@ -23,7 +23,7 @@ constexpr size_t kRunBytes = 24;
 constexpr size_t kRefBytes = 8;
 constexpr size_t kRunsMax = size_t{256} * kSlotCountMax;
 
-// Over the header up to the checksum, and the runs.
+// Covers the header up to the checksum, and the runs.
 uint32_t Checksum(absl::string_view header, absl::string_view runs) {
   return MaskCrc(Crc32c(runs, Crc32c(header.substr(0, kChecksumAt))));
 }

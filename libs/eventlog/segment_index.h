@@ -16,7 +16,7 @@
 
 namespace halles::eventlog {
 
-// One record of a segment whose slot and position are known from the context.
+// One record of a segment; slot and position are known from the context.
 struct FrameRef {
   uint32_t offset = 0;  // of the frame
   uint32_t length = 0;  // of the payload
@@ -26,15 +26,15 @@ struct FrameRef {
 using FrameRefs = std::vector<FrameRef>;
 
 // The records of one slot in one segment, with consecutive positions from `base`.
-// `refs` is shared between the index of the log, which lets go of it when a sidecar holds the same, and whoever writes
-// that sidecar.
+// `refs` is shared by the index of the log, which drops it when a sidecar holds the same, and the writer of that
+// sidecar.
 struct SlotRun {
   SlotId slot;
   Position base = 0;
   std::shared_ptr<FrameRefs> refs;
 };
 
-// What a sidecar says about a slot; its refs stay in the file until a reader needs them.
+// The entry of a slot in a sidecar; its refs stay in the file until a reader needs them.
 struct SidecarRun {
   SlotId slot;
   Position base = 0;
@@ -44,14 +44,14 @@ struct SidecarRun {
 };
 
 struct Sidecar {
-  uint32_t segment_end = 0;  // behind the last frame of the segment
+  uint32_t segment_end = 0;  // after the last frame of the segment
   std::vector<SidecarRun> runs;
 };
 
-// The bytes of the sidecar of segment `number`. Equal arguments give equal bytes whatever the order of the runs.
+// The bytes of the sidecar of segment `number`. Equal arguments give equal bytes, whatever the order of the runs.
 std::string EncodeSidecar(const InstallId& install, uint32_t number, uint32_t segment_end, std::vector<SlotRun> runs);
 
-// Reads and checks all but the refs. DATA_LOSS when damaged or of another log.
+// Reads and checks everything except the refs. DATA_LOSS when damaged or of another log.
 absl::StatusOr<Sidecar> ReadSidecar(File& file, const InstallId& install, uint32_t number);
 
 // Reads and checks the refs of one run. DATA_LOSS when damaged.

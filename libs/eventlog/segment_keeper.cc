@@ -1,4 +1,4 @@
-// Makes segments and sidecars on a thread of its own.
+// Creates segments and sidecars on its own thread.
 #include "libs/eventlog/segment_keeper.h"
 
 #include <pthread.h>
@@ -11,7 +11,7 @@
 namespace halles::eventlog {
 namespace {
 
-// Lower than the threads that answers wait for, yet not starved when the committer waits for a segment.
+// Lower priority than the threads that answers wait for, but not starved when the committer waits for a segment.
 constexpr int kNice = 10;
 
 }  // namespace
@@ -41,7 +41,7 @@ void SegmentKeeper::Prepare(uint32_t number) {
 
 absl::StatusOr<OpenSegment> SegmentKeeper::Take(uint32_t number) {
   MutexLock lock(&mutex_);
-  // An attempt that failed ahead of time is no answer for now.
+  // A failed attempt from earlier says nothing about now.
   if (made_.has_value() && !made_->ok()) made_.reset();
   if (wanted_ == 0 && !made_.has_value()) {
     wanted_ = number;

@@ -17,24 +17,24 @@
 
 namespace halles::eventlog {
 
-// Thread safety: all methods may be called from any thread; Prepare and Take from one.
+// Thread safety: all methods may be called from any thread; Prepare and Take from one thread at a time.
 // Lifetime: the destructor waits until the sidecars it was given are written, and the segment that is being made.
 class SegmentKeeper {
  public:
-  // Called from the keeper's thread with the sidecar of a segment, once it can be read.
+  // Called on the keeper's thread with the sidecar of a segment, once it can be read.
   using SidecarWritten = std::function<void(uint32_t number, const Sidecar& sidecar)>;
 
   SegmentKeeper(SegmentHome home, uint32_t segment_bytes, std::optional<OpenSegment> prepared,
                 SidecarWritten sidecar_written);
   ~SegmentKeeper();
 
-  // Starts making segment `number`, if it is not there yet.
+  // Starts creating segment `number`, if it does not exist yet.
   void Prepare(uint32_t number);
 
-  // The segment, made now if need be. Errors are those of creating it; the next call tries anew.
+  // Returns the segment; creates it now if necessary. Errors are those of creating it; the next call tries again.
   absl::StatusOr<OpenSegment> Take(uint32_t number);
 
-  // Writes the sidecar of a segment that was closed. A failure is no harm: opening the log writes what is missing.
+  // Writes the sidecar of a closed segment. A failure does no harm: opening the log writes missing sidecars.
   void WriteSidecar(uint32_t number, uint32_t end, std::vector<SlotRun> runs);
 
  private:
@@ -52,7 +52,7 @@ class SegmentKeeper {
   Mutex mutex_;
   CondVar changed_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  uint32_t wanted_ ABSL_GUARDED_BY(mutex_) = 0;  // number of the segment to make; 0: none
+  uint32_t wanted_ ABSL_GUARDED_BY(mutex_) = 0;  // number of the segment to create; 0: none
   std::optional<absl::StatusOr<OpenSegment>> made_ ABSL_GUARDED_BY(mutex_);
   std::deque<Closed> closed_ ABSL_GUARDED_BY(mutex_);
 

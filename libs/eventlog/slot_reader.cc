@@ -1,4 +1,4 @@
-// Reads slots.
+// Reads the records of slots.
 #include "libs/eventlog/slot_reader.h"
 
 #include <utility>
@@ -11,11 +11,11 @@
 namespace halles::eventlog {
 namespace {
 
-// Frames with a gap of up to this are read at once: reading it costs less than a call.
+// Frames with at most this gap are read together: reading the gap is cheaper than another call.
 constexpr uint32_t kGapBytesMax = 4096;
 constexpr uint32_t kReadBytesMax = 1024 * 1024;
 
-// A sidecar that cannot be read now may well be whole.
+// A sidecar that cannot be read now may be intact.
 bool MustRebuild(const absl::Status& status) { return absl::IsNotFound(status) || absl::IsDataLoss(status); }
 
 uint32_t FrameEnd(const FrameRef& ref) { return ref.offset + static_cast<uint32_t>(FrameBytes(ref.length)); }
@@ -45,8 +45,8 @@ absl::StatusOr<FrameRefs> SlotReaderSource::LoadRefs(uint32_t segment, const Sid
   MutexLock lock(&rebuild_mutex_);
   refs = ReadRefs(segment, run);
   if (!MustRebuild(refs.status())) return refs;
-  // A sidecar with runs is that of a closed segment, so the next one says where it ends. What is written is what was
-  // there before, byte for byte, and the place of the run in it the same.
+  // A sidecar with runs belongs to a closed segment, so the next segment states its end. The new file is equal byte by
+  // byte, and the run has the same place in it.
   absl::StatusOr<uint32_t> end = EndOfClosedSegment(home_, segment);
   if (!end.ok()) return ExplainFileError(end.status(), home_.directory);
   absl::StatusOr<ClosedSegment> rebuilt = RebuildSidecar(home_, segment, *end);
@@ -85,13 +85,13 @@ absl::StatusOr<ReadResult> SlotReader::Poll(const ReadLimits& limits, std::vecto
     const size_t count_before = out->size();
     const absl::StatusOr<size_t> bytes = PollOnce(rest, out);
     const size_t count = out->size() - count_before;
-    // What was read before the damage is returned; the next call meets it first.
+    // Returns the records before the damage; the next call meets the damage first.
     if (!bytes.ok() && out->size() == before) return bytes.status();
     if (!bytes.ok() || count == 0 || *bytes >= rest.bytes_max) break;
     rest.records_max -= count;
     rest.bytes_max -= *bytes;
-    // The next record alone may be too much, and only the first one is returned whatever its size; so a read stops at
-    // the end of a segment unless much may follow.
+    // The next record alone may exceed the limit, and then only the first one is returned. So a read stops at the end
+    // of a segment unless the limit allows much more.
     if (rest.bytes_max < kMaxRecordBytes) break;
   }
   return ReadResult{.count = out->size() - before, .at_end = next_ >= source_.index().End(slot_)};

@@ -19,7 +19,7 @@
 
 namespace halles::eventlog {
 
-// What the readers of a log share: the index, and the files that are open.
+// State that the readers of a log share: the index and the open files.
 // Thread safety: may be shared.
 class SlotReaderSource {
  public:
@@ -31,7 +31,7 @@ class SlotReaderSource {
   // The segment's file, shared by those who read it at the same time and closed after the last of them.
   absl::StatusOr<std::shared_ptr<OpenSegment>> Open(uint32_t segment);
 
-  // The refs of a run that are in a sidecar. A sidecar that is missing or damaged is made anew.
+  // The refs of a run from its sidecar. A missing or damaged sidecar is rebuilt.
   absl::StatusOr<FrameRefs> LoadRefs(uint32_t segment, const SidecarRun& run);
 
  private:
@@ -42,10 +42,10 @@ class SlotReaderSource {
 
   Mutex open_mutex_;
   absl::flat_hash_map<uint32_t, std::weak_ptr<OpenSegment>> open_ ABSL_GUARDED_BY(open_mutex_);
-  Mutex rebuild_mutex_;  // one rebuilds, others wait and find it done
+  Mutex rebuild_mutex_;  // one thread rebuilds; others wait and find it done
 };
 
-// Every frame that comes from a file is checked against its checksum, slot and position.
+// Checks every frame that comes from a file against its checksum, slot and position.
 class SlotReader : public LogReader {
  public:
   // Lifetime: `source` outlives the reader.
@@ -55,7 +55,7 @@ class SlotReader : public LogReader {
   Position next() const override { return next_; }
 
  private:
-  // Reads records from one segment. Returns how many bytes of records; 0 records at the end of the log.
+  // Reads records from one segment. Returns their size in bytes; 0 at the end of the log.
   absl::StatusOr<size_t> PollOnce(const ReadLimits& limits, std::vector<StoredRecord>* out);
   absl::Status OpenSegmentOf(uint32_t segment);
   absl::Status ReadFrames(uint32_t segment, absl::Span<const FrameRef> refs, std::vector<StoredRecord>* out);

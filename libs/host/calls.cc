@@ -40,7 +40,7 @@ void Run(const std::shared_ptr<Read>& read) {
       const store::ViewRows::Query rows(&follower.rows());
       behind = follower.Behind(rows);
       if (behind) return;
-      for (auto& [slot, position] : at) position = rows.next(slot);  // exactly what is read
+      for (auto& [slot, position] : at) position = rows.next(slot);  // the exact position of the rows
       answer = read->query(&rows, at);
     });
     if (behind) return AwaitView(read, {});
@@ -50,7 +50,7 @@ void Run(const std::shared_ptr<Read>& read) {
   });
 }
 
-// Waits until the view itself has come there.
+// Waits until the view itself has reached it.
 void AwaitView(const std::shared_ptr<Read>& read, const TokenPositions& positions) {
   const absl::Status open = read->host->With([&](Serving& serving) {
     serving.pool->View(read->service, read->view)

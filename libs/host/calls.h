@@ -1,4 +1,4 @@
-// How a door reads the state of an aggregate, or a view. submit.h is for commands.
+// Reads for doors: the state of an aggregate, or a view. For commands see submit.h.
 #ifndef HALLES_LIBS_HOST_CALLS_H_
 #define HALLES_LIBS_HOST_CALLS_H_
 
@@ -51,7 +51,7 @@ void ReadState(Host& host, ServiceId service, absl::string_view aggregate_key, c
 
 // As ReadState, but `read` may return nullopt if there is no answer yet. It is then called again after each confirmed
 // record of the slot that has an event with aggregate id `aggregate_key`, until the deadline: DEADLINE_EXCEEDED
-// (NOT_SETTLED). For a method that starts a process such as a saga and answers with its outcome.
+// (NOT_SETTLED). For methods that start a process such as a saga and answer with its outcome.
 template <typename Response, typename Reply>
 void ReadStateWhen(
     Host& host, ServiceId service, absl::string_view aggregate_key, const std::string& token, MonotonicMicros deadline,
@@ -94,7 +94,7 @@ using ViewQuery =
 void ReadView(Host& host, ServiceId service, uint8_t view, const TokenPositions& positions, MonotonicMicros deadline,
               ViewQuery query);
 
-// The same for a method that answers with one response.
+// The same for a method with one response.
 template <typename Response, typename Reply>
 void AnswerFromView(Host& host, ServiceId service, uint8_t view, const std::string& token, MonotonicMicros deadline,
                     std::function<absl::StatusOr<Response>(const store::RowReader&)> read, Reply reply) {

@@ -1,4 +1,4 @@
-// Puts the parts together in order, and takes them down in the reverse.
+// Starts the parts in order, and stops them in reverse order.
 #include "libs/host/host.h"
 
 #include <algorithm>
@@ -18,7 +18,7 @@ constexpr absl::Duration kSettlePart = absl::Milliseconds(50);
 constexpr absl::Duration kSwapDrain = absl::Seconds(10);
 constexpr absl::Duration kSwapSettle = absl::Seconds(60);
 
-// A value that another thread brings.
+// A value that is set on another thread.
 template <typename T>
 class Awaited {
  public:
@@ -184,7 +184,7 @@ absl::StatusOr<std::map<store::FoldId, store::FoldMeta>> Host::Metas() {
   RETURN_IF_ERROR(With([&flushed](Serving& serving) {
     serving.store->FlushAsync([flushed](absl::Status status) { flushed->Set(std::move(status)); });
   }));
-  // What is stored stands by itself, whether or not this flush failed; the store's health tells of a failure.
+  // The stored rows are consistent whether or not this flush failed; the store's health reports a failure.
   flushed->Await().IgnoreError();
   absl::StatusOr<std::map<store::FoldId, store::FoldMeta>> metas;
   RETURN_IF_ERROR(With([&metas](Serving& serving) { metas = serving.store->LoadMetas(); }));
@@ -215,7 +215,7 @@ absl::StatusOr<Proof> Host::Prove(const projection::ReplayObserver& observer, bo
   projection::ReplayTargets targets;
   for (const auto& [fold, meta] : stored->folds()) targets[fold] = meta.cursor.next;
 
-  // Replay flushes by itself.
+  // The replay flushes by itself.
   ASSIGN_OR_RETURN(std::unique_ptr<store::Store> beside, store->OpenBeside({}));
   ASSIGN_OR_RETURN(const projection::ReplayResult replayed,
                    projection::Replay(options_.log, options_.definitions.services, options_.definitions.views, targets,
@@ -253,7 +253,7 @@ absl::Status Host::SwapIn(std::unique_ptr<store::Snapshot> stored, std::unique_p
     swapping_ = false;
   });
   RETURN_IF_ERROR(beside->SwapIn());
-  // From here on the rebuilt rows are what the next start opens; so start.
+  // From here on the next start opens the rebuilt rows, so serve them too.
   rebuilt.reset();
   beside.reset();
   CloseGate();
@@ -262,7 +262,7 @@ absl::Status Host::SwapIn(std::unique_ptr<store::Snapshot> stored, std::unique_p
   stored.reset();
   serving_.reset();
   if (const absl::Status opened = Serve(); !opened.ok()) {
-    // Nothing serves and nothing will: the next start recovers from the log.
+    // Nothing serves, and nothing will: the next start recovers from the log.
     telemetry::Log(telemetry::LogLevel::kError, "host", "cannot serve from the rebuilt state; ending the process",
                    {{"why", opened}});
     std::abort();
@@ -288,7 +288,7 @@ void Host::Drain(absl::Duration timeout) {
     ending_ = true;
     proof_mutex_.Await([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(proof_mutex_) { return !swapping_; });
   }
-  // Reactions first: they submit by themselves.
+  // Reactions first, because they submit by themselves.
   serving_->pool->Stop();
   DrainRuntime(timeout);
   if (const absl::Status flushed = serving_->store->FlushNow(); !flushed.ok()) {

@@ -70,10 +70,11 @@ struct Proof {
 };
 inline constexpr size_t kDifferencesMax = 100;
 
-// Thread safety: all methods may be called from any thread, but those that say that they block from no task of a queue.
-// Lifetime: what the options point to outlives it. Call Drain before it is destroyed, so that commands in progress are
-// answered.
-// Durability: the log is the only truth.
+// Thread safety: all methods may be called from any thread, except that blocking ones must not be called from a task of
+// a queue.
+// Lifetime: everything that the options point to outlives it. Call Drain before it is destroyed, so that commands in
+// progress are answered.
+// Durability: only the log is the truth.
 class Host {
  public:
   // Returns at once: slots recover and claim, views catch up.
@@ -131,8 +132,8 @@ class Host {
   // The same, and then replaces the rows in use by the rebuilt ones; requests during the swap get UNAVAILABLE.
   absl::StatusOr<Proof> Rebuild(const projection::ReplayObserver& observer) ABSL_LOCKS_EXCLUDED(proof_mutex_);
 
-  // Blocks: refuses new commands, answers those in progress, flushes. A proof under way ends with CANCELLED; one whose
-  // rows are just being put in place is waited for. Idempotent.
+  // Blocks: refuses new commands, answers those in progress, flushes. A proof under way ends with CANCELLED, but a swap
+  // of the rows is waited for. Idempotent.
   void Drain(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(proof_mutex_);
 
  private:
@@ -144,7 +145,7 @@ class Host {
   void DrainRuntime(absl::Duration timeout);
   absl::StatusOr<Proof> Prove(const projection::ReplayObserver& observer, bool swap_in)
       ABSL_LOCKS_EXCLUDED(proof_mutex_);
-  // Puts the rows of `beside` in the place of the serving ones. CANCELLED when the host is ending.
+  // Replaces the serving rows by those of `beside`. CANCELLED when the host is ending.
   absl::Status SwapIn(std::unique_ptr<store::Snapshot> stored, std::unique_ptr<store::Snapshot> rebuilt,
                       std::unique_ptr<store::Store> beside) ABSL_LOCKS_EXCLUDED(proof_mutex_);
   absl::Status CheckNotEnding() ABSL_LOCKS_EXCLUDED(proof_mutex_);
@@ -157,8 +158,8 @@ class Host {
 
   Mutex proof_mutex_;
   bool proving_ ABSL_GUARDED_BY(proof_mutex_) = false;
-  bool swapping_ ABSL_GUARDED_BY(proof_mutex_) = false;  // serving_ goes and comes back
-  bool ending_ ABSL_GUARDED_BY(proof_mutex_) = false;    // nothing may be put in place any more
+  bool swapping_ ABSL_GUARDED_BY(proof_mutex_) = false;  // serving_ is being replaced
+  bool ending_ ABSL_GUARDED_BY(proof_mutex_) = false;    // no rows may be swapped in any more
 
   Mutex gate_mutex_;
   int64_t users_ ABSL_GUARDED_BY(gate_mutex_) = 0;   // calls inside With

@@ -1,4 +1,4 @@
-// A process opened, closed, damaged, proved and rebuilt.
+// Tests of a process: opened, closed, damaged, verified and rebuilt.
 #include "libs/host/host.h"
 
 #include <sys/resource.h>
@@ -40,7 +40,7 @@ using projection::kTarget;
 
 constexpr absl::Duration kPatience = absl::Seconds(20);  // a test that waits longer has failed
 
-// One answer, whenever and on whatever thread it comes.
+// One answer, at any time and on any thread.
 class Reply {
  public:
   void Set(absl::StatusOr<AddResponse> answer) {
@@ -63,7 +63,7 @@ class Reply {
     return answer_.status();
   }
   std::string reason() const { return ReasonOf(status()); }
-  // -1 when it is an error.
+  // -1 for an error.
   int64_t value() const {
     Await();
     MutexLock lock(&mutex_);
@@ -93,7 +93,7 @@ Definitions Toy() {
   return definitions;
 }
 
-// What a door knows of a call.
+// The data of a call at a door.
 struct Call {
   std::string actor = "test";
   std::string traceparent;
@@ -135,13 +135,13 @@ class HostTest : public ::testing::Test {
     host_->Drain(kPatience);
     Crash();
   }
-  // Ends it without a drain.
+  // Ends the process without a drain.
   void Crash() {
     host_.reset();
     installation_.reset();
   }
 
-  std::string data_dir() const { return dir_.State(); }  // a folder in a folder that goes away
+  std::string data_dir() const { return dir_.State(); }  // a folder within a temporary folder
   std::string state_dir() const { return data_dir() + "/state"; }
   std::vector<std::string> Quarantined() const {
     std::vector<std::string> found;
@@ -187,7 +187,7 @@ class HostTest : public ::testing::Test {
     }
     return digests;
   }
-  // Through a view, behind a token.
+  // Reads through a view, with a token.
   absl::StatusOr<int64_t> Sum(const std::string& counter, const std::string& token = "") {
     const ReplyPtr reply = AskSum(kSumsView, counter, token);
     RETURN_IF_ERROR(reply->status());
@@ -234,7 +234,7 @@ using Rebuilding = HostTest;
 using ReadOfAView = HostTest;
 using ReadOfAStateOnceItIsSettled = HostTest;
 
-TEST_F(Reopen, KeepsFactsAnswersAndDigests) {
+TEST_F(Reopen, KeepsEventsAnswersAndDigests) {
   AddSome(50);
   const auto metas = Metas();
   Close();
@@ -247,7 +247,7 @@ TEST_F(Reopen, KeepsFactsAnswersAndDigests) {
   EXPECT_TRUE(Quarantined().empty());
 }
 
-TEST_F(Reopen, WithoutTheStateMakesItAnew) {
+TEST_F(Reopen, WithoutTheStateRebuildsIt) {
   AddSome(50);
   const auto digests = Digests();
   Close();
@@ -279,7 +279,7 @@ TEST_F(Reopen, WithoutItsKeysIsRefusedAndChangesNothing) {
   EXPECT_EQ(Digests(), digests);
 }
 
-// Another install beside this one lends its parts.
+// Another install provides the foreign parts.
 TEST_F(ForeignParts, KeysAreRefused) {
   AddSome(5);
   Close();
@@ -293,7 +293,7 @@ TEST_F(ForeignParts, KeysAreRefused) {
   EXPECT_EQ(ReasonOf(TryOpen()), "KEYS_FOREIGN");
 }
 
-TEST_F(ForeignParts, StateIsMovedAsideAndMadeAnew) {
+TEST_F(ForeignParts, StateIsMovedAsideAndRebuilt) {
   AddSome(30);
   const auto digests = Digests();
   Close();
@@ -313,11 +313,11 @@ TEST_F(ForeignParts, StateIsMovedAsideAndMadeAnew) {
   EXPECT_EQ(Quarantined().size(), 1u) << "once";
 }
 
-TEST_F(ForeignParts, StateAheadOfTheLogIsMovedAsideAndMadeAnew) {
+TEST_F(ForeignParts, StateAheadOfTheLogIsMovedAsideAndRebuilt) {
   AddSome(10);
   const auto digests = Digests();
   Close();
-  // A backup of the log and keys, and a state that has gone on since.
+  // A backup of log and keys, and a state that has advanced since.
   fs::create_directories(data_dir() + "-backup");
   fs::copy(data_dir() + "/log", data_dir() + "-backup/log", fs::copy_options::recursive);
   Open();
@@ -332,7 +332,7 @@ TEST_F(ForeignParts, StateAheadOfTheLogIsMovedAsideAndMadeAnew) {
   EXPECT_EQ(*Sum("a"), 2);
 }
 
-TEST_F(ForeignParts, StateThatCannotBeReadIsMovedAsideAndMadeAnew) {
+TEST_F(ForeignParts, UnreadableStateIsMovedAsideAndRebuilt) {
   AddSome(10);
   const auto digests = Digests();
   Close();
@@ -438,7 +438,7 @@ TEST_F(DamagedRows, KeepNothingFromStarting) {
   EXPECT_EQ(Digests().size(), digests.size());
 }
 
-TEST_F(Verification, FindsAllEqual) {
+TEST_F(Verification, FindsNoDifference) {
   AddSome(60);
   const Proof proof = Verify();
   EXPECT_TRUE(proof.comparison.equal());
@@ -491,7 +491,7 @@ TEST_F(Verification, NamesAnAlteredRowOfAView) {
   EXPECT_TRUE(absl::StrContains(proof.differences.front(), "loyalty sums sums counter=a")) << proof.differences.front();
 }
 
-TEST_F(Verification, RunsOneAtATimeAndEndsWhenItIsToldTo) {
+TEST_F(Verification, RunsOnceAtATimeAndCanBeCancelled) {
   AddSome(20);
   AwaitCaughtUp();
   absl::Status second;
@@ -505,7 +505,7 @@ TEST_F(Verification, RunsOneAtATimeAndEndsWhenItIsToldTo) {
   EXPECT_TRUE(Verify().comparison.equal()) << "the next one may run";
 }
 
-TEST_F(Rebuilding, PutsRightWhatWasAlteredAndServesOn) {
+TEST_F(Rebuilding, CorrectsAlteredRowsAndKeepsServing) {
   AddSome(20);
   const auto digests = Digests();
   Close();
@@ -537,7 +537,7 @@ TEST_F(Rebuilding, PutsRightWhatWasAlteredAndServesOn) {
   EXPECT_TRUE(Verify().comparison.equal());
 }
 
-TEST_F(Rebuilding, EndsWhenTheProcessDoes) {
+TEST_F(Rebuilding, EndsWithTheProcess) {
   AddSome(20);
   AwaitCaughtUp();
   const auto proof = host_->Rebuild([this](const projection::ReplayProgress&) {
@@ -548,7 +548,7 @@ TEST_F(Rebuilding, EndsWhenTheProcessDoes) {
   EXPECT_EQ(host_->Rebuild(nullptr).status().code(), absl::StatusCode::kCancelled);
 }
 
-TEST_F(Rebuilding, LosesNothingThatIsSubmittedMeanwhile) {
+TEST_F(Rebuilding, LosesNoCommandSubmittedMeanwhile) {
   AddSome(200);
   std::atomic<bool> stop{false};
   std::atomic<int> accepted{0};
@@ -559,7 +559,7 @@ TEST_F(Rebuilding, LosesNothingThatIsSubmittedMeanwhile) {
       if (reply->status().ok()) {
         ++accepted;
       } else {
-        // Not served for a moment: nothing happened.
+        // Not served at that moment: nothing happened.
         EXPECT_EQ(reply->status().code(), absl::StatusCode::kUnavailable) << reply->status();
       }
     }
@@ -579,7 +579,7 @@ TEST_F(Rebuilding, LosesNothingThatIsSubmittedMeanwhile) {
   EXPECT_TRUE(Verify().comparison.equal());
 }
 
-TEST_F(ReadOfAView, BehindATokenSeesWhatItStandsFor) {
+TEST_F(ReadOfAView, WithATokenSeesItsPosition) {
   for (int i = 0; i < 50; ++i) {
     const ReplyPtr reply = Submit(partition::Add(absl::StrCat("t", i), 1, "t"));
     reply->Await();
@@ -587,12 +587,12 @@ TEST_F(ReadOfAView, BehindATokenSeesWhatItStandsFor) {
   }
 }
 
-TEST_F(ReadOfAView, BehindATokenOfAnotherInstallIsRefused) {
+TEST_F(ReadOfAView, WithATokenOfAnotherInstallIsRefused) {
   EXPECT_EQ(ReasonOf(Sum("t", EncodeToken(store::Install(9), {{SlotId{kSource, 0}, 1}})).status()), "FOREIGN_TOKEN");
   EXPECT_EQ(ReasonOf(Sum("t", "nonsense").status()), "MALFORMED_TOKEN");
 }
 
-// Sums of what was counted and of what the reaction to it made of it.
+// Sums of the counted amounts, and of those that the reaction copied.
 constexpr uint8_t kCopiesView = 2;
 
 // The reaction waits at a gate that the test opens.
@@ -620,14 +620,14 @@ class ReadBehindAReaction : public HostTest {
     return definitions;
   }
 
-  // Shared with the reaction, which may outlive a test that fails.
+  // Shared with the reaction, which may outlive a failing test.
   const std::shared_ptr<absl::Notification> gate_ = std::make_shared<absl::Notification>();
 };
 
-TEST_F(ReadBehindAReaction, SeesWhatTheTokenLedTo) {
+TEST_F(ReadBehindAReaction, SeesTheReactionsToTheToken) {
   const ReplyPtr added = Submit(partition::Add("r", 5, "t"));
   ASSERT_TRUE(added->status().ok()) << added->status();
-  // The view has seen what was counted; nothing but the reaction is missing.
+  // The view has projected the source; only the reaction is missing.
   const absl::Time deadline = absl::Now() + kPatience;
   while (AskSum(kCopiesView, "t", "")->value() != 5) {
     ASSERT_LT(absl::Now(), deadline);
@@ -642,7 +642,7 @@ TEST_F(ReadBehindAReaction, SeesWhatTheTokenLedTo) {
   EXPECT_EQ(behind->value(), 5);
 }
 
-// Answers with the counter's value once it has come to `value`.
+// Answers with the counter's value after it has reached `value`.
 ReplyPtr WhenItStandsAt(Host& host, const std::string& counter, int64_t value, MonotonicMicros deadline) {
   auto reply = std::make_shared<Reply>();
   ReadStateWhen<AddResponse>(
@@ -661,7 +661,7 @@ ReplyPtr WhenItStandsAt(Host& host, const std::string& counter, int64_t value, M
   return reply;
 }
 
-TEST_F(ReadOfAStateOnceItIsSettled, WaitsForTheFactsOfTheAggregate) {
+TEST_F(ReadOfAStateOnceItIsSettled, WaitsForTheEventsOfTheAggregate) {
   const ReplyPtr reply = WhenItStandsAt(*host_, "s", 3, kNoDeadline);
   for (int i = 0; i < 2; ++i) ASSERT_TRUE(Submit(partition::Add(absl::StrCat("s", i), 1, "s"))->status().ok());
   EXPECT_FALSE(reply->done());
@@ -669,12 +669,12 @@ TEST_F(ReadOfAStateOnceItIsSettled, WaitsForTheFactsOfTheAggregate) {
   EXPECT_EQ(reply->value(), 3);
 }
 
-TEST_F(ReadOfAStateOnceItIsSettled, AnswersAtOnceWhenItIs) {
+TEST_F(ReadOfAStateOnceItIsSettled, AnswersAtOnceIfItIsSettled) {
   ASSERT_TRUE(Submit(partition::Add("s", 3, "s"))->status().ok());
   EXPECT_EQ(WhenItStandsAt(*host_, "s", 3, kNoDeadline)->value(), 3);
 }
 
-TEST_F(ReadOfAStateOnceItIsSettled, AnswersWithAnErrorOfTheRead) {
+TEST_F(ReadOfAStateOnceItIsSettled, AnswersWithTheErrorOfTheRead) {
   ASSERT_TRUE(Submit(partition::Add("s", 4, "s"))->status().ok());
   EXPECT_EQ(WhenItStandsAt(*host_, "s", 3, kNoDeadline)->status().code(), absl::StatusCode::kFailedPrecondition);
 }

@@ -1,4 +1,4 @@
-// Opens what is in a data directory, and moves aside what does not belong there.
+// Opens the parts of a data directory, and moves aside a state that does not belong to the log.
 #include "libs/host/installation.h"
 
 #include <filesystem>
@@ -18,7 +18,7 @@
 namespace halles::host {
 namespace {
 
-// Reasons for which the state is moved aside and made again from the log.
+// Reasons for moving the state aside and rebuilding it from the log.
 bool IsRebuildable(const absl::Status& status) {
   const std::string reason = ReasonOf(status);
   return reason == "FOREIGN_STORE" || reason == "STORE_DAMAGED" || reason == "OLDER_STORE_FORMAT";
@@ -31,7 +31,7 @@ bool IsOtherLog(const absl::Status& status) {
   return reason == "LOG_CUT" || reason == "LOG_TOO_SHORT" || reason == "OTHER_LINEAGE";
 }
 
-// Whether any slot of any service holds a record.
+// Whether any slot of any service has a record.
 absl::StatusOr<bool> IsEmpty(eventlog::EventLog& log) {
   for (int service = 1; ServiceName(static_cast<ServiceId>(service)) != "unknown"; ++service) {
     for (uint32_t slot = 0; slot < log.identity().slots.of(static_cast<ServiceId>(service)); ++slot) {

@@ -22,9 +22,9 @@
 namespace halles::host {
 
 struct InstallationOptions {
-  // Holds log/, keys/ and state/; made when missing.
+  // Contains log/, keys/ and state/; created if missing.
   std::string data_dir;
-  // Of a new log; the default is kDefaultSlotCount for all. Of a log that exists, they must be its own.
+  // Counts for a new log; the default is kDefaultSlotCount for all. For an existing log they must be its own.
   std::optional<SlotCounts> slots;
   Scheduler* scheduler = nullptr;
   RandomSource* random = nullptr;
@@ -33,14 +33,13 @@ struct InstallationOptions {
 };
 
 // Thread safety: all methods may be called from any thread.
-// Lifetime: scheduler and random outlive it; it outlives the host that stands on it.
-// Durability: log/ and keys/ are the originals. state/ is folded again from the log whenever it is missing, damaged or of
-// another lineage.
+// Lifetime: scheduler and random outlive it; it outlives the host that uses it.
+// Durability: log/ and keys/ are the originals. state/ is folded again from the log whenever it is missing, damaged or
+// of another lineage.
 class Installation {
  public:
   // Errors by reason: those of EmbeddedLog::Open and KeyRing::Open, DATA_DIR_UNUSABLE, DATA_DIR_RESHARDED, and
-  // DATA_DIR_UNFINISHED
-  // for a directory that a reshard is making.
+  // DATA_DIR_UNFINISHED for a directory that a reshard is creating.
   static absl::StatusOr<std::unique_ptr<Installation>> Open(InstallationOptions options);
 
   eventlog::EventLog& log() { return *log_; }

@@ -1,4 +1,4 @@
-// Copies, proves, renames.
+// Copies, verifies, renames.
 #include "libs/host/reshard.h"
 
 #include <filesystem>
@@ -17,9 +17,9 @@
 namespace halles::host {
 namespace {
 
-// The old log folded, copied, and the new one folded.
+// Three phases: fold the old log, copy it, fold the new one.
 constexpr uint64_t kPhases = 3;
-// Each phase counts so many steps.
+// Steps per phase.
 constexpr uint64_t kStepsPerPhase = 1'000'000;
 
 absl::Status Unusable(const std::string& path, const std::error_code& error) {
@@ -32,7 +32,7 @@ std::string WithoutSlash(std::string path) {
   return path;
 }
 
-// Removes what an interrupted call left.
+// Removes the leftovers of an interrupted call.
 absl::Status Clear(const std::string& unfinished) {
   std::error_code error;
   if (!std::filesystem::exists(unfinished, error)) return absl::OkStatus();
@@ -117,7 +117,7 @@ absl::StatusOr<ReshardReport> ReshardDataDir(const ReshardOptions& options, cons
   RETURN_IF_ERROR(KeyRing::CopyFor(from + "/keys", old_log->identity().install, unfinished + "/keys", report.install,
                                    *options.random));
   {
-    // As the next start will find it.
+    // Open it as the next start will.
     ASSIGN_OR_RETURN(const std::unique_ptr<eventlog::EmbeddedLog> new_log, eventlog::EmbeddedLog::Open(new_options));
     ASSIGN_OR_RETURN(report.after, figures_of(new_log.get(), "fold new log", 2));
   }

@@ -1,4 +1,4 @@
-// How a door submits a request: the registry defines its preparation, the aggregate that decides, and the rule.
+// Submits requests for doors: the registry defines their preparation, the aggregate that decides, and the rule.
 #ifndef HALLES_LIBS_HOST_SUBMIT_H_
 #define HALLES_LIBS_HOST_SUBMIT_H_
 
@@ -15,11 +15,10 @@
 
 namespace halles::host {
 
-// Prepares a copy of the request as its command asks for (hashes identifiers, checks limits), and sends it to the slot
-// of its aggregate. It returns an error if the request is not accepted: INVALID_ARGUMENT with the field, or
-// UNAVAILABLE. Otherwise `reply` gets an absl::StatusOr<Response> with its consistency token, on the slot's queue or at
-// once. `Call` has actor, traceparent and deadline, as rpc::Call has. `Request` is registered with the response
-// `Response`.
+// Prepares a copy of the request as its command requires (hashes identifiers, checks limits), and sends it to the slot
+// of its aggregate. Returns an error if the request is not accepted: INVALID_ARGUMENT with the field, or UNAVAILABLE.
+// Otherwise `reply` gets an absl::StatusOr<Response> with its consistency token, on the slot's queue or at once. `Call`
+// has actor, traceparent and deadline, as rpc::Call has. `Request` is registered with the response `Response`.
 template <typename Response, typename Request, typename Call, typename Reply>
 absl::Status Submit(Host& host, const Request& asked, const Call& call, Reply reply) {
   const partition::RegisteredCommand* registered = host.FindCommand(Request::descriptor());

@@ -1,4 +1,4 @@
-// Lets each watcher that was touched look at its view.
+// Lets each touched watcher read its view.
 #include "libs/host/watches.h"
 
 #include <utility>
@@ -90,7 +90,7 @@ void Watches::Looked(uint64_t id, Watcher& watcher, absl::StatusOr<Watcher::Topi
     const auto it = entries_.find(id);
     if (it == entries_.end()) return;
     Entry& entry = it->second;
-    // A new topic may have been touched before it was known here: then the look was too early.
+    // A new topic may have been touched before it was registered here; then the watcher looked too early.
     again = std::exchange(entry.again, false) || *topics != entry.topics;
     entry.looking = again;
     for (const std::string& topic : entry.topics) {
@@ -103,7 +103,7 @@ void Watches::Looked(uint64_t id, Watcher& watcher, absl::StatusOr<Watcher::Topi
 }
 
 void Watches::Remove(uint64_t id) {
-  std::shared_ptr<Watcher> watcher;  // ends outside of the lock: it may call back
+  std::shared_ptr<Watcher> watcher;  // destroyed outside of the lock, because it may call back
   MutexLock lock(&mutex_);
   const auto it = entries_.find(id);
   if (it == entries_.end()) return;

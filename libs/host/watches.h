@@ -23,7 +23,7 @@ namespace halles::host {
 
 inline constexpr size_t kWatchersMax = 10'000;
 
-// One watcher, as its service knows it.
+// One watcher of a service.
 // Thread safety: Look and Tell are called one at a time; Finish and OnCancel on any thread.
 class Watcher {
  public:
@@ -32,20 +32,20 @@ class Watcher {
   Watcher(const Watcher&) = delete;
   Watcher& operator=(const Watcher&) = delete;
 
-  // Names of what it watches, as projections give them to their topics. Unique over all views.
+  // The topics that it watches, as projections name them. Unique over all views.
   using Topics = std::set<std::string>;
 
-  // Reads the view, each source at one position, and keeps what is new for Tell. Returns the topics that wake the watch
+  // Reads the view, each source at one position, and keeps changes for Tell. Returns the topics that wake the watch
   // from now on. An error ends the watch.
   virtual absl::StatusOr<Topics> Look(const store::RowReader& rows, const TokenPositions& at) = 0;
-  // Sends what the last Look found, if anything. False if the client has left.
+  // Sends the changes that the last Look found, if any. False if the client has left.
   virtual bool Tell() = 0;
   // Ends the watch with an error.
   virtual void Finish(const absl::Status& why) = 0;
   // Runs `gone` once when the client leaves, or at once if it has already left.
   virtual void OnCancel(std::function<void()> gone) = 0;
 
-  const ServiceId service;  // whose view it reads
+  const ServiceId service;  // owner of the view
   const uint8_t view;
 };
 
@@ -67,7 +67,7 @@ class Watches : public std::enable_shared_from_this<Watches> {
 
  private:
   struct Entry {
-    std::shared_ptr<Watcher> watcher;  // shared with the one who looks
+    std::shared_ptr<Watcher> watcher;  // shared with a running Look
     Watcher::Topics topics;
     bool looking = true;
     bool again = false;

@@ -1,4 +1,4 @@
-// Parses listen addresses and asks the system whether they are free.
+// Parses listen addresses and checks whether they are free.
 #include "libs/machine/address.h"
 
 #include <arpa/inet.h>
@@ -33,7 +33,7 @@ absl::Status CannotListen(absl::string_view what, const ListenAddress& address, 
                  {{"address", address.ToString()}});
 }
 
-// Room for either family.
+// Large enough for either family.
 struct SocketAddress {
   sockaddr_storage bytes{};
   socklen_t size = 0;
@@ -71,7 +71,8 @@ absl::StatusOr<OwnedFd> Bind(const ListenAddress& address, absl::string_view wha
   OwnedFd fd(socket(to.bytes.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (fd.get() < 0) return CannotListen(what, address, errno);
   const int on = 1;
-  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);  // past connections are no obstacle, listeners are
+  // earlier connections do not prevent the bind, listeners do
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&to.bytes), to.size) != 0) {
     return CannotListen(what, address, errno);
   }
@@ -134,7 +135,7 @@ absl::StatusOr<ListeningSocket> ListeningSocket::Open(const ListenAddress& addre
   if (getsockname(fd->get(), reinterpret_cast<sockaddr*>(&name.bytes), &name.size) != 0) {
     return CannotListen(what, address, errno);
   }
-  // The port stands at the same place in both families.
+  // The port is at the same offset in both families.
   sockaddr_in with_port{};
   std::memcpy(&with_port, &name.bytes, sizeof with_port);
   bound.port = ntohs(with_port.sin_port);

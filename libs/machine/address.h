@@ -12,7 +12,7 @@
 
 namespace halles {
 
-// Where to listen: "127.0.0.1:7400", "localhost:7400", "[::1]:7400". Port 0 lets the system choose.
+// A listen address: "127.0.0.1:7400", "localhost:7400", "[::1]:7400". Port 0 lets the system choose.
 struct ListenAddress {
   std::string host;
   uint16_t port = 0;
@@ -25,12 +25,12 @@ struct ListenAddress {
   static absl::StatusOr<ListenAddress> Parse(absl::string_view text);
 };
 
-// Checks that `what` ("the gRPC server") may and can listen at `address` now: FAILED_PRECONDITION with reason TLS_REQUIRED
-// outside loopback, ALREADY_EXISTS with ADDRESS_IN_USE, UNAVAILABLE with CANNOT_LISTEN for whatever else the system says.
-// Another process may still take the port before the caller does.
+// Checks that `what` ("the gRPC server") may and can listen at `address` now. FAILED_PRECONDITION with reason
+// TLS_REQUIRED outside loopback, ALREADY_EXISTS with ADDRESS_IN_USE, UNAVAILABLE with CANNOT_LISTEN for every other
+// error of the system. Another process may still take the port before the caller does.
 absl::Status CheckCanListen(const ListenAddress& address, absl::string_view what);
 
-// A file descriptor that is closed with its owner; negative when there is none.
+// A file descriptor that closes with its owner; negative if there is none.
 class OwnedFd {
  public:
   explicit OwnedFd(int fd = -1) : fd_(fd) {}
@@ -49,14 +49,14 @@ class OwnedFd {
   int fd_;
 };
 
-// A TCP socket that listens and does not block in accept. Nobody else can take its port.
+// A TCP socket that listens and does not block in accept. No other process can take its port.
 class ListeningSocket {
  public:
   // Errors: those of CheckCanListen.
   static absl::StatusOr<ListeningSocket> Open(const ListenAddress& address, absl::string_view what);
 
   int fd() const { return fd_.get(); }
-  // With the port that the system chose when the given one was 0.
+  // With the port that the system chose if the given one was 0.
   const ListenAddress& address() const { return address_; }
   OwnedFd ReleaseFd() && { return std::move(fd_); }
 

@@ -13,20 +13,20 @@
 namespace halles {
 namespace {
 
-TEST(ListenAddress, IsReadBackFromItsText) {
+TEST(ListenAddress, SurvivesARoundTripThroughText) {
   for (const char* text : {"127.0.0.1:7400", "localhost:0", "[::1]:65535", "0.0.0.0:1", "shop.example:9"}) {
     EXPECT_EQ(ListenAddress::Parse(text)->ToString(), text);
   }
 }
 
-TEST(ListenAddress, IsNotReadFromAnythingElse) {
+TEST(ListenAddress, RefusesMalformedText) {
   for (const char* text :
        {"", ":", ":7400", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "::1:1", "[]:1", "a b:1", "http://a:1"}) {
     EXPECT_EQ(ReasonOf(ListenAddress::Parse(text).status()), "MALFORMED_ADDRESS") << text;
   }
 }
 
-TEST(ListenAddress, KnowsLoopback) {
+TEST(ListenAddress, RecognisesLoopback) {
   for (const char* text : {"127.0.0.1:0", "127.9.9.9:0", "localhost:0", "[::1]:0"}) {
     EXPECT_TRUE(ListenAddress::Parse(text)->loopback()) << text;
   }

@@ -15,7 +15,7 @@ OpenFilesLimit RaiseOpenFilesLimit() {
     const rlim_t wanted = std::min<rlim_t>(limit.rlim_max, kOpenFilesMax);
     if (limit.rlim_cur < wanted) {
       limit.rlim_cur = wanted;
-      setrlimit(RLIMIT_NOFILE, &limit);  // without success the old limit stands, and is what is told
+      setrlimit(RLIMIT_NOFILE, &limit);  // if this fails, the old limit remains and is returned
     }
   }
   result.now = OpenFilesAllowed();
@@ -35,7 +35,7 @@ uint64_t CountOpenFiles() {
     if (entry->d_name[0] != '.') ++count;
   }
   closedir(directory);
-  return count - 1;  // the directory itself was one of them
+  return count - 1;  // the directory itself is one of them
 }
 
 }  // namespace halles

@@ -14,7 +14,7 @@ void OsRandom::Fill(absl::Span<uint8_t> bytes) {
     const ssize_t filled = getrandom(bytes.data(), bytes.size(), 0);
     if (filled < 0) {
       if (errno == EINTR) continue;
-      std::perror("getrandom");  // ids and keys cannot be made without it
+      std::perror("getrandom");  // without it, no ids or keys can be made
       std::abort();
     }
     bytes.remove_prefix(static_cast<size_t>(filled));

@@ -8,7 +8,7 @@
 namespace halles {
 namespace {
 
-TEST(SystemClock, GoesForward) {
+TEST(SystemClock, Advances) {
   const SystemClock clock;
   const int64_t before = clock.MonotonicMicros();
   EXPECT_GE(clock.MonotonicMicros(), before);

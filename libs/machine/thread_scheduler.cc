@@ -69,7 +69,7 @@ class ThreadQueue : public TaskQueue {
 
   void Run() ABSL_LOCKS_EXCLUDED(mutex_) {
     pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
-    // Of this thread alone: Linux takes a thread id for the process id. It may fail, which costs nothing but order.
+    // For this thread only: Linux takes a thread id in place of the process id. A failure is harmless.
     if (priority_ == QueuePriority::kBackground) {
       setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kBackgroundNice);
     }
@@ -89,14 +89,14 @@ class ThreadQueue : public TaskQueue {
           MakeDueReady();
         }
         tasks.swap(posted_);
-        if (tasks.empty()) {  // stopping, and all that was posted has run
+        if (tasks.empty()) {  // stopping, and every posted task has run
           delayed_.clear();
           return;
         }
       }
       for (Task& task : tasks) {
         task();
-        task = nullptr;  // what it holds is destroyed before the next one runs
+        task = nullptr;  // destroys its captures before the next task runs
       }
       tasks.clear();
     }
@@ -118,7 +118,7 @@ class ThreadQueue : public TaskQueue {
   Mutex mutex_;
   CondVar wake_;
   std::vector<Task> posted_ ABSL_GUARDED_BY(mutex_);
-  std::multimap<MonotonicMicros, Task> delayed_ ABSL_GUARDED_BY(mutex_);  // by when they are due
+  std::multimap<MonotonicMicros, Task> delayed_ ABSL_GUARDED_BY(mutex_);  // by due time
   bool sleeping_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 

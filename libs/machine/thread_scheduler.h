@@ -1,4 +1,4 @@
-// A scheduler that gives each queue a thread: how a process runs its tasks.
+// A scheduler that gives each queue its own thread; the processes use it.
 #ifndef HALLES_LIBS_MACHINE_THREAD_SCHEDULER_H_
 #define HALLES_LIBS_MACHINE_THREAD_SCHEDULER_H_
 
@@ -9,8 +9,8 @@
 
 namespace halles {
 
-// Each queue has a thread of its own, which sleeps until there is a task or a delay has passed. Tasks are taken in
-// batches: one lock and at most one wake-up for all that were posted meanwhile.
+// Each queue has its own thread, which sleeps until a task is posted or a delay has passed. It takes tasks in batches:
+// one lock and at most one wake-up for everything posted in between.
 // Lifetime: the clock outlives it. Destroying a queue joins its thread.
 class ThreadScheduler : public Scheduler {
  public:

@@ -11,7 +11,7 @@
 namespace halles {
 namespace {
 
-// A latch that is guarded as ThreadSanitizer understands it.
+// A latch guarded in a way that ThreadSanitizer understands.
 class Done {
  public:
   void Set() {
@@ -34,7 +34,7 @@ class ThreadSchedulerTest : public testing::Test {
   ThreadScheduler scheduler_{clock_};
 };
 
-TEST_F(ThreadSchedulerTest, RunsTasksInTheOrderOfTheirPosting) {
+TEST_F(ThreadSchedulerTest, RunsTasksInPostingOrder) {
   const std::unique_ptr<TaskQueue> queue = scheduler_.NewQueue("order");
   std::vector<int> ran;
   for (int i = 0; i < 1000; ++i) queue->Post([&ran, i] { ran.push_back(i); });
@@ -43,14 +43,14 @@ TEST_F(ThreadSchedulerTest, RunsTasksInTheOrderOfTheirPosting) {
   for (int i = 0; i < 1000; ++i) EXPECT_EQ(ran[static_cast<size_t>(i)], i);
 }
 
-TEST_F(ThreadSchedulerTest, RunsWhatATaskPostsBeforeTheStop) {
+TEST_F(ThreadSchedulerTest, RunsTasksThatATaskPostsBeforeTheStop) {
   const std::unique_ptr<TaskQueue> queue = scheduler_.NewQueue("nested");
   Done done;
   queue->Post([&] { queue->Post([&] { done.Set(); }); });
   EXPECT_TRUE(done.Await());
 }
 
-TEST_F(ThreadSchedulerTest, RunsATaskNotBeforeItsDelay) {
+TEST_F(ThreadSchedulerTest, DoesNotRunATaskBeforeItsDelay) {
   const std::unique_ptr<TaskQueue> queue = scheduler_.NewQueue("delay");
   Done done;
   const MonotonicMicros from = scheduler_.Now();
@@ -59,7 +59,7 @@ TEST_F(ThreadSchedulerTest, RunsATaskNotBeforeItsDelay) {
   EXPECT_GE(scheduler_.Now() - from, 5000);
 }
 
-TEST_F(ThreadSchedulerTest, TakesTheEarlierOfTwoDelaysFirst) {
+TEST_F(ThreadSchedulerTest, RunsTheShorterDelayFirst) {
   const std::unique_ptr<TaskQueue> queue = scheduler_.NewQueue("delays");
   Done done;
   std::vector<int> ran;
@@ -82,7 +82,7 @@ TEST_F(ThreadSchedulerTest, DropsDelayedTasksWhenStopped) {
   EXPECT_EQ(held.use_count(), 1);
 }
 
-TEST_F(ThreadSchedulerTest, DropsWhatIsPostedAfterTheStop) {
+TEST_F(ThreadSchedulerTest, DropsTasksPostedAfterTheStop) {
   const std::unique_ptr<TaskQueue> queue = scheduler_.NewQueue("late");
   queue->Stop();
   queue->Stop();

@@ -12,7 +12,7 @@ namespace halles::partition {
 
 template <typename Event>
 struct Aggregate {
-  uint32_t type;  // from 1; 0 is the runtime's own. In every record: never changed
+  uint32_t type;  // from 1; 0 is the runtime's own. Stored in every record, so it never changes
   absl::Status (*evolve)(store::Rows&, const Event&, const FactContext&);
 };
 

@@ -1,4 +1,4 @@
-// Requests and their answers: recorded once, repeated, refused, expired.
+// Tests of requests and answers: recorded once, repeated, refused, expired.
 #include <string>
 #include <vector>
 
@@ -21,7 +21,7 @@ using RepeatInFlight = RuntimeFaultTest;
 constexpr int64_t kHour = int64_t{3600} * 1'000'000;
 constexpr int64_t kDay = 24 * kHour;
 
-TEST_F(Answer, CarriesThePositionBehindItsRecord) {
+TEST_F(Answer, CarriesThePositionAfterItsRecord) {
   const Position before = End();
   const ReplyPtr first = Submit(Add("r1", 5));
   EXPECT_EQ(first->value(), 5);
@@ -31,20 +31,20 @@ TEST_F(Answer, CarriesThePositionBehindItsRecord) {
   EXPECT_EQ(ValueOf(), 7);
 }
 
-TEST_F(Answer, IsConfirmedForAnyThreadOnceItIsGiven) {
+TEST_F(Answer, IsVisibleToAllThreadsOnceGiven) {
   for (int i = 0; i < 200; ++i) {
     const ReplyPtr reply = Submit(Add(absl::StrCat("r", i), 1));
     ASSERT_GE(runtime_->confirmed(kFirstSlot), reply->position().position);
   }
 }
 
-TEST_F(Answer, OfASlotThatIsNotServedHereIsUnavailable) {
+TEST_F(Answer, IsUnavailableFromASlotThatIsNotServedHere) {
   const ReplyPtr reply = Submit(Add("r1", 1), SlotId{ServiceId::kLoyalty, 0});
   EXPECT_EQ(reply->status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(reply->reason(), "NOT_OWNER");
 }
 
-TEST_F(Answer, ThatRefusesRecordsNothing) {
+TEST_F(Answer, IsNotRecordedForARefusal) {
   const Position before = End();
   EXPECT_EQ(Submit(Add("r1", -1))->reason(), "BELOW_ZERO");
   EXPECT_EQ(End(), before);
@@ -79,7 +79,7 @@ TEST_F(Answer, WithoutFactsAndRequestIdRecordsNothingAndCoversWhatItSaw) {
   EXPECT_EQ(End(), before);
 }
 
-TEST_F(Answer, ToACommandWhoseDeadlinePassedIsNoDecision) {
+TEST_F(Answer, AfterTheDeadlineComesWithoutADecision) {
   const Position before = End();
   const ReplyPtr late = Submit(Add("r1", 5), kFirstSlot, node_.Now() - 1);
   EXPECT_EQ(late->status().code(), absl::StatusCode::kDeadlineExceeded);
@@ -88,7 +88,7 @@ TEST_F(Answer, ToACommandWhoseDeadlinePassedIsNoDecision) {
   EXPECT_EQ(Submit(Add("r1", 5))->value(), 5) << "the repeat is free to do it";
 }
 
-TEST_F(Answer, OfADecisionThatCannotBeEvolvedIsInternalAndNothingIsAppended) {
+TEST_F(Answer, IsInternalWithoutARecordIfTheDecisionCannotBeEvolved) {
   EXPECT_EQ(Submit(Add("r1", 1))->value(), 1);
   const Position before = End();
   const ReplyPtr reply = Submit(Add("r2", counter::kNotEvolvable));
@@ -98,7 +98,7 @@ TEST_F(Answer, OfADecisionThatCannotBeEvolvedIsInternalAndNothingIsAppended) {
   EXPECT_EQ(Submit(Add("r3", 1))->value(), 2) << "no row of it stays behind";
 }
 
-TEST_F(Answer, ToARecordThatIsTooLargeSaysSo) {
+TEST_F(Answer, ReportsARecordThatIsTooLarge) {
   const Position before = End();
   counter::AddRequest large = Add("r1", 1);
   large.set_padding(std::string(eventlog::kMaxRecordBytes, 'x'));
@@ -107,7 +107,7 @@ TEST_F(Answer, ToARecordThatIsTooLargeSaysSo) {
   EXPECT_EQ(Submit(Add("r2", 1))->value(), 1);
 }
 
-TEST_F(Repeat, GetsTheFirstAnswerAndMakesNoRecord) {
+TEST_F(Repeat, GetsTheFirstAnswerWithoutARecord) {
   const ReplyPtr first = Submit(Add("r1", 5));
   EXPECT_EQ(Submit(Add("r2", 1))->value(), 6);
   const Position before = End();
@@ -139,7 +139,7 @@ TEST_F(Repeat, WithAnotherBodyIsRefusedAndChangesNothing) {
   EXPECT_EQ(Digests(), digests);
 }
 
-TEST_F(RepeatInFlight, WaitsForTheConfirmationOfTheFirst) {
+TEST_F(RepeatInFlight, WaitsForTheConfirmationOfTheFirstCopy) {
   const ReplyPtr first = Send(Add("r1", 5));
   const uint64_t append = LastAppend();
   const ReplyPtr again = Send(Add("r1", 5));
@@ -154,7 +154,7 @@ TEST_F(RepeatInFlight, WaitsForTheConfirmationOfTheFirst) {
   EXPECT_EQ(reuse->reason(), "REQUEST_ID_REUSED");
 }
 
-TEST_F(RepeatInFlight, CarriesThePositionAtWhichTheFirstLanded) {
+TEST_F(RepeatInFlight, CarriesThePositionOfTheFirstCopy) {
   EXPECT_FALSE(Send(Add("r0", 1))->done());
   Deliver(LastAppend());
   const ReplyPtr first = Send(Add("r1", 5));
@@ -172,7 +172,7 @@ TEST_F(RepeatInFlight, CarriesThePositionAtWhichTheFirstLanded) {
   EXPECT_EQ(again->position().position, landed + 1);
 }
 
-TEST_F(RepeatInFlight, IsExecutedWhenTheFirstIsLost) {
+TEST_F(RepeatInFlight, IsExecutedWhenTheFirstCopyIsLost) {
   const ReplyPtr first = Send(Add("r1", 5));
   const uint64_t append = LastAppend();
   const ReplyPtr again = Send(Add("r1", 5));
@@ -186,7 +186,7 @@ TEST_F(RepeatInFlight, IsExecutedWhenTheFirstIsLost) {
   EXPECT_EQ(ValueOf(), 5);
 }
 
-TEST_F(RepeatInFlight, IsAnsweredAsTheFirstWhenOthersAreConfirmedWithIt) {
+TEST_F(RepeatInFlight, IsAnsweredAsTheFirstCopyWhenOthersAreConfirmedWithIt) {
   const ReplyPtr first = Send(Add("r1", 5));
   const ReplyPtr again = Send(Add("r1", 5));
   const ReplyPtr other = Send(Add("r2", 1));
@@ -223,7 +223,7 @@ TEST_F(Uuid7, TooFarAheadIsRefused) {
   EXPECT_EQ(Submit(Add(Uuid7At(now + kDay), 1))->value(), 1);
 }
 
-TEST_F(Uuid7, IsForgottenByARecordedFactAndAReplayAgrees) {
+TEST_F(Uuid7, IsForgottenByARecordedEventAndInAReplay) {
   const UnixMicros start = node_.clock().Wall();
   const std::string id = Uuid7At(start);
   const std::string later = Uuid7At(start + kHour);
@@ -277,13 +277,13 @@ TEST_F(Uuid7, IsForgottenTogetherWithAllThatAreDue) {
   EXPECT_EQ(left, 0u) << "a scan does not end before";
 }
 
-TEST_F(Uuid7, IsForgottenOnLogicalTimeThoughTheWallClockIsSetBack) {
+TEST_F(Uuid7, IsForgottenByLogicalTimeEvenIfTheWallClockIsSetBack) {
   const UnixMicros start = node_.clock().Wall();
   EXPECT_EQ(Submit(Add(Uuid7At(start), 5))->value(), 5);
   node_.JumpWall(-365 * kDay);
   EXPECT_EQ(Submit(Add(Uuid7At(start - 30 * kDay), 5))->reason(), "REQUEST_ID_EXPIRED");
   Crash();
-  Start();  // with a wall clock that is behind the log
+  Start();  // with a wall clock behind the log
   EXPECT_EQ(Submit(Add(Uuid7At(start - 30 * kDay), 5))->reason(), "REQUEST_ID_EXPIRED");
 }
 

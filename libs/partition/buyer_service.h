@@ -1,5 +1,5 @@
-// A test service whose aggregates call others: an order that takes from counters, and sends its calls again until it
-// knows their outcomes.
+// A test service whose aggregates call others: an order takes from counters, and repeats its calls until it knows their
+// outcomes.
 #ifndef HALLES_LIBS_PARTITION_BUYER_SERVICE_H_
 #define HALLES_LIBS_PARTITION_BUYER_SERVICE_H_
 
@@ -32,10 +32,10 @@ struct OrderKey {
   auto Fields() const { return std::tie(order); }
   auto Fields() { return std::tie(order); }
 };
-// `value` counts the counters that were taken from, `additions` is when it asks again; the row's padding is none.
+// `value` counts the counters taken from; `additions` is the time of the next calls.
 inline constexpr store::Table<OrderKey, counter::CounterRow> kOrders(1, "orders");
 
-// What a fact of an order says: CounterEvent::amount.
+// Kinds of events of an order, in CounterEvent::amount.
 enum Fact : int64_t { kAsked = 1, kTaken = 2, kRefused = 3 };
 
 inline counter::CounterEvent EventOf(const std::string& order, Fact fact) {
@@ -144,7 +144,7 @@ inline ServiceDefinition Service() {
   return service;
 }
 
-// Counters that can be called.
+// Counters that accept calls.
 inline ServiceDefinition Counters() { return counter::Service(ServiceId::kInventory); }
 
 }  // namespace halles::partition::buyer

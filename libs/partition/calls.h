@@ -15,7 +15,7 @@
 
 namespace halles::partition {
 
-// After this time a call that was not decided is dropped; its caller sends it again.
+// A call that was not decided within this time is dropped; its caller sends it again.
 inline constexpr absl::Duration kCallDeadline = absl::Seconds(10);
 
 // The answer of the owner of a slot that reacts to others: a position at which its reactions are recorded.
@@ -40,11 +40,11 @@ class Calls {
   virtual void ExtendToken(SlotId target, TokenPositions sources, ExtendDone done) = 0;
 };
 
-// Whether a later try of the same request mends the failure by itself. Anything else says that a service's rules and what
-// was asked of it do not fit: it is shown to operators.
+// Whether the same request may succeed later without any change. Any other error means that the rules of a service and
+// the request do not fit; it is shown to operators.
 bool MendsItself(const absl::Status& status);
 
-// What the answer to a call is to its caller.
+// The outcome that the answer to a call means for its caller.
 CallOutcome OutcomeOf(absl::StatusOr<std::string> response, AnswerPosition position);
 
 }  // namespace halles::partition

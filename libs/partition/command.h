@@ -21,7 +21,7 @@ namespace halles::partition {
 
 // The commands of a sequence are decided in the order of their submission. If one of them fails, all later ones fail
 // too; otherwise a later one would be recorded before one that is tried again.
-// Thread safety: may be shared. Release/acquire: who fails a command breaks the sequence before the next is looked at.
+// Thread safety: may be shared. Release/acquire: a failing command breaks the sequence before the next one is checked.
 class CommandSequence {
  public:
   void Break() { broken_.store(true, std::memory_order_release); }
@@ -32,43 +32,43 @@ class CommandSequence {
 };
 
 // Type-erased command.
-// Lifetime: the slot keeps it until it is answered, because it is decided again if a record that it was decided on is
-// lost.
-// Thread safety: used on the slot's queue only, after it was built.
+// Lifetime: the slot keeps it until it is answered, because it is decided again if a record that it depends on is lost.
+// Thread safety: built on any thread, then used on the slot's queue only.
 class Command {
  public:
   virtual ~Command() = default;
 
-  // Decides against `state`; true when there are facts to record. An error is a refusal or a failure to answer with.
+  // Decides against `state`; true when there are events to record. An error is a refusal or a failure to answer with.
   virtual absl::StatusOr<bool> Decide(const store::RowReader& state, const CommandContext& context) = 0;
-  // Evolves the rows by the facts of the last decision.
+  // Evolves the rows by the events of the last decision.
   virtual absl::Status Evolve(store::Rows& rows, FactContext context) = 0;
-  // Adds the facts and the response of the last decision.
+  // Adds the events and the response of the last decision.
   virtual void Record(log::v1::Batch* batch) const = 0;
-  // Answers with the response of the last decision, with one recorded earlier, or with an error. Called once.
+  // Answers with the response of the last decision, with a recorded one, or with an error. Called once.
   virtual void Answer(AnswerPosition position) = 0;
   virtual void AnswerRecorded(const std::string& response, AnswerPosition position) = 0;
   virtual void AnswerError(const absl::Status& status) = 0;
-  // The calls of the last decision, moved out of it.
+  // Moves the calls out of the last decision.
   virtual std::vector<OutgoingCall> TakeCalls() { return {}; }
   // Of a last decision without facts: it is not recorded, because every later decision gives the same answer.
   virtual bool AnswerIsFinal() const { return false; }
-  // Adds the keys of the aggregates of the last decision's facts.
+  // Appends the keys of the aggregates of the last decision's events.
   virtual void AppendAggregates(std::vector<absl::string_view>*) const {}
 
-  // What the runtime needs to know of a request.
+  // The data of a request that the runtime needs.
   struct Envelope {
     std::string tenant;
-    AggregateRef aggregate;  // that decides; empty for commands of the runtime
+    AggregateRef aggregate;  // the one that decides; empty for commands of the runtime
     std::string request_id;  // unique within the aggregate; empty for reactions and timers
     Hash256 body_hash;       // keyed
     std::string actor;
     std::string traceparent;
-    MonotonicMicros deadline = kNoDeadline;     // after it, no caller waits for the answer
-    std::optional<log::v1::Cause> cause;        // of a reaction
-    std::shared_ptr<CommandSequence> sequence;  // of a reaction; the submitter breaks it when it learns of a failure
-    bool internal = false;                      // may use the reserved quarter of the queue
-    bool record_always = false;  // recorded even without facts, because it moves the cursors of reactions
+    MonotonicMicros deadline = kNoDeadline;  // after it, no caller waits for the answer
+    std::optional<log::v1::Cause> cause;     // set for a reaction
+    // set for a reaction; the submitter breaks it when it learns of a failure
+    std::shared_ptr<CommandSequence> sequence;
+    bool internal = false;       // may use the reserved quarter of the queue
+    bool record_always = false;  // recorded even without events, because it moves the cursors of reactions
   };
   Envelope envelope;
 };

@@ -1,4 +1,4 @@
-// The registry of a service's commands: for each request its preparation, its aggregate and the rule that decides it.
+// The registry of a service's commands: the preparation, aggregate and rule of each request.
 #ifndef HALLES_LIBS_PARTITION_COMMAND_DEFINITION_H_
 #define HALLES_LIBS_PARTITION_COMMAND_DEFINITION_H_
 
@@ -35,7 +35,7 @@ namespace halles::partition {
 using CommandReply =
     absl::AnyInvocable<void(absl::StatusOr<google::protobuf::Message*> response, AnswerPosition position) &&>;
 
-// What the preparation of a request may use.
+// The values that the preparation of a request may use.
 struct Preparation {
   const IdentifierKeys* identifier_keys = nullptr;
 };
@@ -52,7 +52,7 @@ class CommandDefinition {
   CommandDefinition(const CommandDefinition&) = delete;
   CommandDefinition& operator=(const CommandDefinition&) = delete;
 
-  // The full name of the request message, under which the command is registered.
+  // The full name of the request message; the command is registered under it.
   const std::string& name() const { return request_.GetDescriptor()->full_name(); }
   const google::protobuf::Descriptor* request_type() const { return request_.GetDescriptor(); }
   const google::protobuf::Descriptor* response_type() const { return response_.GetDescriptor(); }
@@ -63,15 +63,15 @@ class CommandDefinition {
     return std::unique_ptr<google::protobuf::Message>(request_.New());
   }
 
-  // What a door does before it submits: checks limits, replaces identifiers by their hashes. INVALID_ARGUMENT with the
+  // Runs at the door before it submits: checks limits, replaces identifiers by their hashes. INVALID_ARGUMENT with the
   // field. Internal requests skip it, so the rule itself must refuse invalid requests.
   virtual absl::Status Prepare(const Preparation& with, google::protobuf::Message* request) const = 0;
 
   // The key of the aggregate that the request is for.
   virtual std::string KeyOf(const google::protobuf::Message& request) const = 0;
 
-  // A command that decides `request`, which is moved from, for the aggregate of that key; its request id, aggregate and
-  // body hash (keyed with `request_key`) are in the envelope. `request` is of the registered type.
+  // A command that decides `request`, which is moved from, for the aggregate of that key. Its envelope has request id,
+  // aggregate and body hash (keyed with `request_key`). `request` is of the registered type.
   virtual std::unique_ptr<Command> Make(google::protobuf::Message&& request, absl::string_view aggregate_key,
                                         absl::string_view request_key, CommandReply reply) const = 0;
 
@@ -94,7 +94,7 @@ struct DecisionTypes<absl::StatusOr<Decision<ResponseType, EventType>>> {
   using Event = EventType;
 };
 
-// Calls `use` with the event itself, also if it is held in a variant.
+// Calls `use` with the event itself, even if it is held in a variant.
 template <typename Event, typename Use>
 auto WithEvent(const Event& event, const Use& use) {
   return use(event);
@@ -241,16 +241,16 @@ class TypedCommandDefinition final : public CommandDefinition {
 
 }  // namespace internal
 
-// A preparation for commands that no door takes.
+// The preparation of commands that no door accepts.
 inline constexpr auto kNoDoor = [](const Preparation&, const google::protobuf::Message*) { return absl::OkStatus(); };
 
 // Registers one command:
 //   service.Add(partition::CommandOf<v1::ReserveStockRequest>(
 //       [](const v1::ReserveStockRequest& request) { return request.sku(); },            // the key of its aggregate
-//       [](const partition::Preparation& with, v1::ReserveStockRequest* request) {...},  // what its door does first
+//       [](const partition::Preparation& with, v1::ReserveStockRequest* request) {...},  // its preparation at the door
 //       [](const auto&... state) { return Decide(state...); },                           // the rule
 //       kStockItem));                                                                    // the aggregate that decides
-// If a decision holds facts of several aggregates, they are listed after the one that decides.
+// If a decision holds events of several aggregates, list them after the one that decides.
 template <typename Request, typename Key, typename Prepare, typename Rule, typename... Events>
 std::shared_ptr<const CommandDefinition> CommandOf(Key key, Prepare prepare, Rule rule,
                                                    Aggregate<Events>... aggregates) {

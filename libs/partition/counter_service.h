@@ -29,13 +29,13 @@ struct CounterKey {
 };
 inline constexpr store::Table<CounterKey, CounterRow> kCounters(1, "counters");
 
-// Decided like any other, and refused by every fold.
+// An event that is decided normally but that no fold accepts.
 inline constexpr int64_t kNotEvolvable = 666;
 // Adds nothing and answers 0, whatever the counter is.
 inline constexpr int64_t kNoneEver = 999;
 // An addition that happened at 1970-01-01T00:00:00Z.
 inline constexpr int64_t kLongAgo = 1970;
-// Refused by StrictEvolve alone: a fact that a later build cannot read.
+// An event that only StrictEvolve refuses, as if a later build could not read it.
 inline constexpr int64_t kUnlucky = 13;
 
 inline absl::StatusOr<Decision<AddResponse, CounterEvent>> Decide(const store::RowReader& state,

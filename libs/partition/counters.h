@@ -10,7 +10,7 @@
 
 namespace halles::partition {
 
-// Thread safety: may be shared. Relaxed atomics: counts, ordered with nothing.
+// Thread safety: may be shared. Relaxed atomics: plain counts, not ordered with anything.
 struct RuntimeCounters {
   std::atomic<uint64_t> commands{0};
   std::atomic<uint64_t> records{0};
@@ -23,8 +23,8 @@ struct RuntimeCounters {
   std::atomic<uint64_t> stopped_slots{0};
   std::atomic<uint64_t> failed_reads{0};  // failed reads of rows in decisions and folds; each is tried again
   std::atomic<uint64_t> calls{0};         // sent to other aggregates
-  std::atomic<uint64_t> timers{0};        // that were due
-  // Told how long a command took from submission to its confirmed answer; may be empty. From the slots' queues.
+  std::atomic<uint64_t> timers{0};        // timers that were due
+  // Called with the time from submission to the confirmed answer of each command; may be empty. On the slots' queues.
   std::function<void(absl::Duration)> observe_command;
 };
 

@@ -16,7 +16,7 @@
 
 namespace halles::partition {
 
-// One aggregate of a service: its kind, as registered (Aggregate::type), and its key. Request ids, timers and the outcomes
+// One aggregate of a service: its kind, as registered (Aggregate::type), and its key. Request ids, timers and outcomes
 // of calls belong to one aggregate.
 struct AggregateRef {
   uint32_t type = 0;
@@ -32,12 +32,12 @@ struct AnswerPosition {
   Position position = 0;  // first position that need not be covered
 };
 
-// Everything that a decision may use beside state and command. Time comes from the log, never from a clock.
+// Everything that a decision may use besides state and command. Time comes from the log, never from a clock.
 struct CommandContext {
   std::string tenant;
   std::string request_id;
   std::string actor;
-  UnixMicros now = 0;  // logical time of the record that the decision becomes
+  UnixMicros now = 0;  // logical time of the record of the decision
 };
 
 // One event that a decision asks to record.
@@ -48,9 +48,9 @@ struct Fact {
   std::optional<UnixMicros> effective_time;  // when it happened in the world; absent: at the record's logical time
 };
 
-// A request of a decision to another aggregate, of this service or another one. It is sent at most once, after the
-// decision's record was confirmed, and never when a record is replayed; it is lost if the process ends. A decision that
-// asks for a call therefore also sets a timer, which asks for it again with the same request id.
+// A call of a decision to another aggregate, of this service or another one. It is sent at most once, after the
+// decision's record was confirmed, and never in a replay; it is lost if the process ends. So a decision that asks for a
+// call also sets a timer, which repeats the call with the same request id.
 struct OutgoingCall {
   ServiceId service = ServiceId::kCheckout;
   std::string aggregate_key;
@@ -73,7 +73,7 @@ struct CallOutcome {
   std::string reply_tag;
   Kind kind = Kind::kUnknown;
   std::string response;        // serialised
-  AnswerPosition recorded_at;  // of a success: a reader that has reached it sees the result
+  AnswerPosition recorded_at;  // for a success: a reader that has reached it sees the result
   absl::Status refusal;
 };
 

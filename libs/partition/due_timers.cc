@@ -1,4 +1,4 @@
-// Reads the rows of timers from where the round stands.
+// Reads the rows of timers from the point that the round has reached.
 #include "libs/partition/due_timers.h"
 
 #include <utility>
@@ -27,7 +27,7 @@ std::vector<TimerKey> DueTimers::Take(const store::RowReader& rows, UnixMicros n
   });
   open_ = taken_.size();
   if (!taken_.empty()) {
-    // A key directly behind the last: what has the same time and a greater key comes later.
+    // A key directly after the last one: timers with the same time and a greater key come later.
     from_ = taken_.back();
     from_.name.push_back('\0');
     earliest_ = next;
@@ -47,7 +47,7 @@ void DueTimers::Settle(const store::RowReader& rows) {
     if (!standing_.has_value() && kTimers.Contains(rows, timer)) standing_ = timer;
   }
   taken_.clear();
-  // The end of the round has to be noticed.
+  // The end of the round must be noticed.
   if (standing_.has_value()) earliest_ = std::min(earliest_, standing_->due_us);
 }
 

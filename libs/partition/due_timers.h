@@ -19,8 +19,8 @@ inline constexpr size_t kTimersAtATime = 64;
 // After this time a slot retries timers that were not cleared although their command was answered.
 inline constexpr int64_t kTimerRetryMicros = 1'000'000;
 
-// Takes due timers in rounds: each once per round, the earliest first, so that a timer which cannot be cleared does not
-// block the others. After a round that left some uncleared there is a pause.
+// Takes due timers in rounds: each once per round, earliest first, so that a timer that cannot be cleared does not
+// block the others. A round that left some timers uncleared is followed by a pause.
 //
 //   if (timers.MayBeDue(now)) for (const TimerKey& timer : timers.Take(confirmed rows, now)) ...;
 //   ... when each was answered: if (timers.Answered()) timers.Settle(confirmed rows);
@@ -29,14 +29,14 @@ class DueTimers {
  public:
   static constexpr UnixMicros kNever = std::numeric_limits<UnixMicros>::max();
 
-  // A timer was set by a record that is confirmed.
+  // A confirmed record has set a timer.
   void OnSet(UnixMicros due) {
     earliest_ = std::min(earliest_, due);
     if (due <= from_.due_us) from_ = {.due_us = due};
   }
-  // The rows are not known: all are looked at again.
+  // The rows are unknown: all timers must be read again.
   void Reset();
-  // The rows could not be read: all are looked at again after a pause.
+  // The rows could not be read: they are read again after a pause.
   void TryAgain(UnixMicros now) {
     Reset();
     open_ = 0;
@@ -44,7 +44,7 @@ class DueTimers {
     pause_until_ = now + kTimerRetryMicros;
   }
 
-  // False if no timer can be due, and while timers taken before are not answered.
+  // False if no timer can be due, or while timers in progress are not answered.
   bool MayBeDue(UnixMicros now) const { return open_ == 0 && now >= earliest_ && now >= pause_until_; }
 
   // The logical time from which MayBeDue may return true; kNever while timers are in progress and if there are none.
@@ -55,15 +55,15 @@ class DueTimers {
 
   // One of the timers in progress was answered; true if it was the last.
   bool Answered() { return --open_ == 0; }
-  // All were answered: checks which of them are still set.
+  // All timers in progress were answered: checks which of them are still set.
   void Settle(const store::RowReader& rows);
 
  private:
   UnixMicros earliest_ = std::numeric_limits<UnixMicros>::min();  // no timer of this round is due before it
   UnixMicros pause_until_ = std::numeric_limits<UnixMicros>::min();
   TimerKey from_{.due_us =
-                     std::numeric_limits<UnixMicros>::min()};  // where the round goes on; those before it were tried
-  std::optional<TimerKey> standing_;                           // the first timer that the round did not clear
+                     std::numeric_limits<UnixMicros>::min()};  // where the round continues; earlier timers were tried
+  std::optional<TimerKey> standing_;                           // first timer that the round did not clear
   size_t open_ = 0;
   std::vector<TimerKey> taken_;
 };

@@ -1,4 +1,4 @@
-// Tests of the order and the pauses in which timers are taken, and of what is gathered from calls.
+// Tests of the order and pauses of timers, and of the collection of outcomes.
 #include "libs/partition/due_timers.h"
 
 #include <string>
@@ -24,13 +24,13 @@ class DueTimersTest : public ::testing::Test {
   }
   void Clear(UnixMicros due, const std::string& key) { ClearTimer(rows_, context_, due, key); }
 
-  // The keys that are taken at `now`.
+  // The keys taken at `now`.
   std::string Take(UnixMicros now) {
     if (!timers_.MayBeDue(now)) return "nothing may be due";
     taken_ = timers_.Take(rows_, now);
     return absl::StrJoin(taken_, " ", [](std::string* out, const TimerKey& timer) { out->append(timer.name); });
   }
-  // Answers those taken last; all but `standing` are cleared.
+  // Answers the timers taken last; all but `standing` are cleared.
   void Answer(const std::string& standing = "") {
     for (size_t i = 0; i < taken_.size(); ++i) {
       if (taken_[i].name != standing) Clear(taken_[i].due_us, taken_[i].name);
@@ -44,7 +44,7 @@ class DueTimersTest : public ::testing::Test {
   std::vector<TimerKey> taken_;
 };
 
-TEST_F(DueTimersTest, TakesWhatIsDueTheEarliestFirst) {
+TEST_F(DueTimersTest, TakesDueTimersEarliestFirst) {
   Set(30, "c");
   Set(10, "a");
   Set(20, "b");
@@ -59,14 +59,14 @@ TEST_F(DueTimersTest, DoesNotReadBeforeTheEarliestIsDue) {
   EXPECT_EQ(Take(10), "a");
 }
 
-TEST_F(DueTimersTest, NoticesOneThatIsSetBeforeTheEarliest) {
+TEST_F(DueTimersTest, NoticesATimerBeforeTheEarliest) {
   Set(100, "late");
   EXPECT_EQ(Take(5), "");
   Set(10, "soon");
   EXPECT_EQ(Take(10), "soon");
 }
 
-TEST_F(DueTimersTest, WaitsForTheAnswersToThoseTaken) {
+TEST_F(DueTimersTest, WaitsForTheAnswersToTimersInProgress) {
   Set(10, "a");
   EXPECT_EQ(Take(10), "a");
   Set(11, "b");
@@ -75,7 +75,7 @@ TEST_F(DueTimersTest, WaitsForTheAnswersToThoseTaken) {
   EXPECT_EQ(Take(20), "b");
 }
 
-TEST_F(DueTimersTest, TriesOneThatStandsAfterAPause) {
+TEST_F(DueTimersTest, RetriesAnUnclearedTimerAfterAPause) {
   Set(10, "a");
   Set(11, "b");
   EXPECT_EQ(Take(20), "a b");
@@ -85,7 +85,7 @@ TEST_F(DueTimersTest, TriesOneThatStandsAfterAPause) {
   EXPECT_EQ(Take(20 + kTimerRetryMicros), "a");
 }
 
-TEST_F(DueTimersTest, OneThatStandsDoesNotKeepTheOthersWaiting) {
+TEST_F(DueTimersTest, DoesNotLetAnUnclearedTimerBlockOthers) {
   for (size_t i = 0; i < kTimersAtATime; ++i) Set(10, absl::StrCat("a", i));
   Set(11, "b");
   Set(1'000'000'000'000, "far");
@@ -101,7 +101,7 @@ TEST_F(DueTimersTest, OneThatStandsDoesNotKeepTheOthersWaiting) {
   EXPECT_EQ(Take(1'000'000'000'000), "far");
 }
 
-TEST_F(DueTimersTest, ReadsAllAnewWhenItIsReset) {
+TEST_F(DueTimersTest, ReadsAllTimersAgainAfterAReset) {
   EXPECT_EQ(Take(5), "");
   SetTimer(rows_, context_, 10, "folded by nobody here");
   EXPECT_EQ(Take(20), "nothing may be due");
@@ -109,7 +109,7 @@ TEST_F(DueTimersTest, ReadsAllAnewWhenItIsReset) {
   EXPECT_EQ(Take(20), "folded by nobody here");
 }
 
-TEST_F(DueTimersTest, AMoveClearsAndSets) {
+TEST_F(DueTimersTest, MoveTimerClearsAndSets) {
   MoveTimer(rows_, context_, 0, 10, "a");
   MoveTimer(rows_, context_, 10, 30, "a");
   MoveTimer(rows_, context_, 30, 30, "a");
@@ -137,7 +137,7 @@ class OutcomeGathererTest : public ::testing::Test {
   using Delivered = std::vector<std::string>;
 };
 
-TEST_F(OutcomeGathererTest, DeliversTogetherWhatWasAskedTogether) {
+TEST_F(OutcomeGathererTest, DeliversTheOutcomesOfAGroupTogether) {
   const uint64_t group = gatherer_.Begin("t", 2, 0);
   Add(group, "a");
   EXPECT_EQ(delivered_, Delivered());
@@ -146,7 +146,7 @@ TEST_F(OutcomeGathererTest, DeliversTogetherWhatWasAskedTogether) {
   EXPECT_TRUE(gatherer_.empty());
 }
 
-TEST_F(OutcomeGathererTest, LeavesOutWhatIsUnknown) {
+TEST_F(OutcomeGathererTest, LeavesOutUnknownOutcomes) {
   const uint64_t group = gatherer_.Begin("", 2, 0);
   Add(group, "a", CallOutcome::Kind::kUnknown);
   Add(group, "b");
@@ -155,7 +155,7 @@ TEST_F(OutcomeGathererTest, LeavesOutWhatIsUnknown) {
   EXPECT_EQ(delivered_.size(), 1u) << "nothing to deliver";
 }
 
-TEST_F(OutcomeGathererTest, DeliversWhatHasComeInTimeAndTheRestAsItComes) {
+TEST_F(OutcomeGathererTest, DeliversTimelyOutcomesTogetherAndLateOnesAsTheyArrive) {
   const uint64_t group = gatherer_.Begin("", 3, 0);
   Add(group, "a");
   EXPECT_FALSE(gatherer_.MayBeDue(kGatherMicros - 1));
@@ -169,7 +169,7 @@ TEST_F(OutcomeGathererTest, DeliversWhatHasComeInTimeAndTheRestAsItComes) {
   EXPECT_TRUE(gatherer_.empty());
 }
 
-TEST_F(OutcomeGathererTest, ForgetsWhatItIsToldToForget) {
+TEST_F(OutcomeGathererTest, ForgetsAllGroupsWhenCleared) {
   const uint64_t group = gatherer_.Begin("", 1, 0);
   gatherer_.Clear();
   Add(group, "a");

@@ -1,4 +1,4 @@
-// Decides which recorded answers are forgotten.
+// Decides which recorded answers to forget.
 #include "libs/partition/expiry.h"
 
 #include <string>
@@ -22,7 +22,7 @@ class ExpireRequestIdsCommand final : public Command {
     size_t due = 0;
     kDedupeExpiry.ForEach(state, [&](const DedupeExpiryKey& key, const rows::EmptyRow&, Position) {
       if (key.expires_us > context.now) return false;
-      // Whole instants only: what is between two batches must not be split by the limit.
+      // Only whole instants, so that the limit never splits ids of the same time.
       if (due >= kExpiryBatch && key.expires_us != event_.request_ids_expired().until_us()) return false;
       event_.mutable_request_ids_expired()->set_until_us(key.expires_us);
       ++due;

@@ -14,11 +14,11 @@ namespace halles::partition {
 // Number of recorded answers that one record forgets, plus those with the same time as the last.
 inline constexpr size_t kExpiryBatch = 1000;
 
-// Forgets the recorded answers whose UUIDv7 is past its life. `done` is told when it was answered, and whether it was taken:
-// there may be more of them then.
+// Forgets recorded answers whose UUIDv7 has expired. `done` gets whether the command was accepted; more expired answers
+// may remain then.
 std::unique_ptr<Command> ExpireRequestIds(std::function<void(bool taken)> done);
 
-// Whether there is something to forget at `now`.
+// Whether any answer has expired at `now`.
 bool HasExpiredRequestIds(const store::RowReader& state, UnixMicros now);
 
 }  // namespace halles::partition

@@ -1,4 +1,4 @@
-// What the log may do to a slot: lose, delay, refuse, and leave its fate open.
+// Tests of faults of the log: lost, late and refused records, and unknown outcomes.
 #include <string>
 #include <vector>
 
@@ -23,7 +23,7 @@ using RefusedClaim = RuntimeFaultTest;
 using UnavailableLog = RuntimeTest;
 using Query = RuntimeFaultTest;
 
-// Rows lie on a disk that may fail to read.
+// Rows on a disk whose reads may fail.
 class UnreadableJustNow : public RuntimeFaultTest {
  protected:
   UnreadableJustNow() { disk_ = std::make_unique<store::MemoryDisk>("disk"); }
@@ -36,7 +36,7 @@ class UnreadableJustNow : public RuntimeFaultTest {
   }
 };
 
-TEST_F(UnreadableJustNow, ARecordIsFoldedAndHandedOverWithTheCursorBeforeItLater) {
+TEST_F(UnreadableJustNow, ARecordIsFoldedLaterAndHandedOverWithItsCursor) {
   std::vector<ConfirmedRecord> confirmed;
   Crash();
   on_confirmed_ = [&confirmed](ConfirmedRecord record) { confirmed.push_back(std::move(record)); };
@@ -45,7 +45,7 @@ TEST_F(UnreadableJustNow, ARecordIsFoldedAndHandedOverWithTheCursorBeforeItLater
   Deliver(LastAppend());
   Flush();
   Crash();
-  Start();  // the row is nowhere but on the disk
+  Start();  // the row is only on the disk
   confirmed.clear();
   const ReplyPtr second = Send(Add("r2", 1));
   const uint64_t append = LastAppend();
@@ -69,7 +69,7 @@ TEST_F(UnreadableJustNow, ARecordIsFoldedAndHandedOverWithTheCursorBeforeItLater
   for (const ConfirmedRecord& record : confirmed) EXPECT_EQ(record.before.next, record.position);
 }
 
-TEST_F(WithoutRecord, ARefusalWaitsForWhatItWasDecidedOn) {
+TEST_F(WithoutRecord, ARefusalWaitsForTheRecordsItDependsOn) {
   const ReplyPtr add = Send(Add("r1", 5));
   const ReplyPtr refused = Send(Add("r2", -6));
   const ReplyPtr read = Send(Add("", 0));
@@ -82,7 +82,7 @@ TEST_F(WithoutRecord, ARefusalWaitsForWhatItWasDecidedOn) {
   EXPECT_EQ(read->position().position, add->position().position);
 }
 
-TEST_F(WithoutRecord, IsDecidedAgainWhenThatIsLost) {
+TEST_F(WithoutRecord, IsDecidedAgainWhenTheyAreLost) {
   const ReplyPtr first = Send(Add("r1", 5));
   Deliver(LastAppend());
   const ReplyPtr taken = Send(Add("r2", -5));
@@ -93,7 +93,7 @@ TEST_F(WithoutRecord, IsDecidedAgainWhenThatIsLost) {
   ASSERT_TRUE(log_->Drop(append).ok());
   DeliverClaim();
   EXPECT_EQ(taken->status().code(), absl::StatusCode::kUnavailable);
-  // On the state without the lost record one is not refused any more, and the other has another answer.
+  // On the state without the lost record, one command is no longer refused and the other has another answer.
   EXPECT_FALSE(refused->done());
   Deliver(LastAppend());
   EXPECT_EQ(refused->value(), 0);
@@ -102,7 +102,7 @@ TEST_F(WithoutRecord, IsDecidedAgainWhenThatIsLost) {
   EXPECT_EQ(ValueOf(), 0);
 }
 
-TEST_F(WithoutRecord, SeveralThatAreDecidedAgainKeepTheirOrder) {
+TEST_F(WithoutRecord, CommandsThatAreDecidedAgainKeepTheirOrder) {
   EXPECT_FALSE(Send(Add("r1", 5))->done());
   Deliver(LastAppend());
   const ReplyPtr taken = Send(Add("r2", -5));
@@ -120,7 +120,7 @@ TEST_F(WithoutRecord, SeveralThatAreDecidedAgainKeepTheirOrder) {
   EXPECT_EQ(third->reason(), "BELOW_ZERO");
 }
 
-TEST_F(LostRecord, ThatTheLogNeverMentionsAgainIsInDoubtAfterAWhile) {
+TEST_F(LostRecord, WithoutAnyReportIsInDoubtAfterAWhile) {
   const ReplyPtr reply = Send(Add("r1", 5));
   const uint64_t append = LastAppend();
   ASSERT_TRUE(log_->DeliverAndLoseReport(append).ok());
@@ -131,7 +131,7 @@ TEST_F(LostRecord, ThatTheLogNeverMentionsAgainIsInDoubtAfterAWhile) {
   EXPECT_EQ(reply->value(), 5);
 }
 
-TEST_F(LostRecord, ThatIsTheClaimItselfIsClaimedAgainAfterAWhile) {
+TEST_F(LostRecord, ThatIsAClaimIsRepeatedAfterAWhile) {
   const ReplyPtr reply = Send(Add("r1", 5));
   TimeOut(LastAppend());
   const uint64_t claim = LastAppend();
@@ -142,7 +142,7 @@ TEST_F(LostRecord, ThatIsTheClaimItselfIsClaimedAgainAfterAWhile) {
   EXPECT_EQ(reply->status().code(), absl::StatusCode::kUnavailable);
 }
 
-TEST_F(LostRecord, IsNotAskedAboutAgainAndAgainWhileTheLogIsSilent) {
+TEST_F(LostRecord, CausesNoPollingWhileTheLogIsSilent) {
   const ReplyPtr reply = Send(Add("r1", 5));
   TimeOut(LastAppend());
   TimePasses(absl::ToInt64Microseconds(kAppendPatience) + 1'000'000);
@@ -153,7 +153,7 @@ TEST_F(LostRecord, IsNotAskedAboutAgainAndAgainWhileTheLogIsSilent) {
   EXPECT_TRUE(reply->done());
 }
 
-TEST_F(LostRecord, LetsACommandBehindItWaitUntilItsDeadline) {
+TEST_F(LostRecord, LetsLaterCommandsWaitUntilTheirDeadline) {
   const ReplyPtr lost = Send(Add("r1", 5));
   TimeOut(LastAppend());
   const ReplyPtr hurried = Submit(Add("r2", 1), kFirstSlot, node_.Now() + 5'000);
@@ -167,7 +167,7 @@ TEST_F(LostRecord, LetsACommandBehindItWaitUntilItsDeadline) {
   EXPECT_EQ(patient->value(), lost->status().ok() ? 6 : 1);
 }
 
-TEST_F(RefusedClaim, RefusesCommandsUntilTheLogTakesIt) {
+TEST_F(RefusedClaim, RefusesCommandsUntilTheLogAcceptsIt) {
   const ReplyPtr doubtful = Send(Add("r1", 5));
   const uint64_t append = LastAppend();
   TimeOut(append);
@@ -187,7 +187,7 @@ TEST_F(RefusedClaim, RefusesCommandsUntilTheLogTakesIt) {
   EXPECT_EQ(later->value(), 1);
 }
 
-TEST_F(RefusedClaim, IsMadeAgainWithPausesWhileReadsAreServed) {
+TEST_F(RefusedClaim, IsRepeatedWithPausesWhileReadsAreServed) {
   EXPECT_FALSE(Send(Add("r1", 5))->done());
   Deliver(LastAppend());
   Crash();
@@ -222,7 +222,7 @@ TEST_F(UnavailableLog, IsReadAgainUntilItAnswers) {
   EXPECT_EQ(ValueOf(), 5);
 }
 
-TEST_F(Confirmed, RecordsAreHandedOverWithTheCursorsThatAReaderComesTo) {
+TEST_F(Confirmed, RecordsAreHandedOverWithTheCursorsOfAReader) {
   std::vector<ConfirmedRecord> confirmed;
   Crash();
   on_confirmed_ = [&confirmed](ConfirmedRecord record) {
@@ -233,7 +233,7 @@ TEST_F(Confirmed, RecordsAreHandedOverWithTheCursorsThatAReaderComesTo) {
   for (int i = 0; i < 5; ++i) Send(Add(absl::StrCat("r", i), 1));
   const uint64_t doubtful = LastAppend();
   ASSERT_TRUE(log_->DeliverWithoutPosition(log_->pending().front().id).ok());
-  DeliverEverything();  // some are confirmed by a report, some by reading them
+  DeliverEverything();  // some are confirmed by a report, some by being read
   EXPECT_NE(doubtful, 0u);
   ASSERT_EQ(confirmed.size(), Batches(from).size());
   std::vector<eventlog::StoredRecord> records;
@@ -253,7 +253,7 @@ TEST_F(Confirmed, RecordsAreHandedOverWithTheCursorsThatAReaderComesTo) {
   EXPECT_EQ(next, confirmed.size());
 }
 
-TEST_F(LostRecord, IsUnavailableWithAllBehindItAndLeavesNoRow) {
+TEST_F(LostRecord, IsUnavailableWithAllLaterOnesAndLeavesNoRow) {
   const ReplyPtr first = Send(Add("r1", 5));
   const uint64_t append = LastAppend();
   const ReplyPtr second = Send(Add("r2", 1));
@@ -274,14 +274,14 @@ TEST_F(LostRecord, IsUnavailableWithAllBehindItAndLeavesNoRow) {
   EXPECT_EQ(again->value(), 5);
 }
 
-TEST_F(LostRecord, ThatLandsLateIsNoFact) {
+TEST_F(LostRecord, ThatLandsLateDoesNotCount) {
   const ReplyPtr lost = Send(Add("r1", 5));
   const uint64_t append = LastAppend();
   TimeOut(append);
   DeliverClaim();
   EXPECT_EQ(lost->status().code(), absl::StatusCode::kUnavailable);
   Deliver(append);
-  // The log has grown by a record that is none of the slot's: it has read it when the next one comes.
+  // The log has grown by a record that is not the slot's own; the slot has read it when the next one arrives.
   const ReplyPtr next = Send(Add("r2", 1));
   Deliver(LastAppend());
   EXPECT_EQ(next->value(), 1);
@@ -305,14 +305,14 @@ TEST_F(UnknownOutcome, ThatWasAcceptedIsASuccess) {
   EXPECT_EQ(counters_.lost.load(), 0u);
 }
 
-TEST_F(UnknownOutcome, ThatLandedElsewhereLeavesTheRowsOfThatPlace) {
+TEST_F(UnknownOutcome, ThatLandedElsewhereGivesTheRowsOfThatPosition) {
   EXPECT_FALSE(Send(Add("r1", 5))->done());
   Deliver(LastAppend());
   const ReplyPtr second = Send(Add("r2", 1));
   const uint64_t append = LastAppend();
   const ReplyPtr third = Send(Add("r3", 1));
   const uint64_t behind = LastAppend();
-  // An old record lands again, and does not count; those in flight come behind it.
+  // An old record lands again and does not count; the records in flight land after it.
   std::vector<eventlog::StoredRecord> records;
   ASSERT_TRUE((*log_->NewReader(kFirstSlot, End() - 1))->Poll({}, &records).ok());
   const Position elsewhere = log_->Inject(kFirstSlot, records.front().bytes) + 1;
@@ -330,14 +330,14 @@ TEST_F(UnknownOutcome, ThatLandedElsewhereLeavesTheRowsOfThatPlace) {
   EXPECT_EQ(Digests(), digests) << "as whoever reads the log folds it";
 }
 
-TEST_F(UnknownOutcome, OfThoseInFlightWhoseReportsComeLaterIsReadFromTheLog) {
+TEST_F(UnknownOutcome, OfRecordsWithLateReportsIsReadFromTheLog) {
   EXPECT_FALSE(Send(Add("r1", 5))->done());
   Deliver(LastAppend());
   const ReplyPtr second = Send(Add("r2", 1));
   const uint64_t append = LastAppend();
   const ReplyPtr third = Send(Add("r3", 1));
   const uint64_t behind = LastAppend();
-  // Old records land again and do not count. What is in flight comes behind them, and the log tells of the first alone.
+  // Old records land again and do not count. The records in flight land after them, and only the first one is reported.
   std::vector<eventlog::StoredRecord> records;
   ASSERT_TRUE((*log_->NewReader(kFirstSlot, End() - 1))->Poll({}, &records).ok());
   for (int i = 0; i < 2; ++i) log_->Inject(kFirstSlot, records.front().bytes);
@@ -357,7 +357,7 @@ TEST_F(UnknownOutcome, OfThoseInFlightWhoseReportsComeLaterIsReadFromTheLog) {
   EXPECT_EQ(Digests(), digests) << "as whoever reads the log folds it";
 }
 
-TEST_F(UnknownOutcome, OfSomeIsSettledForEach) {
+TEST_F(UnknownOutcome, OfSomeRecordsIsSettledForEach) {
   const ReplyPtr first = Send(Add("r1", 5));
   const uint64_t landed = LastAppend();
   const ReplyPtr second = Send(Add("r2", 1));
@@ -371,7 +371,7 @@ TEST_F(UnknownOutcome, OfSomeIsSettledForEach) {
   EXPECT_EQ(ValueOf(), 5);
 }
 
-TEST_F(UnknownOutcome, OfTheClaimItselfIsClaimedAgain) {
+TEST_F(UnknownOutcome, OfAClaimLeadsToAnotherClaim) {
   const ReplyPtr reply = Send(Add("r1", 5));
   const uint64_t append = LastAppend();
   ASSERT_TRUE(log_->DeliverWithoutPosition(append).ok());
@@ -394,7 +394,7 @@ TEST_F(RefusedAppend, IsResourceExhaustedAndLeavesNoRow) {
   EXPECT_EQ(next->value(), 5);
 }
 
-TEST_F(RefusedAppend, TakesNothingFromThoseBeforeIt) {
+TEST_F(RefusedAppend, DoesNotAffectEarlierRecords) {
   const ReplyPtr first = Send(Add("r1", 5));
   const uint64_t good = LastAppend();
   const ReplyPtr second = Send(Add("r2", 1));
@@ -419,14 +419,14 @@ TEST_F(ForeignBytes, BeforeTheClaimStopTheSlotAlone) {
   EXPECT_EQ(reply->reason(), "SLOT_STOPPED");
   EXPECT_EQ(StateOf(kFirstSlot).phase, SlotPhase::kStopped);
   EXPECT_EQ(ReasonOf(StateOf(kFirstSlot).error), "NEEDS_FORCE");
-  Deliver(append);  // the record comes after all: the log has it, whoever forces the claim finds it
+  Deliver(append);  // the record lands after all: whoever forces the claim will find it
   const ReplyPtr other = Submit(Add("r2", 1), kOtherSlot);
   Quiesce();
   Deliver(LastAppend());
   EXPECT_EQ(other->value(), 1);
 }
 
-TEST_F(FullSlot, RefusesDoorsWithATimeToWaitAndKeepsRoomForReactions) {
+TEST_F(FullSlot, RefusesDoorsWithARetryDelayAndKeepsRoomForReactions) {
   std::vector<ReplyPtr> replies;
   for (int64_t i = 0; i < kSlotCommandsFromDoorsMax; ++i) replies.push_back(Submit(Add(absl::StrCat("r", i), 1)));
   const ReplyPtr refused = Submit(Add("one too many", 1));
@@ -481,7 +481,7 @@ TEST_F(InFlight, BytesAreCapped) {
   EXPECT_EQ(ValueOf(), 20);
 }
 
-TEST_F(Drain, AnswersWhatIsUnderWayAndRefusesWhatIsNew) {
+TEST_F(Drain, AnswersCommandsInProgressAndRefusesNewOnes) {
   const ReplyPtr under_way = Send(Add("r1", 5));
   const uint64_t append = LastAppend();
   bool drained = false;
@@ -496,7 +496,7 @@ TEST_F(Drain, AnswersWhatIsUnderWayAndRefusesWhatIsNew) {
   EXPECT_TRUE(log_->pending().empty());
 }
 
-TEST_F(Drain, AnswersTheRestAtTheDeadlineAndIgnoresWhatComesLater) {
+TEST_F(Drain, AnswersTheRestAtTheDeadlineAndIgnoresLaterReports) {
   const ReplyPtr stuck = Send(Add("r1", 5));
   const uint64_t append = LastAppend();
   const ReplyPtr waiting = Send(Add("r2", -6));
@@ -510,7 +510,7 @@ TEST_F(Drain, AnswersTheRestAtTheDeadlineAndIgnoresWhatComesLater) {
   EXPECT_EQ(stuck->reason(), "DRAINING");
   EXPECT_EQ(waiting->reason(), "DRAINING");
   EXPECT_EQ(ReasonOf(query), "DRAINING");
-  Deliver(append);  // acknowledged by the log after nobody waits any more
+  Deliver(append);  // acknowledged by the log after all waiting callers were answered
   Stop();
   Start();
   EXPECT_EQ(ValueOf(), 5) << "unknown to its caller, and a fact";
@@ -533,7 +533,7 @@ TEST_F(Query, WaitsUntilThePositionIsReached) {
   EXPECT_EQ(value, 5);
 }
 
-TEST_F(Query, BeyondItsDeadlineSaysThatTheTokenIsNotReached) {
+TEST_F(Query, AfterItsDeadlineReportsThatTheTokenIsNotReached) {
   const auto done = std::make_shared<Reply>();
   runtime_->Query(
       kFirstSlot, End() + 1, node_.Now() + 1000,
@@ -545,7 +545,7 @@ TEST_F(Query, BeyondItsDeadlineSaysThatTheTokenIsNotReached) {
   EXPECT_EQ(done->reason(), "TOKEN_NOT_REACHED");
 }
 
-TEST_F(Query, BeyondTheLimitOfThoseThatWaitIsRefused) {
+TEST_F(Query, BeyondTheLimitOfWaitingQueriesIsRefused) {
   size_t refused = 0;
   size_t answered = 0;
   for (size_t i = 0; i <= kSlotWaitingReadsMax; ++i) {

@@ -46,7 +46,7 @@ SlotId SourceOf(const Cause& cause) {
   return {static_cast<ServiceId>(cause.service()), static_cast<uint16_t>(cause.slot())};
 }
 
-// Adds to the cursor's row those that are beyond it.
+// Adds the recorded reactions beyond the cursor to its row.
 void KeepAhead(const google::protobuf::RepeatedPtrField<log::v1::RecordedReaction>& ahead,
                rows::ReactionCursorRow* cursor) {
   for (const log::v1::RecordedReaction& each : ahead) {

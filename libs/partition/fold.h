@@ -19,26 +19,26 @@ namespace halles::partition {
 // The context of the index-th event of a batch. Refers into `batch`.
 FactContext ContextOf(SlotId slot, Position position, UnixMicros logical_time, const log::v1::Batch& batch, int index);
 
-// Evolves the rows by all events of the batch, then by what the runtime keeps itself. Fails when an event cannot be
-// evolved, and when a row could not be read.
+// Evolves the rows by all events of the batch, then the rows of the runtime. Fails when an event cannot be evolved or a
+// row could not be read.
 absl::Status FoldBatch(const ServiceDefinition& service, SlotId slot, Position position, UnixMicros logical_time,
                        const log::v1::Batch& batch, store::Rows& rows);
 
 // Tables of a slot of the service whose absent keys a filter in memory knows, those of the runtime included.
 std::vector<uint16_t> FilteredTables(const ServiceDefinition& service);
 
-// Reads and sets the aggregate that decided on the batch. Set it after the events, because it is omitted if it is that
-// of the first event.
+// Reads and sets the aggregate that decided on the batch. Set it after the events, because it is omitted if it is the
+// aggregate of the first event.
 AggregateRef AggregateOf(const log::v1::Batch& batch);
 void SetAggregate(const AggregateRef& aggregate, log::v1::Batch* batch);
 
-// The rows of the runtime: the recorded answer, its expiry and the cursors of reactions.
+// Folds the rows of the runtime: the recorded answer, its expiry and the cursors of reactions.
 absl::Status FoldRuntimeRows(const log::v1::Batch& batch, store::Rows& rows);
 
-// Of these the cursors of reactions.
+// Folds only the cursors of reactions.
 void FoldReactionCursors(const log::v1::Batch& batch, store::Rows& rows);
 
-// Whether a reaction (Cause::reaction of the record at `position`) is recorded in the slot that has this cursor.
+// Whether a reaction (Cause::reaction of the record at `position`) is recorded in the slot with this cursor.
 bool IsRecorded(const rows::ReactionCursorRow& cursor, Position position, uint32_t reaction);
 
 }  // namespace halles::partition

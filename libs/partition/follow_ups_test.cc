@@ -1,4 +1,4 @@
-// Tests of what follows from a record: calls and their outcomes, timers, watches; over loss, doubling and crashes.
+// Tests of follow-ups of records: calls and their outcomes, timers, watches; with losses, duplicates and crashes.
 #include <deque>
 #include <memory>
 #include <optional>
@@ -14,7 +14,7 @@
 namespace halles::partition {
 namespace {
 
-// Between the slots: loses, keeps and doubles as it is told.
+// A transport between slots that loses, holds and duplicates calls on demand.
 class Wire : public Calls {
  public:
   void Attach(Runtime* runtime) { runtime_ = runtime; }
@@ -51,7 +51,7 @@ class Wire : public Calls {
   std::string keep_of;
   std::vector<std::function<void()>> kept;
   bool keeps_answers = false;
-  std::vector<CallDone> answers;  // to calls that went nowhere
+  std::vector<CallDone> answers;  // to calls that were not delivered
 
  private:
   Runtime* runtime_ = nullptr;
@@ -86,7 +86,7 @@ class FollowUpsTest : public RuntimeTest {
     Quiesce();
     return reply;
   }
-  // What an order has come to: how many counters it took from; -1 when it was refused.
+  // The state of an order: the number of counters taken from; -1 if it was refused.
   int64_t OutcomeOf(const std::string& order) {
     int64_t value = -2;
     runtime_->Query(SlotOfOrder(order), 0, kNoDeadline,
@@ -118,7 +118,7 @@ using CallsBeforeTheLogAnswers = HeldFollowUpsTest;
 using Timers = FollowUpsTest;
 using Watches = FollowUpsTest;
 
-TEST_F(Calls, ReachTheirAggregateAndBringTheOutcomeBack) {
+TEST_F(Calls, ReachTheirAggregateAndReturnTheOutcome) {
   Stock("a", 5);
   EXPECT_TRUE(Order("o:a")->status().ok());
   AwaitOutcome("o:a", 1);
@@ -127,7 +127,7 @@ TEST_F(Calls, ReachTheirAggregateAndBringTheOutcomeBack) {
   EXPECT_EQ(counters_.calls, 1u);
 }
 
-TEST_F(Calls, BringARefusalBack) {
+TEST_F(Calls, ReturnARefusal) {
   EXPECT_TRUE(Order("o:a")->status().ok());
   AwaitOutcome("o:a", -1);
 }
@@ -144,7 +144,7 @@ TEST_F(CallsBeforeTheLogAnswers, AreNotSent) {
   log_->DeliverAll();
 }
 
-TEST_F(Calls, ThatAreLostAreSentAgainByTheTimer) {
+TEST_F(Calls, AreRepeatedByTheTimerWhenLost) {
   Stock("a", 5);
   wire_.lose_calls = 2;
   Order("o:a");
@@ -157,7 +157,7 @@ TEST_F(Calls, ThatAreLostAreSentAgainByTheTimer) {
   EXPECT_EQ(StockOf("a"), 4);
 }
 
-TEST_F(Calls, WhoseAnswerIsLostTakeEffectOnce) {
+TEST_F(Calls, TakeEffectOnceWhenTheirAnswerIsLost) {
   Stock("a", 5);
   wire_.lose_answers = 1;
   Order("o:a");
@@ -169,7 +169,7 @@ TEST_F(Calls, WhoseAnswerIsLostTakeEffectOnce) {
   EXPECT_EQ(StockOf("a"), 4);
 }
 
-TEST_F(Calls, ThatAreDoubledTakeEffectOnce) {
+TEST_F(Calls, TakeEffectOnceWhenDuplicated) {
   Stock("a", 5);
   wire_.doubles = true;
   Order("o:a");
@@ -178,7 +178,7 @@ TEST_F(Calls, ThatAreDoubledTakeEffectOnce) {
   EXPECT_EQ(StockOf("a"), 4);
 }
 
-TEST_F(Calls, SurviveTheEndOfTheProcessBeforeTheyLeft) {
+TEST_F(Calls, SurviveACrashBeforeTheyAreSent) {
   Stock("a", 5);
   wire_.lose_calls = 1;
   Order("o:a");
@@ -214,7 +214,7 @@ TEST_F(Calls, AreNotSentByAReplay) {
   EXPECT_EQ(wire_.calls, 1);
 }
 
-TEST_F(Calls, OfOneDecisionComeBackAsOneRecord) {
+TEST_F(Calls, OfOneDecisionReturnAsOneRecord) {
   Stock("a", 5);
   Stock("b", 5);
   Stock("c", 5);
@@ -223,14 +223,14 @@ TEST_F(Calls, OfOneDecisionComeBackAsOneRecord) {
   EXPECT_EQ(RecordsOf("o:a,b,c"), 2u) << "what was asked, and what came of it";
 }
 
-TEST_F(Calls, ThatAreAnsweredDoNotWaitForOneThatIsNotForever) {
+TEST_F(Calls, DoNotWaitForeverForAnUnansweredOne) {
   Stock("a", 5);
   Stock("b", 5);
   wire_.keep_of = "b";
   Order("o:a,b");
   EXPECT_EQ(StockOf("a"), 4);
   EXPECT_EQ(OutcomeOf("o:a,b"), 0) << "waits for b";
-  // The timer's own calls wait in the same way; the first group is due.
+  // The repeated calls of the timer wait in the same way; the first group is due.
   TimePasses(kGatherMicros);
   AwaitOutcome("o:a,b", 1);
   ASSERT_FALSE(wire_.kept.empty());
@@ -239,7 +239,7 @@ TEST_F(Calls, ThatAreAnsweredDoNotWaitForOneThatIsNotForever) {
   AwaitOutcome("o:a,b", 2);
 }
 
-TEST_F(Calls, ThatNobodyTakesHaveNoOutcome) {
+TEST_F(Calls, WithoutAReceiverHaveNoOutcome) {
   wire_.Attach(nullptr);
   runtime_.reset();
   ServiceDefinition counters = counter::Service(ServiceId::kInventory);
@@ -252,7 +252,7 @@ TEST_F(Calls, ThatNobodyTakesHaveNoOutcome) {
   EXPECT_EQ(OutcomeOf("o:a"), 0);
 }
 
-TEST_F(Calls, AreAnsweredInVainOnceTheirRuntimeHasGone) {
+TEST_F(Calls, MayBeAnsweredAfterTheirRuntimeHasEnded) {
   Stock("a", 5);
   wire_.keeps_answers = true;
   Order("o:a");
@@ -266,7 +266,7 @@ TEST_F(Calls, AreAnsweredInVainOnceTheirRuntimeHasGone) {
   EXPECT_EQ(StockOf("a"), 4);
 }
 
-TEST_F(Calls, AreNotSentByASlotThatDrains) {
+TEST_F(Calls, AreNotSentWhileDraining) {
   wire_.lose_calls = 1'000;
   Order("o:a");
   EndIntake(0);
@@ -275,7 +275,7 @@ TEST_F(Calls, AreNotSentByASlotThatDrains) {
   EXPECT_LE(wire_.calls, 1);
 }
 
-TEST_F(Calls, ThatRepeatADoorsRequestGetItsAnswer) {
+TEST_F(Calls, ThatRepeatARequestOfADoorGetItsAnswer) {
   const ReplyPtr through_the_door = Submit(Add("r", 5, "a"), SlotOfCounter("a"));
   OutgoingCall call;
   call.service = ServiceId::kInventory;
@@ -297,7 +297,7 @@ TEST_F(Calls, ThatRepeatADoorsRequestGetItsAnswer) {
 
 class CallOfALaterBuild : public FollowUpsTest {
  protected:
-  // What becomes of a call with these bytes.
+  // The outcome of a call with these bytes.
   CallOutcome Send(const std::string& bytes,
                    const std::string& method = counter::AddRequest::descriptor()->full_name()) {
     OutgoingCall call;
@@ -314,7 +314,7 @@ class CallOfALaterBuild : public FollowUpsTest {
   }
 };
 
-TEST_F(CallOfALaterBuild, IsUnimplementedWhenItHoldsAFieldThatIsNotKnown) {
+TEST_F(CallOfALaterBuild, IsUnimplementedForAnUnknownField) {
   counter::AddRequest request = Add("r", 5, "a");
   request.GetReflection()->MutableUnknownFields(&request)->AddVarint(99, 1);
   const CallOutcome outcome = Send(request.SerializeAsString());
@@ -324,15 +324,13 @@ TEST_F(CallOfALaterBuild, IsUnimplementedWhenItHoldsAFieldThatIsNotKnown) {
   EXPECT_EQ(StockOf("a"), 0);
 }
 
-TEST_F(CallOfALaterBuild, IsUnimplementedWhenItsRequestIsNotKnown) {
+TEST_F(CallOfALaterBuild, IsUnimplementedForAnUnknownRequest) {
   const CallOutcome outcome = Send("", "halles.inventory.v9.NewRequest");
   EXPECT_EQ(outcome.kind, CallOutcome::Kind::kUnknown);
   EXPECT_EQ(outcome.refusal.code(), absl::StatusCode::kUnimplemented);
 }
 
-TEST_F(CallOfALaterBuild, IsRefusedWhenItIsNoMessageAtAll) {
-  EXPECT_EQ(Send("\xff").kind, CallOutcome::Kind::kRefused);
-}
+TEST_F(CallOfALaterBuild, IsRefusedWhenItDoesNotParse) { EXPECT_EQ(Send("\xff").kind, CallOutcome::Kind::kRefused); }
 
 TEST_F(Timers, AreDueAtTheirLogicalTime) {
   wire_.lose_calls = 1'000;
@@ -343,7 +341,7 @@ TEST_F(Timers, AreDueAtTheirLogicalTime) {
   EXPECT_EQ(counters_.timers, 1);
 }
 
-TEST_F(Timers, ThatAreClearedAreNotDue) {
+TEST_F(Timers, AreNotDueWhenCleared) {
   Stock("a", 5);
   Order("o:a");
   AwaitOutcome("o:a", 1);
@@ -362,7 +360,7 @@ TEST_F(Timers, AreAllTakenWhateverTheirNumber) {
   EXPECT_EQ(counters_.timers, static_cast<uint64_t>(kOrders));
 }
 
-// One watch on an order; what it was told.
+// One watch on an order, with the results that it got.
 struct Told {
   int asked = 0;
   bool done = false;
@@ -387,7 +385,7 @@ TEST_F(UnreadableTimers, AreLookedForAgain) {
   EXPECT_EQ(counters_.failed_reads, 1u);
 }
 
-TEST_F(Watches, AreAskedAgainWithEachFactOfTheirAggregate) {
+TEST_F(Watches, AreCalledForEachEventOfTheirAggregate) {
   Stock("a", 5);
   wire_.lose_calls = 1;
   const ReplyPtr reply = Order("o:a");

@@ -1,4 +1,4 @@
-// A runtime begins and ends while its log, and those whom it called, go on.
+// Tests of a runtime that starts and ends while its log, and the services that it called, continue.
 #include <functional>
 #include <memory>
 #include <set>
@@ -12,8 +12,8 @@
 namespace halles::partition {
 namespace {
 
-// The memory log, watched: it tells followers what happens the moment they follow, as a driver with threads may, and knows
-// which appends may still be reported.
+// A memory log that notifies followers at the moment they follow, as a driver with threads may, and tracks which
+// appends may still be reported.
 class WatchedLog : public eventlog::EventLog {
  public:
   explicit WatchedLog(eventlog::MemoryLog* log) : log_(*log) {}
@@ -40,7 +40,7 @@ class WatchedLog : public eventlog::EventLog {
   }
 
   std::function<void()> on_follow;
-  // Slots and sinks that have appended since they abandoned last.
+  // Slots and sinks with appends since they last abandoned.
   const std::set<std::pair<SlotId, eventlog::ReportSink*>>& owed() const { return owed_; }
 
  private:
@@ -60,7 +60,7 @@ class Lifetime : public RuntimeFaultTest {
   std::unique_ptr<WatchedLog> watched_;
 };
 
-TEST_F(Lifetime, EndsWithNothingThatTheLogWouldStillReport) {
+TEST_F(Lifetime, EndsWithoutPendingReports) {
   const ReplyPtr reply = Send(Add("r1", 5));
   EXPECT_FALSE(watched_->owed().empty());
   Crash();
@@ -71,7 +71,7 @@ TEST_F(Lifetime, EndsWithNothingThatTheLogWouldStillReport) {
   EXPECT_EQ(ValueOf(), 5);
 }
 
-TEST_F(Lifetime, EndsWhileItsFirstClaimsAreOnTheirWay) {
+TEST_F(Lifetime, EndsWhileItsFirstClaimsAreInFlight) {
   Crash();
   StartStore();
   Boot({counter::Service(ServiceId::kInventory)});
@@ -82,12 +82,12 @@ TEST_F(Lifetime, EndsWhileItsFirstClaimsAreOnTheirWay) {
   log_->DeliverAll();
 }
 
-TEST_F(Lifetime, BeginsWithEverySlotOpenBeforeAnyHearsOfItsLog) {
+TEST_F(Lifetime, OpensAllSlotsBeforeAnyNotification) {
   const ReplyPtr reply = Send(Add("r1", 5));
   Deliver(LastAppend());
   EXPECT_EQ(reply->value(), 5);
   Crash();
-  // Whatever is posted to a slot runs before the runtime has begun.
+  // Tasks posted to a slot run before the runtime has started.
   watched_->on_follow = [this] { Quiesce(); };
   Start();
   EXPECT_EQ(ValueOf(), 5);

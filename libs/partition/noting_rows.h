@@ -1,4 +1,4 @@
-// The rows of a record while its events are evolved; they note which timers are set.
+// The rows of a record while its events are evolved; they track the timers that are set.
 #ifndef HALLES_LIBS_PARTITION_NOTING_ROWS_H_
 #define HALLES_LIBS_PARTITION_NOTING_ROWS_H_
 

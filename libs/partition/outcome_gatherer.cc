@@ -1,4 +1,4 @@
-// Keeps what has come until it is enough or late.
+// Collects outcomes until a group is complete or late.
 #include "libs/partition/outcome_gatherer.h"
 
 #include <algorithm>

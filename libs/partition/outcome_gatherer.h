@@ -26,9 +26,9 @@ class OutcomeGatherer {
 
   explicit OutcomeGatherer(Deliver deliver) : deliver_(std::move(deliver)) {}
 
-  // A group of `calls` calls, at least one, that are sent at `now`.
+  // Starts a group of `calls` calls, at least one, that are sent at `now`.
   uint64_t Begin(std::string tenant, size_t calls, MonotonicMicros now);
-  // One of the group's calls was answered.
+  // Adds the outcome of one call of the group.
   void Add(uint64_t group, CallOutcome outcome);
 
   // False if no group has waited long enough.

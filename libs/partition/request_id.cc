@@ -1,4 +1,4 @@
-// Reads the time out of a UUIDv7 and judges it.
+// Extracts and checks the time in a UUIDv7.
 #include "libs/partition/request_id.h"
 
 #include "absl/strings/ascii.h"

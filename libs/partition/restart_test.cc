@@ -1,4 +1,4 @@
-// Slots that come back: from store and log, from the log alone, with other code, with damage.
+// Tests of restarts: from store and log, from the log alone, with another build, with damage.
 #include <string>
 #include <vector>
 
@@ -23,13 +23,13 @@ TEST_F(Restart, FromStoreAndLogGivesEqualDigests) {
   for (int i = 20; i < 40; ++i)
     EXPECT_TRUE(Submit(Add(absl::StrCat("r", i), 1, absl::StrCat("c", i % 3)))->status().ok());
   const auto digests = Digests();
-  Crash();  // what was flushed last is everything
+  Crash();  // only flushed rows survive
   Start();
   EXPECT_EQ(Digests(), digests);
   EXPECT_EQ(Submit(Add("r40", 1, "c1"))->value(), 14);
 }
 
-TEST_F(Restart, AnswersNoReadBeforeItHasReadTheLog) {
+TEST_F(Restart, AnswersReadsOnlyAfterItHasReadTheLog) {
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(Submit(Add(absl::StrCat("r", i), 1))->status().ok());
   Crash();
   StartStore();
@@ -81,7 +81,7 @@ TEST_F(Restart, WithAnotherFoldVersionFoldsTheLogAgain) {
   EXPECT_EQ(counters_.replayed.load(), 0u) << "once";
 }
 
-TEST_F(UnreadableFact, StopsItsSlotAloneAndIsNamed) {
+TEST_F(UnreadableFact, StopsOnlyItsSlotAndIsNamed) {
   EXPECT_EQ(Submit(Add("r1", 1))->value(), 1);
   const Position position = End();
   EXPECT_EQ(Submit(Add("r2", counter::kUnlucky))->value(), 14);
@@ -122,14 +122,14 @@ TEST_F(UnreadableFact, IsNotSkippedByTheNextStart) {
     EXPECT_EQ(Metas().at(store::FoldId::State(kFirstSlot)).cursor.next, position);
     Stop();
   }
-  // A build that can read it goes on from there.
+  // A build that can read it continues from there.
   Start();
   EXPECT_EQ(ValueOf(), 15);
 }
 
 class UnreadableRow : public RuntimeTest {
  protected:
-  // Two slots with a counter each; the first one's row is damaged.
+  // Two slots with a counter each; the row of the first one is damaged.
   void SetUp() override {
     RuntimeTest::SetUp();
     EXPECT_EQ(Submit(Add("r1", 5))->value(), 5);
@@ -147,7 +147,7 @@ class UnreadableRow : public RuntimeTest {
   }
 };
 
-TEST_F(UnreadableRow, StopsTheSlotAndNothingIsAppended) {
+TEST_F(UnreadableRow, StopsTheSlotWithoutAnAppend) {
   const Position end = End();
   const ReplyPtr reply = Submit(Add("r3", 1));
   EXPECT_EQ(reply->status().code(), absl::StatusCode::kUnavailable);
@@ -157,7 +157,7 @@ TEST_F(UnreadableRow, StopsTheSlotAndNothingIsAppended) {
   EXPECT_EQ(Submit(Add("r4", 1), kOtherSlot)->value(), 8);
 }
 
-TEST_F(UnreadableRow, RefusesNothingByARule) {
+TEST_F(UnreadableRow, CausesNoRefusal) {
   EXPECT_EQ(Submit(Add("r3", -6))->reason(), "SLOT_STOPPED") << "not as if the counter stood at zero";
 }
 

@@ -1,4 +1,4 @@
-// Distributes slots over queues, reports and growth of the log over slots, requests over commands.
+// Distributes slots over queues, reports and growth of the log over slots, and requests over commands.
 #include "libs/partition/runtime.h"
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 namespace halles::partition {
 namespace {
 
-// How often Drain looks whether all is answered.
+// Interval at which Drain checks whether everything is answered.
 constexpr absl::Duration kIdleLook = absl::Milliseconds(1);
 
 absl::Status NotServed(SlotId slot) {
@@ -57,7 +57,7 @@ class Runtime::OwnCalls : public Calls {
   Runtime* const runtime_;
 };
 
-// Tells the slots what happens to their logs.
+// Notifies the slots of changes of their logs.
 class Runtime::Growth : public eventlog::LogListener {
  public:
   explicit Growth(Runtime* runtime) : runtime_(*runtime) {}
@@ -140,7 +140,7 @@ absl::Status Runtime::Open() {
     }
   }
   for (auto& [slot, runner] : runners_) RETURN_IF_ERROR(runner->Open());
-  // Growth behind the first look must not go unheard, and only a slot that is open can hear.
+  // Growth after the first read must not be missed, and only an open slot can be notified.
   growth_ = std::make_unique<Growth>(this);
   subscription_ = options_.log->Follow({.slots = slots, .listener = growth_.get()});
   for (auto& [slot, runner] : runners_) runner->Start();
@@ -150,7 +150,7 @@ absl::Status Runtime::Open() {
 Runtime::~Runtime() {
   subscription_.reset();
   for (const std::unique_ptr<TaskQueue>& queue : queues_) queue->Stop();
-  // From here on nothing is appended. The log, and whoever was called, may go on.
+  // From here on nothing is appended. The log and pending calls may continue.
   for (const std::unique_ptr<QueueSink>& sink : sinks_) {
     for (const auto& [slot, runner] : sink->runners()) options_.log->Abandon(slot, sink.get());
   }

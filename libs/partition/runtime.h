@@ -37,15 +37,15 @@ struct RuntimeOptions {
   store::Store* store = nullptr;
   Scheduler* scheduler = nullptr;
   InstanceId instance;
-  std::string address;  // told in claims
-  int executors = 2;    // queues that decide; one per core
+  std::string address;  // written into claims
+  int executors = 2;    // number of queues that decide; one per core
   std::vector<ServiceDefinition> services;
   // Services whose slots only follow the log until TakeOver; the slots of the others are claimed.
   SlotRole role = SlotRole::kOwner;
   RuntimeCounters* counters = nullptr;
-  // Keys the hashes of requests that tell a repeat from a reuse of its id.
+  // Key for the hashes of requests, which distinguish a repeat from a reuse of the id.
   std::string request_key;
-  // Where calls go; null: to the runtime's own slots. Outlives the runtime.
+  // Receives the calls; null: the runtime's own slots. Outlives the runtime.
   Calls* calls = nullptr;
   // Called with each record that a slot of this runtime has confirmed as its owner. On the slot's queue; may be empty.
   std::function<void(ConfirmedRecord)> on_confirmed;
@@ -64,11 +64,11 @@ struct RegisteredCommand {
 };
 
 // Thread safety: all methods may be called from any thread.
-// Lifetime: what the options point to outlives it. The destructor stops the queues and abandons what the log has not
-// reported; call Drain before it, so that what is in flight is answered. Answers to calls may come after it.
+// Lifetime: everything that the options point to outlives it. The destructor stops the queues and abandons appends
+// without a report; call Drain before, so that commands in flight are answered. Answers to calls may arrive after it.
 class Runtime {
  public:
-  // Starts to follow every slot, and to claim those that it is to own; returns at once.
+  // Starts following all slots and claiming those that it is to own; returns at once.
   static absl::StatusOr<std::unique_ptr<Runtime>> Start(RuntimeOptions options);
   ~Runtime();
   Runtime(const Runtime&) = delete;
@@ -81,12 +81,12 @@ class Runtime {
   const RegisteredCommand* Find(const google::protobuf::Descriptor* request_type) const;
 
   // The only way in: makes the registered command for the request, which is moved from, and sends it to the slot of its
-  // aggregate. Of `envelope`, tenant, actor, traceparent, deadline, cause, sequence and internal count. The reply comes
-  // on the slot's queue, or at once if the command cannot be accepted.
+  // aggregate. Of `envelope`, tenant, actor, traceparent, deadline, cause, sequence and internal are used. The reply
+  // comes on the slot's queue, or at once if the command cannot be accepted.
   void Submit(const RegisteredCommand& registered, absl::string_view aggregate_key, google::protobuf::Message&& request,
               Command::Envelope envelope, CommandReply reply);
 
-  // For commands of the runtime. It is answered on the slot's queue, or at once if it cannot be accepted.
+  // For commands of the runtime. Answered on the slot's queue, or at once if the command cannot be accepted.
   void Submit(SlotId slot, std::unique_ptr<Command> command);
 
   // See SlotReads.
@@ -115,7 +115,7 @@ class Runtime {
   // True if every slot has settled: it serves, follows at the end of the log, has stopped, or waits for a log that
   // refuses its claim.
   bool settled() const ABSL_LOCKS_EXCLUDED(mutex_);
-  // False when the slots have not settled in time. Blocks: not for a task of a queue.
+  // Blocks until the slots have settled; false when they have not in time. Not for tasks of a queue.
   bool AwaitSettled(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Passes the state of every slot, in order, to `done` on a queue of the runtime.
@@ -144,7 +144,7 @@ class Runtime {
   const OwnerClock clock_;
   absl::flat_hash_map<const google::protobuf::Descriptor*, RegisteredCommand> commands_;  // immutable after Start
 
-  std::optional<UnknownFieldCheck> known_fields_;  // of requests of calls
+  std::optional<UnknownFieldCheck> known_fields_;  // for the requests of calls
 
   mutable Mutex mutex_;
   size_t settled_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -156,7 +156,7 @@ class Runtime {
   std::map<SlotId, std::unique_ptr<SlotRunner>> runners_;
   std::vector<std::unique_ptr<QueueSink>> sinks_;
   std::vector<std::unique_ptr<TaskQueue>> queues_;
-  std::vector<std::shared_ptr<TaskInbox>> inboxes_;  // of the queues; shared with calls that are on their way
+  std::vector<std::shared_ptr<TaskInbox>> inboxes_;  // of the queues; shared with pending calls
   std::unique_ptr<eventlog::LogListener> growth_;
   std::unique_ptr<eventlog::Subscription> subscription_;
 };

@@ -1,4 +1,4 @@
-// Fixture for tests of the runtime: counters on a log in memory, and answers to wait for.
+// Fixture for tests of the runtime: counters on a log in memory, and answers that can be awaited.
 #ifndef HALLES_LIBS_PARTITION_RUNTIME_FIXTURE_H_
 #define HALLES_LIBS_PARTITION_RUNTIME_FIXTURE_H_
 
@@ -30,7 +30,7 @@ namespace halles::partition {
 inline constexpr SlotId kFirstSlot{ServiceId::kInventory, 0};
 inline constexpr SlotId kOtherSlot{ServiceId::kInventory, 1};
 
-// One answer, whenever it comes.
+// One answer, at any time.
 class Reply {
  public:
   void Set(absl::StatusOr<counter::AddResponse> answer, AnswerPosition position) {
@@ -45,7 +45,7 @@ class Reply {
     return answer_.status();
   }
   std::string reason() const { return ReasonOf(status()); }
-  // -1 when it is an error.
+  // -1 for an error.
   int64_t value() const {
     EXPECT_TRUE(status().ok()) << answer_.status();
     return answer_.ok() ? answer_->value() : -1;
@@ -77,13 +77,13 @@ inline counter::AddRequest Add(const std::string& request_id, int64_t amount, co
   return request;
 }
 
-// A UUIDv7 of that time; `n` tells several of one time apart.
+// A UUIDv7 of that time; `n` distinguishes ids of the same time.
 inline std::string Uuid7At(UnixMicros time, int n = 0) {
   const int64_t millis = time / 1000;
   return absl::StrFormat("%08x-%04x-7000-8000-%012x", millis >> 16, millis & 0xffff, n);
 }
 
-// Two slots of counters in a world without threads, whose time stands still unless the test turns it. The log keeps over
+// Two slots of counters in a world without threads, whose time advances only when the test says so. The log survives
 // restarts, and so does the store unless it is deleted.
 class RuntimeTest : public ::testing::Test {
  protected:
@@ -99,7 +99,7 @@ class RuntimeTest : public ::testing::Test {
   void Start(std::vector<ServiceDefinition> services = {counter::Service(ServiceId::kInventory)}) {
     StartStore();
     Boot(std::move(services));
-    // Claims land whatever the log does with other records.
+    // Lands claims, whatever the log does with other records.
     for (int i = 0; i < 10 && !runtime_->settled(); ++i) {
       Quiesce();
       log_->DeliverAll();
@@ -107,7 +107,7 @@ class RuntimeTest : public ::testing::Test {
     Quiesce();
     ASSERT_TRUE(runtime_->settled());
   }
-  // Starts the runtime alone, and waits for nothing.
+  // Starts only the runtime, and waits for nothing.
   void Boot(std::vector<ServiceDefinition> services) {
     RuntimeOptions options;
     options.log = watches_ == nullptr ? log_.get() : watches_;
@@ -135,14 +135,14 @@ class RuntimeTest : public ::testing::Test {
     store_ = *std::move(store);
   }
 
-  // Ends the process in an orderly way: what is confirmed is flushed.
+  // Ends the process in an orderly way: confirmed rows are flushed.
   void Stop() {
     if (runtime_ == nullptr) return;
     EndIntake(0);
     Flush();
     Crash();
   }
-  // Ends it without a flush.
+  // Ends the process without a flush.
   void Crash() {
     runtime_.reset();
     store_.reset();
@@ -175,9 +175,9 @@ class RuntimeTest : public ::testing::Test {
     return reply;
   }
 
-  // Runs whatever can run now.
+  // Runs all tasks that can run now.
   void Quiesce() { world_.RunReady(); }
-  // Lets time pass, and runs what is due meanwhile.
+  // Lets time pass, and runs the tasks that become due.
   void TimePasses(int64_t micros) { world_.Advance(micros); }
 
   SlotState StateOf(SlotId slot) {
@@ -214,7 +214,7 @@ class RuntimeTest : public ::testing::Test {
     return remembers;
   }
 
-  // Flushes and tells what is stored.
+  // Flushes and returns the stored folds.
   std::map<store::FoldId, store::FoldMeta> Metas() {
     Flush();
     return store_->LoadMetas().value();
@@ -225,7 +225,7 @@ class RuntimeTest : public ::testing::Test {
     return digests;
   }
 
-  // Accepted batches of the slot from `from` on, as a reader sees them.
+  // The accepted batches of the slot from `from` on, as a reader sees them.
   std::vector<log::v1::Batch> Batches(Position from = 0, SlotId slot = kFirstSlot) {
     std::vector<log::v1::Batch> batches;
     std::vector<eventlog::StoredRecord> records;
@@ -244,7 +244,7 @@ class RuntimeTest : public ::testing::Test {
   }
 
   store::TempDir dir_;
-  std::unique_ptr<store::MemoryDisk> disk_;  // instead of the directory, when there is one
+  std::unique_ptr<store::MemoryDisk> disk_;  // instead of the directory, if set
   testing::VirtualScheduler world_{1, /*step_micros_max=*/0};
   testing::VirtualScheduler::Node node_{&world_};
   SeededRandom random_{1};
@@ -252,25 +252,25 @@ class RuntimeTest : public ::testing::Test {
   Calls* calls_ = nullptr;
   std::function<void(ConfirmedRecord)> on_confirmed_;
   std::unique_ptr<eventlog::MemoryLog> log_;
-  eventlog::EventLog* watches_ = nullptr;  // stands before the log, when there is one
+  eventlog::EventLog* watches_ = nullptr;  // in front of the log, if set
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<Runtime> runtime_;
 };
 
-// The test decides what becomes of each append.
+// The test decides the fate of each append.
 class RuntimeFaultTest : public RuntimeTest {
  protected:
   RuntimeFaultTest() : RuntimeTest(Delivery::kByHand) {}
 
-  // Submits, and waits until the slot has done with it what it can.
+  // Submits, and runs until the slot can do no more.
   ReplyPtr Send(const counter::AddRequest& request) { return Submit(request); }
-  // The append made last.
+  // The last append.
   uint64_t LastAppend() const {
     const auto pending = log_->pending();
     EXPECT_FALSE(pending.empty());
     return pending.empty() ? 0 : pending.back().id;
   }
-  // The claim that the slot has made lands, and the slot reads up to it.
+  // Lands the claim of the slot, and lets the slot read up to it.
   void DeliverClaim() {
     const Position before = End();
     ASSERT_TRUE(log_->Deliver(LastAppend()).ok());
@@ -282,7 +282,7 @@ class RuntimeFaultTest : public RuntimeTest {
     ASSERT_TRUE(log_->Deliver(append).ok());
     Quiesce();
   }
-  // Delivers what is pending, and what follows from that, until nothing is.
+  // Delivers pending appends and those that follow from them, until none is left.
   void DeliverEverything() {
     for (Quiesce(); !log_->pending().empty(); Quiesce()) log_->DeliverAll();
   }
@@ -290,7 +290,7 @@ class RuntimeFaultTest : public RuntimeTest {
     ASSERT_TRUE(log_->Refuse(append).ok());
     Quiesce();
   }
-  // Its outcome is unknown; the slot claims again.
+  // Makes its outcome unknown; the slot claims again.
   void TimeOut(uint64_t append) {
     ASSERT_TRUE(log_->TimeOut(append).ok());
     Quiesce();

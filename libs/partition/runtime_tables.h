@@ -15,10 +15,10 @@
 
 namespace halles::partition {
 
-// Services number their tables below this.
+// Services use table numbers below this.
 inline constexpr uint16_t kRuntimeTablesFrom = 0xff00;
 
-// A request id counts within the aggregate that it was sent to, also where aggregates of two kinds share a key.
+// A request id is unique within its aggregate, even if aggregates of two kinds share a key.
 struct DedupeKey {
   std::string tenant;
   uint32_t aggregate_type = 0;
@@ -29,7 +29,7 @@ struct DedupeKey {
   auto Fields() { return std::tie(tenant, aggregate_type, aggregate_key, request_id); }
 };
 
-// In order of expiry, so that the owner finds what is due at the front.
+// Ordered by expiry, so that the owner finds expired ids at the front.
 struct DedupeExpiryKey {
   UnixMicros expires_us = 0;
   std::string tenant;
@@ -54,7 +54,7 @@ inline constexpr store::Table<ReactionCursorKey, rows::ReactionCursorRow> kReact
                                                                                            "reaction_cursors");
 inline constexpr store::Table<TimerKey, rows::EmptyRow> kTimers(kRuntimeTablesFrom + 3, "timers");
 
-// The tables of a slot: the service's own and the runtime's.
+// The tables of a slot: those of the service and those of the runtime.
 inline store::Schema WithRuntimeTables(store::Schema schema) {
   return schema.Add(kDedupe).Add(kDedupeExpiry).Add(kReactionCursors).Add(kTimers);
 }

@@ -1,4 +1,4 @@
-// Looks up what a service registered.
+// Looks up the registrations of a service.
 #include "libs/partition/service_definition.h"
 
 #include "libs/base/check.h"

@@ -1,4 +1,4 @@
-// What a service registers with the runtime: its aggregates with their folds, and its commands.
+// The registration of a service with the runtime: its aggregates with their folds, and its commands.
 #ifndef HALLES_LIBS_PARTITION_SERVICE_DEFINITION_H_
 #define HALLES_LIBS_PARTITION_SERVICE_DEFINITION_H_
 
@@ -23,12 +23,12 @@
 
 namespace halles::partition {
 
-// One kind of aggregate as the runtime sees it.
+// One kind of aggregate, with the functions that the runtime needs.
 struct AggregateDefinition {
   uint32_t type = 0;
   // Evolves the rows by one serialised event.
   std::function<absl::Status(store::Rows&, absl::string_view payload, const FactContext&)> evolve;
-  // An empty event of it.
+  // Creates an empty event of it.
   std::function<std::unique_ptr<google::protobuf::Message>()> new_event;
   // Makes the request for a due timer of this kind; its decision clears or moves the timer. It may be submitted more
   // than once. Empty if this kind sets no timers.
@@ -64,12 +64,12 @@ using CallDone = std::function<void(absl::StatusOr<std::string> response, Answer
 
 struct ServiceDefinition {
   ServiceId id = ServiceId::kCheckout;
-  // Raised whenever the same events give different rows than before: rows of another version are rebuilt.
+  // Raised whenever the same events give different rows than before; rows of another version are rebuilt.
   uint32_t fold_version = 1;
   std::vector<AggregateDefinition> aggregates;
   // Every command, by the full name of its request.
   CommandDefinitions commands;
-  // Tables whose lookups mostly miss: a filter in memory answers for them.
+  // Tables whose lookups mostly find nothing; a filter in memory answers for them.
   std::vector<uint16_t> mostly_absent_tables;
 
   // Ends the process if a command with this name is already registered.

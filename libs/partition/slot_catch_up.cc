@@ -1,4 +1,4 @@
-// Polls a reader, task after task.
+// Polls a reader, task by task.
 #include "libs/partition/slot_catch_up.h"
 
 #include <utility>
@@ -92,7 +92,7 @@ void SlotCatchUp::Step() {
   const uint64_t reading = readings_;
   for (const eventlog::StoredRecord& record : records) {
     const Taken taken = handlers_.on_record(record);
-    if (readings_ != reading) return;  // the record led to another reading, or to none
+    if (readings_ != reading) return;  // handling the record started another reading, or ended it
     switch (taken) {
       case Taken::kNext:
         from_ = record.position + 1;
@@ -113,7 +113,7 @@ void SlotCatchUp::Step() {
   } else if (read->count > 0) {
     Post();
   }
-  // Else there is more, and it is on its way to this instance: growth tells when it has come.
+  // Otherwise there is more, on its way to this instance; a notification of growth tells when it has arrived.
 }
 
 }  // namespace halles::partition

@@ -15,19 +15,19 @@
 
 namespace halles::partition {
 
-// Records read back in one task, so that other slots of the queue get their turn.
+// Maximum records per task, so that other slots of the queue get their turn.
 inline constexpr size_t kCatchUpRecordsPerTask = 512;
 inline constexpr size_t kCatchUpBytesPerTask = 1024 * 1024;
 
 // Thread safety: none; used on the slot's queue.
-// Lifetime: what it is given outlives it; destroyed after the queue has stopped.
+// Lifetime: its dependencies outlive it; destroyed after the queue has stopped.
 class SlotCatchUp {
  public:
   // The result of handling a record.
   enum class Taken {
     kNext,   // continue with the next one
-    kAgain,  // it could not be handled now: try the same one again after a pause
-    kEnd,    // read no further
+    kAgain,  // it could not be handled now: try it again after a pause
+    kEnd,    // stop reading
   };
   struct Handlers {
     std::function<Taken(const eventlog::StoredRecord&)> on_record;
@@ -43,13 +43,13 @@ class SlotCatchUp {
 
   SlotCatchUp(SlotId slot, eventlog::EventLog* log, TaskQueue* queue, RandomSource* random, Handlers handlers);
 
-  // Reads from `from` on, from any state.
+  // Starts reading from `from`, in any state.
   void Begin(Position from);
   // There may be more records. Does nothing if it is not reading.
   void Wake();
   void End();
 
-  // Between Begin and End.
+  // True between Begin and End.
   bool active() const { return active_; }
 
  private:
@@ -64,7 +64,7 @@ class SlotCatchUp {
   const Handlers handlers_;
 
   bool active_ = false;
-  uint64_t readings_ = 0;  // counts Begin and End
+  uint64_t readings_ = 0;  // counts calls of Begin and End
   bool posted_ = false;    // a task that reads is on its way
   Position from_ = 0;      // where a new reader opens
   std::unique_ptr<eventlog::LogReader> reader_;

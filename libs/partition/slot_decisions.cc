@@ -226,7 +226,7 @@ bool SlotRunner::Propose(Pending pending, bool has_facts, UnixMicros now, const 
 }
 
 void SlotRunner::AnswerLater(WaitingAnswer answer) {
-  // Those behind it are decided before the answer leaves.
+  // Later commands are decided before the answer leaves.
   if (!answer.error.ok() && answer.command->envelope.sequence != nullptr) answer.command->envelope.sequence->Break();
   eventlog::Effects effects;
   const absl::StatusOr<uint64_t> ticket = owner_->AnswerWithoutRecord(&effects);
@@ -237,7 +237,7 @@ void SlotRunner::AnswerLater(WaitingAnswer answer) {
     return;
   }
   if (answer.recorded.has_value()) {
-    // While the first copy is in flight, its rows say where its record should land: it is told where that landed.
+    // While the first copy is in flight, its rows name its expected position; the answer names its real one.
     const Command::Envelope& asked = answer.command->envelope;
     const auto first = std::find_if(in_flight_.begin(), in_flight_.end(), [&asked](const Pending& each) {
       const Command::Envelope& other = each.command->envelope;
@@ -284,7 +284,7 @@ void SlotRunner::ForgetAnswers() {
   expiring_ = true;
   Submit(ExpireRequestIds([this](bool taken) {
     expiring_ = false;
-    // One record forgets so many; the next one looks for more.
+    // One record forgets that many; look for more afterwards.
     if (taken) deps_.queue->Post([this] { ForgetAnswers(); });
   }));
 }

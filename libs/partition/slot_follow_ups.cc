@@ -1,4 +1,4 @@
-// Sends calls, gathers their outcomes, takes due timers.
+// Sends calls, collects their outcomes, takes due timers.
 #include "libs/partition/slot_follow_ups.h"
 
 #include <algorithm>
@@ -57,7 +57,7 @@ void SlotFollowUps::SendCalls(Command& command) {
   deps_.counters->calls.fetch_add(calls.size(), std::memory_order_relaxed);
   for (OutgoingCall& call : calls) {
     const uint64_t group = groups.at(call.reply_to);
-    // The slot may be gone when the answer comes: then the inbox is closed.
+    // The slot may have ended when the answer arrives; the inbox is closed then.
     auto done = [this, inbox = deps_.inbox, group, reply_to = call.reply_to, reply_tag = call.reply_tag](
                     absl::StatusOr<std::string> response, AnswerPosition position) {
       CallOutcome outcome = OutcomeOf(std::move(response), position);
@@ -91,7 +91,7 @@ void SlotFollowUps::DeliverOutcomes(const std::string& tenant, std::vector<CallO
   HALLES_CHECK(aggregate != nullptr && aggregate->on_outcomes, "an aggregate calls that takes no outcomes");
   Ask(tenant, reply_to.key, aggregate->on_outcomes(std::move(outcomes)),
       [slot = deps_.slot, key = reply_to.key](const absl::Status& status) {
-        if (status.ok() || MendsItself(status)) return;  // the caller's timer asks again
+        if (status.ok() || MendsItself(status)) return;  // the caller's timer repeats the call
         telemetry::Log(telemetry::LogLevel::kWarning, "partition", "the outcome of a call was not taken",
                        {{"slot", slot.ToString()}, {"aggregate", key}, {"why", status.message()}});
       });
@@ -137,7 +137,7 @@ MonotonicMicros SlotFollowUps::next_tick() const {
   MonotonicMicros next = gatherer_.next_due();
   if (!deps_.open()) return next;
   if (const UnixMicros due = timers_.MayBeDueFrom(); due != DueTimers::kNever) {
-    // Logical time goes at the pace of the monotonic clock, or jumps ahead with a record.
+    // Logical time advances with the monotonic clock, or jumps ahead with a record.
     const UnixMicros logical = deps_.logical_time();
     const UnixMicros wait = due > logical ? due - logical : 0;
     next = std::min(next, deps_.scheduler->Now() + wait);

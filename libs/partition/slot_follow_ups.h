@@ -25,7 +25,7 @@
 namespace halles::partition {
 
 // Thread safety: none; used on the slot's queue.
-// Lifetime: what it is given outlives it; destroyed after the queue has stopped.
+// Lifetime: its dependencies outlive it; destroyed after the queue has stopped.
 class SlotFollowUps {
  public:
   struct Dependencies {
@@ -39,21 +39,21 @@ class SlotFollowUps {
     RuntimeCounters* counters = nullptr;
     // Whether the slot accepts internal commands.
     std::function<bool()> open;
-    // Logical time as the slot would stamp it now, and the confirmed rows.
+    // The current logical time of the slot, and the confirmed rows.
     std::function<UnixMicros()> logical_time;
     std::function<const store::RowReader&()> rows;
-    // Whether a read of rows has failed since the last call, which also clears the error.
+    // Whether a read of rows has failed since the last call; clears the error.
     std::function<bool()> read_failed;
-    // The next due time may have changed: the slot computes anew when to wake.
+    // The next due time may have changed: the slot computes its next wake-up again.
     std::function<void()> changed;
   };
 
   explicit SlotFollowUps(Dependencies deps);
 
-  // The record of the command is confirmed: its calls are sent.
+  // The record of the command is confirmed: sends its calls.
   void SendCalls(Command& command);
 
-  // Facts that are confirmed set a timer that is due then.
+  // Confirmed events have set a timer for that time.
   void OnTimerSet(UnixMicros due) { timers_.OnSet(due); }
   // Timers may have been set by records that were not folded here.
   void LookForTimers() { timers_.Reset(); }

@@ -1,4 +1,4 @@
-// Keeps queries and watches until their time has come.
+// Keeps queries and watches until they can be answered.
 #include "libs/partition/slot_reads.h"
 
 #include <algorithm>
@@ -76,7 +76,7 @@ void SlotReads::OnPosition(Position at) {
 void SlotReads::OnFacts(absl::Span<const absl::string_view> aggregates, Position at) {
   absl::string_view last;
   for (const absl::string_view aggregate : aggregates) {
-    if (aggregate == last) continue;  // several facts of one aggregate are the rule
+    if (aggregate == last) continue;  // several events of one aggregate are common
     last = aggregate;
     const auto [begin, end] = watches_.equal_range(std::string(aggregate));
     for (auto it = begin; it != end;) it = Run(it->second.watch, at) ? watches_.erase(it) : std::next(it);

@@ -1,4 +1,4 @@
-// Reads of a slot that wait: queries for a position, watches for an event.
+// Waiting reads of a slot: queries for a position, watches for an event.
 #ifndef HALLES_LIBS_PARTITION_SLOT_READS_H_
 #define HALLES_LIBS_PARTITION_SLOT_READS_H_
 
@@ -19,15 +19,15 @@
 
 namespace halles::partition {
 
-// Queries of a slot that wait for a position, and watches that wait for a fact.
+// Maximum of queries that wait for a position, and of watches that wait for an event.
 inline constexpr size_t kSlotWaitingReadsMax = 4096;
 // Queries and watches of a slot that its queue has not come to.
 inline constexpr int64_t kSlotReadsOnTheirWayMax = 4096;
 
-// Reads the confirmed rows of a slot. Called on its queue; `position` is what the rows stand at.
+// Reads the confirmed rows of a slot. Called on its queue; `position` is that of the rows.
 using SlotQuery = std::function<void(absl::StatusOr<const store::RowReader*> rows, Position position)>;
 
-// The same, called again and again until it returns true; after an error it is not called again whatever it returns.
+// The same, called repeatedly until it returns true. After an error it is not called again, whatever it returns.
 using SlotWatch = std::function<bool(absl::StatusOr<const store::RowReader*> rows, Position position)>;
 
 // Thread safety: none; used on the slot's queue.
@@ -41,23 +41,23 @@ class SlotReads {
   void Open(store::SlotRows* rows) { rows_ = rows; }
 
   // The rows include all records that the log had when the slot was opened. Until then every query waits; otherwise a
-  // process that starts would show less than was seen before.
+  // starting process would show less than was visible before.
   void Begin(Position at);
   // The rows are folded again from the first record: every query waits until the next Begin.
   void Rest() { begun_ = false; }
 
-  // Runs `query` as soon as the slot has reached `min_position`: DEADLINE_EXCEEDED (TOKEN_NOT_REACHED) when it does not in
-  // time. `at` is where the slot stands.
+  // Runs `query` when the slot has reached `min_position`: DEADLINE_EXCEEDED (TOKEN_NOT_REACHED) when it does not in
+  // time. `at` is the position of the slot.
   void Query(Position min_position, MonotonicMicros deadline, SlotQuery query, Position at);
 
-  // Runs `watch` when the slot has reached `min_position`, and until it returns true again with each record that holds a
-  // fact of the aggregate: DEADLINE_EXCEEDED (NOT_SETTLED) when it does not in time.
+  // Runs `watch` when the slot has reached `min_position`, and again for each record with an event of the aggregate
+  // until it returns true: DEADLINE_EXCEEDED (NOT_SETTLED) when it does not in time.
   void Watch(std::string aggregate_id, Position min_position, MonotonicMicros deadline, SlotWatch watch, Position at);
 
-  // The slot has come to `at`: answers the queries that waited for it.
+  // The slot has reached `at`: answers the queries that waited for it.
   void OnPosition(Position at);
 
-  // A record with facts of these aggregates was confirmed, and the slot has come to `at`.
+  // A record with events of these aggregates was confirmed, and the slot has reached `at`.
   void OnFacts(absl::Span<const absl::string_view> aggregates, Position at);
   bool watched() const { return !watches_.empty(); }
 
@@ -65,12 +65,12 @@ class SlotReads {
   size_t waiting_queries() const { return queries_.size(); }
   size_t watches() const { return watches_.size(); }
 
-  // Facts of any aggregate may have come.
+  // Events of any aggregate may have been confirmed.
   void OnManyFacts(Position at);
 
-  // Answers those whose deadline has passed.
+  // Answers reads whose deadline has passed.
   void Expire(MonotonicMicros now, Position at);
-  // Nothing expires before it.
+  // The earliest deadline.
   MonotonicMicros next_deadline() const { return next_deadline_; }
 
   // Answers all with the error.

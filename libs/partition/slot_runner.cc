@@ -1,4 +1,4 @@
-// Follows the log of a slot, claims it, and carries out what its owner says.
+// Follows the log of a slot, claims it, and carries out the effects of its owner.
 #include "libs/partition/slot_runner.h"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ constexpr absl::Duration kClaimPauseMin = absl::Milliseconds(20);
 constexpr absl::Duration kClaimPauseMax = absl::Seconds(5);
 constexpr absl::Duration kReadPauseMin = absl::Milliseconds(5);
 constexpr absl::Duration kReadPauseMax = absl::Seconds(1);
-// Ticks are not closer together than this.
+// Minimum time between ticks.
 constexpr int64_t kTickMinMicros = 1000;
 
 bool HasTimers(const ServiceDefinition& service) {
@@ -203,7 +203,7 @@ SlotCatchUp::Taken SlotRunner::OnRecord(const eventlog::StoredRecord& record) {
   Effects effects;
   bool folded = false;
   if (stuck_effects_.has_value()) {
-    // The owner has judged it; its rows are still to be folded.
+    // The owner has judged it; its rows are not folded yet.
     eventlog::Cursor again = *stuck_at_;
     const absl::StatusOr<eventlog::Judgement> judgement = eventlog::Adjudicate(record.bytes, record.position, &again);
     if (!judgement.ok()) {
@@ -214,7 +214,7 @@ SlotCatchUp::Taken SlotRunner::OnRecord(const eventlog::StoredRecord& record) {
     folded = true;
     cursor_before_ = *std::exchange(stuck_at_, std::nullopt);
     effects = *std::exchange(stuck_effects_, std::nullopt);
-    // Should it have to be compared with what was read before, this is the time.
+    // If it must be compared with the record read before, now is the time.
     owner_->OnRecord(record.position, record.bytes, &effects);
   } else {
     const eventlog::Cursor before = owner_->cursor();
@@ -239,8 +239,9 @@ SlotCatchUp::Taken SlotRunner::OnRecord(const eventlog::StoredRecord& record) {
   return stopped_.ok() ? Taken::kNext : Taken::kEnd;
 }
 
-// Records that do not count may have come between: then the oldest record in flight is not where its facts were evolved,
-// and neither are those behind it. Their rows are folded again from what is read, as every other reader does.
+// Records that do not count may have landed in between. Then the oldest record in flight is not at the position that
+// its events were evolved for, and neither are the later ones. Their rows are folded again from the log, as every other
+// reader does.
 bool SlotRunner::IsElsewhere(Position position) const {
   return in_flight_.front().expected != position || rows_->records_in_flight() < in_flight_.size();
 }
@@ -291,7 +292,7 @@ void SlotRunner::OnEnd() {
         Settled();
       }
       break;
-    case Phase::kClaiming:  // the claim is still to come
+    case Phase::kClaiming:  // the claim is not read yet
     case Phase::kUnsure:
     case Phase::kQuarantined:
       break;
@@ -310,7 +311,7 @@ void SlotRunner::Look() {
   if (catch_up_.active()) {
     catch_up_.Wake();
   } else if (owner_->phase() == Phase::kServing) {
-    // Another instance has written. Its records show whether that ends the term; until then any growth is read.
+    // Another instance has written. Its records show whether that ends the term; until then all growth is read.
     expected_end_.store(0, std::memory_order_release);
     catch_up_.Begin(owner_->next_read());
   }
@@ -353,7 +354,7 @@ void SlotRunner::Claim() {
   Handle(effects);
 }
 
-// The first claim follows at once. Those that follow a claim that failed, and those to a log that refuses, take their time.
+// The first claim is made at once. Claims after a failed one, or to a log that refuses them, are delayed.
 void SlotRunner::ClaimAfter(const absl::Status& doubt) {
   const bool refused = absl::IsResourceExhausted(doubt);
   if (claim_waits_) return;
@@ -375,7 +376,7 @@ void SlotRunner::ClaimAfter(const absl::Status& doubt) {
     if (stopped_.ok() && !abandoned_ && (unsure || wants_slot_) && owner_->phase() != Phase::kServing) Claim();
   });
   if (!refused) return;
-  // What waits for the claim may wait for long; a repeat finds out whether the log has room again.
+  // Commands that wait for the claim may wait for long; a repeat finds out whether the log has room again.
   refused_ = doubt;
   FailQueued(doubt);
   Settled();
@@ -433,7 +434,7 @@ void SlotRunner::SetServing(bool serving) {
   if (deps_.on_serving) deps_.on_serving(serving);
 }
 
-// What the owner says ------------------------------------------------------------------------------------------------
+// Effects of the owner ------------------------------------------------------------------------------------------------
 
 void SlotRunner::OnReport(const eventlog::AppendReport& report) {
   if (!stopped_.ok() || abandoned_) return;
@@ -485,7 +486,7 @@ void SlotRunner::OnConfirmed(const Effect& effect, bool folded) {
 }
 
 void SlotRunner::OnLost(const Effect& effect) {
-  // With all behind it; those before it may be confirmed yet.
+  // Together with all later ones; earlier ones may still be confirmed.
   const auto lost = std::find_if(in_flight_.begin(), in_flight_.end(),
                                  [&effect](const Pending& each) { return each.tag == effect.tag; });
   HALLES_CHECK(lost != in_flight_.end(), "the owner settled another record");
@@ -522,24 +523,24 @@ void SlotRunner::Handle(const Effects& effects, bool folded) {
         break;
       }
       case Effect::Kind::kApply:
-        break;  // OnRecord has applied it, with the record at hand
+        break;  // OnRecord has applied it, since it has the record
       case Effect::Kind::kNeedClaim:
         SetServing(false);
         deps_.counters->unknown_outcomes.fetch_add(1, std::memory_order_relaxed);
         deps_.log->Abandon(slot_, deps_.sink);
-        catch_up_.End();  // the claim says where to read on
+        catch_up_.End();  // the claim determines where to read on
         ClaimAfter(effect.status);
         break;
       case Effect::Kind::kReadFrom:
         catch_up_.Begin(stuck_effects_.has_value() ? stuck_at_->next : effect.position);
         break;
       case Effect::Kind::kServing:
-        break;  // once the log was read to its end
+        break;  // after the log was read to its end
       case Effect::Kind::kSteppedDown:
       case Effect::Kind::kSealed:
         StepDown();
         break;
-      case Effect::Kind::kClaimRefused:  // an operator must look; the fate of what is in flight stays unknown
+      case Effect::Kind::kClaimRefused:  // an operator must act; the fate of the records in flight stays unknown
       case Effect::Kind::kQuarantine:
         Stop(effect.status);
         return;
@@ -548,7 +549,7 @@ void SlotRunner::Handle(const Effects& effects, bool folded) {
   for (const Pending& each : again) queue_deadline_ = std::min(queue_deadline_, each.command->envelope.deadline);
   queue_.insert(queue_.begin(), std::make_move_iterator(again.begin()), std::make_move_iterator(again.end()));
   if (!again.empty()) ArmTick();
-  // After another owner's claim nothing here decides any more.
+  // After another owner's claim, nothing is decided here any more.
   if (!wants_slot_ && !owner_->open()) FailCommands(Unavailable());
 }
 
@@ -578,7 +579,7 @@ void SlotRunner::ArmTick() {
 }
 
 MonotonicMicros SlotRunner::report_due() const {
-  // In doubt no report is waited for: the log is read.
+  // In doubt, no report is expected: the log is read.
   if (in_flight_.empty() || owner_->phase() != Phase::kServing) return kNoDeadline;
   return in_flight_.front().appended + absl::ToInt64Microseconds(kAppendPatience);
 }

@@ -2,7 +2,7 @@
 //
 //                Open
 //                  |
-//                  v      another instance's claim confers
+//                  v      another instance's claim wins
 //             FOLLOWING <---------------------------------+
 //                  |                                      |
 //                  | at the end of the log,               |
@@ -11,16 +11,16 @@
 //              CLAIMING ---------------------------------->
 //                  |  ^                                   |
 //  own claim       |  | doubt: an append of unknown       |
-//  confers, read   |  | fate, or the log was reset        |
+//  wins, read      |  | fate, or the log was reset
 //  to the end      v  |                                   |
 //               SERVING ----------------------------------+
 //
-//  any --> STOPPED: the log is damaged, cut or forked, needs a newer build, or holds a fact that cannot be evolved.
+//  any --> STOPPED: the log is damaged, cut or forked, needs a newer build, or holds an event that cannot be evolved.
 //  any --> FOLLOWING from the first record: stored rows are damaged, and are folded again.
 //
-// FOLLOWING folds what others write and answers reads. Only SERVING decides; commands that come before wait for it until
-// their deadline, unless the slot merely follows or the log refuses its claim. Errors that pass (IsPassing) lead to a pause
-// and another try, never to STOPPED.
+// FOLLOWING folds the records of others and answers reads. Only SERVING decides. Commands that arrive earlier wait for
+// it until their deadline, unless the slot merely follows or the log refuses its claim. After a transient error
+// (IsPassing) the slot pauses and tries again; it never stops because of one.
 #ifndef HALLES_LIBS_PARTITION_SLOT_RUNNER_H_
 #define HALLES_LIBS_PARTITION_SLOT_RUNNER_H_
 
@@ -105,12 +105,12 @@ struct SlotDependencies {
   eventlog::EventLog* log = nullptr;
   eventlog::ReportSink* sink = nullptr;
   TaskQueue* queue = nullptr;
-  std::shared_ptr<TaskInbox> inbox;  // of the queue, for answers that may come when it has gone
+  std::shared_ptr<TaskInbox> inbox;  // of the queue, for answers that may arrive after it has ended
   const Scheduler* scheduler = nullptr;
   store::Store* store = nullptr;
   const ServiceDefinition* service = nullptr;
   const OwnerClock* clock = nullptr;
-  RandomSource* random = nullptr;  // of the queue alone
+  RandomSource* random = nullptr;  // used on the queue only
   RuntimeCounters* counters = nullptr;
   Calls* calls = nullptr;
   SubmitOwn submit;
@@ -146,7 +146,7 @@ struct SlotState {
 
 // Thread safety: Submit, Query, Watch, OnGrown, TakeOver, OnReset, confirmed, serving and load may be called from any
 // thread; the rest runs on the queue.
-// Lifetime: what SlotDependencies point to outlives it. Destroyed after its queue has stopped.
+// Lifetime: everything that SlotDependencies point to outlives it. Destroyed after its queue has stopped.
 class SlotRunner {
  public:
   SlotRunner(SlotId slot, SlotDependencies deps);
@@ -155,7 +155,7 @@ class SlotRunner {
 
   // Opens the rows. Not on a queue; once, before anything else.
   absl::Status Open();
-  // Begins to follow. Once, when the log tells what happens to the slot.
+  // Starts following. Called once, when the log sends notifications of the slot.
   void Start();
 
   // Accepts the command, or answers it at once: RESOURCE_EXHAUSTED if the slot is overloaded (SLOT_QUEUE_FULL) or the
@@ -169,7 +169,7 @@ class SlotRunner {
 
   // The log of the slot can now be read up to `end`.
   void OnGrown(Position end);
-  // Claims the slot, also from another owner. Does nothing if the slot serves, claims or has stopped.
+  // Claims the slot, even from another owner. Does nothing if the slot serves, claims or has stopped.
   void TakeOver();
   // The connection to the slot's log was lost, or its leader changed: records that were read may have been cut.
   void OnReset();
@@ -183,7 +183,7 @@ class SlotRunner {
   // On the queue ------------------------------------------------------------------------------------------------------
   void OnReport(const eventlog::AppendReport& report);
   SlotState State() const;
-  // Refuses new commands with UNAVAILABLE from now on; records in flight are finished.
+  // From now on, refuses new commands with UNAVAILABLE; records in flight are finished.
   void StopIntake() { draining_ = true; }
   // Answers all waiting commands and reads with UNAVAILABLE, when the deadline of a shutdown has passed.
   void AbandonAll();
@@ -195,7 +195,7 @@ class SlotRunner {
     uint64_t tag = 0;
     Position expected = 0;  // where its record should land
     MonotonicMicros appended = 0;
-    UnixMicros earliest_timer = DueTimers::kNever;  // that its facts set
+    UnixMicros earliest_timer = DueTimers::kNever;  // set by its events
     size_t record_bytes = 0;
     std::string bytes;              // of its record, if on_confirmed is set
     std::vector<uint64_t> repeats;  // tickets of answers to copies of its request
@@ -203,15 +203,15 @@ class SlotRunner {
   struct WaitingAnswer {
     std::unique_ptr<Command> command;
     MonotonicMicros submitted = 0;
-    absl::Status error;                   // when it is not OK
+    absl::Status error;                   // if it is not OK
     std::optional<std::string> recorded;  // the answer of an earlier copy of the request
-    Position recorded_position = 0;       // first position behind that copy; 0 until it is confirmed
+    Position recorded_position = 0;       // first position after that copy; 0 until it is confirmed
   };
   // Following: slot_runner.cc.
   SlotCatchUp::Taken OnRecord(const eventlog::StoredRecord& record);
   void OnEnd();
-  // Whether the oldest record in flight is in the log at another position than its facts were evolved for, or one before it
-  // was. Only while the slot is in doubt: else its owner confirms records at their own positions.
+  // Whether the oldest record in flight, or one before it, is in the log at another position than its events were
+  // evolved for. Only while the slot is in doubt; otherwise its owner confirms records at their expected positions.
   bool IsElsewhere(Position position) const;
   // Folds the record at `position`; false if a read of rows failed.
   bool Apply(Position position, const eventlog::Judgement& judgement);
@@ -234,7 +234,7 @@ class SlotRunner {
   void Finish(const Pending& pending);
   // Answers it with DEADLINE_PASSED.
   void AnswerLate(Pending pending);
-  // Answers the commands of the queue whose deadline has passed, or all.
+  // Answers the queued commands whose deadline has passed, or all of them.
   void ExpireQueued(MonotonicMicros now);
   void FailQueued(const absl::Status& status);
   void ForgetAnswers();
@@ -273,7 +273,7 @@ class SlotRunner {
   // Wakes the slot at the earliest time at which something is due.
   void ArmTick();
   void Tick();
-  // When the oldest record in flight is in doubt for want of a report.
+  // When the oldest record in flight will be in doubt because no report has come.
   MonotonicMicros report_due() const;
 
   const SlotId slot_;
@@ -285,7 +285,7 @@ class SlotRunner {
   std::atomic<int64_t> reads_on_their_way_{0};  // the same
   std::atomic<Position> confirmed_{0};
   std::atomic<bool> serving_{false};
-  // While serving: where the log ends once all that is in flight has landed. Growth up to there comes from this slot
+  // While serving: the end of the log after all records in flight have landed. Growth up to there comes from this slot
   // and needs no read. Release/acquire with the append that follows it.
   std::atomic<Position> expected_end_{0};
   // Exchanged by both sides with acquire and release: if a look is already posted, it will see the growth.
@@ -298,17 +298,17 @@ class SlotRunner {
   SlotFollowUps follow_ups_;
 
   bool wants_slot_;           // claims the slot when it reaches the end of the log
-  bool at_end_ = false;       // since the last claim conferred, the log was read to its end
-  uint64_t claims_ = 0;       // made so far
-  bool claim_waits_ = false;  // for its time, after one that failed
+  bool at_end_ = false;       // since the last won claim, the log was read to its end
+  uint64_t claims_ = 0;       // number of claims so far
+  bool claim_waits_ = false;  // waits for its time after a failed one
   uint64_t lives_ = 0;        // counts how often the rows were folded again
   bool refolding_ = false;    // the rows are still to be emptied
   Backoff claim_backoff_;
   Backoff read_backoff_;
-  bool postponed_ = false;  // the queue rests until rows can be read again
+  bool postponed_ = false;  // the queue pauses until rows can be read again
   bool settled_ = false;
   bool draining_ = false;
-  bool abandoned_ = false;  // everything was answered; later records are left to the next start
+  bool abandoned_ = false;  // all callers were answered; later records are left to the next start
   bool expiring_ = false;
   MonotonicMicros next_expiry_scan_;
   absl::Status stopped_;
@@ -324,8 +324,8 @@ class SlotRunner {
   std::deque<Pending> in_flight_;
   std::unordered_map<uint64_t, WaitingAnswer> answers_;
   std::vector<absl::string_view> touched_;  // kept for its memory
-  std::multiset<MonotonicMicros> armed_;    // ticks that are on their way
-  // The log as followed before the effects at hand.
+  std::multiset<MonotonicMicros> armed_;    // pending ticks
+  // The cursor before the effects being handled.
   eventlog::Cursor cursor_before_;
 };
 

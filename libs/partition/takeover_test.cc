@@ -1,4 +1,4 @@
-// Two instances on one log: one owns the slots, the other follows and takes over.
+// Tests of two instances on one log: one owns the slots, the other follows and takes over.
 #include <memory>
 #include <string>
 
@@ -8,7 +8,7 @@
 namespace halles::partition {
 namespace {
 
-// The fixture's own runtime is one instance; this one stands beside it, with a store of its own.
+// The fixture's runtime is one instance; this is the other one, with its own store.
 class TakeoverTest : public RuntimeTest {
  protected:
   void SetUp() override {
@@ -66,7 +66,7 @@ class TakeoverTest : public RuntimeTest {
   std::vector<bool> serves_;
 };
 
-TEST_F(TakeoverTest, AStandbyFollowsAndTakesNoCommand) {
+TEST_F(TakeoverTest, AStandbyFollowsAndAcceptsNoCommand) {
   EXPECT_EQ(Submit(Add("r1", 5))->value(), 5);
   EXPECT_EQ(ValueAtOther(), 5);
   EXPECT_FALSE(other_->serving(kFirstSlot));
@@ -75,7 +75,7 @@ TEST_F(TakeoverTest, AStandbyFollowsAndTakesNoCommand) {
   EXPECT_EQ(ValueOf(), 5);
 }
 
-TEST_F(TakeoverTest, TheNewOwnerGoesOnWhereTheOldOneStood) {
+TEST_F(TakeoverTest, TheNewOwnerContinuesFromTheOldOne) {
   EXPECT_EQ(Submit(Add("r1", 5))->value(), 5);
   TakeOver();
   EXPECT_TRUE(other_->serving(kFirstSlot));
@@ -94,7 +94,7 @@ TEST_F(TakeoverTest, TheOldOwnerStepsDownAndFollows) {
   EXPECT_EQ(ValueOf(), 7);
 }
 
-TEST_F(TakeoverTest, ASlotCanComeBack) {
+TEST_F(TakeoverTest, ASlotCanReturnToItsFirstOwner) {
   TakeOver();
   EXPECT_EQ(SubmitToOther(Add("r1", 7))->value(), 7);
   runtime_->TakeOver(kFirstSlot);

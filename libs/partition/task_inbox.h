@@ -1,4 +1,4 @@
-// Brings answers to a queue from whoever may still have some when the queue has gone.
+// Posts answers to a queue that may have ended.
 #ifndef HALLES_LIBS_PARTITION_TASK_INBOX_H_
 #define HALLES_LIBS_PARTITION_TASK_INBOX_H_
 
@@ -11,8 +11,7 @@
 namespace halles::partition {
 
 // Thread safety: all methods may be called from any thread.
-// Lifetime: shared with the answers that are on their way. The queue outlives the call of Close; what comes after it is
-// dropped.
+// Lifetime: shared with pending answers. The queue outlives the call of Close; later answers are dropped.
 class TaskInbox {
  public:
   explicit TaskInbox(TaskQueue* queue) : queue_(queue) {}

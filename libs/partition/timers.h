@@ -29,16 +29,16 @@ struct TimerKey {
   friend auto operator<=>(const TimerKey&, const TimerKey&) = default;
 };
 
-// For Evolve: timers of the aggregate whose fact is evolved. The service stores `due` in a row of its own, so that it
+// For Evolve: timers of the aggregate whose event is evolved. The service stores `due` in a row of its own, so that it
 // can clear or move the timer. Setting a timer that is set and clearing one that is not set have no effect.
 //
 // When the logical time of the slot reaches `due`, the runtime submits the request that AggregateDefinition::on_timer
-// makes, whose facts clear or move the timer. A timer that is still set afterwards is tried again after a second, after
+// makes; its events clear or move the timer. A timer that is still set afterwards is tried again after a second, after
 // the others.
 void SetTimer(store::Rows& rows, const FactContext& context, UnixMicros due, absl::string_view name);
 void ClearTimer(store::Rows& rows, const FactContext& context, UnixMicros due, absl::string_view name);
 
-// Clears it at `from` and sets it at `to`; 0 stands for no timer.
+// Clears it at `from` and sets it at `to`; 0 means no timer.
 void MoveTimer(store::Rows& rows, const FactContext& context, UnixMicros from, UnixMicros to, absl::string_view name);
 
 }  // namespace halles::partition

@@ -1,4 +1,4 @@
-// The doors of a program: opened from the same parts, named once, served, drained.
+// The doors of a program: opens them from the same parts, serves, names and drains them.
 #ifndef HALLES_LIBS_PROGRAM_DOORS_H_
 #define HALLES_LIBS_PROGRAM_DOORS_H_
 
@@ -21,27 +21,27 @@ class Service;
 
 namespace halles::program {
 
-// What doors are made of.
+// The parts that doors are made of.
 struct DoorParts {
   host::Host* host = nullptr;
-  std::shared_ptr<host::Watches> watches;  // told by the host what events touch
+  std::shared_ptr<host::Watches> watches;  // notified by the host of the topics that events touch
   telemetry::Metrics* metrics = nullptr;
   std::function<absl::Status()> log_health;  // OK, or why the log refuses new records
 };
 
-// What is opened is served, named by the health service, and drained.
+// Every opened door is served, named by the health service, and drained.
 // Lifetime: the parts outlive it; it outlives the server.
 class Doors {
  public:
   // Opens the doors of a proto package. A door is a gRPC callback service with a method door() of type rpc::Door&.
-  // `Package` is the generated halles::<package>::v1::GrpcServices: this does not compile unless each gRPC service of the
-  // package has one of the doors, and each of its methods an answer.
+  // `Package` is the generated halles::<package>::v1::GrpcServices: this compiles only if each gRPC service of the
+  // package has exactly one of the doors, and each of its methods a handler.
   template <typename Package, typename... Opened>
   void Open(const DoorParts& parts) {
     Package::template CheckDoors<Opened...>();
     (Add<Opened>(parts, false), ...);
   }
-  // The same for doors that serve from the first moment, before views have caught up.
+  // The same for doors that serve at once, before the views have caught up.
   template <typename Package, typename... Opened>
   void OpenForOperators(const DoorParts& parts) {
     Package::template CheckDoors<Opened...>();
@@ -49,7 +49,7 @@ class Doors {
   }
 
   struct Entry {
-    std::shared_ptr<void> owned;  // shared, since only that forgets the type of the door
+    std::shared_ptr<void> owned;  // shared_ptr, because it erases the type of the door
     grpc::Service* service;
     rpc::Door* door;
     bool at_once;

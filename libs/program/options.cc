@@ -1,4 +1,5 @@
-// Command lines by CLI11; the order flag, environment, file, default is kept here, since CLI11 puts files first.
+// Command lines by CLI11. The precedence of flag, environment, file and default is implemented here, because CLI11
+// would put files first.
 #include "libs/program/options.h"
 
 #include <algorithm>
@@ -22,7 +23,7 @@ std::string EnvironmentName(absl::string_view setting) {
   return absl::StrCat("HALLES_", absl::AsciiStrToUpper(absl::StrReplaceAll(setting, {{"-", "_"}})));
 }
 
-// How many letters must be changed, added or removed to make `b` of `a`.
+// The edit distance: how many letters to change, add or remove to turn `a` into `b`.
 size_t Distance(absl::string_view a, absl::string_view b) {
   std::vector<size_t> row(b.size() + 1);
   for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -141,7 +142,7 @@ std::optional<int> Options::Parse(int argc, const char* const* argv, std::ostrea
   return std::nullopt;
 }
 
-// Fills `line` and the arguments; returns what is wrong.
+// Fills `line` and the arguments; returns the error, or "".
 std::string Options::ReadLine(int argc, const char* const* argv, std::ostream& out, Line* line,
                               std::optional<int>* exit) {
   CLI::App app(description_, program_);
@@ -167,7 +168,7 @@ std::string Options::ReadLine(int argc, const char* const* argv, std::ostream& o
     }
   };
   add(*this, &app);
-  // Behind the command every word is an argument, also one that is the name of another command.
+  // After the command every word is an argument, even if it is the name of a command.
   app.require_subcommand(0, 1);
   std::vector<CLI::App*> subcommands;
   for (const Subcommand& command : commands_) {
@@ -219,7 +220,7 @@ std::string Options::ReadLine(int argc, const char* const* argv, std::ostream& o
   return "";
 }
 
-// Sets every setting from where it is said first; returns what is wrong.
+// Sets every setting from its source of highest precedence; returns the error, or "".
 std::string Options::Apply(const Line& line) {
   std::string config = line.config;
   if (const char* value = std::getenv("HALLES_CONFIG"); config.empty() && value != nullptr) config = value;
@@ -237,7 +238,7 @@ std::string Options::Apply(const Line& line) {
       return absl::StrCat("cannot read the file ", config, " of --config: ", error.what());
     }
     for (const CLI::ConfigItem& item : items) {
-      if (item.name == "++" || item.name == "--") continue;  // where a section begins and ends
+      if (item.name == "++" || item.name == "--") continue;  // the beginning and end of a section
       const std::string key = item.fullname();
       if (std::find(keys.begin(), keys.end(), key) == keys.end()) {
         return absl::StrCat("there is no setting ", key, ", which ", config, " sets",

@@ -18,20 +18,21 @@ namespace halles {
 absl::string_view Version();
 
 // The settings of a program or of one of its commands. Each setting `some-name` is the flag --some-name, the variable
-// HALLES_SOME_NAME and the key some-name of the file that --config names (TOML or INI). What it points at holds the
-// default when it is added and the value after Parse; it must outlive Parse.
+// HALLES_SOME_NAME and the key some-name of the file that --config names (TOML or INI). The variable that a setting
+// points at holds the default when it is added and the value after Parse; it must outlive Parse.
 class Settings {
  public:
   virtual ~Settings() = default;
 
-  // `check` says what is wrong with a value, in words that name a valid one, or "" when it is good.
+  // `check` returns "" for a valid value, otherwise a message that names a valid one.
   using Check = std::function<std::string(const std::string&)>;
   void Text(std::string name, std::string help, std::string* value, Check check = nullptr);
   void Number(std::string name, std::string help, int64_t* value, int64_t min, int64_t max);
   void Switch(std::string name, std::string help, bool* value);
   void Choice(std::string name, std::string help, std::string* value, std::vector<std::string> valid);
 
-  // An argument without a flag; filled in the order they are added. Without a value only when `required` is false.
+  // An argument without a flag. Arguments are filled in the order in which they are added. Only if `required` is false
+  // may the value be absent.
   void Argument(std::string name, std::string help, std::string* value, bool required = true);
 
  protected:
@@ -41,7 +42,7 @@ class Settings {
     std::string help;
     bool is_switch = false;
     bool is_text = false;
-    std::function<std::string(const std::string&)> set;  // "" or what is wrong
+    std::function<std::string(const std::string&)> set;  // returns "" or the error
     std::function<std::string()> get;
   };
   struct Positional {
@@ -54,21 +55,22 @@ class Settings {
   std::vector<Positional> positionals_;
 };
 
-// The command line of a program. --help, --version, --config FILE and --print-config are there besides what is added.
+// The command line of a program. Besides the added settings it has --help, --version, --config FILE and --print-config.
 // Thread safety: one thread.
 class Options : public Settings {
  public:
   Options(std::string program, std::string description);
   ~Options() override;
 
-  // A command, as in `hallesctl import SOURCE PATH`. With any added, a command line needs one.
+  // A command, as in `hallesctl import SOURCE PATH`. If a program has commands, its command line must contain one.
   Settings& Command(std::string name, std::string description);
 
-  // Reads flags, then environment, then file. Returns the exit code when the program is to end now: 0 after --help,
-  // --version and --print-config, which go to `out`; 2 for any error, which is printed to `err` with a valid choice.
+  // Reads flags, then environment, then file. Returns an exit code if the program is to end now: 0 after --help,
+  // --version and --print-config, whose output goes to `out`; 2 after an error, which is printed to `err` with a valid
+  // choice.
   std::optional<int> Parse(int argc, const char* const* argv, std::ostream& out, std::ostream& err);
 
-  // The command that was given; "" without one.
+  // The given command; "" without one.
   const std::string& command() const { return command_; }
 
  private:
@@ -77,7 +79,7 @@ class Options : public Settings {
     std::string description;
     std::unique_ptr<Settings> settings;
   };
-  struct Line;  // what the command line says
+  struct Line;  // the parsed command line
 
   std::string ReadLine(int argc, const char* const* argv, std::ostream& out, Line* line, std::optional<int>* exit);
   std::string Apply(const Line& line);

@@ -1,4 +1,4 @@
-// Tests of flags, environment and file, and of their order.
+// Tests of flags, environment and file, and of their precedence.
 #include "libs/program/options.h"
 
 #include <cstdlib>
@@ -54,13 +54,13 @@ class Program : public ::testing::Test {
   std::ostringstream out_, err_;
 };
 
-TEST_F(Program, HasItsDefaults) {
+TEST_F(Program, UsesDefaults) {
   EXPECT_EQ(Run({}), std::nullopt);
   EXPECT_EQ(data_dir_, "./data");
   EXPECT_EQ(slots_, 64);
 }
 
-TEST_F(Program, TakesFlagsInBothForms) {
+TEST_F(Program, AcceptsFlagsInBothForms) {
   EXPECT_EQ(Run({"--data-dir", "/x", "--slots=8", "--colour", "--output=json"}), std::nullopt);
   EXPECT_EQ(data_dir_, "/x");
   EXPECT_EQ(slots_, 8);
@@ -85,7 +85,7 @@ TEST_F(Program, PrefersFlagThenEnvironmentThenFile) {
   EXPECT_EQ(data_dir_, "/flag");
 }
 
-TEST_F(Program, PrintsItsSettingsAsAFileItReads) {
+TEST_F(Program, PrintsItsSettingsAsAReadableFile) {
   EXPECT_EQ(Run({"--data-dir=/some where", "--slots=5", "--print-config"}), 0);
   EXPECT_THAT(out_.str(), HasSubstr("data-dir = \"/some where\"\n"));
   const std::string file = File(out_.str());
@@ -96,7 +96,7 @@ TEST_F(Program, PrintsItsSettingsAsAFileItReads) {
   EXPECT_EQ(slots_, 5);
 }
 
-TEST_F(Program, TellsItsVersionAndHelp) {
+TEST_F(Program, PrintsItsVersionAndHelp) {
   EXPECT_EQ(Run({"--version"}), 0);
   EXPECT_EQ(out_.str(), "halles " + std::string(Version()) + "\n");
   EXPECT_EQ(Run({"--help"}), 0);
@@ -108,7 +108,7 @@ TEST_F(Program, NamesTheNearestFlag) {
   EXPECT_THAT(err_.str(), HasSubstr("there is no flag --data-dri; the nearest is --data-dir"));
 }
 
-TEST_F(Program, NamesValidValuesAndWhereAWrongOneCameFrom) {
+TEST_F(Program, NamesValidValuesAndTheSourceOfAWrongOne) {
   EXPECT_EQ(Run({"--slots=0"}), 2);
   EXPECT_THAT(err_.str(), HasSubstr("--slots cannot be \"0\": valid are whole numbers from 1 to 64"));
   EXPECT_EQ(Run({"--slots=x"}), 2);
@@ -125,7 +125,7 @@ TEST_F(Program, NamesValidValuesAndWhereAWrongOneCameFrom) {
   EXPECT_THAT(err_.str(), HasSubstr("valid are true and false"));
 }
 
-TEST_F(Program, RefusesAFileThatIsNotThereOrSetsSomethingElse) {
+TEST_F(Program, RefusesAMissingFileAndUnknownKeys) {
   EXPECT_EQ(Run({"--config", "/no/such/file"}), 2);
   EXPECT_THAT(err_.str(), HasSubstr("/no/such/file"));
   EXPECT_EQ(Run({"--config", File("slot = 3\n").c_str()}), 2);
@@ -133,7 +133,7 @@ TEST_F(Program, RefusesAFileThatIsNotThereOrSetsSomethingElse) {
   EXPECT_THAT(err_.str(), HasSubstr("the nearest is slots"));
 }
 
-TEST_F(Program, RefusesArgumentsThatAreTooManyOrLackAValue) {
+TEST_F(Program, RefusesSurplusAndMissingArguments) {
   EXPECT_EQ(Run({"extra"}), 2);
   EXPECT_THAT(err_.str(), HasSubstr("\"extra\""));
   EXPECT_EQ(Run({"--data-dir"}), 2);
@@ -157,7 +157,7 @@ TEST_F(Program, RunsACommandWithItsArguments) {
   EXPECT_EQ(source_, "status");
 }
 
-TEST_F(Program, RefusesACommandLineThatIsNone) {
+TEST_F(Program, RefusesInvalidCommandLines) {
   EXPECT_EQ(Run({}, true), 2);
   EXPECT_THAT(err_.str(), HasSubstr("a command is missing; valid are import, status"));
   EXPECT_EQ(Run({"imprt", "uci"}, true), 2);

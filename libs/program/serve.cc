@@ -1,4 +1,4 @@
-// Serves, watches for readiness and signals, drains.
+// Serves, waits for readiness and signals, and drains.
 #include "libs/program/serve.h"
 
 #include <malloc.h>
@@ -23,7 +23,7 @@ namespace {
 using telemetry::Log;
 using telemetry::LogLevel;
 
-// How often readiness is looked at, and signals once it is there.
+// How often readiness is checked, and then signals.
 constexpr absl::Duration kReadyEvery = absl::Milliseconds(10);
 constexpr absl::Duration kWatchEvery = absl::Seconds(1);
 // A log that goes on refusing is told again after this.
@@ -87,9 +87,9 @@ int Signals::Wait(absl::Duration timeout) const {
   return signal > 0 ? signal : 0;
 }
 
-// Allocation: what is freed is kept for the next request instead of being merged and given back at once. Mutexes: the
-// library's search for deadlocks is for its debug builds, the distribution's build does it always. Files: most systems
-// allow many more than they give at first.
+// Allocation: freed memory is kept for the next request instead of being merged and returned at once. Mutexes: the
+// deadlock detection of the library is for its debug builds, but the build of the distribution always runs it. Files:
+// most systems allow many more than they grant at first.
 void TuneProcess() {
   mallopt(M_TRIM_THRESHOLD, 256 << 20);
   mallopt(M_MMAP_THRESHOLD, 64 << 20);
@@ -114,7 +114,7 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
   if (!server.ok()) return Fail("cannot start: --listen", server.status());
   // A scrape may ask until the server is gone.
   std::vector<std::unique_ptr<telemetry::Metrics::Handle>> metrics = ObserveServer(options.registry, server->get());
-  // Operators may look from the first moment on; the others serve once their views have caught up.
+  // Operators may call at once; the other services serve when their views have caught up.
   for (const Doors::Entry& door : doors.entries()) {
     if (door.at_once) (*server)->SetServing(door.door->service(), true);
   }
@@ -148,7 +148,7 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
        {"seconds_max", absl::ToInt64Seconds(options.drain)}});
   if (options.lame_duck > absl::ZeroDuration()) {
     for (const rpc::ServedService& served : services) (*server)->SetServing(served.name, false);
-    signals.Wait(options.lame_duck);  // a second signal ends it at once
+    signals.Wait(options.lame_duck);  // a second signal ends the wait
   }
   (*server)->Drain(options.drain);
   host->Drain(options.drain);

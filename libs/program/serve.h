@@ -16,36 +16,37 @@
 
 namespace halles::program {
 
-// Blocks SIGTERM and SIGINT for all threads to come, and waits for one of them.
+// Blocks SIGTERM and SIGINT for all later threads, and waits for one of them.
 // Thread safety: one thread at a time.
 class Signals {
  public:
   Signals();
-  // The signal, or 0 when none came in time.
+  // The signal, or 0 after the timeout.
   int Wait(absl::Duration timeout) const;
 
  private:
   sigset_t set_;
 };
 
-// Settings of the process that every server wants: memory that was freed is kept for the next request, and as many files
-// may be open as the system allows.
+// Settings of the process that every server needs: freed memory is kept for the next request, and the limit of open
+// files is raised as far as the system allows.
 void TuneProcess();
 
-// Prints on standard error what went wrong, why, and what to do. Returns the exit code 1.
+// Prints on standard error the error, its cause and a remedy. Returns the exit code 1.
 int Fail(absl::string_view what, const absl::Status& status);
 
 struct ServeOptions {
   ListenAddress listen;
-  absl::Duration drain = absl::Seconds(20);  // how long calls in progress may take after a signal
-  // After a signal, and before the port is closed: told to be NOT_SERVING, clients and load balancers go elsewhere.
+  absl::Duration drain = absl::Seconds(20);  // how long running calls may take after a signal
+  // After a signal, how long the services report NOT_SERVING before the port closes, so that clients and load balancers
+  // go elsewhere.
   absl::Duration lame_duck = absl::ZeroDuration();
-  telemetry::Metrics* registry = nullptr;  // takes the metrics of the server
+  telemetry::Metrics* registry = nullptr;  // receives the metrics of the server
   // OK, or why the log refuses new records. While it does, services that take commands are NOT_SERVING; queries are
   // answered nevertheless.
   std::function<absl::Status()> log_health;
-  MonotonicMicros started = 0;  // of the process; this and what follows is for the log lines
-  std::string metrics;          // where Prometheus reads
+  MonotonicMicros started = 0;  // start of the process; this and the following are for the log lines
+  std::string metrics;          // the address that Prometheus scrapes
   std::string data_dir;
 };
 

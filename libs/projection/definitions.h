@@ -25,12 +25,12 @@
 
 namespace halles::projection {
 
-// Whether an event begins with one of these fields; no fields: it does.
+// Whether the event begins with one of these fields, or no fields are given.
 inline bool Handles(absl::Span<const int> fields, absl::string_view payload) {
   return fields.empty() || std::find(fields.begin(), fields.end(), FirstWireField(payload)) != fields.end();
 }
 
-// How events of one type of one service are projected.
+// The projection of one type of events of one service.
 struct SourceProjection {
   ServiceId source = ServiceId::kCheckout;
   uint32_t type = 0;
@@ -38,8 +38,8 @@ struct SourceProjection {
   std::function<absl::Status(store::Rows&, absl::string_view payload, const partition::FactContext&,
                              std::vector<std::string>* topics)>
       project;
-  // Numbers of the event's fields that it handles (kHandledFields of its visitor); events that begin with another are
-  // not even parsed. Empty: all.
+  // Field numbers of the events that it handles (kHandledFields of its visitor); other events are not even parsed.
+  // Empty: all.
   std::vector<int> fields;
 };
 
@@ -84,16 +84,16 @@ SourceProjection ProjectionOf(ServiceId source, uint32_t type,
 
 // A view: rows folded from the logs of one or more services.
 struct ViewDefinition {
-  ServiceId service = ServiceId::kCheckout;  // that owns the view
+  ServiceId service = ServiceId::kCheckout;  // owner of the view
   uint8_t view = 0;                          // its number within the service
   std::string name;
   // Raised whenever the same events give other rows than before.
   uint32_t fold_version = 1;
   std::vector<SourceProjection> sources;
 
-  // "customer_identity/customers".
+  // A name such as "customer_identity/customers".
   std::string FullName() const { return absl::StrCat(ServiceName(service), "/", name); }
-  // Services that it reads, each once.
+  // The services that it reads, each once.
   std::vector<ServiceId> SourceServices() const {
     std::vector<ServiceId> services;
     for (const SourceProjection& source : sources) {
@@ -103,7 +103,7 @@ struct ViewDefinition {
     }
     return services;
   }
-  // How an event is projected; null: it is passed over.
+  // The projection of an event; null if the view ignores it.
   const SourceProjection* Find(ServiceId source, uint32_t type, absl::string_view payload) const {
     for (const SourceProjection& projection : sources) {
       if (projection.source == source && projection.type == type) {
@@ -114,23 +114,23 @@ struct ViewDefinition {
   }
 };
 
-// The requests that one event leads to, each of a command that the reacting service registered. Their request ids are
-// left empty: reactions are told apart by their cause.
+// The requests that follow from one event, each for a command that the reacting service registered. Their request ids
+// are empty: a reaction is identified by its cause.
 using Requests = std::vector<std::unique_ptr<google::protobuf::Message>>;
 
-// How a service reacts to events of one type of one service. Several reactions of one service to one source are made in
-// the order in which they are defined. They share a cursor: what one cannot get recorded in a slot, all wait for there.
+// The reaction of a service to one type of events of one service. Several reactions of one service to one source run in
+// the order of their definitions. They share a cursor: if one cannot be recorded in a slot, all wait there.
 struct ReactionDefinition {
   std::string name;
-  ServiceId service = ServiceId::kCheckout;  // that reacts
+  ServiceId service = ServiceId::kCheckout;  // the reacting service
   ServiceId source = ServiceId::kCheckout;
   uint32_t type = 0;
-  // A pure function: each instance, and each try, must come to the same requests in the same order.
+  // A pure function: every instance and every try must make the same requests in the same order.
   std::function<absl::StatusOr<Requests>(absl::string_view payload, const partition::FactContext&)> react;
-  // Numbers of the event's fields that it handles (kHandledFields of its visitor); events that begin with another are
-  // not even parsed. Empty: all.
+  // Field numbers of the events that it handles (kHandledFields of its visitor); other events are not even parsed.
+  // Empty: all.
   std::vector<int> fields;
-  // True when a request that was recorded once does nothing for ever: its repeats are not submitted.
+  // True if a recorded request never has an effect again: its repeats are not submitted.
   bool once_is_enough = false;
 };
 

@@ -1,4 +1,4 @@
-// Folds a log as if each service had one slot, and adds up the rows.
+// Folds a log as if each service had one slot, and summarises the rows.
 #include "libs/projection/figures.h"
 
 #include <algorithm>
@@ -21,7 +21,7 @@
 namespace halles::projection {
 namespace {
 
-// Recorded answers are forgotten after so many records: always the same ones, so that figures stay comparable.
+// Recorded answers are forgotten after a fixed number of records, so that the figures stay comparable.
 constexpr uint64_t kForgetEvery = 10'000;
 constexpr uint64_t kReportEvery = 1'000;
 
@@ -30,7 +30,7 @@ void AddTo(Figure* figure, absl::string_view key, absl::string_view value) {
   figure->digest.AddRow(key, value);
 }
 
-// Names records of aggregates alike in every log: 31 bits of the aggregate's hash, then its records counted from 0.
+// Names the records of aggregates equally in every log: 31 bits of the aggregate's hash, then a count from 0.
 class Ordinals {
  public:
   Position PositionOf(const MergedRecord& record) {
@@ -57,7 +57,7 @@ class ServiceFold {
   absl::Status Fold(MergedRecord merged) {
     log::v1::Batch& batch = merged.batch;
     if (merged.aggregate.type == 0) return absl::OkStatus();
-    batch.clear_cause();  // cursors are figures of their own
+    batch.clear_cause();  // cursors have figures of their own
     batch.clear_progress();
     const Position position = ordinals_.PositionOf(merged);
     state_.set_position(position);
@@ -120,10 +120,10 @@ class ServiceFold {
   Figure events_;
 };
 
-// The reactions of a service to one source slot that are not recorded.
+// The unrecorded reactions of a service to one source slot.
 absl::Status AddReactionsToCome(eventlog::EventLog* log, const ReactionRules& rules, ServiceId service, SlotId source,
                                 const ReactionCursors& cursors, Figure* figure) {
-  // From where the target that has come least far goes on.
+  // Starts at the least advanced target.
   const std::vector<SlotId> targets = SlotsOf(*log, service);
   std::string from;
   Position least = 0;
@@ -175,7 +175,7 @@ absl::StatusOr<LogFigures> FiguresOf(eventlog::EventLog* log, const std::vector<
       total += end;
     }
   }
-  std::map<SlotId, store::MemoryRows> targets;  // the cursors of each
+  std::map<SlotId, store::MemoryRows> targets;  // the cursors of each target
   for (const partition::ServiceDefinition& service : services) {
     ServiceFold fold(service, views);
     MergedRecords records(log, service.id);

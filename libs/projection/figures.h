@@ -1,4 +1,4 @@
-// What a log holds, in figures that do not depend on how many slots it has.
+// Summarises a log in figures that do not depend on its number of slots.
 #ifndef HALLES_LIBS_PROJECTION_FIGURES_H_
 #define HALLES_LIBS_PROJECTION_FIGURES_H_
 
@@ -20,7 +20,7 @@
 
 namespace halles::projection {
 
-// Rows, or whatever is counted, and the sum of their hashes.
+// The number of rows, or of other things, and the sum of their hashes.
 struct Figure {
   uint64_t count = 0;
   store::Digest digest;
@@ -28,22 +28,22 @@ struct Figure {
   friend bool operator==(const Figure&, const Figure&) = default;
 };
 
-// How far each slot has reacted to each slot of its sources; a pair that is missing stands at the beginning.
+// The progress of each slot with each slot of its sources; a missing pair means the beginning.
 using ReactionCursors = std::map<std::pair<SlotId, SlotId>, partition::rows::ReactionCursorRow>;  // target, source
 
 struct LogFigures {
-  // By name: "checkout commands", "checkout events", "checkout aggregates"; of each table of a state or a view its rows;
-  // "inventory reactions to come". Equal for two logs that hold the same facts and owe the same reactions.
+  // By name: "checkout commands", "checkout events", "checkout aggregates"; the rows of each table of a state or a
+  // view; "inventory reactions to come". Equal for two logs with the same events and the same outstanding reactions.
   std::map<std::string, Figure> figures;
   ReactionCursors cursors;
-  uint64_t records = 0;  // of any kind; differs
+  uint64_t records = 0;  // of any kind; may differ
 };
 
-// What work on a whole log is told of, now and then: how many records of how many it has been through. An error ends it.
+// Called regularly during work on a whole log, with the number of records done and the total. An error ends the work.
 using LogObserver = std::function<absl::Status(uint64_t done, uint64_t total)>;
 
-// Folds the whole log cold, with the functions that serve, into states and views that do not depend on slots: each
-// service is read as if it had one slot, and a record is named after its aggregate and its number within it.
+// Folds the whole log cold, with the serving functions, into states and views that do not depend on slots: each service
+// is read as if it had one slot, and a record is named after its aggregate and its number within it.
 // Limits: the rows of one service and of the views over it are in memory.
 absl::StatusOr<LogFigures> FiguresOf(eventlog::EventLog* log, const std::vector<partition::ServiceDefinition>& services,
                                      const std::vector<ViewDefinition>& views,

@@ -1,4 +1,4 @@
-// Puts followers on shards, and brings what the log and the slots say to them.
+// Assigns followers to shards, and forwards notifications of the log and the slots to them.
 #include "libs/projection/follower_pool.h"
 
 #include <set>
@@ -65,7 +65,7 @@ void FollowerPool::Start(partition::Runtime* runtime) {
   for (const auto& [service, reactor] : reactors_) {
     reactor->Start(runtime, [this](SlotId slot) { return Find(slot); });
   }
-  // Before anything is read: growth behind the first look must not go unheard.
+  // Before the first read, so that no growth is missed.
   std::vector<SlotId> slots;
   for (const auto& [slot, follower] : followers_) slots.push_back(slot);
   std::unique_ptr<eventlog::Subscription> subscription =

@@ -32,7 +32,7 @@ struct FollowerPoolOptions {
   store::Store* store = nullptr;
   Scheduler* scheduler = nullptr;
   int shards = 2;     // queues; one per core
-  uint64_t seed = 0;  // of the pauses after errors: of its own in each instance
+  uint64_t seed = 0;  // seed of the pauses after errors; different in each instance
   std::vector<ViewDefinition> views;
   // The reactions of one service to one source run in this order for each event.
   std::vector<ReactionDefinition> reactions;
@@ -53,8 +53,8 @@ struct FollowerPoolOptions {
 //   pool->Stop();  then Runtime::Drain, then the runtime is destroyed, then the pool, then the store.
 //
 // Thread safety: all methods may be called from any thread.
-// Lifetime: what the options point to outlives it. The runtime is destroyed before the pool and after Stop: its slots
-// still answer reactions, and say what they confirm, while they end.
+// Lifetime: everything that the options point to outlives it. The runtime is destroyed before the pool and after Stop:
+// its slots still answer reactions and report confirmed records while they end.
 class FollowerPool : private eventlog::LogListener {
  public:
   // Opens the views. Nothing runs before Start.
@@ -63,9 +63,9 @@ class FollowerPool : private eventlog::LogListener {
   FollowerPool(const FollowerPool&) = delete;
   FollowerPool& operator=(const FollowerPool&) = delete;
 
-  // Follows. Once.
+  // Starts following. Called once.
   void Start(partition::Runtime* runtime) ABSL_LOCKS_EXCLUDED(mutex_);
-  // After its return nothing is read, projected or submitted any more; waiting callers get UNAVAILABLE. Idempotent. Not
+  // After the return nothing is read, projected or submitted any more; waiting callers get UNAVAILABLE. Idempotent. Not
   // from a task of the pool.
   void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -80,10 +80,10 @@ class FollowerPool : private eventlog::LogListener {
   void AnswerExtension(SlotId target, const TokenPositions& sources, MonotonicMicros deadline,
                        const partition::ExtendDone& done);
 
-  // Ends the process when no service defines it.
+  // Ends the process if no service defines the view.
   ViewFollower& View(ServiceId service, uint8_t view) const;
   const std::vector<std::unique_ptr<ViewFollower>>& views() const { return views_; }
-  // The reactions of a service; null when it has none.
+  // The reactions of a service; null if it has none.
   Reactor* ReactorOf(ServiceId service) const;
 
   // All views, and all reactions whose target slot is owned here, have reached the end of the log.

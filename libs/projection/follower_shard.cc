@@ -1,4 +1,4 @@
-// Gathers tasks and steps the followers that they wake.
+// Collects tasks and steps the followers that they wake.
 #include "libs/projection/follower_shard.h"
 
 #include <algorithm>
@@ -50,7 +50,7 @@ void FollowerShard::Run() {
     if (follower->Step()) Wake(follower);
   }
   if (woken_.empty()) return;
-  // Each had its turn: what has come meanwhile is looked at before they go on.
+  // Each follower had its turn; handle new tasks before they continue.
   MutexLock lock(&mutex_);
   if (!stopped_) Post();
 }

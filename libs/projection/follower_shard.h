@@ -32,7 +32,7 @@ class FollowerShard {
   void Add(TaskQueue::Task task) ABSL_LOCKS_EXCLUDED(mutex_);
   // The same once the delay has passed.
   void PostAfter(absl::Duration delay, TaskQueue::Task task) ABSL_LOCKS_EXCLUDED(mutex_);
-  // The follower may have something to do.
+  // Wakes the follower, which may have something to do.
   void Wake(SourceFollower* follower);
   RandomSource& random() { return random_; }
   const Scheduler& scheduler() const { return scheduler_; }
@@ -45,12 +45,12 @@ class FollowerShard {
   void Post() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Scheduler& scheduler_;
-  SeededRandom random_;                 // of the queue
-  std::vector<SourceFollower*> woken_;  // of the queue, each once, in the order of their waking
+  SeededRandom random_;                 // used on the queue only
+  std::vector<SourceFollower*> woken_;  // used on the queue only; each once, in the order of waking
 
   Mutex mutex_;
   std::vector<TaskQueue::Task> tasks_ ABSL_GUARDED_BY(mutex_);
-  bool posted_ ABSL_GUARDED_BY(mutex_) = false;  // a Run is on its way
+  bool posted_ ABSL_GUARDED_BY(mutex_) = false;  // a Run is pending
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   std::unique_ptr<TaskQueue> queue_ ABSL_GUARDED_BY(mutex_);  // null once stopped
 };

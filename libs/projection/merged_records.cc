@@ -12,7 +12,7 @@
 namespace halles::projection {
 namespace {
 
-// Of each slot, so that many of them fit into memory.
+// Per slot, so that the records of many slots fit into memory.
 constexpr size_t kReadRecords = 64;
 
 }  // namespace

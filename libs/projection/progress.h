@@ -28,10 +28,10 @@ struct SourceState {
   absl::Status error;
 };
 
-// Thread safety: all methods may be called from any thread, Add before any other.
+// Thread safety: all methods may be called from any thread, but Add only before all others.
 class Progress {
  public:
-  // `name` is the follower's, such as "customer_identity/customers".
+  // `name` is that of the follower, such as "customer_identity/customers".
   Progress(std::string name, FollowerShard* shard) : name_(std::move(name)), waiters_(name_, shard) {}
 
   void Add(SlotId source, Position reached) { reached_[source].store(reached, std::memory_order_relaxed); }
@@ -54,7 +54,7 @@ class Progress {
     waiters_.Wait(
         positions, deadline, [this](SlotId source) { return reached(source); }, std::move(done));
   }
-  // Answers the callers whose positions are reached now.
+  // Answers the callers whose positions are now reached.
   void Settle() {
     waiters_.Settle([this](SlotId source) { return reached(source); });
   }
@@ -63,7 +63,7 @@ class Progress {
     waiters_.Close(Failure(absl::StatusCode::kUnavailable, "DRAINING", absl::StrCat(name_, " is shutting down")));
   }
 
-  // The source stops.
+  // Stops the source.
   void Stop(SlotId source, const absl::Status& why) ABSL_LOCKS_EXCLUDED(mutex_) {
     telemetry::Log(
         telemetry::LogLevel::kError, "projection", "a source stopped; the others go on",

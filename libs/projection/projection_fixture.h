@@ -1,4 +1,4 @@
-// Fixture for tests of views and reactions: instances on one log, counters, their sums and their copies.
+// Fixture for tests of views and reactions: instances on one log, counters, their sums and copies.
 #ifndef HALLES_LIBS_PROJECTION_PROJECTION_FIXTURE_H_
 #define HALLES_LIBS_PROJECTION_PROJECTION_FIXTURE_H_
 
@@ -32,11 +32,11 @@ using partition::counter::AddResponse;
 using partition::counter::CounterEvent;
 using partition::counter::CounterRow;
 
-inline constexpr ServiceId kSource = ServiceId::kInventory;  // what is counted
-inline constexpr ServiceId kTarget = ServiceId::kLoyalty;    // what reacts, and owns the view
+inline constexpr ServiceId kSource = ServiceId::kInventory;  // the counted service
+inline constexpr ServiceId kTarget = ServiceId::kLoyalty;    // the reacting service, which owns the view
 inline constexpr uint8_t kSumsView = 1;
 
-// Sums of a counter, one row for each slot it is read from.
+// Sums of a counter, one row per source slot.
 struct SumKey {
   std::string counter;
   SlotId source;
@@ -54,7 +54,7 @@ inline absl::Status ProjectSum(store::Rows& view, const CounterEvent& event, con
   return absl::OkStatus();
 }
 
-// Writes first and fails then, as a projection may.
+// Writes first and then fails, as a projection may.
 inline absl::Status ProjectStrictly(store::Rows& view, const CounterEvent& event,
                                     const partition::FactContext& context) {
   RETURN_IF_ERROR(ProjectSum(view, event, context));
@@ -83,11 +83,11 @@ inline AddRequest Copy(const std::string& counter, int64_t amount) {
 
 using React = std::vector<AddRequest> (*)(const CounterEvent&, const partition::FactContext&);
 
-// Each addition is copied to the counter "all".
+// Copies each addition to the counter "all".
 inline std::vector<AddRequest> ReactOnce(const CounterEvent& event, const partition::FactContext&) {
   return {Copy("all", event.amount())};
 }
-// Each addition is copied to two counters, wherever they live, and once more to the first.
+// Copies each addition to two counters in any slots, and once more to the first.
 inline std::vector<AddRequest> ReactThrice(const CounterEvent& event, const partition::FactContext&) {
   return {Copy("left", event.amount()), Copy("right", event.amount()), Copy("left", event.amount())};
 }
@@ -106,8 +106,8 @@ inline std::vector<ReactionDefinition> ReactsInTwoWays() {
           })};
 }
 
-// A process on the log of the test: both services, their followers, a store of its own that outlives its crashes.
-// Thread safety: none; all runs on the thread of the virtual world.
+// A process on the log of the test: both services, their followers, and a store that survives its crashes.
+// Thread safety: none; everything runs on the thread of the virtual scheduler.
 class Instance {
  public:
   Instance(testing::VirtualScheduler* world, eventlog::MemoryLog* log, uint64_t seed)
@@ -176,7 +176,7 @@ class Instance {
     runtime_ = *std::move(runtime_or);
     pool_->Start(runtime_.get());
   }
-  // Ends it without a flush.
+  // Ends the process without a flush.
   void Crash() {
     if (pool_ != nullptr) pool_->Stop();
     runtime_.reset();
@@ -236,7 +236,7 @@ class ProjectionTest : public ::testing::Test {
     Quiesce();
     ASSERT_TRUE(instance.runtime().settled());
   }
-  // The instance crashes, and its work in progress is lost.
+  // Crashes the instance; its work in progress is lost.
   void Kill(Instance& instance) {
     for (const auto& append : log_.pending()) ASSERT_TRUE(log_.Drop(append.id).ok());
     instance.Crash();
@@ -283,7 +283,7 @@ class ProjectionTest : public ::testing::Test {
       ASSERT_TRUE(Submit(instance, Add(absl::StrCat("r", next_++), amount), slot)->status().ok());
     }
   }
-  // Lets everything land and time pass until all consumers have reached the end.
+  // Lands everything and lets time pass until all consumers have reached the end.
   void Settle(Instance& instance) {
     for (int i = 0; i < 50; ++i) {
       for (Quiesce(); !log_.pending().empty(); Quiesce()) log_.DeliverAll();
@@ -292,7 +292,7 @@ class ProjectionTest : public ::testing::Test {
     }
     ADD_FAILURE() << "it does not come to the end";
   }
-  // Appends of the target service that have not met their fate.
+  // Pending appends of the target service.
   std::vector<uint64_t> UnderWay() const {
     std::vector<uint64_t> ids;
     for (const auto& append : log_.pending()) {
@@ -326,7 +326,7 @@ class ProjectionTest : public ::testing::Test {
     return kSums.Get(rows, {"c", source}).value_or(CounterRow());
   }
 
-  // Accepted batches of the slot from `from` on, as a reader sees them.
+  // The accepted batches of the slot from `from` on, as a reader sees them.
   std::vector<log::v1::Batch> Batches(SlotId slot, Position from = 0) {
     std::vector<log::v1::Batch> batches;
     SourceReader reader(&log_, slot, eventlog::GenesisCursor(log_.identity(), slot));

@@ -1,4 +1,4 @@
-// What follows from a record: the requests that a service's reactions make of it, in their order.
+// The requests that the reactions of a service make of a record, in order.
 #ifndef HALLES_LIBS_PROJECTION_REACTIONS_H_
 #define HALLES_LIBS_PROJECTION_REACTIONS_H_
 
@@ -19,30 +19,30 @@ namespace halles::projection {
 
 // A request that follows from a record.
 struct DueReaction {
-  size_t definition = 0;  // its index among those of the service
+  size_t definition = 0;  // index among the definitions of the service
   const partition::CommandDefinition* command = nullptr;
-  std::string key;  // of the aggregate that takes it
+  std::string key;  // key of the receiving aggregate
   std::unique_ptr<google::protobuf::Message> request;
 };
 
-// The reactions of one service and the commands that they may ask for.
+// The reactions of one service and the commands that they may submit.
 // Thread safety: immutable.
 // Lifetime: the service's commands outlive it.
 class ReactionRules {
  public:
-  // `definitions` are all of the service, in their order.
+  // `definitions` are all of the service, in order.
   explicit ReactionRules(std::vector<ReactionDefinition> definitions) : definitions_(std::move(definitions)) {}
 
   const std::vector<ReactionDefinition>& definitions() const { return definitions_; }
 
-  // Before React; once.
+  // Called once, before React.
   void SetCommands(const partition::ServiceDefinition& service);
 
-  // Whether anything may follow from the record.
+  // Whether the record may lead to requests.
   bool Concerns(SlotId source, const SourceRecord& record) const;
 
-  // A pure function of the record: each instance, and each try, comes to the same requests in the same order. DATA_LOSS
-  // (NO_REACTION) when a reaction fails: it will fail again.
+  // A pure function of the record: every instance and every try makes the same requests in the same order. DATA_LOSS
+  // (NO_REACTION) when a reaction fails: it would fail again.
   absl::StatusOr<std::vector<DueReaction>> React(SlotId source, const SourceRecord& record) const;
 
  private:

@@ -1,4 +1,4 @@
-// Submits what follows from the records of the sources to the slots that are owned here.
+// Submits the requests that follow from records of the sources to the slots owned here.
 #include "libs/projection/reactor.h"
 
 #include <algorithm>
@@ -18,13 +18,13 @@
 namespace halles::projection {
 namespace {
 
-// What a target slot that is not owned here has covered: it counts for nothing.
+// Position of a target slot that is not owned here: it does not count.
 constexpr Position kElsewhere = std::numeric_limits<Position>::max();
 constexpr absl::Duration kRetryMin = absl::Milliseconds(20);
 constexpr absl::Duration kRetryMax = absl::Seconds(2);
-// Rows that could not be read are asked for again after so long.
+// Delay before rows that could not be read are read again.
 constexpr absl::Duration kLoadPause = absl::Milliseconds(50);
-// Records whose requests are kept for the target slots that are still to take them.
+// Number of records whose requests are kept for target slots that lag behind.
 constexpr size_t kReactedRecordsMax = 2 * kFeedRecordsMax;
 
 log::v1::Cause CauseOf(SlotId source, const SourceRecord& record, uint32_t number) {
@@ -38,7 +38,7 @@ log::v1::Cause CauseOf(SlotId source, const SourceRecord& record, uint32_t numbe
   return cause;
 }
 
-// A record without events that says how far the slot has reacted to its sources.
+// A record without events that states the slot's progress with its sources.
 class ProgressCommand final : public partition::Command {
  public:
   using Done = std::function<void(bool recorded)>;
@@ -64,10 +64,9 @@ class ProgressCommand final : public partition::Command {
 
 }  // namespace
 
-// A slot that takes reactions.
+// A slot that receives reactions.
 struct Reactor::Target {
-  // How far the reactions to a source slot are recorded here, and how far the log has been told so by a progress
-  // record.
+  // How far the reactions to a source slot are recorded here, and how far the last progress record in the log says so.
   struct Reached {
     eventlog::Cursor cursor;
     Position told = 0;
@@ -76,18 +75,18 @@ struct Reactor::Target {
   Target(SlotId number, Coverage* known) : slot(number), coverage(*known) {}
 
   const SlotId slot;
-  // Counts the times that the slot became this instance's or ceased to be: whatever belongs to an earlier time does
-  // nothing. Changed on the slot's queue. Acquire/release with the tasks that it is compared in.
+  // Counts the times that this instance gained or lost the slot: work from an earlier time has no effect. Changed on
+  // the slot's queue. Acquire/release with the tasks that compare it.
   std::atomic<uint64_t> epoch{0};
-  // Per source slot; kElsewhere while the slot is not owned here. Acquire/release: who sees a position finds the
+  // By source slot; kElsewhere while the slot is not owned here. Acquire/release: whoever sees a position finds the
   // reactions below it confirmed. The map itself is immutable after Start.
   std::map<SlotId, std::atomic<Position>> covered;
   Coverage& coverage;  // of reactions that are recorded, whoever owns the slot
 
   Mutex mutex;
   std::map<SlotId, Reached> reached ABSL_GUARDED_BY(mutex);
-  bool recording ABSL_GUARDED_BY(mutex) = false;                 // a progress record is under way
-  absl::flat_hash_set<Hash128> recorded ABSL_GUARDED_BY(mutex);  // requests whose repeats do nothing
+  bool recording ABSL_GUARDED_BY(mutex) = false;                 // a progress record is in flight
+  absl::flat_hash_set<Hash128> recorded ABSL_GUARDED_BY(mutex);  // requests whose repeats have no effect
 
   void Begin() ABSL_LOCKS_EXCLUDED(mutex) {
     MutexLock lock(&mutex);
@@ -106,7 +105,8 @@ struct Reactor::Target {
   }
 };
 
-// One source slot: what follows from its records, made once for all target slots. On the queue of the source's shard.
+// One source slot: the requests of its records, made once for all target slots. Used on the queue of the source's
+// shard.
 class Reactor::Source {
  public:
   Source(Reactor* reactor, SourceFollower* follower) : reactor_(*reactor), follower_(*follower) {}
@@ -119,7 +119,7 @@ class Reactor::Source {
   // The target has stopped, and has reacted so far.
   void StartRemnant(Target& target, const eventlog::Cursor& cursor, const partition::rows::ReactionCursorRow& reacted);
 
-  // The requests of the record for the target slot, in their order.
+  // The requests of the record for the target slot, in order.
   absl::StatusOr<std::vector<Request>> RequestsFor(const SourceRecord& record, SlotId target) {
     if (!reactor_.rules_.Concerns(slot(), record)) return std::vector<Request>();
     auto known = made_.find(record.position);
@@ -140,7 +140,7 @@ class Reactor::Source {
   struct Made {
     eventlog::Cursor before;
     RequestsByTarget requests;
-    std::set<SlotId> taken;  // targets whose requests were handed out
+    std::set<SlotId> taken;  // targets that have taken their requests
   };
 
   absl::StatusOr<RequestsByTarget> React(const SourceRecord& record) const {
@@ -162,8 +162,8 @@ class Reactor::Source {
   std::map<Position, Made> made_;
 };
 
-// The reactions of one target slot to one source slot, while the target is owned here. On the queue of the source's
-// shard. Shared with answers that are on their way: they do nothing when the line has ended.
+// The reactions of one target slot to one source slot, while the target is owned here. Used on the queue of the
+// source's shard. Shared with pending answers, which have no effect after the line has ended.
 class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this<Line> {
  public:
   Line(Reactor* reactor, Source* source, Target* target, uint64_t epoch, eventlog::Cursor cursor)
@@ -192,22 +192,22 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
   }
 
   void OnStopped(const absl::Status& why) override {
-    fails_ = false;  // what is recorded yet does not let it go on
+    fails_ = false;  // a recorded reaction does not make it continue
     reactor_.NoteStopped(target_.slot, source_.slot(), why);
     target_.coverage.Miss(source_.slot(), cursor_.next).IgnoreError();  // `why` says more
   }
 
-  // Nothing of it that waits for its turn is decided any more.
+  // None of its queued reactions is decided any more.
   void End() { sequence_->Break(); }
 
-  // Moves over the records whose reactions are all recorded.
+  // Advances over records whose reactions are all recorded.
   void Settle() {
     const Position before = resume_.next;
     while (!steps_.empty() && steps_.front().open == 0) {
       resume_ = std::move(steps_.front().after);
       steps_.pop_front();
     }
-    // Without anything under way its own cursor counts: it has passed records that led to nothing.
+    // With nothing in flight, its own cursor counts: it has passed records without requests.
     if (steps_.empty() && !failed_) resume_ = cursor_;
     if (resume_.next > before) {
       backoff_.Reset();
@@ -217,7 +217,7 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
   }
 
  private:
-  // A record with reactions that are not all recorded.
+  // A record with reactions of which some are not recorded.
   struct Step {
     Position position = 0;
     eventlog::Cursor after;
@@ -257,7 +257,7 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
           [line = weak_from_this(), shard = &source_.follower().shard(), sequence = sequence_,
            position = record.position,
            hash = hashes[i]](const absl::StatusOr<google::protobuf::Message*>& response, partition::AnswerPosition) {
-            if (!response.ok()) sequence->Break();  // before the target looks at the next
+            if (!response.ok()) sequence->Break();  // before the target handles the next one
             shard->Add([line, position, hash, status = response.status()] {
               if (const std::shared_ptr<Line> waiting = line.lock()) waiting->OnAnswer(position, hash, status);
             });
@@ -266,7 +266,7 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
     return absl::OkStatus();
   }
 
-  // A refusal has been recorded and is a success here; an error says that nothing was recorded.
+  // A refusal has been recorded and counts as success; an error means that nothing was recorded.
   void OnAnswer(Position position, const std::optional<Hash128>& hash, const absl::Status& status) {
     --open_;
     if (!status.ok()) {
@@ -300,7 +300,8 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
     }
   }
 
-  // From the first record that is not known to be recorded; what was recorded behind it does nothing a second time.
+  // Starts at the first record that is not known to be recorded; recorded reactions after it have no effect a second
+  // time.
   void TryAgain() {
     failed_ = false;
     sequence_ = std::make_shared<partition::CommandSequence>();
@@ -313,12 +314,12 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
   Source& source_;
   Target& target_;
   const uint64_t epoch_;
-  eventlog::Cursor cursor_;  // behind the records whose reactions were submitted
+  eventlog::Cursor cursor_;  // after the records whose reactions were submitted
   eventlog::Cursor resume_;  // before the first record whose reactions are not known to be recorded
   std::deque<Step> steps_;
   size_t open_ = 0;
-  bool failed_ = false;  // waits until all are answered, and for its time
-  bool fails_ = false;   // so that no later try mends it: an error of it is shown
+  bool failed_ = false;  // waits until all are answered, and then for the pause
+  bool fails_ = false;   // fails with an error that no retry will fix; the error is shown
   // One per try. Shared with the commands.
   std::shared_ptr<partition::CommandSequence> sequence_ = std::make_shared<partition::CommandSequence>();
   Backoff backoff_;
@@ -396,8 +397,8 @@ void Reactor::Source::EndLine(Target& target, uint64_t epoch) {
     follower_.Remove(line->second.get());
     lines_.erase(line);
   }
-  reactor_.ClearError(target.slot, slot());                           // also that of a cursor which was never read
-  if (target.epoch.load(std::memory_order_acquire) != epoch) return;  // it is owned here again
+  reactor_.ClearError(target.slot, slot());                           // even an error of a cursor that was never read
+  if (target.epoch.load(std::memory_order_acquire) != epoch) return;  // owned here again
   target.covered.at(slot()).store(kElsewhere, std::memory_order_release);
 }
 
@@ -491,7 +492,7 @@ void Reactor::LoadCursors(Target& target, uint64_t epoch) {
                       read = (*rows)->status();
                     }
                     if (!read.ok()) {
-                      // Unless it stops, and so is the instance's no longer, the slot answers in time.
+                      // Unless the slot stops, and is then no longer owned here, it answers in time.
                       shard_->PostAfter(kLoadPause, [this, &target, epoch] {
                         if (target.epoch.load(std::memory_order_acquire) == epoch) LoadCursors(target, epoch);
                       });
@@ -553,7 +554,7 @@ void Reactor::RecordProgress(Target& target, uint64_t epoch) {
                                       MutexLock lock(&target.mutex);
                                       if (target.epoch.load(std::memory_order_acquire) != epoch) return;
                                       target.recording = false;
-                                      if (!recorded) return;  // the next that is reached leads to another try
+                                      if (!recorded) return;  // the next progress leads to another try
                                       for (const auto& [source, position] : told) {
                                         target.reached.at(source).told = position;
                                       }

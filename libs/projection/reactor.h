@@ -41,30 +41,31 @@ inline constexpr uint64_t kReactionProgressEvery = 10'000;
 // beyond it the memory is cleared.
 inline constexpr size_t kRecordedRequestsMax = 65'536;
 
-// The reactions of one service. Every instance reads the sources whole. For each of the service's slots that it owns
-// (the target slots) it submits, in order and in process, the reactions whose aggregate lives there. Each carries its
-// cause: source slot, position, and its number among the record's reactions in that target slot. The target's log keeps
-// the greatest cause per source slot (kReactionCursors), and its owner does nothing with a cause that is not beyond it.
+// The reactions of one service. Every instance reads the sources completely. For each of the service's slots that it
+// owns (the target slots) it submits, in order and in process, the reactions whose aggregate is there. Each reaction
+// carries its cause: source slot, position, and its number among the record's reactions in that target slot. The
+// target's log keeps the greatest cause per source slot (kReactionCursors), and its owner ignores a cause that is not
+// greater.
 //
-// Why none is lost, and none made twice:
-//   - A reaction is never sent between processes. Only the owner whose state holds the cursor decides it. So none can be
-//     on its way from another instance while a later one arrives and moves the cursor past it.
+// Why no reaction is lost or takes effect twice:
+//   - A reaction is never sent between processes. Only the owner whose state holds the cursor decides it. So no
+//     reaction can be in transit from another instance while a later one arrives and moves the cursor past it.
 //   - An instance that becomes the owner reads the cursors from the state that it has folded up to its own claim, and
-//     goes on from there. What the former owner recorded is in that state; what it had in flight and is not can never
-//     be accepted.
-//   - Within a try, the reactions of one (target, source) are one CommandSequence: once one has failed, those behind it
-//     fail too, on the target's queue, before anything can be recorded in its place. All are made again, from the first
-//     that is not known to be recorded, when the last answer of the failed try has come.
-// A refused reaction is a record without events. Whatever else is wrong with one (overload, a lost record, a decision
-// that cannot be evolved) is a failure, and it is tried again after a pause that grows. One that no later try mends
-// (partition::MendsItself) is shown by States until it is recorded.
+//     continues from there. That state has everything that the former owner recorded; reactions it had in flight that
+//     are not in that state can never be accepted.
+//   - Within a try, the reactions of one (target, source) are one CommandSequence: once one has failed, the later ones
+//     fail too, on the target's queue, before anything can be recorded in its place. After the last answer of the
+//     failed try, all are made again from the first that is not known to be recorded.
+// A refused reaction is a record without events. Any other error of a reaction (overload, a lost record, a decision
+// that cannot be evolved) is a failure, and the reaction is tried again after increasing pauses. A failure that no
+// retry can fix (partition::MendsItself) is shown by States until the reaction is recorded.
 //
 // Thread safety: all methods may be called from any thread, except where they say otherwise.
-// Lifetime: the log outlives it. Shards and runtime are stopped, in this order, before it is destroyed: the runtime
-// still answers what is under way.
+// Lifetime: the log outlives it. Shards and runtime are stopped, in this order, before it is destroyed, because the
+// runtime still answers commands in progress.
 class Reactor {
  public:
-  // `definitions` are all of `service`, not empty. `shard` keeps the deadlines of those who wait.
+  // `definitions` are all those of `service`, not empty. `shard` keeps the deadlines of waiting callers.
   Reactor(ServiceId service, std::vector<ReactionDefinition> definitions, eventlog::EventLog* log, FollowerShard* shard,
           uint64_t progress_every);
   ~Reactor();
@@ -74,20 +75,20 @@ class Reactor {
   ServiceId service() const { return service_; }
   const std::set<ServiceId>& sources() const { return source_services_; }
 
-  // Before anything else; once. Must know a follower for each slot of the sources.
+  // Called once, before all others. `follower_of` must know a follower for each slot of the sources.
   void Start(partition::Runtime* runtime, const std::function<SourceFollower*(SlotId)>& follower_of);
 
-  // The slot of the service has become this instance's, or is its no longer. In the order in which it happens: on the
-  // slot's queue.
+  // This instance gained or lost the slot of the service. Called in the order in which that happens, on the slot's
+  // queue.
   void OnServing(SlotId target, bool serving);
   // The slot of the service has stopped here, after it ceased to be this instance's. From here on it reacts to nothing. What
   // the reactions that are missing would be is still found out, so that only those who wait for one of them are failed.
   void OnStopped(SlotId target, const partition::ReactedTo& reacted);
 
-  // All reactions to records of `source` below this, for target slots that this instance owns, are recorded. The
-  // greatest position when there is no such target or source.
+  // All reactions to records of `source` below this position, for target slots that this instance owns, are recorded.
+  // The greatest position when there is no such target or source.
   Position reached(SlotId source) const;
-  // All source slots.
+  // The same for all source slots.
   TokenPositions positions() const;
 
   // Calls `done` with `positions` and, of each slot of the service, a position at which all direct reactions to what
@@ -108,13 +109,13 @@ class Reactor {
   // The most reactions of one (target slot, source slot) that were unanswered at a time.
   size_t most_under_way() const { return most_under_way_.load(std::memory_order_relaxed); }
 
-  // Of each source slot whose reactions stopped in a target slot, or fail there again and again, why.
+  // Each source slot whose reactions stopped in a target slot or fail there repeatedly, with the reason.
   std::vector<SourceState> States() const ABSL_LOCKS_EXCLUDED(errors_mutex_);
 
  private:
   // A request that follows from a record.
   struct Request {
-    uint32_t number = 0;  // among those of the record in its target slot
+    uint32_t number = 0;  // index among those of the record in its target slot
     DueReaction due;
   };
   using RequestsByTarget = std::map<SlotId, std::vector<Request>>;
@@ -123,7 +124,7 @@ class Reactor {
   class Source;
   struct Target;
 
-  // Reads where the reactions to all sources stand in the target's state, and starts their lines.
+  // Reads the progress with all sources from the target's state, and starts its lines.
   void LoadCursors(Target& target, uint64_t epoch);
   // A line has reached `resume`.
   void OnReached(Target& target, uint64_t epoch, SlotId source, const eventlog::Cursor& resume);

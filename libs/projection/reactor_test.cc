@@ -1,4 +1,4 @@
-// Reactions: each event is reacted to exactly once in effect, whatever is lost, refused, started again or taken over.
+// Tests of reactions: each event has its effect exactly once, despite losses, refusals, restarts and takeovers.
 #include "libs/projection/reactor.h"
 
 #include <map>
@@ -22,7 +22,7 @@ std::vector<AddRequest> ReactThriceAndCount(const CounterEvent& event, const par
   return ReactThrice(event, context);
 }
 
-// Five is copied as what nobody can evolve, until that is mended.
+// An addition of five is copied as an event that cannot be evolved, until that is fixed.
 bool mended = false;
 std::vector<AddRequest> ReactBadlyToFive(const CounterEvent& event, const partition::FactContext&) {
   ++reacted;
@@ -44,7 +44,7 @@ class ReactorTest : public ProjectionTest {
   CounterRow Target(const std::string& counter = "all") { return ProjectionTest::Target(a_, counter); }
 };
 
-// In many orders of what runs when.
+// With many seeds, and so in many orders of tasks.
 class FailedReactionInAnyOrder : public ReactorTest, public ::testing::WithParamInterface<uint64_t> {
  protected:
   FailedReactionInAnyOrder() : ReactorTest(GetParam()) {}
@@ -71,7 +71,7 @@ TEST_F(Reactions, AreMadeOnceForEachEvent) {
   }
 }
 
-TEST_F(Reactions, CoverARecordWhenTheyAreRecorded) {
+TEST_F(Reactions, CoverARecordOnceTheyAreRecorded) {
   React();
   AddSome(a_, 1);
   ASSERT_EQ(UnderWay().size(), 1u);
@@ -83,11 +83,11 @@ TEST_F(Reactions, CoverARecordWhenTheyAreRecorded) {
   EXPECT_TRUE(absl::IsUnknown(extended.status()));
   DeliverFirst(1);
   ASSERT_TRUE(extended.ok()) << extended.status();
-  // Whoever waits for this position of the target sees the reaction.
+  // A reader that waits for this position of the target sees the reaction.
   EXPECT_EQ(extended->at(TargetSlot()), End(TargetSlot()));
 }
 
-TEST_F(Reactions, AreNotWaitedForBeyondTheDeadline) {
+TEST_F(Reactions, AreWaitedForUntilTheDeadline) {
   React();
   AddSome(a_, 1);
   absl::StatusOr<TokenPositions> extended = absl::UnknownError("not yet");
@@ -99,7 +99,7 @@ TEST_F(Reactions, AreNotWaitedForBeyondTheDeadline) {
   EXPECT_EQ(ReasonOf(extended.status()), "TOKEN_NOT_REACHED");
 }
 
-TEST_F(Reactions, PauseWithManyUnderWay) {
+TEST_F(Reactions, PauseWhenManyAreInFlight) {
   React();
   AddSome(a_, static_cast<int>(kReactionsInFlightMax) + 5);
   EXPECT_EQ(UnderWay().size(), kReactionsInFlightMax);
@@ -107,7 +107,7 @@ TEST_F(Reactions, PauseWithManyUnderWay) {
   EXPECT_EQ(Target().additions(), kReactionsInFlightMax + 5);
 }
 
-TEST_F(Reactions, ToOneEventGoToSeveralSlotsAndAreAskedForOnce) {
+TEST_F(Reactions, ToOneEventMayGoToSeveralSlotsAndAreMadeOnce) {
   ASSERT_NE(TargetSlot("left"), TargetSlot("right"));
   reacted = 0;
   React({Reacts(&ReactThriceAndCount)});
@@ -118,8 +118,8 @@ TEST_F(Reactions, ToOneEventGoToSeveralSlotsAndAreAskedForOnce) {
   EXPECT_EQ(Target("right").additions(), 4u);
 }
 
-// For each number of recorded reactions, one more landed or not, with the target's rows kept or not.
-TEST_F(ReactionsAfterARestart, AreMadeOnceFromEveryPoint) {
+// For each number of recorded reactions, with one more landed or not, and the target's rows kept or not.
+TEST_F(ReactionsAfterARestart, TakeEffectOnceFromEveryPoint) {
   constexpr int kEvents = 6;
   React();
   for (int recorded = 0; recorded <= kEvents; ++recorded) {
@@ -143,7 +143,7 @@ TEST_F(ReactionsAfterARestart, AreMadeOnceFromEveryPoint) {
   }
 }
 
-TEST_F(ReactionsAfterARestart, AreMadeOnceInSeveralSlotsFromEveryPoint) {
+TEST_F(ReactionsAfterARestart, TakeEffectOnceInSeveralSlotsFromEveryPoint) {
   constexpr int kEvents = 3;
   for (const bool two_ways : {false, true}) {
     a_.reactions = two_ways ? ReactsInTwoWays() : std::vector<ReactionDefinition>{Reacts(&ReactThrice)};
@@ -174,8 +174,8 @@ TEST_F(SeveralReactions, KeepTheirOwnTypesAndFields) {
   EXPECT_EQ(Target().additions(), 2u);
 }
 
-// Two whose requests have the same bytes: what the one has recorded says nothing of the other.
-TEST_F(SeveralReactions, AreToldApartWhereOnceIsEnough) {
+// Two reactions make requests with the same bytes; one being recorded says nothing about the other.
+TEST_F(SeveralReactions, AreDistinguishedWhenRepeatsAreSkipped) {
   const ReactionDefinition once = Reacts(&ReactOnce, {}, /*once_is_enough=*/true);
   React({once, once});
   AddSome(a_, 1);
@@ -186,7 +186,7 @@ TEST_F(SeveralReactions, AreToldApartWhereOnceIsEnough) {
   EXPECT_EQ(Target().additions(), 2u) << "the same again";
 }
 
-TEST_F(SeveralReactions, OfARequestThatNobodyRegisteredStopTheSource) {
+TEST_F(SeveralReactions, WithAnUnregisteredRequestStopTheSource) {
   React({ReactionOf<CounterEvent>("odd", kTarget, kSource, 1, [](const CounterEvent&, const partition::FactContext&) {
     return std::vector<AddResponse>(1);
   })});
@@ -203,7 +203,7 @@ TEST_F(SeveralReactions, OfARequestThatNobodyRegisteredStopTheSource) {
   EXPECT_EQ(reasons.at(kOtherSlot), "");
 }
 
-TEST_F(FailedReaction, IsTriedAgainWithAllBehindIt) {
+TEST_F(FailedReaction, IsTriedAgainWithAllLaterOnes) {
   React();
   AddSome(a_, 4);
   const std::vector<uint64_t> reactions = UnderWay();
@@ -216,19 +216,19 @@ TEST_F(FailedReaction, IsTriedAgainWithAllBehindIt) {
   EXPECT_EQ(Target().additions(), 4u);
 }
 
-TEST_P(FailedReactionInAnyOrder, IsNotOvertakenByOneThatIsSubmittedMeanwhile) {
+TEST_P(FailedReactionInAnyOrder, IsNotOvertakenByALaterOne) {
   React();
   AddSome(a_, 3);
   ASSERT_EQ(UnderWay().size(), 3u);
   Send(a_, Add("last", 1));
-  // At the same moment the three are lost, and the fourth follows from the source.
+  // At the same moment, the three are lost and the fourth follows from the source.
   for (const uint64_t reaction : UnderWay()) ASSERT_TRUE(log_.Refuse(reaction).ok());
   DeliverAllOf(kFirstSlot);
   Settle(a_);
   EXPECT_EQ(Target().additions(), 4u);
 }
 
-TEST_F(FailedReaction, OfAnUnknownFateIsTriedAgainWithThoseThatCameMeanwhile) {
+TEST_F(FailedReaction, WithAnUnknownOutcomeIsTriedAgainWithLaterOnes) {
   React();
   AddSome(a_, 1);
   const uint64_t first = UnderWay().front();
@@ -236,7 +236,7 @@ TEST_F(FailedReaction, OfAnUnknownFateIsTriedAgainWithThoseThatCameMeanwhile) {
   Quiesce();
   ASSERT_EQ(UnderWay().size(), 2u);
   const uint64_t claim = UnderWay().back();
-  // While the target claims, another event comes.
+  // While the target claims, another event arrives.
   AddSome(a_, 1);
   ASSERT_TRUE(log_.Drop(first).ok());
   Deliver(claim);
@@ -286,14 +286,14 @@ TEST_F(Reactions, BeginAnewWithTheSlotFromWhatIsConfirmed) {
   EXPECT_EQ(a_.reactor().reached(kFirstSlot), End());
 }
 
-TEST_F(FailedReaction, ThatCannotBeEvolvedHoldsBackThoseBehindIt) {
+TEST_F(FailedReaction, ThatCannotBeEvolvedHoldsBackLaterOnes) {
   React({Reacts(&ReactBadlyToFive)});
   reacted = 0;
   mended = false;
   AddSome(a_, 2);
   AddSome(a_, 1, 5);
   AddSome(a_, 2);
-  // It is tried again and again, with those behind it.
+  // It is tried again and again, together with the later ones.
   for (int i = 0; i < 50; ++i) {
     for (Quiesce(); !log_.pending().empty(); Quiesce()) log_.DeliverAll();
     TimePasses(kWhileMicros);
@@ -303,7 +303,7 @@ TEST_F(FailedReaction, ThatCannotBeEvolvedHoldsBackThoseBehindIt) {
   EXPECT_EQ(a_.reactor().reached(kFirstSlot), End() - 3);
 }
 
-TEST_F(FailedReaction, IsShownWhileNoTryMendsIt) {
+TEST_F(FailedReaction, IsShownWhileNoRetryHelps) {
   React({Reacts(&ReactBadlyToFive)});
   mended = false;
   AddSome(a_, 1, 5);
@@ -322,7 +322,7 @@ TEST_F(FailedReaction, IsShownWhileNoTryMendsIt) {
   EXPECT_EQ(Target().additions(), 1u);
 }
 
-TEST_F(FailedReaction, IsNotShownWhenTimeMendsIt) {
+TEST_F(FailedReaction, IsNotShownWhenARetryHelps) {
   React();
   AddSome(a_, 1);
   ASSERT_TRUE(log_.Refuse(UnderWay().front()).ok());
@@ -333,7 +333,7 @@ TEST_F(FailedReaction, IsNotShownWhenTimeMendsIt) {
 TEST_F(RefusedReaction, IsRecordedWithoutEventsAndNotTriedAgain) {
   React();
   AddSome(a_, 1, 5);
-  // Copied as it is, the counter would fall below zero; the source stands higher.
+  // Copied unchanged, the counter would fall below zero; the source is higher.
   AddSome(a_, 1, 10, kOtherSlot);
   Settle(a_);
   ASSERT_TRUE(Submit(a_, Add("", -12, "all"), TargetSlot())->status().ok());
@@ -355,9 +355,9 @@ TEST_F(RefusedReaction, IsRecordedWithoutEventsAndNotTriedAgain) {
   EXPECT_EQ(Target().value(), 4);
 }
 
-TEST_F(ReactionProgress, OfAllSourcesIsOneRecordAndIsTakenUp) {
+TEST_F(ReactionProgress, OfAllSourcesIsOneRecordAndIsReadBack) {
   a_.progress_every = 20;
-  // Nothing goes to the slot of "right" but progress.
+  // The slot of "right" gets nothing but progress.
   React();
   const SlotId idle{kTarget, static_cast<uint16_t>(1 - TargetSlot().slot)};
   AddSome(a_, 14);
@@ -467,7 +467,7 @@ TEST_F(StoppedTarget, IsKnownAfterARestart) {
   EXPECT_EQ(Waiting(), "REACTIONS_STOPPED");
 }
 
-// Two instances -----------------------------------------------------------------------------------------------------
+// Two instances -------------------------------------------------------------------------------------------------------
 
 class TwoInstances : public ReactorTest {
  protected:
@@ -484,7 +484,7 @@ class TwoInstances : public ReactorTest {
     Instance& to_;
   };
 
-  // One owns everything, but for the target slots that the other has taken over.
+  // One instance owns everything except the target slots that the other has taken over.
   void StartBoth() {
     a_.reactions = {Reacts(&ReactThrice)};
     b_.reactions = {Reacts(&ReactThrice)};
@@ -509,7 +509,7 @@ class TwoInstances : public ReactorTest {
   Wire wire_{&b_};
 };
 
-TEST_F(TwoInstances, ThatEachOwnHalfOfTheTargetsReactOnce) {
+TEST_F(TwoInstances, ThatOwnHalfOfTheTargetsEachReactOnce) {
   StartBoth();
   TakeOver(b_, TargetSlot("right"));
   EXPECT_FALSE(a_.runtime().serving(TargetSlot("right")));
@@ -536,8 +536,8 @@ TEST_F(TwoInstances, AskTheOtherForItsTargets) {
   EXPECT_EQ(extended->at(TargetSlot("right")), End(TargetSlot("right")));
 }
 
-// For each number of reactions that the former owner recorded before it lost the slot, with those behind it under way.
-TEST_F(TwoInstances, TheNewOwnerGoesOnFromTheCursorInTheLog) {
+// For each number of reactions that the former owner recorded before it lost the slot, with the later ones in flight.
+TEST_F(TwoInstances, TheNewOwnerContinuesFromTheCursorInTheLog) {
   StartBoth();
   constexpr int kEvents = 3;
   Instance* owner = &a_;
@@ -553,7 +553,7 @@ TEST_F(TwoInstances, TheNewOwnerGoesOnFromTheCursorInTheLog) {
     }
     ASSERT_EQ(under_way.size(), static_cast<size_t>(2 * kEvents));
     for (int i = 0; i < landed; ++i) Deliver(under_way[static_cast<size_t>(i)]);
-    // The claim lands before what is still under way, which then lands in vain.
+    // The claim lands before the reactions in flight, which then land without effect.
     other->runtime().TakeOver(slot);
     Quiesce();
     for (const auto& append : log_.pending()) {

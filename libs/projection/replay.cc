@@ -18,7 +18,7 @@ namespace halles::projection {
 namespace {
 
 constexpr size_t kChunkRecords = 2048;
-// A source that gives nothing for now is asked again when its log grows, and after this.
+// A source without records at the moment is read again when its log grows, and after this time.
 constexpr absl::Duration kAskAgainAfter = absl::Milliseconds(100);
 
 // Waits on the caller's thread until the slot may have more to read.
@@ -43,7 +43,8 @@ class Growth : public eventlog::LogListener {
 
   Mutex mutex_;
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
-  const std::unique_ptr<eventlog::Subscription> subscription_;  // last: it tells the listener until it is gone
+  // last, because it notifies the listener until it is destroyed
+  const std::unique_ptr<eventlog::Subscription> subscription_;
 };
 
 class Replayer {
@@ -92,8 +93,8 @@ class Replayer {
   const ReplayResult& result() const { return result_; }
 
  private:
-  // Reads at least one record. A log that fetches has nothing at hand at first, and a lost connection comes back: both are
-  // waited for. The end of the log below `until` is a cut.
+  // Reads at least one record. A log that fetches has no records at first, and a lost connection returns; both are
+  // waited for. If the log ends below `until`, it was cut.
   absl::Status ReadOn(SourceReader& reader, SlotId slot, Position until, SourceRecords* records) {
     std::optional<Growth> growth;
     while (true) {

@@ -18,7 +18,7 @@
 
 namespace halles::projection {
 
-// Folds that a replay makes, each up to where.
+// The folds that a replay makes, each with its end position.
 using ReplayTargets = std::map<store::FoldId, Position>;
 
 struct ReplayProgress {
@@ -28,19 +28,19 @@ struct ReplayProgress {
 
 struct ReplayResult {
   uint64_t records = 0;
-  uint64_t events = 0;  // folded, by states and by views
+  uint64_t events = 0;  // number folded by states and by views
 };
 
 // Called regularly with the progress; an error ends the replay with that error.
 using ReplayObserver = std::function<absl::Status(const ReplayProgress&)>;
 
 // Folds every target of `store`, which is empty and has no scheduler, from the first record of its source, with the
-// same functions that the serving process uses, and flushes. Runs on the caller's thread and blocks until done.
+// same functions that serve, and flushes. Runs on the caller's thread and blocks until done.
 absl::StatusOr<ReplayResult> Replay(eventlog::EventLog* log, const std::vector<partition::ServiceDefinition>& services,
                                     const std::vector<ViewDefinition>& views, const ReplayTargets& targets,
                                     store::Store* store, const ReplayObserver& observer);
 
-// Up to the present end of every source.
+// The current end of every source.
 absl::StatusOr<ReplayTargets> EverythingIn(eventlog::EventLog* log,
                                            const std::vector<partition::ServiceDefinition>& services,
                                            const std::vector<ViewDefinition>& views);

@@ -1,4 +1,4 @@
-// Reads the old log twice: once to learn where each record goes, once to write it there.
+// Reads the old log twice: first to find the new place of each record, then to write it there.
 #include "libs/projection/reshard.h"
 
 #include <algorithm>
@@ -25,11 +25,11 @@ namespace halles::projection {
 namespace {
 
 constexpr uint64_t kReportEvery = 1'000;
-// Answers past their life are forgotten at most so often.
+// Minimum interval of the records that forget expired answers.
 constexpr int64_t kForgetEveryMicros = int64_t{3600} * 1'000'000;
-// Appends that are not durable yet.
+// Maximum number of appends that are not durable yet.
 constexpr size_t kBytesUnderWayMax = size_t{16} << 20;
-// Sources that one record tells the progress of, give or take what is ahead of them.
+// Sources per progress record, apart from the reactions ahead of their cursors.
 constexpr int kSourcesPerRecord = 500;
 
 // Appends to the new log and waits for it.
@@ -41,7 +41,7 @@ class Writer : public eventlog::ReportSink {
     mutex_.Await([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return bytes_under_way_ == 0; });
   }
 
-  // Where the slot ends with what was appended.
+  // The end of the slot after all appends.
   const eventlog::Cursor& cursor(SlotId slot) { return Get(slot); }
 
   absl::Status Claim(SlotId slot, UnixMicros time) {
@@ -54,7 +54,7 @@ class Writer : public eventlog::ReportSink {
     return Append(slot, header, body);
   }
 
-  // A BATCH. `level` is the applier level that the old record, or one before it, asked for.
+  // Appends a BATCH. `level` is the applier level that the old record, or an earlier one, requires.
   absl::Status Batch(SlotId slot, UnixMicros time, uint32_t level, log::v1::Batch batch) {
     log::v1::RecordBody body;
     *body.mutable_batch() = std::move(batch);
@@ -67,7 +67,7 @@ class Writer : public eventlog::ReportSink {
     return Append(slot, header, body);
   }
 
-  // Everything appended so far is durable.
+  // Waits until all appends are durable.
   absl::Status AwaitDurable() {
     MutexLock lock(&mutex_);
     mutex_.Await([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return bytes_under_way_ == 0; });
@@ -132,20 +132,20 @@ class Writer : public eventlog::ReportSink {
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
 };
 
-// What a slot of the new log reacts to in a slot of a source.
+// The reactions of a slot of the new log to a slot of a source.
 struct Line {
-  // The first record with a reaction that is not recorded, and the cursor before it; nothing: all are.
+  // The first record with an unrecorded reaction, and the cursor before it; nothing if all are recorded.
   std::optional<std::pair<Position, std::string>> first;
-  std::vector<log::v1::RecordedReaction> ahead;  // recorded, from there on
+  std::vector<log::v1::RecordedReaction> ahead;  // recorded reactions from there on
 };
 
-// How one service reacts, before and after.
+// The reactions of one service, before and after.
 struct Reacting {
   ServiceId service = ServiceId::kCheckout;
   ReactionRules rules;
   std::set<ServiceId> sources;
   std::map<std::pair<SlotId, SlotId>, Line> lines;  // by new target and new source
-  std::set<SlotId> waiting;                         // new sources with a reaction that is not recorded
+  std::set<SlotId> waiting;                         // new sources with an unrecorded reaction
 };
 
 class Resharding {
@@ -171,7 +171,7 @@ class Resharding {
   }
 
  private:
-  // A record, or without one the time up to which answers are forgotten.
+  // A record; without one, the time up to which answers are forgotten.
   using Visit = absl::FunctionRef<absl::Status(SlotId to, MergedRecord* record, UnixMicros until, UnixMicros time)>;
 
   // Counts the records of each service that has any.
@@ -214,7 +214,7 @@ class Resharding {
     }
   }
 
-  // Reads a service and says where each of its records goes, in the order in which they are to be written.
+  // Reads a service and determines the new place of each record, in the order of writing.
   absl::Status Walk(ServiceId service, Visit visit) {
     MergedRecords records(&from_, service);
     RETURN_IF_ERROR(records.Open());
@@ -267,7 +267,7 @@ class Resharding {
       ASSIGN_OR_RETURN(const Position end, from_.End(slot));
       places_[slot].resize(end);
     }
-    for (const SlotId slot : SlotsOf(to_, source)) ends[slot] = 1;  // behind the CLAIM
+    for (const SlotId slot : SlotsOf(to_, source)) ends[slot] = 1;  // after the CLAIM
     return Walk(source, [&](SlotId to, MergedRecord* record, UnixMicros, UnixMicros) {
       const Position position = ends[to]++;
       if (record != nullptr) places_[record->slot][record->record->position] = PlaceOf(to, position);
@@ -319,10 +319,10 @@ class Resharding {
     return absl::OkStatus();
   }
 
-  // Sorts what follows from a source's record, about to be written to `to`, by who has recorded it.
+  // Sorts the requests of a source's record, about to be written to `to`, by the targets that have recorded them.
   absl::Status NoteReactions(Reacting* reacting, SlotId to, const MergedRecord& merged) {
     const SourceRecord& record = *merged.record;
-    // What everybody has recorded counts only behind a record that somebody has not.
+    // A request that all targets have recorded matters only after a record that some target has not.
     if (record.position < LeastCursor(*reacting, merged.slot) && !reacting->waiting.contains(to))
       return absl::OkStatus();
     if (!reacting->rules.Concerns(merged.slot, record)) return absl::OkStatus();
@@ -356,7 +356,7 @@ class Resharding {
     return absl::OkStatus();
   }
 
-  // Below it every slot of the service has recorded all that follows from the source.
+  // Below it, every slot of the service has recorded all reactions to the source.
   Position LeastCursor(const Reacting& reacting, SlotId source) {
     const auto [known, first] = least_.try_emplace({reacting.service, source}, 0);
     if (!first) return known->second;
@@ -369,9 +369,9 @@ class Resharding {
     return known->second = least.value_or(0);
   }
 
-  // The last records: how far each slot has come with its sources.
+  // The last records: the progress of each slot with its sources.
   absl::Status TellProgress() {
-    // Taken before any of these records: a service may react to itself.
+    // Collected before any of these records is written, because a service may react to itself.
     std::map<SlotId, eventlog::Cursor> ends;
     for (const ServiceId source : sources_) {
       for (const SlotId slot : SlotsOf(to_, source)) ends[slot] = writer_.cursor(slot);
@@ -414,10 +414,10 @@ class Resharding {
   const std::vector<partition::ServiceDefinition>& services_;
   const ReactionCursors& cursors_;
   const LogObserver& observer_;
-  std::map<ServiceId, uint64_t> records_;  // of services that are copied; 0 of one that only reacts
+  std::map<ServiceId, uint64_t> records_;  // for services that are copied; 0 for one that only reacts
   std::set<ServiceId> sources_;
   std::vector<Reacting> reacting_;
-  std::map<SlotId, std::vector<uint64_t>> places_;  // of the records of sources, by old slot and position; 0: none
+  std::map<SlotId, std::vector<uint64_t>> places_;  // for records of sources, by old slot and position; 0: none
   std::map<std::pair<ServiceId, SlotId>, Position> least_;
   uint64_t done_ = 0;
   uint64_t total_ = 0;

@@ -1,4 +1,4 @@
-// Tests of copying a log into other numbers of slots: nothing is lost, nothing is done twice, whatever was under way.
+// Tests of copying a log into other numbers of slots: nothing is lost or done twice, whatever was in flight.
 #include "libs/projection/reshard.h"
 
 #include <map>
@@ -17,7 +17,7 @@ namespace halles::projection {
 namespace {
 
 constexpr int kSourceCounters = 6;
-// What reacts to one addition: two copies to "left", one to "right".
+// The reactions to one addition: two copies to "left", one to "right".
 constexpr int kReactions = 3;
 
 absl::Status NoObserver(uint64_t, uint64_t) { return absl::OkStatus(); }
@@ -36,7 +36,7 @@ class ReshardTest : public ProjectionTest {
     a_.views = {Sums()};
   }
 
-  // Additions to several counters, each in the slot of its key.
+  // Adds to several counters, each in the slot of its key.
   void AddToEach(Instance& instance, eventlog::MemoryLog& log, int rounds) {
     for (int i = 0; i < rounds * kSourceCounters; ++i) {
       AddRequest request = Add(absl::StrCat("r", next_++), 1);
@@ -57,7 +57,7 @@ class ReshardTest : public ProjectionTest {
     return services;
   }
 
-  // A log of other slots that holds what `from` does.
+  // A log with other slot counts and the records of `from`.
   std::unique_ptr<eventlog::MemoryLog> Resharded(eventlog::EventLog* from, const SlotCounts& slots) {
     auto to = std::make_unique<eventlog::MemoryLog>(
         eventlog::LogIdentity{.install = store::Install(static_cast<char>(20 + next_install_++)), .slots = slots},
@@ -78,7 +78,7 @@ class ReshardTest : public ProjectionTest {
     return to;
   }
 
-  // How many reactions the last records of the log name as recorded ahead of their cursors.
+  // The number of reactions that the last records of the log name as recorded ahead of their cursors.
   size_t Ahead(eventlog::MemoryLog* log) {
     size_t ahead = 0;
     for (const SlotId slot : SlotsOf(*log, kTarget)) {
@@ -94,7 +94,7 @@ class ReshardTest : public ProjectionTest {
     return ahead;
   }
 
-  // Starts on the copy, lets everything end, and looks at what was counted.
+  // Starts on the copy, lets all work finish, and checks the counts.
   void ExpectEachOnce(eventlog::MemoryLog* log, int additions, absl::string_view what) {
     Instance instance(&world_, log, 9);
     instance.reactions = a_.reactions;
@@ -123,18 +123,18 @@ class ReshardTest : public ProjectionTest {
   char next_install_ = 0;
 };
 
-TEST_F(ReshardTest, MakesEachReactionOnceWhereverTheOldLogWasInterrupted) {
+TEST_F(ReshardTest, MakesEachReactionOnceWhereverTheOldLogEnds) {
   Start(a_);
   AddToEach(a_, log_, 1);
   const int additions = kSourceCounters;
   std::map<std::string, std::unique_ptr<eventlog::MemoryLog>> copies;
   size_t ahead = 0;
-  // One more reaction lands each time; what else is under way would be lost with the instance.
+  // One more reaction lands each time; the other ones in flight would be lost with the instance.
   for (int recorded = 0; recorded <= kReactions * additions; ++recorded) {
     if (recorded > 0) {
       const std::vector<uint64_t> under_way = UnderWay();
       ASSERT_FALSE(under_way.empty()) << recorded;
-      // Of the slots in turns, so that one is ahead of the other now and then.
+      // Alternates between the slots, so that sometimes one is ahead of the other.
       Deliver(recorded % 3 == 0 ? under_way.back() : under_way.front());
     }
     for (const SlotCounts& slots : {Counts(1, 1), Counts(3, 1), Counts(1, 5), Counts(16, 16)}) {
@@ -149,7 +149,7 @@ TEST_F(ReshardTest, MakesEachReactionOnceWhereverTheOldLogWasInterrupted) {
   for (const auto& [what, copy] : copies) ExpectEachOnce(copy.get(), additions, what);
 }
 
-TEST_F(ReshardTest, IsDoneAgainOnItsOwnResult) {
+TEST_F(ReshardTest, CanBeRepeatedOnItsOwnResult) {
   Start(a_);
   AddToEach(a_, log_, 2);
   DeliverFirst(3);
@@ -181,7 +181,7 @@ TEST_F(ReshardTest, AnswersRepeatsAsBefore) {
   instance.Crash();
 }
 
-TEST_F(ReshardTest, RefusesARecordThatIsNotInTheSlotOfItsAggregate) {
+TEST_F(ReshardTest, RefusesAMisplacedRecord) {
   Start(a_);
   const uint16_t right = SlotOf(kSource, "", "c", 2).slot;
   AddSome(a_, 1, 1, {kSource, static_cast<uint16_t>(1 - right)});
@@ -192,7 +192,7 @@ TEST_F(ReshardTest, RefusesARecordThatIsNotInTheSlotOfItsAggregate) {
   EXPECT_EQ(ReasonOf(refused), "MISPLACED_RECORD") << refused;
 }
 
-TEST_F(ReshardTest, RefusesRecordsOfAServiceThatItDoesNotKnow) {
+TEST_F(ReshardTest, RefusesRecordsOfAnUnknownService) {
   Start(a_);
   AddToEach(a_, log_, 1);
   eventlog::MemoryLog to({.install = store::Install(8), .slots = SlotCounts(3)},
@@ -202,7 +202,7 @@ TEST_F(ReshardTest, RefusesRecordsOfAServiceThatItDoesNotKnow) {
   EXPECT_EQ(ReasonOf(refused), "UNKNOWN_SERVICE_RECORDS") << refused;
 }
 
-TEST_F(ReshardTest, ShowsAFactThatIsMissingInTheFigures) {
+TEST_F(ReshardTest, ShowsAMissingEventInTheFigures) {
   Start(a_);
   AddToEach(a_, log_, 1);
   const absl::StatusOr<LogFigures> before = Figures(&log_);

@@ -1,4 +1,4 @@
-// Reads, shares, and lets those who are behind catch up.
+// Reads and shares records, and lets consumers that lag behind catch up.
 #include "libs/projection/source_follower.h"
 
 #include <algorithm>
@@ -92,7 +92,7 @@ void SourceFollower::Offer(partition::ConfirmedRecord record) {
 
 void SourceFollower::TakeOffer(partition::ConfirmedRecord record) {
   if (!head_.has_value() || !broken_.ok() || record.before.next < head_->next) return;
-  // Consumers that are behind keep the newest records; the head waits for them.
+  // Consumers that lag behind keep the newest records; the head waits for them.
   const bool full = ring_.size() >= kOfferedRecordsMax || ring_bytes_ >= kOfferedBytesMax;
   if (full || check_head_ || record.before != *head_ || record.position != head_->next) {
     unread_ = true;
@@ -119,7 +119,7 @@ bool SourceFollower::Step() {
     return false;
   }
   bool more = false;
-  // By index: a consumer that stops may leave.
+  // By index, because a consumer that stops may be removed.
   for (size_t i = 0; i < seats_.size(); ++i) {
     const std::shared_ptr<Seat> seat = seats_[i];
     more = Feed(*seat, seat) || more;
@@ -129,14 +129,14 @@ bool SourceFollower::Step() {
   return more;
 }
 
-// Those who are behind
+// Consumers behind the head
 // ---------------------------------------------------------------------------------------------------
 
 bool SourceFollower::Feed(Seat& seat, const std::shared_ptr<Seat>& shared) {
   if (seat.stopped || seat.pausing || !seat.consumer->ready()) return false;
   const eventlog::Cursor& at = seat.consumer->cursor();
   if (!head_.has_value() || at.next > head_->next) {
-    // No consumer has come this far: it becomes the head, if the record before it is still the same.
+    // No consumer has been here yet: it becomes the head, if the record before it is unchanged.
     if (const absl::Status lineage = CheckLineageOf(log_, slot_, at); !lineage.ok()) {
       OnError(shared, lineage);
       return false;
@@ -185,7 +185,7 @@ bool SourceFollower::FeedOwn(Seat& seat, const std::shared_ptr<Seat>& shared) {
       return false;
     }
     if (seat.own.empty()) {
-      // The head has been here. Either the log was cut since, or this reader is served late.
+      // The head has been here. Either the log was cut since, or this reader gets the records late.
       OnError(shared, read->at_end ? Failure(absl::StatusCode::kDataLoss, "LOG_CUT",
                                              absl::StrCat(slot_.ToString(), " ends below position ", head_->next,
                                                           ", which was read before"))
@@ -195,7 +195,7 @@ bool SourceFollower::FeedOwn(Seat& seat, const std::shared_ptr<Seat>& shared) {
   }
   const SourceRecords own = std::exchange(seat.own, {});
   const bool more = Give(seat, shared, own);
-  // What it did not take follows its cursor, unless it went back.
+  // Records that it did not accept follow its cursor, unless the cursor moved back.
   const auto rest = std::find_if(own.begin(), own.end(), [&seat](const SourceRecordPtr& record) {
     return record->position >= seat.consumer->cursor().next;
   });
@@ -262,7 +262,7 @@ bool SourceFollower::ReadHead() {
     }
     reader_ = *std::move(reader);
   }
-  // Growth that is told from here on leads to another look.
+  // Growth notified from here on leads to another look.
   unread_ = false;
   polled_.clear();
   const absl::StatusOr<eventlog::ReadResult> read =
@@ -309,7 +309,7 @@ void SourceFollower::Append(SourceRecordPtr record) {
 }
 
 void SourceFollower::TrimRing() {
-  // Consumers among the newest records that accept records now still need them.
+  // Ready consumers that are among the newest records still need them.
   Position needed = head_.has_value() ? head_->next : 0;
   for (const std::shared_ptr<Seat>& seat : seats_) {
     if (seat->stopped || seat->pausing || !seat->consumer->ready()) continue;

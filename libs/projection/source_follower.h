@@ -30,8 +30,8 @@ inline constexpr size_t kFeedRecordsMax = 128;
 // batch that was just read is kept until it was handed out.
 inline constexpr size_t kRingRecordsMax = 256;
 inline constexpr size_t kRingBytesMax = size_t{512} << 10;
-// Records of a slot that its owner has handed over and consumers have not taken yet, whichever comes first. More are left to
-// the log, from which they are read when the consumers have come so far.
+// Records of a slot that its owner has handed over and consumers have not taken yet, whichever limit is reached first.
+// More records are read from the log when the consumers get there.
 inline constexpr size_t kOfferedRecordsMax = 2048;
 inline constexpr size_t kOfferedBytesMax = size_t{2} << 20;
 // Records of a slot that is owned here come from its owner. Records that the owner has not offered within this time are
@@ -53,7 +53,7 @@ class SourceConsumer {
 
   // The cursor after the last accepted record; it may move back.
   virtual const eventlog::Cursor& cursor() const = 0;
-  // Whether it accepts records now. If that becomes true later, it calls SourceFollower::Wake.
+  // Whether it accepts records now. When that becomes true later, it calls SourceFollower::Wake.
   virtual bool ready() const = 0;
   // The records follow its cursor. While it is ready it accepts at least one, or returns an error.
   virtual Taken Take(absl::Span<const SourceRecordPtr> records) = 0;
@@ -62,17 +62,17 @@ class SourceConsumer {
 };
 
 // The head is the furthest position that any consumer has reached. Consumers at the head get the records that are read
-// there. A consumer at another position is fed from the newest records, if they reach back far enough, or reads the log
+// there. A consumer elsewhere is fed from the newest records if they reach back far enough; otherwise it reads the log
 // itself, a bounded number of records per step, until it reaches the head. There its cursor must equal that of the
-// head, hash chain included; otherwise it has read another log, and stops (OTHER_LINEAGE) while the others go on.
-// Nothing is read while no consumer accepts it.
+// head, hash chain included; otherwise it has read another log and stops (OTHER_LINEAGE), while the others continue.
+// Nothing is read while no consumer accepts records.
 //
 // Transient errors are logged once and tried again after a pause. Permanent errors stop the consumer that meets them;
 // those at the head stop each consumer when it reaches the head.
 // Thread safety: OnGrowth, OnReset, SetOwnedHere and Offer may be called from any thread; the rest runs on the shard's
 // queue.
-// Limits: kOfferedRecordsMax and kOfferedBytesMax, on the way to the queue and again behind it.
-// Lifetime: log and shard outlive it; the shard is stopped before it is destroyed. Consumers outlive their stay.
+// Limits: kOfferedRecordsMax and kOfferedBytesMax, before the queue handles an offer and again afterwards.
+// Lifetime: log and shard outlive it; the shard is stopped before it is destroyed. Consumers outlive their membership.
 class SourceFollower {
  public:
   // `has_room` says whether consumers may get more records now, and is asked again after a while; null: they always may.
@@ -85,22 +85,22 @@ class SourceFollower {
 
   // The log of the slot can be read up to `end`.
   void OnGrowth(Position end);
-  // The connection to the log was lost: what was read may have been cut.
+  // The connection to the log was lost: records that were read may have been cut.
   void OnReset();
-  // Whether the slot's owner is in this process and offers what it confirms.
+  // Whether the slot's owner is in this process and offers its confirmed records.
   void SetOwnedHere(bool owned) { owned_here_.store(owned, std::memory_order_relaxed); }
-  // Taken if it is the record that follows the head and there is room; a record that is known does nothing, another one
-  // leads to a look.
+  // Accepted if it is the record after the head and there is room; a known record does nothing, and any other leads to
+  // a look at the log.
   void Offer(partition::ConfirmedRecord record);
 
   // On the queue ------------------------------------------------------------------------------------------------------
   void Add(SourceConsumer* consumer);
   void Remove(SourceConsumer* consumer);
-  // A consumer has become ready, or went back.
+  // A consumer has become ready, or its cursor moved back.
   void Wake() { shard_->Wake(this); }
   // Does a bounded amount of work; true if there is more.
   bool Step();
-  // The newest records that it holds.
+  // The number of newest records that are kept.
   size_t kept() const { return ring_.size(); }
   size_t kept_bytes() const { return ring_bytes_; }
 
@@ -112,24 +112,24 @@ class SourceFollower {
   uint64_t passing_errors() const { return passing_errors_.load(std::memory_order_relaxed); }
 
  private:
-  // A consumer and how it gets its records. Shared with the timer that ends its pause, which may outlive its stay.
+  // A consumer and the source of its records. Shared with the timer that ends its pause, which may outlive it.
   struct Seat {
     explicit Seat(SourceConsumer* who);
     SourceConsumer* const consumer;
-    std::unique_ptr<SourceReader> reader;  // while it is behind the newest records
-    SourceRecords own;                     // read by it and not taken yet
+    std::unique_ptr<SourceReader> reader;  // set while it is behind the newest records
+    SourceRecords own;                     // read by it and not accepted yet
     Backoff backoff;
     bool pausing = false;
     bool stopped = false;
   };
 
-  // Posts a look at the log, unless one is on its way.
+  // Posts a look at the log, unless one is pending.
   void PostLook();
   void TakeOffer(partition::ConfirmedRecord record);
   bool Feed(Seat& seat, const std::shared_ptr<Seat>& shared);
   bool FeedOwn(Seat& seat, const std::shared_ptr<Seat>& shared);
   bool Give(Seat& seat, const std::shared_ptr<Seat>& shared, absl::Span<const SourceRecordPtr> records);
-  // The seat's error: a pause or its end.
+  // Handles the seat's error: a pause or its end.
   void OnError(const std::shared_ptr<Seat>& seat, const absl::Status& error);
   void StopSeat(Seat& seat, const absl::Status& why);
   // Whether a consumer would accept a record at the head.
@@ -149,8 +149,8 @@ class SourceFollower {
   std::atomic<bool> owned_here_{false};
   std::atomic<bool> look_posted_{false};
   std::atomic<bool> late_look_posted_{false};
-  std::atomic<Position> end_{0};  // the greatest that was told
-  // Of offers that the queue has not come to. Relaxed: counts that are compared with limits.
+  std::atomic<Position> end_{0};  // greatest end that was notified
+  // Offers that the queue has not handled yet. Relaxed: counts that are compared with limits.
   std::atomic<size_t> offered_records_{0};
   std::atomic<size_t> offered_bytes_{0};
 
@@ -160,11 +160,11 @@ class SourceFollower {
 
   std::vector<std::shared_ptr<Seat>> seats_;
   std::optional<eventlog::Cursor> head_;
-  bool unread_ = true;  // the log may have more behind the head
+  bool unread_ = true;  // the log may have more after the head
   bool head_pausing_ = false;
   bool resting_ = false;     // for want of room
-  bool check_head_ = false;  // its lineage, before anything else is read there
-  absl::Status broken_;      // nothing can be read behind the head
+  bool check_head_ = false;  // the lineage must be checked before anything else is read there
+  absl::Status broken_;      // nothing can be read after the head
   Backoff head_backoff_;
   std::unique_ptr<eventlog::LogReader> reader_;  // at the head
   std::vector<eventlog::StoredRecord> polled_;   // kept for its memory

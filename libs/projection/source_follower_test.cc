@@ -1,4 +1,4 @@
-// One reader for all who consume a source: shared records, those who are behind, offers, lineages, errors that pass.
+// Tests of one reader for all consumers of a source: shared records, laggards, offers, lineages, transient errors.
 #include "libs/projection/source_follower.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 namespace halles::projection {
 namespace {
 
-// Notes what it is given.
+// Records everything that it gets.
 class Consumer : public SourceConsumer {
  public:
   explicit Consumer(eventlog::Cursor at) : at_(std::move(at)) {}
@@ -34,7 +34,7 @@ class Consumer : public SourceConsumer {
   void OnStopped(const absl::Status& why) override { stopped = why; }
 
   bool takes = true;
-  absl::Status failure;  // of the next Take
+  absl::Status failure;  // returned by the next Take
   absl::Status stopped;
   SourceRecords records;
 
@@ -80,7 +80,7 @@ class SourceFollowerTest : public ProjectionTest {
     EXPECT_TRUE(reader.Read(End() - from, End(), &records).ok());
     return records;
   }
-  // The record that was added last, as its owner would offer it.
+  // The record added last, as its owner would offer it.
   SourceRecordPtr Newest() {
     SourceReader reader(&log_, kFirstSlot, At(End() - 1));
     SourceRecords records;
@@ -104,7 +104,7 @@ TEST_F(Follower, TellsATimeOfZeroFromNone) {
   EXPECT_EQ(now->ContextOf(kFirstSlot, 0).effective_time, now->logical_time);
 }
 
-TEST_F(Follower, ReadsARecordOnceForAllWhoStandAtTheHead) {
+TEST_F(Follower, ReadsARecordOnceForAllConsumersAtTheHead) {
   Consumer first(Genesis());
   Consumer second(Genesis());
   Join(first);
@@ -117,10 +117,10 @@ TEST_F(Follower, ReadsARecordOnceForAllWhoStandAtTheHead) {
   EXPECT_EQ(first.records, second.records) << "the very same objects";
 }
 
-TEST_F(Follower, LetsOneThatIsBehindCatchUpAndJoin) {
+TEST_F(Follower, LetsALaggardCatchUpAndJoin) {
   Consumer first(Genesis());
   Join(first);
-  // More than is kept for those who are a little behind.
+  // More than is kept for consumers slightly behind.
   Grow(static_cast<int>(kRingRecordsMax) + 2 * static_cast<int>(kFeedRecordsMax));
   Consumer late(Genesis());
   Consumer near(At(End() - 10));
@@ -137,7 +137,7 @@ TEST_F(Follower, LetsOneThatIsBehindCatchUpAndJoin) {
   EXPECT_EQ(late.records.back(), first.records.back());
 }
 
-TEST_F(Follower, ReadsNothingWhileNobodyTakesIt) {
+TEST_F(Follower, ReadsNothingWhileNoConsumerAccepts) {
   Consumer only(Genesis());
   Join(only);
   Grow(1);
@@ -151,7 +151,7 @@ TEST_F(Follower, ReadsNothingWhileNobodyTakesIt) {
   EXPECT_EQ(only.records.size(), End());
 }
 
-TEST_F(Follower, TakesAnOfferAtTheHeadWithoutAReadAndDropsIt) {
+TEST_F(Follower, AcceptsAnOfferAtTheHeadWithoutARead) {
   Consumer consumer(Genesis());
   Join(consumer);
   Grow(1);
@@ -171,7 +171,7 @@ TEST_F(Follower, TakesAnOfferAtTheHeadWithoutAReadAndDropsIt) {
   EXPECT_EQ(consumer.records.size(), End()) << "known already";
 }
 
-TEST_F(Follower, ReadsWhatTheOwnerDoesNotOffer) {
+TEST_F(Follower, ReadsRecordsThatTheOwnerDoesNotOffer) {
   Consumer consumer(Genesis());
   Join(consumer);
   Grow(1);
@@ -185,7 +185,7 @@ TEST_F(Follower, ReadsWhatTheOwnerDoesNotOffer) {
   EXPECT_EQ(consumer.records.size(), End()) << "and so does patience";
 }
 
-TEST_F(Follower, LeavesToTheLogWhatItsConsumersAreTooSlowFor) {
+TEST_F(Follower, DropsOffersWhenItsConsumersAreTooSlow) {
   Consumer consumer(Genesis());
   Join(consumer);
   Grow(1);
@@ -193,7 +193,7 @@ TEST_F(Follower, LeavesToTheLogWhatItsConsumersAreTooSlowFor) {
   const Position from = End();
   AddSome(a_, static_cast<int>(kOfferedRecordsMax) + 300);
   const SourceRecords offered = From(from);
-  // All before the queue comes to any: it holds no more than so many.
+  // All offers come before the queue handles any: it keeps a limited number.
   for (const SourceRecordPtr& record : offered) Post(record);
   EXPECT_EQ(follower_->offers_waiting(), kOfferedRecordsMax);
   Quiesce();
@@ -202,7 +202,7 @@ TEST_F(Follower, LeavesToTheLogWhatItsConsumersAreTooSlowFor) {
   EXPECT_LE(follower_->offers_taken(), kOfferedRecordsMax);
 }
 
-TEST_F(Follower, KeepsABoundedNumberOfRecordsForOneWhoIsBehind) {
+TEST_F(Follower, KeepsABoundedNumberOfRecordsForALaggard) {
   Consumer consumer(Genesis());
   Join(consumer);
   Grow(1);
@@ -213,7 +213,7 @@ TEST_F(Follower, KeepsABoundedNumberOfRecordsForOneWhoIsBehind) {
   size_t offered = 0;
   for (const SourceRecordPtr& record : From(from)) {
     Post(record);
-    // Its owner confirms faster than it takes them.
+    // The owner confirms faster than the consumer accepts.
     if (++offered % (4 * kFeedRecordsMax) == 0) world_.Step();
     kept = std::max(kept, follower_->kept());
   }
@@ -224,7 +224,7 @@ TEST_F(Follower, KeepsABoundedNumberOfRecordsForOneWhoIsBehind) {
   EXPECT_LE(follower_->kept(), kRingRecordsMax);
 }
 
-TEST_F(Follower, TakesNoOfferOfAnotherPosition) {
+TEST_F(Follower, AcceptsNoOfferOfAnotherPosition) {
   Consumer consumer(Genesis());
   Join(consumer);
   Grow(1);
@@ -237,7 +237,7 @@ TEST_F(Follower, TakesNoOfferOfAnotherPosition) {
   EXPECT_EQ(consumer.records.size(), End());
 }
 
-TEST_F(Follower, StopsAConsumerOfAnotherLineageAlone) {
+TEST_F(Follower, StopsOnlyTheConsumerOfAnotherLineage) {
   Consumer good(Genesis());
   Join(good);
   Grow(10);
@@ -257,7 +257,7 @@ TEST_F(Follower, StopsAConsumerOfAnotherLineageAlone) {
   EXPECT_EQ(good.records.size(), End());
 }
 
-TEST_F(Follower, StopsAConsumerThatStandsBeyondTheLog) {
+TEST_F(Follower, StopsAConsumerBeyondTheEndOfTheLog) {
   Grow(5);
   Consumer beyond(At(End()));
   log_.Truncate(kFirstSlot, End() - 2);
@@ -278,7 +278,7 @@ TEST_F(Follower, FindsACutOfTheLogAfterAReset) {
   EXPECT_EQ(ReasonOf(consumer.stopped), "LOG_CUT");
 }
 
-TEST_F(Follower, GoesOnByItselfAfterAnErrorThatPasses) {
+TEST_F(Follower, ContinuesAfterATransientError) {
   Consumer consumer(Genesis());
   Join(consumer);
   AddSome(a_, 3);
@@ -294,7 +294,7 @@ TEST_F(Follower, GoesOnByItselfAfterAnErrorThatPasses) {
   EXPECT_TRUE(consumer.stopped.ok());
 }
 
-TEST_F(Follower, TriesAConsumerAgainThatFailsInPassing) {
+TEST_F(Follower, RetriesAConsumerAfterATransientError) {
   Consumer consumer(Genesis());
   Consumer other(Genesis());
   consumer.failure = absl::UnavailableError("not just now");
@@ -308,7 +308,7 @@ TEST_F(Follower, TriesAConsumerAgainThatFailsInPassing) {
   EXPECT_TRUE(consumer.stopped.ok());
 }
 
-TEST_F(Follower, LeavesAConsumerThatHasStopped) {
+TEST_F(Follower, IgnoresAConsumerThatHasStopped) {
   Consumer consumer(Genesis());
   consumer.failure = absl::DataLossError("never");
   Join(consumer);

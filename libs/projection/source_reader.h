@@ -23,13 +23,13 @@ inline constexpr size_t kReadBytesMax = size_t{4} << 20;
 // Lifetime: the log outlives it.
 class SourceReader {
  public:
-  // Goes on at `cursor`.
+  // Starts at `cursor`.
   SourceReader(eventlog::EventLog* log, SlotId slot, eventlog::Cursor cursor)
       : log_(log), slot_(slot), cursor_(std::move(cursor)) {}
 
-  // Appends up to `records_max` records, none at `until` or beyond, ignored ones included, and moves the cursor behind
-  // them. After a transient error (eventlog::IsPassing) it may be called again. After a permanent one, `out` holds the
-  // records before the one that cannot be read, and the cursor is there.
+  // Appends up to `records_max` records below `until`, ignored ones included, and moves the cursor past them. After a
+  // transient error (eventlog::IsPassing) it may be called again. After a permanent one, `out` holds the records before
+  // the one that cannot be read, and the cursor is there.
   absl::StatusOr<eventlog::ReadResult> Read(size_t records_max, Position until, SourceRecords* out);
 
   const eventlog::Cursor& cursor() const { return cursor_; }
@@ -47,7 +47,7 @@ class SourceReader {
 // The slots of a service in the log.
 std::vector<SlotId> SlotsOf(const eventlog::EventLog& log, ServiceId service);
 
-// The record before `cursor` is read again and compared: DATA_LOSS when the log was cut, recreated or is another one.
+// Reads the record before `cursor` again and compares it: DATA_LOSS when the log was cut, recreated or replaced.
 absl::Status CheckLineageOf(eventlog::EventLog* log, SlotId slot, const eventlog::Cursor& cursor);
 
 }  // namespace halles::projection

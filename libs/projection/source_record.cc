@@ -1,4 +1,4 @@
-// Judges records and finds the events in their bytes.
+// Judges records and locates the events in their bytes.
 #include "libs/projection/source_record.h"
 
 #include <utility>
@@ -27,7 +27,7 @@ bool ReadEvent(absl::string_view message, SourceEvent* event) {
   });
 }
 
-// Finds in the body of a record what followers need; false when it is not the body of a batch.
+// Locates the parts of a record's body that followers need; false when it is not the body of a batch.
 bool ReadBatch(SourceRecord* record) {
   bool has_batch = false;
   const bool read = ReadWireFields(record->body, [&](uint32_t tag, uint64_t, absl::string_view batch) {

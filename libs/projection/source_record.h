@@ -32,31 +32,31 @@ struct SourceEvent {
 struct SourceRecord {
   Position position = 0;
   UnixMicros logical_time = 0;
-  // Of an accepted BATCH; other records have nothing of what follows, and only move cursors.
+  // Of an accepted BATCH. For other records the following is empty; they only move cursors.
   absl::string_view tenant;
   std::vector<SourceEvent> events;
-  absl::string_view body;  // a serialised halles.log.v1.RecordBody with a batch; empty when it is none
+  absl::string_view body;  // a serialised halles.log.v1.RecordBody with a batch; empty for other records
   eventlog::Cursor before;
   eventlog::Cursor after;
-  std::string bytes;  // of the whole record; what is above points into them
+  std::string bytes;  // of the whole record; the views above point into them
 
   SourceRecord() = default;
   SourceRecord(const SourceRecord&) = delete;
   SourceRecord& operator=(const SourceRecord&) = delete;
 
-  // Where its event of this index stands in the slot.
+  // The place of its event with this index in the slot.
   partition::FactContext ContextOf(SlotId slot, size_t index) const;
 };
 
-// Shared: every consumer of the source, and the ring of its newest records, holds it as long as it has to.
+// Shared: every consumer of the source, and the ring of its newest records, keeps it as long as necessary.
 using SourceRecordPtr = std::shared_ptr<const SourceRecord>;
 using SourceRecords = std::vector<SourceRecordPtr>;
 
-// Adjudicates the record and moves the cursor over it. Errors as Adjudicate says, and DATA_LOSS (UNREADABLE_RECORD)
-// when an accepted batch does not parse; the cursor then stays before it.
+// Adjudicates the record and moves the cursor over it. Errors as for Adjudicate, and DATA_LOSS (UNREADABLE_RECORD) when
+// an accepted batch does not parse; the cursor then stays before it.
 absl::StatusOr<SourceRecordPtr> JudgeRecord(SlotId slot, eventlog::StoredRecord record, eventlog::Cursor* cursor);
 
-// The same for a record that its owner has confirmed: it was judged there, so nothing is hashed again.
+// The same for a record that its owner has confirmed. It was judged there, so nothing is hashed again.
 absl::StatusOr<SourceRecordPtr> RecordOf(partition::ConfirmedRecord confirmed);
 
 }  // namespace halles::projection

@@ -75,7 +75,7 @@ class ViewFollower::Part : public SourceConsumer {
       ++projections;
       absl::Status projected =
           projection->project(rows, event.payload, record.ContextOf(slot_, i), view_.touched_ ? topics : nullptr);
-      // Whatever was made of rows that could not be read is nothing.
+      // Rows derived from rows that could not be read are invalid.
       if (!batch.status().ok()) {
         projected = batch.status();
       } else if (!projected.ok() && eventlog::IsPassing(projected)) {
@@ -93,7 +93,7 @@ class ViewFollower::Part : public SourceConsumer {
 
   ViewFollower& view_;
   const SlotId slot_;
-  eventlog::Cursor cursor_;  // of the source's queue
+  eventlog::Cursor cursor_;  // used on the source's queue
 };
 
 ViewFollower::ViewFollower(ViewDefinition definition, eventlog::EventLog* log, store::Store* store,

@@ -38,7 +38,7 @@ class ViewFollower {
   // block.
   using TouchListener = std::function<void(const std::vector<std::string>& topics)>;
 
-  // Opens the rows. `shard` keeps the deadlines of those who wait. A view of another fold version is folded again.
+  // Opens the rows. `shard` keeps the deadlines of waiting callers. A view of another fold version is folded again.
   static absl::StatusOr<std::unique_ptr<ViewFollower>> Open(ViewDefinition definition, eventlog::EventLog* log,
                                                             store::Store* store, FollowerShard* shard,
                                                             TouchListener touched = nullptr);
@@ -54,10 +54,10 @@ class ViewFollower {
 
   // First position of the source that is not projected yet. A slot that is no source of the view counts as reached.
   Position reached(SlotId source) const { return progress_.reached(source); }
-  // All sources.
+  // The same for all sources.
   TokenPositions positions() const { return progress_.positions(); }
 
-  // Calls `done` when the view has reached the positions; those of slots that are no sources do not count.
+  // Calls `done` when the view has reached the positions; those of slots that are no sources are ignored.
   void WhenReached(TokenPositions positions, MonotonicMicros deadline, Waiters::Done done) ABSL_LOCKS_EXCLUDED(mutex_);
   // Whether the rows that the query reads were emptied since it waited, and have not come as far again.
   bool Behind(const store::ViewRows::Query& query) const ABSL_LOCKS_EXCLUDED(mutex_);

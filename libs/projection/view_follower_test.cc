@@ -1,4 +1,4 @@
-// Views: followed, restarted midway, stopped by what cannot be projected, waited for, replayed.
+// Tests of views: following, restarts, events that cannot be projected, waiting, replays.
 #include "libs/projection/view_follower.h"
 
 #include <map>
@@ -22,7 +22,7 @@ class ViewTest : public ProjectionTest {
     Start(a_);
     AwaitEnd();
   }
-  // Ends the process; with `flush` everything projected is stored before.
+  // Ends the process; with `flush`, all projected rows are stored before.
   void Restart(bool flush, ViewDefinition definition = Sums()) {
     if (flush) Flush(a_);
     Kill(a_);
@@ -31,7 +31,7 @@ class ViewTest : public ProjectionTest {
   void AddAll(int count, SlotId slot = kFirstSlot) {
     for (int i = 0; i < count; ++i) AddSome(a_, 1, 1 + i % 3, slot);
   }
-  // Lets claims be found, which nobody offers.
+  // Lets claims be found, which no owner offers.
   void AwaitEnd() { TimePasses(kWhileMicros); }
   // OK, an error, or CANCELLED while there is no answer.
   absl::Status Await(const TokenPositions& positions, MonotonicMicros deadline = kNoDeadline) {
@@ -58,7 +58,7 @@ using SourceThatCannotBeProjected = ViewTest;
 using WaitForAView = ViewTest;
 using ReplayOfAView = ViewTest;
 
-TEST_F(View, FollowsItsSourcesAndSaysWhatWasTouched) {
+TEST_F(View, FollowsItsSourcesAndReportsTouchedTopics) {
   Follow();
   AddAll(3);
   AddAll(1, kOtherSlot);
@@ -71,7 +71,7 @@ TEST_F(View, FollowsItsSourcesAndSaysWhatWasTouched) {
   EXPECT_TRUE(a_.pool().caught_up());
 }
 
-TEST_F(View, TakesWhatTheOwnerConfirmsWithoutARead) {
+TEST_F(View, AcceptsConfirmedRecordsWithoutARead) {
   Follow();
   const SourceFollower& follower = *a_.pool().FollowerOf(kFirstSlot);
   const uint64_t read = follower.records_read();
@@ -105,7 +105,7 @@ TEST_F(View, NamesTheEventBehindEachRow) {
   EXPECT_EQ(kSums.Find(rows, {"c", kFirstSlot})->position, End() - 1);
 }
 
-TEST_F(View, PassesOverEventsWhoseFieldItDoesNotHandle) {
+TEST_F(View, IgnoresEventsThatItDoesNotHandle) {
   ViewDefinition definition = Sums();
   definition.sources[0].fields = {CounterEvent::kPaddingFieldNumber};
   Follow(std::move(definition));
@@ -135,9 +135,9 @@ TEST_F(View, IsFoldedAgainWhenItsStoredRowsAreDamaged) {
   EXPECT_TRUE(a_.pool().caught_up());
 }
 
-TEST_F(View, GoesOnMidwayAfterARestart) {
+TEST_F(View, ContinuesAfterARestart) {
   Follow();
-  // More than a batch of records before the flush, more behind it.
+  // More than one batch of records before the flush, and more after it.
   AddAll(300);
   Flush(a_);
   AddAll(200);
@@ -201,24 +201,24 @@ TEST_F(SourceThatCannotBeProjected, StopsAloneBeforeTheEvent) {
   EXPECT_EQ(ReasonOf(Await({{kFirstSlot, unlucky + 1}}, 0)), "TOKEN_NOT_REACHED");
 }
 
-TEST_F(SourceThatCannotBeProjected, IsNotDoubledByRestarts) {
+TEST_F(SourceThatCannotBeProjected, IsNotDuplicatedByRestarts) {
   Follow(Sums(&ProjectStrictly));
   AddAll(2);
   AddSome(a_, 1, partition::counter::kUnlucky);
   for (int start = 0; start < 3; ++start) {
-    // From the second start on the event is the first that is read.
+    // From the second start on, the event is the first one that is read.
     ASSERT_FALSE(StopOf(kFirstSlot).ok());
     EXPECT_EQ(Sum().additions(), 2u) << "start " << start;
     Restart(/*flush=*/true, Sums(&ProjectStrictly));
   }
   ASSERT_FALSE(StopOf(kFirstSlot).ok());
-  // A build that can project it goes on from there.
+  // A build that can project it continues from there.
   Restart(/*flush=*/true);
   EXPECT_EQ(Sum().additions(), 3u);
   EXPECT_EQ(a_.view().projected_events(), 1u);
 }
 
-TEST_F(SourceThatCannotBeProjected, AtItsVeryFirstEventKeepsACursorThatCanBeRead) {
+TEST_F(SourceThatCannotBeProjected, AtTheFirstEventKeepsAReadableCursor) {
   Follow(Sums(&ProjectStrictly));
   AddSome(a_, 1, partition::counter::kUnlucky);
   ASSERT_FALSE(StopOf(kFirstSlot).ok());
@@ -253,7 +253,7 @@ TEST_F(WaitForAView, EndsAtItsDeadline) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(*late));
 }
 
-TEST_F(WaitForAView, CountsNoSlotThatIsNoSource) {
+TEST_F(WaitForAView, IgnoresSlotsThatAreNoSource) {
   Follow();
   EXPECT_TRUE(Await({{SlotId{kTarget, 0}, 1000}}).ok());
 }
@@ -276,7 +276,7 @@ TEST_F(WaitForAView, BeyondTheLimitIsRefused) {
   EXPECT_TRUE(RetryAfterOf(refused).has_value());
 }
 
-TEST_F(ReplayOfAView, AndOfStatesEqualsWhatServes) {
+TEST_F(ReplayOfAView, EqualsTheServingRows) {
   Follow();
   AddAll(300);
   AddAll(50, kOtherSlot);
@@ -312,7 +312,7 @@ TEST_F(ReplayOfAView, AndOfStatesEqualsWhatServes) {
   EXPECT_GT(comparison->rows, 350u);
 }
 
-TEST_F(ReplayOfAView, EndsWhenItsObserverSaysSo) {
+TEST_F(ReplayOfAView, EndsWhenItsObserverCancels) {
   Follow();
   AddAll(10);
   const std::vector<partition::ServiceDefinition> services = {partition::counter::Service(kSource)};
@@ -324,7 +324,7 @@ TEST_F(ReplayOfAView, EndsWhenItsObserverSaysSo) {
   EXPECT_EQ(replayed.status().code(), absl::StatusCode::kCancelled);
 }
 
-// A log that has nothing at hand the first time it is asked, and is out of reach the second time.
+// A log without records for the first read, and unreachable for the second.
 class HesitantLog : public eventlog::EventLog {
  public:
   explicit HesitantLog(eventlog::EventLog* log) : log_(*log) {}
@@ -365,7 +365,7 @@ class HesitantLog : public eventlog::EventLog {
   eventlog::EventLog& log_;
 };
 
-TEST_F(ReplayOfAView, WaitsForALogThatHasNothingAtHand) {
+TEST_F(ReplayOfAView, WaitsForALogWithoutRecordsAtFirst) {
   Follow();
   AddAll(10);
   const std::vector<partition::ServiceDefinition> services = {partition::counter::Service(kSource)};
@@ -378,7 +378,7 @@ TEST_F(ReplayOfAView, WaitsForALogThatHasNothingAtHand) {
   EXPECT_EQ(replayed->events, 20u) << "each by the state and by the view";
 }
 
-TEST_F(ReplayOfAView, OfALogThatEndsBelowItsTargetFails) {
+TEST_F(ReplayOfAView, FailsForALogThatEndsBelowItsTarget) {
   Follow();
   AddAll(10);
   const std::vector<partition::ServiceDefinition> services = {partition::counter::Service(kSource)};

@@ -1,4 +1,4 @@
-// Callers who wait until positions are reached.
+// Callers that wait until positions are reached.
 #ifndef HALLES_LIBS_PROJECTION_WAITERS_H_
 #define HALLES_LIBS_PROJECTION_WAITERS_H_
 
@@ -26,23 +26,23 @@ inline constexpr size_t kWaitersMax = 4096;
 
 // Thread safety: all methods may be called from any thread. Callbacks run without a lock held.
 // Limits: kWaitersMax, then RESOURCE_EXHAUSTED (TOO_MANY_WAITING_READS).
-// Lifetime: the shard, on which deadlines are kept, is stopped before it is destroyed.
+// Lifetime: the shard, which keeps the deadlines, is stopped before it is destroyed.
 class Waiters {
  public:
   using Done = std::function<void(absl::Status)>;
-  // The progress of a slot.
+  // The position of a slot that is reached.
   using Reached = absl::FunctionRef<Position(SlotId)>;
 
   Waiters(std::string what, FollowerShard* shard) : what_(std::move(what)), shard_(shard) {}
 
-  // Calls `done` when `reached` is at or beyond all positions, at once when it is already.
+  // Calls `done` when `reached` is at or beyond all positions; at once if it already is.
   // DEADLINE_EXCEEDED (TOKEN_NOT_REACHED), RESOURCE_EXHAUSTED (TOO_MANY_WAITING_READS), and the error given to Close.
   void Wait(TokenPositions positions, MonotonicMicros deadline, Reached reached, Done done)
       ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::Status answer;
     {
       MutexLock lock(&mutex_);
-      // Under the lock: progress after this look meets the entry in the list.
+      // Under the lock: progress after this check finds the entry in the list.
       if (!Covered(positions, reached)) {
         if (!closed_.ok()) {
           answer = closed_;
@@ -113,7 +113,7 @@ class Waiters {
     return true;
   }
 
-  // Wakes for the first deadline.
+  // Schedules a wake-up for the first deadline.
   void Arm() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     MonotonicMicros first = kNoDeadline;
     for (const Entry& entry : waiting_) first = std::min(first, entry.deadline);
@@ -147,7 +147,7 @@ class Waiters {
   Mutex mutex_;
   std::list<Entry> waiting_ ABSL_GUARDED_BY(mutex_);
   absl::Status closed_ ABSL_GUARDED_BY(mutex_);
-  MonotonicMicros armed_ ABSL_GUARDED_BY(mutex_) = kNoDeadline;  // when the earliest Expire on its way runs
+  MonotonicMicros armed_ ABSL_GUARDED_BY(mutex_) = kNoDeadline;  // time of the earliest pending Expire
 };
 
 }  // namespace halles::projection

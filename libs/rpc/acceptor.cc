@@ -22,10 +22,10 @@ namespace {
 using telemetry::Log;
 using telemetry::LogLevel;
 
-// Open files are counted again after so many connections, or so long: counting lists a directory.
+// Open files are counted again after so many connections or so much time, because counting lists a directory.
 constexpr uint64_t kCountEvery = 64;
 constexpr int64_t kCountAfterMicros = 100'000;
-// How long the backlog waits when the system has no memory or handles left for anybody.
+// How long the backlog waits if the system is out of memory or file descriptors.
 constexpr int kRetryMillis = 100;
 // As many connections are taken before those that are open are looked at.
 constexpr int kTakenAtOnce = 64;
@@ -109,17 +109,17 @@ bool Acceptor::TakeAll() {
       case EAGAIN:
         return true;
       case EMFILE:
-        // One handle is kept back for this: the caller hears at once that nobody serves it.
+        // One descriptor is kept in reserve for this: the client sees at once that it is not served.
         reserve_ = OwnedFd();
         Refuse(OwnedFd(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC)));
         reserve_ = OpenReserve();
-        // The system says EMFILE before it looks whether anybody waits, so the backlog is polled again first.
+        // The system returns EMFILE before it checks for a waiting connection, so the backlog is polled again first.
         return reserve_.get() >= 0;
       case ENFILE:
       case ENOBUFS:
       case ENOMEM:
         return false;
-      default:  // this connection ended before it was taken
+      default:  // this connection ended before accept
         continue;
     }
   }
@@ -142,7 +142,7 @@ bool Acceptor::HasRoom() {
 }
 
 void Acceptor::Refuse(OwnedFd connection) {
-  if (connection.get() < 0) return;  // it left
+  if (connection.get() < 0) return;  // the client left
   refused_.fetch_add(1, std::memory_order_relaxed);
   if (!std::exchange(refusing_, true)) {
     Log(LogLevel::kWarning, "rpc",

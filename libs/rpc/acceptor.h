@@ -1,4 +1,4 @@
-// Takes the connections of a gRPC server, and refuses them while the process still has room to work.
+// Accepts the connections of a gRPC server, and refuses them while few file descriptors are left.
 #ifndef HALLES_LIBS_RPC_ACCEPTOR_H_
 #define HALLES_LIBS_RPC_ACCEPTOR_H_
 
@@ -23,14 +23,14 @@ struct AcceptorOptions {
   // many: the log, the store and the metrics need files too, and each connection takes some 20 to 50 KiB of memory.
   uint64_t open_files_percent_max = 80;
   uint64_t open_files_max = 5'000;
-  // What the system says; tests say otherwise.
+  // The real functions of the system; tests replace them.
   std::function<uint64_t()> open_files = CountOpenFiles;
   std::function<uint64_t()> open_files_allowed = OpenFilesAllowed;
 };
 
-// gRPC's own listener never accepts again once accept has failed for want of file handles. This one closes a connection
-// that it cannot serve, counts it, and goes on.
-// Thread safety: any thread; a thread of its own waits for connections.
+// gRPC's own listener never accepts again after accept has failed for want of file descriptors. This one closes a
+// connection that it cannot serve, counts it, and continues.
+// Thread safety: any thread; its own thread waits for connections.
 // Lifetime: clock and connections outlive it.
 class Acceptor {
  public:
@@ -38,17 +38,18 @@ class Acceptor {
   // `connections` is told of each before gRPC is, and watches them on the acceptor's thread.
   static absl::StatusOr<std::unique_ptr<Acceptor>> Open(AcceptorOptions options, const Clock& clock,
                                                         Connections* connections);
-  // As Stop.
+  // Calls Stop.
   ~Acceptor();
 
-  // Once. `server` is what ServerBuilder::experimental().AddExternalConnectionAcceptor gave, after the server was built.
+  // Call it once. `server` is the result of ServerBuilder::experimental().AddExternalConnectionAcceptor, passed after
+  // the server was built.
   void Start(std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server);
 
-  // Closes the port and waits for the thread. Connections that were taken stay open.
+  // Closes the port and joins the thread. Accepted connections stay open.
   void Stop();
 
   const ListenAddress& address() const { return address_; }
-  // Connections that were closed at once because too many files are open.
+  // Connections closed at once because too many files were open.
   uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
 
  private:
@@ -69,12 +70,12 @@ class Acceptor {
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server_;
   std::thread thread_;
   std::atomic<uint64_t> refused_{0};
-  // Of the thread.
-  OwnedFd reserve_;         // given up for a moment to take and close a connection when no handle is left
-  uint64_t open_ = 0;       // files when last counted
-  uint64_t taken_ = 0;      // connections since then
+  // Used by the thread only.
+  OwnedFd reserve_;         // released for a moment to accept and close a connection when no descriptor is left
+  uint64_t open_ = 0;       // open files at the last count
+  uint64_t taken_ = 0;      // connections since the last count
   int64_t counted_at_ = 0;  // on the monotonic clock, in microseconds
-  bool refusing_ = false;   // said in the log
+  bool refusing_ = false;   // already logged
   int64_t watched_at_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// Tests of who takes connections: refusal before the file handles are gone, and life after they were.
+// Tests of the acceptor: it refuses before the file descriptors run out, and continues after they did.
 #include "libs/rpc/acceptor.h"
 
 #include <arpa/inet.h>
@@ -20,7 +20,7 @@
 namespace halles::rpc {
 namespace {
 
-// Keeps the connections that it is handed.
+// Keeps the accepted connections.
 class Taken final : public grpc::experimental::ExternalConnectionAcceptor {
  public:
   void HandleNewConnection(NewConnectionParameters* parameters) override {
@@ -66,7 +66,7 @@ class AcceptorTest : public ::testing::Test {
     return recv(client.get(), &byte, 1, 0) <= 0;
   }
 
-  std::atomic<uint64_t> open_files_{0};  // 0: as they are
+  std::atomic<uint64_t> open_files_{0};  // 0: the real number
   std::atomic<uint64_t> allowed_{1'000'000};
   SystemClock clock_;
   Connections connections_{{}, clock_};
@@ -111,7 +111,7 @@ TEST_F(AcceptorTest, CountsTheConnectionsOfOneBurst) {
   taken_->Await(10);
 }
 
-TEST_F(AcceptorTest, HearsAgainAfterAllFileHandlesWereGone) {
+TEST_F(AcceptorTest, AcceptsAgainAfterFileDescriptorsRanOut) {
   Open();
   std::vector<OwnedFd> clients;
   int highest = 0;
@@ -121,14 +121,14 @@ TEST_F(AcceptorTest, HearsAgainAfterAllFileHandlesWereGone) {
   }
   const OwnedFd later = Socket();
   highest = std::max(highest, later.get());
-  std::vector<OwnedFd> gaps;  // handles below the highest that are free
+  std::vector<OwnedFd> gaps;  // free descriptors below the highest open one
   do {
     gaps.push_back(Socket());
     highest = std::max(highest, gaps.back().get());
   } while (gaps.back().get() < highest);
   rlimit before{};
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
-  // No handle above those that are open: accept has none to give.
+  // The limit is the highest open descriptor: accept gets no new one.
   const rlimit none{.rlim_cur = static_cast<rlim_t>(highest) + 1, .rlim_max = before.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
   for (const OwnedFd& client : clients) Connect(client);

@@ -65,7 +65,7 @@ MethodMetrics::MethodMetrics(telemetry::Metrics* metrics, const std::string& ser
   seconds_ = &metrics->AddHotHistogram("grpc_server_handling_seconds", "Time from the request to its answer.",
                                        telemetry::LatencyBounds(), labels);
   for (size_t code = 0; code < kCodes; ++code) {
-    // "OK", "NotFound", ...: the words that the public dashboards know.
+    // "OK", "NotFound", ...: the names that public dashboards expect.
     static constexpr const char* kNames[kCodes] = {
         "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
         "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",

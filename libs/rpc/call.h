@@ -1,4 +1,4 @@
-// What a door knows about a call beside its request, and the metrics of calls.
+// The context of a call beside its request, and the metrics of calls.
 #ifndef HALLES_LIBS_RPC_CALL_H_
 #define HALLES_LIBS_RPC_CALL_H_
 
@@ -17,10 +17,10 @@
 namespace halles::rpc {
 
 struct DoorOptions {
-  // Time that a unary call waits for its answer: the default, and the maximum.
+  // How long a unary call waits for its answer: the default and the maximum.
   absl::Duration default_deadline = absl::Seconds(10);
   absl::Duration deadline_max = absl::Seconds(60);
-  // Messages that a stream buffers for a client that does not read.
+  // How many messages a stream buffers for a client that reads slowly.
   size_t stream_messages_max = 256;
   size_t stream_bytes_max = 4 * 1024 * 1024;
 };
@@ -29,24 +29,25 @@ inline constexpr size_t kRequestIdCharactersMax = 128;
 inline constexpr size_t kTraceparentBytesMax = 128;
 
 struct Call {
-  MonotonicMicros deadline = kNoDeadline;  // after it, no caller waits for the answer
-  std::string actor;                       // the caller; always "loopback", because there is no TLS that identifies it
-  std::string traceparent;                 // as in W3C trace context, "" when the caller does not trace
+  MonotonicMicros deadline = kNoDeadline;  // no client waits for the answer after it
+  // the caller; always "loopback", because without TLS callers are not identified
+  std::string actor;
+  std::string traceparent;  // as in W3C trace context, "" if the caller does not trace
 };
 
-// The deadline of a call whose caller waits until `asked`. DEADLINE_EXCEEDED when that has passed at `now`.
+// The deadline of a call whose caller waits until `asked`. DEADLINE_EXCEEDED if that is before `now`.
 absl::StatusOr<absl::Time> DeadlineOf(absl::Time asked, absl::Time now, const DoorOptions& options);
 
 // OK for 1 to 128 printable characters, else INVALID_ARGUMENT for the field request_id.
 absl::Status CheckRequestId(const std::string& request_id);
 
-// What the caller said; InfiniteFuture without a deadline.
+// The deadline that the caller set; InfiniteFuture without one.
 absl::Time AskedDeadline(const grpc::CallbackServerContext& context);
 
-// `deadline` is of the wall clock, which shows `now`; the call's is of the monotonic one, which does not jump.
+// Converts `deadline` from the wall clock, which shows `now`, to the monotonic clock, which does not jump.
 Call DescribeCall(const grpc::CallbackServerContext& context, absl::Time deadline, absl::Time now, const Clock& clock);
 
-// Marks the calling thread as a gRPC thread while the object lives, so that functions that would wait for gRPC threads
+// Marks the calling thread as a gRPC thread while the object lives, so that functions that would block on gRPC threads
 // can detect it.
 class GrpcThread {
  public:

@@ -14,22 +14,22 @@ using ::testing::HasSubstr;
 
 const absl::Time kNow = absl::FromUnixSeconds(1'700'000'000);
 
-TEST(DeadlineOf, IsTheCallersWithinTheCap) {
+TEST(DeadlineOf, IsTheCallersUpToTheMaximum) {
   EXPECT_EQ(DeadlineOf(kNow + absl::Seconds(3), kNow, {}).value(), kNow + absl::Seconds(3));
   EXPECT_EQ(DeadlineOf(kNow + absl::Hours(3), kNow, {}).value(), kNow + absl::Seconds(60));
 }
 
-TEST(DeadlineOf, IsTheDefaultWhenTheCallerSaysNone) {
+TEST(DeadlineOf, IsTheDefaultWithoutOneFromTheCaller) {
   EXPECT_EQ(DeadlineOf(absl::InfiniteFuture(), kNow, {}).value(), kNow + absl::Seconds(10));
 }
 
-TEST(DeadlineOf, HasPassed) {
+TEST(DeadlineOf, IsRefusedIfItHasPassed) {
   const absl::Status status = DeadlineOf(kNow, kNow, {}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(ReasonOf(status), "DEADLINE_PASSED");
 }
 
-TEST(CheckRequestId, TakesPrintableCharactersUpToTheLimit) {
+TEST(CheckRequestId, AcceptsPrintableCharactersUpToTheLimit) {
   EXPECT_TRUE(CheckRequestId("a").ok());
   EXPECT_TRUE(CheckRequestId(std::string(128, 'x')).ok());
   for (const std::string& id : {std::string(), std::string(129, 'x'), std::string("a\nb"), std::string("\0", 1)}) {
@@ -39,7 +39,7 @@ TEST(CheckRequestId, TakesPrintableCharactersUpToTheLimit) {
   }
 }
 
-TEST(MethodMetrics, AreNamedAsPublicDashboardsKnowThem) {
+TEST(MethodMetrics, HaveTheNamesOfPublicDashboards) {
   telemetry::Metrics metrics;
   const MethodMetrics method(&metrics, "a.Service", "Do", false);
   method.Started();

@@ -1,4 +1,4 @@
-// The methods of a service and the streams that are open.
+// The methods of a service and its open streams.
 #include "libs/rpc/door.h"
 
 #include <algorithm>

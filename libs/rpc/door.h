@@ -38,9 +38,9 @@
 
 namespace halles::rpc {
 
-// Counts each call in grpc_server_*, gives it a deadline, and refuses invalid requests. Handlers are called as
-// handler(request, call, reply). They return nothing, or an absl::Status whose errors are the answer. They run on a
-// thread of gRPC and must not block. The request is gone once the call was answered: copy what is needed after that.
+// Counts each call in grpc_server_*, gives it a deadline, and refuses invalid requests. It calls handlers as
+// handler(request, call, reply). They return nothing, or an absl::Status whose error is the answer. They run on a gRPC
+// thread and must not block. The request is destroyed after the answer: copy any part that is needed later.
 // Thread safety: any thread.
 // Lifetime: its service is registered with a Server, which it outlives; `clock` and `metrics` outlive it.
 class Door {
@@ -52,7 +52,7 @@ class Door {
   // The full name of its service.
   const std::string& service() const { return service_; }
 
-  // A method that changes something: unknown fields are refused, and request_id must be there.
+  // A method that changes state: unknown fields are refused, and request_id is required.
   template <typename Request, typename Response, typename Handler>
   grpc::ServerUnaryReactor* Command(grpc::CallbackServerContext* context, const Request* request, Response* response,
                                     Handler&& handler) {
@@ -62,8 +62,8 @@ class Door {
     });
   }
 
-  // A method that only reads: unknown fields are ignored, and the fields must be within the limits of the proto. Needs
-  // CheckLimits of the request ("<file>.limits.h").
+  // A method that only reads: unknown fields are ignored, and the fields must be within the limits of the proto.
+  // Requires CheckLimits of the request ("<file>.limits.h").
   template <typename Request, typename Response, typename Handler>
   grpc::ServerUnaryReactor* Query(grpc::CallbackServerContext* context, const Request* request, Response* response,
                                   Handler&& handler) {

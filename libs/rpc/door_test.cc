@@ -18,7 +18,7 @@ namespace {
 
 class DoorTest : public ServerTest {
  protected:
-  // Waits for the thread of gRPC that counts after it answered.
+  // Waits for the gRPC thread, which counts after it has answered.
   bool Counts(const std::string& line) const { return metrics.Text().find(line) != std::string::npos; }
   static constexpr char kPut[] = R"(grpc_method="Put",grpc_service="halles.rpc.test.TestService",grpc_type="unary"})";
 };
@@ -73,13 +73,13 @@ TEST_F(DoorTest, RefusesAQueryBeyondItsLimits) {
   EXPECT_EQ(handled, 1);
 }
 
-TEST_F(DoorTest, AnswersWithWhatTheHandlerReturns) {
+TEST_F(DoorTest, AnswersWithTheErrorThatTheHandlerReturns) {
   Start();
   service->on_put = [](const auto&, const auto&, const auto&) { return InvalidField("text", "is wrong"); };
   EXPECT_EQ(MetadataOf(Put(PutOf("x")), "field"), "text");
 }
 
-TEST_F(DoorTest, AnswersOnceHoweverManyThreadsTry) {
+TEST_F(DoorTest, AnswersOnceIfManyThreadsReply) {
   Start();
   for (int round = 0; round < 20; ++round) {
     std::vector<std::thread> threads;
@@ -106,7 +106,7 @@ TEST_F(DoorTest, AnswersInternalWhenTheReplyIsDropped) {
   EXPECT_EQ(Put(PutOf("x")).code(), absl::StatusCode::kInternal);
 }
 
-TEST_F(DoorTest, AnswersAfterTheCallerLeft) {
+TEST_F(DoorTest, IgnoresAReplyAfterTheCallerLeft) {
   Start();
   absl::Notification arrived;
   std::optional<Reply<test::GetResponse>> kept;
@@ -176,9 +176,9 @@ TEST_F(DoorTest, TellsTheTimeByTheClockItIsGiven) {
                      R"(grpc_type="unary"} 7)"));
 }
 
-TEST_F(DoorTest, KeepsManyCallsApart) {
+TEST_F(DoorTest, AnswersEachOfManyConcurrentCalls) {
   Start();
-  // Each answer comes from another thread than its call.
+  // Each answer comes from a different thread than its call.
   service->on_put = [](const auto& put, const auto&, const Reply<test::PutResponse>& reply) {
     std::thread([reply, text = put.text()] {
       test::PutResponse response;
@@ -204,7 +204,7 @@ TEST_F(DoorTest, KeepsManyCallsApart) {
   EXPECT_TRUE(Counts(std::string(R"(grpc_server_handled_total{grpc_code="OK",)") + kPut + " 200\n"));
 }
 
-TEST(DoorDeathTest, NeedsAServiceThatIsThere) {
+TEST(DoorDeathTest, RequiresAKnownService) {
   telemetry::Metrics metrics;
   const ManualClock clock;
   EXPECT_DEATH(Door("no.such.Service", clock, &metrics), "full name of a service");

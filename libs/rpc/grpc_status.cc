@@ -13,10 +13,10 @@ namespace halles::rpc {
 namespace {
 
 constexpr absl::string_view kPayloads[] = {kErrorInfoUrl, kBadRequestUrl, kRetryInfoUrl};
-// Messages of the contract are details too.
+// Messages of the public protos are details too.
 constexpr absl::string_view kOwnPayloads = "type.googleapis.com/halles.";
 
-// At most `bytes_max` bytes of `text` that do not end within a character of UTF-8.
+// At most `bytes_max` bytes of `text`, cut at a character boundary of UTF-8.
 std::string Cut(absl::string_view text, size_t bytes_max) {
   if (text.size() <= bytes_max) return std::string(text);
   size_t end = bytes_max;

@@ -1,4 +1,4 @@
-// Errors on the wire: absl::Status with its payloads to grpc::Status with google.rpc.Status, and back.
+// Converts errors: absl::Status with its payloads to grpc::Status with google.rpc.Status, and back.
 #ifndef HALLES_LIBS_RPC_GRPC_STATUS_H_
 #define HALLES_LIBS_RPC_GRPC_STATUS_H_
 
@@ -9,15 +9,15 @@
 
 namespace halles::rpc {
 
-// Trailers share the client's metadata limit, by default 8 KiB; a status stays well below it.
+// Trailers count towards the client's metadata limit, by default 8 KiB; a status stays well below it.
 inline constexpr size_t kStatusMessageBytesMax = 1024;
 inline constexpr size_t kStatusDetailsBytesMax = 4096;
 
-// The status with ErrorInfo, BadRequest and RetryInfo in its details; other payloads stay behind. An INTERNAL status
-// carries its message alone. A message beyond its limit is cut, details beyond theirs keep the reason alone.
+// The status with ErrorInfo, BadRequest and RetryInfo as its details; other payloads are dropped. An INTERNAL status
+// carries its message only. A message beyond its limit is cut; if the details exceed theirs, only the reason is kept.
 grpc::Status ToGrpc(const absl::Status& status);
 
-// For clients: the status with its details as payloads. Details that do not parse are left out.
+// For clients: the status with its details as payloads. Details that do not parse are dropped.
 absl::Status FromGrpc(const grpc::Status& status);
 
 }  // namespace halles::rpc

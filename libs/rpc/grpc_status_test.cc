@@ -21,7 +21,7 @@ TEST(ToGrpc, KeepsCodeMessageAndEveryPayload) {
   EXPECT_TRUE(FromGrpc(ToGrpc(InvalidField("a.b", "is bad"))).GetPayload(kBadRequestUrl).has_value());
 }
 
-TEST(ToGrpc, KeepsMessagesOfTheContract) {
+TEST(ToGrpc, KeepsMessagesOfThePublicProtos) {
   constexpr absl::string_view kUrl = "type.googleapis.com/halles.checkout.v1.OrderProblems";
   absl::Status status = InvalidField("a.b", "is bad");
   status.SetPayload(kUrl, absl::Cord("problems"));
@@ -43,7 +43,7 @@ TEST(ToGrpc, IsOkForOk) {
   EXPECT_TRUE(FromGrpc(grpc::Status::OK).ok());
 }
 
-TEST(ToGrpc, LeavesPayloadsOfInternalErrorsAndOfOthersBehind) {
+TEST(ToGrpc, DropsPayloadsOfInternalErrorsAndUnknownPayloads) {
   const grpc::Status internal = ToGrpc(Failure(absl::StatusCode::kInternal, "SECRET", "failed", {{"file", "/x"}}));
   EXPECT_EQ(internal.error_message(), "failed");
   EXPECT_EQ(internal.error_details(), "");
@@ -61,13 +61,13 @@ TEST(ToGrpc, StaysWithinItsLimits) {
   EXPECT_EQ(ReasonOf(FromGrpc(status)), "LONG");
 }
 
-TEST(ToGrpc, CutsBetweenCharacters) {
+TEST(ToGrpc, CutsAtCharacterBoundaries) {
   std::string text(kStatusMessageBytesMax - 1, 'x');
   text += "\xc3\xa9";
   EXPECT_EQ(ToGrpc(absl::NotFoundError(text)).error_message().size(), kStatusMessageBytesMax - 1);
 }
 
-TEST(FromGrpc, TakesAStatusWithoutOrWithBrokenDetails) {
+TEST(FromGrpc, AcceptsAStatusWithMissingOrBrokenDetails) {
   EXPECT_EQ(FromGrpc(grpc::Status(grpc::StatusCode::UNAVAILABLE, "down")), absl::UnavailableError("down"));
   EXPECT_EQ(FromGrpc(grpc::Status(grpc::StatusCode::UNAVAILABLE, "down", "\xff\xff")), absl::UnavailableError("down"));
 }

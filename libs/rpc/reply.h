@@ -35,7 +35,7 @@ class Reply {
   std::shared_ptr<Unanswered> unanswered() const { return pending_; }
 
  private:
-  // Shared, as std::function wants handlers that can be copied.
+  // shared_ptr, because std::function needs copyable handlers.
   struct Pending final : Unanswered {
     Pending(grpc::ServerUnaryReactor* reactor, Response* response, const MethodMetrics* metrics, const Clock& clock)
         : reactor(reactor), response(response), metrics(metrics), clock(clock), start(clock.MonotonicMicros()) {}
@@ -44,7 +44,7 @@ class Reply {
     void End(const absl::Status& status) override { Finish(status); }
 
     void Finish(absl::StatusOr<Response> result) {
-      // Acquire-release: what the answering thread did comes before the end of Pending on another one.
+      // Acquire-release: the work of the answering thread happens before the end of Pending on another thread.
       if (answered.exchange(true, std::memory_order_acq_rel)) return;
       const absl::Status& status = result.status();
       metrics->Handled(status.code(), absl::Microseconds(clock.MonotonicMicros() - start));
@@ -54,7 +54,7 @@ class Reply {
       }
       metrics->Sent();
       *response = *std::move(result);
-      reactor->Finish(grpc::Status::OK);  // the response is gRPC's from here on
+      reactor->Finish(grpc::Status::OK);  // the response belongs to gRPC from here on
     }
 
     grpc::ServerUnaryReactor* const reactor;

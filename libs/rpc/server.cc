@@ -1,4 +1,4 @@
-// Builds, watches and drains the gRPC server.
+// Builds, monitors and drains the gRPC server.
 #include "libs/rpc/server.h"
 
 #include <algorithm>
@@ -30,7 +30,7 @@ constexpr absl::Duration kLastAnswers = absl::Seconds(1);
 
 int Millis(absl::Duration duration) { return static_cast<int>(absl::ToInt64Milliseconds(duration)); }
 
-// What gRPC has to say goes where everything else goes.
+// The log lines of gRPC go to the log of the process.
 void LogOfGrpc(gpr_log_func_args* args) {
   LogLevel level = LogLevel::kError;
   if (args->severity == GPR_LOG_SEVERITY_INFO) level = LogLevel::kInfo;
@@ -38,7 +38,7 @@ void LogOfGrpc(gpr_log_func_args* args) {
   Log(level, "grpc", args->message);
 }
 
-// Once in the process, before the first server.
+// Once per process, before the first server.
 void InitGrpc() {
   static const bool done = [] {
     gpr_set_log_function(LogOfGrpc);
@@ -65,7 +65,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   auto connections = builder.experimental().AddExternalConnectionAcceptor(
       grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, grpc::InsecureServerCredentials());
   builder.SetResourceQuota(grpc::ResourceQuota("halles").Resize(options.memory_bytes_max));
-  // A small message may inflate to a huge one, and gRPC looks at its size only after that.
+  // A small message may inflate to a huge one, and gRPC checks the size only after that.
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
   builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
   builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
@@ -77,11 +77,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Millis(options.keepalive_time));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Millis(options.keepalive_timeout));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  // Clients may ping as often as we do.
+  // Clients may ping as often as the server.
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, Millis(options.keepalive_time) / 2);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Millis(options.connection_age_max));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, Millis(options.connection_age_grace));
-  // Reflection is the one synchronous service; a single thread looks after it.
+  // Reflection is the only synchronous service; one thread serves it.
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MIN_POLLERS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 1);

@@ -25,16 +25,16 @@ namespace halles::rpc {
 
 struct ServerOptions {
   ListenAddress listen{"127.0.0.1", 0};
-  int receive_bytes_max = 1024 * 1024;   // of a request; beyond it RESOURCE_EXHAUSTED
+  int receive_bytes_max = 1024 * 1024;   // of a request; RESOURCE_EXHAUSTED beyond it
   int send_bytes_max = 4 * 1024 * 1024;  // of an answer
-  int streams_max = 1024;                // calls at a time on one connection; more wait at the client
+  int streams_max = 1024;                // concurrent calls of one connection; further calls wait at the client
   int metadata_bytes_max = 16 * 1024;    // of a call
-  // What gRPC may hold for all connections and calls. Beyond it, gRPC ends idle connections, then calls.
+  // Memory for all connections and calls together. Beyond it, gRPC ends idle connections, then calls.
   size_t memory_bytes_max = 128 * 1024 * 1024;
-  absl::Duration handshake_timeout = absl::Seconds(10);  // of a connection that says nothing
+  absl::Duration handshake_timeout = absl::Seconds(10);  // of a connection that sends nothing
   absl::Duration keepalive_time = absl::Seconds(60);
   absl::Duration keepalive_timeout = absl::Seconds(20);
-  absl::Duration connection_age_max = absl::Minutes(30);  // so that clients find new servers
+  absl::Duration connection_age_max = absl::Minutes(30);  // so that clients discover new servers
   absl::Duration connection_age_grace = absl::Minutes(1);
   ConnectionLimits connections;  // of what callers leave unfinished; streams_max is taken from above
 };
@@ -48,8 +48,8 @@ struct ServedService {
   Door* door;
 };
 
-// A callback server with health service and reflection. Every service begins as not serving; the process as a whole, the
-// service "", serves once all of them do.
+// A callback server with health service and reflection. Every service begins as NOT_SERVING; the process as a whole,
+// the service "", serves when all of them do.
 // Thread safety: any thread.
 class Server {
  public:
@@ -59,14 +59,14 @@ class Server {
   // Drains without waiting for calls that are under way, but for a second until it is told.
   ~Server();
 
-  // With the port that was bound when the given one was 0.
+  // With the bound port if the given one was 0.
   const ListenAddress& address() const { return acceptor_->address(); }
 
-  // Connections that were closed at once because too many files were open.
+  // Connections closed at once because too many files were open.
   uint64_t refused_connections() const { return acceptor_->refused(); }
   const Connections& connections() const { return *connections_; }
 
-  // Readiness of one of the service names, as the health service tells it. Without effect once the server drains.
+  // Sets the readiness of a service as the health service reports it. No effect once the server drains.
   void SetServing(const std::string& service_name, bool serving) ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Tells NOT_SERVING, closes the port, ends streams and calls that only wait, and lets the other calls under way be

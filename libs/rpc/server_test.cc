@@ -1,4 +1,4 @@
-// Tests of the server: where it listens, what it tells, its limits and its end.
+// Tests of the server: its address, health, limits and shutdown.
 #include "libs/rpc/server.h"
 
 #include <atomic>
@@ -21,9 +21,9 @@ constexpr char kName[] = "halles.rpc.test.TestService";
 
 class Serving : public ServerTest {
  protected:
-  // The answer of the health service: its bytes on the wire are the field `status`, 1 for serving, 2 for not.
+  // The answer of the health service as bytes: the field `status`, 1 for serving, 2 for not serving.
   std::string Health(const std::string& name) {
-    // HealthCheckRequest has the one field `service`, number 1, as GetRequest has `text`.
+    // HealthCheckRequest has one field, `service`, number 1, as GetRequest has `text`.
     test::GetRequest request;
     request.set_text(name);
     const std::string bytes = request.SerializeAsString();
@@ -63,7 +63,7 @@ TEST_F(Serving, RefusesToListenOutsideLoopbackWithoutTls) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("TLS is required outside loopback"));
 }
 
-TEST_F(Serving, TellsReadinessOfEachServiceAndOfAll) {
+TEST_F(Serving, ReportsReadinessOfEachServiceAndOfAll) {
   Start();
   EXPECT_EQ(Health(kName), "NOT_SERVING");
   EXPECT_EQ(Health(""), "NOT_SERVING");
@@ -89,7 +89,7 @@ TEST_F(Serving, RefusesMetadataBeyondTheLimitAndServesOthers) {
     ++reached;
     reply(test::GetResponse());
   };
-  // A connection of its own: gRPC may close the one that the offending call came on.
+  // A separate connection: gRPC may close the one on which the offending call came.
   grpc::ChannelArguments own_connection;
   own_connection.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   const auto offender = test::TestService::NewStub(
@@ -122,7 +122,7 @@ TEST_F(Serving, RefusesCompressedMessagesBeforeTheyAreInflated) {
   EXPECT_TRUE(Put(PutOf("x")).ok());
 }
 
-TEST_F(Serving, CancelsWhatIsLeftAtTheDeadline) {
+TEST_F(Serving, CancelsCallsThatAreRunningAtTheDeadline) {
   Start();
   absl::Notification arrived;
   std::optional<StreamWriter<test::WatchResponse>> kept;
@@ -143,7 +143,7 @@ TEST_F(Serving, CancelsWhatIsLeftAtTheDeadline) {
 
 using ServingDeathTest = Serving;
 
-TEST_F(ServingDeathTest, DoesNotDrainOnAThreadOfGrpc) {
+TEST_F(ServingDeathTest, RefusesToDrainOnAGrpcThread) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");  // gRPC has threads, which a fork would lose
   const auto drain_in_handler = [this] {
     Start();
@@ -154,7 +154,7 @@ TEST_F(ServingDeathTest, DoesNotDrainOnAThreadOfGrpc) {
   EXPECT_DEATH(drain_in_handler(), "would wait for itself");
 }
 
-TEST_F(Serving, DrainsOnceForAllWhoAsk) {
+TEST_F(Serving, DrainsOnceForConcurrentCallers) {
   Start();
   std::thread first([&] { server->Drain(absl::Seconds(10)); });
   std::thread second([&] { server->Drain(absl::Seconds(10)); });
@@ -164,7 +164,7 @@ TEST_F(Serving, DrainsOnceForAllWhoAsk) {
   EXPECT_FALSE(Get().ok());
 }
 
-TEST_F(Serving, IsReflected) {
+TEST_F(Serving, SupportsReflection) {
   Start();
   grpc::ClientContext context;
   grpc::GenericStub generic(channel);

@@ -21,15 +21,15 @@
 
 namespace halles::rpc {
 
-// A stream whose messages have whatever type; what the door keeps to end all of them when the server drains.
+// A stream with messages of any type; the door keeps these to end them all when the server drains.
 class StreamBase {
  public:
   virtual ~StreamBase() = default;
-  // Ends the stream for the caller and runs what its writer asked for with OnCancel.
+  // Ends the stream for the caller and runs the OnCancel function of its writer.
   virtual void Cancel(const absl::Status& status) = 0;
 };
 
-// Thread safety: any thread. gRPC is never called under the mutex, since it may call back at once.
+// Thread safety: any thread. gRPC is never called under the mutex, because it may call back at once.
 // Lifetime: keeps itself until gRPC is done with it, and so may its writers longer. `metrics` and `clock` outlive it.
 template <typename Response>
 class StreamReactor final : public grpc::ServerWriteReactor<Response>,
@@ -39,7 +39,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
   StreamReactor(const MethodMetrics* metrics, const Clock& clock, const DoorOptions& options)
       : metrics_(metrics), clock_(clock), options_(options), start_(clock.MonotonicMicros()) {}
 
-  // Once, before gRPC knows the reactor. `on_done` runs when gRPC is done with it.
+  // Call it once, before gRPC gets the reactor. `on_done` runs when gRPC is done with it.
   void Keep(std::function<void()> on_done) {
     MutexLock lock(&mutex_);
     self_ = this->shared_from_this();
@@ -66,7 +66,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
     return !end;
   }
 
-  // What is queued is sent before the status.
+  // Queued messages are sent before the status.
   void Finish(const absl::Status& status) {
     {
       MutexLock lock(&mutex_);
@@ -103,14 +103,14 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
       MutexLock lock(&mutex_);
       if (!cancelled_) {
         if (!finished_) on_cancel_.swap(on_cancel);
-        return;  // what was there before, or came after the end, goes with the argument
+        return;  // the old function, or one that came after the end, is destroyed with the argument
       }
     }
     on_cancel();
   }
 
  private:
-  // Ends the stream unless it has ended.
+  // Ends the stream if it has not ended.
   void End(const absl::Status& status, bool drop_queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (drop_queue) {
       queue_.clear();
@@ -121,12 +121,12 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
     status_ = status;
   }
 
-  // A producer that can wait stops at half, so that what others write still fits.
+  // A producer that can wait stops at half, so that messages of other writers still fit.
   bool HasRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return queue_.size() < options_.stream_messages_max / 2 && queue_bytes_ < options_.stream_bytes_max / 2;
   }
 
-  // Starts what is next, a write or the end, unless a write is under way.
+  // Starts the next operation, a write or the end, unless a write is running.
   void Advance() {
     std::function<void()> on_room;
     const auto tell = absl::MakeCleanup([&on_room] {
@@ -149,7 +149,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
         queue_bytes_ -= current_.ByteSizeLong();
       }
     }
-    // Only the thread that set writing_ or finished_ comes here: neither is done twice or beside the other.
+    // Only the thread that set writing_ or finished_ comes here: no operation runs twice or concurrently.
     if (end.has_value()) {
       metrics_->Handled(end->code(), absl::Microseconds(clock_.MonotonicMicros() - start_));
       grpc::ServerWriteReactor<Response>::Finish(ToGrpc(*end));
@@ -191,20 +191,20 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
   const Clock& clock_;
   const DoorOptions options_;
   const int64_t start_;  // on the monotonic clock
-  Response current_;     // gRPC's while writing_, the queue's otherwise
+  Response current_;     // owned by gRPC while writing_, by the queue otherwise
 
   Mutex mutex_;
   std::deque<Response> queue_ ABSL_GUARDED_BY(mutex_);
   size_t queue_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  bool ended_ ABSL_GUARDED_BY(mutex_) = false;      // nothing more is queued
-  bool finished_ ABSL_GUARDED_BY(mutex_) = false;   // gRPC was given the status
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;      // no further message is queued
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;   // gRPC has the status
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;  // on_cancel_ has run or will not be kept
   absl::Status status_ ABSL_GUARDED_BY(mutex_);
   std::function<void()> on_cancel_ ABSL_GUARDED_BY(mutex_);
   std::function<void()> on_room_ ABSL_GUARDED_BY(mutex_);
   std::function<void()> on_done_ ABSL_GUARDED_BY(mutex_);
-  std::shared_ptr<StreamReactor> self_ ABSL_GUARDED_BY(mutex_);  // shared with writers; gone after OnDone
+  std::shared_ptr<StreamReactor> self_ ABSL_GUARDED_BY(mutex_);  // shared with writers; reset after OnDone
 };
 
 // The writer of a stream. If the last copy is destroyed without Finish, the caller gets INTERNAL.
@@ -215,28 +215,28 @@ class StreamWriter {
   explicit StreamWriter(std::shared_ptr<StreamReactor<Response>> reactor)
       : owner_(std::make_shared<Owner>(std::move(reactor))) {}
 
-  // Queues the message; does not wait. False when the stream has ended: the caller left, or now, since its queue was
-  // full (RESOURCE_EXHAUSTED, SLOW_WATCHER). Drop the writer then.
+  // Queues the message; does not wait. False if the stream has ended: the caller left, or the queue was full and this
+  // call ended it (RESOURCE_EXHAUSTED, SLOW_WATCHER). Drop the writer then.
   bool Write(Response message) const { return owner_->reactor->Write(std::move(message)); }
 
-  // Runs `then` once there is room for many messages, or the stream has ended; now, if that is so. For producers that can
-  // wait for the caller to read. `then` runs on a thread of gRPC and must not block. One at a time.
+  // Runs `then` when there is space for many messages or the stream has ended, possibly at once. For producers that can
+  // wait for the caller to read. `then` runs on a gRPC thread and must not block. One at a time.
   void WhenRoom(std::function<void()> then) const { owner_->reactor->WhenRoom(std::move(then)); }
 
-  // Ends the stream behind what is queued.
+  // Ends the stream after the queued messages.
   void Finish(const absl::Status& status) const { owner_->reactor->Finish(status); }
 
-  // `on_cancel` runs once when the caller leaves or the server drains, on a thread of gRPC, and now when that was
-  // before. It must not block. It may hold a copy of the writer.
+  // `on_cancel` runs once when the caller leaves or the server drains, on a gRPC thread; at once if that has already
+  // happened. It must not block. It may hold a copy of the writer.
   void OnCancel(std::function<void()> on_cancel) const { owner_->reactor->SetOnCancel(std::move(on_cancel)); }
 
  private:
   struct Owner {
     explicit Owner(std::shared_ptr<StreamReactor<Response>> reactor) : reactor(std::move(reactor)) {}
     ~Owner() { reactor->Finish(absl::InternalError("the stream was dropped without an end")); }
-    const std::shared_ptr<StreamReactor<Response>> reactor;  // shared with gRPC's hold on it
+    const std::shared_ptr<StreamReactor<Response>> reactor;  // shared with gRPC
   };
-  std::shared_ptr<Owner> owner_;  // shared by the copies, the last of which ends the stream
+  std::shared_ptr<Owner> owner_;  // shared by the copies; the last one ends the stream
 };
 
 }  // namespace halles::rpc

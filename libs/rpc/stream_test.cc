@@ -25,11 +25,11 @@ WatchResponse Numbered(int64_t number, size_t bytes = 0) {
 
 class StreamTest : public ServerTest {
  protected:
-  // The watch as its caller sees it.
+  // The client's side of the watch.
   struct Watch {
     grpc::ClientContext context;
     std::unique_ptr<grpc::ClientReader<WatchResponse>> reader;
-    // What could be read until the end.
+    // Reads until the end; returns the messages.
     std::vector<int64_t> Rest() {
       std::vector<int64_t> numbers;
       WatchResponse response;
@@ -72,7 +72,7 @@ TEST_F(StreamTest, RefusesAWatchBeyondItsLimits) {
   EXPECT_TRUE(Open(request)->End().ok());
 }
 
-TEST_F(StreamTest, SendsInOrderWhatIsWrittenBeforeTheEnd) {
+TEST_F(StreamTest, SendsInOrderAllMessagesWrittenBeforeTheEnd) {
   Start();
   service->on_watch = [](const Writer& writer) {
     for (int i = 0; i < 100; ++i) EXPECT_TRUE(writer.Write(Numbered(i)));
@@ -87,7 +87,7 @@ TEST_F(StreamTest, SendsInOrderWhatIsWrittenBeforeTheEnd) {
   EXPECT_TRUE(watch->End().ok());
 }
 
-TEST_F(StreamTest, EndsWithTheStatusOfItsEnd) {
+TEST_F(StreamTest, EndsWithTheStatusOfFinish) {
   Start();
   service->on_watch = [](const Writer&) { return InvalidField("resume_token", "is bad"); };
   EXPECT_EQ(ReasonOf(Open()->End()), "INVALID_FIELD");
@@ -106,7 +106,7 @@ TEST_F(StreamTest, EndsForASlowReader) {
   std::optional<Writer> writer;
   auto watch = OpenKeeping(&writer);
   int64_t written = 0;
-  while (writer->Write(Numbered(written, 100'000))) ++written;  // ends, since nobody reads
+  while (writer->Write(Numbered(written, 100'000))) ++written;  // ends, because nobody reads
   EXPECT_FALSE(writer->Write(Numbered(written)));
   const std::vector<int64_t> read = watch->Rest();
   EXPECT_LT(static_cast<int64_t>(read.size()), written);
@@ -127,7 +127,7 @@ TEST_F(StreamTest, LimitsTheBytesItHolds) {
   EXPECT_EQ(ReasonOf(Open()->End()), "SLOW_WATCHER");
 }
 
-TEST_F(StreamTest, TellsTheWriterOnceThatTheCallerLeft) {
+TEST_F(StreamTest, NotifiesTheWriterOnceThatTheCallerLeft) {
   Start();
   std::optional<Writer> writer;
   auto watch = OpenKeeping(&writer);
@@ -167,7 +167,7 @@ TEST_F(StreamTest, EndsAndStaysEndedWhenTheServerDrains) {
   EXPECT_EQ(ReasonOf(Open()->End()), "DRAINING");
 }
 
-TEST_F(StreamTest, MayBeWrittenEndedAndLeftAtTheSameTime) {
+TEST_F(StreamTest, SurvivesConcurrentWriteEndAndCancel) {
   Start();
   for (int round = 0; round < 30; ++round) {
     std::optional<Writer> writer;

@@ -49,7 +49,7 @@ class TestService final : public test::TestService::CallbackService {
         });
   }
 
-  // As these until a test says otherwise.
+  // The real values unless a test sets others.
   std::function<absl::Status(const test::PutRequest&, const Call&, Reply<test::PutResponse>)> on_put =
       [](const test::PutRequest& put, const Call&, const Reply<test::PutResponse>& reply) {
         test::PutResponse response;

@@ -29,7 +29,7 @@ PutRequest FullRequest() {
   return request;
 }
 
-TEST(UnknownFieldCheck, IsOkWhenAllAreKnown) {
+TEST(UnknownFieldCheck, IsOkIfAllFieldsAreKnown) {
   EXPECT_TRUE(Check(PutRequest()).ok());
   EXPECT_TRUE(Check(FullRequest()).ok());
 }
@@ -52,7 +52,7 @@ TEST(UnknownFieldCheck, NamesTheMessageWhenItIsAtTheTop) {
   EXPECT_EQ(Check(request).message().substr(0, 38), "PutRequest: field 1000 is unknown here");
 }
 
-TEST(UnknownFieldCheck, LooksIntoSingleMessagesAndMaps) {
+TEST(UnknownFieldCheck, ChecksNestedMessagesAndMaps) {
   PutRequest request = FullRequest();
   AddUnknown(request.mutable_part(), 7);
   EXPECT_EQ(MetadataOf(Check(request), "path"), "part");
@@ -61,7 +61,7 @@ TEST(UnknownFieldCheck, LooksIntoSingleMessagesAndMaps) {
   EXPECT_EQ(MetadataOf(Check(request), "path"), "part.named[0].value");
 }
 
-TEST(UnknownFieldCheck, SeesWhatANewerClientSends) {
+TEST(UnknownFieldCheck, FindsFieldsOfANewerClient) {
   Part newer;
   newer.set_text("x");
   AddUnknown(&newer, 15);

@@ -19,8 +19,8 @@
 
 namespace halles::store {
 
-// Calls `alter` with each row of the space in the closed store in `state_dir`: the key without the space's prefix, and the
-// value without position and source. Those for which it returns true are written back as it left them. Returns how many.
+// Calls `alter` with each row of the space in the closed store in `state_dir`: the key without the prefix of the space,
+// and the value without position and source. Writes back each row for which it returns true. Returns how many.
 inline int AlterRows(const std::string& state_dir, const RowSpace& space,
                      absl::FunctionRef<bool(absl::string_view key, std::string* value)> alter) {
   std::string generation;

@@ -1,4 +1,4 @@
-// Identity and metas, which lie as bytes in any database.
+// Identity and metas, which are stored as bytes in every database.
 #include "libs/store/database.h"
 
 #include <utility>

@@ -25,7 +25,7 @@
 
 namespace halles::store {
 
-// Walks stored keys in order. What is written meanwhile is not seen.
+// Walks stored keys in order. Later writes are not visible.
 // Thread safety: one thread at a time.
 // Lifetime: the database outlives it.
 class DatabaseCursor {
@@ -36,11 +36,11 @@ class DatabaseCursor {
   virtual absl::string_view key() const = 0;
   virtual absl::string_view value() const = 0;
   virtual void Next() = 0;
-  // OK, or why Valid() is false too early.
+  // OK, or the error because of which Valid() is false too early.
   virtual absl::Status status() const = 0;
 };
 
-// A snapshot of everything that is stored.
+// A snapshot of the whole database.
 // Thread safety: may be shared.
 // Lifetime: the database outlives it, and it outlives its cursors.
 class DatabaseSnapshot {
@@ -114,11 +114,11 @@ class Database {
   // Durability: on OK it is gone for good; on an error all of it is there.
   virtual absl::Status DropSpace(const RowSpace& space) = 0;
 
-  // Stores atomically what `fill` puts into the draft, at least one key. An error of `before_ingest` prevents it.
-  // Durability: on OK all of it survives a power cut; on an error all of it or nothing.
+  // Atomically stores what `fill` puts into the draft, at least one key. An error of `before_ingest` prevents it.
+  // Durability: on OK all of it survives a power failure; on an error all of it or nothing.
   virtual absl::Status Write(Fill fill, BeforeIngest before_ingest) = 0;
-  // The same; a database may take its time after `before_ingest`, and then `done` is called on a queue of the scheduler.
-  // It is dropped when the database is closed before. One at a time.
+  // The same, but a database may take its time after `before_ingest`, and then `done` is called on a queue of the
+  // scheduler. `done` is dropped if the database is closed before. One at a time.
   virtual void WriteAsync(Fill fill, BeforeIngest before_ingest, Done done) { done(Write(fill, before_ingest)); }
 
   virtual DatabaseSize size() const = 0;
@@ -134,30 +134,30 @@ class Database {
   absl::Status SpaceDamaged(const RowSpace& space, absl::string_view what) const;
 
   absl::Status WriteIdentity(const InstallId& install);
-  // Errors as Store::Open says. `name` is for people.
+  // Errors as Store::Open returns. `name` is for log messages and errors.
   absl::Status CheckIdentity(absl::string_view name, const InstallId& install) const;
 
  private:
   const std::function<void(const RowSpace&)> on_damage_;
 };
 
-// The directory of the generations of one store; one process at a time holds it.
+// The directory of the generations of one store; only one process at a time holds it.
 // Thread safety: may be shared.
 // Lifetime: outlives the databases that it opened.
 class DatabaseHome {
  public:
   virtual ~DatabaseHome() = default;
 
-  // Where a generation lies, for people.
+  // The location of a generation, for log messages and errors.
   virtual std::string GenerationPath(uint64_t generation) const = 0;
-  // The one that the next start opens; nullopt in a new home. STORE_DAMAGED when that cannot be told.
+  // The generation that the next start opens; nullopt in a new home. STORE_DAMAGED if it cannot be determined.
   virtual absl::StatusOr<std::optional<uint64_t>> Current() const = 0;
   // Atomic and durable.
   virtual absl::Status SetCurrent(uint64_t generation) = 0;
   virtual absl::StatusOr<std::vector<uint64_t>> Generations() const = 0;
-  // Best effort: a later call deletes what is left.
+  // Best effort: a later call deletes the rest.
   virtual void Delete(uint64_t generation) = 0;
-  // Opens a generation, or makes an empty one without an identity when `create`. Errors as Store::Open says.
+  // Opens a generation, or makes an empty one without an identity if `create`. Errors as Store::Open returns.
   virtual absl::StatusOr<std::unique_ptr<Database>> OpenGeneration(uint64_t generation, const DatabaseOptions& options,
                                                                    bool create) = 0;
 };

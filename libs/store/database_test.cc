@@ -35,7 +35,7 @@ absl::Status Go() { return absl::OkStatus(); }
 // The key of a row of the space.
 std::string RowKey(const RowSpace& space, const std::string& key) { return SpacePrefix(space) + key; }
 
-// A place for homes that outlives them.
+// The place of homes; it outlives them.
 class Place {
  public:
   virtual ~Place() = default;
@@ -128,7 +128,7 @@ class DatabaseTest : public DatabaseContract {
   std::unique_ptr<Database> database_ = Open(*home_, 1, /*create=*/true);
 };
 
-TEST_P(DatabaseTest, KeepsWhatWasWrittenWhenItIsOpenedAgain) {
+TEST_P(DatabaseTest, KeepsWrittenKeysWhenReopened) {
   ASSERT_TRUE(Write({{"a", "1"}, {"b", "2"}, {"c", ""}}).ok());
   ASSERT_TRUE(Write({{"a", std::nullopt}, {"b", "3"}, {"never there", std::nullopt}}).ok());
   for (int i = 0; i < 2; ++i, Reopen()) {
@@ -139,7 +139,7 @@ TEST_P(DatabaseTest, KeepsWhatWasWrittenWhenItIsOpenedAgain) {
   }
 }
 
-TEST_P(DatabaseTest, WalksTheKeysWithAPrefix) {
+TEST_P(DatabaseTest, WalksKeysWithAPrefix) {
   const std::string above("p\xff", 2);
   ASSERT_TRUE(Write({{"o", "0"}, {"p", "1"}, {"pa", "2"}, {above, "3"}, {"q", "4"}}).ok());
   EXPECT_THAT(ContentOf(database_->Seek("p")), ElementsAre(Pair("p", "1"), Pair("pa", "2"), Pair(above, "3")));
@@ -168,7 +168,7 @@ TEST_P(DatabaseTest, StoresNothingOfAWriteThatFails) {
   EXPECT_EQ(*database_->Get("b"), "2");
 }
 
-TEST_P(DatabaseTest, IsNotChangedBeforeItsWriteIsIngested) {
+TEST_P(DatabaseTest, DoesNotChangeBeforeTheIngestion) {
   std::optional<std::string> seen = "something";
   const auto look = [&]() -> absl::Status {
     ASSIGN_OR_RETURN(seen, database_->Get("a"));
@@ -179,7 +179,7 @@ TEST_P(DatabaseTest, IsNotChangedBeforeItsWriteIsIngested) {
   EXPECT_EQ(*database_->Get("a"), "1");
 }
 
-TEST_P(DatabaseTest, TellsADraftWhatIsStored) {
+TEST_P(DatabaseTest, ShowsADraftTheStoredValues) {
   ASSERT_TRUE(Write({{"a", "1"}, {"c", "3"}}).ok());
   const std::vector<std::string> keys = {"a", "b", "c"};
   std::vector<std::optional<std::string>> stored(keys.size());
@@ -198,7 +198,7 @@ TEST_P(DatabaseTest, TellsADraftWhatIsStored) {
   EXPECT_EQ(*database_->Get("b"), "9");
 }
 
-TEST_P(DatabaseTest, EndsReadingWhatIsStoredWhenTheVisitorFails) {
+TEST_P(DatabaseTest, StopsReadingStoredValuesIfTheVisitorFails) {
   const std::vector<std::string> keys = {"a", "b"};
   int visited = 0;
   const auto fill = [&](DatabaseDraft& draft) {
@@ -263,7 +263,7 @@ TEST_P(DatabaseTest, KeepsDamageInItsSpace) {
   EXPECT_EQ(*database_->Get(RowKey(bad, "k")), "new");
 }
 
-TEST_P(DatabaseTest, ShowsASnapshotAndACursorOneMoment) {
+TEST_P(DatabaseTest, GivesSnapshotsAndCursorsAConsistentView) {
   ASSERT_TRUE(Write({{"a", "1"}, {"b", "1"}, {"c", "1"}}).ok());
   const auto snapshot = database_->TakeSnapshot();
   auto cursor = database_->Seek("");
@@ -276,7 +276,7 @@ TEST_P(DatabaseTest, ShowsASnapshotAndACursorOneMoment) {
   EXPECT_THAT(ContentOf(database_->Seek("")), ElementsAre(Pair("a", "3"), Pair("c", "1"), Pair("d", "2")));
 }
 
-TEST_P(DatabaseTest, ReadsTheRowsOfASpaceAlone) {
+TEST_P(DatabaseTest, ReadsTheRowsOfOneSpaceOnly) {
   const RowSpace space = RowSpace::View(ServiceId::kCheckout, 1);
   std::map<std::string, std::optional<std::string>> changes;
   for (const RowSpace& each :
@@ -307,7 +307,7 @@ TEST_P(DatabaseTest, ReadsTheRowsOfASpaceAlone) {
   EXPECT_THAT(keys("a", "b"), IsEmpty());
 }
 
-TEST_P(DatabaseTest, CallsARowWithoutRoomForItsHeaderDamaged) {
+TEST_P(DatabaseTest, ReportsARowShorterThanItsHeaderAsDamaged) {
   const RowSpace space = RowSpace::State(Checkout(1));
   ASSERT_TRUE(Write({{SpacePrefix(space) + "a", "short"}}).ok());
   const auto rows = database_->Rows(space);
@@ -318,7 +318,7 @@ TEST_P(DatabaseTest, CallsARowWithoutRoomForItsHeaderDamaged) {
   EXPECT_THAT(damaged_, ::testing::Each(space));
 }
 
-TEST_P(DatabaseTest, FindsTheMetasOfASpace) {
+TEST_P(DatabaseTest, ReadsTheMetasOfASpace) {
   const FoldId state = FoldId::State(Checkout(1));
   const FoldId view = FoldId::View(ServiceId::kCheckout, 1, Checkout(1));
   const FoldMeta meta{CursorAt(7), Digest(), 3};
@@ -379,14 +379,14 @@ TEST_P(DatabaseHomeTest, RemembersTheCurrentGeneration) {
   EXPECT_EQ(*Home()->Current(), 3u);
 }
 
-TEST_P(DatabaseHomeTest, IsTakenByOneProcessAtATime) {
+TEST_P(DatabaseHomeTest, IsLockedByOneProcessAtATime) {
   auto home = Home();
   EXPECT_EQ(ReasonOf(place_->Home().status()), "STORE_LOCKED");
   home.reset();
   EXPECT_TRUE(place_->Home().ok());
 }
 
-// The store on any database.
+// The store on each database.
 class StoreOnDatabaseTest : public DatabaseContract {
  protected:
   std::unique_ptr<Store> OpenStore() {
@@ -399,7 +399,7 @@ class StoreOnDatabaseTest : public DatabaseContract {
   }
 };
 
-TEST_P(StoreOnDatabaseTest, KeepsRowsAndCursorOfEachFoldFromOneFlushToTheNextStart) {
+TEST_P(StoreOnDatabaseTest, KeepsFlushedRowsAndCursorsAfterARestart) {
   {
     const auto store = OpenStore();
     TestSlot slot(store.get(), Checkout(3), {5});
@@ -435,13 +435,13 @@ TEST_P(StoreOnDatabaseTest, DropsASpace) {
   EXPECT_EQ(store->LoadMetas()->size(), 1u);
 }
 
-TEST_P(StoreOnDatabaseTest, IsReplacedByTheOneBesideItWhenSwappedIn) {
+TEST_P(StoreOnDatabaseTest, IsReplacedByASwappedInGeneration) {
   {
     const auto store = OpenStore();
     TestSlot slot(store.get(), Checkout(0));
     slot.Put("a", "old");
     ASSERT_TRUE(store->FlushNow().ok());
-    // Forgotten again.
+    // Abandoned again.
     ASSERT_TRUE(store->OpenBeside(Quiet()).ok());
     const auto beside = *store->OpenBeside(Quiet());
     EXPECT_NE(beside->dir(), store->dir());
@@ -481,7 +481,7 @@ void FoldHistory(Store* store, uint64_t seed) {
   ASSERT_TRUE(store->FlushNow().ok());
 }
 
-TEST_P(StoreOnDatabaseTest, HoldsTheSameAsOnDisk) {
+TEST_P(StoreOnDatabaseTest, HoldsTheSameInMemoryAndOnDisk) {
   for (uint64_t seed = 1; seed <= 3; ++seed) {
     SCOPED_TRACE(seed);
     const std::unique_ptr<Place> here = GetParam().make();

@@ -1,4 +1,4 @@
-// Freeze, write, written, release, end.
+// The steps of a flush: freeze, write, written, release, end.
 #include "libs/store/flusher.h"
 
 #include <algorithm>
@@ -25,7 +25,7 @@ absl::Status AlreadyOpen(const RowSpace& space) {
 
 }  // namespace
 
-// Holds tasks for the threads that wait for a flush. Nothing runs by itself.
+// Holds tasks for the threads that wait for a flush. Nothing runs without such a thread.
 class Flusher::CallerQueue : public TaskQueue {
  public:
   void Post(Task task) override {
@@ -41,7 +41,7 @@ class Flusher::CallerQueue : public TaskQueue {
     tasks_.clear();
   }
 
-  // Runs tasks until `done`, which one of them sets. One caller at a time runs them, so that they run in order.
+  // Runs tasks until `done`, which one of them sets. Only one caller at a time runs them, so that they run in order.
   void RunUntil(const bool& done) {
     MutexLock caller(&callers_);
     while (!done) {
@@ -65,11 +65,11 @@ class Flusher::CallerQueue : public TaskQueue {
 
 struct Flusher::Link {
   Mutex mutex;
-  Flusher* flusher ABSL_GUARDED_BY(mutex) = nullptr;  // null once it is gone
+  Flusher* flusher ABSL_GUARDED_BY(mutex) = nullptr;  // null after its destruction
 };
 
-// Goes on with a flush when functions that were posted to other threads have run. Each holds a share; when the last is
-// gone, with a function that has run or was dropped, the flush goes on.
+// Continues a flush when functions posted to other threads have run. Each holds a share; when the last is destroyed,
+// with a function that has run or was dropped, the flush continues.
 class Flusher::Gathering {
  public:
   Gathering(std::shared_ptr<Link> link, Step next) : link_(std::move(link)), next_(next) {}
@@ -265,7 +265,7 @@ void Flusher::OnNotice(DirtyMeter::Notice notice) {
 
 void Flusher::Hurry() {
   if (hurried_.exchange(true, std::memory_order_relaxed)) return;
-  // The step that the background has not come to.
+  // The step that the background queue has not reached.
   if (next_step_ != nullptr) urgent_->Post([this] { RunStep(/*in_background=*/false); });
 }
 
@@ -279,7 +279,7 @@ void Flusher::OnAge() {
   MutexLock lock(&mutex_);
   age_timer_ = false;
   if (stopping_ || failures_ > 0 || !meter_.any_dirty()) return;
-  // What the timer was set for may have been flushed meanwhile; something else became dirty later.
+  // The rows for which the timer was set may be flushed by now, and others have become dirty later.
   if (absl::Microseconds(options_.scheduler->Now() - dirty_since_) < options_.flush_age) {
     ArmAge();
   } else {
@@ -344,7 +344,7 @@ void Flusher::Freeze() {
   std::vector<std::shared_ptr<OpenSpace>> spaces;
   {
     MutexLock lock(&mutex_);
-    // What an earlier flush left frozen hides newer rows of the same fold: they take a second flush.
+    // Rows left frozen by an earlier flush hide newer rows of the same fold: those take a second flush.
     for (Waiter& waiter : waiting_) {
       waiter.flushes = frozen_.empty() ? 1 : 2;
       watching_.push_back(std::move(waiter));
@@ -358,7 +358,7 @@ void Flusher::Freeze() {
     MutexLock posting(&open->posting);
     bool post = false;
     {
-      // Held until the rows are delivered, so that a view which is closed and opened again finds them.
+      // Held until the rows are delivered, so that a view that is closed and reopened finds them.
       MutexLock lock(&open->mutex);
       if (open->view != nullptr) {
         ViewRows& view = *open->view;
@@ -502,7 +502,7 @@ void Flusher::Release() {
 }
 
 void Flusher::Released() {
-  // Most often the last owner of the rows, so that freeing them burdens no other thread.
+  // Usually the last owner of the rows, so that no other thread frees them.
   stored_.clear();
   End(At(FlushStep::kReleased), true);
 }

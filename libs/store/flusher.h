@@ -24,7 +24,7 @@
 
 namespace halles::store {
 
-// Open rows, as the flusher sees them.
+// The flusher's view of open rows.
 struct OpenSpace {
   RowSpace space;
   uint32_t fold_version = 0;
@@ -36,7 +36,7 @@ struct OpenSpace {
   // Held while `post` or `on_damaged` is called: rows that are closed wait for it, and then none is called any more.
   Mutex posting;
   Mutex mutex;
-  // One of them, until it is closed. Slots are used on the thread of `post` alone, but for `dirty`.
+  // One of them, until it is closed. Slots are used only on the thread of `post`, except `dirty`.
   SlotRows* slot ABSL_GUARDED_BY(mutex) = nullptr;
   ViewRows* view ABSL_GUARDED_BY(mutex) = nullptr;
 };
@@ -45,9 +45,9 @@ struct OpenSpace {
 //
 //   freeze    every dirty fold moves its rows aside: views here, slots on their own threads
 //   write     rows, cursors and digests go into one draft, which is ingested, all of it or nothing
-//   written   the folds' rows are known to be stored, or the failure is told
-//   release   the folds forget what is stored now
-//   end       whoever waits is told; the next flush begins if it is due already
+//   written   the folds' rows are known to be stored, or the failure is reported
+//   release   the folds forget their stored rows
+//   end       the waiting callers are notified; the next flush begins if it is due already
 //
 // Digests are computed while writing: the old row is read from the base, its hash is subtracted from the sum, and the
 // hash of the new row is added. After a failure the frozen rows are kept and written by a later flush; the pause before
@@ -82,8 +82,8 @@ class Flusher {
 
   DirtyMeter* meter() { return &meter_; }
 
-  // Takes the space for `open`, whose rows are set later. Returns the frozen rows of the space that are not stored yet:
-  // the rows that are opened lie above them. FAILED_PRECONDITION (ALREADY_OPEN) when the space is taken.
+  // Takes the space for `open`, whose rows are set later. Returns the frozen rows of the space that are not stored yet;
+  // the opened rows lie above them. FAILED_PRECONDITION (ALREADY_OPEN) if the space is taken.
   absl::StatusOr<Units> Reserve(std::shared_ptr<OpenSpace> open);
   // The rows must not be set any more.
   void Unregister(const RowSpace& space);
@@ -114,7 +114,7 @@ class Flusher {
   using Step = void (Flusher::*)();
   struct Waiter {
     Done done;
-    int flushes = 1;  // that must succeed before it is told
+    int flushes = 1;  // that must succeed before `done` runs
   };
   class CallerQueue;
   struct Link;
@@ -142,7 +142,7 @@ class Flusher {
   void OnAge();
   void ArmAge() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnRetry();
-  // Begins a flush unless one is under way.
+  // Begins a flush unless one is running.
   void Begin() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Continue(Step step) ABSL_LOCKS_EXCLUDED(mutex_);
   void Schedule(Step step) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -154,17 +154,17 @@ class Flusher {
   Database* const database_;
   const StoreOptions options_;
   DirtyMeter meter_;
-  const std::shared_ptr<Link> link_;  // shared with functions that were posted to other threads and may outlive this
+  const std::shared_ptr<Link> link_;  // shared with functions posted to other threads, which may outlive this
 
   mutable Mutex mutex_;
   std::map<RowSpace, std::shared_ptr<OpenSpace>> open_ ABSL_GUARDED_BY(mutex_);
   Units frozen_ ABSL_GUARDED_BY(mutex_);                  // not stored yet
   std::vector<Waiter> waiting_ ABSL_GUARDED_BY(mutex_);   // for a flush that has not begun
-  std::vector<Waiter> watching_ ABSL_GUARDED_BY(mutex_);  // the flush under way
+  std::vector<Waiter> watching_ ABSL_GUARDED_BY(mutex_);  // for the running flush
   bool under_way_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status write_status_ ABSL_GUARDED_BY(mutex_);  // from Write to Written
-  bool left_out_ ABSL_GUARDED_BY(mutex_) = false;  // by the flush under way: dirty rows above others that are frozen
+  bool left_out_ ABSL_GUARDED_BY(mutex_) = false;      // by the running flush: dirty rows above frozen ones
   Step next_step_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::set<RowSpace> damaged_ ABSL_GUARDED_BY(mutex_);
   std::set<RowSpace> untold_ ABSL_GUARDED_BY(mutex_);  // of them: those whose owners do not know
@@ -173,7 +173,7 @@ class Flusher {
   MonotonicMicros dirty_since_ ABSL_GUARDED_BY(mutex_) = 0;
   bool age_timer_ ABSL_GUARDED_BY(mutex_) = false;
   bool retry_timer_ ABSL_GUARDED_BY(mutex_) = false;
-  int failures_ ABSL_GUARDED_BY(mutex_) = 0;  // in a row
+  int failures_ ABSL_GUARDED_BY(mutex_) = 0;  // consecutive
   absl::Status health_ ABSL_GUARDED_BY(mutex_);
   uint64_t flushes_done_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t flushes_failed_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -182,7 +182,7 @@ class Flusher {
   // Set with `mutex_`; read without it while writing, where a stale value delays.
   std::atomic<bool> hurried_{false};
 
-  // Between Write and Released; of the steps, which run one after the other.
+  // Between Write and Released; used only by the steps, which run one after the other.
   bool in_background_ = false;
   uint64_t damages_before_write_ = 0;
   Units stored_;

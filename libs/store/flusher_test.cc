@@ -25,10 +25,10 @@ using ::testing::IsEmpty;
 using ::testing::Pair;
 
 constexpr uint64_t kStepsMax = 10000;
-// A step of the world lets up to this much time pass, and a flush takes a few steps.
+// One step of the scheduler may let up to this much time pass, and a flush takes a few steps.
 constexpr absl::Duration kSlack = absl::Milliseconds(1);
 
-// A store on a scheduler, and a slot whose tasks run on a queue of their own.
+// A store on a scheduler, and a slot whose tasks run on their own queue.
 class World {
  public:
   explicit World(uint64_t seed = 1) : scheduler_(seed), node_(&scheduler_) {
@@ -72,13 +72,13 @@ class World {
 
   absl::Duration now() const { return absl::Microseconds(scheduler_.now()); }
   uint64_t flushes() const { return store->stats().flushes; }
-  // Steps until so many flushes are done; says how long that took.
+  // Steps until so many flushes are done; returns how long that took.
   absl::Duration Flushed(uint64_t flushes) {
     const absl::Duration from = now();
     EXPECT_TRUE(scheduler_.StepUntil([&] { return store->stats().flushes >= flushes; }, kStepsMax));
     return now() - from;
   }
-  // Steps until nothing is left to do.
+  // Steps until no task is left.
   void Settle() {
     EXPECT_FALSE(scheduler_.StepUntil([] { return false; }, kStepsMax));
   }
@@ -86,8 +86,8 @@ class World {
   testing::VirtualScheduler& scheduler() { return scheduler_; }
   testing::VirtualScheduler::Node& node() { return node_; }
 
-  absl::Status failure;                  // of each flush, before it writes
-  std::vector<absl::Duration> attempts;  // when flushes were about to write
+  absl::Status failure;                  // returned by each flush before it writes
+  std::vector<absl::Duration> attempts;  // the time of each attempt to write
   Position next = 0;
   std::unique_ptr<Store> store;
   std::unique_ptr<SlotRows> slot;
@@ -107,7 +107,7 @@ FoldCursor CursorOnDisk(const World& world, const FoldId& fold) {
 
 const FoldId kSlotFold = FoldId::State(Checkout(0));
 
-TEST(Flusher, WakesNobodyWhileNothingIsDirty) {
+TEST(Flusher, RunsNoTaskWhileNothingIsDirty) {
   World world;
   EXPECT_FALSE(world.scheduler().Step());
   world.PutInSlot("k", "v");
@@ -116,7 +116,7 @@ TEST(Flusher, WakesNobodyWhileNothingIsDirty) {
   EXPECT_FALSE(world.scheduler().Step());
 }
 
-TEST(Flusher, WritesWhatHasBeenDirtyForLong) {
+TEST(Flusher, FlushesAtTheMaximumAge) {
   World world;
   world.PutInSlot("k", "1");
   const absl::Duration took = world.Flushed(1);
@@ -128,7 +128,7 @@ TEST(Flusher, WritesWhatHasBeenDirtyForLong) {
   EXPECT_GE(world.Flushed(2), kFlushAge);
 }
 
-TEST(Flusher, CountsTheAgeFromWhatBecameDirtySinceTheLastFlush) {
+TEST(Flusher, CountsTheAgeFromTheFirstDirtyRowAfterAFlush) {
   World world;
   world.PutInSlot("k", "1");
   std::optional<absl::Status> done;
@@ -146,14 +146,14 @@ TEST(Flusher, CountsTheAgeFromWhatBecameDirtySinceTheLastFlush) {
   EXPECT_EQ(world.flushes(), 2u);
 }
 
-TEST(Flusher, WritesAtOnceWhenEnoughIsDirty) {
+TEST(Flusher, FlushesAtOnceWhenEnoughIsDirty) {
   World world;
   world.PutInView(Checkout(1), "k", std::string(150'000, 'x'));
   EXPECT_LT(world.Flushed(1), kSlack);
   EXPECT_EQ(CursorOnDisk(world, FoldId::View(ServiceId::kCheckout, 1, Checkout(1))), CursorAt(1));
 }
 
-TEST(Flusher, WritesAtOnceWhenTheLogGrewEnough) {
+TEST(Flusher, FlushesAtOnceWhenTheLogGrewEnough) {
   World world;
   world.PutInSlot("k", "1");
   world.store->NoteLogBytes(49'999);
@@ -168,7 +168,7 @@ TEST(Flusher, WritesAtOnceWhenTheLogGrewEnough) {
   EXPECT_GE(world.Flushed(2), kFlushAge) << "the bytes before the last flush were counted again";
 }
 
-TEST(Flusher, GoesOnWhileEnoughBecomesDirtyMeanwhile) {
+TEST(Flusher, FlushesAgainIfEnoughBecameDirtyDuringAFlush) {
   World world;
   world.PutInSlot("a", std::string(150'000, 'x'));
   ASSERT_TRUE(world.scheduler().StepUntil([&] { return !world.attempts.empty(); }, kStepsMax));
@@ -178,7 +178,7 @@ TEST(Flusher, GoesOnWhileEnoughBecomesDirtyMeanwhile) {
   EXPECT_EQ(world.store->dirty_bytes(), 0u);
 }
 
-TEST(Flusher, TriesAgainAfterAFailureWaitingTwiceAsLongEachTime) {
+TEST(Flusher, RetriesAfterAFailureWithExponentialBackoff) {
   World world;
   world.failure = absl::UnavailableError("the disk is gone");
   world.PutInSlot("a", std::string(150'000, 'x'));
@@ -189,7 +189,7 @@ TEST(Flusher, TriesAgainAfterAFailureWaitingTwiceAsLongEachTime) {
   }
   EXPECT_THAT(waits, ElementsAre(1, 2, 4, 8, 16, 32, 32, 32));
   EXPECT_EQ(world.store->health(), world.failure);
-  // Above the rows that are frozen there are others now; nothing but the retry is waited for.
+  // There are now other rows above the frozen ones; only the retry is pending.
   world.PutInSlot("b", "small");
   world.PutInView(Checkout(1), "v", "1");
   world.failure = absl::OkStatus();
@@ -201,7 +201,7 @@ TEST(Flusher, TriesAgainAfterAFailureWaitingTwiceAsLongEachTime) {
   EXPECT_EQ(world.store->dirty_bytes(), 0u);
 }
 
-TEST(Flusher, TellsThoseWhoAskedWhenTheirRowsAreStored) {
+TEST(Flusher, NotifiesCallersWhenTheirRowsAreStored) {
   World world;
   std::vector<std::pair<FoldCursor, absl::Status>> told;
   const auto ask = [&] {
@@ -225,7 +225,7 @@ TEST(Flusher, TellsThoseWhoAskedWhenTheirRowsAreStored) {
   world.Settle();
   EXPECT_THAT(told, ElementsAre(Pair(CursorAt(2), absl::OkStatus())));
   told.clear();
-  // Asked for during a flush: the one under way does not count.
+  // Requested during a flush: the running one does not count.
   world.PutInSlot("k", "3");
   ask();
   const size_t attempts = world.attempts.size();
@@ -236,7 +236,7 @@ TEST(Flusher, TellsThoseWhoAskedWhenTheirRowsAreStored) {
   EXPECT_THAT(told, ElementsAre(Pair(CursorAt(3), absl::OkStatus()), Pair(CursorAt(4), absl::OkStatus())));
 }
 
-TEST(Flusher, IsClosedAtAnyStepOfAFlush) {
+TEST(Flusher, CanBeClosedAtAnyStepOfAFlush) {
   uint64_t complete = 0;
   for (uint64_t steps = 0; complete == 0; ++steps) {
     SCOPED_TRACE(absl::StrCat("after step ", steps));
@@ -260,7 +260,7 @@ TEST(Flusher, IsClosedAtAnyStepOfAFlush) {
   EXPECT_GE(complete, 4u);
 }
 
-TEST(Flusher, FindsRowsThatWereClosedAndOpenedAtAnyStepOfAFlush) {
+TEST(Flusher, KeepsRowsThatAreReopenedAtAnyStepOfAFlush) {
   for (uint64_t seed = 0; seed < 15; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     World world(seed);
@@ -270,7 +270,7 @@ TEST(Flusher, FindsRowsThatWereClosedAndOpenedAtAnyStepOfAFlush) {
       bool done = false;
       world.store->FlushAsync([&](const absl::Status&) { done = true; });
       for (uint64_t steps = world.scheduler().random().Uniform(6); steps > 0; --steps) world.scheduler().Step();
-      // Rows go on from the cursor that they are opened with, wherever that is.
+      // Rows continue from the cursor that they are opened with, whatever it is.
       world.CloseSlot();
       world.OpenSlot();
       ASSERT_EQ(ContentOf(world.slot->confirmed()).size(), world.next == 0 ? 0u : 1u);
@@ -293,7 +293,7 @@ TEST(Flusher, FindsRowsThatWereClosedAndOpenedAtAnyStepOfAFlush) {
   }
 }
 
-TEST(Flusher, GoesOnWithoutASlotWhoseQueueEnds) {
+TEST(Flusher, ContinuesWithoutASlotWhoseQueueEnds) {
   World world;
   world.PutInSlot("k", "1");
   world.PutInView(Checkout(1), "v", "1");
@@ -328,7 +328,7 @@ TEST(Flusher, RefusesToDropRowsThatAreBeingWritten) {
   EXPECT_THAT(*store->LoadMetas(), IsEmpty());
 }
 
-// A scheduler whose background queues never come to run anything.
+// A scheduler whose background queues never run a task.
 class Busy : public Scheduler {
  public:
   explicit Busy(Scheduler* scheduler) : scheduler_(scheduler) {}

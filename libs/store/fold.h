@@ -21,9 +21,9 @@ struct FoldId {
   enum class Kind : uint8_t { kState = 1, kView = 2 };
 
   Kind kind = Kind::kState;
-  ServiceId service = ServiceId::kCheckout;  // that owns the state or the view
-  uint8_t view = 0;                          // of a view: its number within the service
-  SlotId source;                             // the slot that is read; of a state, the slot itself
+  ServiceId service = ServiceId::kCheckout;  // the owner of the state or the view
+  uint8_t view = 0;                          // the number of the view within the service
+  SlotId source;                             // the slot that is read; for a state, the slot itself
 
   static FoldId State(SlotId slot) { return FoldId{Kind::kState, slot.service, 0, slot}; }
   static FoldId View(ServiceId service, uint8_t view, SlotId source) {
@@ -33,7 +33,7 @@ struct FoldId {
   friend bool operator==(const FoldId&, const FoldId&) = default;
   friend auto operator<=>(const FoldId&, const FoldId&) = default;
 
-  // "checkout/17" of a state, "customer_identity view 1 of checkout/17" of a view.
+  // "checkout/17" for a state, "customer_identity view 1 of checkout/17" for a view.
   std::string ToString() const;
 };
 
@@ -46,8 +46,8 @@ struct FoldCursor {
   friend bool operator==(const FoldCursor&, const FoldCursor&) = default;
 };
 
-// A digest of a set of rows that does not depend on the order of writing: the sum of their hashes modulo 2^128.
-// Positions and the prefix of the fold are in no hash.
+// A digest of a set of rows that does not depend on the order of writing: the sum of their hashes modulo 2^128. No hash
+// includes positions or the prefix of the fold.
 class Digest {
  public:
   Digest() = default;
@@ -119,7 +119,7 @@ class SchemaBook {
     std::string name;
     Schema schema;
   };
-  std::map<RowSpace, Entry> entries_;  // states under slot 0
+  std::map<RowSpace, Entry> entries_;  // states are under slot 0
 };
 
 }  // namespace halles::store

@@ -1,4 +1,4 @@
-// Rows, metas and digests into a sorted file.
+// Writes rows, metas and digests into a sorted file.
 #include "libs/store/fold_writer.h"
 
 #include <algorithm>
@@ -28,7 +28,7 @@ absl::Status FoldWriter::WriteSpace(const RowSpace& space, absl::Span<const Fold
 
 absl::Status FoldWriter::WriteRows(const RowSpace& space, absl::Span<const Fold> folds,
                                    std::map<FoldId, FoldMeta>* metas) {
-  // The rows of one fold that are left to write.
+  // The remaining rows of one fold.
   struct Walk {
     Layer::Map::const_iterator it;
     Layer::Map::const_iterator end;
@@ -47,7 +47,7 @@ absl::Status FoldWriter::WriteRows(const RowSpace& space, absl::Span<const Fold>
   }
   std::make_heap(walks.begin(), walks.end(), after);
 
-  // A space without metas never was flushed: no row of it needs to be looked for.
+  // A space without metas was never flushed: it has no stored rows.
   ASSIGN_OR_RETURN(const bool known, database_->HasMetas(space));
   std::vector<Change> batch;
   batch.reserve(kBatchRows);

@@ -39,7 +39,7 @@ class FoldWriter {
   uint64_t rows() const { return rows_; }
 
  private:
-  // Rows before the flush are read so many at a time.
+  // The old rows are read in batches of this size.
   static constexpr size_t kBatchRows = 256;
 
   struct Change {
@@ -51,7 +51,7 @@ class FoldWriter {
 
   absl::Status WriteRows(const RowSpace& space, absl::Span<const Fold> folds, std::map<FoldId, FoldMeta>* metas);
   absl::Status WriteBatch(const RowSpace& space, bool fresh, const std::vector<Change>& batch);
-  // `before` is what is stored under the key, header included.
+  // `before` is the stored value of the key, header included.
   absl::Status WriteChange(const RowSpace& space, const std::string& key, const Change& change,
                            std::optional<absl::string_view> before);
 
@@ -59,7 +59,7 @@ class FoldWriter {
   DatabaseDraft* const draft_;
   const std::function<absl::Status()> go_on_;
   uint64_t rows_ = 0;
-  // Of WriteBatch, kept for their memory.
+  // Used by WriteBatch, kept for their memory.
   std::vector<std::string> keys_;
   std::vector<size_t> looked_for_;  // indexes in the batch, of `keys_`
   std::string fresh_key_;

@@ -1,4 +1,4 @@
-// The fields of keys that need more than a line.
+// Encodes and decodes the key fields that need more than a line.
 #include "libs/store/key_codec.h"
 
 #include <algorithm>

@@ -7,7 +7,8 @@
 //   SlotId             service (1 byte), slot (2 bytes, big endian)
 //   byte array         as it is (ids of fixed width, hashes)
 //   string, string id  each 0x00 written as 0x00 0xff, then 0x00 0x00 as the end
-// Since every field ends itself, the encoding of the first fields is a prefix of exactly the keys that begin with them.
+// Since every field is self-delimiting, the encoding of the first fields is a prefix of exactly the keys that begin
+// with them.
 #ifndef HALLES_LIBS_STORE_KEY_CODEC_H_
 #define HALLES_LIBS_STORE_KEY_CODEC_H_
 
@@ -31,7 +32,7 @@ void AppendStringField(absl::string_view value, std::string* out);
 bool TakeStringField(absl::string_view* in, std::string* value);
 void AppendBigEndian(uint64_t value, int width, std::string* out);
 bool TakeBigEndian(absl::string_view* in, int width, uint64_t* value);
-// Bytes as they are when all can be printed, otherwise in hexadecimal.
+// The bytes themselves if all are printable, otherwise in hexadecimal.
 std::string PrintBytes(absl::string_view bytes);
 
 namespace internal {
@@ -90,7 +91,7 @@ void AppendField(const T& field, std::string* out) {
   }
 }
 
-// Takes a field off the front of `in`; false when the bytes are no such field.
+// Takes a field off the front of `in`; false if the bytes are not such a field.
 template <class T>
 bool TakeField(absl::string_view* in, T* field) {
   if constexpr (std::is_enum_v<T>) {
@@ -156,7 +157,7 @@ void AppendKey(const Key& key, std::string* out) {
   std::apply([out](const auto&... fields) { (AppendField(fields, out), ...); }, key.Fields());
 }
 
-// False when the bytes are not exactly the fields of this key.
+// False if the bytes are not exactly the fields of this key.
 template <class Key>
 bool TakeKey(absl::string_view in, Key* key) {
   return std::apply([&in](auto&... fields) { return (TakeField(&in, &fields) && ...); }, key->Fields()) && in.empty();

@@ -14,7 +14,7 @@ KeyFilter::KeyFilter(size_t bytes) {
   size_t rounded = kWordsPerBlock * sizeof(uint64_t);
   while (rounded < bytes) rounded *= 2;
   block_mask_ = rounded / (kWordsPerBlock * sizeof(uint64_t)) - 1;
-  // calloc gives pages that cost nothing until they are written.
+  // calloc returns pages that cost nothing until they are written.
   static_assert(sizeof(std::atomic<uint64_t>) == sizeof(uint64_t));
   void* words = std::calloc(rounded, 1);
   if (words == nullptr) throw std::bad_alloc();

@@ -17,10 +17,10 @@ namespace halles::store {
 
 // Blocked: the bits of a key lie in one cache line. At 16 bits a key about one absent key in 500 looks present; with
 // more keys there are more false positives, but never a false negative. Keys are never removed.
-// Thread safety: may be shared; relaxed atomics. A key that a thread added is present to the same thread at once.
+// Thread safety: may be shared; relaxed atomics. A key that a thread added is visible to the same thread at once.
 class KeyFilter {
  public:
-  // `bytes` is rounded up to a power of two of at least 64. Memory is touched as keys come.
+  // `bytes` is rounded up to a power of two of at least 64. Memory is touched as keys are added.
   explicit KeyFilter(size_t bytes);
 
   // True if the key was certainly not there before.
@@ -43,13 +43,14 @@ class KeyFilter {
   std::atomic<uint64_t> keys_{0};
 };
 
-// The part of a filter that is about some tables of one space of rows.
+// The part of a filter that covers some tables of one space of rows.
 // Thread safety: immutable.
 class SpaceFilter {
  public:
   // An empty filter that excludes no key.
   SpaceFilter() = default;
-  // `space` is the prefix of the space's keys in the store; `tables` are prefixes of the keys that are added, all of them.
+  // `space` is the prefix of the space's keys in the store; `tables` are the prefixes whose keys are added, all of
+  // them.
   SpaceFilter(KeyFilter* filter, std::string space, std::vector<std::string> tables)
       : filter_(filter), space_(std::move(space)), tables_(std::move(tables)) {}
 

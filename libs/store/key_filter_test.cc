@@ -1,4 +1,4 @@
-// Tests of the filter: never wrong about what is there, rarely vague about what is not.
+// Tests of the filter: no false negatives, few false positives.
 #include "libs/store/key_filter.h"
 
 #include <string>
@@ -10,14 +10,14 @@
 namespace halles::store {
 namespace {
 
-TEST(KeyFilter, ContainsWhateverWasAdded) {
+TEST(KeyFilter, ContainsAllAddedKeys) {
   KeyFilter filter(1 << 14);
   for (int i = 0; i < 10000; ++i) filter.Add("space", std::to_string(i));
   for (int i = 0; i < 10000; ++i) EXPECT_TRUE(filter.MayContain("space", std::to_string(i)));
   EXPECT_EQ(filter.keys(), 10000u);
 }
 
-TEST(KeyFilter, HoldsBackAlmostAllThatIsAbsentAtSixteenBitsAKey) {
+TEST(KeyFilter, ExcludesAlmostAllAbsentKeysAtSixteenBitsAKey) {
   KeyFilter filter(1 << 17);
   for (int i = 0; i < 65536; ++i) filter.Add("space", std::to_string(i));
   int wrong = 0;
@@ -31,7 +31,7 @@ TEST(KeyFilter, KeepsSpacesApart) {
   EXPECT_FALSE(filter.MayContain("ab", "c"));
 }
 
-TEST(KeyFilter, KeepsWhatManyThreadsAdd) {
+TEST(KeyFilter, ContainsKeysAddedByManyThreads) {
   KeyFilter filter(1 << 12);
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
@@ -45,7 +45,7 @@ TEST(KeyFilter, KeepsWhatManyThreadsAdd) {
   }
 }
 
-TEST(SpaceFilter, KnowsOnlyTheTablesItWasGiven) {
+TEST(SpaceFilter, CoversOnlyTheGivenTables) {
   KeyFilter filter(1 << 12);
   const SpaceFilter space(&filter, "s", {"t1"});
   EXPECT_FALSE(space.MayContain("t1 key"));

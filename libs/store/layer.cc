@@ -1,4 +1,4 @@
-// Layers of rows, and the walk that reads them as one.
+// Layers of rows, and a merged walk over them.
 #include "libs/store/layer.h"
 
 #include <algorithm>
@@ -31,7 +31,7 @@ Layer::~Layer() {
 void Layer::Absorb(Layer* newer) {
   newer->undo_.clear();
   for (auto& [key, row] : newer->rows_) Exchange(std::move(row));
-  // The keys point into rows that are gone, or are here now; nothing reads them any more.
+  // The keys point into rows that are destroyed or moved here; nothing reads them any more.
   newer->rows_.clear();
   newer->bytes_ = 0;
   newer->Report();
@@ -93,7 +93,7 @@ struct Walk {
   bool Valid(absl::string_view prefix) const { return it != end && absl::StartsWith(it->first, prefix); }
 };
 
-// Several layers walked as one. Of equal keys the newest row counts.
+// A merged walk over several layers. Of equal keys the newest row counts.
 class MergedWalk {
  public:
   MergedWalk(absl::Span<const Layer* const> layers, absl::string_view from, absl::string_view prefix)
@@ -110,7 +110,7 @@ class MergedWalk {
   bool Valid() const { return !heap_.empty(); }
   absl::string_view key() const { return heap_.front().key(); }
   const LayerRow* row() const { return heap_.front().it->second.get(); }
-  // Goes beyond `key`, which is not greater than key().
+  // Moves beyond `key`, which is not greater than key().
   void Pass(absl::string_view key) {
     while (!heap_.empty() && heap_.front().key() == key) {
       std::pop_heap(heap_.begin(), heap_.end(), After);
@@ -169,7 +169,7 @@ void ScanMerged(const InFlightIndex* in_flight, absl::Span<const Layer* const> l
   const std::unique_ptr<BaseCursor> oldest = base.Seek(prefix, from);
 
   for (;;) {
-    // The smallest key; of equal ones the newest row. `row` stays null while the base has it.
+    // The smallest key; of equal keys the newest row. `row` stays null while the base has it.
     bool found = false;
     absl::string_view key;
     const LayerRow* row = nullptr;

@@ -25,8 +25,8 @@
 
 namespace halles::store {
 
-// One write, or the last of several to the same key. The key lies behind the struct, in the same allocation: rows are
-// made and freed by the hundred thousand a second.
+// One write, or the last of several to the same key. The key is stored behind the struct, in the same allocation,
+// because rows are allocated and freed by the hundred thousand per second.
 struct LayerRow {
   struct Deleter {
     void operator()(LayerRow* row) const;
@@ -41,13 +41,13 @@ struct LayerRow {
 
   std::string value;
   Position position = 0;
-  uint64_t record = 0;  // in flight: counts the records begun, to know the one that wrote this
+  uint64_t record = 0;  // in flight: counts the records begun, to identify the one that wrote this
   uint32_t key_size = 0;
   bool deleted = false;
   bool fresh = false;  // neither the base nor an older layer has the key; belongs to the key, not to the write
 };
 
-// A write in flight and the write that it hides, which returns if the record is abandoned.
+// A write in flight and the write that it hides, which is restored if the record is abandoned.
 struct InFlightUndo {
   LayerRow* row = nullptr;
   LayerRow* hidden = nullptr;
@@ -60,7 +60,7 @@ class DirtyMeter {
  public:
   enum class Notice {
     kDirty,   // something became dirty for the first time since a flush began
-    kEnough,  // a flush is due: that much is dirty, or so much was logged since the last one
+    kEnough,  // a flush is due: enough bytes are dirty, or enough were logged since the last flush
     kMany,    // a flush is urgent
   };
   struct Limits {
@@ -71,7 +71,7 @@ class DirtyMeter {
 
   explicit DirtyMeter(const Limits& limits) : limits_(limits) {}
 
-  // Called on the thread that reaches a limit, possibly under the locks of rows. Set before the meter is shared.
+  // Called on the thread that reaches a limit, possibly under the locks of rows. Set it before the meter is shared.
   void OnNotice(std::function<void(Notice)> call) { on_notice_ = std::move(call); }
 
   // This many bytes of rows became dirty, or were freed if negative.
@@ -88,19 +88,19 @@ class DirtyMeter {
     if (Crosses(before, delta, limits_.enough_log_bytes)) Tell(Notice::kEnough);
   }
 
-  // A fold that was clean has something to write. Its flag is set before: since this and BeginFlush both exchange, either
-  // this one finds that a flush began and gives notice, or that flush sees the flag.
+  // A clean fold has become dirty. Its flag is set before: since both this and BeginFlush exchange, either this one
+  // finds that a flush began and notifies, or that flush sees the flag.
   void NoteDirty() {
     if (!any_dirty_.exchange(true, std::memory_order_acq_rel)) Tell(Notice::kDirty);
   }
 
-  // Called before a flush looks for what is dirty.
+  // Called before a flush looks for dirty folds.
   void BeginFlush() {
     any_dirty_.exchange(false, std::memory_order_acq_rel);
     log_bytes_.store(0, std::memory_order_relaxed);
   }
 
-  // Whether something became dirty since the last flush began.
+  // Whether a fold became dirty since the last flush began.
   bool any_dirty() const { return any_dirty_.load(std::memory_order_acquire); }
   bool enough() const {
     return bytes() >= limits_.enough_bytes ||
@@ -134,7 +134,7 @@ class DirtyFlag {
   // `meter` may be null.
   explicit DirtyFlag(DirtyMeter* meter) : meter_(meter) {}
 
-  // Set it before the rows are counted, so that a flush that they start finds it.
+  // Set it before the rows are counted, so that a flush triggered by them finds it.
   void Set() {
     if (dirty_.load(std::memory_order_relaxed)) return;
     dirty_.store(true, std::memory_order_relaxed);
@@ -153,7 +153,8 @@ class DirtyFlag {
 // Thread safety: one writer and no reader, or many readers.
 class KeySketch {
  public:
-  // Scans with a prefix of at least so many bytes are told apart by these: the table and about ten bytes of the first field.
+  // Scans with a prefix of at least this many bytes are filtered by these: the table and about ten bytes of the first
+  // field.
   static constexpr size_t kPrefixBytes = 12;
 
   static size_t HashOf(absl::string_view bytes) { return absl::HashOf(bytes); }
@@ -196,7 +197,8 @@ class Layer {
  public:
   using Map = absl::btree_map<absl::string_view, LayerRow::Ptr>;
 
-  // `meter` may be null. Bytes stay counted until the layer is destroyed. MayHold may be asked of one with a sketch only.
+  // `meter` may be null. Bytes stay counted until the layer is destroyed. MayHold may be called only on a layer with a
+  // sketch.
   explicit Layer(DirtyMeter* meter, bool with_sketch = false) : meter_(meter), with_sketch_(with_sketch) {}
   ~Layer();
   Layer(const Layer&) = delete;
@@ -220,7 +222,7 @@ class Layer {
     const auto it = rows_.find(key);
     return it == rows_.end() ? nullptr : it->second.get();
   }
-  // Of a layer with a sketch: false only if it has no such row. See KeySketch for the hash.
+  // For a layer with a sketch: false only if it has no such row. See KeySketch for the hash.
   bool MayHold(size_t hash) const { return sketch_.MayHold(hash); }
   const Map& rows() const { return rows_; }
   bool empty() const { return rows_.empty(); }
@@ -232,7 +234,7 @@ class Layer {
   // Reverts one Put.
   struct Replaced {
     LayerRow* row = nullptr;  // in `rows_`
-    LayerRow::Ptr before;     // its content before; null: there was no such row
+    LayerRow::Ptr before;     // its content before; null: the row did not exist
   };
 
   // A row stays where it is when its content changes, since the map's key points into it.
@@ -260,8 +262,8 @@ struct FrozenRows {
 
   const std::shared_ptr<const Layer> layer;
   const FoldCursor cursor;
-  // Set by the flusher when the base has the rows; then they may be forgotten. Release and acquire: who sees it set reads
-  // them from the base.
+  // Set by the flusher when the base has the rows; then they may be dropped. Release and acquire: a reader that sees it
+  // set reads them from the base.
   mutable std::atomic<bool> stored{false};
   // Set by the first flush that writes the rows. One whose flush failed may be stored all the same, so later flushes trust
   // no row to be fresh. Relaxed: only the flusher's thread uses it.
@@ -282,11 +284,11 @@ class BaseCursor {
   virtual absl::string_view key() const = 0;
   virtual Row row() const = 0;
   virtual void Next() = 0;
-  // OK, or why Valid() is false too early.
+  // OK, or the error because of which Valid() is false too early.
   virtual absl::Status status() const = 0;
 };
 
-// The rows below the layers: what was flushed.
+// The rows below the layers, as flushed.
 // Thread safety: may be shared.
 class BaseRows {
  public:

@@ -1,4 +1,4 @@
-// Ordered maps behind the interface of a database.
+// Ordered maps that implement the interface of a database.
 #include "libs/store/memory_disk.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ absl::Status WriteFailed(absl::string_view why) {
 
 }  // namespace
 
-// Keeps a version as it is until this is destroyed.
+// Pins a version while this object lives.
 class MemoryDisk::PinnedRows {
  public:
   PinnedRows(MemoryDisk* disk, const Generation& generation) : disk_(*disk) {

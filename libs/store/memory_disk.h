@@ -23,14 +23,14 @@
 
 namespace halles::store {
 
-// Each generation is an ordered map. It holds what was ingested: a write that had not come so far when its process ended is
-// lost, and so is everything that only was in the memory of the store.
+// Each generation is an ordered map. It holds the ingested writes: a write that was not ingested when its process ended
+// is lost, and so is everything that was only in the memory of the store.
 // Thread safety: all methods may be called from any thread.
 // Lifetime: outlives its homes, and so the stores on it.
-// Durability: what was ingested lives as long as the disk.
+// Durability: ingested writes live as long as the disk.
 class MemoryDisk {
  public:
-  // `path` is for people.
+  // `path` is for log messages and errors.
   explicit MemoryDisk(std::string path) : path_(std::move(path)) {}
   MemoryDisk(const MemoryDisk&) = delete;
   MemoryDisk& operator=(const MemoryDisk&) = delete;
@@ -39,13 +39,13 @@ class MemoryDisk {
   // database of it exists; STATE_DIR_UNUSABLE while the disk is full.
   absl::StatusOr<std::shared_ptr<DatabaseHome>> Open();
 
-  // From now on a write of a flush takes so long between its last row and its ingestion. Needs stores with a scheduler.
+  // From now on a flush waits this long between its last row and its ingestion. Requires stores with a scheduler.
   void SetWriteDelay(absl::Duration delay);
   // While it is full every write fails.
   void SetFull(bool full);
   // The next write fails and stores nothing.
   void FailNextWrite();
-  // The next read fails: of a key, of several, or the first step of a scan.
+  // The next read fails: of one key, of several, or the first step of a scan.
   void FailNextRead();
   // Number of keys that were looked for so far.
   uint64_t key_reads() const;
@@ -62,7 +62,7 @@ class MemoryDisk {
   class SpaceRows;
 
   using Map = std::map<std::string, std::string, std::less<>>;
-  // The content from one write to the next. A write changes it in place unless a snapshot or cursor reads it.
+  // The content from one write to the next. A write changes it in place unless a snapshot or cursor pins it.
   struct Version {
     Map rows;
     int readers = 0;
@@ -84,9 +84,9 @@ class MemoryDisk {
   void Unlock();
 
   const std::string path_;
-  // Guards what the generations hold too.
+  // Also guards the contents of the generations.
   mutable Mutex mutex_;
-  // Shared with the databases that have them open: a generation that is deleted meanwhile stays readable for them.
+  // Shared with the databases that have them open: a deleted generation stays readable for them.
   std::map<uint64_t, std::shared_ptr<Generation>> generations_ ABSL_GUARDED_BY(mutex_);
   std::optional<uint64_t> current_ ABSL_GUARDED_BY(mutex_);
   bool locked_ ABSL_GUARDED_BY(mutex_) = false;

@@ -1,4 +1,4 @@
-// Tests of what a simulated disk does beyond the contract of a database: what it loses, delays and refuses.
+// Tests of the simulated disk beyond the contract of a database: losses, delays and failures.
 #include "libs/store/memory_disk.h"
 
 #include <algorithm>
@@ -65,7 +65,7 @@ class MemoryDiskTest : public ::testing::Test {
     return metas->count(kFold) > 0 ? metas->at(kFold).cursor.next : 0;
   }
 
-  // The result of the flush is in `flushed_` when it has ended.
+  // The result of the flush is in `flushed_` after its end.
   void BeginFlush() {
     flushed_.reset();
     store_->FlushAsync([this](absl::Status status) { flushed_ = std::move(status); });
@@ -85,7 +85,7 @@ class MemoryDiskTest : public ::testing::Test {
   std::optional<absl::Status> flushed_;
 };
 
-TEST_F(MemoryDiskTest, KeepsWhatWasFlushedAndLosesTheRestWhenAProcessDies) {
+TEST_F(MemoryDiskTest, LosesUnflushedRowsWhenAProcessDies) {
   Put("a", "flushed");
   ASSERT_TRUE(Flush().ok());
   Put("b", "not flushed");
@@ -94,7 +94,7 @@ TEST_F(MemoryDiskTest, KeepsWhatWasFlushedAndLosesTheRestWhenAProcessDies) {
   EXPECT_EQ(view_->cursor(Checkout(0)), CursorAt(1));
 }
 
-TEST_F(MemoryDiskTest, TakesTheTimeItIsToldForAWrite) {
+TEST_F(MemoryDiskTest, DelaysAWriteAsSet) {
   disk_.SetWriteDelay(kDelay);
   Put("a", "1");
   BeginFlush();
@@ -125,11 +125,11 @@ TEST_F(MemoryDiskTest, LosesASlowWriteWhenItsProcessDies) {
   EXPECT_EQ(NextOnDisk(), 1u);
 }
 
-TEST_F(MemoryDiskTest, HoldsAWholeFlushOrNoneOfItAtWhateverStepItsProcessDies) {
+TEST_F(MemoryDiskTest, KeepsFlushesAtomicWhenAProcessDiesAtAnyStep) {
   disk_.SetWriteDelay(absl::Milliseconds(1));
   Position kept = 0;
   std::vector<bool> stored;
-  // Dies one step later each time, until a flush ends before.
+  // Dies one step later each time, until a flush completes before.
   bool ended = false;
   for (uint64_t steps = 0; !ended; ++steps) {
     const Position next = view_->cursor(Checkout(0)).next;
@@ -169,7 +169,7 @@ TEST_F(MemoryDiskTest, RefusesToDropASpaceDuringASlowWriteOfIt) {
   EXPECT_THAT(Read(), IsEmpty());
 }
 
-TEST_F(MemoryDiskTest, FailsOneWriteAndTheStoreTriesAgain) {
+TEST_F(MemoryDiskTest, FailsOneWriteAndTheStoreRetries) {
   Put("a", "1");
   disk_.FailNextWrite();
   EXPECT_EQ(ReasonOf(Flush()), "STORE_WRITE_FAILED");
@@ -223,7 +223,7 @@ TEST_F(MemoryDiskTest, FailsOneReadOfAKeyAndOfAScan) {
   EXPECT_THAT(Read(), ElementsAre(Pair("a", "1")));
 }
 
-TEST_F(MemoryDiskTest, FailsTheFlushThatCannotReadWhatIsStored) {
+TEST_F(MemoryDiskTest, FailsAFlushThatCannotReadStoredRows) {
   Put("a", "1");
   ASSERT_TRUE(Flush().ok());
   Put("a", "2");

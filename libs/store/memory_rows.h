@@ -15,10 +15,10 @@ namespace halles::store {
 // Thread safety: one thread at a time.
 class MemoryRows : public Rows {
  public:
-  // Rows that are put from now on carry this position.
+  // Rows put from now on carry this position.
   void set_position(Position position) { position_ = position; }
 
-  // Every read fails with `status` from now on, as after a damaged disk.
+  // Every read fails with `status` from now on, as after disk damage.
   void FailReads(absl::Status status) { read_failure_ = std::move(status); }
 
   std::optional<Row> Get(absl::string_view key) const override;
@@ -38,7 +38,7 @@ class MemoryRows : public Rows {
   mutable absl::Status status_;
 };
 
-// Equal when the keys and values are; positions do not count, as they do not in digests.
+// Equal if the keys and values are; positions do not count, as in digests.
 bool SameContent(const MemoryRows& a, const MemoryRows& b);
 
 }  // namespace halles::store

@@ -30,39 +30,39 @@ namespace halles::store {
 
 // The rows of one slot's state, as its executor works on them:
 //
-//   in flight   decided and appended, not confirmed; Decide and Evolve see these above everything else
-//   confirmed   in the log for good, not on disk yet; what queries see
-//   frozen      confirmed rows on their way to disk; never changed, read by the flusher meanwhile
-//   base        what was flushed
+//   in flight   decided and appended, not confirmed; Decide and Evolve read these above everything else
+//   confirmed   permanently in the log, not on disk yet; visible to queries
+//   frozen      confirmed rows that are being written to disk; never changed, read by the flusher
+//   base        the flushed rows
 //
 // A command:   Decide(in_flight()); Rows& rows = BeginRecord(expected position); Evolve(rows); append, or AbandonRecord().
-// Its report:  ConfirmOldest(position). After a loss: DropInFlight(how many before it keep).
+// Its report:  ConfirmOldest(position). After a loss: DropInFlight(number of older records to keep).
 // Replay:      Rows& rows = BeginApply(position); Evolve(rows), or AbandonRecord() when that fails.
-// Thread safety: one thread at a time, the one that `post` of Store::OpenSlot runs functions on; dirty() from any.
+// Thread safety: one thread at a time, the one on which `post` of Store::OpenSlot runs functions; dirty() from any.
 // Lifetime: the store and `base` outlive it. Unflushed rows are lost when it is destroyed; they are folded from the log
 // again.
 class SlotRows {
  public:
-  // Store::OpenSlot makes them. `on_close` is called by the destructor. `filter` holds back questions to the base.
+  // Store::OpenSlot makes them. The destructor calls `on_close`. `filter` avoids reads of the base.
   SlotRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, SpaceFilter filter, FoldStart start,
            std::function<void()> on_close);
   ~SlotRows();
   SlotRows(const SlotRows&) = delete;
   SlotRows& operator=(const SlotRows&) = delete;
 
-  // What Decide reads.
+  // The rows that Decide reads.
   const RowReader& in_flight() const { return in_flight_view_; }
-  // What queries read.
+  // The rows that queries read.
   const RowReader& confirmed() const { return confirmed_view_; }
 
-  // Begins the next record; its events are evolved into the rows returned, which read what is in flight. Valid until the
-  // next call of any method that is not const.
+  // Begins the next record; its events are evolved into the returned rows, which read the rows in flight. Valid until
+  // the next call of any method that is not const.
   Rows& BeginRecord(Position expected);
 
-  // Begins a record that is confirmed already. Nothing may be in flight.
+  // Begins a record that is confirmed already. No record may be in flight.
   Rows& BeginApply(Position position);
 
-  // Reverts the writes of the last record. Must directly follow its evolving.
+  // Reverts the writes of the last record. Call it directly after the failed evolving.
   void AbandonRecord();
 
   // The oldest record in flight is confirmed at `position`: its rows become visible to queries.
@@ -77,7 +77,7 @@ class SlotRows {
   void NoteAdvance() { dirty_.Set(); }
 
   // The cursor that the rows were opened with, where reading the slot resumes; absent if nothing was stored. It may be
-  // ahead of Store::LoadMeta, because a flush may be in progress.
+  // ahead of Store::LoadMeta, because a flush may be running.
   const std::optional<FoldCursor>& opened_at() const { return opened_at_; }
 
   // Clears a read failure: `status()` of both views is OK again.
@@ -88,7 +88,7 @@ class SlotRows {
   // Whether there is something to flush. Relaxed: a stale value delays a flush by one round.
   bool dirty() const { return dirty_.get(); }
 
-  // Moves the confirmed rows, which belong to `cursor`, aside for the flusher. Rows frozen before must be stored.
+  // Moves the confirmed rows, which belong to `cursor`, aside for the flusher. The rows frozen before must be stored.
   std::shared_ptr<const FrozenRows> Freeze(FoldCursor cursor);
 
   // Forgets the frozen rows if they are stored.
@@ -136,7 +136,7 @@ class SlotRows {
     SlotRows* const owner_;
   };
 
-  enum class Mode { kIdle, kRecord, kApply };  // what AbandonRecord takes back
+  enum class Mode { kIdle, kRecord, kApply };  // for AbandonRecord
 
   void Write(absl::string_view key, std::string value, bool deleted);
   // Confirmed and frozen rows; the second is null while nothing is frozen.
@@ -167,8 +167,8 @@ class SlotRows {
 // The rows of one view, folded from many source slots and read by many queries. Each source has its own rows, lock and
 // cursor: folding one source waits only for queries, neither for another source nor for a flush.
 //
-// A row belongs to the source that wrote it; no other source may write or delete it. A flush that meets such a write fails
-// with FOREIGN_ROW (INTERNAL).
+// A row belongs to the source that wrote it; no other source may write or delete it. A flush that finds such a write
+// fails with FOREIGN_ROW (INTERNAL).
 // Thread safety: all methods may be called from any thread.
 // Lifetime: the store and `base` outlive it. Unflushed rows are lost when it is destroyed; they are folded from the log
 // again.
@@ -177,20 +177,20 @@ class ViewRows {
   struct Source;
 
  public:
-  // Store::OpenView makes them. `sources`: all that the view is folded from. `on_close` is called by the destructor.
+  // Store::OpenView makes them. `sources`: all that the view is folded from. The destructor calls `on_close`.
   ViewRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, const std::map<SlotId, FoldStart>& sources,
            std::function<void()> on_close);
   ~ViewRows();
   ViewRows(const ViewRows&) = delete;
   ViewRows& operator=(const ViewRows&) = delete;
 
-  // Folds a run of records of one source. Queries see a batch only after it has ended, and then all of it.
+  // Folds a run of records of one source. A batch becomes visible to queries as a whole, when it has ended.
   //
   //   ViewRows::Batch batch(&view, source);
   //   for (...) { if (!Project(batch.BeginRecord(position), ...).ok()) batch.AbandonRecord(); ... }
   //   batch.SetCursor(cursor);
   //
-  // When rows were written, the cursor must be set before the batch ends. A batch waits for another one of its source.
+  // If rows were written, the cursor must be set before the batch ends. A batch waits for another one of its source.
   // Thread safety: one thread at a time.
   class Batch {
    public:
@@ -206,9 +206,9 @@ class ViewRows {
     void AbandonRecord();
     // Sets the cursor of the fold.
     void SetCursor(FoldCursor cursor);
-    // As last set, here or in an earlier batch; empty when the source was never folded.
+    // As last set, here or in an earlier batch; empty if the source was never folded.
     FoldCursor cursor() const { return cursor_; }
-    // OK, or the first read of this batch that failed.
+    // OK, or the first failed read of this batch.
     absl::Status status() const { return writer_.status(); }
 
    private:
@@ -233,8 +233,8 @@ class ViewRows {
 
     ViewRows* const view_;
     Source& source_;
-    // Rows of earlier batches as they were at the beginning. Only a batch changes them, so no lock is needed to read them;
-    // a flush may store them meanwhile, which changes nothing.
+    // Rows of earlier batches as they were at the beginning. Only a batch changes them, so reading them needs no lock;
+    // a flush that stores them meanwhile changes nothing.
     std::shared_ptr<const Layer> earlier_;
     std::shared_ptr<const FrozenRows> frozen_;
     Layer written_;  // by this batch
@@ -246,9 +246,8 @@ class ViewRows {
     bool uncovered_ = false;  // a record was begun after the cursor was set
   };
 
-  // A read of the view. It pins each source once: everything that one Query reads of a source is from one position.
-  // Thread safety: one thread at a time; many queries at once. Keep it short, because batches wait for it when they
-  // end.
+  // A read of the view. It pins each source once: all its reads of a source are from one position.
+  // Thread safety: one thread at a time; many queries at once. Keep it short, because ending batches wait for it.
   class Query : public RowReader {
    public:
     explicit Query(const ViewRows* view);
@@ -258,10 +257,10 @@ class ViewRows {
 
     std::optional<Row> Get(absl::string_view key) const override;
     void Scan(absl::string_view prefix, absl::string_view start, Visit visit) const override;
-    // OK, or the first read of this query that failed.
+    // OK, or the first failed read of this query.
     absl::Status status() const override { return status_; }
     void Fail(absl::Status status) const override { status_.Update(std::move(status)); }
-    // First position of the source that the rows do not hold yet.
+    // First position of the source that the rows do not include yet.
     Position next(SlotId source) const;
     FoldCursor cursor(SlotId source) const;
 
@@ -271,22 +270,22 @@ class ViewRows {
     Layers LayersWith(absl::string_view bytes) const;
 
     const ViewRows* const view_;
-    std::vector<const Layer*> layers_;  // that have rows; of each source the newer first
+    std::vector<const Layer*> layers_;  // those that have rows; of each source the newer first
     mutable absl::Status status_;
   };
 
-  // Empty when the source was never folded, or is none of the view's.
+  // Empty if the source was never folded, or does not belong to the view.
   FoldCursor cursor(SlotId source) const;
-  // Of the sources that were folded.
+  // The sources that were folded.
   std::map<SlotId, FoldCursor> cursors() const;
 
   // For the flusher -------------------------------------------------------------------------------------------------
 
   // Visits the sources that have something to flush, without a lock.
   void ForEachDirty(absl::FunctionRef<void(SlotId source)> visit) const;
-  // Moves the source's rows aside with its cursor. Rows frozen before must be stored.
+  // Moves the source's rows aside with its cursor. The rows frozen before must be stored.
   std::shared_ptr<const FrozenRows> Freeze(SlotId source);
-  // Forgets the frozen rows that are stored.
+  // Drops the frozen rows that are stored.
   void ReleaseStored();
 
   // For the store --------------------------------------------------------------------------------------------------
@@ -304,14 +303,14 @@ class ViewRows {
           cursor(std::move(start.cursor).value_or(FoldCursor())) {}
 
     DirtyFlag dirty;  // set and cleared under `mutex`
-    Mutex folding;    // held by a batch; who holds it alone puts rows in
+    Mutex folding;    // held by a batch; only its holder writes rows
     mutable SharedMutex mutex;
     std::shared_ptr<Layer> rows ABSL_GUARDED_BY(mutex);  // never null
     std::shared_ptr<const FrozenRows> frozen ABSL_GUARDED_BY(mutex);
     FoldCursor cursor ABSL_GUARDED_BY(mutex);
   };
 
-  // Null when it is no source of the view.
+  // Null if it is no source of the view.
   const Source* FindSource(SlotId source) const;
   Source& SourceAt(SlotId source);
 

@@ -1,4 +1,4 @@
-// Tests of the overlay against a plain map, over a base that can be watched and made to fail.
+// Tests of the overlay against a plain map, over a base that records reads and can fail.
 #include "libs/store/overlay.h"
 
 #include <deque>
@@ -24,7 +24,7 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::Pair;
 
-// A base over a map. What is frozen is applied to it as a flush would.
+// A base over a map. Frozen rows are applied to it as a flush would.
 struct FakeDisk {
   std::map<std::string, Row> rows;
   absl::Status failure;
@@ -86,7 +86,7 @@ std::unique_ptr<SlotRows> MakeSlot(FakeDisk* disk, DirtyMeter* meter = nullptr, 
   return std::make_unique<SlotRows>(std::make_unique<FakeBase>(disk), meter, std::move(filter), FoldStart(), nullptr);
 }
 
-TEST(SlotRows, ShowWhatIsInFlightToDecisionsOnly) {
+TEST(SlotRows, ShowRowsInFlightToDecisionsOnly) {
   FakeDisk disk;
   const auto slot = MakeSlot(&disk);
   slot->BeginRecord(5).Put("k", "v");
@@ -98,7 +98,7 @@ TEST(SlotRows, ShowWhatIsInFlightToDecisionsOnly) {
   EXPECT_EQ(slot->records_in_flight(), 0u);
 }
 
-TEST(SlotRows, ConfirmRecordsInTheirOrder) {
+TEST(SlotRows, ConfirmRecordsInOrder) {
   FakeDisk disk;
   const auto slot = MakeSlot(&disk);
   slot->BeginRecord(0).Put("k", "first");
@@ -110,7 +110,7 @@ TEST(SlotRows, ConfirmRecordsInTheirOrder) {
   EXPECT_EQ(slot->confirmed().Get("k")->value, "second");
 }
 
-TEST(SlotRows, ForgetWhatIsInFlight) {
+TEST(SlotRows, DropRowsInFlight) {
   FakeDisk disk;
   const auto slot = MakeSlot(&disk);
   slot->BeginApply(0).Put("kept", "1");
@@ -122,7 +122,7 @@ TEST(SlotRows, ForgetWhatIsInFlight) {
   EXPECT_THAT(ContentOf(slot->in_flight()), ElementsAre(Pair("kept", "1")));
 }
 
-TEST(SlotRows, TakeBackARecordThatCouldNotBeEvolved) {
+TEST(SlotRows, RevertARecordThatCouldNotBeEvolved) {
   FakeDisk disk;
   const auto slot = MakeSlot(&disk);
   slot->BeginRecord(0).Put("k", "before");
@@ -136,7 +136,7 @@ TEST(SlotRows, TakeBackARecordThatCouldNotBeEvolved) {
   EXPECT_THAT(ContentOf(slot->confirmed()), ElementsAre(Pair("k", "before")));
 }
 
-TEST(SlotRows, TakeBackAReplayedRecordThatCouldNotBeEvolved) {
+TEST(SlotRows, RevertAReplayedRecordThatCouldNotBeEvolved) {
   FakeDisk disk;
   const auto slot = MakeSlot(&disk);
   slot->BeginApply(0).Put("k", "before");
@@ -149,7 +149,7 @@ TEST(SlotRows, TakeBackAReplayedRecordThatCouldNotBeEvolved) {
   EXPECT_EQ(slot->confirmed().Get("k")->position, 0u);
 }
 
-TEST(SlotRows, SayThatAReadFailedUntilReset) {
+TEST(SlotRows, ReportAFailedReadUntilReset) {
   FakeDisk disk;
   const auto slot = MakeSlot(&disk);
   disk.failure = absl::DataLossError("bad block");
@@ -162,7 +162,7 @@ TEST(SlotRows, SayThatAReadFailedUntilReset) {
   EXPECT_TRUE(slot->in_flight().status().ok());
 }
 
-TEST(SlotRows, AskTheBaseForNoKeyThatTheFilterHoldsBack) {
+TEST(SlotRows, DoNotReadTheBaseForKeysThatTheFilterExcludes) {
   FakeDisk disk;
   KeyFilter keys(1 << 12);
   const auto slot = MakeSlot(&disk, nullptr, SpaceFilter(&keys, "s", {"d"}));
@@ -199,7 +199,7 @@ TEST(SlotRows, CountDirtyBytesUntilTheyAreReleased) {
   EXPECT_EQ(meter.bytes(), 0u);
 }
 
-TEST(SlotRows, GoOnAboveRowsThatAFlushIsStillWriting) {
+TEST(SlotRows, ResumeAboveRowsThatAFlushIsStillWriting) {
   FakeDisk disk;
   std::shared_ptr<const FrozenRows> frozen;
   {
@@ -211,13 +211,13 @@ TEST(SlotRows, GoOnAboveRowsThatAFlushIsStillWriting) {
   EXPECT_EQ(slot.opened_at(), CursorAt(1));
   slot.BeginApply(1).Put("b", "2");
   EXPECT_THAT(ContentOf(slot.confirmed()), ElementsAre(Pair("a", "1"), Pair("b", "2")));
-  // Nobody tells it to release them: it finds out when it freezes.
+  // Not told to release them: it finds out when it freezes.
   Store(&disk, *frozen);
   EXPECT_EQ(slot.Freeze(CursorAt(2))->layer->rows().size(), 1u);
   EXPECT_THAT(ContentOf(slot.confirmed()), ElementsAre(Pair("a", "1"), Pair("b", "2")));
 }
 
-TEST(DirtyMeter, TellsOfTheFirstThatIsDirtySinceAFlushBegan) {
+TEST(DirtyMeter, NotifiesOfTheFirstDirtyFoldAfterAFlushBegan) {
   std::vector<DirtyMeter::Notice> told;
   DirtyMeter meter({});
   meter.OnNotice([&](DirtyMeter::Notice notice) { told.push_back(notice); });
@@ -234,7 +234,7 @@ TEST(DirtyMeter, TellsOfTheFirstThatIsDirtySinceAFlushBegan) {
   EXPECT_THAT(told, ElementsAre(DirtyMeter::Notice::kDirty, DirtyMeter::Notice::kDirty));
 }
 
-TEST(DirtyMeter, TellsOfEachLimitWhenItIsReached) {
+TEST(DirtyMeter, NotifiesOfEachLimitWhenItIsReached) {
   std::vector<DirtyMeter::Notice> told;
   DirtyMeter meter({.enough_bytes = 100, .enough_log_bytes = 1000, .many_bytes = 200});
   meter.OnNotice([&](DirtyMeter::Notice notice) { told.push_back(notice); });
@@ -255,7 +255,7 @@ TEST(DirtyMeter, TellsOfEachLimitWhenItIsReached) {
   EXPECT_FALSE(meter.enough());
 }
 
-TEST(KeySketch, HoldsEveryKeyThatWasAddedAndItsPrefix) {
+TEST(KeySketch, ContainsEveryAddedKeyAndItsPrefix) {
   Layer layer(nullptr, /*with_sketch=*/true);
   EXPECT_FALSE(layer.MayHold(KeySketch::HashOf("a")));
   std::vector<std::string> keys;
@@ -270,7 +270,7 @@ TEST(KeySketch, HoldsEveryKeyThatWasAddedAndItsPrefix) {
   EXPECT_LT(wrong, 150) << "of 3000 keys that were not added";
 }
 
-// The overlay as a list of whole maps: one after each record in flight, one confirmed.
+// A model of the overlay as a list of whole maps: one after each record in flight, one confirmed.
 struct Model {
   Content confirmed;
   std::deque<std::vector<std::pair<std::string, std::optional<std::string>>>> in_flight;
@@ -406,7 +406,7 @@ std::vector<SlotId> DirtyOf(const ViewRows& view) {
   return dirty;
 }
 
-TEST(ViewRows, ShowABatchWholeWhenItHasEnded) {
+TEST(ViewRows, ShowABatchAsAWholeWhenItHasEnded) {
   FakeDisk disk;
   const auto view = MakeView(&disk);
   Fold(view.get(), Checkout(2), 9, "b", "2");
@@ -428,7 +428,7 @@ TEST(ViewRows, ShowABatchWholeWhenItHasEnded) {
   EXPECT_EQ(query.cursor(Checkout(99)), FoldCursor());
 }
 
-TEST(ViewRows, TellTheCursorsOfTheSourcesThatWereFolded) {
+TEST(ViewRows, ReturnTheCursorsOfFoldedSources) {
   FakeDisk disk;
   const auto view = MakeView(&disk);
   Fold(view.get(), Checkout(2), 9, "b", "2");
@@ -439,7 +439,7 @@ TEST(ViewRows, FoldASourceWithoutWaitingForAnotherOrForAFlush) {
   FakeDisk disk;
   const auto view = MakeView(&disk);
   Fold(view.get(), Checkout(1), 0, "a", "1");
-  // All on one thread: a wait would be for ever.
+  // All on one thread: a wait would last for ever.
   ViewRows::Batch batch(view.get(), Checkout(1));
   Rows& rows = batch.BeginRecord(1);
   rows.Put("b", "2");
@@ -454,7 +454,7 @@ TEST(ViewRows, FoldASourceWithoutWaitingForAnotherOrForAFlush) {
   EXPECT_THAT(ContentOf(ViewRows::Query(view.get())), ElementsAre(Pair("a", "1"), Pair("c", "3")));
 }
 
-TEST(ViewRows, TakeBackARecordThatCouldNotBeProjected) {
+TEST(ViewRows, RevertARecordThatCouldNotBeProjected) {
   FakeDisk disk;
   const auto view = MakeView(&disk);
   {
@@ -469,7 +469,7 @@ TEST(ViewRows, TakeBackARecordThatCouldNotBeProjected) {
   EXPECT_THAT(ContentOf(ViewRows::Query(view.get())), ElementsAre(Pair("a", "whole")));
 }
 
-TEST(ViewRows, KeepAFailedReadToTheQueryOrBatchThatMetIt) {
+TEST(ViewRows, ReportAFailedReadOnlyToItsQueryOrBatch) {
   FakeDisk disk;
   const auto view = MakeView(&disk);
   disk.failure = absl::DataLossError("bad block");
@@ -494,7 +494,7 @@ TEST(ViewRows, KeepAFailedReadToTheQueryOrBatchThatMetIt) {
   EXPECT_TRUE(ViewRows::Batch(view.get(), Checkout(1)).status().ok());
 }
 
-TEST(ViewRows, AreReadWhileTheyAreFlushed) {
+TEST(ViewRows, CanBeReadDuringAFlush) {
   FakeDisk disk;
   const auto view = MakeView(&disk);
   EXPECT_THAT(DirtyOf(*view), IsEmpty());
@@ -534,7 +534,7 @@ TEST_P(RandomViewRows, ReadLikeAPlainMap) {
   const auto random_key = [&](uint16_t source) {
     std::string key(1, static_cast<char>('a' + random.Uniform(3)));
     key += static_cast<char>('a' + random.Uniform(3));
-    // Some longer than what prefixes are told apart by, some just as long.
+    // Some longer than the prefixes of the sketch, some exactly as long.
     return absl::StrCat(key, random.Uniform(2) == 0 ? "........." : "", "/", source);
   };
   for (int step = 0; step < 1500; ++step) {
@@ -594,7 +594,7 @@ TEST_P(RandomViewRows, ReadLikeAPlainMap) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomViewRows, testing::Range<uint64_t>(1, 21));
 
-TEST(ViewRows, ShowEachQueryOneMoment) {
+TEST(ViewRows, GiveEachQueryAConsistentView) {
   FakeDisk disk;
   const auto view = MakeView(&disk);
   constexpr Position kBatches = 300;
@@ -623,13 +623,13 @@ TEST(ViewRows, ShowEachQueryOneMoment) {
   for (std::thread& query : queries) query.join();
 }
 
-TEST(ViewRowsDeathTest, DemandTheCursorOfWhatWasWritten) {
+TEST(ViewRowsDeathTest, RequireTheCursorOfWrittenRows) {
   FakeDisk disk;
   const auto view = MakeView(&disk);
   EXPECT_DEATH(ViewRows::Batch(view.get(), Checkout(1)).BeginRecord(0).Put("a", "1"), "did not set its cursor");
 }
 
-TEST(SlotRowsDeathTest, ArePutOnlyInsideARecord) {
+TEST(SlotRowsDeathTest, CanBePutOnlyInsideARecord) {
   FakeDisk disk;
   const auto slot = MakeSlot(&disk);
   Rows& rows = slot->BeginRecord(0);

@@ -1,4 +1,4 @@
-// RocksDB behind rows.
+// Reads rows from RocksDB.
 #include "libs/store/rocks.h"
 
 #include <algorithm>
@@ -28,8 +28,8 @@ constexpr size_t kFileBytes = size_t{32} << 20;
 constexpr int kRunsMax = 8;
 // So many failed reads of a medium are not a passing thing.
 constexpr int kMediumErrorsMax = 3;
-// Filters also hold the first bytes of keys, so that a scan of few rows opens only files that have some: the prefix of
-// the space, the table, and about ten bytes of the first field.
+// Filters also hold the first bytes of keys, so that a scan of few rows opens only files with matching ones: the prefix
+// of the space, the table, and about ten bytes of the first field.
 constexpr size_t kScanPrefixBytes = 16;
 
 bool HasLz4() {

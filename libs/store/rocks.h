@@ -21,10 +21,10 @@ namespace halles::store {
 inline rocksdb::Slice ToSlice(absl::string_view bytes) { return rocksdb::Slice(bytes.data(), bytes.size()); }
 inline absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
 
-// Tuned for sorted files that are ingested and point reads that mostly miss.
+// Tuned for sorted files that are ingested and for point reads that mostly miss.
 rocksdb::Options RocksOptions(size_t block_cache_bytes);
 
-// DATA_LOSS with STORE_DAMAGED when the store itself is broken, otherwise UNAVAILABLE with `reason`.
+// DATA_LOSS with STORE_DAMAGED if the store itself is damaged, otherwise UNAVAILABLE with `reason`.
 absl::Status FromRocks(const rocksdb::Status& status, absl::string_view reason, absl::string_view what);
 
 // The column family of one space, with files of its own. The first write to the space makes it.

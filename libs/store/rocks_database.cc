@@ -1,4 +1,4 @@
-// Opening, reading bytes, and writes by ingestion.
+// Opens the database, reads bytes, and writes by ingestion.
 #include "libs/store/rocks_database.h"
 
 #include <algorithm>
@@ -88,7 +88,7 @@ class RocksDatabase::At : public DatabaseSnapshot {
  public:
   At(rocksdb::DB* db, std::map<RowSpace, Family> families) : db_(db), families_(std::move(families)), at_(db) {}
 
-  // Not kept in the cache, since everything is read once.
+  // Not kept in the cache, because everything is read once.
   std::unique_ptr<DatabaseCursor> Seek(absl::string_view prefix) const override {
     rocksdb::ReadOptions options;
     options.snapshot = at_.snapshot();
@@ -228,7 +228,7 @@ class RocksDatabase::Draft : public DatabaseDraft {
   RocksDatabase& database_;
   std::vector<File> files_;
   std::unique_ptr<rocksdb::SstFileWriter> file_;  // the last of them, while it is written
-  // Of ReadStored, kept for their memory.
+  // Used by ReadStored, kept for their memory.
   std::vector<rocksdb::Slice> slices_;
   std::vector<rocksdb::PinnableSlice> values_;
   std::vector<rocksdb::Status> statuses_;
@@ -402,7 +402,7 @@ absl::Status RocksDatabase::Write(Fill fill, BeforeIngest before_ingest) {
     std::error_code gone;
     std::filesystem::remove(it->path(), gone);
   }
-  // After an error RocksDB refuses further writes until it is told to try again.
+  // After an error RocksDB refuses further writes until Resume.
   if (!status.ok()) db_->Resume().PermitUncheckedError();
   return status;
 }

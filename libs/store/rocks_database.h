@@ -27,7 +27,7 @@ namespace halles::store {
 // A write waits for another one.
 class RocksDatabase : public Database {
  public:
-  // Opens the database in `path`, or makes a new one when `create`. Errors as Store::Open says.
+  // Opens the database in `path`, or makes a new one if `create`. Errors as Store::Open returns.
   static absl::StatusOr<std::unique_ptr<RocksDatabase>> Open(const std::string& path, const DatabaseOptions& options,
                                                              bool create);
   ~RocksDatabase() override;

@@ -20,7 +20,7 @@ struct Row {
 
 // Reads rows. A failed read behaves as if the row were absent and sets `status`, which the caller of a decision or a
 // fold checks before it uses the result.
-// Thread safety: as the implementation says.
+// Thread safety: see the implementation.
 class RowReader {
  public:
   virtual ~RowReader() = default;

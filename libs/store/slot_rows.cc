@@ -31,7 +31,7 @@ SlotRows::~SlotRows() {
 
 std::optional<Row> SlotRows::View::Get(absl::string_view key) const {
   const std::array<const Layer*, 2> layers = owner_->Layers();
-  // What is not in the filter is in flight or nowhere: whatever was confirmed is in it.
+  // A key that the filter excludes is in flight or absent: the filter has every confirmed key.
   const bool may_be_confirmed = owner_->filter_.MayContain(key);
   const size_t below = may_be_confirmed ? (owner_->frozen_ == nullptr ? 1 : 2) : 0;
   return GetMerged(in_flight_ ? &owner_->in_flight_ : nullptr, absl::MakeConstSpan(layers.data(), below),

@@ -1,4 +1,4 @@
-// Reads everything of one moment, and compares two of them.
+// Reads a consistent snapshot, and compares two of them.
 #include "libs/store/snapshot.h"
 
 #include <algorithm>
@@ -107,7 +107,7 @@ absl::StatusOr<std::map<FoldId, Digest>> Snapshot::Recompute() const {
 
 namespace {
 
-// Compares what is stored about the folds; their rows come after.
+// Compares the metadata of the folds; the rows are compared after it.
 void CompareFolds(const std::map<FoldId, FoldMeta>& stored, const std::map<FoldId, FoldMeta>& rebuilt,
                   const SchemaBook& schemas, absl::FunctionRef<void(const std::string&)> differs) {
   for (const auto& [fold, meta] : stored) {

@@ -1,4 +1,4 @@
-// Files and directories around the store.
+// Files and directories of the store.
 #include "libs/store/state_dir.h"
 
 #include <fcntl.h>
@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kQuarantinesMax = 10000;
-// RocksDB writes its manifest and options anew when it is opened, and ends the process when the disk is full by then.
+// RocksDB rewrites its manifest and options when it is opened, and ends the process if the disk is full by then.
 constexpr off_t kRoomToOpenBytes = 2 * 1024 * 1024;
 
 absl::Status Unusable(absl::string_view path, absl::string_view what, int error) {

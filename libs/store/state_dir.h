@@ -20,7 +20,7 @@ namespace halles::store {
 //   db-<n>.write   files that are being written
 class StateDir : public DatabaseHome {
  public:
-  // Creates the directory when it is missing. STORE_LOCKED, STATE_DIR_UNUSABLE.
+  // Creates the directory if it is missing. STORE_LOCKED, STATE_DIR_UNUSABLE.
   static absl::StatusOr<std::unique_ptr<StateDir>> Lock(const std::string& dir);
   ~StateDir() override;
   StateDir(const StateDir&) = delete;

@@ -1,4 +1,4 @@
-// The store: generations, spaces, and what the flusher is asked for.
+// The store: generations, spaces, and requests to the flusher.
 #include "libs/store/store.h"
 
 #include <algorithm>
@@ -148,7 +148,7 @@ absl::Status OtherSources(const FoldId& fold) {
                  absl::StrCat(fold.ToString(), " is stored, and this build does not fold it"));
 }
 
-// Gives a space back unless its rows were opened, which do so when they are closed.
+// Releases a space unless its rows were opened; those release it when they are closed.
 class Reservation {
  public:
   Reservation(Flusher* flusher, const RowSpace& space) : flusher_(flusher), space_(space) {}
@@ -164,7 +164,7 @@ class Reservation {
   const RowSpace space_;
 };
 
-// Where each fold of the space goes on: above what is frozen of it, or else at what is stored.
+// Where each fold of the space resumes: above its frozen rows, otherwise at its stored ones.
 absl::StatusOr<std::map<FoldId, FoldStart>> StartsOf(const Database& database, const OpenSpace& open,
                                                      const Flusher::Units& frozen) {
   std::map<FoldId, FoldStart> starts;

@@ -41,7 +41,7 @@ namespace halles::store {
 
 inline constexpr uint32_t kStoreFormatVersion = 2;
 
-// The steps of a flush, for tests that let it fail or end there.
+// The steps of a flush, for tests that make it fail or end there.
 enum class FlushStep { kFrozen, kFileWritten, kIngested, kReleased };
 
 // A flush is due when this many bytes of rows are dirty,
@@ -58,7 +58,7 @@ inline constexpr size_t kCatchUpFlushes = 3;
 inline constexpr absl::Duration kCatchUpPause = absl::Milliseconds(5);
 
 struct StoreOptions {
-  // Runs the flushes; outlives the store. Null: rows are flushed by FlushNow only.
+  // Runs the flushes; outlives the store. Null: only FlushNow flushes.
   Scheduler* scheduler = nullptr;
   size_t flush_bytes = kFlushBytes;
   size_t flush_log_bytes = kFlushLogBytes;
@@ -75,13 +75,14 @@ struct StoreOptions {
 
 struct SlotOptions {
   uint32_t fold_version = 1;
-  // Runs the function on the thread that uses the SlotRows, or drops it when that thread has ended.
+  // Runs the function on the thread that uses the SlotRows, or drops it if that thread has ended.
   std::function<void(std::function<void()>)> post;
-  // Called on that thread: the cursor that belongs to the rows confirmed so far.
+  // Called on that thread: the cursor that belongs to the confirmed rows.
   std::function<FoldCursor()> cursor;
   // Stored rows turned out to be damaged: call Refold, on that thread. Called from another one; may be empty.
   std::function<void()> on_damaged;
-  // Tables whose absent keys are asked for often: a filter in memory answers for most of them. Filled at open by a scan.
+  // Tables whose absent keys are often looked up: a filter in memory answers most of these reads. A scan fills it when
+  // the slot is opened.
   std::vector<uint16_t> filtered_tables;
 };
 
@@ -98,10 +99,11 @@ struct StoreStats {
 class DatabaseHome;
 class Snapshot;
 
-// Thread safety: all methods may be called from any thread except where they say otherwise.
-// Lifetime: outlives the rows it opened and its snapshots. The destructor waits for a write under way and does not start
-// a flush: what is dirty is in the log. Call FlushNow before to keep the next start short.
-// Durability: what a successful flush wrote survives a power cut. Rows in overlays are visible but not yet durable.
+// Thread safety: all methods may be called from any thread unless stated otherwise.
+// Lifetime: outlives the rows it opened and its snapshots. The destructor waits for a running write and does not start
+// a flush: dirty rows can be folded from the log. Call FlushNow before to keep the next start short.
+// Durability: the writes of a successful flush survive a power failure. Rows in overlays are visible but not yet
+// durable.
 class Store {
  public:
   // Opens or creates the store in `dir` ("<data-dir>/state"). Errors by reason:
@@ -116,8 +118,8 @@ class Store {
   static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& dir, const InstallId& install,
                                                      StoreOptions options);
 
-  // The same on databases that lie elsewhere, such as a MemoryDisk. Shared with what is opened beside: the home stays taken
-  // while one of them is open.
+  // The same on other databases, such as a MemoryDisk. Shared with generations that are opened beside: the home stays
+  // taken while one of them is open.
   static absl::StatusOr<std::unique_ptr<Store>> OpenOn(const std::shared_ptr<DatabaseHome>& home,
                                                        const InstallId& install, StoreOptions options);
 
@@ -125,8 +127,7 @@ class Store {
   // was called.
   absl::StatusOr<std::unique_ptr<Store>> OpenBeside(StoreOptions options);
 
-  // From now on this generation is the one that Open opens; others are deleted when they are closed or by the next Open.
-  // Flush before.
+  // From now on Open opens this generation; others are deleted when they are closed or by the next Open. Flush before.
   absl::Status SwapIn();
 
   // Renames the directory to "<dir>.quarantined-<n>" and returns that name.
@@ -145,7 +146,8 @@ class Store {
   // folded it: Drop it and fold again. Rows that are found damaged are dropped: those opened are at the beginning.
   absl::StatusOr<std::unique_ptr<SlotRows>> OpenSlot(SlotId slot, SlotOptions options);
 
-  // The rows of a view that is folded from `sources`; the same rules. FOLD_VERSION too when it was folded from others.
+  // The rows of a view that is folded from `sources`; the same rules. FOLD_VERSION also if it was folded from other
+  // sources.
   // `on_damaged` as in SlotOptions, but Refold may be called on any thread that is in no batch or query of the view.
   absl::StatusOr<std::unique_ptr<ViewRows>> OpenView(ServiceId service, uint8_t view, uint32_t fold_version,
                                                      absl::Span<const SlotId> sources,
@@ -156,21 +158,22 @@ class Store {
   // a flush writes them.
   absl::Status Refold(const RowSpace& space);
 
-  // Deletes all rows and metas of the state or view, which must not be open. UNAVAILABLE with FLUSH_UNDER_WAY while a flush
-  // writes rows of it that were closed since.
+  // Deletes all rows and metas of the state or view, which must not be open. UNAVAILABLE with FLUSH_UNDER_WAY while a
+  // flush writes rows of it that have been closed.
   absl::Status Drop(const RowSpace& space);
 
-  // Flushes everything that was confirmed when it is called, then calls `done` on a queue of the scheduler, which must
-  // not be null. UNAVAILABLE with STORE_CLOSED when the store is destroyed before.
+  // Flushes everything that was confirmed before the call, then calls `done` on a queue of the scheduler, which must
+  // not be null. UNAVAILABLE with STORE_CLOSED if the store is destroyed before.
   void FlushAsync(absl::AnyInvocable<void(absl::Status)> done);
 
-  // The same, but blocks; for programs and tests. Not on a thread that any `post` or the scheduler runs functions on.
+  // The same, but blocks; for programs and tests. Must not be called on a thread on which any `post` or the scheduler
+  // runs functions.
   absl::Status FlushNow();
 
-  // The log that is folded into this store grew by so many bytes.
+  // The log that is folded into this store grew by this many bytes.
   void NoteLogBytes(size_t bytes);
 
-  // OK, or why the last flush failed: the rows stay in memory and the flush is tried again.
+  // OK, or the error of the last flush: the rows stay in memory and the flush is retried.
   absl::Status health() const;
 
   size_t dirty_bytes() const;
@@ -183,7 +186,7 @@ class Store {
 
   StoreStats stats() const;
 
-  // Everything as of the last flush.
+  // All stored rows as of the last flush.
   absl::StatusOr<std::unique_ptr<Snapshot>> TakeSnapshot() const;
 
   const std::string& dir() const;  // of this generation
@@ -197,7 +200,7 @@ class Store {
 
 struct Comparison {
   uint64_t rows = 0;         // compared, counted once
-  uint64_t positions = 0;    // read by the folds compared: the sum of their next positions
+  uint64_t positions = 0;    // read by the compared folds: the sum of their next positions
   uint64_t differences = 0;  // rows, cursors and digests that differ
   bool equal() const { return differences == 0; }
 };
@@ -213,7 +216,7 @@ class Snapshot {
 
   const std::map<FoldId, FoldMeta>& folds() const;
 
-  // The spaces that `folds` belong to, in order.
+  // The spaces of `folds`, in order.
   std::vector<RowSpace> spaces() const;
 
   struct StoredRow {
@@ -238,8 +241,9 @@ class Snapshot {
   std::unique_ptr<Impl> impl_;
 };
 
-// Compares two snapshots row by row, then the stored digests and those computed from the rows. `on_difference` is told each
-// difference in words: "checkout/17 orders order=cj:123: differs". Positions of rows are compared too.
+// Compares two snapshots row by row, then the stored digests with those computed from the rows. Calls `on_difference`
+// with a description of each difference: "checkout/17 orders order=cj:123: differs". Positions of rows are compared
+// too.
 absl::StatusOr<Comparison> CompareSnapshots(const Snapshot& stored, const Snapshot& rebuilt, const SchemaBook& schemas,
                                             absl::FunctionRef<void(absl::string_view)> on_difference);
 

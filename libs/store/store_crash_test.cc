@@ -1,4 +1,4 @@
-// Tests that whatever step of a flush fails or is the last, rows, cursor and digest on disk belong together.
+// Tests that rows, cursor and digest on disk are consistent, whichever step of a flush fails or is the last.
 #include <sys/resource.h>
 
 #include <csignal>
@@ -32,14 +32,14 @@ void Evolve(uint16_t slot, Position position, Rows& rows) {
     if (random.Uniform(3) == 0) {
       rows.Delete(key);
     } else {
-      // Reads what is there, so that a wrong base shows.
+      // Reads the old row, so that a wrong base is detected.
       const std::optional<Row> before = rows.Get(key);
       rows.Put(key, absl::StrCat(position, before.has_value() ? "+" : "", random.Uniform(100)));
     }
   }
 }
 
-// What the slot holds after the records before `next`.
+// The rows of the slot after the records before `next`.
 Content Expected(uint16_t slot, Position next) {
   class PlainRows : public Rows {
    public:
@@ -62,7 +62,7 @@ Content Expected(uint16_t slot, Position next) {
 
 std::string ViewKey(uint16_t slot, Position position) { return absl::StrCat(slot, "/", position % 11); }
 
-// A process: three slots, a view of all of them, and a store whose flushes can be made to fail at a step.
+// A process: three slots, a view of all of them, and a store whose flushes can fail at any step.
 class Life {
  public:
   explicit Life(const std::string& dir) {
@@ -84,7 +84,7 @@ class Life {
     Fold(view.get(), Checkout(slot), position, ViewKey(slot, position), std::to_string(position));
   }
 
-  // Rows, cursors and digests on disk are those of one prefix of each slot.
+  // The rows, cursors and digests on disk are those of one prefix of each slot.
   void CheckDisk() const {
     const auto snapshot = *store->TakeSnapshot();
     const auto recomputed = *snapshot->Recompute();
@@ -104,7 +104,7 @@ class Life {
     EXPECT_EQ(Stored(*snapshot, RowSpace::View(ServiceId::kCheckout, 1)), view_expected);
   }
 
-  // What is read, from memory and disk together, is the state after all records.
+  // The rows read from memory and disk together are the state after all records.
   void CheckRows() const {
     for (uint16_t i = 0; i < kSlots; ++i) {
       EXPECT_EQ(ContentOf(slots[i]->rows->confirmed()), Expected(i, slots[i]->next));
@@ -129,7 +129,7 @@ class Life {
   std::unique_ptr<ViewRows> view;
 };
 
-TEST(Flush, LeavesAConsistentStoreWhereverItEnds) {
+TEST(Flush, LeavesAConsistentStoreAfterAnyStep) {
   for (const FlushStep last : kSteps) {
     SCOPED_TRACE(static_cast<int>(last));
     const TempDir dir;
@@ -149,7 +149,7 @@ TEST(Flush, LeavesAConsistentStoreWhereverItEnds) {
   }
 }
 
-TEST(Flush, IsTriedAgainWithWhatCameMeanwhile) {
+TEST(Flush, IsRetriedTogetherWithLaterRows) {
   for (const FlushStep failing : kSteps) {
     SCOPED_TRACE(static_cast<int>(failing));
     const TempDir dir;
@@ -174,7 +174,7 @@ TEST(Flush, IsTriedAgainWithWhatCameMeanwhile) {
   }
 }
 
-TEST(Flush, OfRowsThatWereClosedGoesOnBelowThoseOpenedAfterThem) {
+TEST(Flush, ContinuesForClosedRowsBelowReopenedOnes) {
   for (const FlushStep failing : {FlushStep::kFrozen, FlushStep::kIngested}) {
     SCOPED_TRACE(static_cast<int>(failing));
     const TempDir dir;
@@ -182,7 +182,7 @@ TEST(Flush, OfRowsThatWereClosedGoesOnBelowThoseOpenedAfterThem) {
     for (int i = 0; i < 90; ++i) life.Step(static_cast<uint16_t>(i % kSlots));
     life.fail_at = failing;
     EXPECT_FALSE(life.store->FlushNow().ok());
-    for (int i = 0; i < 9; ++i) life.Step(static_cast<uint16_t>(i % kSlots));  // confirmed, not frozen: forgotten below
+    for (int i = 0; i < 9; ++i) life.Step(static_cast<uint16_t>(i % kSlots));  // confirmed, not frozen: lost below
     life.slots[0].reset();
     life.slots[0] = std::make_unique<TestSlot>(life.store.get(), Checkout(0));
     life.view.reset();
@@ -200,7 +200,7 @@ TEST(Flush, OfRowsThatWereClosedGoesOnBelowThoseOpenedAfterThem) {
   }
 }
 
-TEST(Flush, IsForgottenWhenItsRowsAreDropped) {
+TEST(Flush, IsAbandonedWhenItsRowsAreDropped) {
   const TempDir dir;
   Life life(dir.State());
   for (int i = 0; i < 9; ++i) life.Step(static_cast<uint16_t>(i % kSlots));
@@ -216,11 +216,11 @@ TEST(Flush, IsForgottenWhenItsRowsAreDropped) {
   life.CheckDisk();
 }
 
-TEST(Flush, FailsWithTheDiskAndGoesOnAfterIt) {
+TEST(Flush, FailsWithTheDiskAndRecovers) {
   const TempDir dir;
   Life life(dir.State());
   for (int i = 0; i < 3000; ++i) life.Step(static_cast<uint16_t>(i % kSlots));
-  // No file may grow beyond a few bytes: a write fails as it does on a full disk.
+  // No file may grow beyond a few bytes: a write fails as on a full disk.
   std::signal(SIGXFSZ, SIG_IGN);
   rlimit before;
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);

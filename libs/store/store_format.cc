@@ -1,4 +1,4 @@
-// The bytes of the store.
+// The encoding of the store.
 #include "libs/store/store_format.h"
 
 #include "libs/store/key_codec.h"

@@ -1,4 +1,4 @@
-// The encoding of the store's keys and values. The layout is drawn in store.h.
+// The encoding of the store's keys and values. store.h describes the layout.
 #ifndef HALLES_LIBS_STORE_STORE_FORMAT_H_
 #define HALLES_LIBS_STORE_STORE_FORMAT_H_
 
@@ -22,7 +22,7 @@ struct Identity {
 std::string EncodeIdentity(const Identity& identity);
 std::optional<Identity> DecodeIdentity(absl::string_view bytes);
 
-// What all rows of the space begin with.
+// The prefix of all rows of the space.
 std::string SpacePrefix(const RowSpace& space);
 
 // The space of a row or meta; also of a prefix of one that names its space. nullopt for what belongs to no space.
@@ -45,7 +45,7 @@ struct RowHeader {
   SlotId source;  // of a view's row
 };
 void AppendRowHeader(FoldId::Kind kind, const RowHeader& header, std::string* out);
-// Takes the header off the front of a stored row; false when it is too short for one.
+// Takes the header off the front of a stored row; false if the row is too short for one.
 bool TakeRowHeader(FoldId::Kind kind, absl::string_view* bytes, RowHeader* header);
 
 }  // namespace halles::store

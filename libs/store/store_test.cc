@@ -1,4 +1,5 @@
-// Tests of the store on real files: what a flush keeps, what is refused, and what a comparison finds.
+// Tests of the store on real files: what a flush keeps, which stores are refused, and which differences a comparison
+// finds.
 #include "libs/store/store.h"
 
 #include <sys/resource.h>
@@ -43,7 +44,7 @@ std::unique_ptr<Store> MustOpen(const TempDir& dir, StoreOptions options = Quiet
   return *std::move(store);
 }
 
-// Changes what is stored under a key behind the store's back; nullopt deletes it.
+// Changes the stored value of a key directly; nullopt deletes it.
 void WriteBytes(const TempDir& dir, const std::string& key, const std::optional<std::string>& value) {
   const auto database = *RocksDatabase::Open(dir.State() + "/db-1", {}, /*create=*/false);
   ASSERT_TRUE(database
@@ -52,7 +53,7 @@ void WriteBytes(const TempDir& dir, const std::string& key, const std::optional<
                   .ok());
 }
 
-TEST(Store, KeepsRowsAndCursorOfEachFoldFromOneFlushToTheNextStart) {
+TEST(Store, KeepsFlushedRowsAndCursorsAfterARestart) {
   const TempDir dir;
   {
     const auto store = MustOpen(dir);
@@ -86,11 +87,11 @@ TEST(Store, KeepsSpacesApart) {
   EXPECT_THAT(ContentOf(second.rows->confirmed()), ElementsAre(Pair("k", "2")));
 }
 
-TEST(Store, DigestsAreAFunctionOfTheRows) {
+TEST(Store, DigestsDependOnTheRowsOnly) {
   const TempDir one_dir, other_dir;
   const auto one = MustOpen(one_dir), other = MustOpen(other_dir);
   TestSlot a(one.get(), Checkout(0)), b(other.get(), Checkout(0));
-  // Another history, other positions, flushed at other moments.
+  // A different history, with other positions and flush times.
   a.Put("x", "1");
   a.Put("y", "2");
   a.Put("z", "3");
@@ -113,7 +114,7 @@ TEST(Store, DigestsAreAFunctionOfTheRows) {
   EXPECT_EQ((*other->LoadMeta(fold))->digest, Digest());
 }
 
-TEST(Store, DigestsOfAViewAreThoseOfItsSources) {
+TEST(Store, KeepsADigestForEachSourceOfAView) {
   const TempDir dir;
   const auto store = MustOpen(dir);
   const auto view = MustOpenView(store.get(), ServiceId::kCustomerIdentity);
@@ -172,7 +173,7 @@ TEST(Store, FillsTheFilterFromDisk) {
   EXPECT_EQ(slot.Get(key), "v");
 }
 
-TEST(Store, IsRefusedToAnotherInstall) {
+TEST(Store, IsRefusedForAnotherInstall) {
   const TempDir dir;
   MustOpen(dir);
   const auto other = Store::Open(dir.State(), Install(2), Quiet());
@@ -181,7 +182,7 @@ TEST(Store, IsRefusedToAnotherInstall) {
   EXPECT_EQ(MetadataOf(other.status(), "found"), Install(1).Hex());
 }
 
-TEST(Store, IsRefusedWhenANewerFormatWroteIt) {
+TEST(Store, IsRefusedIfItsFormatIsNewer) {
   const TempDir dir;
   MustOpen(dir);
   WriteBytes(dir, IdentityKey(), EncodeIdentity({kStoreFormatVersion + 1, Install(1)}));
@@ -190,7 +191,7 @@ TEST(Store, IsRefusedWhenANewerFormatWroteIt) {
   EXPECT_THAT(std::string(store.status().message()), HasSubstr("has format 3; this build reads up to 2"));
 }
 
-TEST(Store, IsRefusedWhenItsFilesAreDamagedAndMakesRoomByQuarantine) {
+TEST(Store, IsRefusedIfDamagedAndReplacedAfterQuarantine) {
   const TempDir dir;
   MustOpen(dir);
   std::filesystem::remove(dir.State() + "/db-1/CURRENT");
@@ -236,19 +237,19 @@ TEST(Store, IsNotCalledDamagedForWantOfFileHandles) {
   EXPECT_EQ(TestSlot(store.get(), Checkout(0)).Get("a"), "1");
 }
 
-TEST(Store, IsOpenedOnceAtATime) {
+TEST(Store, CanBeOpenedOnlyOnce) {
   const TempDir dir;
   const auto store = MustOpen(dir);
   EXPECT_EQ(ReasonOf(Store::Open(dir.State(), Install(1), Quiet()).status()), "STORE_LOCKED");
 }
 
-TEST(Store, SaysThatItsDirectoryCannotBeUsed) {
+TEST(Store, ReportsAnUnusableDirectory) {
   const TempDir dir;
   std::ofstream(dir.State()) << "a file";
   EXPECT_EQ(ReasonOf(Store::Open(dir.State(), Install(1), Quiet()).status()), "STATE_DIR_UNUSABLE");
 }
 
-TEST(Store, AsksForAnotherFoldOfWhatAnotherVersionFolded) {
+TEST(Store, RefusesRowsOfAnotherFoldVersion) {
   const TempDir dir;
   const auto store = MustOpen(dir);
   {
@@ -273,7 +274,7 @@ TEST(Store, AsksForAnotherFoldOfWhatAnotherVersionFolded) {
   EXPECT_THAT(ContentOf(ViewRows::Query(view.get())), IsEmpty());
 }
 
-TEST(Store, AsksForAnotherFoldOfAViewWithOtherSources) {
+TEST(Store, RefusesAViewWithOtherSources) {
   const TempDir dir;
   const auto store = MustOpen(dir);
   {
@@ -308,7 +309,7 @@ TEST(Store, FailsTheFlushOfARowThatTwoSourcesWrote) {
   EXPECT_EQ(ReasonOf(store->FlushNow()), "FOREIGN_ROW");
 }
 
-TEST(Store, OpensASlotOnceAtATime) {
+TEST(Store, OpensASlotOnlyOnce) {
   const TempDir dir;
   const auto store = MustOpen(dir);
   const TestSlot slot(store.get(), Checkout(0));
@@ -332,7 +333,7 @@ TEST(Store, RefusesAdmissionWhileTooMuchIsDirty) {
 TEST(Store, FlushesSlotsThatOtherThreadsUse) {
   const TempDir dir;
   const auto store = MustOpen(dir);
-  // An executor: runs what is posted between records, until it is told to end.
+  // An executor: runs posted functions between records, until it is told to end.
   Mutex mutex;
   std::vector<std::function<void()>> posted;
   bool end = false;
@@ -363,7 +364,7 @@ TEST(Store, FlushesSlotsThatOtherThreadsUse) {
     ASSERT_TRUE(store->FlushNow().ok());
     const auto snapshot = *store->TakeSnapshot();
     if (snapshot->folds().empty()) continue;
-    // What was flushed is the state after exactly the records before the cursor.
+    // The flushed rows are the state after exactly the records before the cursor.
     const FoldMeta& meta = snapshot->folds().begin()->second;
     EXPECT_EQ((*snapshot->Recompute()).begin()->second, meta.digest);
     std::map<std::string, Position> expected;
@@ -399,7 +400,7 @@ TEST(Store, LeavesOutASlotWhoseThreadHasEnded) {
   EXPECT_THAT(*store->LoadMetas(), ElementsAre(Pair(FoldId::State(Checkout(1)), testing::_)));
 }
 
-TEST(Store, IsReplacedByTheOneBesideItWhenSwappedIn) {
+TEST(Store, IsReplacedByASwappedInGeneration) {
   const TempDir dir;
   std::string old_dir;
   {
@@ -421,7 +422,7 @@ TEST(Store, IsReplacedByTheOneBesideItWhenSwappedIn) {
   EXPECT_EQ(TestSlot(store.get(), Checkout(0)).Get("a"), "new");
 }
 
-TEST(Store, LeavesNothingOfAStoreBesideThatWasNotSwappedIn) {
+TEST(Store, DeletesAGenerationThatWasNotSwappedIn) {
   const TempDir dir;
   const auto store = MustOpen(dir);
   std::string beside_dir;
@@ -449,7 +450,7 @@ SchemaBook Book() {
   return book;
 }
 
-// The same facts folded into a store, in `flushes` flushes.
+// The same events folded into a store, in `flushes` flushes.
 void FoldWorld(Store* store, int flushes) {
   TestSlot slot(store, Checkout(17));
   const auto view = MustOpenView(store, ServiceId::kCustomerIdentity);
@@ -471,7 +472,7 @@ std::vector<std::string> Differences(const Store& stored, const Store& rebuilt, 
   return differences;
 }
 
-TEST(CompareSnapshots, FindsARebuiltStoreEqualHoweverItWasFlushed) {
+TEST(CompareSnapshots, FindsARebuiltStoreEqualAfterAnyFlushes) {
   const TempDir dir;
   const auto store = MustOpen(dir);
   FoldWorld(store.get(), 3);
@@ -484,7 +485,7 @@ TEST(CompareSnapshots, FindsARebuiltStoreEqualHoweverItWasFlushed) {
   EXPECT_EQ(comparison.positions, 120u);
 }
 
-TEST(CompareSnapshots, NamesTheRowThatWasAltered) {
+TEST(CompareSnapshots, NamesAnAlteredRow) {
   const TempDir dir;
   FoldWorld(MustOpen(dir).get(), 1);
   const std::string prefix = SpacePrefix(RowSpace::State(Checkout(17)));
@@ -506,7 +507,7 @@ TEST(CompareSnapshots, NamesTheRowThatWasAltered) {
   EXPECT_EQ(differences.size(), 5u);
 }
 
-TEST(CompareSnapshots, NamesFoldsThatAreMissingOrElsewhere) {
+TEST(CompareSnapshots, NamesFoldsThatAreMissingOrHaveOtherCursors) {
   const TempDir dir;
   const auto store = MustOpen(dir);
   const auto beside = *store->OpenBeside(Quiet());

@@ -44,7 +44,7 @@ inline InstallId Install(uint8_t n) {
 
 inline SlotId Checkout(uint16_t slot) { return SlotId{ServiceId::kCheckout, slot}; }
 
-// Rows are flushed by FlushNow alone.
+// Only FlushNow flushes rows.
 inline StoreOptions Quiet() {
   StoreOptions options;
   options.key_filter_bytes = 1 << 16;

@@ -1,4 +1,4 @@
-// How rows become bytes and how keys become words.
+// Serialises rows, and prints keys.
 #include "libs/store/table.h"
 
 #include <climits>

@@ -25,7 +25,7 @@
 
 namespace halles::store {
 
-// The same bytes for the same message in every process: digests depend on it.
+// Deterministic: digests depend on it.
 std::string SerializeRow(const google::protobuf::MessageLite& message);
 inline std::string SerializeRow(const std::string& bytes) { return bytes; }
 
@@ -47,13 +47,13 @@ class Table {
     Position position = 0;  // of the record that last wrote the row
   };
 
-  // `id` is unique within a service's state, or within a view, for ever.
+  // `id` is unique within a service's state, or within a view, permanently.
   constexpr Table(uint16_t id, const char* name) : id_(id), name_(name) {}
 
   constexpr uint16_t id() const { return id_; }
   constexpr const char* name() const { return name_; }
 
-  // The bytes that all keys of this table begin with.
+  // The prefix of all keys of this table.
   std::string Prefix() const {
     std::string prefix;
     AppendField(id_, &prefix);
@@ -99,7 +99,7 @@ class Table {
     Walk(rows, std::string(), visit, first...);
   }
 
-  // As ForEach, beginning with the first key that is not less than `start`, which has `first...` as first fields itself.
+  // As ForEach, but begins with the first key not less than `start`, whose first fields must be `first...`.
   template <class Visit, class... First>
   void ForEachFrom(const RowReader& rows, const Key& start, Visit&& visit, const First&... first) const {
     Walk(rows, Encode(start), visit, first...);
@@ -131,7 +131,7 @@ class Table {
 // Thread safety: immutable once built.
 class Schema {
  public:
-  // Chained: Schema().Add(kOrders).Add(kReturns). Ends the process when two tables share an id.
+  // Chained: Schema().Add(kOrders).Add(kReturns). Ends the process if two tables share an id.
   template <class Key, class Message>
   Schema& Add(const Table<Key, Message>& table) {
     AddEntry(table.id(), table.name(), [](absl::string_view fields) -> std::optional<std::string> {
@@ -145,7 +145,7 @@ class Schema {
   // Never fails: an unknown key is printed in hexadecimal.
   std::string Describe(absl::string_view key) const;
 
-  // The name of the table that the key belongs to; "table 7" when no table has this id.
+  // The name of the table that the key belongs to; "table 7" if no table has this id.
   std::string TableName(absl::string_view key) const;
 
  private:

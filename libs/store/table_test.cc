@@ -88,7 +88,7 @@ std::vector<int64_t> LinesOf(const RowReader& rows, const std::string& order) {
   return values;
 }
 
-TEST(Table, GivesBackWhatWasPutWithItsPosition) {
+TEST(Table, ReturnsAStoredRowWithItsPosition) {
   MemoryRows rows;
   rows.set_position(41);
   kLines.Put(rows, Line("o-1", 3), Value(12));
@@ -101,7 +101,7 @@ TEST(Table, GivesBackWhatWasPutWithItsPosition) {
   EXPECT_FALSE(kLines.Contains(rows, Line("o-1", 3)));
 }
 
-TEST(Table, VisitsTheRowsOfAPrefixAndNoOthers) {
+TEST(Table, VisitsOnlyRowsWithThePrefix) {
   MemoryRows rows;
   for (const char* order : {"a", "ab", "b"}) {
     for (uint32_t line : {256u, 1u}) kLines.Put(rows, Line(order, line), Value(line));
@@ -111,7 +111,7 @@ TEST(Table, VisitsTheRowsOfAPrefixAndNoOthers) {
   EXPECT_THAT(LinesOf(rows, ""), ElementsAre());
 }
 
-TEST(Table, VisitsFromAKeyOnUntilToldToStop) {
+TEST(Table, VisitsFromAKeyUntilStopped) {
   MemoryRows rows;
   for (uint32_t line = 0; line < 10; ++line) kLines.Put(rows, Line("o", line), Value(line));
   std::vector<int64_t> values;
@@ -139,7 +139,7 @@ TEST(Table, OrdersSignedNumbersByValue) {
   EXPECT_EQ(seen, amounts);
 }
 
-TEST(Table, OrdersStringsByTheirBytesWhateverTheyHold) {
+TEST(Table, OrdersArbitraryStringsByTheirBytes) {
   SeededRandom random(7);
   MemoryRows rows;
   std::map<std::pair<std::string, uint8_t>, std::string> model;
@@ -161,7 +161,7 @@ TEST(Table, OrdersStringsByTheirBytesWhateverTheyHold) {
   EXPECT_EQ(expected, model.end());
 }
 
-TEST(Table, KeepsEveryKindOfField) {
+TEST(Table, RoundTripsEveryKindOfField) {
   SeededRandom random(3);
   EveryKey key;
   key.text = std::string("a\0b", 3);
@@ -190,7 +190,7 @@ TEST(Table, KeepsEveryKindOfField) {
   EXPECT_FALSE(TakeKey(bytes + "x", &back));
 }
 
-TEST(Table, SaysThatARowCannotBeRead) {
+TEST(Table, ReportsAnUnreadableRow) {
   MemoryRows rows;
   rows.Put(kLines.Encode(Line("o", 1)), "\xff");
   EXPECT_FALSE(kLines.Get(rows, Line("o", 1)).has_value());
@@ -198,7 +198,7 @@ TEST(Table, SaysThatARowCannotBeRead) {
   EXPECT_THAT(std::string(rows.status().message()), testing::HasSubstr("order=o line=1"));
 }
 
-TEST(Table, VisitsNothingBehindAKeyThatCannotBeRead) {
+TEST(Table, StopsAtAnUnreadableKey) {
   MemoryRows rows;
   rows.Put(kLines.Prefix() + "zz", "");
   kLines.ForEach(rows, [](const LineKey&, const Int64Value&, Position) {
@@ -209,7 +209,7 @@ TEST(Table, VisitsNothingBehindAKeyThatCannotBeRead) {
 }
 
 #ifndef __SANITIZE_THREAD__  // the distribution's libprotobuf lays maps out otherwise than code built for ThreadSanitizer
-TEST(SerializeRow, GivesTheSameBytesForMapsFilledInAnyOrder) {
+TEST(SerializeRow, IsIndependentOfTheInsertionOrderOfMaps) {
   google::protobuf::Struct forth, back;
   for (int i = 0; i < 50; ++i) (*forth.mutable_fields())[std::to_string(i)].set_number_value(i);
   for (int i = 49; i >= 0; --i) (*back.mutable_fields())[std::to_string(i)].set_number_value(i);
@@ -217,7 +217,7 @@ TEST(SerializeRow, GivesTheSameBytesForMapsFilledInAnyOrder) {
 }
 #endif
 
-TEST(Schema, NamesRowsInTheOperatorsWords) {
+TEST(Schema, DescribesRowsForTheOperator) {
   const Schema schema = Schema().Add(kLines).Add(kNames);
   EXPECT_EQ(schema.Describe(kLines.Encode(Line("cj:123", 4))), "lines order=cj:123 line=4");
   EXPECT_EQ(schema.Describe(kNames.Encode(NameKey{"n", 1})), "names n 1");
@@ -226,12 +226,12 @@ TEST(Schema, NamesRowsInTheOperatorsWords) {
   EXPECT_EQ(schema.Describe("x"), "key x");
 }
 
-TEST(SchemaDeathTest, HasOneTableForAnId) {
+TEST(SchemaDeathTest, RefusesTwoTablesWithOneId) {
   constexpr Table<AmountKey, std::string> kOther(7, "other");
   EXPECT_DEATH(Schema().Add(kLines).Add(kOther), "two tables");
 }
 
-TEST(MemoryRows, AreTheSameWhenKeysAndValuesAre) {
+TEST(MemoryRows, AreEqualIfKeysAndValuesAre) {
   MemoryRows a, b;
   a.set_position(1);
   a.Put("k", "v");

@@ -1,4 +1,4 @@
-// The rows of one view in memory: each source folds alone, queries read all.
+// The rows of one view in memory: each source folds independently, queries read all.
 #include <utility>
 
 #include "libs/base/check.h"
@@ -29,7 +29,7 @@ ViewRows::Source& ViewRows::SourceAt(SlotId source) {
   return it->second;
 }
 
-// The analysis cannot follow a lock that an object of this class holds.
+// The thread safety analysis cannot follow a lock held by an object of this class.
 ViewRows::Batch::Batch(ViewRows* view, SlotId source) ABSL_NO_THREAD_SAFETY_ANALYSIS : view_(view),
                                                                                        source_(view->SourceAt(source)),
                                                                                        written_(nullptr),
@@ -157,7 +157,7 @@ void ViewRows::ForEachDirty(absl::FunctionRef<void(SlotId source)> visit) const 
 
 std::shared_ptr<const FrozenRows> ViewRows::Freeze(SlotId source) {
   Source& freezing = SourceAt(source);
-  // Freed behind the lock.
+  // Freed after the lock is released.
   std::shared_ptr<const FrozenRows> released;
   WriterLock lock(&freezing.mutex);
   if (freezing.frozen != nullptr && freezing.frozen->stored.load(std::memory_order_acquire)) {

@@ -16,7 +16,7 @@
 namespace halles::telemetry {
 namespace {
 
-// Hands lines to a function.
+// Passes lines to a function.
 class FunctionSink : public spdlog::sinks::base_sink<std::mutex> {
  public:
   explicit FunctionSink(std::function<void(absl::string_view)> function) : function_(std::move(function)) {}
@@ -36,15 +36,15 @@ class FunctionSink : public spdlog::sinks::base_sink<std::mutex> {
 
 std::shared_ptr<spdlog::logger> MakeLogger(spdlog::sink_ptr sink) {
   auto logger = std::make_shared<spdlog::logger>("halles", std::move(sink));
-  // The message is the inner part of the object from "component" on.
+  // The message is the inner part of the object, starting at "component".
   logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(R"({"ts":"%Y-%m-%dT%H:%M:%S.%fZ","level":"%l",%v})",
                                                                     spdlog::pattern_time_type::utc));
   logger->flush_on(spdlog::level::trace);
   return logger;
 }
 
-// The logger of the process. Shared, since a line may be being written while the sink is exchanged.
-// It is never destroyed, so that threads may log until the end.
+// The logger of the process. Shared, because a line may be written while the sink is exchanged. It is never destroyed,
+// so that threads may log until the end.
 struct Current {
   std::mutex mutex;
   spdlog::level::level_enum level = spdlog::level::info;
@@ -83,7 +83,7 @@ void AppendQuoted(absl::string_view text, std::string* out) {
         out->append("\\n");
         break;
       default:
-        // Bytes beyond ASCII pass as they are when the whole is UTF-8, which messages of ours are.
+        // Bytes beyond ASCII are kept if the whole text is UTF-8, as our messages are.
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
           absl::StrAppendFormat(out, "\\u%04x", static_cast<unsigned char>(c));
         } else {

@@ -17,10 +17,11 @@ namespace halles::telemetry {
 
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
-// "debug", "info", "warning" or "error"; INVALID_ARGUMENT naming them for anything else.
+// "debug", "info", "warning" or "error"; INVALID_ARGUMENT with these names otherwise.
 absl::StatusOr<LogLevel> ParseLogLevel(absl::string_view name);
 
-// A key and its value. Numbers and booleans stay such in JSON. No field and no message may hold personal data in clear.
+// A key and its value. Numbers and booleans keep their type in JSON. No field and no message may hold personal data in
+// clear.
 class LogField {
  public:
   LogField(absl::string_view key, absl::string_view value) : key_(key), value_(value), quoted_(true) {}
@@ -49,8 +50,8 @@ void Log(LogLevel level, absl::string_view component, absl::string_view message,
 // Lines below `level` are dropped; kInfo until it is set.
 void SetLogLevel(LogLevel level);
 
-// Lines go to `sink`, without their line end, instead of standard error; back with nullptr. For tests; the sink is called
-// by one thread at a time.
+// Lines go to `sink`, without their line end, instead of standard error; nullptr restores that. For tests; only one
+// thread at a time calls the sink.
 void SetLogSink(std::function<void(absl::string_view line)> sink);
 
 }  // namespace halles::telemetry

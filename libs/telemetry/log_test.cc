@@ -25,7 +25,7 @@ class LogLines : public ::testing::Test {
     SetLogLevel(LogLevel::kInfo);
   }
 
-  // The line without its time, which comes first.
+  // The line without the time at its beginning.
   static std::string Timeless(const std::string& line) {
     const size_t level = line.find("\"level\":");
     EXPECT_THAT(line.substr(0, level), MatchesRegex(R"(\{"ts":"[-0-9]+T[:0-9]+\.[0-9]{6}Z",)"));
@@ -54,7 +54,7 @@ TEST_F(LogLines, KeepTheTypesOfFields) {
             R"("ratio":0.5,"none":null,"status":"NOT_FOUND: gone"})");
 }
 
-TEST_F(LogLines, EscapeWhatJsonReserves) {
+TEST_F(LogLines, EscapeSpecialCharactersOfJson) {
   const std::string nasty = "quote \" backslash \\ line\nend\ttab\x01 {} %v";
   const std::string escaped = R"("quote \" backslash \\ line\nend\u0009tab\u0001 {} %v")";
   Log(LogLevel::kInfo, "rpc", nasty, {{"k\"", nasty}});
@@ -73,7 +73,7 @@ TEST_F(LogLines, AreDroppedBelowTheLevel) {
   EXPECT_EQ(lines_.size(), 1u);
 }
 
-TEST_F(LogLines, AreWholeWhenManyThreadsWrite) {
+TEST_F(LogLines, StayWholeWhenManyThreadsWrite) {
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([i] {

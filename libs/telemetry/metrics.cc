@@ -1,4 +1,4 @@
-// Cells of hot metrics and their merging at the time of a scrape.
+// Cells of hot metrics, merged at a scrape.
 #include "libs/telemetry/metrics.h"
 
 #include <algorithm>
@@ -185,7 +185,7 @@ std::unique_ptr<Metrics::Handle> Metrics::AddFunction(Kind kind, const std::stri
     ~FunctionHandle() override { hot_->RemoveFunction(name_, number_); }
 
    private:
-    const std::shared_ptr<Hot> hot_;  // shared, so that a handle may outlive the Metrics
+    const std::shared_ptr<Hot> hot_;  // shared, because a handle may outlive the Metrics
     const std::string name_;
     const uint64_t number_;
   };

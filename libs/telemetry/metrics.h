@@ -23,7 +23,7 @@ namespace halles::telemetry {
 
 using Labels = std::map<std::string, std::string>;
 
-// Threads share cells when there are more of them than this; that costs time, never a count.
+// Beyond this number, threads share cells; that costs time, never a count.
 inline constexpr size_t kCellsPerMetric = 16;
 
 namespace internal {
@@ -31,8 +31,8 @@ namespace internal {
 size_t ThreadCell();
 }  // namespace internal
 
-// A counter of which each thread has its own cell, summed up when it is read.
-// Thread safety: any thread. Relaxed atomics suffice, since nothing is concluded from one count about another.
+// A counter with one cell per thread; a read sums them up.
+// Thread safety: any thread. Relaxed atomics suffice, because no count is compared with another.
 class HotCounter {
  public:
   void Add(uint64_t n = 1) { cells_[internal::ThreadCell()].count.fetch_add(n, std::memory_order_relaxed); }
@@ -45,11 +45,11 @@ class HotCounter {
   std::array<Cell, kCellsPerMetric> cells_;
 };
 
-// A histogram of which each thread has its own cell, merged when it is read.
-// Thread safety: as HotCounter; a reading may have counted a value that it has not yet summed.
+// A histogram with one cell per thread; a read merges them.
+// Thread safety: as HotCounter; a read may include a value in a bucket and not yet in the sum.
 class HotHistogram {
  public:
-  // Upper bounds, ascending; what is above all of them counts as infinite.
+  // Upper bounds, ascending; values above all of them count as infinite.
   explicit HotHistogram(std::vector<double> bounds);
 
   void Observe(double value);
@@ -63,7 +63,7 @@ class HotHistogram {
   const std::vector<double>& bounds() const { return bounds_; }
 
  private:
-  // 8 counters a line: a cell is as many lines as its counters and its sum need.
+  // 8 counters fit a cache line: a cell has as many lines as its counters and its sum need.
   struct alignas(64) Line {
     std::array<std::atomic<uint64_t>, 8> words{};
   };
@@ -76,28 +76,28 @@ class HotHistogram {
   const std::unique_ptr<Line[]> lines_;  // per cell: a counter for each bound, one above, the sum as bits of a double
 };
 
-// Bounds for the time that a request takes, 100 us to 10 s.
+// Bounds for the duration of a request, 100 us to 10 s.
 std::vector<double> LatencyBounds();
 
-// All metrics of the process. Names follow the conventions of Prometheus; labels never hold ids. A metric with the name
-// and labels of one that is there is that one; its help and bounds are the first ones. One name has one kind.
+// All metrics of the process. Names follow the conventions of Prometheus; labels never hold ids. Adding a metric with
+// an existing name and labels returns the existing one, with its first help and bounds. A name has one kind.
 // Thread safety: any thread. Adding takes a lock: keep the reference.
-// Lifetime: what is returned lives as long as the Metrics.
+// Lifetime: the returned metrics live as long as the Metrics.
 class Metrics {
  public:
   Metrics();
   ~Metrics();
 
-  // For rare events.
+  // For rare updates.
   prometheus::Counter& AddCounter(const std::string& name, const std::string& help, const Labels& labels = {});
   prometheus::Gauge& AddGauge(const std::string& name, const std::string& help, const Labels& labels = {});
-  // For events that happen with every request or record.
+  // For updates with every request or record.
   HotCounter& AddHotCounter(const std::string& name, const std::string& help, const Labels& labels = {});
   HotHistogram& AddHotHistogram(const std::string& name, const std::string& help, std::vector<double> bounds,
                                 const Labels& labels = {});
 
-  // A gauge or counter whose value is computed by a function when it is read. The function must not add metrics. It is
-  // not running, and will not run again, once the handle is destroyed.
+  // A gauge or counter whose value a function computes at each read. The function must not add metrics. After the
+  // handle is destroyed, the function neither runs nor will run again.
   class Handle {
    public:
     virtual ~Handle() = default;

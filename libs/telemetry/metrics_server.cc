@@ -1,5 +1,5 @@
 // A small HTTP server on one thread and poll. The exposer of prometheus-cpp gives each connection a thread, so a few
-// callers who never finish a request end all scrapes, and the distribution's build of it cannot listen on IPv6.
+// clients that never finish a request stop all scrapes, and the distribution's build of it cannot listen on IPv6.
 #include "libs/telemetry/metrics_server.h"
 
 #include <poll.h>
@@ -24,7 +24,7 @@ namespace halles::telemetry {
 namespace {
 
 constexpr char kHeadEnd[] = "\r\n\r\n";
-// While the system refuses connections, it is asked again after this.
+// The delay before the next try if the system refuses connections.
 constexpr int kRetryMillis = 100;
 
 std::string Response(absl::string_view status, absl::string_view type, absl::string_view body) {
@@ -99,7 +99,7 @@ bool MetricsServer::TakeAll(int64_t now) {
     if (fd.get() < 0) {
       if (errno == EAGAIN) return true;
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return false;
-      continue;  // this connection ended before it was taken
+      continue;  // this connection ended before accept
     }
     if (connections_.size() >= options_.connections_max) connections_.pop_front();
     connections_.push_back({std::move(fd), now + absl::ToInt64Microseconds(options_.request_timeout), "", "", 0});
@@ -117,7 +117,7 @@ bool MetricsServer::Advance(Connection* connection, int64_t now) const {
   return connection->answer.empty();
 }
 
-// Reads what there is, and makes the answer when the head of the request is complete.
+// Reads the available bytes, and makes the answer when the head of the request is complete.
 bool MetricsServer::Read(Connection* connection, int64_t now) const {
   std::array<char, 4096> buffer;
   while (true) {

@@ -21,24 +21,24 @@ struct MetricsServerOptions {
   // From the connection to the end of its request, and from there to the last byte of the answer.
   absl::Duration request_timeout = absl::Seconds(5);
   absl::Duration answer_timeout = absl::Seconds(10);
-  size_t connections_max = 64;          // one more ends the one that has been open for longest
+  size_t connections_max = 64;          // one more closes the oldest
   size_t request_bytes_max = 8 * 1024;  // of the request line and the headers
 };
 
 // Serves the metrics at http://address/metrics, in the text format of Prometheus, until it is destroyed. One connection
-// carries one request. Callers who never finish their request, or never read their answer, hold up nobody.
-// Thread safety: any thread; a thread of its own serves.
+// carries one request. Clients that never finish their request, or never read their answer, do not block others.
+// Thread safety: any thread; its own thread serves.
 // Lifetime: `metrics` and `clock` outlive the server.
 class MetricsServer {
  public:
-  // Errors: those of CheckCanListen.
+  // Errors as CheckCanListen returns.
   static absl::StatusOr<std::unique_ptr<MetricsServer>> Open(const ListenAddress& address, const Metrics& metrics,
                                                              const Clock& clock,
                                                              const MetricsServerOptions& options = {});
   // Ends the connections at once.
   ~MetricsServer();
 
-  // With the port that was bound when the given one was 0.
+  // With the bound port if the given one was 0.
   const ListenAddress& address() const { return socket_.address(); }
 
  private:
@@ -54,9 +54,9 @@ class MetricsServer {
                 OwnedFd wake);
 
   void Run();
-  // Takes what is in the backlog. False when the system refuses for now.
+  // Accepts the connections in the backlog. False if the system refuses for now.
   bool TakeAll(int64_t now);
-  // False when the connection is done.
+  // False if the connection is done.
   bool Advance(Connection* connection, int64_t now) const;
   bool Read(Connection* connection, int64_t now) const;
   std::string Answer(const std::string& request) const;
@@ -66,7 +66,7 @@ class MetricsServer {
   const MetricsServerOptions options_;
   ListeningSocket socket_;
   OwnedFd wake_;                       // an eventfd: written to stop
-  std::list<Connection> connections_;  // of the thread; oldest first
+  std::list<Connection> connections_;  // used by the thread only; oldest first
   std::thread thread_;
 };
 

@@ -49,7 +49,7 @@ void Send(const OwnedFd& fd, const std::string& bytes) {
   EXPECT_EQ(send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
 }
 
-// What comes until the server closes the connection.
+// The bytes received until the server closes the connection.
 std::string ReadAll(const OwnedFd& fd) {
   std::string answer;
   char buffer[4096];
@@ -105,7 +105,7 @@ TEST(MetricsServer, AnswersARequestThatComesInPieces) {
   EXPECT_THAT(ReadAll(fd), HasSubstr("200 OK"));
 }
 
-TEST(MetricsServer, TellsWhatItDoesNotServe) {
+TEST(MetricsServer, AnswersUnknownPathsAndMethodsWithErrors) {
   Metrics metrics;
   const auto server = MetricsServer::Open({"127.0.0.1", 0}, metrics, Machine());
   ASSERT_TRUE(server.ok()) << server.status();
@@ -116,7 +116,7 @@ TEST(MetricsServer, TellsWhatItDoesNotServe) {
   EXPECT_THAT(Ask(to, "GET /metrics HTTP/1.1\r\nx: " + std::string(8 * 1024, 'x')), HasSubstr("431"));
 }
 
-TEST(MetricsServer, ServesBesideCallersWhoNeverFinish) {
+TEST(MetricsServer, ServesDespiteClientsThatNeverFinish) {
   Metrics metrics;
   const auto server = MetricsServer::Open({"127.0.0.1", 0}, metrics, Machine());
   ASSERT_TRUE(server.ok()) << server.status();
@@ -126,7 +126,7 @@ TEST(MetricsServer, ServesBesideCallersWhoNeverFinish) {
     Send(slow.back(), "GET /metrics HTTP/1.1\r\n");
   }
   EXPECT_THAT(Get((*server)->address(), "/metrics"), HasSubstr("200 OK"));
-  // Of 200 only 64 have a place: the first is gone.
+  // Only 64 of 200 are kept: the first is closed.
   EXPECT_EQ(ReadAll(slow.front()), "");
 }
 
@@ -139,7 +139,7 @@ TEST(MetricsServer, EndsARequestThatTakesTooLong) {
   EXPECT_EQ(ReadAll(Connect((*server)->address())), "");
 }
 
-TEST(MetricsServer, EndsACallerWhoDoesNotRead) {
+TEST(MetricsServer, EndsAClientThatDoesNotRead) {
   Metrics metrics;
   // More than the buffers of a connection hold.
   for (int i = 0; i < 10'000; ++i)
@@ -150,7 +150,7 @@ TEST(MetricsServer, EndsACallerWhoDoesNotRead) {
   ASSERT_TRUE(server.ok()) << server.status();
   const OwnedFd fd = Connect((*server)->address());
   Send(fd, "GET /metrics HTTP/1.1\r\n\r\n");
-  // The server is done with it once it takes and ends another one.
+  // The server is done with it when it accepts and ends another one.
   EXPECT_THAT(Get((*server)->address(), "/other"), HasSubstr("404"));
   const std::string answer = ReadAll(fd);
   EXPECT_LT(answer.size(), 10'000'000u);

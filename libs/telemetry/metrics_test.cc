@@ -47,7 +47,7 @@ TEST(HotHistogram, MergesAllThreads) {
   EXPECT_DOUBLE_EQ(histogram.Read().sum, kCellsPerMetric * 1000);
 }
 
-TEST(Metrics, AreOneForOneNameAndLabels) {
+TEST(Metrics, AreUniqueForTheirNameAndLabels) {
   Metrics metrics;
   EXPECT_EQ(&metrics.AddHotCounter("a_total", "A."), &metrics.AddHotCounter("a_total", "A."));
   EXPECT_NE(&metrics.AddHotCounter("a_total", "A."), &metrics.AddHotCounter("a_total", "A.", {{"l", "1"}}));
@@ -55,7 +55,7 @@ TEST(Metrics, AreOneForOneNameAndLabels) {
   EXPECT_EQ(&metrics.AddHotHistogram("h", "H.", {1}), &metrics.AddHotHistogram("h", "H.", {1, 2}));
 }
 
-TEST(Metrics, AreWrittenAsPrometheusReadsThem) {
+TEST(Metrics, AreWrittenInTheFormatOfPrometheus) {
   Metrics metrics;
   metrics.AddCounter("cold_total", "Cold.").Increment();
   metrics.AddGauge("depth", "Depth.", {{"queue", "in"}}).Set(7);
@@ -72,7 +72,7 @@ TEST(Metrics, AreWrittenAsPrometheusReadsThem) {
   EXPECT_THAT(text, HasSubstr("wait_seconds_bucket{le=\"+Inf\"} 2\n"));
 }
 
-TEST(Metrics, AskFunctionsWhileTheirHandleLives) {
+TEST(Metrics, CallFunctionsWhileTheirHandleLives) {
   Metrics metrics;
   {
     const auto handle = metrics.AddFunction(Metrics::Kind::kGauge, "asked", "Asked.", {}, [] { return 41.0; });
@@ -81,7 +81,7 @@ TEST(Metrics, AskFunctionsWhileTheirHandleLives) {
   EXPECT_THAT(metrics.Text(), Not(HasSubstr("asked 41\n")));
 }
 
-TEST(Metrics, AreReadWhileTheyGrow) {
+TEST(Metrics, CanBeReadDuringUpdates) {
   Metrics metrics;
   HotCounter& counter = metrics.AddHotCounter("a_total", "A.");
   std::thread reader([&metrics] {

@@ -36,7 +36,7 @@ std::string Quoted(absl::string_view text) { return absl::StrCat("\"", absl::CEs
 
 std::string NamespaceOf(const FileDescriptor& file) { return absl::StrReplaceAll(file.package(), {{".", "::"}}); }
 
-// Of a message or an enum; one within a message is named "Outer_Inner".
+// The name of a message or an enum; a nested one is "Outer_Inner".
 template <class Type>
 std::string CppName(const Type& type) {
   std::string name = type.name();
@@ -46,13 +46,13 @@ std::string CppName(const Type& type) {
   return absl::StrCat("::", NamespaceOf(*type.file()), "::", name);
 }
 
-// How protoc's C++ names the accessor of a field.
+// The name of the C++ accessor of a field.
 std::string Accessor(const FieldDescriptor& field) { return absl::AsciiStrToLower(field.name()); }
 
 std::string KindCase(const OneofDescriptor& oneof) { return absl::StrCat(oneof.name(), "_case()"); }
 
 std::string Number(int64_t value) {
-  // The smallest has no literal.
+  // The smallest number has no literal.
   if (value == std::numeric_limits<int64_t>::min()) return "std::numeric_limits<int64_t>::min()";
   return absl::StrCat("int64_t{", value, "}");
 }
@@ -229,7 +229,7 @@ class MessageWriter {
            "); !status.ok()) return status;");
     }
     if (rule.amount == nullptr) return;
-    // A Decimal is one number; of a Money the error names which of the two fields is wrong.
+    // A Decimal is one number; for a Money the error names the invalid one of its two fields.
     const bool decimal = rule.amount->name() == "unscaled";
     const std::string parent = absl::StrCat("place", rule.field->index());
     if (!decimal && idle) Line(indent, "const Place ", parent, " = ", place, ";");
@@ -241,7 +241,7 @@ class MessageWriter {
   void WriteOneof(const OneofRule& rule) {
     std::string none = absl::AsciiStrToUpper(rule.oneof->name());
     const std::string words = rule.when_missing.empty() ? "must be given" : rule.when_missing;
-    // The message that holds it is what lacks something; at the top that is the request, which has no name.
+    // The error is about the message that holds it; at the top that is the request, which has no name.
     Line(1, "if (message.", KindCase(*rule.oneof), " == ", CppName(*rule.oneof->containing_type()), "::", none,
          "_NOT_SET) return ::halles::limits::Invalid(in == nullptr ? Place{nullptr, ", Quoted(rule.oneof->name()),
          "} : *in, ", Quoted(words), ");");
@@ -292,7 +292,7 @@ std::string SourceOf(const FileDescriptor& file, const std::string& stem, const 
   for (const std::string& include : includes) absl::StrAppend(&text, "#include \"", include, "\"\n");
   absl::StrAppend(&text, "#include \"libs/base/limits/limits.h\"\n\nnamespace ", NamespaceOf(file),
                   " {\nnamespace {\n\n", "using ::halles::limits::Place;\n\n");
-  // A message in which nothing is looked at has a check only as a request.
+  // A message without rules has a check only if it is a request.
   std::vector<const MessageRules*> checked;
   for (const auto& message : rules.messages()) {
     const bool asked =

@@ -1,4 +1,4 @@
-// Reads limits from options, finds those that do not fit their fields, and puts them into words.
+// Reads limits from options, finds those that do not fit their fields, and describes them.
 #include "proto/limits/rules.h"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ constexpr char kTimestamp[] = "google.protobuf.Timestamp";
 constexpr char kMoney[] = "halles.common.v1.Money";
 constexpr char kDecimal[] = "halles.common.v1.Decimal";
 
-// 10^k for large powers of ten, thousands apart by commas otherwise.
+// 10^k for large powers of ten, otherwise with commas between thousands.
 std::string Words(int64_t number) {
   const bool negative = number < 0;
   const uint64_t size = negative ? 0 - static_cast<uint64_t>(number) : static_cast<uint64_t>(number);
@@ -38,7 +38,7 @@ std::string Words(int64_t number) {
   return absl::StrCat(sign, digits);
 }
 
-// "1 to 64", "at most 64" or, when both are the same, "32".
+// "1 to 64", "at most 64" or, if both are the same, "32".
 std::string Range(uint32_t min, uint32_t max) {
   if (min == max) return Words(max);
   return min == 0 ? absl::StrCat("at most ", Words(max)) : absl::StrCat(Words(min), " to ", Words(max));
@@ -140,7 +140,7 @@ std::string AddNumber(const FieldDescriptor& field, FieldRule* rule) {
   return rule->number_words.empty() ? Misfit(field, "number says nothing") : "";
 }
 
-// What of each value of the field is checked. Messages are added by the caller.
+// The checks of each value of the field. The caller adds messages.
 std::string AddContent(const FieldDescriptor& field, FieldRule* rule) {
   const FieldLimits& limits = rule->limits;
   const bool is_text = field.type() == FieldDescriptor::TYPE_STRING;
@@ -177,11 +177,11 @@ std::string AddContent(const FieldDescriptor& field, FieldRule* rule) {
     case FieldDescriptor::CPPTYPE_DOUBLE:
       break;
   }
-  // It would have to say what it thinks of NaN, and no amount or quantity of ours is one.
+  // A rule would have to define the treatment of NaN, and no amount or quantity of ours is a floating-point number.
   return Misfit(field, "a request holds no floating point");
 }
 
-// Whoever adds a field has to say how large it may be, or why that does not matter.
+// Every new field must state how large it may be, or why that does not matter.
 std::string FaultOfLack(const FieldDescriptor& field, const FieldRule& rule) {
   const bool unlimited = !rule.limits.unlimited().empty();
   const bool limited =
@@ -208,7 +208,7 @@ std::string FaultOfLack(const FieldDescriptor& field, const FieldRule& rule) {
                : "";
 }
 
-// What a table says of a field: "required; 1 to 64 characters".
+// The text of a field in the table: "required; 1 to 64 characters".
 std::string TableWords(const FieldRule& rule) {
   const FieldLimits& limits = rule.limits;
   if (limits.output_only()) return "output only";

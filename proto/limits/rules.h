@@ -12,24 +12,24 @@
 
 namespace halles {
 
-// What one field is checked for, and the words of its errors.
+// The checks of one field, and the words of its errors.
 struct FieldRule {
   enum class Content { kNothing, kText, kBytes, kNumber, kEnum, kTime, kMessage };
 
   const google::protobuf::FieldDescriptor* field = nullptr;
   options::v1::FieldLimits limits;
-  // What of each value is looked at; of a repeated field, of each entry.
+  // The checks of each value; of a repeated field, of each entry.
   Content content = Content::kNothing;
   std::string range;         // of characters or bytes, "1 to 64"
   std::string number_words;  // "must be 1 to 10^12"; empty when the number may be any
   std::string items_range;   // of entries, "1 to 100"
   // The field of a Money or Decimal that `limits.number` is about.
   const google::protobuf::FieldDescriptor* amount = nullptr;
-  // The field of each entry that comes once.
+  // The field of each entry that must be unique.
   const google::protobuf::FieldDescriptor* unique_by = nullptr;
 
   bool has_presence() const { return field->has_presence(); }
-  // Whether anything about the field is checked at all.
+  // Whether anything about the field is checked.
   bool idle() const;
 };
 
@@ -49,18 +49,18 @@ struct MessageRules {
 };
 
 // The rules of a request, or of all requests of a file, and of all messages that they hold, each type once.
-// Limits: of requests, which are messages whose names end in "Request"; extensions are not looked at.
+// Limits: only of requests, which are messages whose names end in "Request"; extensions are ignored.
 class RequestRules {
  public:
-  // Adds a message with all that it holds. Empty, or the first fault: a field without a limit, or an option that does not
-  // fit.
+  // Adds a message with all messages that it holds. Empty, or the first fault: a field without a limit, or an option
+  // that does not fit.
   std::string Add(const google::protobuf::Descriptor& message);
   // Adds every request of a file.
   std::string AddRequests(const google::protobuf::FileDescriptor& file);
 
-  // Those added by name, in order.
+  // The messages added by name, in order.
   const std::vector<const MessageRules*>& requests() const { return requests_; }
-  // All: requests and what they hold.
+  // All: requests and the messages that they hold.
   const std::vector<std::unique_ptr<MessageRules>>& messages() const { return messages_; }
   const MessageRules* Find(const google::protobuf::Descriptor* type) const;
 

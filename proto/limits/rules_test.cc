@@ -1,4 +1,4 @@
-// Tests of the rules that are read from options: what is refused, and what the tables say.
+// Tests of the rules that are read from options: which are refused, and the text of the tables.
 #include "proto/limits/rules.h"
 
 #include <string>
@@ -52,7 +52,7 @@ TEST(RequestRules, RefusesAFieldWithoutALimit) {
   EXPECT_THAT(Fault<LacksWithin>(), HasSubstr("LacksText.field has no limit"));
 }
 
-TEST(RequestRules, LooksAtTheRequestsOfAFile) {
+TEST(RequestRules, ReadsTheRequestsOfAFile) {
   RequestRules rules;
   EXPECT_THAT(rules.AddRequests(*SellRequest::descriptor()->file()), IsEmpty());
   ASSERT_EQ(rules.requests().size(), 1);
@@ -60,7 +60,7 @@ TEST(RequestRules, LooksAtTheRequestsOfAFile) {
   EXPECT_NE(rules.Find(Place::descriptor()), nullptr);
 }
 
-TEST(LimitTables, SayWhatEachFieldMayHold) {
+TEST(LimitTables, DescribeTheLimitsOfEachField) {
   RequestRules rules;
   EXPECT_THAT(rules.AddRequests(*SellRequest::descriptor()->file()), IsEmpty());
   EXPECT_EQ(LimitTables(rules),
