@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
-#include "absl/time/clock.h"
 #include "libs/base/status.h"
 #include "libs/telemetry/log.h"
 
@@ -146,10 +145,10 @@ bool Host::settled() {
 }
 
 bool Host::AwaitSettled(absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const MonotonicMicros deadline = options_.scheduler->Now() + absl::ToInt64Microseconds(timeout);
   bool settled = false;
   while (!settled) {
-    const absl::Duration left = deadline - absl::Now();
+    const absl::Duration left = absl::Microseconds(deadline - options_.scheduler->Now());
     if (left <= absl::ZeroDuration()) return false;
     // In small parts: whoever closes the gate waits for this.
     const absl::Status open = With(
@@ -267,9 +266,9 @@ absl::Status Host::SwapIn(std::unique_ptr<store::Snapshot> stored, std::unique_p
                    {{"why", opened}});
     std::abort();
   }
-  const absl::Time until = absl::Now() + kSwapSettle;
+  const MonotonicMicros until = options_.scheduler->Now() + absl::ToInt64Microseconds(kSwapSettle);
   // A drain that waits for this does not wait for the slots.
-  while (!serving_->runtime->AwaitSettled(kSettlePart) && CheckNotEnding().ok() && absl::Now() < until) {
+  while (!serving_->runtime->AwaitSettled(kSettlePart) && CheckNotEnding().ok() && options_.scheduler->Now() < until) {
   }
   OpenGate();
   return absl::OkStatus();
