@@ -8,6 +8,7 @@
 #include "gmock/gmock.h"
 #include "libs/base/status.h"
 #include "libs/eventlog/embedded_fixture.h"
+#include "libs/machine/system_clock.h"
 
 namespace halles::eventlog::test {
 namespace {
@@ -466,6 +467,10 @@ TEST(EmbeddedLogOnDisk, WritesReadsLocksAndReopensRealFiles) {
   EmbeddedLogOptions options;
   options.directory = (directory / "data" / "log").string();
   options.segment_bytes = 64 * 1024;
+  const SystemClock clock;
+  SeededRandom random(1);
+  options.clock = &clock;
+  options.random = &random;
   Reports reports;
   size_t sent = 0;
   InstallId install;

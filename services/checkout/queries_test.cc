@@ -196,7 +196,7 @@ TEST(FindOrder, AnswersAnImportedOrderWithTheEventsBehindIt) {
   EXPECT_EQ(order.order_id(), id.ToString());
   EXPECT_EQ(order.event(), "checkout/17@1#0");
   EXPECT_EQ(order.sale().net().minor_units(), 1530);
-  EXPECT_EQ(order.version(), 3);
+  EXPECT_EQ(order.version(), 2) << "the return that waited came with the import";
   ASSERT_EQ(order.returns_size(), 2);
   EXPECT_EQ(order.returns(0).event(), "checkout/17@1#1");
   EXPECT_TRUE(order.returns(0).excess());
