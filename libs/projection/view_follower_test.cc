@@ -118,8 +118,10 @@ TEST_F(View, IsFoldedAgainWhenItsStoredRowsAreDamaged) {
   Follow();
   AddAll(300);
   Flush(a_);
-  const TokenPositions before = a_.view().positions();
   const int64_t sum = Sum().value();
+  Restart(/*flush=*/false);  // the rows are nowhere but on the disk
+  AwaitEnd();
+  const TokenPositions before = a_.view().positions();
   a_.DamageRows();
   {
     const store::ViewRows::Query query(&a_.view().rows());
