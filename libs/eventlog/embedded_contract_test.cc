@@ -8,6 +8,8 @@
 #include "gtest/gtest.h"
 #include "libs/eventlog/embedded_log.h"
 #include "libs/eventlog/log_contract_test.h"
+#include "libs/machine/os_random.h"
+#include "libs/machine/system_clock.h"
 #include "libs/testing/faulty_file.h"
 
 namespace halles::eventlog {
@@ -15,7 +17,11 @@ namespace {
 
 class EmbeddedUnderTest : public LogUnderTest {
  public:
-  explicit EmbeddedUnderTest(EmbeddedLogOptions options) : options_(std::move(options)) { Reopen(); }
+  explicit EmbeddedUnderTest(EmbeddedLogOptions options) : options_(std::move(options)) {
+    options_.clock = &clock_;
+    options_.random = &random_;
+    Reopen();
+  }
 
   EventLog& log() override { return *log_; }
   void Close() { log_.reset(); }
@@ -28,7 +34,9 @@ class EmbeddedUnderTest : public LogUnderTest {
   }
 
  private:
-  const EmbeddedLogOptions options_;
+  const SystemClock clock_;
+  OsRandom random_;
+  EmbeddedLogOptions options_;
   std::unique_ptr<EmbeddedLog> log_;
 };
 
