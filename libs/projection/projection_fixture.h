@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <string>
@@ -184,21 +183,6 @@ class Instance {
     store_.reset();
   }
   void DeleteState() { std::filesystem::remove_all(dir_.State()); }
-  // Changes a byte of each file of rows. Those that were not read yet show it.
-  void DamageRows() const {
-    std::vector<std::filesystem::path> files;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_.State())) {
-      if (entry.path().extension() == ".sst") files.push_back(entry.path());
-    }
-    std::sort(files.begin(), files.end());
-    for (size_t i = 1; i < files.size(); ++i) {  // the first one ever written is the identity
-      std::fstream file(files[i], std::ios::in | std::ios::out | std::ios::binary);
-      file.seekg(2);
-      const int byte = file.get();
-      file.seekp(2);
-      file.put(static_cast<char>(byte ^ 0x40));
-    }
-  }
 
   partition::Runtime& runtime() { return *runtime_; }
   FollowerPool& pool() { return *pool_; }

@@ -115,6 +115,7 @@ TEST_F(View, IgnoresEventsThatItDoesNotHandle) {
 }
 
 TEST_F(View, IsFoldedAgainWhenItsStoredRowsAreDamaged) {
+  a_.disk = std::make_unique<store::MemoryDisk>("disk");
   Follow();
   AddAll(300);
   Flush(a_);
@@ -122,7 +123,7 @@ TEST_F(View, IsFoldedAgainWhenItsStoredRowsAreDamaged) {
   Restart(/*flush=*/false);  // the rows are nowhere but on the disk
   AwaitEnd();
   const TokenPositions before = a_.view().positions();
-  a_.DamageRows();
+  a_.disk->DamageSpace(store::RowSpace::View(kTarget, kSumsView));
   {
     const store::ViewRows::Query query(&a_.view().rows());
     EXPECT_FALSE(kSums.Find(query, {"c", kFirstSlot}).has_value());
