@@ -27,7 +27,7 @@ checkout::v1::ImportedOrder ThreeLines() {
 TEST(ImportedOrder, ShowsItsVersionAndTheIdsOfItsLines) {
   const std::string text = ImportedOrderText(ThreeLines(), 120);
   EXPECT_THAT(text, HasSubstr("\nVersion    7\n"));
-  EXPECT_THAT(text, HasSubstr("\nline  kind"));
+  EXPECT_THAT(text, HasSubstr("\nLINE  KIND"));
   EXPECT_THAT(text, HasSubstr("\n3     sale"));
 }
 

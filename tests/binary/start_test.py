@@ -161,7 +161,7 @@ class Start(unittest.TestCase):
 
     def test_a_state_of_a_newer_format(self):
         self.tamper("format")
-        self.expect_refusal("NEWER_STORE_FORMAT", "format 2")
+        self.expect_refusal("NEWER_STORE_FORMAT", "format 3")
         self.assertEqual(list(self.data.glob("state.quarantined-*")), [])
 
     def test_verify_names_an_altered_row(self):

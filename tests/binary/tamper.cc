@@ -4,6 +4,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "halles/checkout/v1/import_events.pb.h"
@@ -21,9 +22,16 @@ constexpr uint16_t kSlots = 8;  // as in the programs of the tests
 bool RaiseFormat(const std::string& state_dir) {
   std::string generation;
   std::ifstream(state_dir + "/CURRENT") >> generation;
+  const std::string path = absl::StrCat(state_dir, "/", generation);
+  std::vector<std::string> names;
+  if (!rocksdb::DB::ListColumnFamilies(rocksdb::DBOptions(), path, &names).ok()) return false;
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const std::string& name : names) families.emplace_back(name, rocksdb::ColumnFamilyOptions());
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* opened = nullptr;
-  if (!rocksdb::DB::Open(rocksdb::Options(), absl::StrCat(state_dir, "/", generation), &opened).ok()) return false;
+  if (!rocksdb::DB::Open(rocksdb::DBOptions(), path, families, &handles, &opened).ok()) return false;
   const std::unique_ptr<rocksdb::DB> db(opened);
+  for (rocksdb::ColumnFamilyHandle* handle : handles) db->DestroyColumnFamilyHandle(handle);
   std::string bytes;
   if (!db->Get(rocksdb::ReadOptions(), store::IdentityKey(), &bytes).ok()) return false;
   std::optional<store::Identity> identity = store::DecodeIdentity(bytes);
