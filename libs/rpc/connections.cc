@@ -205,18 +205,17 @@ void Connections::Watch() {
       it = sockets_.erase(it);
       continue;
     }
-    const FrameCounter& frames = socket.frames;
-    if (!socket.ended && frames.unfinished() > 0) {
-      const MonotonicMicros oldest = frames.oldest(false);
-      if (oldest < slow || frames.oldest(true) < idle) {
+    if (!socket.ended && socket.frames.unfinished() > 0) {
+      const MonotonicMicros oldest = socket.frames.oldest(false);
+      if (oldest < slow || socket.frames.oldest(true) < idle) {
         End(*it, socket, CloseCause::kSlowRequest);
-      } else if (is_short && frames.unfinished() >= limits_.unfinished_short && oldest < now - kShortAgeMicros) {
+      } else if (is_short && socket.frames.unfinished() >= limits_.unfinished_short && oldest < now - kShortAgeMicros) {
         End(*it, socket, CloseCause::kMemory);
       } else {
-        by_requests.emplace_back(frames.unfinished(), *it);
-        by_bytes.emplace_back(frames.unfinished_bytes(), *it);
-        requests += frames.unfinished();
-        bytes += frames.unfinished_bytes();
+        by_requests.emplace_back(socket.frames.unfinished(), *it);
+        by_bytes.emplace_back(socket.frames.unfinished_bytes(), *it);
+        requests += socket.frames.unfinished();
+        bytes += socket.frames.unfinished_bytes();
       }
     }
     ++it;
