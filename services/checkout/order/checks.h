@@ -1,4 +1,4 @@
-// What may be asked of orders that are placed here: the limits of the fields of their commands.
+// Checks of commands for orders placed here.
 #ifndef HALLES_SERVICES_CHECKOUT_ORDER_CHECKS_H_
 #define HALLES_SERVICES_CHECKOUT_ORDER_CHECKS_H_
 
@@ -14,7 +14,7 @@ namespace halles::checkout::order {
 template <class Request>
 absl::Status Validate(const Request& request) {
   RETURN_IF_ERROR(CheckLimits(request));
-  // The cart that becomes the order.
+  // The order gets the id of its cart.
   if constexpr (requires { request.cart_id(); }) RETURN_IF_ERROR(CheckCartId("cart_id", request.cart_id()));
   return absl::OkStatus();
 }

@@ -1,4 +1,4 @@
-// Decides on beginning, cancelling and fulfilling orders.
+// Decides on placing, cancelling and fulfilling orders.
 #include "services/checkout/order/commands.h"
 
 #include <map>
@@ -17,13 +17,13 @@ namespace {
 
 constexpr absl::string_view kProblemsUrl = "type.googleapis.com/halles.checkout.v1.OrderProblems";
 
-// Takes fulfilments off the books: the value of their lines, in the order of the fulfilments.
+// The document that reverses the sale of these fulfilments, with their lines in the same order.
 absl::StatusOr<v1::SaleRecord> ReversalOf(const Subject& subject, const std::vector<const v1::Fulfilment*>& fulfilments,
                                           UnixMicros now) {
   const rows::OrderRow& row = subject.row;
   v1::SaleRecord reversal =
       DocumentOf(subject.order.ToString(), row.origin(), row.currency_code(), row.identifiers(), now);
-  std::map<std::string, int64_t> gone;  // by line, in this very document
+  std::map<std::string, int64_t> gone;  // units in this document, by line
   for (const v1::Fulfilment* fulfilment : fulfilments) {
     for (const v1::FulfilmentLine& part : fulfilment->lines()) {
       const v1::OrderLine* line = FindLine(row, part.line_id());
@@ -38,8 +38,8 @@ absl::StatusOr<v1::SaleRecord> ReversalOf(const Subject& subject, const std::vec
   return reversal;
 }
 
-// Checks what all commands about a fulfilment ask, then lets `record(subject, moved, event, response)` fill in the
-// fact.
+// Makes the checks that all commands about a fulfilment share, then calls `record(subject, moved, event, response)`,
+// which fills in the event.
 template <class Response, class Request, class Record>
 Decided<Response> DecideMove(const State& state, const Request& request, Move move, const Record& record) {
   RETURN_IF_ERROR(Malformed(Validate(request)));
@@ -54,7 +54,7 @@ Decided<Response> DecideMove(const State& state, const Request& request, Move mo
   return decision;
 }
 
-// The same for those that only move it on.
+// The same for commands that only advance the fulfilment.
 template <class Response, class Request>
 Decided<Response> DecideAdvance(const State& state, const Request& request, Move move) {
   return DecideMove<Response>(state, request, move,
@@ -73,7 +73,8 @@ void HandOver(const Moved& moved, const std::string& tracking_reference, v1::Ord
   handed_over.set_tracking_reference(tracking_reference);
 }
 
-// A pickup says until when, unless that has passed by the time the goods are ready.
+// The time limit of the pickup; the default if the pickup has none, or if it has passed by the time the goods are
+// ready.
 google::protobuf::Timestamp CollectBy(const v1::Delivery& delivery, UnixMicros now) {
   const v1::Pickup& pickup = delivery.pickup();
   if (pickup.has_collect_by_time() && MicrosOf(pickup.collect_by_time()) > now) return pickup.collect_by_time();
@@ -146,7 +147,7 @@ Decided<v1::CancelOrderResponse> Decide(const State& state, const v1::CancelOrde
     } else if (fulfilment.state() == v1::FULFILMENT_STATE_SHIPPED || IsDone(fulfilment.state())) {
       return Reject(v1::REJECT_REASON_ORDER_HANDED_OVER,
                     absl::StrCat("fulfilment ", fulfilment.fulfilment().fulfilment_id(),
-                                 " was handed over: cancel the others, and take it back"),
+                                 " was handed over: cancel the others, and return its goods"),
                     {{"fulfilment_id", fulfilment.fulfilment().fulfilment_id()}});
     }
   }
@@ -250,7 +251,7 @@ Decided<v1::RerouteFulfilmentResponse> Decide(const State& state, const v1::Rero
   std::optional<saga::v1::Plan> plan = PlanReroute(saga_id, request.order_id(), fulfilment, request.to_location_id());
   if (!plan.has_value()) {
     Problems problems;
-    AddProblem(v1::PROBLEM_KIND_TOO_LARGE, "the fulfilment has too many SKUs to be moved as one", &problems);
+    AddProblem(v1::PROBLEM_KIND_TOO_LARGE, "the fulfilment has too many SKUs to be moved at once", &problems);
     return RejectWith(v1::REJECT_REASON_REROUTE_REJECTED, "the fulfilment cannot be moved", problems);
   }
   partition::Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();

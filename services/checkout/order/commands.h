@@ -1,4 +1,4 @@
-// The rules of orders that are placed here. Commands that concern their carts too are in services/checkout/commands.h.
+// Rules of orders placed here. Rules that also concern their carts are in services/checkout/commands.h.
 #ifndef HALLES_SERVICES_CHECKOUT_ORDER_COMMANDS_H_
 #define HALLES_SERVICES_CHECKOUT_ORDER_COMMANDS_H_
 
@@ -36,15 +36,15 @@ struct Placement {
   Undertaking undertaking;
 };
 
-// Begins an attempt to place the order: sends the first stage of its saga. PLACEMENT_REJECTED when it is too large for
-// one. The door reads the outcome.
+// Begins an attempt to place the order: sends the first stage of its saga. PLACEMENT_REJECTED if the order is too large
+// for one saga. The door waits for the outcome.
 Decided<v1::PlaceOrderResponse> Begin(const Placement& placement, const Context& context);
 
 // Cancels every fulfilment, if none was handed over.
 Decided<v1::CancelOrderResponse> Decide(const State& state, const v1::CancelOrderRequest& request,
                                         const Context& context);
 
-// fulfilment.h has the states that each of them requires.
+// fulfilment.h has the states that each command requires.
 Decided<v1::PrepareFulfilmentResponse> Decide(const State& state, const v1::PrepareFulfilmentRequest& request,
                                               const Context& context);
 Decided<v1::ReadyFulfilmentResponse> Decide(const State& state, const v1::ReadyFulfilmentRequest& request,
@@ -60,7 +60,7 @@ Decided<v1::DelayFulfilmentResponse> Decide(const State& state, const v1::DelayF
 Decided<v1::CancelFulfilmentResponse> Decide(const State& state, const v1::CancelFulfilmentRequest& request,
                                              const Context& context);
 
-// Sends the moves of all holds; the door reads the outcome.
+// Begins the saga that moves all holds. The door waits for the outcome.
 Decided<v1::RerouteFulfilmentResponse> Decide(const State& state, const v1::RerouteFulfilmentRequest& request,
                                               const Context& context);
 
@@ -68,7 +68,8 @@ Decided<v1::RerouteFulfilmentResponse> Decide(const State& state, const v1::Rero
 Decided<v1::ReturnLinesResponse> Decide(const State& state, const v1::ReturnLinesRequest& request,
                                         const Context& context);
 
-// Holds stock for the new lines; the return is recorded together with them, once the number is there.
+// Begins the saga that holds stock for the new lines. Once it has a number, one record holds the new lines and the
+// return.
 Decided<v1::ExchangeLinesResponse> Decide(const State& state, const v1::ExchangeLinesRequest& request,
                                           const Context& context);
 
@@ -77,19 +78,18 @@ Decided<v1::ExchangeLinesResponse> Decide(const State& state, const v1::Exchange
 Decided<v1::RecordOutcomesResponse> Decide(const State& state, const v1::RecordOutcomesRequest& request,
                                            const Context& context);
 
-// A timer of the order has come.
+// A timer of the order is due.
 Decided<v1::OrderTimerDueResponse> Decide(const State& state, const v1::OrderTimerDueRequest& request,
                                           const Context& context);
 
-// The part that ends a fulfilment whose goods were not collected in time. While a fulfilment is being moved it has no
-// timer.
+// Ends a fulfilment whose goods were not collected in time. A fulfilment that is being moved has no timer.
 Decided<v1::OrderTimerDueResponse> DecideExpiry(const State& state, const OrderId& order,
                                                 const std::string& fulfilment_id, const Context& context);
 
 using Problems = google::protobuf::RepeatedPtrField<v1::Problem>;
 // A problem of the whole order.
 void AddProblem(v1::ProblemKind kind, absl::string_view message, Problems* problems);
-// A refusal with the problems behind it, as its details.
+// A refusal with the problems as its details.
 absl::Status RejectWith(v1::RejectReason reason, absl::string_view message, const Problems& problems);
 
 }  // namespace halles::checkout::order

@@ -1,4 +1,4 @@
-// Tests of the rules of orders that are placed here: every refusal in the order of the enum, then what is recorded.
+// Tests of the rules of orders placed here: every refusal in the order of the enum, then the recorded events.
 #include "services/checkout/order/commands.h"
 
 #include <string>
@@ -77,7 +77,7 @@ TEST(ExchangeLines, IsRefusedWhenAnAmountOverflows) {
 
 TEST(PlaceOrder, IsRefusedWithoutACart) { GivenOrder().When(Place()).ThenRejected(v1::REJECT_REASON_CART_UNKNOWN); }
 
-TEST(PlaceOrder, IsRefusedWhenTheCartIsGivenAway) {
+TEST(PlaceOrder, IsRefusedWhileTheCartIsMerging) {
   GivenOrder given({CartLineOf("a")}, ShipFrom({"paris"}));
   given.Record(MergeInto(kOrderId, "c-2"));
   given.When(Place()).ThenRejected(v1::REJECT_REASON_CART_NOT_OPEN);
@@ -103,7 +103,7 @@ TEST(Orders, AreRefusedUnlessConfirmed) {
   cancelled.When(TakeBack("r1", {BackOf("a", 1)})).ThenRejected(v1::REJECT_REASON_ORDER_NOT_CONFIRMED);
 }
 
-TEST(Orders, AreRefusedInAnotherVersion) {
+TEST(Orders, AreRefusedForAnotherVersion) {
   GivenOrder given = Placed();
   const int64_t version = given.Order().version();
   given.When(At(version - 1, CancelOrder())).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
@@ -130,7 +130,7 @@ TEST(ExchangeLines, IsRefusedWhenTheLineExists) {
   HandedOver().When(Swap("x1", BackOf("a", 1), "b", "1.00")).ThenRejected(v1::REJECT_REASON_LINE_EXISTS);
 }
 
-TEST(Returns, AreRefusedWithoutTheLine) {
+TEST(Returns, AreRefusedForAnUnknownLine) {
   const GivenOrder given = HandedOver();
   given.When(TakeBack("r1", {BackOf("z", 1)})).ThenRejected(v1::REJECT_REASON_LINE_UNKNOWN);
   given.When(Swap("x1", BackOf("z", 1), "n", "1.00")).ThenRejected(v1::REJECT_REASON_LINE_UNKNOWN);
@@ -182,7 +182,7 @@ TEST(Fulfilments, AreRefusedWhenUnknown) {
   given.When(MoveTo("f2", "lyon")).ThenRejected(v1::REJECT_REASON_FULFILMENT_UNKNOWN);
 }
 
-TEST(Fulfilments, AreRefusedWhereTheirStateForbidsIt) {
+TEST(Fulfilments, AreRefusedWhenTheirStateForbidsIt) {
   const GivenOrder given = Placed();
   const auto outcome = given.When(Collect("f1"));
   outcome.ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
@@ -196,7 +196,7 @@ TEST(Fulfilments, AreRefusedWhereTheirStateForbidsIt) {
   done.When(MoveTo("f1", "lyon")).ThenRejected(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS);
 }
 
-TEST(RerouteFulfilment, IsRejectedWhenTheOtherLocationHasNotEnough) {
+TEST(RerouteFulfilment, IsRejectedWhenTheOtherLocationHasTooFewUnits) {
   GivenOrder given = Placed();
   const v1::RerouteFulfilmentResponse begun = given.Record(MoveTo("f1", "lyon")).response();
   given.Refuse("c-1/r1/s1", Insufficient("0", "0"));
@@ -210,7 +210,7 @@ TEST(RerouteFulfilment, IsRejectedWhenTheOtherLocationHasNotEnough) {
   EXPECT_EQ(kept->problems(0).line_id(), "b");
 }
 
-TEST(Returns, AreRefusedUnderAnIdThatIsTaken) {
+TEST(Returns, AreRefusedWhenTheIdIsTaken) {
   GivenOrder given = HandedOver();
   given.Record(TakeBack("r1", {BackOf("a", 1)}));
   given.When(TakeBack("r1", {BackOf("a", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
@@ -223,7 +223,7 @@ TEST(Returns, AreRefusedBeforeTheGoodsWereHandedOver) {
   given.When(Swap("x1", BackOf("a", 1), "n", "1.00")).ThenRejected(v1::REJECT_REASON_NOT_HANDED_OVER);
 }
 
-TEST(Returns, AreRefusedBeyondWhatWasBought) {
+TEST(Returns, AreRefusedBeyondTheUnitsBought) {
   GivenOrder given = HandedOver();
   given.When(TakeBack("r1", {BackOf("a", 4)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
   given.When(TakeBack("r1", {BackOf("a", 2), BackOf("a", 2)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
@@ -233,7 +233,7 @@ TEST(Returns, AreRefusedBeyondWhatWasBought) {
   EXPECT_EQ(outcome.Metadata("returnable_units"), "1");
 }
 
-TEST(ExchangeLines, IsRejectedWhenStockRefusesAndChangesNothing) {
+TEST(ExchangeLines, IsRejectedAndChangesNothingWhenInventoryRefuses) {
   GivenOrder given = HandedOver();
   const v1::ExchangeLinesRequest swap = Swap("x1", BackOf("a", 1), "n", "12.00");
   const v1::ExchangeLinesResponse begun = given.Record(swap).response();
@@ -247,7 +247,7 @@ TEST(ExchangeLines, IsRejectedWhenStockRefusesAndChangesNothing) {
   given.When(CancelOrder()).ThenRejected(v1::REJECT_REASON_ORDER_HANDED_OVER);
 }
 
-TEST(CancelOrder, FreesEveryFulfilmentAndTakesTheSaleBack) {
+TEST(CancelOrder, EndsEveryFulfilmentAndReversesTheSale) {
   GivenOrder given = Placed(ShipFrom({"paris", "lyon"}));
   const auto outcome = given.Record(CancelOrder());
   const v1::OrderCancelled& cancelled = outcome.FactAt<v1::OrderEvent>(0).order_cancelled();
@@ -257,7 +257,7 @@ TEST(CancelOrder, FreesEveryFulfilmentAndTakesTheSaleBack) {
   EXPECT_EQ(given.LineOf("a").cancelled_units(), 3);
 }
 
-TEST(Fulfilments, MakeAnOrderCompleteWhenAllAreOver) {
+TEST(Fulfilments, CompleteTheOrderWhenAllHaveEnded) {
   GivenOrder given = Placed();
   given.Record(Prepare("f1"));
   given.Record(Ship("f1"));
@@ -267,13 +267,13 @@ TEST(Fulfilments, MakeAnOrderCompleteWhenAllAreOver) {
   EXPECT_EQ(given.LineOf("a").handed_over_units(), 3);
 }
 
-TEST(Fulfilments, MakeAnOrderCancelledWhenAllEndWithoutGoods) {
+TEST(Fulfilments, CancelTheOrderWhenAllEndWithoutAHandover) {
   GivenOrder given = Placed();
   given.Record(CancelPart("f1"));
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CANCELLED);
 }
 
-TEST(DelayFulfilment, SaysWhyAndWhenInstead) {
+TEST(DelayFulfilment, RecordsTheCauseAndTheNewTime) {
   GivenOrder given = Placed();
   v1::DelayFulfilmentRequest request = Delay("f1", "snow");
   *request.mutable_promised_time() = Day(2030, 1, 2);
@@ -282,7 +282,7 @@ TEST(DelayFulfilment, SaysWhyAndWhenInstead) {
   EXPECT_EQ(given.Fulfilment("f1").promised_time().seconds(), Day(2030, 1, 2).seconds());
 }
 
-TEST(ReadyFulfilment, ExpiresWhenNobodyCollectsInTime) {
+TEST(ReadyFulfilment, ExpiresWhenNotCollectedInTime) {
   GivenOrder given = Placed(PickUp("paris"));
   given.Record(Ready("f1"));
   given.Wait(kCollectWithinSeconds * 1'000'000 - 1);
@@ -304,7 +304,7 @@ TEST(ReadyFulfilment, DoesNotExpireOnceCollected) {
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_COMPLETED);
 }
 
-TEST(Returns, AreRefusedWhenTheOrderHasAsManyAsAnAnswerShows) {
+TEST(Returns, AreRefusedWhenTheOrderHasTheMaximumOfReturns) {
   GivenOrder given({CartLineOf("a", 5'000, "3.333", "shoe")}, TakeAlong("paris"));
   given.Record(Place());
   given.AnswerAll();
@@ -316,7 +316,7 @@ TEST(Returns, AreRefusedWhenTheOrderHasAsManyAsAnAnswerShows) {
   given.When(Swap("x1", BackOf("a", 1), "n", "1.00")).ThenRejected(v1::REJECT_REASON_TOO_MANY_RETURNS);
 }
 
-TEST(RerouteFulfilment, MovesEveryHoldAndBeginsAnew) {
+TEST(RerouteFulfilment, MovesEveryHoldAndStartsAgainAtReserved) {
   GivenOrder given = Placed(PickUp("paris"));
   given.Record(Ready("f1"));
   EXPECT_EQ(given.Record(MoveTo("f1", "lyon")).calls().size(), 2u);
@@ -327,7 +327,7 @@ TEST(RerouteFulfilment, MovesEveryHoldAndBeginsAnew) {
   given.TimerDue("f1").ThenNothing();
 }
 
-TEST(RerouteFulfilment, LeavesAFulfilmentThatIsThereAsItIs) {
+TEST(RerouteFulfilment, ChangesNothingWhenTheLocationIsTheSame) {
   GivenOrder given = Placed(PickUp("paris"));
   given.Record(Ready("f1"));
   const int64_t version = given.Order().version();
@@ -339,7 +339,7 @@ TEST(RerouteFulfilment, LeavesAFulfilmentThatIsThereAsItIs) {
   EXPECT_EQ((*given.AnswerTo(outcome.response()))->order().fulfilments(0).fulfilment().location_id(), "paris");
 }
 
-TEST(RerouteFulfilment, AnswersARepeatAsItEnded) {
+TEST(RerouteFulfilment, AnswersARepeatWithTheOutcome) {
   GivenOrder given = Placed();
   const v1::RerouteFulfilmentResponse to_lyon = given.Record(MoveTo("f1", "lyon")).response();
   EXPECT_FALSE(given.AnswerTo(to_lyon)->has_value());

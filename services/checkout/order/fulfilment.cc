@@ -1,4 +1,4 @@
-// Looks the rules up.
+// The table of transitions, and its lookup.
 #include "services/checkout/order/fulfilment.h"
 
 namespace halles::checkout::order {
@@ -25,7 +25,8 @@ struct Rule {
   v1::FulfilmentState to;
 };
 
-// What is not here is forbidden. Another location begins anew with what was picked.
+// All transitions that are allowed. A reroute returns to RESERVED, because the new location has to pick the goods
+// again.
 constexpr Rule kRules[] = {
     {Move::kPrepare, kAny, kReserved, kPrepared},
     {Move::kReady, kPickup, kReserved, kReady},

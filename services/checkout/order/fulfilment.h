@@ -15,17 +15,17 @@ enum class Move { kPrepare, kReady, kCollect, kShip, kComplete, kDelay, kCancel,
 inline constexpr std::array kMoves = {Move::kPrepare, Move::kReady,  Move::kCollect, Move::kShip,  Move::kComplete,
                                       Move::kDelay,   Move::kCancel, Move::kReroute, Move::kExpire};
 
-// "prepare".
+// The name of the move, such as "prepare".
 absl::string_view NameOf(Move move);
 
 // The new state; nullopt if the state or the kind of delivery does not allow it.
 std::optional<v1::FulfilmentState> After(Move move, const v1::Delivery& delivery, v1::FulfilmentState state);
 
-// Its goods are still held at the location.
+// True while its goods are held at the location.
 bool IsOpen(v1::FulfilmentState state);
-// The fulfilment has ended.
+// True if the fulfilment has ended.
 bool IsOver(v1::FulfilmentState state);
-// The goods were handed over.
+// True if the customer has the goods.
 bool IsDone(v1::FulfilmentState state);
 
 }  // namespace halles::checkout::order

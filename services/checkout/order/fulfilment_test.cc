@@ -8,8 +8,9 @@
 namespace halles::checkout::order {
 namespace {
 
-// One column per state, in the order of the enum from PROPOSED on: the letter of the state after it, '.' when forbidden.
-// P proposed, R reserved, p prepared, r ready, c collected, s shipped, C completed, e expired, x cancelled.
+// Each text has one character per state, in the order of the enum from PROPOSED on: the letter of the next state, or
+// '.' if the move is forbidden. The letters are: P proposed, R reserved, p prepared, r ready, c collected, s shipped, C
+// completed, e expired, x cancelled.
 constexpr char kLetters[] = "?PRprcsCex";
 
 struct Expected {
@@ -40,7 +41,7 @@ std::string RowOf(Move move, const v1::Delivery& delivery) {
   return row;
 }
 
-TEST(Fulfilment, AnswersEveryMoveInEveryState) {
+TEST(Fulfilment, AllowsExactlyTheMovesOfTheTable) {
   v1::Delivery carry_out;
   carry_out.mutable_carry_out();
   v1::Delivery pickup;

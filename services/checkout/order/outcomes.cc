@@ -1,4 +1,4 @@
-// Decides on what became of calls, and on timers: sagas go on, and orders with them.
+// Decides on outcomes of calls and on timers: advances sagas and their orders.
 #include <string>
 #include <utility>
 #include <vector>
@@ -91,7 +91,7 @@ void EndReroute(const rows::OrderRow& row, const saga::v1::Saga& saga, bool comp
   rerouted.set_to_location_id(started.to_location_id());
 }
 
-// Records that the saga went on, and, when that ends it, what it means for the order.
+// Records an advance of the saga and, if the saga has ended, its consequence for the order.
 template <class Response>
 Decided<Response> GoOn(const State& state, const OrderId& order, const saga::v1::Saga& saga, saga::Advance advance,
                        UnixMicros now) {

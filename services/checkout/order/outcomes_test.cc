@@ -1,4 +1,4 @@
-// Tests of placing an order: from the cart to its number, or back to the cart.
+// Tests of placing an order: it ends with a number, or the cart is open again.
 #include <string>
 
 #include "gtest/gtest.h"
@@ -15,7 +15,7 @@ GivenOrder GivenPlacing() {
   return given;
 }
 
-TEST(PlaceOrder, FreezesTheCartAndAsksForEachSkuOnce) {
+TEST(PlaceOrder, FreezesTheCartAndSendsOneCallPerSku) {
   GivenOrder given({CartLineOf("a", 3, "3.333", "shoe"), CartLineOf("b", 1, "5.00", "hat"), CartLineOf("c")},
                    ShipFrom({"paris"}));
   const auto outcome = given.Record(Place());
@@ -28,7 +28,7 @@ TEST(PlaceOrder, FreezesTheCartAndAsksForEachSkuOnce) {
   given.When(Add(kOrderId, {CartLineOf("z")})).ThenRejected(v1::REJECT_REASON_CART_NOT_OPEN);
 }
 
-TEST(PlaceOrder, AnswersWhateverAsksWithTheSameOrder) {
+TEST(PlaceOrder, AnswersAllRequestsWithTheSameOrder) {
   GivenOrder given = GivenPlacing();
   const auto joined = given.When(Place());
   EXPECT_EQ(joined.ThenNothing().response().attempt(), 1u);
@@ -39,7 +39,7 @@ TEST(PlaceOrder, AnswersWhateverAsksWithTheSameOrder) {
   EXPECT_EQ(given.When(Place()).ThenNothing().response().attempt(), 1u);
 }
 
-TEST(PlaceOrder, AnswersARepeatAsItsOwnAttemptEnded) {
+TEST(PlaceOrder, AnswersARepeatWithTheOutcomeOfItsOwnAttempt) {
   GivenOrder given({CartLineOf("a", 3, "3.333", "shoe"), CartLineOf("b", 1, "5.00", "hat")}, TakeAlong("paris"));
   const v1::PlaceOrderResponse first = given.Record(Place()).response();
   given.Refuse("c-1/1/s0", Insufficient("0", "2"));
@@ -55,7 +55,7 @@ TEST(PlaceOrder, AnswersARepeatAsItsOwnAttemptEnded) {
   EXPECT_EQ((*given.AnswerTo(second))->SerializeAsString(), confirmed);
 }
 
-TEST(PlaceOrder, GivesTheNumberOnlyOnceAllStockIsHeld) {
+TEST(PlaceOrder, RequestsTheNumberOnlyOnceAllStockIsHeld) {
   GivenOrder given = GivenPlacing();
   const saga::v1::Saga saga = given.Saga();
   EXPECT_TRUE(given.Succeed("c-1/1/s0", GivenOrder::ResponseTo(saga.plan().steps(0), 1)).calls().empty());
@@ -65,7 +65,7 @@ TEST(PlaceOrder, GivesTheNumberOnlyOnceAllStockIsHeld) {
   EXPECT_EQ(given.Order().number(), 0);
 }
 
-TEST(PlaceOrder, ConfirmsInTheRecordThatNotesTheNumber) {
+TEST(PlaceOrder, ConfirmsInTheRecordOfTheNumber) {
   GivenOrder given = Placed(ShipFrom({"paris", "lyon"}));
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CONFIRMED);
   EXPECT_EQ(given.Cart().state(), v1::CART_STATE_ORDERED);
@@ -76,7 +76,7 @@ TEST(PlaceOrder, ConfirmsInTheRecordThatNotesTheNumber) {
   EXPECT_EQ(fulfilment.fulfilment().lines(0).hold_id(), "c-1/1");
 }
 
-TEST(PlaceOrder, RejectsWithWhatStockSaidAndOpensTheCartAgain) {
+TEST(PlaceOrder, RejectsWithTheRefusalOfInventoryAndReopensTheCart) {
   GivenOrder given = GivenPlacing();
   given.Refuse("c-1/1/s0", Insufficient("0", "2"));
   given.AnswerAll();
@@ -93,20 +93,20 @@ TEST(PlaceOrder, RejectsWithWhatStockSaidAndOpensTheCartAgain) {
   EXPECT_EQ(ReasonOf(given.AnswerTo(begun).status()), "PLACEMENT_REJECTED");
 }
 
-TEST(PlaceOrder, BeginsAnewAfterARejection) {
+TEST(PlaceOrder, BeginsANewAttemptAfterARejection) {
   GivenOrder given = GivenPlacing();
   given.Refuse("c-1/1/s0", Insufficient("0", "2"));
   given.AnswerAll();
   given.Record(Change(kOrderId, "a", 2));
   given.Record(Place());
   EXPECT_EQ(given.Saga().plan().saga_id(), "c-1/2");
-  given.Refuse("c-1/1/s0", Insufficient("0", "2")).ThenNothing();  // late, of the first attempt
+  given.Refuse("c-1/1/s0", Insufficient("0", "2")).ThenNothing();  // a late outcome of the first attempt
   given.AnswerAll();
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CONFIRMED);
   EXPECT_TRUE(given.Order().problems().empty());
 }
 
-TEST(PlaceOrder, GivesUpWhenStockDoesNotAnswer) {
+TEST(PlaceOrder, GivesUpWhenInventoryDoesNotAnswer) {
   GivenOrder given = GivenPlacing();
   given.Succeed("c-1/1/s0", GivenOrder::ResponseTo(given.Saga().plan().steps(0), 1));
   given.Wait(saga::kGiveUpMicros);
@@ -118,14 +118,14 @@ TEST(PlaceOrder, GivesUpWhenStockDoesNotAnswer) {
   EXPECT_EQ(given.Cart().problems(0).line_id(), "b");
 }
 
-TEST(PlaceOrder, RepeatsWhatHasNoAnswer) {
+TEST(PlaceOrder, RepeatsCallsWithoutAnAnswer) {
   GivenOrder given = GivenPlacing();
   given.TimerDue("saga").ThenNothing();
   given.Wait(saga::kFirstRetryMicros);
   EXPECT_EQ(given.TimerDue("saga").calls().size(), 2u);
 }
 
-TEST(PlaceOrder, ReplacesEachHoldOfTheCartByAStepOfItsOwn) {
+TEST(PlaceOrder, ReplacesEachHoldOfTheCartInItsOwnStep) {
   std::vector<v1::CartLine> lines = {CartLineOf("a"), CartLineOf("b"), CartLineOf("c")};
   lines[0].set_hold_id("h1");
   lines[2].set_hold_id("h2");
@@ -145,7 +145,7 @@ TEST(PlaceOrder, ReplacesEachHoldOfTheCartByAStepOfItsOwn) {
   EXPECT_EQ(second.hold_id(), "c-1/1/2");
 }
 
-TEST(PlaceOrder, SaysWhichLineLostItsHold) {
+TEST(PlaceOrder, NamesTheLineThatLostItsHold) {
   std::vector<v1::CartLine> lines = {CartLineOf("a"), CartLineOf("b")};
   lines[1].set_hold_id("h1");
   GivenOrder given(lines, ShipFrom({"paris"}));

@@ -1,4 +1,4 @@
-// Groups lines by SKU, asks stock for each group, and spreads what it answers over the lines again.
+// Groups lines by SKU, plans one reservation per group, and distributes the reserved units over the lines.
 #include "services/checkout/order/plan.h"
 
 #include <algorithm>
@@ -24,10 +24,11 @@ namespace stock = inventory::v1;
 
 constexpr absl::string_view kNumberStep = "number";
 
-// Lines that one request asks for: `parts` are its lines, each of which stands for one or more lines of the order.
+// The lines that one request reserves. `parts` are the lines of the request; each combines one or more lines of the
+// order.
 struct Group {
   std::string sku;
-  std::string replaces;                 // hold that the cart had; empty: none
+  std::string replaces;                 // hold of the cart that it replaces; empty if none
   std::vector<std::vector<int>> parts;  // indexes of lines
 };
 
@@ -39,7 +40,7 @@ void AddLine(int index, Group* group) {
   }
 }
 
-// In order of the first line of each; the same for the same lines always.
+// The groups in the order of their first lines. Equal lines always give equal groups.
 std::vector<Group> GroupsOf(const PricedLines& lines) {
   std::vector<Group> groups;
   const auto find = [&](const std::string& sku, const std::string* hold) -> Group* {
@@ -48,7 +49,7 @@ std::vector<Group> GroupsOf(const PricedLines& lines) {
     }
     return nullptr;
   };
-  // Holds first, so that a line without one finds the first hold of its SKU.
+  // Groups with a hold come first, so that a line without a hold joins the first hold of its SKU.
   for (const v1::PricedLine& line : lines) {
     if (!line.hold_id().empty() && find(line.sku(), &line.hold_id()) == nullptr) {
       groups.push_back({line.sku(), line.hold_id(), {}});
@@ -72,7 +73,7 @@ int64_t UnitsOf(const PricedLines& lines, const std::vector<int>& part) {
   return units;
 }
 
-// Where the goods may come from, in order of preference.
+// Adds the locations that may supply the goods, in order of preference.
 void AddCandidates(const v1::Delivery& delivery, stock::ReserveStockRequest* request) {
   request->set_split(stock::SPLIT_POLICY_ONE_LOCATION);
   switch (delivery.kind_case()) {
@@ -132,12 +133,12 @@ std::optional<saga::v1::Plan> Checked(saga::v1::Plan plan) {
   return plan;
 }
 
-// Gives the units of one line of a request, as stock planned them, to the lines that it stands for.
+// Distributes the units that inventory planned for one line of a request over the lines of the order that it combines.
 class Spreader {
  public:
   Spreader(const stock::LinePlan& plan, std::string fallback) : plan_(plan), fallback_(std::move(fallback)) {}
 
-  // Calls `give(location, units)` until `units` are given.
+  // Calls `give(location, units)` until all `units` are given.
   template <class Give>
   void Take(int64_t units, const Give& give) {
     while (units > 0) {
@@ -146,7 +147,8 @@ class Spreader {
         location_ = plan_.allocations(next_++).location_id();
         continue;
       }
-      // A plan that does not add up would be a fault of stock; the order is certain all the same.
+      // Too few planned units would be a bug of inventory. The order is certain regardless, so the fallback supplies
+      // the rest.
       const int64_t part = left_ > 0 ? std::min(left_, units) : units;
       give(left_ > 0 ? location_ : fallback_, part);
       left_ -= left_ > 0 ? part : 0;
@@ -179,10 +181,10 @@ int64_t NumberIn(const absl::Status& refusal, absl::string_view key) {
 }
 
 std::string Describe(absl::string_view sku, int64_t asked, int64_t available) {
-  return absl::StrCat("of ", sku, " ", available, " are available where they may come from, not ", asked);
+  return absl::StrCat("only ", available, " units of ", sku, " are available at the possible locations, not ", asked);
 }
 
-// What a refusal of stock says of the lines of a group.
+// Adds the problems of the lines of a group that inventory refused.
 void AddRefused(const absl::Status& refusal, const Group& group, const PricedLines& lines,
                 std::vector<v1::Problem>* problems) {
   const std::string reason = ReasonOf(refusal);
@@ -218,7 +220,7 @@ bool NeverAnswered(const saga::v1::SagaStep& step) {
   return step.sends() > 0 && step.response().empty() && step.refusal().empty();
 }
 
-constexpr absl::string_view kUnreachable = "stock did not answer in time";
+constexpr absl::string_view kUnreachable = "inventory did not answer in time";
 
 }  // namespace
 

@@ -25,15 +25,15 @@ inline constexpr size_t kReserveLinesMax = 100;
 
 using PricedLines = google::protobuf::RepeatedPtrField<v1::PricedLine>;
 
-// What the stock is held for.
+// The order or exchange that stock is held for.
 struct Undertaking {
-  std::string saga_id;  // and the id of its holds: "<order>/<attempt>", "<order>/x<n>"
+  std::string saga_id;  // "<order>/<attempt>" or "<order>/x<n>"; also the id of its holds
   std::string order_id;
-  std::string document_id;  // that gets the number
-  std::string site_id;      // whose number it gets
+  std::string document_id;  // document that gets the number
+  std::string site_id;      // site whose series assigns the number
   v1::Delivery delivery;
   const common::v1::Identifier* customer = nullptr;   // null if unknown
-  std::map<std::string, std::string> carts_of_holds;  // of lines that came from another cart: whose hold it is
+  std::map<std::string, std::string> carts_of_holds;  // by hold of a merged line: the cart that owns it
 };
 
 // Calls within a process are sent once; between processes a call may be duplicated. A refused step is therefore
@@ -55,10 +55,11 @@ std::optional<saga::v1::Plan> PlanReroute(absl::string_view saga_id, absl::strin
 std::vector<v1::Fulfilment> FulfilmentsOf(const saga::v1::Saga& saga, const PricedLines& lines,
                                           const v1::Delivery& delivery, int first);
 
-// The number that the pivot of such a saga assigned; 0 if there is none.
+// The number that the pivot of a saga of PlanOrder assigned; 0 if there is none.
 int64_t NumberOf(const saga::v1::Saga& saga);
 
-// Why such a saga, or one of PlanReroute, turned back: one problem per line that inventory refused or did not answer.
+// Why a saga of PlanOrder, or one of PlanReroute, failed: one problem per line that inventory refused or did not
+// answer.
 std::vector<v1::Problem> ProblemsOf(const saga::v1::Saga& saga, const PricedLines& lines);
 std::vector<v1::Problem> RerouteProblemsOf(const saga::v1::Saga& saga, const v1::Fulfilment& fulfilment);
 

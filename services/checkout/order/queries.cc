@@ -1,4 +1,4 @@
-// Reads orders that are placed here.
+// Reads orders placed here, and the outcomes of their sagas.
 #include "services/checkout/order/queries.h"
 
 #include <algorithm>
@@ -54,7 +54,8 @@ absl::StatusOr<v1::Order> Show(const store::RowReader& state, SlotId slot, const
   return answer;
 }
 
-// What is kept of an attempt, in the answer of its command; `why` refuses the command when the attempt failed.
+// The answer to a command from the outcome that was kept; nullopt if there is none yet. If the attempt failed, a
+// refusal with `reason` and `why`.
 template <class Response>
 absl::StatusOr<std::optional<Response>> Answer(const store::RowReader& state, SlotId slot, const OrderId& order,
                                                const store::Table<OutcomeKey, rows::OutcomeRow>& outcomes,
@@ -79,9 +80,10 @@ absl::StatusOr<v1::Order> FindOrder(const store::RowReader& state, SlotId slot, 
   std::optional<rows::OrderRow> row = kOrders.Get(state, {order});
   RETURN_IF_ERROR(state.status());
   if (!row.has_value()) {
-    return Failure(absl::StatusCode::kNotFound, "ORDER_UNKNOWN",
-                   absl::StrCat("no order ", order.ToString(), " was placed or imported (yet)"),
-                   {{"order_id", order.ToString()}});
+    return Failure(
+        absl::StatusCode::kNotFound, "ORDER_UNKNOWN",
+        absl::StrCat("order ", order.ToString(), " was not placed or imported, or the query did not wait for it"),
+        {{"order_id", order.ToString()}});
   }
   return Show(state, slot, order, *std::move(row), kNow);
 }

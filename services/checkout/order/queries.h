@@ -16,8 +16,8 @@ namespace halles::checkout::order {
 // The order with its returns, oldest first. NOT_FOUND with reason ORDER_UNKNOWN.
 absl::StatusOr<v1::Order> FindOrder(const store::RowReader& state, SlotId slot, const OrderId& order);
 
-// The answer to a command, of what the command began or joined (`begun`: what its record answers): nullopt until that has
-// ended. It stays the same from then on. A refusal has the problems as details.
+// The answer to a command that began or joined an attempt, exchange or reroute, which `begun`, the answer in its
+// record, names. nullopt until it has ended; from then on always the same. A refusal has the problems as its details.
 absl::StatusOr<std::optional<v1::PlaceOrderResponse>> OutcomeOf(const store::RowReader& state, SlotId slot,
                                                                 const OrderId& order,
                                                                 const v1::PlaceOrderResponse& begun);

@@ -1,4 +1,4 @@
-// Decides on returns and exchanges of orders that are placed here.
+// Decides on returns and exchanges of orders placed here.
 #include "services/checkout/order/returns.h"
 
 #include <limits>
@@ -22,7 +22,7 @@ Returnable ReturnableOf(const rows::OrderRow& row, const v1::OrderLine& line) {
   of.unit_price = line.line().unit_price();
   of.sold = SoldLineOf(line);
   int64_t left = line.handed_over_units() - line.returned_units();
-  // What an exchange that is under way takes back is taken.
+  // An exchange in progress has taken its units already.
   for (const v1::ReturnedLine& pending : row.exchange().returned_lines()) {
     if (pending.line_id() == line.line().line_id()) left -= pending.units();
   }
@@ -79,8 +79,8 @@ absl::StatusOr<v1::PriceSnapshot> PriceNewLines(const v1::ExchangeLinesRequest& 
   return SnapshotOf(std::move(lines), currency_code);
 }
 
-// AMOUNT_OVERFLOW unless the lines of the order and new lines worth `added`, less what came back and what comes back
-// with these values, add up to 64 bits: all of them may come back in one return.
+// AMOUNT_OVERFLOW unless the value of all lines that may still be returned fits into 64 bits, with new lines worth
+// `added` and without the lines that are returned now with these values: one return may take all of it back.
 absl::Status CheckTotal(const rows::OrderRow& row, const std::vector<int64_t>& values, int64_t added) {
   Int128 total = added;
   for (const v1::OrderLine& line : row.lines()) {
@@ -90,7 +90,7 @@ absl::Status CheckTotal(const rows::OrderRow& row, const std::vector<int64_t>& v
   for (const int64_t value : values) total -= value;
   if (total <= std::numeric_limits<int64_t>::max()) return absl::OkStatus();
   return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW,
-                "the order with its new lines adds up to more than 64 bits of minor units");
+                "the value of the order with its new lines does not fit into 64 bits of minor units");
 }
 
 }  // namespace
@@ -132,7 +132,7 @@ Decided<v1::ExchangeLinesResponse> Decide(const State& state, const v1::Exchange
   RETURN_IF_ERROR(CheckNotBusy(subject.row));
   for (const v1::ExchangeLine& line : request.new_lines()) {
     if (FindLine(subject.row, line.line_id()) == nullptr) continue;
-    return Reject(v1::REJECT_REASON_LINE_EXISTS, absl::StrCat("the order has a line ", line.line_id()),
+    return Reject(v1::REJECT_REASON_LINE_EXISTS, absl::StrCat("the order already has a line ", line.line_id()),
                   {{"line_id", line.line_id()}});
   }
   ReturnedLines lines = request.returned_lines();

@@ -11,7 +11,7 @@
 
 namespace halles::checkout::order {
 
-// The return of the lines that the exchange takes back, at their frozen prices. They must be lines of the order.
+// The document of the returned lines of an exchange, at their frozen prices. They must be lines of the order.
 absl::StatusOr<v1::GoodsReturned> ReturnOf(const OrderId& order, const rows::OrderRow& row,
                                            const v1::ExchangeStarted& exchange, UnixMicros now);
 

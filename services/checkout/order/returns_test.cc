@@ -1,4 +1,4 @@
-// Tests of returns and exchanges: values, both halves as one.
+// Tests of returns and exchanges: their values, and that an exchange is recorded as a whole.
 #include "services/checkout/order/returns.h"
 
 #include <string>
@@ -12,7 +12,7 @@ namespace {
 
 constexpr char kHugePrice[] = "90000000000000000.00";
 
-TEST(ReturnLines, GivesBackExactlyTheLineInWhicheverPieces) {
+TEST(ReturnLines, RefundsExactlyTheAmountOfTheLineHoweverItIsSplit) {
   GivenOrder given = HandedOver();
   EXPECT_EQ(given.Record(TakeBack("r1", {BackOf("a", 1)})).response().net().minor_units(), -333);
   EXPECT_EQ(given.Record(TakeBack("r2", {BackOf("a", 1), BackOf("a", 1)})).response().net().minor_units(), -667);
@@ -36,7 +36,7 @@ TEST(ReturnLines, RecordsADocumentInTheFormOfAnImport) {
   EXPECT_FALSE(order.returns(0).event().empty());
 }
 
-TEST(ReturnLines, NamesTheReturnsThatTookTheOthersBack) {
+TEST(ReturnLines, NamesTheEarlierReturnsInARefusal) {
   GivenOrder given = HandedOver();
   given.Record(TakeBack("r1", {BackOf("a", 1)}));
   given.Record(TakeBack("r2", {BackOf("a", 1), BackOf("b", 1)}));
@@ -44,7 +44,7 @@ TEST(ReturnLines, NamesTheReturnsThatTookTheOthersBack) {
   EXPECT_EQ(given.When(TakeBack("r3", {BackOf("b", 1)})).Metadata("return_ids"), "r2");
 }
 
-TEST(ReturnLines, GoesOnWhileAnExchangeIsUnderWayAndLeavesItWhatItTakes) {
+TEST(ReturnLines, IsPossibleDuringAnExchangeExceptForItsUnits) {
   GivenOrder given = HandedOver();
   given.Record(Swap("x1", BackOf("a", 2), "n", "12.00"));
   given.When(TakeBack("r1", {BackOf("a", 2)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
@@ -53,7 +53,7 @@ TEST(ReturnLines, GoesOnWhileAnExchangeIsUnderWayAndLeavesItWhatItTakes) {
   EXPECT_EQ(given.LineOf("a").returned_units(), 3);
 }
 
-TEST(ExchangeLines, RecordsBothHalvesAsOne) {
+TEST(ExchangeLines, RecordsReturnAndSaleTogether) {
   GivenOrder given = HandedOver();
   const v1::ExchangeLinesResponse begun = given.Record(Swap("x1", BackOf("a", 1), "n", "12.00")).response();
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_COMPLETED);
@@ -69,12 +69,12 @@ TEST(ExchangeLines, RecordsBothHalvesAsOne) {
   given.When(Swap("x1", BackOf("a", 1), "m", "1.00")).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
 }
 
-TEST(ExchangeLines, AnswersARepeatAsItEnded) {
+TEST(ExchangeLines, AnswersARepeatWithTheOutcome) {
   GivenOrder given = HandedOver();
   const v1::ExchangeLinesResponse refused = given.Record(Swap("x1", BackOf("a", 1), "n", "12.00")).response();
   given.Refuse("c-1/x1/s0", Insufficient("0", "0"));
   given.AnswerAll();
-  // The id is free again.
+  // The refused exchange did not use up its id.
   const v1::ExchangeLinesResponse made = given.Record(Swap("x1", BackOf("a", 1), "n", "12.00")).response();
   given.AnswerAll(2);
   const std::string answer = (*given.AnswerTo(made))->SerializeAsString();
@@ -84,7 +84,7 @@ TEST(ExchangeLines, AnswersARepeatAsItEnded) {
   EXPECT_EQ((*given.AnswerTo(made))->order().returns_size(), 1);
 }
 
-// One line of nearly all that 64 bits can count, and one of 1.00.
+// One line of nearly the largest amount that fits into 64 bits, and one of 1.00.
 GivenOrder HandedOverHuge() {
   GivenOrder given({CartLineOf("a", 1, kHugePrice, "ring"), CartLineOf("b", 1, "1.00", "hat")}, TakeAlong("paris"));
   given.Record(Place());
@@ -93,16 +93,16 @@ GivenOrder HandedOverHuge() {
   return given;
 }
 
-TEST(ExchangeLines, IsRefusedWhenTheOrderWouldBeBeyond64Bits) {
+TEST(ExchangeLines, IsRefusedWhenTheValueOfTheOrderOverflows) {
   GivenOrder given = HandedOverHuge();
   given.When(Swap("x1", BackOf("b", 1), "c", kHugePrice)).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
-  // In exchange for the other one, or after it came back, it fits.
+  // The new line fits in exchange for the expensive one, or after that one was returned.
   EXPECT_EQ(given.When(Swap("x1", BackOf("a", 1), "c", kHugePrice)).status(), absl::OkStatus());
   given.Record(TakeBack("r1", {BackOf("a", 1)}));
   EXPECT_EQ(given.When(Swap("x1", BackOf("b", 1), "c", kHugePrice)).status(), absl::OkStatus());
 }
 
-TEST(ExchangeLines, LetsTheNewLineComeBackToo) {
+TEST(ExchangeLines, AllowsTheReturnOfTheNewLine) {
   GivenOrder given = HandedOver();
   given.Record(Swap("x1", BackOf("a", 1), "n", "12.00"));
   given.AnswerAll(2);

@@ -1,4 +1,4 @@
-// Folds facts about orders that are placed here.
+// Folds events of orders placed here.
 #include "services/checkout/order/state.h"
 
 #include <utility>
@@ -18,7 +18,7 @@
 namespace halles::checkout::order {
 namespace {
 
-// The order of a fact, with what is wrong when there is none.
+// The order of an event, and the errors for events that do not fit it.
 class Order {
  public:
   Order(store::Rows& state, const partition::FactContext& context)
@@ -46,13 +46,13 @@ class Order {
                                                                   : Broken("the order is being changed");
   }
 
-  // The fulfilment of that id in a state that allows `move`, and the state after it.
+  // Finds the fulfilment, which must be in a state that allows `move`, and its state after the move.
   absl::Status Find(absl::string_view fulfilment_id, Move move, v1::OrderFulfilment** fulfilment,
                     v1::FulfilmentState* after) {
     *fulfilment = FindFulfilment(&row_, fulfilment_id);
     if (*fulfilment == nullptr) return Broken("the order has no such fulfilment");
     const auto allowed = After(move, (*fulfilment)->fulfilment().delivery(), (*fulfilment)->state());
-    if (!allowed.has_value()) return Broken(absl::StrCat("the fulfilment's state forbids to ", NameOf(move), " it"));
+    if (!allowed.has_value()) return Broken(absl::StrCat("cannot ", NameOf(move), " the fulfilment in its state"));
     *after = *allowed;
     return absl::OkStatus();
   }
@@ -66,7 +66,7 @@ class Order {
     partition::ClearTimer(state_, context_, MicrosOf(fulfilment.collect_by_time()), TimerOf(fulfilment));
   }
 
-  // Takes the units of a fulfilment over to what its lines count as cancelled or handed over.
+  // Adds the units of a fulfilment to the cancelled or handed-over units of its lines.
   absl::Status Count(const v1::Fulfilment& fulfilment, bool handed_over) {
     for (const v1::FulfilmentLine& part : fulfilment.lines()) {
       v1::OrderLine* line = FindLine(&row_, part.line_id());
@@ -77,7 +77,7 @@ class Order {
         line->set_cancelled_units(line->cancelled_units() + part.units());
       }
       if (line->handed_over_units() + line->cancelled_units() > line->line().units()) {
-        return Broken("more would be handed over or cancelled than was bought");
+        return Broken("more units are handed over or cancelled than were bought");
       }
     }
     return absl::OkStatus();
@@ -89,12 +89,12 @@ class Order {
       if (line == nullptr) return Broken("the order has no such line");
       line->set_returned_units(line->returned_units() + part.units());
       if (line->returned_units() > line->handed_over_units())
-        return Broken("more would come back than was handed over");
+        return Broken("more units are returned than were handed over");
     }
     return absl::OkStatus();
   }
 
-  // Adds lines and fulfilments that stock is held for.
+  // Adds fulfilments, whose stock is held.
   void Add(const google::protobuf::RepeatedPtrField<v1::Fulfilment>& fulfilments) {
     for (const v1::Fulfilment& planned : fulfilments) {
       v1::OrderFulfilment& fulfilment = *row_.add_fulfilments();
@@ -113,7 +113,7 @@ class Order {
     }
   }
 
-  // What the order is once its fulfilments are what they are now.
+  // Sets the state of the order from the states of its fulfilments.
   void Settle() {
     bool over = true;
     bool done = false;
@@ -124,7 +124,7 @@ class Order {
     row_.set_state(!over ? v1::ORDER_STATE_CONFIRMED : done ? v1::ORDER_STATE_COMPLETED : v1::ORDER_STATE_CANCELLED);
   }
 
-  // An attempt that was rejected leaves nothing but its count.
+  // Clears everything but the version: a rejected attempt leaves nothing else.
   void Forget() {
     rows::OrderRow fresh;
     fresh.set_version(row_.version());
@@ -138,11 +138,11 @@ class Order {
     kOrders.Put(state_, {id_}, row_);
     return absl::OkStatus();
   }
-  // Writes the order, which nobody outside sees changed.
+  // Writes the order without counting a version, for a change that no caller can see.
   void PutUncounted() { kOrders.Put(state_, {id_}, row_); }
 
   using Outcomes = store::Table<OutcomeKey, rows::OutcomeRow>;
-  // The attempt succeeded; the order is what it left.
+  // Keeps the outcome of an attempt that succeeded: the order as it is now.
   void Keep(const Outcomes& outcomes, uint32_t number, rows::OutcomeRow outcome = {}) {
     rows::OrderRow& shown = *outcome.mutable_order();
     shown = row_;
@@ -154,7 +154,7 @@ class Order {
     shown.clear_return_bytes();
     outcomes.Put(state_, {id_, number}, outcome);
   }
-  // The attempt failed.
+  // Keeps the outcome of an attempt that failed.
   void KeepProblems(const Outcomes& outcomes, uint32_t number,
                     const google::protobuf::RepeatedPtrField<v1::Problem>& problems) {
     rows::OutcomeRow outcome;
@@ -174,7 +174,7 @@ class Order {
   bool found_ = false;
 };
 
-// Folds one fact of the order; DATA_LOSS when it breaks an invariant.
+// Folds one event of the order; DATA_LOSS if it breaks an invariant.
 struct Evolver {
   absl::Status operator()(const v1::CheckoutStarted& started) {
     Order order(state, context);
@@ -182,7 +182,7 @@ struct Evolver {
       return order.Broken("the order is being placed or is placed");
     }
     rows::OrderRow& row = order.row();
-    if (started.attempt() != row.attempt() + 1) return order.Broken("the order miscounts its attempts");
+    if (started.attempt() != row.attempt() + 1) return order.Broken("the attempt has the wrong number");
     order.Forget();
     row.set_state(v1::ORDER_STATE_PLACING);
     *row.mutable_origin() = started.origin();
@@ -200,7 +200,8 @@ struct Evolver {
     const OrderKey key{OrderId::FromString(context.aggregate_id)};
     std::optional<saga::v1::Saga> found = kSagas.Get(state, key);
     if (found.has_value() == advanced.has_plan()) {
-      return Broken(context, found.has_value() ? "another saga of the order runs" : "the saga does not run");
+      return Broken(context,
+                    found.has_value() ? "another saga of the order is running" : "no saga of the order is running");
     }
     saga::v1::Saga saga = found.has_value() ? *std::move(found) : saga::v1::Saga();
     const UnixMicros due_before = saga::NextDue(saga);
@@ -264,7 +265,7 @@ struct Evolver {
     v1::OrderFulfilment* fulfilment = nullptr;
     v1::FulfilmentState after;
     RETURN_IF_ERROR(order.Find(advanced.fulfilment_id(), move, &fulfilment, &after));
-    if (after != advanced.state()) return order.Broken("the fulfilment does not come to this state");
+    if (after != advanced.state()) return order.Broken("the fulfilment cannot reach this state");
     fulfilment->set_state(after);
     if (advanced.has_collect_by_time()) *fulfilment->mutable_collect_by_time() = advanced.collect_by_time();
     order.SetPickupTimer(*fulfilment);
@@ -354,7 +355,7 @@ struct Evolver {
     RETURN_IF_ERROR(order.CheckIdle());
     const v1::OrderFulfilment* fulfilment = FindFulfilment(order.row(), stayed.fulfilment_id());
     if (fulfilment == nullptr || fulfilment->fulfilment().location_id() != stayed.location_id()) {
-      return order.Broken("the fulfilment is not there");
+      return order.Broken("the fulfilment is not at this location");
     }
     order.row().set_undertakings(stayed.reroute());
     order.PutUncounted();
@@ -401,7 +402,8 @@ struct Evolver {
   absl::Status operator()(const v1::ExchangeCommitted& committed) {
     Order order(state, context);
     const ReturnKey key{order.id(), ReturnId::FromString(committed.exchange_id())};
-    if (order.row().exchange().exchange_id() != committed.exchange_id()) return order.Broken("no such exchange began");
+    if (order.row().exchange().exchange_id() != committed.exchange_id())
+      return order.Broken("the order has no such exchange");
     if (kReturns.Contains(state, key)) return order.Broken("the exchange is recorded already");
     RETURN_IF_ERROR(order.Return(committed.returned().lines()));
     CountReturn(committed.returned(), &order.row());
@@ -422,15 +424,14 @@ struct Evolver {
 
   absl::Status operator()(const v1::ExchangeRejected& rejected) {
     Order order(state, context);
-    if (order.row().exchange().exchange_id() != rejected.exchange_id()) return order.Broken("no such exchange began");
+    if (order.row().exchange().exchange_id() != rejected.exchange_id())
+      return order.Broken("the order has no such exchange");
     order.row().clear_pending();
     order.KeepProblems(kUndertakings, order.row().undertakings(), rejected.problems());
     return order.Put();
   }
 
-  absl::Status operator()(NoEvent) const {
-    return Broken(context, "it is no event of an order that this version knows");
-  }
+  absl::Status operator()(NoEvent) const { return Broken(context, "this version does not know the event"); }
 
   store::Rows& state;
   const partition::FactContext& context;

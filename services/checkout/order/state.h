@@ -1,4 +1,4 @@
-// The state of orders that are placed here: lines, fulfilments, returns, and the running saga.
+// The state of orders placed here: lines, fulfilments, returns, and the running saga.
 #ifndef HALLES_SERVICES_CHECKOUT_ORDER_STATE_H_
 #define HALLES_SERVICES_CHECKOUT_ORDER_STATE_H_
 
@@ -22,18 +22,19 @@
 
 namespace halles::checkout::order {
 
-// An order lives in the slot of its cart, whose id it has. Invariants, each of which Evolve refuses to break:
-//   1. Attempts to place an order are numbered from 1; each begins when the one before it was rejected. While an order is
-//      being placed its cart is in checkout, and once it is confirmed the cart is ordered, for ever: the records that begin
-//      and end an attempt hold the facts of both (services/checkout/commands.h).
-//   2. Of each line, cancelled, handed over and the units of fulfilments that are not over are what was bought.
-//   3. Of each line, no more came back than was handed over.
-//   4. At most one saga of an order runs: it is placed, exchanged, or one of its fulfilments moves. Its row and the order's
-//      timer kSagaTimer are there exactly as long.
-//   5. Exactly the fulfilments that wait to be collected have a timer, named by their id, unless they are being moved. Ids
-//      of fulfilments are "f" and a number, so none is the name of another timer.
-//   6. The version counts every record of the order but those that only say that a saga went on or that nothing changed.
-//   7. How each attempt, exchange and reroute ended is kept once it has ended, and never changed.
+// An order has the id of its cart, and so lives in the same slot. Invariants, none of which Evolve breaks:
+//   1. Attempts to place an order are numbered from 1; each begins only after the previous one was rejected. The cart
+//      is IN_CHECKOUT while its order is being placed, and ORDERED for ever once the order is confirmed: the records
+//      that begin and end an attempt hold the events of both (services/checkout/commands.h).
+//   2. For each line of a confirmed order, the cancelled units, the handed-over units and the units of open fulfilments
+//      add up to the units bought.
+//   3. No line has more units returned than were handed over.
+//   4. An order has at most one running saga, which places it, exchanges lines or moves a fulfilment. The row of the
+//      saga and the timer kSagaTimer exist exactly while it runs.
+//   5. A fulfilment has a timer, named by its id, exactly while it waits to be collected and is not being moved. Ids of
+//      fulfilments are "f" and a number, so none equals kSagaTimer.
+//   6. The version counts every record of the order except those that only advance a saga or change nothing.
+//   7. The outcome of each attempt, exchange and reroute is kept, and never changes.
 
 inline constexpr absl::string_view kSagaTimer = "saga";
 
@@ -53,7 +54,7 @@ struct ReturnKey {
   auto Fields() { return std::tie(order, return_id); }
 };
 
-// Attempts to place the order are numbered from 1; exchanges and reroutes together, too.
+// Attempts to place the order are numbered from 1. Exchanges and reroutes share another sequence from 1.
 struct OutcomeKey {
   OrderId order;
   uint32_t number = 0;
@@ -75,12 +76,12 @@ inline store::Schema AddTables(store::Schema schema) {
 // Tables whose lookups mostly miss.
 inline constexpr std::array kMostlyAbsentTables = {kOrders.id(), kSagas.id(), kReturns.id()};
 
-// The order has its number and was not cancelled.
+// True if the order has its number and was not cancelled.
 inline bool IsCertain(v1::OrderState state) {
   return state == v1::ORDER_STATE_CONFIRMED || state == v1::ORDER_STATE_COMPLETED;
 }
 
-// The line, or the fulfilment, of that id; null when there is none.
+// The line or the fulfilment with this id; null if there is none.
 v1::OrderLine* FindLine(rows::OrderRow* row, absl::string_view line_id);
 const v1::OrderLine* FindLine(const rows::OrderRow& row, absl::string_view line_id);
 v1::OrderFulfilment* FindFulfilment(rows::OrderRow* row, absl::string_view fulfilment_id);
@@ -89,7 +90,7 @@ const v1::OrderFulfilment* FindFulfilment(const rows::OrderRow& row, absl::strin
 // The data from which the value of a part of the line is computed.
 SoldLine SoldLineOf(const v1::OrderLine& line);
 
-// Folds one fact. DATA_LOSS, and nothing is written, if it breaks an invariant or is unknown to this version.
+// Folds one event. DATA_LOSS, and nothing is written, if it breaks an invariant or is unknown to this version.
 absl::Status Evolve(store::Rows& state, const v1::OrderEvent& event, const partition::FactContext& context);
 
 }  // namespace halles::checkout::order

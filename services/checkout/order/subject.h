@@ -23,7 +23,7 @@ namespace halles::checkout::order {
 struct Subject {
   OrderId order;
   rows::OrderRow row;
-  int64_t next_version = 0;  // once the record of the command is folded
+  int64_t next_version = 0;  // version after the record of the command
 };
 
 // The order, if it is confirmed and has the expected version.
@@ -32,7 +32,7 @@ absl::StatusOr<Subject> FindSubject(const store::RowReader& state, const Request
   Subject subject{OrderId::FromString(request.order_id()), {}, 0};
   std::optional<rows::OrderRow> row = kOrders.Get(state, {subject.order});
   if (!row.has_value()) {
-    return Reject(v1::REJECT_REASON_ORDER_UNKNOWN, absl::StrCat("no order ", request.order_id(), " is known"),
+    return Reject(v1::REJECT_REASON_ORDER_UNKNOWN, absl::StrCat("there is no order ", request.order_id()),
                   {{"order_id", request.order_id()}});
   }
   if (!IsCertain(row->state())) {
@@ -70,7 +70,7 @@ inline absl::StatusOr<Moved> CheckMove(const rows::OrderRow& row, const std::str
   if (!after.has_value()) {
     const std::string is = v1::FulfilmentState_Name(fulfilment->state());
     return Reject(v1::REJECT_REASON_FULFILMENT_STATE_FORBIDS,
-                  absl::StrCat("cannot ", NameOf(move), " a fulfilment of this kind of delivery that is ", is),
+                  absl::StrCat("cannot ", NameOf(move), " a fulfilment with this kind of delivery in state ", is),
                   {{"fulfilment_id", fulfilment_id}, {"state", is}, {"move", std::string(NameOf(move))}});
   }
   return Moved{fulfilment, *after};

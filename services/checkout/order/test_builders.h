@@ -1,4 +1,4 @@
-// The vocabulary of tests about orders that are placed here.
+// Builders for tests of orders placed here.
 #ifndef HALLES_SERVICES_CHECKOUT_ORDER_TEST_BUILDERS_H_
 #define HALLES_SERVICES_CHECKOUT_ORDER_TEST_BUILDERS_H_
 
@@ -72,7 +72,7 @@ inline absl::Status Insufficient(const std::string& lines, const std::string& av
                 {{"lines", lines}, {"line_" + lines.substr(0, 1) + "_available_units", available}});
 }
 
-// A slot of checkout whose sagas are answered by hand.
+// A slot of checkout in which the test answers the calls of sagas.
 class GivenOrder : public GivenCheckout {
  public:
   GivenOrder() : GivenCheckout(kSlot) {}
@@ -103,13 +103,13 @@ class GivenOrder : public GivenCheckout {
     return line == nullptr ? v1::OrderLine() : *line;
   }
 
-  // The answer to a command that began or joined this.
+  // The answer to a command whose record answered `begun`.
   template <class Response>
   auto AnswerTo(const Response& begun) const {
     return OutcomeOf(rows(), kSlot, OrderId::FromString(kOrderId), begun);
   }
 
-  // Tells the order what became of the step, or of its cancel.
+  // Reports the outcome of a step, or of its cancellation, to the order.
   auto Succeed(const std::string& tag, const std::string& response) {
     v1::RecordOutcomesRequest request;
     request.set_order_id(kOrderId);
@@ -133,7 +133,7 @@ class GivenOrder : public GivenCheckout {
     return Record(request);
   }
 
-  // Answers whatever its saga has sent until it ends: stock has all at the first candidate, the number is `number`.
+  // Answers all calls of the saga until it ends. The first candidate has all units, and the number is `number`.
   GivenOrder& AnswerAll(int64_t number = 1) {
     for (saga::v1::Saga saga = Saga(); saga.steps_size() > 0; saga = Saga()) {
       for (int i = 0; i < saga.steps_size(); ++i) {
@@ -146,7 +146,7 @@ class GivenOrder : public GivenCheckout {
     return *this;
   }
 
-  // What stock or the series of numbers answers.
+  // The response of inventory or of the number series.
   static std::string ResponseTo(const saga::v1::Step& step, int64_t number) {
     inventory::v1::ReserveStockRequest asked;
     if (step.method() == asked.GetTypeName()) {
@@ -165,7 +165,7 @@ class GivenOrder : public GivenCheckout {
   }
 };
 
-// An order of two lines that is placed: "a" is 3 shoes for 10.00 in all, "b" is 1 hat for 5.00.
+// A placed order of two lines: "a" is 3 shoes for 10.00 in total, "b" is 1 hat for 5.00.
 inline GivenOrder Placed(const v1::Delivery& delivery = ShipFrom({"paris"})) {
   GivenOrder given({CartLineOf("a", 3, "3.333", "shoe"), CartLineOf("b", 1, "5.00", "hat")}, delivery);
   given.Record(Place());

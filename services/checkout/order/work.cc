@@ -1,4 +1,4 @@
-// Notes when parts of orders come to need somebody, and lists those whose time has come.
+// Keeps the time from which each part of an order needs attention, and lists the parts that are due.
 #include "services/checkout/order/work.h"
 
 #include <algorithm>
@@ -26,7 +26,7 @@ std::string RefOf(const partition::FactContext& context) {
   return EventRef{context.slot, context.position, context.index}.ToString();
 }
 
-// The order of a fact as the view knows it; written when it is done.
+// The parts of an event's order, as the view has them. Put writes them.
 class Parts {
  public:
   Parts(store::Rows& view, const partition::FactContext& context)
@@ -63,7 +63,7 @@ class Parts {
     }
   }
 
-  // It is late from `time` on.
+  // Marks the part as late from `time` on.
   void Promise(rows::WorkPart* part, UnixMicros time) {
     SetDue(part, time,
            WorkOf(v1::WORK_KIND_LATE,
@@ -73,18 +73,18 @@ class Parts {
   void Delay(rows::WorkPart* part, const v1::FulfilmentDelayed& delayed) {
     SetDue(part, context_.logical_time, WorkOf(v1::WORK_KIND_LATE, delayed.cause(), part->location_id()));
   }
-  // Its saga runs, until it is removed.
+  // Adds the saga of the order, which counts as stuck after kStuckAfterMicros unless it is removed.
   void Begin(absl::string_view what) {
     Remove("");
     SetDue(row_.add_parts(), context_.logical_time + kStuckAfterMicros, WorkOf(v1::WORK_KIND_STUCK, what, ""));
   }
-  // Why its saga turned back.
+  // States why the saga is being undone.
   void Explain(const std::string& cause) {
     rows::WorkPart* saga = Find("");
     if (saga == nullptr || cause.empty()) return;
     const WorkKey key{saga->due_us(), key_.order, ""};
     rows::WorkRow row = kWork.Get(view_, key).value_or(rows::WorkRow());
-    row.set_cause(absl::StrCat("is being taken back: ", cause));
+    row.set_cause(absl::StrCat("is being undone: ", cause));
     kWork.Put(view_, key, row);
   }
   void Move(rows::WorkPart* part, const std::string& to_location_id) {
@@ -130,7 +130,7 @@ class Parts {
   rows::WorkOrderRow row_;
 };
 
-// An order is made of the cart's id, then '/': holds of sagas are named so.
+// The id of a hold of a saga begins with the id of the order and '/'.
 std::string OrderOfHold(absl::string_view hold_id) { return std::string(hold_id.substr(0, hold_id.find('/'))); }
 
 bool IsOfSaga(absl::string_view hold_id) { return hold_id.find('/') != absl::string_view::npos; }
@@ -141,8 +141,7 @@ void Break(store::Rows& view, const inventory::v1::PromiseBroken& broken, const 
     const HoldKey key{Sku::FromString(context.aggregate_id), hold};
     rows::WorkRow work;
     work.set_kind(v1::WORK_KIND_CONTRADICTORY);
-    work.set_cause(absl::StrCat("of ", context.aggregate_id, " ", broken.short_units(),
-                                " units fewer are there than were promised"));
+    work.set_cause(absl::StrCat(broken.short_units(), " promised units of ", context.aggregate_id, " are missing"));
     work.set_event(RefOf(context));
     work.set_location_id(broken.location_id());
     kContradictions.Put(view, {context.logical_time, key.sku, hold, LocationId::FromString(broken.location_id())},
@@ -155,7 +154,7 @@ void Break(store::Rows& view, const inventory::v1::PromiseBroken& broken, const 
   }
 }
 
-// The hold's goods are not at the location any more; null: they are nowhere.
+// Removes the reports about a hold whose goods have left the location; all its reports if `location_id` is null.
 void Mend(store::Rows& view, const std::string& hold, const std::string* location_id,
           const partition::FactContext& context) {
   const HoldKey key{Sku::FromString(context.aggregate_id), hold};
@@ -187,7 +186,7 @@ void Contradict(store::Rows& view, const inventory::v1::StockContradicted& fact,
                       work);
 }
 
-// An item and its place in the list.
+// An item and its sort key.
 struct Listed {
   std::string rank;
   v1::WorkItem item;
@@ -212,7 +211,7 @@ v1::WorkItem ItemOf(UnixMicros since, const rows::WorkRow& row) {
   return item;
 }
 
-// Says which fulfilment a contradiction is about; false when it is not to be shown any more.
+// Fills in the fulfilment that a contradiction is about; false if the contradiction is no longer shown.
 bool Locate(const store::RowReader& view, const ContradictionKey& key, const rows::WorkRow& row, UnixMicros now,
             v1::WorkItem* item) {
   const bool broken = !key.location.empty();
@@ -240,7 +239,7 @@ std::string Fingerprint(const v1::ListWorkQueueRequest& request) {
   return absl::StrCat("work ", store::SerializeRow(same));
 }
 
-// What facts of an order say of its parts.
+// Updates the parts of an order from its events.
 struct WorkProjector : PassesOver<v1::FulfilmentStayed, v1::GoodsReturned> {
   using PassesOver::operator();
 
@@ -294,7 +293,7 @@ struct WorkProjector : PassesOver<v1::FulfilmentStayed, v1::GoodsReturned> {
     parts.Begin(what);
     return Put();
   }
-  // The saga has ended, with these fulfilments besides.
+  // Removes the saga, which has ended, and adds these fulfilments.
   absl::Status End(const google::protobuf::RepeatedPtrField<v1::Fulfilment>& fulfilments) {
     parts.Remove("");
     for (const v1::Fulfilment& planned : fulfilments) parts.Add(planned);
@@ -308,7 +307,7 @@ struct WorkProjector : PassesOver<v1::FulfilmentStayed, v1::GoodsReturned> {
   Parts parts;
 };
 
-// What facts of stock say of the promises that it made to orders.
+// Updates the contradictions from events of inventory.
 struct StockProjector
     : PassesOver<inventory::v1::StockReceived, inventory::v1::StockCounted, inventory::v1::StockAdjusted,
                  inventory::v1::BackorderAllowed, inventory::v1::StockHeld, inventory::v1::HoldExtended,
@@ -383,7 +382,7 @@ absl::StatusOr<v1::ListWorkQueueResponse> QueryWork(const store::RowReader& view
            (request.location_id().empty() || item.location_id() == request.location_id());
   };
   std::vector<Listed> found;
-  size_t of_table = 0;  // one more than a page of each table is enough
+  size_t of_table = 0;  // rows from the current table; one more than a page is enough
   kWork.ForEachFrom(view, first, [&](const WorkKey& key, const rows::WorkRow& row, Position) {
     if (key.since_us > now || of_table > page_size) return false;
     Listed listed{RankOf('w', key), ItemOf(key.since_us, row)};

@@ -33,8 +33,8 @@ inline constexpr int kWorkPageMax = 1000;
 
 // The slot of the order writes the rows of the first two tables, the slot of the SKU those of the others; a query joins
 // them. Invariants:
-//   1. kWork has a row for each part of kWorkOrders that has a time from which on it needs somebody, under that time.
-//   2. kContradictions has a row for each entry of kBrokenPromises; it goes when the hold's goods leave, move or are
+//   1. kWork has a row for each part of kWorkOrders with a due time, under that time.
+//   2. kContradictions has a row for each entry of kBrokenPromises, until the goods of the hold leave, move or are
 //      released.
 
 struct WorkOrderKey {
@@ -44,7 +44,7 @@ struct WorkOrderKey {
   auto Fields() { return std::tie(order); }
 };
 
-// In order of time.
+// Ordered by time.
 struct WorkKey {
   UnixMicros since_us = 0;
   OrderId order;
@@ -85,7 +85,7 @@ inline store::Schema WorkSchema() {
 absl::Span<const int> WorkFields();
 absl::Span<const int> StockFields();
 
-// Fold one fact of checkout, and one of inventory.
+// Fold one event of an order, and one event of inventory.
 absl::Status ProjectWork(store::Rows& view, const v1::OrderEvent& event, const partition::FactContext& context);
 absl::Status ProjectStock(store::Rows& view, const inventory::v1::StockEvent& event,
                           const partition::FactContext& context);

@@ -1,4 +1,4 @@
-// Tests of the work queue: what comes to need somebody, when, and when it does not any more.
+// Tests of the work queue: which parts of orders need attention, from when, and until when.
 #include "services/checkout/order/work.h"
 
 #include <string>
@@ -15,7 +15,7 @@ namespace stock = inventory::v1;
 
 constexpr SlotId kStockSlot{ServiceId::kInventory, 3};
 
-// An order whose facts are projected as they are recorded, and what stock says beside it.
+// The view of one order, whose events are projected as they are recorded, and of events of inventory.
 class GivenWork {
  public:
   explicit GivenWork(GivenOrder order) : order_(std::move(order)) {}
@@ -50,7 +50,7 @@ class GivenWork {
     EXPECT_TRUE(ProjectStock(view_, event, context).ok());
   }
 
-  // "LATE f1: cause" for each item, one per line, `later` microseconds from now.
+  // One line per item, such as "LATE c-1 f1@paris", `later` microseconds from now.
   std::string List(int64_t later = 0, const v1::ListWorkQueueRequest& request = {}) const {
     std::string text;
     const auto page = QueryWork(view_, request, order_.now() + later);
@@ -107,7 +107,7 @@ stock::StockEvent Contradicted(const std::string& hold, const std::string& order
   return event;
 }
 
-TEST(Work, IsStuckWhatIsBeingPlacedForTooLong) {
+TEST(Work, IsStuckWhenPlacementTakesTooLong) {
   GivenWork given{GivenOrder()};
   given.Place(ShipFrom({"paris"}));
   EXPECT_EQ(given.List(kStuckAfterMicros - 1), "");
@@ -116,7 +116,7 @@ TEST(Work, IsStuckWhatIsBeingPlacedForTooLong) {
   EXPECT_EQ(given.List(kStuckAfterMicros), "");
 }
 
-TEST(Work, IsLateWhatWasPromised) {
+TEST(Work, IsLateAfterThePromisedTime) {
   v1::Delivery delivery = ShipFrom({"paris"});
   *delivery.mutable_shipment()->mutable_promised_time() = Day(2023, 12, 1);
   GivenWork given = GivenPlaced(delivery);
@@ -130,9 +130,9 @@ TEST(Work, IsLateWhatWasPromised) {
   EXPECT_EQ(given.view().size(), 0u);
 }
 
-TEST(Work, IsLateWhatWasPromisedForTheFirstMomentThatCanBeNamed) {
+TEST(Work, IsLateWhenPromisedForTheEarliestTime) {
   v1::Delivery delivery = ShipFrom({"paris"});
-  delivery.mutable_shipment()->mutable_promised_time();  // 1970-01-01T00:00:00Z, which is a time
+  delivery.mutable_shipment()->mutable_promised_time();  // 1970-01-01T00:00:00Z, a valid time
   GivenWork given = GivenPlaced(delivery);
   EXPECT_EQ(given.List(), "LATE c-1 f1@paris\n");
   given.Record(MoveTo("f1", "lyon"));
@@ -142,7 +142,7 @@ TEST(Work, IsLateWhatWasPromisedForTheFirstMomentThatCanBeNamed) {
   EXPECT_EQ(given.view().size(), 0u);
 }
 
-TEST(Work, IsLateWhatSomebodySaysWillBe) {
+TEST(Work, IsLateAfterAReportedDelay) {
   GivenWork given = GivenPlaced(ShipFrom({"paris"}));
   v1::DelayFulfilmentRequest delay = OfFulfilment<v1::DelayFulfilmentRequest>("f1");
   delay.set_cause("snow");
@@ -169,7 +169,7 @@ TEST(Work, IsContradictoryWhenItsGoodsAreMissing) {
   EXPECT_EQ(given.List(), "");
 }
 
-TEST(Work, IsContradictoryWhenAFactDoesNotFit) {
+TEST(Work, IsContradictoryWhenAnEventContradictsTheStock) {
   GivenWork given = GivenPlaced(ShipFrom({"paris"}));
   given.Tell(Contradicted("c-1/1", "c-1"));
   given.Tell(Contradicted("c-9/1", "c-9"));
@@ -177,13 +177,13 @@ TEST(Work, IsContradictoryWhenAFactDoesNotFit) {
   EXPECT_EQ(given.List(kContradictedForMicros), "CONTRADICTORY c-1 f1@paris\n");
 }
 
-TEST(Work, SaysWhyASagaTurnedBack) {
+TEST(Work, SaysWhyASagaIsUndone) {
   GivenWork given{GivenOrder()};
   given.Place(ShipFrom({"paris"}));
   given.Refuse("c-1/1/s0", Insufficient("0", "0"));
   const auto page = QueryWork(given.view(), {}, given.order().now() + kStuckAfterMicros);
   ASSERT_EQ(page->items_size(), 1);
-  EXPECT_NE(page->items(0).cause().find("is being taken back"), std::string::npos) << page->items(0).cause();
+  EXPECT_NE(page->items(0).cause().find("is being undone"), std::string::npos) << page->items(0).cause();
 }
 
 TEST(Work, IsListedOldestFirstInPages) {
@@ -214,7 +214,7 @@ TEST(Work, IsListedOldestFirstInPages) {
   EXPECT_EQ(given.List(0, request), "");
 }
 
-TEST(Work, RefusesATokenThatWasMadeElsewhere) {
+TEST(Work, RefusesAForeignPageToken) {
   const store::MemoryRows view;
   v1::ListWorkQueueRequest request;
   request.set_page_token("none");
