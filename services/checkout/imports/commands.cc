@@ -25,26 +25,26 @@ namespace {
 using partition::Decision;
 using partition::Fact;
 
-// What a link adds to the return that it holds: the customer, and lengths.
+// Maximum size that a link adds to the return in it: the customer, and length prefixes.
 constexpr size_t kLinkOverheadBytes = 512;
 
 absl::Status Reused(absl::string_view what, absl::string_view id_key, const std::string& id,
                     const v1::ExternalRef& external) {
   return Reject(v1::REJECT_REASON_EXTERNAL_ID_REUSED,
                 absl::StrCat("the ", what, " ", external.external_id(), " of ", external.source(),
-                             " is recorded already, with other content"),
+                             " was recorded before with other content"),
                 {{std::string(id_key), id}, {"source", external.source()}, {"external_id", external.external_id()}});
 }
 
-// Counts what comes back to one order against what it sold.
+// Compares the returned goods of one order with the goods that it sold.
 class ExcessCounter {
  public:
-  // `state` holds what came back so far.
+  // `state` holds the returns so far.
   ExcessCounter(const store::RowReader& state, OrderId order, const v1::SaleRecord& sale)
       : state_(state), order_(std::move(order)), left_(KeptBySku(sale)) {}
 
-  // Takes a return into account; true when more of one of its SKUs came back than the order
-  // sold and did not take back itself.
+  // Adds a return; true if more units of one of its SKUs were returned than the order sold, minus those that it took
+  // back itself.
   absl::StatusOr<bool> Add(const v1::LinkedReturn& linked_return) {
     bool excess = false;
     for (const v1::ReturnedItem& item : linked_return.items()) {
@@ -87,7 +87,7 @@ absl::Status CheckLink(const v1::LinkReturnRequest& request) {
   const auto& items = request.linked_return().items();
   for (int i = 1; i < items.size(); ++i) {
     if (items[i - 1].sku() >= items[i].sku()) {
-      return InvalidField(absl::StrCat("linked_return.items[", i, "].sku"), "must come once, in order");
+      return InvalidField(absl::StrCat("linked_return.items[", i, "].sku"), "must come once, in ascending order");
     }
   }
   return absl::OkStatus();
@@ -189,7 +189,7 @@ absl::StatusOr<Decision<v1::LinkReturnResponse, v1::ImportEvent>> Decide(const s
   const size_t bytes = waiting.ByteSizeLong() + linked_return.ByteSizeLong() +
                        kLinkOverheadBytes * static_cast<size_t>(waiting.returns_size() + 1);
   if (bytes > kAwaitedBytesMax) {
-    return Reject(v1::REJECT_REASON_TOO_MANY_RETURNS, "more returns wait for this order than its record could link",
+    return Reject(v1::REJECT_REASON_TOO_MANY_RETURNS, "more returns wait for this order than one record can link",
                   {{"order_id", order.ToString()}, {"returns", absl::StrCat(waiting.returns_size())}});
   }
   Fact<v1::ImportEvent>& fact = decision.facts.emplace_back();

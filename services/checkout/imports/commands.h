@@ -1,4 +1,4 @@
-// The rules of imported orders and returns.
+// Rules of imported orders and returns.
 #ifndef HALLES_SERVICES_CHECKOUT_IMPORTS_COMMANDS_H_
 #define HALLES_SERVICES_CHECKOUT_IMPORTS_COMMANDS_H_
 
@@ -15,8 +15,8 @@
 namespace halles::checkout::imports {
 
 // Maximum total size of the returns that wait for one order, in bytes: they are linked in the record of the order, and
-// the size of a record is limited. A return beyond it stays recorded but unlinked; its link is refused. So is a return
-// beyond what an order may have (return_lines.h).
+// the size of a record is limited. A return beyond it stays recorded but unlinked, because its link is refused. The
+// same holds beyond the limits in return_lines.h.
 inline constexpr size_t kAwaitedBytesMax = size_t{176} << 10;
 
 // Each rule is total: any invalid command gets a refusal. Checks follow the order of RejectReason.
@@ -34,13 +34,12 @@ absl::StatusOr<partition::Decision<v1::ImportReturnResponse, v1::ImportEvent>> D
 absl::StatusOr<partition::Decision<v1::LinkReturnResponse, v1::ImportEvent>> Decide(
     const store::RowReader& state, const v1::LinkReturnRequest& request, const partition::CommandContext& context);
 
-// Takes goods of an imported order back here, whose lines are named "1", "2" and so on. Their value is that of the
-// order, minus their share of the discounts on the order as a whole. No more is paid than is left of the SKU and of the
-// order.
+// Takes back goods of an imported order here. Its lines have the ids "1", "2" and so on. The refund is the value of the
+// lines minus their share of the discounts on the whole order, and at most what is left of the SKU and of the order.
 absl::StatusOr<partition::Decision<v1::ReturnLinesResponse, v1::ImportEvent>> Decide(
     const store::RowReader& state, const v1::ReturnLinesRequest& request, const partition::CommandContext& context);
 
-// What is counted of a recorded order: its version and its returns.
+// The counts of a recorded order: its version and its returns.
 rows::ImportedCountsRow CountsOf(const store::RowReader& state, const OrderId& order);
 
 }  // namespace halles::checkout::imports

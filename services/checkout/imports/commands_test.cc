@@ -1,4 +1,4 @@
-// Tests of the rules of orders and returns: every refusal in the order of the enum, then what is recorded.
+// Tests of the rules of imported orders and returns: every refusal in the order of the enum, then the recorded events.
 #include "services/checkout/imports/commands.h"
 
 #include <limits>
@@ -26,13 +26,13 @@ v1::ImportRecord From(const common::v1::Identifier& customer, v1::ImportRecord r
   return record;
 }
 
-// An order of six, and returns of it that come later and later.
+// An order of six units, and returns of some of them.
 v1::ImportRecord Six() { return Record("536365", {Sold("85123A", "6")}); }
 v1::LinkReturnRequest LinkOfBack(const std::string& external_id, const std::string& quantity, int minute) {
   return LinkOf(Record(external_id, {Back("85123A", quantity)}, minute), "536365");
 }
 
-// The folding of facts of one order, which needs its id.
+// A slot in which the order is recorded.
 GivenImports GivenRecorded(const v1::ImportRecord& record) {
   GivenImports given(kSlot);
   given.Record(Import(record));
@@ -101,7 +101,7 @@ TEST(ImportReturn, IsRefusedWhenTheExternalIdIsReused) {
   given.When(ImportReturn(Record("C1", {Back("s", "1")}), "536366")).ThenRejected(v1::REJECT_REASON_EXTERNAL_ID_REUSED);
 }
 
-TEST(LinkReturn, IsRefusedWhenMoreWaitThanOneRecordCanLink) {
+TEST(LinkReturn, IsRefusedWhenMoreReturnsWaitThanOneRecordCanLink) {
   GivenImports given(kSlot);
   const std::string sku(64, 's');
   int waiting = 0;
@@ -119,7 +119,7 @@ TEST(LinkReturn, IsRefusedWhenMoreWaitThanOneRecordCanLink) {
   EXPECT_EQ(given.When(Import(Six())).facts().size(), 1u + waiting);
 }
 
-TEST(LinkReturn, IsRefusedWhenTheOrderHasAsManyReturnsAsAnAnswerShows) {
+TEST(LinkReturn, IsRefusedWhenTheOrderHasTheMaximumOfReturns) {
   GivenImports given = GivenRecorded(Record("536365", {Sold("85123A", "5000")}));
   for (int i = 0; i < kReturnsMax; ++i) given.Record(LinkOfBack("C" + std::to_string(i), "1", i));
   const auto outcome = given.When(LinkOfBack("D", "1", 1));
@@ -128,7 +128,7 @@ TEST(LinkReturn, IsRefusedWhenTheOrderHasAsManyReturnsAsAnAnswerShows) {
   given.When(LinkOfBack("C7", "1", 7)).ThenNothing();
 }
 
-TEST(LinkReturn, IsRefusedWhenTheReturnsOfTheOrderAreAsLargeAsAnAnswerMayBe) {
+TEST(LinkReturn, IsRefusedWhenTheReturnsOfTheOrderHaveTheMaximumSize) {
   GivenImports given = GivenRecorded(Six());
   std::vector<v1::ImportLine> lines;
   for (int i = 0; i < 1'500; ++i) lines.push_back(Back(std::string(60, 's') + std::to_string(1000 + i), "1"));
@@ -156,7 +156,7 @@ TEST(ImportOrder, AnswersReasonsInTheOrderOfTheEnum) {
   GivenRecorded(Six()).When(Import(record)).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
 }
 
-TEST(ImportOrder, RecordsWhatHappened) {
+TEST(ImportOrder, RecordsTheOrderWithItsAmounts) {
   const auto outcome = GivenNothing().When(Import(Six()));
   outcome.ThenEvents({OrderImported(Six())});
   EXPECT_EQ(outcome.facts()[0].aggregate_id, outcome.response().order_id());
@@ -164,7 +164,7 @@ TEST(ImportOrder, RecordsWhatHappened) {
   EXPECT_EQ(outcome.response().net().minor_units(), 1530);
 }
 
-TEST(ImportOrder, TakesTheFirstMomentThatCanBeNamedForATime) {
+TEST(ImportOrder, AcceptsTheEarliestTime) {
   v1::ImportRecord record = Six();
   record.mutable_recorded_time()->Clear();  // 1970-01-01T00:00:00Z
   const auto outcome = GivenNothing().When(Import(record));
@@ -174,20 +174,20 @@ TEST(ImportOrder, TakesTheFirstMomentThatCanBeNamedForATime) {
   GivenNothing().When(Import(record)).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
 }
 
-TEST(ImportOrder, AnswersTheSameAgainAndRecordsNothing) {
+TEST(ImportOrder, AnswersARepeatWithTheSameAndRecordsNothing) {
   const auto again = GivenRecorded(Six()).When(Import(Six()));
   again.ThenNothing();
   EXPECT_TRUE(again.answer_is_final()) << "nothing changes a recorded order";
   EXPECT_EQ(again.response().DebugString(), GivenNothing().When(Import(Six())).response().DebugString());
 }
 
-TEST(ImportOrder, GivesEachTenantIdsOfItsOwn) {
+TEST(ImportOrder, GivesEachTenantItsOwnIds) {
   EXPECT_NE(OrderIdOf("a", Ref("536365")), OrderIdOf("b", Ref("536365")));
   EXPECT_NE(OrderIdOf("", Ref("536365")).ToString(), ReturnIdOf("", Ref("536365")).ToString());
   EXPECT_EQ(OrderIdOf("", Ref("536365")).ToString().size(), 30u);
 }
 
-TEST(ImportOrder, LinksWhatWaitedOldestFirst) {
+TEST(ImportOrder, LinksWaitingReturnsOldestFirst) {
   GivenImports given(kSlot);
   for (const auto& link : {LinkOfBack("C3", "1", 9), LinkOfBack("C2", "1", 5), LinkOfBack("C1", "1", 5)})
     given.Record(link);
@@ -196,7 +196,7 @@ TEST(ImportOrder, LinksWhatWaitedOldestFirst) {
                    ReturnLinked(LinkOfBack("C3", "1", 9))});
 }
 
-TEST(ImportOrder, FlagsWhatCameBackBeyondWhatItSold) {
+TEST(ImportOrder, FlagsReturnsBeyondTheUnitsSold) {
   GivenImports given(kSlot);
   for (const auto& link : {LinkOfBack("C1", "4", 1), LinkOfBack("C2", "2", 2), LinkOfBack("C3", "1", 3)})
     given.Record(link);
@@ -205,7 +205,7 @@ TEST(ImportOrder, FlagsWhatCameBackBeyondWhatItSold) {
                    ReturnLinked(LinkOfBack("C3", "1", 3), /*excess=*/true)});
 }
 
-TEST(ImportReturn, RecordsWhatHappened) {
+TEST(ImportReturn, RecordsTheReturnWithItsAmounts) {
   const v1::ImportRecord record = Record("C1", {Back("85123A", "1")}, 7);
   const auto outcome = GivenNothing().When(ImportReturn(record, "536365"));
   outcome.ThenEvents({ReturnImported(record, "536365")});
@@ -213,51 +213,51 @@ TEST(ImportReturn, RecordsWhatHappened) {
   EXPECT_EQ(outcome.response().net().minor_units(), -255);
 }
 
-TEST(ImportReturn, AnswersTheSameAgainAndRecordsNothing) {
+TEST(ImportReturn, AnswersARepeatWithTheSameAndRecordsNothing) {
   GivenImports given(kSlot);
   given.Record(ImportReturn(Record("C1", {Back("s", "1")}), "536365"));
   given.When(ImportReturn(Record("C1", {Back("s", "1")}), "536365")).ThenNothing();
 }
 
-TEST(ImportReturn, IsKeptWithoutItsOrder) {
+TEST(ImportReturn, IsRecordedWithoutItsOrder) {
   const v1::ImportRecord record = Record("C1", {Back("85123A", "1")});
   GivenNothing().When(ImportReturn(record)).ThenEvents({ReturnImported(record)});
 }
 
-TEST(LinkReturn, WaitsForAnOrderThatIsNotRecorded) {
+TEST(LinkReturn, WaitsForAnOrderThatIsNotYetRecorded) {
   GivenNothing().When(LinkOfBack("C1", "1", 1)).ThenEvents({ReturnAwaited(LinkOfBack("C1", "1", 1))});
 }
 
-TEST(LinkReturn, BringsAReturnToItsOrder) {
+TEST(LinkReturn, LinksAReturnToItsOrder) {
   GivenRecorded(Six()).When(LinkOfBack("C1", "6", 1)).ThenEvents({ReturnLinked(LinkOfBack("C1", "6", 1))});
 }
 
-TEST(LinkReturn, RecordsAnExcessAndFlagsIt) {
+TEST(LinkReturn, RecordsAndFlagsAnExcess) {
   GivenImports given = GivenRecorded(Six());
   given.Record(LinkOfBack("C1", "5.5", 1));
   given.When(LinkOfBack("C2", "0.5", 2)).ThenEvents({ReturnLinked(LinkOfBack("C2", "0.5", 2))});
   given.When(LinkOfBack("C2", "0.51", 2)).ThenEvents({ReturnLinked(LinkOfBack("C2", "0.51", 2), /*excess=*/true)});
 }
 
-TEST(LinkReturn, FlagsWhatTheOrderItselfTookBackBefore) {
+TEST(LinkReturn, CountsReturnsWithinTheOrderItself) {
   GivenImports given = GivenRecorded(Record("536365", {Sold("85123A", "6"), Back("85123A", "4")}));
   given.When(LinkOfBack("C1", "2", 1)).ThenEvents({ReturnLinked(LinkOfBack("C1", "2", 1))});
   given.When(LinkOfBack("C1", "2.1", 1)).ThenEvents({ReturnLinked(LinkOfBack("C1", "2.1", 1), /*excess=*/true)});
 }
 
-TEST(LinkReturn, FlagsWhatTheOrderNeverSold) {
+TEST(LinkReturn, FlagsGoodsThatTheOrderNeverSold) {
   const v1::LinkReturnRequest link = LinkOf(Record("C1", {Back("71053", "1")}), "536365");
   GivenRecorded(Six()).When(link).ThenEvents({ReturnLinked(link, /*excess=*/true)});
 }
 
-TEST(LinkReturn, NamesTheCustomerOfTheOrderForAReturnThatNamesNone) {
+TEST(LinkReturn, UsesTheCustomerOfTheOrderWhenTheReturnNamesNone) {
   v1::ImportRecord record = From(Phone('p'), From(Customer('b'), Six()));
   v1::ImportEvent linked = ReturnLinked(LinkOfBack("C1", "1", 1));
   *linked.mutable_return_linked()->mutable_customer() = Customer('b');
   GivenRecorded(record).When(LinkOfBack("C1", "1", 1)).ThenEvents({linked});
 }
 
-TEST(LinkReturn, LeavesTheCustomerToAReturnThatNamesOne) {
+TEST(LinkReturn, KeepsTheCustomerThatTheReturnNames) {
   const v1::LinkReturnRequest link = LinkOf(From(Customer('c'), Record("C1", {Back("85123A", "1")})), "536365");
   GivenRecorded(From(Customer('b'), Six())).When(link).ThenEvents({ReturnLinked(link)});
 }
@@ -271,7 +271,7 @@ TEST(LinkReturn, DoesNothingWhenRepeated) {
   awaited.When(LinkOfBack("C1", "1", 1)).ThenNothing();
 }
 
-TEST(LinkReturn, ComesToTheSameWhicheverCameFirst) {
+TEST(LinkReturn, HasTheSameResultInEitherOrder) {
   GivenImports order_first = GivenRecorded(Six());
   order_first.Record(LinkOfBack("C1", "1", 1));
   GivenImports return_first(kSlot);
@@ -284,7 +284,7 @@ TEST(LinkReturn, ComesToTheSameWhicheverCameFirst) {
   EXPECT_FALSE(kAwaited.Contains(return_first.rows(), {OrderIdOf("", Ref("536365"))}));
 }
 
-TEST(Decide, AnswersNothingFromRowsThatCannotBeRead) {
+TEST(Decide, FailsWhenRowsCannotBeRead) {
   store::MemoryRows rows;
   rows.FailReads(absl::DataLossError("damaged"));
   Decide(rows, Import(Six()), partition::CommandContext()).IgnoreError();

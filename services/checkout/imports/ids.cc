@@ -1,4 +1,4 @@
-// Hashes external ids to ids of ours.
+// Hashes external ids to ids of orders and returns.
 #include "services/checkout/imports/ids.h"
 
 #include "libs/base/opaque_id.h"

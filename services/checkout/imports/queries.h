@@ -11,8 +11,8 @@
 
 namespace halles::checkout::imports {
 
-// The order with its returns, in the order in which they became known here, and the events behind them. nullopt if no
-// such order was imported, or if the state cannot be read; its status then has the error.
+// The order with its returns, in the order in which they were recorded, and the events behind them. nullopt if no such
+// order was imported, or if the state cannot be read; its status then has the error.
 std::optional<v1::ImportedOrder> FindOrder(const store::RowReader& state, SlotId slot, const OrderId& order);
 
 }  // namespace halles::checkout::imports

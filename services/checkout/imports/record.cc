@@ -1,4 +1,4 @@
-// Checks of records and the arithmetic of their lines.
+// Checks records, and computes the amounts of their lines.
 #include "services/checkout/imports/record.h"
 
 #include <algorithm>
@@ -21,7 +21,7 @@ namespace {
 absl::Status CheckCurrency(const Path& field, const common::v1::Money& money, absl::string_view currency_code) {
   if (money.currency_code() == currency_code) return absl::OkStatus();
   return Invalid(Path(Path(field, "amount"), "currency_code"),
-                 absl::StrCat("must be ", currency_code, " as the record's"));
+                 absl::StrCat("must be ", currency_code, ", the currency of the record"));
 }
 
 absl::Status CheckSigns(const Path& field, const v1::ImportLine& line) {
@@ -39,7 +39,7 @@ absl::Status CheckSigns(const Path& field, const v1::ImportLine& line) {
 
 absl::Status CheckLine(const Path& field, const v1::ImportLine& line, absl::string_view currency_code) {
   if (!line.has_unit_price() && !line.has_exact_amount()) {
-    return Invalid(Path(field, "unit_price"), "must be given when exact_amount is not");
+    return Invalid(Path(field, "unit_price"), "must be set if exact_amount is not");
   }
   RETURN_IF_ERROR(CheckSigns(field, line));
   for (int i = 0; i < line.discounts_size(); ++i) {
@@ -67,7 +67,7 @@ bool FitsInt64(Int128 value) {
   return value >= std::numeric_limits<int64_t>::min() && value <= std::numeric_limits<int64_t>::max();
 }
 
-// The same number with at most kScaleMax decimals and 64 bits; nullopt when it is not exact there.
+// The same number with at most kScaleMax decimal places in 64 bits; nullopt if that is not exact.
 std::optional<common::v1::Decimal> Fitted(const Decimal& decimal) {
   Int128 unscaled = decimal.unscaled();
   int scale = decimal.scale();
@@ -106,14 +106,14 @@ absl::StatusOr<LineValue> ValueOf(const Path& field, int index, const v1::Import
   const absl::StatusOr<Money> amount = Round(exact, currency, rounding);
   if (!amount.ok()) {
     const char* member = line.has_exact_amount() ? "exact_amount" : "unit_price";
-    return Invalid(Path(Path(field, "lines", index), member), "does not fit 64 bits of minor units");
+    return Invalid(Path(Path(field, "lines", index), member), "does not fit into 64 bits of minor units");
   }
   value.minor_units = amount->minor_units();
   return value;
 }
 
-// Calls `take(index, value)` for each line; the sum of all amounts. The goods alone fit 64 bits too, because all of
-// them may come back in one return.
+// Calls `take(index, value)` for each line, and returns the sum of all amounts. The sum of the goods alone must fit
+// into 64 bits too, because one return may take all of them back.
 template <class Take>
 absl::StatusOr<int64_t> AddUpLines(absl::string_view field, const v1::ImportRecord& record, const Take& take) {
   ASSIGN_OR_RETURN(const Currency currency, Currency::Parse(record.currency_code()));
@@ -127,12 +127,12 @@ absl::StatusOr<int64_t> AddUpLines(absl::string_view field, const v1::ImportReco
     take(i, value);
   }
   if (!FitsInt64(net) || !FitsInt64(goods)) {
-    return Invalid(Path(Path(field), "lines"), "add up to more than 64 bits of minor units");
+    return Invalid(Path(Path(field), "lines"), "have a sum that does not fit into 64 bits of minor units");
   }
   return static_cast<int64_t>(net);
 }
 
-// Sums of what lines of kind RETURN brought back, by SKU.
+// Returned quantities of the lines of kind RETURN, by SKU.
 template <class Lines>
 absl::StatusOr<std::map<std::string, Decimal>> AddUpReturned(const Lines& lines) {
   std::map<std::string, Decimal> returned;
@@ -141,16 +141,17 @@ absl::StatusOr<std::map<std::string, Decimal>> AddUpReturned(const Lines& lines)
     ASSIGN_OR_RETURN(const Decimal quantity, ExactOf(line.quantity()));
     Decimal& sum = returned[line.sku()];
     ASSIGN_OR_RETURN(sum, sum.Sub(quantity));
-    if (!FitsInt64(sum.unscaled())) return absl::OutOfRangeError("what came back of a SKU does not fit 64 bits");
+    if (!FitsInt64(sum.unscaled()))
+      return absl::OutOfRangeError("the returned quantity of a SKU does not fit into 64 bits");
   }
   return returned;
 }
 
-// What the fields of a record say together.
+// The rules between the fields of a record.
 absl::Status CheckTogether(absl::string_view field, const v1::ImportRecord& record) {
   const Path root(field);
   if (record.external().source() == kHere) {
-    return Invalid(Path(Path(root, "external"), "source"), "names the orders that are placed here");
+    return Invalid(Path(Path(root, "external"), "source"), "is reserved for orders placed here");
   }
   for (int i = 0; i < record.identifiers_size(); ++i) {
     RETURN_IF_ERROR(CheckHashed(Path(root, "identifiers", i).ToString(), record.identifiers(i)));
@@ -203,7 +204,7 @@ absl::Status CheckShape(const v1::ImportReturnRequest& request) {
 absl::Status CheckAmounts(absl::string_view field, const v1::ImportRecord& record, RecordUse use) {
   RETURN_IF_ERROR(AddUpLines(field, record, [](int, const LineValue&) {}).status());
   if (use == RecordUse::kReturn && !AddUpReturned(record.lines()).ok()) {
-    return Invalid(Path(Path(field), "lines"), "bring back more of one SKU than 64 bits can count");
+    return Invalid(Path(Path(field), "lines"), "return more of one SKU than fits into 64 bits");
   }
   return absl::OkStatus();
 }
@@ -251,7 +252,7 @@ std::map<std::string, Decimal> KeptBySku(const v1::SaleRecord& sale) {
   std::map<std::string, Decimal> kept;
   for (const v1::RecordedLine& line : sale.lines()) {
     if (line.kind() != v1::LINE_KIND_SALE && line.kind() != v1::LINE_KIND_RETURN) continue;
-    // 2,000 quantities of 64 bits add up exactly; those that came back are negative.
+    // 2,000 quantities of 64 bits add up exactly. Returned quantities are negative.
     Decimal& sum = kept[line.sku()];
     sum = sum.Add(ExactOf(line.quantity()).value_or(Decimal())).value_or(sum);
   }

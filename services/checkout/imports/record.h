@@ -1,4 +1,4 @@
-// The checks of imported orders and returns, and their conversion to records: limits and amounts.
+// Checks imported orders and returns, and converts them to records with amounts.
 #ifndef HALLES_SERVICES_CHECKOUT_IMPORTS_RECORD_H_
 #define HALLES_SERVICES_CHECKOUT_IMPORTS_RECORD_H_
 
@@ -17,8 +17,8 @@
 
 namespace halles::checkout::imports {
 
-// Of an order or return as it was sent. With the amounts that are added it stays far below the largest record of the log,
-// so that the links of returns that waited for the order fit behind it (kAwaitedBytesMax in commands.h).
+// Maximum size of an order or return as it was sent, in bytes. With the added amounts, it stays far below the largest
+// record of the log, so that its record has room for the links of waiting returns (kAwaitedBytesMax in commands.h).
 inline constexpr size_t kRecordBytesMax = size_t{224} << 10;
 
 // The check of the door before it submits; identifiers are already hashed. INVALID_ARGUMENT that names the first
@@ -26,23 +26,23 @@ inline constexpr size_t kRecordBytesMax = size_t{224} << 10;
 absl::Status Validate(const v1::ImportOrderRequest& request);
 absl::Status Validate(const v1::ImportReturnRequest& request);
 
-// The same rules in three steps, since Decide gives each a reason of its own. `field` is the path of the record.
+// The same rules in three steps, because Decide gives each step a reason of its own. `field` is the path of the record.
 enum class RecordUse { kOrder, kReturn };
 absl::Status CheckNothingInClear(absl::string_view field, const v1::ImportRecord& record);
 absl::Status CheckShape(const v1::ImportOrderRequest& request);
 absl::Status CheckShape(const v1::ImportReturnRequest& request);
-// Only amounts can be wrong after CheckShape: one that does not fit 64 bits, or that is not exact with 9 decimals.
+// After CheckShape, only an amount can be invalid: it may not fit into 64 bits, or not be exact with 9 decimal places.
 absl::Status CheckAmounts(absl::string_view field, const v1::ImportRecord& record, RecordUse use);
 
-// The record with its amounts, rounded by its policy, identifiers strongest first. `record` passed CheckShape; errors as
-// CheckAmounts.
+// The record with its amounts, rounded by its policy, and with the strongest identifier first. `record` must have
+// passed CheckShape. Same errors as CheckAmounts.
 absl::StatusOr<v1::SaleRecord> BuildSale(absl::string_view field, const v1::ImportRecord& record);
 
 // Hash of the content: tells a repeat from different content under one external id. Identifiers are included as hashes.
 std::string ContentHash(const v1::SaleRecord& sale, const v1::ExternalRef* original);
 
-// The goods of each SKU that the customer kept: sold by lines of kind SALE, less what the record itself took back by
-// lines of kind RETURN; not below 0.
+// The quantity of each SKU that the customer kept: that of lines of kind SALE minus that of lines of kind RETURN in the
+// same record, and at least 0.
 std::map<std::string, Decimal> KeptBySku(const v1::SaleRecord& sale);
 
 // The returned quantities of the lines of kind RETURN, one item per SKU, sorted by SKU. OUT_OF_RANGE if a sum is not

@@ -1,4 +1,4 @@
-// Tests of what may be recorded: each limit where valid turns invalid, and the arithmetic of lines.
+// Tests of the checks of records, at each limit, and of the amounts of their lines.
 #include "services/checkout/imports/record.h"
 
 #include <functional>
@@ -12,11 +12,11 @@
 namespace halles::checkout::imports {
 namespace {
 
-constexpr int64_t kLastSecond = 7'258'118'399;  // of 2199
+constexpr int64_t kLastSecond = 7'258'118'399;  // the last second of 2199
 
 v1::ImportRecord Good() { return Record("536365", {Sold("85123A", "6"), Sold("71053", "6", "3.39")}); }
 
-// The field that the door names when the record is changed like this; "" when it is taken.
+// The field that the door names as invalid after `change`; "" if it accepts the record.
 std::string FieldOf(const std::function<void(v1::ImportRecord&)>& change) {
   v1::ImportRecord record = Good();
   change(record);
@@ -33,18 +33,18 @@ common::v1::Money Money(const std::string& currency, int64_t minor_units) {
   return money;
 }
 
-TEST(Validate, TakesAnOrderAndAReturn) {
+TEST(Validate, AcceptsAnOrderAndAReturn) {
   EXPECT_TRUE(Validate(Import(Good())).ok());
   EXPECT_TRUE(Validate(ImportReturn(Record("C1", {Back("85123A", "1")}), "536365")).ok());
 }
 
-TEST(Validate, AnswersInvalidArgument) {
+TEST(Validate, ReturnsInvalidArgument) {
   v1::ImportRecord record = Good();
   record.clear_site_id();
   EXPECT_EQ(Validate(Import(record)).code(), absl::StatusCode::kInvalidArgument);
 }
 
-TEST(Validate, DemandsARequestId) {
+TEST(Validate, RequiresARequestId) {
   v1::ImportOrderRequest request = Import(Good());
   request.set_request_id("");
   EXPECT_EQ(MetadataOf(Validate(request), "field"), "request_id");
@@ -67,7 +67,7 @@ TEST(Validate, ChecksExternalIds) {
   EXPECT_EQ(FieldOf([](auto& r) { r.mutable_external()->set_external_id(std::string(128, 'x')); }), "");
 }
 
-TEST(Validate, TakesTheYears1970To2199) {
+TEST(Validate, AcceptsTheYears1970To2199) {
   const auto at = [](int64_t seconds, int32_t nanos = 0) {
     return FieldOf([=](v1::ImportRecord& r) {
       r.mutable_recorded_time()->set_seconds(seconds);
@@ -84,7 +84,7 @@ TEST(Validate, TakesTheYears1970To2199) {
   EXPECT_EQ(Day(2200, 1, 1).seconds(), kLastSecond + 1);
 }
 
-TEST(Validate, ChecksChannelPlaceAndDevice) {
+TEST(Validate, ChecksChannelSiteAndDevice) {
   EXPECT_EQ(FieldOf([](auto& r) { r.clear_channel(); }), "order.channel");
   EXPECT_EQ(FieldOf([](auto& r) { r.set_channel(static_cast<common::v1::Channel>(99)); }), "order.channel");
   EXPECT_EQ(FieldOf([](auto& r) { r.set_site_id(""); }), "order.site_id");
@@ -93,14 +93,14 @@ TEST(Validate, ChecksChannelPlaceAndDevice) {
   EXPECT_EQ(FieldOf([](auto& r) { r.set_device_id(std::string(64, 'x')); }), "");
 }
 
-TEST(Validate, KnowsCurrenciesAndRoundings) {
+TEST(Validate, ChecksCurrencyAndRounding) {
   EXPECT_EQ(FieldOf([](auto& r) { r.set_currency_code("gbp"); }), "order.currency_code");
   EXPECT_EQ(FieldOf([](auto& r) { r.set_currency_code(""); }), "order.currency_code");
   EXPECT_EQ(FieldOf([](auto& r) { r.set_currency_code("XXX"); }), "order.currency_code");
   EXPECT_EQ(FieldOf([](auto& r) { r.set_rounding(static_cast<common::v1::Rounding>(9)); }), "order.rounding");
 }
 
-TEST(Validate, TakesHashedIdentifiersOnly) {
+TEST(Validate, AcceptsHashedIdentifiersOnly) {
   EXPECT_EQ(FieldOf([](auto& r) { *r.add_identifiers() = Customer('a'); }), "");
   EXPECT_EQ(FieldOf([](auto& r) { r.add_identifiers()->set_value("ann@example.com"); }), "order.identifiers[0].value");
   EXPECT_EQ(FieldOf([](auto& r) {
@@ -114,7 +114,7 @@ TEST(Validate, TakesHashedIdentifiersOnly) {
             "order.identifiers");
 }
 
-TEST(Validate, TakesOneTo2000Lines) {
+TEST(Validate, AcceptsOneTo2000Lines) {
   const auto lines = [](int count) {
     return FieldOf([=](v1::ImportRecord& r) {
       r.clear_lines();
@@ -140,7 +140,7 @@ TEST(Validate, ChecksEachLine) {
   EXPECT_EQ(LineFieldOf([](auto& l) { l.set_description(std::string(120, 'x')); }), "");
 }
 
-TEST(Validate, KnowsWhichSignsALineMayHave) {
+TEST(Validate, ChecksTheSignsOfEachLine) {
   EXPECT_EQ(LineFieldOf([](auto& l) { l = Sold("s", "-1"); }), "order.lines[1].quantity");
   EXPECT_EQ(LineFieldOf([](auto& l) { l = Sold("s", "0"); }), "");
   EXPECT_EQ(LineFieldOf([](auto& l) { l = Sold("s", "1", "-0.01"); }), "order.lines[1].unit_price");
@@ -187,7 +187,7 @@ TEST(Validate, ChecksTenders) {
   EXPECT_EQ(tender(v1::TENDER_KIND_CASH, Money("USD", 10)), "order.tenders[0].amount.currency_code");
 }
 
-TEST(Validate, LimitsTheBytesOfARecord) {
+TEST(Validate, LimitsTheSizeOfARecord) {
   EXPECT_EQ(FieldOf([](v1::ImportRecord& r) {
               for (int i = 0; i < 1900; ++i) {
                 *r.add_lines() = Sold("s", "1");
@@ -208,7 +208,7 @@ TEST(Validate, NamesAmountsThatOverflow) {
               for (auto& line : *r.mutable_lines()) *line.mutable_exact_amount() = Exact(half);
             }),
             "order.lines");
-  // The goods alone, though the net fits.
+  // The sum of the goods alone overflows, although the net fits.
   v1::ImportRecord record =
       Record("536365", {Sold("a", "1"), Sold("b", "1"), Line(v1::LINE_KIND_SERVICE, "D", "-1", "1")});
   for (auto& line : *record.mutable_lines()) *line.mutable_exact_amount() = Exact(half);
@@ -224,7 +224,7 @@ TEST(Validate, NamesFieldsOfAReturn) {
   EXPECT_EQ(MetadataOf(Validate(request), "field"), "return_record.lines[0].quantity");
 }
 
-TEST(Validate, RefusesAReturnOfMoreThanCanBeCounted) {
+TEST(Validate, RefusesAReturnWhoseUnitsOverflow) {
   const std::string most = std::to_string(std::numeric_limits<int64_t>::max());
   EXPECT_EQ(MetadataOf(Validate(ImportReturn(Record("C1", {Back("s", most, "0"), Back("s", "1", "0")}))), "field"),
             "return_record.lines");
@@ -252,7 +252,7 @@ TEST(BuildSale, RoundsByTheNamedPolicy) {
   EXPECT_EQ(pence(common::v1::ROUNDING_DOWN_PER_LINE, "0.129"), 12);
 }
 
-TEST(BuildSale, PrefersTheAmountThatWasReceived) {
+TEST(BuildSale, PrefersTheExactAmountOfTheRequest) {
   v1::ImportLine line = Sold("s", "2", "1.00");
   *line.mutable_exact_amount() = Exact("1.50");
   const v1::SaleRecord sale = BuildSale("order", Record("1", {line, Sold("t", "1", "1")})).value();
@@ -260,7 +260,7 @@ TEST(BuildSale, PrefersTheAmountThatWasReceived) {
   EXPECT_EQ(sale.net().minor_units(), 250);
 }
 
-TEST(BuildSale, DropsZerosThatDoNotFit) {
+TEST(BuildSale, DropsTrailingZerosThatDoNotFit) {
   const v1::SaleRecord sale = BuildSale("order", Record("1", {Sold("s", "2.00000", "1.500000")})).value();
   EXPECT_EQ(sale.lines(0).exact_amount().scale(), 9u);
   EXPECT_EQ(sale.net().minor_units(), 300);
@@ -276,7 +276,7 @@ TEST(BuildSale, PutsTheStrongestIdentifierFirst) {
   EXPECT_EQ(sale.identifiers(2).type(), common::v1::IDENTIFIER_TYPE_PHONE);
 }
 
-TEST(ContentHash, TellsContentApartAndOriginalsToo) {
+TEST(ContentHash, DiffersForOtherContentOrAnotherOriginal) {
   const v1::SaleRecord sale = BuildSale("order", Good()).value();
   const v1::SaleRecord other = BuildSale("order", Record("536365", {Sold("85123A", "7")})).value();
   const v1::ExternalRef original = Ref("1");

@@ -1,4 +1,4 @@
-// Decides on returns of imported orders that are taken here.
+// Decides on returns of imported orders taken here.
 #include <algorithm>
 #include <cstdint>
 #include <map>
@@ -23,7 +23,7 @@
 namespace halles::checkout::imports {
 namespace {
 
-// The line of an imported order that `line_id` counts to, from "1", if goods were sold by it; -1: none.
+// The index of the sold line with this id, which is its number from "1"; -1 if there is none.
 int FindSold(const v1::SaleRecord& sale, const std::string& line_id) {
   int number = 0;
   if (!absl::SimpleAtoi(line_id, &number) || absl::StrCat(number) != line_id) return -1;
@@ -31,8 +31,8 @@ int FindSold(const v1::SaleRecord& sale, const std::string& line_id) {
   return sale.lines(number - 1).kind() == v1::LINE_KIND_SALE ? number - 1 : -1;
 }
 
-// Goods of each SKU that may still come back: sold, less what came back in the same record, by imports and here; 0 if
-// more came back.
+// The quantity of each SKU that may still be returned: the quantity sold minus those returned in the same record, by
+// imports and here; 0 if more was returned.
 absl::StatusOr<std::map<std::string, Decimal>> LeftBySku(const store::RowReader& state, const OrderId& order,
                                                          const v1::SaleRecord& sale) {
   std::map<std::string, Decimal> left = KeptBySku(sale);
@@ -46,7 +46,7 @@ absl::StatusOr<std::map<std::string, Decimal>> LeftBySku(const store::RowReader&
   return left;
 }
 
-// Returns that were taken here and `takes` goods, then those that were imported and brought back the SKU.
+// Ids of the returns taken here for which `takes` is true, then of the imported returns that contain the SKU.
 std::vector<std::string> ReturnsOf(const store::RowReader& state, const OrderId& order, const std::string& sku,
                                    absl::FunctionRef<bool(const v1::GoodsReturned&)> takes) {
   std::vector<std::string> found;
@@ -94,7 +94,7 @@ absl::StatusOr<partition::Decision<v1::ReturnLinesResponse, v1::ImportEvent>> De
   const OrderId order = OrderId::FromString(request.order_id());
   const std::optional<v1::OrderImported> imported = kImportedOrders.Get(state, {order});
   if (!imported.has_value()) {
-    return Reject(v1::REJECT_REASON_ORDER_UNKNOWN, absl::StrCat("no order ", request.order_id(), " is known"),
+    return Reject(v1::REJECT_REASON_ORDER_UNKNOWN, absl::StrCat("there is no order ", request.order_id()),
                   {{"order_id", request.order_id()}});
   }
   const v1::SaleRecord& sale = imported->sale();

@@ -1,4 +1,4 @@
-// Tests of returns of imported orders that are taken here: every refusal in the order of the enum, then what is recorded.
+// Tests of returns of imported orders taken here: every refusal in the order of the enum, then the recorded events.
 #include <string>
 #include <utility>
 
@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kHuge = 9'000'000'000'000'000'000;
 
-// An imported order of 3 shoes for 10.00 in all and 2.5 litres of oil for 5.00.
+// An imported order of 3 shoes for 10.00 in total and 2.5 litres of oil for 5.00.
 const std::string kImported = OrderIdOf("", Ref("536365")).ToString();
 GivenImports GivenImported() {
   GivenImports given(kSlot);
@@ -34,7 +34,7 @@ int64_t NetOf(const Outcome& outcome) {
   return outcome.response().net().minor_units();
 }
 
-TEST(ReturnOfAnImport, IsRefusedWhenItIsMalformed) {
+TEST(ReturnOfAnImport, IsRefusedWhenMalformed) {
   GivenImports given = GivenImported();
   const auto field_of = [&](const v1::ReturnLinesRequest& request) {
     const auto outcome = given.When(request);
@@ -64,7 +64,7 @@ TEST(ReturnOfAnImport, IsRefusedWhenTheOrderHasAnotherVersion) {
   EXPECT_EQ(CountsOf(given.rows(), OrderId::FromString(kImported)).version(), 3);
 }
 
-TEST(ReturnOfAnImport, IsRefusedForALineThatTheOrderDoesNotHave) {
+TEST(ReturnOfAnImport, IsRefusedForAnUnknownLine) {
   GivenImports given = GivenImported();
   for (const char* line : {"0", "3", "01", "x", "-1"}) {
     given.When(TakeBackImported("r1", {BackOf(line, 1)})).ThenRejected(v1::REJECT_REASON_LINE_UNKNOWN);
@@ -74,13 +74,13 @@ TEST(ReturnOfAnImport, IsRefusedForALineThatTheOrderDoesNotHave) {
   given.When(TakeBackImported("r1", {other})).ThenRejected(v1::REJECT_REASON_LINE_UNKNOWN);
 }
 
-TEST(ReturnOfAnImport, IsRefusedUnderAnIdThatIsTaken) {
+TEST(ReturnOfAnImport, IsRefusedWhenTheIdIsTaken) {
   GivenImports given = GivenImported();
   given.Record(TakeBackImported("r1", {BackOf("1", 1)}));
   given.When(TakeBackImported("r1", {BackOf("2", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
 }
 
-TEST(ReturnOfAnImport, IsRefusedBeyondWhatWasBoughtAndNamesTheReturnsBefore) {
+TEST(ReturnOfAnImport, IsRefusedBeyondTheUnitsBoughtAndNamesEarlierReturns) {
   GivenImports given = GivenImported();
   given.Record(TakeBackImported("r1", {BackOf("1", 2)}));
   given.Record(TakeBackImported("r2", {BackOf("2", 1)}));
@@ -91,8 +91,8 @@ TEST(ReturnOfAnImport, IsRefusedBeyondWhatWasBoughtAndNamesTheReturnsBefore) {
   EXPECT_NE(outcome.status().message().find("r1"), absl::string_view::npos);
 }
 
-// Such an order is not imported; if a log has it, nothing overflows and no more is paid than it cost.
-TEST(ReturnOfAnImport, IsPaidAtMostTheNetEvenWhenTheGoodsAreBeyond64Bits) {
+// The door refuses such an order. If a log contains one, nothing overflows and the refund is at most its net.
+TEST(ReturnOfAnImport, RefundsAtMostTheNetWhenTheSumOfTheGoodsOverflows) {
   GivenImports given(kSlot);
   v1::ImportEvent recorded = OrderImported(Record("536365", {Sold("a", "1"), Sold("b", "2"), Sold("c", "1")}));
   v1::SaleRecord& sale = *recorded.mutable_order_imported()->mutable_sale();
@@ -103,7 +103,7 @@ TEST(ReturnOfAnImport, IsPaidAtMostTheNetEvenWhenTheGoodsAreBeyond64Bits) {
   EXPECT_EQ(NetOf(given.When(TakeBackImported("r1", {BackOf("1", 1), BackOf("2", 1)}))), -kHuge + 200);
 }
 
-TEST(ReturnOfAnImport, GivesBackExactlyTheLineInWhicheverPieces) {
+TEST(ReturnOfAnImport, RefundsExactlyTheAmountOfTheLineHoweverItIsSplit) {
   GivenImports given = GivenImported();
   const auto outcome = given.Record(TakeBackImported("r1", {BackOf("1", 1)}));
   EXPECT_EQ(outcome.response().net().minor_units(), -333);
@@ -125,13 +125,13 @@ TEST(ReturnOfAnImport, RecordsADocumentThatNamesTheCustomerOfTheOrder) {
   EXPECT_EQ(returned.sale().identifiers(0).keyed_hash(), Customer('a').keyed_hash());
 }
 
-TEST(ReturnOfAnImport, TakesWholePiecesOfAMeasure) {
+TEST(ReturnOfAnImport, AcceptsWholeUnitsOfAFractionalQuantity) {
   GivenImports given = GivenImported();
   EXPECT_EQ(given.Record(TakeBackImported("r1", {BackOf("2", 2)})).response().net().minor_units(), -400);
   given.When(TakeBackImported("r2", {BackOf("2", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
 }
 
-TEST(ReturnOfAnImport, CountsWhatImportsTookBack) {
+TEST(ReturnOfAnImport, CountsImportedReturns) {
   GivenImports given = GivenImported();
   const v1::LinkReturnRequest link = LinkOf(Record("C1", {Back("shoe", "2")}), "536365");
   given.Record(link);
@@ -143,7 +143,7 @@ TEST(ReturnOfAnImport, CountsWhatImportsTookBack) {
   EXPECT_TRUE(excess.facts().at(0).event.return_linked().excess());
 }
 
-// Goods for 30.00 and 22.00, postage of 4.00, and 5.00 off the order as a whole.
+// Goods for 30.00 and 22.00, postage of 4.00, and 5.00 off the whole order.
 GivenImports GivenReduced() {
   GivenImports given(kSlot);
   given.Record(ImportOrder("536365", {Sold("coat", "1", "30.00"), Line(v1::LINE_KIND_SERVICE, "D", "-1", "5.00"),
@@ -151,7 +151,7 @@ GivenImports GivenReduced() {
   return given;
 }
 
-TEST(ReturnOfAnImport, LeavesOutWhatWasTakenOffTheOrderAsAWhole) {
+TEST(ReturnOfAnImport, SubtractsTheShareOfDiscountsOnTheWholeOrder) {
   GivenImports given = GivenReduced();
   EXPECT_EQ(given.When(TakeBackImported("r1", {BackOf("1", 1), BackOf("3", 2)})).response().net().minor_units(), -4700);
   EXPECT_EQ(given.Record(TakeBackImported("r1", {BackOf("1", 1)})).response().net().minor_units(), -2712);
@@ -159,20 +159,20 @@ TEST(ReturnOfAnImport, LeavesOutWhatWasTakenOffTheOrderAsAWhole) {
   EXPECT_EQ(given.Record(TakeBackImported("r3", {BackOf("3", 1)})).response().net().minor_units(), -994);
 }
 
-TEST(ReturnOfAnImport, IsPaidInFullWhenAChargeWasWaived) {
+TEST(ReturnOfAnImport, RefundsInFullWhenAChargeWasWaived) {
   GivenImports given(kSlot);
   given.Record(ImportOrder("536365", {Sold("coat", "1", "30.00"), Line(v1::LINE_KIND_SERVICE, "POST", "1", "4.00"),
                                       Line(v1::LINE_KIND_SERVICE, "POST", "-1", "4.00")}));
   EXPECT_EQ(NetOf(given.When(TakeBackImported("r1", {BackOf("1", 1)}))), -3000);
 }
 
-TEST(ReturnOfAnImport, IsWorthNothingWhenACorrectionTookItAllOff) {
+TEST(ReturnOfAnImport, RefundsNothingWhenACorrectionReversedTheSale) {
   GivenImports given(kSlot);
   given.Record(ImportOrder("536365", {Sold("coat", "1", "30.00"), Line(v1::LINE_KIND_ADJUSTMENT, "B", "-1", "30.00")}));
   EXPECT_EQ(NetOf(given.When(TakeBackImported("r1", {BackOf("1", 1)}))), 0);
 }
 
-TEST(ReturnOfAnImport, CountsWhatTheOrderItselfTookBack) {
+TEST(ReturnOfAnImport, CountsReturnsWithinTheOrderItself) {
   GivenImports given(kSlot);
   given.Record(ImportOrder("536365", {Sold("coat", "1", "30.00"), Back("coat", "1", "30.00"), Sold("hat", "2", "10.00"),
                                       Back("hat", "1", "10.00")}));
@@ -183,13 +183,13 @@ TEST(ReturnOfAnImport, CountsWhatTheOrderItselfTookBack) {
   given.When(TakeBackImported("r2", {BackOf("3", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT);
 }
 
-TEST(ReturnOfAnImport, IsPaidAtMostWhatTheOrderCost) {
+TEST(ReturnOfAnImport, RefundsAtMostWhatTheOrderCost) {
   GivenImports given(kSlot);
   given.Record(ImportOrder("536365", {Sold("coat", "1", "50.00"), Back("boot", "1", "30.00")}));
   EXPECT_EQ(NetOf(given.When(TakeBackImported("r1", {BackOf("1", 1)}))), -2000);
 }
 
-TEST(ReturnOfAnImport, IsRefusedWhenTheOrderHasAsManyAsAnAnswerShows) {
+TEST(ReturnOfAnImport, IsRefusedWhenTheOrderHasTheMaximumOfReturns) {
   GivenImports given(kSlot);
   given.Record(ImportOrder("536365", {Sold("shoe", "5000", "3.333")}));
   for (int i = 0; i < kReturnsMax; ++i) given.Record(TakeBackImported("r" + std::to_string(i), {BackOf("1", 1)}));
@@ -199,7 +199,7 @@ TEST(ReturnOfAnImport, IsRefusedWhenTheOrderHasAsManyAsAnAnswerShows) {
   given.When(TakeBackImported("r7", {BackOf("1", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
 }
 
-TEST(ReturnOfAnImport, SaysZeroAndNoLessWhenMoreCameBackThanWasSold) {
+TEST(ReturnOfAnImport, ReportsNoReturnableUnitsAfterAnExcess) {
   GivenImports given = GivenImported();
   given.Record(LinkOf(Record("C1", {Back("shoe", "4")}), "536365"));
   const auto outcome = given.When(TakeBackImported("r1", {BackOf("1", 1)}));
@@ -215,7 +215,7 @@ GivenImports GivenTwoPrices() {
   return given;
 }
 
-TEST(ReturnOfAnImport, PaysTheRestOfASkuOfWhichAnImportPaidAPart) {
+TEST(ReturnOfAnImport, RefundsTheRestOfASkuAfterAnImportedReturn) {
   GivenImports dear = GivenTwoPrices();
   dear.Record(LinkOf(Record("C1", {Back("shirt", "1", "100.00")}), "536365"));
   EXPECT_EQ(NetOf(dear.When(TakeBackImported("r1", {BackOf("1", 1)}))), -1000);
@@ -225,7 +225,7 @@ TEST(ReturnOfAnImport, PaysTheRestOfASkuOfWhichAnImportPaidAPart) {
   EXPECT_EQ(NetOf(cheap.When(TakeBackImported("r1", {BackOf("1", 1)}))), -10000);
 }
 
-TEST(ReturnOfAnImport, SplitsWhatAnImportPaidForSeveralSkus) {
+TEST(ReturnOfAnImport, SplitsTheRefundOfAnImportedReturnOverItsSkus) {
   for (const auto& [price, rest] : {std::pair("100.00", -1000), std::pair("10.00", -10000)}) {
     GivenImports given = GivenTwoPrices();
     given.Record(LinkOf(Record("C1", {Back("shirt", "1", price), Back("hat", "1", "50.00")}), "536365"));
@@ -238,7 +238,7 @@ TEST(ReturnOfAnImport, SplitsWhatAnImportPaidForSeveralSkus) {
   EXPECT_EQ(NetOf(fee.When(TakeBackImported("r1", {BackOf("4", 1)}))), -9000);
 }
 
-TEST(ReturnOfAnImport, DoesNotCountPostageThatAnImportPaidBackAgainstTheGoods) {
+TEST(ReturnOfAnImport, DoesNotCountRefundedPostageAgainstTheGoods) {
   GivenImports given(kSlot);
   given.Record(ImportOrder("536365", {Sold("coat", "2", "30.00"), Line(v1::LINE_KIND_SERVICE, "POST", "1", "4.00")}));
   given.Record(
@@ -246,14 +246,14 @@ TEST(ReturnOfAnImport, DoesNotCountPostageThatAnImportPaidBackAgainstTheGoods) {
   EXPECT_EQ(NetOf(given.When(TakeBackImported("r1", {BackOf("1", 1)}))), -3000);
 }
 
-TEST(ReturnOfAnImport, PaysNoHalfTwice) {
+TEST(ReturnOfAnImport, DoesNotRoundUpTwice) {
   GivenImports given(kSlot);
   given.Record(ImportOrder("536365", {Sold("glove", "2", "0.505")}));
   given.Record(LinkOf(Record("C1", {Back("glove", "1", "0.51")}), "536365"));
   EXPECT_EQ(NetOf(given.When(TakeBackImported("r1", {BackOf("1", 1)}))), -50);
 }
 
-TEST(ReturnOfAnImport, PaysAtMostTheSkuOverSeveralReturnsAndLines) {
+TEST(ReturnOfAnImport, RefundsAtMostTheValueOfTheSkuOverSeveralReturns) {
   GivenImports given = GivenTwoPrices();
   given.Record(LinkOf(Record("C1", {Back("shirt", "0.5", "180.00")}), "536365"));
   given.When(TakeBackImported("r1", {BackOf("1", 1), BackOf("2", 1)}))
@@ -262,7 +262,7 @@ TEST(ReturnOfAnImport, PaysAtMostTheSkuOverSeveralReturnsAndLines) {
   EXPECT_EQ(NetOf(given.When(TakeBackImported("r2", {BackOf("3", 1), BackOf("4", 1)}))), -10000);
 }
 
-TEST(ReturnOfAnImport, IsWorthNothingWhenMoreWasTakenOffThanTheGoodsCost) {
+TEST(ReturnOfAnImport, RefundsNothingWhenDiscountsExceedTheGoods) {
   GivenImports given(kSlot);
   given.Record(ImportOrder("536365", {Sold("coat", "1", "30.00"), Line(v1::LINE_KIND_SERVICE, "D", "-1", "40.00")}));
   EXPECT_EQ(given.Record(TakeBackImported("r1", {BackOf("1", 1)})).response().net().minor_units(), 0);

@@ -1,4 +1,4 @@
-// Folds facts about imported orders and returns.
+// Folds events of imported orders and returns.
 #include "services/checkout/imports/state.h"
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 namespace halles::checkout::imports {
 namespace {
 
-// The order in which waiting returns are linked.
+// The order in which waiting returns are linked: by time, then by external id.
 bool Before(const v1::LinkedReturn& a, const v1::LinkedReturn& b) {
   const auto rank = [](const v1::LinkedReturn& r) {
     return std::make_tuple(r.recorded_time().seconds(), r.recorded_time().nanos(), r.external().external_id(),
@@ -26,7 +26,7 @@ bool Before(const v1::LinkedReturn& a, const v1::LinkedReturn& b) {
   return rank(a) < rank(b);
 }
 
-// Takes the return out of those that wait, if it is there.
+// Removes the return from those that wait, if it is one of them.
 void StopAwaiting(store::Rows& state, const ImportedOrderKey& key, absl::string_view return_id) {
   std::optional<rows::AwaitedRow> row = kAwaited.Get(state, key);
   if (!row.has_value() || !Awaits(*row, return_id)) return;
@@ -41,7 +41,7 @@ void StopAwaiting(store::Rows& state, const ImportedOrderKey& key, absl::string_
   }
 }
 
-// What came back of each SKU of the order once `items` did too. Of the SKUs in `items` only.
+// The returned quantities of the order with `items` included, for the SKUs in `items` only.
 using Sums = std::map<Sku, Decimal>;
 absl::StatusOr<Sums> ReturnedWith(const store::Rows& state, const OrderId& order, const Sums& items) {
   Sums sums;
@@ -61,7 +61,7 @@ void PutReturned(store::Rows& state, const OrderId& order, const Sums& sums) {
   }
 }
 
-// Counts the record of this fact of the order, and the return that the fact adds, if any.
+// Counts the record of this event of the order, and the return that the event adds, if any.
 template <class Returned>
 void Count(store::Rows& state, const OrderId& order, const partition::FactContext& context, const Returned* returned) {
   rows::ImportedCountsRow counts = kImportedCounts.Get(state, {order}).value_or(rows::ImportedCountsRow());
@@ -70,7 +70,7 @@ void Count(store::Rows& state, const OrderId& order, const partition::FactContex
   kImportedCounts.Put(state, {order}, counts);
 }
 
-// Folds one fact; DATA_LOSS when it breaks an invariant.
+// Folds one event; DATA_LOSS if it breaks an invariant.
 struct Evolver {
   absl::Status operator()(const v1::OrderImported& imported) {
     const ImportedOrderKey key{OrderId::FromString(context.aggregate_id)};
@@ -91,7 +91,7 @@ struct Evolver {
 
   absl::Status operator()(const v1::ReturnAwaited& awaited) {
     const ImportedOrderKey key{OrderId::FromString(context.aggregate_id)};
-    if (kImportedOrders.Contains(state, key)) return Broken(context, "the order that is awaited is recorded");
+    if (kImportedOrders.Contains(state, key)) return Broken(context, "the awaited order is recorded already");
     rows::AwaitedRow row = kAwaited.Get(state, key).value_or(rows::AwaitedRow());
     if (Awaits(row, awaited.linked_return().return_id())) return Broken(context, "the return waits already");
     *row.add_returns() = awaited.linked_return();
@@ -154,9 +154,7 @@ struct Evolver {
     return absl::OkStatus();
   }
 
-  absl::Status operator()(NoEvent) const {
-    return Broken(context, "it is no event of an import that this version knows");
-  }
+  absl::Status operator()(NoEvent) const { return Broken(context, "this version does not know the event"); }
 
   store::Rows& state;
   const partition::FactContext& context;

@@ -1,4 +1,4 @@
-// The state of imported orders and returns: their links, and the returns that were taken here.
+// The state of imported orders and returns: the links between them, and the returns taken here.
 #ifndef HALLES_SERVICES_CHECKOUT_IMPORTS_STATE_H_
 #define HALLES_SERVICES_CHECKOUT_IMPORTS_STATE_H_
 
@@ -17,18 +17,18 @@
 
 namespace halles::checkout::imports {
 
-// An imported order lives in the slot of its id, with everything that came back of it; an imported return lives in the slot
-// of its own id.
-// Invariants, each of which Evolve refuses to break:
-//   1. An order and a return are recorded once and never changed; each is the first event of its record.
-//   2. A return that names an order is known in the order's slot exactly once: awaited as long as the order is not
-//      recorded, linked from then on.
-//   3. The returned quantity of (order, SKU) is the sum over the order's links and over what was taken back here.
-//   4. A link is in excess when, with it, more of one of its SKUs came back than the order sold
-//      and did not take back itself. It is kept all the same.
-//   5. A return that was taken here is recorded once under its id. The returned units of (order, line) are the sum over
-//      such returns: those that were imported name no lines.
-//   6. The version of an order counts the records that changed it; that of its import is the first, whatever it links.
+// An imported order lives in the slot of its id, with all its returns. An imported return lives in the slot of its own
+// id. Invariants, none of which Evolve breaks:
+//   1. An order or a return is recorded once and never changes. It is the first event of its record.
+//   2. The slot of an order has each return that names the order exactly once: as awaited until the order is recorded,
+//      as linked from then on.
+//   3. The returned quantity of (order, SKU) is the sum over the links of the order and over its returns taken here.
+//   4. A link is in excess if, with it, more units of one of its SKUs were returned than the order sold, minus those
+//      that it took back itself. Such a link is kept nevertheless.
+//   5. A return taken here is recorded once under its id. The returned units of (order, line) are the sum over these
+//      returns; imported returns name no lines.
+//   6. The version of an order counts the records that changed it. The record of its import counts once, even if it
+//      links returns.
 
 struct ImportedOrderKey {
   OrderId order;
@@ -93,11 +93,11 @@ inline store::Schema AddTables(store::Schema schema) {
 inline constexpr std::array kMostlyAbsentTables = {kImportedOrders.id(), kImportedReturns.id(), kAwaited.id(),
                                                    kReturnsHere.id(), kReturnedLines.id()};
 
-// True when the return is in the row.
+// True if the return is in the row.
 bool Awaits(const rows::AwaitedRow& row, absl::string_view return_id);
 
-// Folds one fact. The aggregate of ReturnImported is the return, that of all others the order. DATA_LOSS, and nothing
-// is written, if the event breaks an invariant or is unknown to this version.
+// Folds one event. The aggregate of ReturnImported is the return; that of all other events is the order. DATA_LOSS, and
+// nothing is written, if the event breaks an invariant or is unknown to this version.
 absl::Status Evolve(store::Rows& state, const v1::ImportEvent& event, const partition::FactContext& context);
 
 }  // namespace halles::checkout::imports

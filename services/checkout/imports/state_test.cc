@@ -1,4 +1,4 @@
-// Tests of the fold over orders and returns: what it keeps, and which events it cannot evolve.
+// Tests of the fold of imported orders and returns: the rows that it keeps, and the events that it cannot evolve.
 #include "services/checkout/imports/state.h"
 
 #include <string>
@@ -23,15 +23,15 @@ void ExpectCannotBeEvolved(const absl::Status& status) {
   EXPECT_EQ(ReasonOf(status), "EVENT_CANNOT_BE_EVOLVED");
 }
 
-TEST(Evolve, KeepsAnOrderAsItWasRecorded) {
+TEST(Evolve, KeepsAnOrderAsRecorded) {
   GivenImports given(kSlot);
   ASSERT_TRUE(given.TryEvolve({OfOrder(OrderImported(Six()))}).ok());
   EXPECT_EQ(kImportedOrders.Get(given.rows(), {kOrder})->DebugString(),
             OrderImported(Six()).order_imported().DebugString());
-  EXPECT_EQ(given.rows().size(), 2u) << "the order and what is counted of it";
+  EXPECT_EQ(given.rows().size(), 2u) << "the order and its counts";
 }
 
-TEST(Evolve, SumsWhatCameBackOverAllLinks) {
+TEST(Evolve, SumsReturnedQuantitiesOverAllLinks) {
   GivenImports given(kSlot);
   given.Record(Import(Six()));
   given.Record(LinkOfBack("C1", "1.5"));
@@ -39,7 +39,7 @@ TEST(Evolve, SumsWhatCameBackOverAllLinks) {
   EXPECT_EQ(kReturned.Get(given.rows(), {kOrder, Sku::FromString("85123A")})->quantity(), "3.75");
 }
 
-TEST(Evolve, LetsAReturnWaitInOnePlaceOnly) {
+TEST(Evolve, KeepsAReturnEitherAwaitedOrLinked) {
   GivenImports given(kSlot);
   given.Record(LinkOfBack("C1", "1"));
   given.Record(LinkOfBack("C2", "1"));
@@ -49,7 +49,7 @@ TEST(Evolve, LetsAReturnWaitInOnePlaceOnly) {
   EXPECT_TRUE(kLinks.Contains(given.rows(), {kOrder, ReturnIdOf("", Ref("C1"))}));
 }
 
-TEST(Evolve, CountsRecordsThatChangedTheOrderAndNotTheirLinks) {
+TEST(Evolve, CountsRecordsThatChangeTheOrderNotTheirLinks) {
   GivenImports given(kSlot);
   const auto version = [&] { return kImportedCounts.Get(given.rows(), {kOrder})->version(); };
   for (const char* waiting : {"C1", "C2", "C3"}) given.Record(LinkOfBack(waiting, "1"));
@@ -62,14 +62,14 @@ TEST(Evolve, CountsRecordsThatChangedTheOrderAndNotTheirLinks) {
   EXPECT_EQ(version(), 2) << "a repeat is no change";
 }
 
-TEST(Evolve, StopsAtAnEventThatItDoesNotKnow) {
+TEST(Evolve, StopsAtAnUnknownEvent) {
   GivenImports given(kSlot);
   const absl::Status status = given.TryEvolve({OfOrder(v1::ImportEvent())});
   ExpectCannotBeEvolved(status);
   EXPECT_EQ(MetadataOf(status, "event"), "checkout/17@0#0");
 }
 
-TEST(Evolve, StopsAtAnOrderOrReturnThatComesTwice) {
+TEST(Evolve, StopsAtARepeatedOrderOrReturn) {
   GivenImports given(kSlot);
   ASSERT_TRUE(given.TryEvolve({OfOrder(OrderImported(Six()))}).ok());
   ExpectCannotBeEvolved(given.TryEvolve({OfOrder(OrderImported(Six()))}));
@@ -78,14 +78,14 @@ TEST(Evolve, StopsAtAnOrderOrReturnThatComesTwice) {
   ExpectCannotBeEvolved(given.TryEvolve({{"ret-1", imported}}));
 }
 
-TEST(Evolve, StopsAtAnOrderThatDoesNotBeginItsRecord) {
+TEST(Evolve, StopsAtAnOrderThatIsNotFirstInItsRecord) {
   GivenImports given(kSlot);
   const v1::ImportEvent imported = ReturnImported(Record("C1", {Back("s", "1")}));
   ExpectCannotBeEvolved(given.TryEvolve({{"ret-1", imported}, OfOrder(OrderImported(Six()))}));
   ExpectCannotBeEvolved(given.TryEvolve({OfOrder(OrderImported(Six())), {"ret-2", imported}}));
 }
 
-TEST(Evolve, StopsAtALinkWithoutItsOrderOrTwice) {
+TEST(Evolve, StopsAtALinkWithoutItsOrderOrARepeatedLink) {
   GivenImports given(kSlot);
   ExpectCannotBeEvolved(given.TryEvolve({OfOrder(ReturnLinked(LinkOfBack("C1", "1")))}));
   given.Record(Import(Six()));
@@ -93,7 +93,7 @@ TEST(Evolve, StopsAtALinkWithoutItsOrderOrTwice) {
   ExpectCannotBeEvolved(given.TryEvolve({OfOrder(ReturnLinked(LinkOfBack("C1", "1")))}));
 }
 
-TEST(Evolve, StopsAtAReturnThatWaitsForARecordedOrderOrTwice) {
+TEST(Evolve, StopsAtAReturnAwaitedTwiceOrAfterItsOrder) {
   GivenImports given(kSlot);
   given.Record(LinkOfBack("C1", "1"));
   ExpectCannotBeEvolved(given.TryEvolve({OfOrder(ReturnAwaited(LinkOfBack("C1", "1")))}));
@@ -112,7 +112,7 @@ v1::ImportEvent Returned(const std::string& return_id, int64_t units) {
   return event;
 }
 
-TEST(Evolve, CountsWhatCameBackHereByLineAndWithWhatCameBackElsewhereBySku) {
+TEST(Evolve, CountsReturnsTakenHereByLineAndAllReturnsBySku) {
   GivenImports given(kSlot);
   given.Record(Import(Six()));
   given.Record(LinkOfBack("C1", "1.5"));
@@ -122,7 +122,7 @@ TEST(Evolve, CountsWhatCameBackHereByLineAndWithWhatCameBackElsewhereBySku) {
   EXPECT_EQ(kReturnedLines.Get(given.rows(), {kOrder, LineId::FromString("1")})->units(), 3);
 }
 
-TEST(Evolve, StopsAtAReturnHereOfAnUnknownOrderOrTwice) {
+TEST(Evolve, StopsAtAReturnTakenHereOfAnUnknownOrderOrTwice) {
   GivenImports given(kSlot);
   ExpectCannotBeEvolved(given.TryEvolve({OfOrder(Returned("r1", 2))}));
   given.Record(Import(Six()));

@@ -1,4 +1,4 @@
-// Spreads discounts over lines, and what imported returns paid over SKUs.
+// Distributes discounts over lines, and the refunds of imported returns over SKUs.
 #include "services/checkout/imports/worth.h"
 
 #include <algorithm>
@@ -13,9 +13,9 @@ namespace {
 
 constexpr Int128 kMost = std::numeric_limits<int64_t>::max();
 
-// Splits `amount` in proportion to weights that it is told one after the other. Each part is the difference of two
+// Splits `amount` in proportion to weights that are given one after the other. Each part is the difference of two
 // rounded sums, so all parts add up exactly to `amount`.
-// Limits: `amount` is at most `sum`, the sum of all weights, and that at most 64 bits.
+// Limits: `amount` is at most `sum`, the sum of all weights, which fits into 64 bits.
 class Split {
  public:
   Split(Int128 amount, Int128 sum) : amount_(amount), sum_(sum) {}
@@ -33,7 +33,7 @@ class Split {
   Int128 weights_ = 0;
 };
 
-// A line of goods: its quantity in billionths, which is exact because quantities have at most 9 decimals.
+// A line of goods. Its quantity is in billionths, which is exact because quantities have at most 9 decimal places.
 struct Goods {
   int64_t worth = 0;
   Int128 quantity = 0;
@@ -52,18 +52,18 @@ Int128 ValueOfOne(const Goods& goods) { return Int128{goods.worth} * 1'000'000'0
 // The value of a part of a line.
 Int128 ValueOfPart(const Goods& goods, Int128 part, bool round_up) {
   Int128 all = goods.quantity;
-  for (; all > kMost; all /= 10) part /= 10;  // the product below must fit 128 bits
+  for (; all > kMost; all /= 10) part /= 10;  // the product below must fit into 128 bits
   return (goods.worth * part + (round_up ? all - 1 : 0)) / all;
 }
 
-// The least or the most that some units of a SKU can be worth: the cheapest units rounded down, or the dearest rounded
-// up.
+// The least and the greatest value that some units of a SKU can have: that of the cheapest units, rounded down, and
+// that of the most expensive units, rounded up.
 struct Bounds {
   Int128 least = 0;
   Int128 most = 0;
 };
 
-// `lines` are those of one SKU, the dearest first.
+// `lines` are the lines of one SKU, the most expensive first.
 Bounds BoundsOf(const std::vector<Goods>& lines, Int128 quantity) {
   Bounds bounds;
   Int128 left = quantity;
@@ -81,9 +81,10 @@ Bounds BoundsOf(const std::vector<Goods>& lines, Int128 quantity) {
   return bounds;
 }
 
-// Splits what a return paid over its SKUs. Each SKU gets its least value, or a share of it if less was paid, and a
-// share of the rest up to its most. So a SKU that all lines sold at one price gets that, and the split is exact if at
-// most one SKU has several prices. What was paid beyond the most was not for goods.
+// Splits the refund of a return over its SKUs. Each SKU gets its least value, or a share of it if the refund is
+// smaller, and a share of the rest up to its greatest value. So a SKU that all lines sold at one price gets exactly its
+// value, and the split is exact if at most one SKU has several prices. A refund beyond the greatest values was not for
+// goods.
 std::vector<Int128> SplitOverSkus(Int128 paid, const std::vector<Bounds>& bounds) {
   Int128 least = 0;
   Int128 most = 0;
@@ -93,7 +94,7 @@ std::vector<Int128> SplitOverSkus(Int128 paid, const std::vector<Bounds>& bounds
   }
   std::vector<Int128> parts;
   parts.reserve(bounds.size());
-  if (most > kMost) {  // no order that is imported today; any SKU may have got all
+  if (most > kMost) {  // no order that can be imported today; each SKU may have got all
     for (const Bounds& of : bounds) parts.push_back(std::min(paid, of.most));
     return parts;
   }
@@ -107,7 +108,7 @@ std::vector<Int128> SplitOverSkus(Int128 paid, const std::vector<Bounds>& bounds
   return parts;
 }
 
-// What a return with this net paid back; 0 if the customer paid.
+// The refund of a return with this net; 0 if the customer paid.
 Int128 PaidBy(const common::v1::Money& net) { return std::max<Int128>(-Int128{net.minor_units()}, 0); }
 
 }  // namespace
@@ -124,7 +125,7 @@ std::vector<int64_t> WorthOf(const v1::SaleRecord& sale) {
   }
   Int128 off = 0;
   for (const auto& [code, sum] : others) off += std::max<Int128>(-sum, 0);
-  // Goods beyond 64 bits are in no order that is imported today.
+  // No order that can be imported today has goods beyond 64 bits.
   Split split(goods > kMost ? 0 : std::min(off, goods), goods);
   std::vector<int64_t> worth;
   worth.reserve(sale.lines_size());

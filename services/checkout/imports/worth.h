@@ -1,4 +1,4 @@
-// The value of the goods of an imported order, and how much of it may still be paid back.
+// The value of the goods of an imported order, and how much of it may still be refunded.
 #ifndef HALLES_SERVICES_CHECKOUT_IMPORTS_WORTH_H_
 #define HALLES_SERVICES_CHECKOUT_IMPORTS_WORTH_H_
 
@@ -14,27 +14,28 @@
 
 namespace halles::checkout::imports {
 
-// The value of each line of goods when it comes back, by the index of the line; 0 for other lines. It is the amount of
-// the line less its share of what was taken off the order as a whole: lines of kind SERVICE and ADJUSTMENT whose
-// amounts, added up by kind and SKU, are below zero. So a charge that was waived takes nothing off. The lines bear
-// their shares in proportion to their amounts, and all lines together bear exactly all of it, at most their amounts.
-// What was charged besides the goods is not given back with them.
+// The refund value of each line of goods, by the index of the line; 0 for other lines. It is the amount of the line
+// minus its share of the discounts on the whole order. Such discounts are the lines of kind SERVICE and ADJUSTMENT
+// whose amounts, summed by kind and SKU, are negative; so a charge that was waived is no discount. Lines share the
+// discounts in proportion to their amounts. The shares add up exactly to the discounts, or to the amounts of all lines
+// if these are smaller. Charges besides the goods are not refunded with them.
 std::vector<int64_t> WorthOf(const v1::SaleRecord& sale);
 
-// The money that may still be paid back for the goods of an order.
+// The money that may still be refunded for the goods of an order.
 class Payable {
  public:
-  // `worth` is that of the lines of `sale`; `state` has what was paid back so far. A return that was imported does not
-  // say what it paid for each SKU: its net is split between the least and the most that its units can be worth.
+  // `worth` has the refund values of the lines of `sale`; `state` has the refunds so far. An imported return does not
+  // state the refund of each SKU, so its net is split over the SKUs, within the least and the greatest value of their
+  // units.
   Payable(const store::RowReader& state, const OrderId& order, const v1::SaleRecord& sale,
           const std::vector<int64_t>& worth);
 
-  // Takes `amount` or, if less is left of the SKU or of the order, that; what it took.
+  // Takes `amount`, or less if less is left of the SKU or of the order. Returns what it took.
   int64_t Take(const std::string& sku, int64_t amount);
 
  private:
-  std::map<std::string, Int128> by_sku_;  // worth less what came back
-  Int128 in_all_;                         // net less what came back
+  std::map<std::string, Int128> by_sku_;  // refund value minus refunds
+  Int128 in_all_;                         // net minus refunds
 };
 
 }  // namespace halles::checkout::imports
