@@ -1,4 +1,4 @@
-// Checks the rules between the fields of commands about carts.
+// Checks the rules between the fields of commands for carts.
 #include "services/checkout/cart/checks.h"
 
 namespace halles::checkout::cart {

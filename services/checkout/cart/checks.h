@@ -1,4 +1,4 @@
-// What may be asked of carts: the limits of the fields of their commands, and the rules between them.
+// Checks of commands for carts: the limits of their fields, and the rules between the fields.
 #ifndef HALLES_SERVICES_CHECKOUT_CART_CHECKS_H_
 #define HALLES_SERVICES_CHECKOUT_CART_CHECKS_H_
 

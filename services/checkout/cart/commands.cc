@@ -1,4 +1,4 @@
-// Decides on carts: what goes in and out of them, and how one is merged into another.
+// Decides on commands for carts: their lines, delivery and customer, and merges.
 #include "services/checkout/cart/commands.h"
 
 #include <algorithm>
@@ -39,7 +39,7 @@ absl::Status CheckShapeOfCustomer(const Request& request) {
 }
 
 absl::Status Overflows(const std::string& cart_id) {
-  return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW, "the total does not fit 64 bits of minor units",
+  return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW, "the total does not fit into 64 bits of minor units",
                 {{"cart_id", cart_id}});
 }
 
@@ -54,7 +54,7 @@ absl::Status UnknownCart(const std::string& cart_id) {
   return Reject(v1::REJECT_REASON_CART_UNKNOWN, "there is no cart with this id", {{"cart_id", cart_id}});
 }
 
-// The cart of a command that changes an open one.
+// The cart of a command that requires an open cart.
 template <class Request>
 absl::StatusOr<rows::CartRow> OpenCart(const store::RowReader& state, const Request& request) {
   std::optional<rows::CartRow> cart = Find(state, OrderId::FromString(request.cart_id()));
@@ -68,7 +68,7 @@ v1::CartEvent& AddFact(const std::string& cart_id, std::vector<Fact<v1::CartEven
   return facts->emplace_back(Fact<v1::CartEvent>{cart_id, {}, {}}).event;
 }
 
-// A fact unless nobody is named, or nobody else.
+// Adds an event unless no customer is named, or the same one as before.
 void SetCustomer(const std::string& cart_id, const Identifiers& before, Identifiers now,
                  std::vector<Fact<v1::CartEvent>>* facts) {
   if (now.empty()) return;
@@ -79,7 +79,7 @@ void SetCustomer(const std::string& cart_id, const Identifiers& before, Identifi
   *AddFact(cart_id, facts).mutable_cart_customer_set()->mutable_identifiers() = std::move(now);
 }
 
-// The version that the cart has once the facts are recorded.
+// The version of the cart after these events.
 int64_t VersionWith(const rows::CartRow& cart, const std::vector<Fact<v1::CartEvent>>& facts) {
   return facts.empty() ? cart.version() : NextVersion(cart);
 }
@@ -89,7 +89,7 @@ void SetTotal(const rows::CartRow& cart, int64_t minor_units, common::v1::Money*
   total->set_minor_units(minor_units);
 }
 
-// Sets what a line costs; false when that does not fit.
+// Sets the amount of a line; false if it does not fit into 64 bits.
 bool SetAmount(absl::string_view currency_code, v1::CartLine* line) {
   const absl::StatusOr<int64_t> amount = AmountOf(line->units(), line->unit_price(), currency_code);
   if (amount.ok()) *line->mutable_amount() = MoneyOf(currency_code, *amount);
@@ -101,7 +101,7 @@ bool ArePricedIn(absl::string_view currency_code, const google::protobuf::Repeat
                      [&](const v1::CartLine& line) { return line.amount().currency_code() == currency_code; });
 }
 
-// What lines, whose amounts are set, add to a cart; nullopt when it does not fit.
+// Sums over the lines of a cart and further lines, whose amounts are set. AddUp returns nullopt if the total overflows.
 struct Sums {
   int64_t lines = 0;
   int64_t bytes = 0;
@@ -122,7 +122,7 @@ bool HasLine(const store::RowReader& state, const std::string& cart_id, const st
   return kCartLines.Contains(state, {OrderId::FromString(cart_id), LineId::FromString(line_id)});
 }
 
-// An id that no line of the target has: its own when that is free, else one made of where it comes from.
+// An id that no line of the target cart has: the id of the line if it is free, otherwise one made from its origin.
 std::string UniqueLineId(const store::RowReader& state, const std::string& cart_id, const v1::LineOrigin& origin,
                          const std::set<std::string>& taken) {
   const auto free = [&](const std::string& id) { return taken.count(id) == 0 && !HasLine(state, cart_id, id); };
@@ -135,7 +135,8 @@ std::string UniqueLineId(const store::RowReader& state, const std::string& cart_
   }
 }
 
-// Why a cart does not take what another one gives; empty: it does. `into` is the cart, or what it is opened as.
+// Why a cart declines the lines of another cart; empty if it takes them. `into` is the cart, or the cart that is opened
+// for the lines.
 std::string WhyNot(const rows::CartRow& into, const v1::TakeCartRequest& request,
                    const std::vector<v1::CartLine>& lines) {
   const v1::CartGiven& given = request.given();
@@ -148,8 +149,8 @@ std::string WhyNot(const rows::CartRow& into, const v1::TakeCartRequest& request
     if (line.origins_size() > kOriginsMax) return "a line was in too many carts";
   }
   const std::optional<Sums> sums = AddUp(into, lines);
-  if (!sums.has_value()) return "the total would not fit 64 bits of minor units";
-  if (sums->lines > kLinesMax || sums->bytes > kLineBytesMax) return "it would be too long";
+  if (!sums.has_value()) return "the total would not fit into 64 bits of minor units";
+  if (sums->lines > kLinesMax || sums->bytes > kLineBytesMax) return "it would be too large";
   return "";
 }
 
@@ -178,7 +179,7 @@ absl::StatusOr<Decision<v1::AddCartLinesResponse, v1::CartEvent>> Decide(const s
   }
   for (const v1::CartLine& line : request.lines()) {
     if (!HasLine(state, id, line.line_id())) continue;
-    return Reject(v1::REJECT_REASON_LINE_EXISTS, absl::StrCat("the cart has a line ", line.line_id(), " already"),
+    return Reject(v1::REJECT_REASON_LINE_EXISTS, absl::StrCat("the cart already has a line ", line.line_id()),
                   {{"cart_id", id}, {"line_id", line.line_id()}});
   }
   google::protobuf::RepeatedPtrField<v1::CartLine> lines = request.lines();
@@ -187,7 +188,7 @@ absl::StatusOr<Decision<v1::AddCartLinesResponse, v1::CartEvent>> Decide(const s
   const std::optional<Sums> sums = priced ? AddUp(*cart, lines) : std::nullopt;
   if (cart->lines() + lines.size() > kLinesMax || (sums.has_value() && sums->bytes > kLineBytesMax)) {
     return Reject(v1::REJECT_REASON_CART_FULL,
-                  absl::StrCat("a cart has at most ", kLinesMax, " lines of ", kLineBytesMax, " bytes in all"),
+                  absl::StrCat("a cart has at most ", kLinesMax, " lines of together ", kLineBytesMax, " bytes"),
                   {{"cart_id", id}, {"lines", absl::StrCat(cart->lines())}});
   }
   if (!sums.has_value()) return Overflows(id);
@@ -320,7 +321,8 @@ absl::StatusOr<Decision<v1::TakeCartResponse, v1::CartEvent>> Decide(const store
   const bool priced = Currency::Parse(given.currency_code()).ok() && ArePricedIn(given.currency_code(), given.lines());
   if (given.merge() <= 0 || given.life_seconds() <= 0 || !priced) {
     return Reject(v1::REJECT_REASON_MALFORMED_COMMAND,
-                  "what is given must be counted, have a life time, and prices in its currency", {{"field", "given"}});
+                  "the given cart must have a merge number, a lifetime, and prices in its currency",
+                  {{"field", "given"}});
   }
   const std::string& id = request.cart_id();
   Decision<v1::TakeCartResponse, v1::CartEvent> decision;

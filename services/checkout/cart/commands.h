@@ -1,4 +1,4 @@
-// The rules of carts.
+// Rules of carts.
 #ifndef HALLES_SERVICES_CHECKOUT_CART_COMMANDS_H_
 #define HALLES_SERVICES_CHECKOUT_CART_COMMANDS_H_
 
@@ -53,16 +53,16 @@ absl::StatusOr<partition::Decision<v1::TakeCartResponse, v1::CartEvent>> Decide(
 absl::StatusOr<partition::Decision<v1::SettleMergeResponse, v1::CartEvent>> Decide(
     const store::RowReader& state, const v1::SettleMergeRequest& request, const partition::CommandContext& context);
 
-// The timer of the cart is due: it is abandoned. Does nothing if it is not open or not due. The holds of its lines end
-// by their own expiry in inventory.
+// The timer of the cart is due: the cart is abandoned. Does nothing if it is not open or not due. The holds of its
+// lines end by their own expiry in inventory.
 absl::StatusOr<partition::Decision<v1::CartTimerDueResponse, v1::CartEvent>> Decide(
     const store::RowReader& state, const v1::CartTimerDueRequest& request, const partition::CommandContext& context);
 
 // The outcome of this merge of a cart: nullopt while it is unknown; OK if the other cart took the lines, even if it has
-// given them back since; MERGE_DECLINED. It stays the same from then on.
+// given them back since; MERGE_DECLINED if it declined them. A known outcome never changes.
 std::optional<absl::Status> MergeOutcome(const store::RowReader& state, const OrderId& cart, int64_t merge);
 
-// True if the cart has got back the lines of this merge.
+// True if the cart has the lines of this merge back.
 bool MergeIsUndone(const store::RowReader& state, const OrderId& cart, int64_t merge);
 
 }  // namespace halles::checkout::cart

@@ -1,4 +1,4 @@
-// Tests of the rules of carts: every refusal in the order of the enum, then what is recorded.
+// Tests of the rules of carts: every refusal in the order of the enum, then the recorded events.
 #include "services/checkout/cart/commands.h"
 
 #include <limits>
@@ -19,7 +19,7 @@ GivenCarts GivenCart(const std::string& cart_id, const std::vector<v1::CartLine>
   return given;
 }
 
-// Two carts, a and b; b was given away, and has nothing.
+// Two carts: b was merged into a, and is empty.
 GivenCarts GivenMerged() {
   GivenCarts given = GivenCart("a", {CartLineOf("1", 2)});
   given.Record(Add("b", {CartLineOf("1", 3), CartLineOf("2", 4)}));
@@ -117,7 +117,7 @@ TEST(ChangeCartLine, IsRefusedWhenTheTotalOverflows) {
       .ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
 }
 
-TEST(CartCommands, AreRefusedWithoutACart) {
+TEST(CartCommands, AreRefusedForAnUnknownCart) {
   const GivenCarts given;
   given.When(Change("a", "1", 2)).ThenRejected(v1::REJECT_REASON_CART_UNKNOWN);
   given.When(PickUpAt("a", "lyon")).ThenRejected(v1::REJECT_REASON_CART_UNKNOWN);
@@ -152,7 +152,7 @@ TEST(CartCommands, AreRefusedWhenTheVersionChanged) {
   given.When(For(UndoMerge("a", "b"), 2)).ThenRejected(v1::REJECT_REASON_VERSION_CHANGED);
 }
 
-TEST(AddCartLines, IsRefusedInAnotherCurrency) {
+TEST(AddCartLines, IsRefusedForAnotherCurrency) {
   v1::AddCartLinesRequest request = Add("a", {CartLineOf("2")});
   request.set_currency_code("EUR");
   const auto outcome = GivenCart("a", {CartLineOf("1")}).When(request);
@@ -186,7 +186,7 @@ TEST(AddCartLines, IsRefusedWhenTheCartIsFull) {
   given.When(Add("a", {CartLineOf("one more")}));
 }
 
-TEST(AddCartLines, IsRefusedWhenTheLinesHaveTooManyBytes) {
+TEST(AddCartLines, IsRefusedWhenTheLinesAreTooLarge) {
   GivenCarts given;
   for (int i = 0;; i += kLinesAddedMax) {
     std::vector<v1::CartLine> lines = ManyLines(i, kLinesAddedMax);
@@ -260,7 +260,7 @@ TEST(AddCartLines, LetsTwoDevicesAddWithoutOverwriting) {
   EXPECT_EQ(given.Lines("a"), "phone-1:1 till-1:2 phone-2:3");
 }
 
-TEST(ChangeCartLine, CountsOnlyWhatChanges) {
+TEST(ChangeCartLine, CountsAVersionOnlyForAChange) {
   GivenCarts given = GivenCart("a", {CartLineOf("1", 2, "1"), CartLineOf("2", 1, "5")});
   const auto same = given.When(Change("a", "1", 2));
   same.ThenNothing();
@@ -272,7 +272,7 @@ TEST(ChangeCartLine, CountsOnlyWhatChanges) {
   EXPECT_EQ(given.Lines("a"), "1:4");
 }
 
-TEST(SetCartDelivery, SaysByTheWayWhoTheCustomerIs) {
+TEST(SetCartDelivery, SetsTheCustomerToo) {
   GivenCarts given = GivenCart("a", {CartLineOf("1")});
   v1::SetCartDeliveryRequest request = PickUpAt("a", "lyon");
   *request.add_identifiers() = Customer('c');
@@ -294,7 +294,7 @@ TEST(SetCartCustomer, PutsTheStrongestIdentifierFirst) {
   given.When(request).ThenNothing();
 }
 
-TEST(MergeCarts, GivesEveryLineWithAnIdOfItsOwn) {
+TEST(MergeCarts, GivesEveryLineAUniqueId) {
   const GivenCarts given = GivenMerged();
   EXPECT_EQ(given.Lines("a"), "1:2 b/1:3 2:4");
   EXPECT_EQ(given.Lines("b"), "");
@@ -303,7 +303,7 @@ TEST(MergeCarts, GivesEveryLineWithAnIdOfItsOwn) {
   EXPECT_TRUE(MergeOutcome(given.rows(), OrderId::FromString("b"), 1)->ok());
 }
 
-TEST(MergeCarts, OpensTheOtherCartWhenThereIsNone) {
+TEST(MergeCarts, OpensTheOtherCartIfItDoesNotExist) {
   GivenCarts given = GivenCart("a", {CartLineOf("1", 2)});
   given.Record(SetCustomerOf("a", Customer('c')));
   given.Settle(MergeInto("a", "account"));
@@ -313,7 +313,7 @@ TEST(MergeCarts, OpensTheOtherCartWhenThereIsNone) {
   EXPECT_EQ(given.Cart("account").origin().site_id(), "web");
 }
 
-TEST(MergeCarts, LeavesTheOtherCartItsCustomer) {
+TEST(MergeCarts, KeepsTheCustomerOfTheOtherCart) {
   GivenCarts given = GivenCart("a", {CartLineOf("1")});
   given.Record(SetCustomerOf("a", Customer('a')));
   given.Record(Add("b", {CartLineOf("1")}));
@@ -323,21 +323,21 @@ TEST(MergeCarts, LeavesTheOtherCartItsCustomer) {
   EXPECT_EQ(given.Cart("a").identifiers(0).keyed_hash(), Customer('a').keyed_hash());
 }
 
-TEST(MergeCarts, DoesNothingWhenTheSameLoginIsSeenTwice) {
+TEST(MergeCarts, DoesNothingWhenTwoDevicesSeeTheSameLogin) {
   GivenCarts given = GivenMerged();
   const auto again = given.When(For(MergeInto("b", "a"), 1));
   again.ThenNothing();
   EXPECT_EQ(again.response().merge(), 1);
 }
 
-TEST(MergeCarts, AnswersARepeatAsItsOwnMergeEnded) {
+TEST(MergeCarts, AnswersARepeatWithTheOutcomeOfItsOwnMerge) {
   GivenCarts given = GivenMerged();
   given.Record(Add("c", {CartLineOf("1", 7)}));
   given.Settle(MergeInto("c", "b"));
   given.Settle(MergeInto("c", "a"));
   const OrderId a = OrderId::FromString("a");
   const OrderId c = OrderId::FromString("c");
-  EXPECT_EQ(ReasonOf(*MergeOutcome(given.rows(), c, 1)), "MERGE_DECLINED") << "whatever came after it";
+  EXPECT_EQ(ReasonOf(*MergeOutcome(given.rows(), c, 1)), "MERGE_DECLINED") << "later merges do not change it";
   EXPECT_EQ(MetadataOf(*MergeOutcome(given.rows(), c, 1), "into_cart_id"), "b");
   const std::string taken = FindTaking(given.rows(), a, c, 2)->SerializeAsString();
   given.Settle(UndoMerge("a", "c"));
@@ -361,7 +361,7 @@ TEST(MergeCarts, SaysWhyTheOtherCartDeclined) {
             "cart a declined: it has another currency");
 }
 
-TEST(MergeCarts, DeclinesBothWhenTwoCartsAreGivenToEachOther) {
+TEST(MergeCarts, DeclinesBothWhenTwoCartsMergeIntoEachOther) {
   GivenCarts given = GivenCart("a", {CartLineOf("1", 2)});
   given.Record(Add("b", {CartLineOf("1", 3)}));
   const auto a_given = given.Record(MergeInto("a", "b"));
@@ -377,7 +377,7 @@ TEST(MergeCarts, DeclinesBothWhenTwoCartsAreGivenToEachOther) {
   EXPECT_EQ(given.Lines("b"), "1:3");
 }
 
-TEST(TakeCart, DoesNothingTheSecondTimeAndWhenItIsLate) {
+TEST(TakeCart, DoesNothingWhenRepeatedOrLate) {
   GivenCarts given = GivenCart("a", {CartLineOf("1", 2)});
   given.Record(Add("b", {CartLineOf("1", 3)}));
   const auto given_away = given.Record(MergeInto("b", "a"));
@@ -389,7 +389,7 @@ TEST(TakeCart, DoesNothingTheSecondTimeAndWhenItIsLate) {
   EXPECT_EQ(given.Lines("b"), "1:3");
 }
 
-TEST(TakeCart, DeclinesAnotherCurrencyAndWhatIsTooLong) {
+TEST(TakeCart, DeclinesAnotherCurrencyAndTooManyLines) {
   GivenCarts given = GivenCart("a", {CartLineOf("1", 2)});
   v1::AddCartLinesRequest euros = Add("b", {CartLineOf("1")});
   euros.set_currency_code("EUR");
@@ -425,7 +425,7 @@ TEST(TakeCart, MakesLongIdsUnique) {
   EXPECT_EQ(given.Lines("b"), id + ":2");
 }
 
-TEST(UndoMergeCarts, GivesBackWhatCameAsItIsNow) {
+TEST(UndoMergeCarts, ReturnsTheLinesAsTheyAreNow) {
   GivenCarts given = GivenMerged();
   given.Record(Change("a", "b/1", 7));
   given.Record(Change("a", "2", 0));
@@ -439,7 +439,7 @@ TEST(UndoMergeCarts, GivesBackWhatCameAsItIsNow) {
   EXPECT_TRUE(MergeIsUndone(given.rows(), OrderId::FromString("b"), 1));
 }
 
-TEST(UndoMergeCarts, GoesBackAlongTheWholeWay) {
+TEST(UndoMergeCarts, UndoesAChainOfMergesStepByStep) {
   GivenCarts given = GivenMerged();
   given.Record(Add("c", {CartLineOf("1", 5)}));
   given.Settle(MergeInto("a", "c"));
@@ -452,7 +452,7 @@ TEST(UndoMergeCarts, GoesBackAlongTheWholeWay) {
   EXPECT_EQ(given.Lines("b"), "1:3 2:4");
 }
 
-TEST(UndoMergeCarts, LetsTheCartBeMergedAgain) {
+TEST(UndoMergeCarts, AllowsTheCartToMergeAgain) {
   GivenCarts given = GivenMerged();
   given.Settle(UndoMerge("a", "b"));
   given.Record(Add("b", {CartLineOf("3", 5)}));
@@ -462,7 +462,7 @@ TEST(UndoMergeCarts, LetsTheCartBeMergedAgain) {
   EXPECT_FALSE(MergeIsUndone(given.rows(), OrderId::FromString("b"), 2));
 }
 
-TEST(SettleMerge, TakesTheUndoingBeforeTheMerge) {
+TEST(SettleMerge, AcceptsTheUndoBeforeTheMerge) {
   GivenCarts given = GivenCart("a", {CartLineOf("1", 2)});
   given.Record(Add("b", {CartLineOf("1", 3)}));
   const auto away = given.Record(MergeInto("b", "a"));
@@ -475,14 +475,14 @@ TEST(SettleMerge, TakesTheUndoingBeforeTheMerge) {
   EXPECT_EQ(given.Lines("a"), "1:2");
 }
 
-TEST(SettleMerge, DoesNothingForACartThatIsNotThere) {
+TEST(SettleMerge, DoesNothingForAnUnknownCart) {
   v1::SettleMergeRequest request;
   request.set_cart_id("a");
   request.mutable_merged()->set_merge(1);
   GivenCarts().When(request).ThenNothing();
 }
 
-TEST(AddCartLines, RecordsWhatEachLineCosts) {
+TEST(AddCartLines, RecordsTheAmountOfEachLine) {
   GivenCarts given;
   const auto added = given.Record(Add("a", {CartLineOf("1", 3, "0.335")}));
   EXPECT_EQ(added.facts().at(1).event.cart_lines_added().lines(0).amount().minor_units(), 101);
@@ -492,7 +492,7 @@ TEST(AddCartLines, RecordsWhatEachLineCosts) {
   EXPECT_EQ(given.Record(Change("a", "1", 0)).facts().at(0).event.cart_line_changed().amount().minor_units(), 0);
 }
 
-TEST(TakeCart, IsRefusedWhenALineHasNoPriceInTheCurrencyThatIsGiven) {
+TEST(TakeCart, IsRefusedWhenALineHasNoPriceInTheCurrencyOfTheCart) {
   GivenCarts given = GivenCart("a", {CartLineOf("1", 2)});
   v1::TakeCartRequest take = TakeCarts(given.When(MergeInto("a", "b")).facts()[0].event, {.aggregate_id = "a"}).at(0);
   take.mutable_given()->mutable_lines(0)->clear_amount();
@@ -505,7 +505,7 @@ v1::CartTimerDueRequest TimerOf(const std::string& cart_id) {
   return request;
 }
 
-TEST(CartTimer, AbandonsACartThatNobodyTouches) {
+TEST(CartTimer, AbandonsAnUnchangedCart) {
   GivenCarts given = GivenCart("a", {CartLineOf("1")});
   const rows::CartRow row = given.Cart("a");
   EXPECT_GT(row.abandon_us(), row.last_change_us() + kLifeSeconds * 1'000'000);
@@ -519,7 +519,7 @@ TEST(CartTimer, AbandonsACartThatNobodyTouches) {
   given.When(Add("a", {CartLineOf("2")})).ThenRejected(v1::REJECT_REASON_CART_NOT_OPEN);
 }
 
-TEST(CartTimer, LeavesACartInPeaceThatIsGone) { GivenCarts().When(TimerOf("a")).ThenNothing(); }
+TEST(CartTimer, DoesNothingForAnUnknownCart) { GivenCarts().When(TimerOf("a")).ThenNothing(); }
 
 }  // namespace
 }  // namespace halles::checkout::cart

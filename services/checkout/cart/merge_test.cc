@@ -1,4 +1,4 @@
-// Random merges of three carts over messages that are lost, doubled and late: no line is ever lost or doubled.
+// Random merges of three carts whose messages are lost, duplicated and late: no line is ever lost or duplicated.
 #include <map>
 #include <string>
 #include <utility>
@@ -16,13 +16,13 @@ namespace {
 constexpr int kSteps = 400;
 constexpr uint64_t kSeeds = 150;
 
-// What one cart says to another, as the log remembers it.
+// A message from one cart to another: the event in the log, and the cart that recorded it.
 struct Message {
   v1::CartEvent event;
   std::string cart_id;
 };
 
-// Three carts, each in a slot of its own, and the messages between them. A line is known by its SKU, which no other has.
+// Three carts, each in a slot of its own, and the messages between them. Every line has a SKU of its own.
 class Carts {
  public:
   explicit Carts(uint64_t seed) : random_(seed) {}
@@ -50,7 +50,7 @@ class Carts {
     }
   }
 
-  // Lets everything arrive, then once more whatever was ever said, in any order.
+  // Delivers all waiting messages, then every message that was ever sent once more, in any order.
   void Quiet() {
     while (!waiting_.empty()) Deliver(Below(waiting_.size()), 0);
     const std::string before = ToString();
@@ -61,7 +61,7 @@ class Carts {
     EXPECT_EQ(ToString(), before) << "a late message changed something";
   }
 
-  // Each line that was added and not taken out is in one cart, with the units that it has last.
+  // Expects each line that was added and not removed in exactly one cart, with its latest units.
   void ExpectNothingIsLost() {
     std::map<std::string, int64_t> found;
     for (const std::string& cart_id : kIds) {
@@ -136,7 +136,7 @@ class Carts {
   }
 
   void AddLine(const std::string& cart_id) {
-    // Few line ids, so that those of different carts collide.
+    // Uses few line ids, so that those of different carts collide.
     const std::string sku = absl::StrCat("sku", ++added_);
     const int64_t units = 1 + static_cast<int64_t>(Below(9));
     if (Try(cart_id, Add(cart_id, {CartLineOf(absl::StrCat(Below(8)), units, "1.25", sku)}))) expected_[sku] = units;
@@ -155,7 +155,7 @@ class Carts {
     }
   }
 
-  // A cart in checkout declines; it comes back as it was.
+  // Begins a checkout of the cart, during which it declines lines, or lets it fail, so that the cart is open again.
   void Checkout(const std::string& cart_id) {
     const rows::CartRow row = CartIn(rows_[cart_id], cart_id);
     if (row.state() == v1::CART_STATE_OPEN) {
@@ -169,7 +169,7 @@ class Carts {
     }
   }
 
-  // A message arrives and is over (0), arrives and will come again (1), or gets lost and will be tried again (2).
+  // The message arrives for the last time (0), arrives and will come again (1), or is lost and will be sent again (2).
   void Deliver(size_t index, size_t fate) {
     const Message message = waiting_[index];
     if (fate == 0) waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(index));
@@ -209,7 +209,7 @@ class Carts {
   int undone_ = 0;
 };
 
-TEST(MergedCarts, LoseNoLineWhateverHappensToTheirMessages) {
+TEST(MergedCarts, LoseNoLineWhenMessagesAreLostLateOrDuplicated) {
   int merged = 0;
   int declined = 0;
   int undone = 0;
@@ -226,7 +226,7 @@ TEST(MergedCarts, LoseNoLineWhateverHappensToTheirMessages) {
     declined += carts.declined();
     undone += carts.undone();
   }
-  // The walks are worth something only when they see all that can happen.
+  // The random runs are of use only if each outcome occurs often.
   EXPECT_GT(merged, 400);
   EXPECT_GT(declined, 200);
   EXPECT_GT(undone, 300);

@@ -15,7 +15,7 @@ namespace {
 
 absl::Status UnknownCart(const OrderId& cart) {
   return Failure(absl::StatusCode::kNotFound, "CART_UNKNOWN",
-                 absl::StrCat("no cart ", cart.ToString(), " is known, or the query did not wait for it"),
+                 absl::StrCat("there is no cart ", cart.ToString(), ", or the query did not wait for it"),
                  {{"cart_id", cart.ToString()}});
 }
 

@@ -14,7 +14,7 @@ namespace halles::checkout::cart {
 // The cart with its lines. NOT_FOUND with reason CART_UNKNOWN.
 absl::StatusOr<v1::Cart> FindCart(const store::RowReader& state, const OrderId& cart);
 
-// The cart as it was when it had taken the lines of that merge of another cart. NOT_FOUND with reason CART_UNKNOWN.
+// The cart as it was after it took the lines of this merge of another cart. NOT_FOUND with reason CART_UNKNOWN.
 absl::StatusOr<v1::Cart> FindTaking(const store::RowReader& state, const OrderId& cart, const OrderId& from_cart,
                                     int64_t merge);
 

@@ -1,4 +1,4 @@
-// Folds facts about carts.
+// Folds events of carts.
 #include "services/checkout/cart/state.h"
 
 #include <algorithm>
@@ -17,9 +17,9 @@ namespace halles::checkout::cart {
 namespace {
 
 constexpr int64_t kMicros = 1'000'000;
-constexpr UnixMicros kNoTimer = 0;  // as MoveTimer has it
+constexpr UnixMicros kNoTimer = 0;  // as in MoveTimer
 
-// The cart of a fact while it is folded: changes are written together, or not at all.
+// The cart of an event while it is folded. Its changes are written together, or not at all.
 class Fold {
  public:
   Fold(store::Rows& state, const partition::FactContext& context)
@@ -32,14 +32,14 @@ class Fold {
   bool known() const { return known_; }
   rows::CartRow& row() { return row_; }
 
-  // Nothing else may be done unless it is.
+  // An error unless the cart is in this state.
   absl::Status MustBe(v1::CartState cart_state) const {
     if (known_ && row_.state() == cart_state) return absl::OkStatus();
     const std::string is = known_ ? v1::CartState_Name(row_.state()) : "unknown";
     return Broken(context_, absl::StrCat("the cart must be ", v1::CartState_Name(cart_state), " and is ", is));
   }
 
-  // A new line, behind the others.
+  // Adds a line after the others.
   absl::Status Add(const v1::CartLine& line) {
     const CartLineKey key{key_.cart, LineId::FromString(line.line_id())};
     for (const auto& [other, unused] : put_) {
@@ -53,7 +53,7 @@ class Fold {
     return Place(key, std::move(line_row));
   }
 
-  // Other units of a line; 0 takes it out.
+  // Changes the units of a line; 0 removes it.
   absl::Status Change(const v1::CartLineChanged& changed) {
     const CartLineKey key{key_.cart, LineId::FromString(changed.line_id())};
     std::optional<rows::CartLineRow> line_row = kCartLines.Get(state_, key);
@@ -66,7 +66,7 @@ class Fold {
     return Place(key, *std::move(line_row));
   }
 
-  // Takes out the lines that `which` names.
+  // Removes the lines for which `which` is true.
   template <class Which>
   void RemoveIf(const Which& which) {
     for (const rows::CartLineRow& line_row : LinesOf(state_, key_.cart)) {
@@ -74,18 +74,18 @@ class Fold {
     }
   }
 
-  // The cart changed just now: it lives on for its life time.
+  // The cart has changed, so its lifetime begins again.
   void Touch() {
     row_.set_last_change_us(context_.logical_time);
     const int64_t least = context_.logical_time + row_.life_seconds() * kMicros;
     if (row_.abandon_us() < least) abandon_us_ = least + std::min(row_.life_seconds(), kLifeSlackSeconds) * kMicros;
   }
 
-  // It leaves the state in which it can be abandoned.
+  // The cart leaves the state in which it can be abandoned.
   void StopTimer() { abandon_us_ = kNoTimer; }
 
   absl::Status Write() {
-    if (row_.lines() < 0) return Broken(context_, "the cart has fewer lines than none");
+    if (row_.lines() < 0) return Broken(context_, "the cart would have a negative number of lines");
     for (const CartLineKey& key : deleted_) kCartLines.Delete(state_, key);
     for (const auto& [key, line_row] : put_) kCartLines.Put(state_, key, line_row);
     if (abandon_us_.has_value() && *abandon_us_ != row_.abandon_us()) {
@@ -98,7 +98,7 @@ class Fold {
     return absl::OkStatus();
   }
 
-  // How the last merge of the cart ended. After Write.
+  // Keeps the outcome of the last merge of the cart. Called after Write.
   void KeepMerge(bool taken, bool undone, const std::string& cause) {
     rows::MergeRow merge;
     merge.set_into_cart_id(row_.into_cart_id());
@@ -108,14 +108,14 @@ class Fold {
     kMerges.Put(state_, {key_.cart, row_.merges()}, merge);
   }
 
-  // The cart that took the lines, as it is now. After Write.
+  // Keeps the cart that took the lines, as it is now. Called after Write.
   absl::Status KeepTaking(const v1::CartTaken& taken) {
     ASSIGN_OR_RETURN(const v1::Cart cart, FindCart(state_, key_.cart));
     kTakings.Put(state_, {key_.cart, OrderId::FromString(taken.from_cart_id()), taken.merge()}, cart);
     return absl::OkStatus();
   }
 
-  // The row alone, without counting: what it says is no change to whoever sees the cart.
+  // Writes the row without counting a version, for a change that no caller can see.
   void WriteUncounted() { kCarts.Put(state_, key_, row_); }
 
  private:
@@ -136,7 +136,7 @@ class Fold {
     if (row_.lines() >= kLinesMax) return Broken(context_, "the cart has too many lines");
     int64_t total = 0;
     if (__builtin_add_overflow(row_.total_minor_units(), amount.minor_units(), &total)) {
-      return Broken(context_, "the total does not fit 64 bits of minor units");
+      return Broken(context_, "the total does not fit into 64 bits of minor units");
     }
     row_.set_total_minor_units(total);
     row_.set_lines(row_.lines() + 1);
@@ -162,7 +162,7 @@ rows::MergeAnswer* FindAnswer(rows::CartRow* cart, absl::string_view from_cart) 
   return nullptr;
 }
 
-// Folds one fact of the cart; DATA_LOSS when it breaks an invariant.
+// Folds one event of the cart; DATA_LOSS if it breaks an invariant.
 struct Evolver {
   explicit Evolver(store::Rows& state, const partition::FactContext& fact) : fold(state, fact), context(fact) {}
 
@@ -208,7 +208,7 @@ struct Evolver {
   absl::Status operator()(const v1::CartGiven& given) {
     RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
     rows::CartRow& row = fold.row();
-    if (given.merge() != row.merges() + 1) return Broken(context, "the cart miscounts what it gave");
+    if (given.merge() != row.merges() + 1) return Broken(context, "the merge has the wrong number");
     if (given.lines_size() != row.lines()) return Broken(context, "the cart does not give all its lines");
     row.set_state(v1::CART_STATE_MERGING);
     row.set_merges(given.merge());
@@ -234,7 +234,7 @@ struct Evolver {
     return fold.KeepTaking(taken);
   }
 
-  // A cart that is unknown, or that cannot keep another answer, keeps none: whatever made it decline stays so.
+  // A cart that does not exist, or that cannot keep another answer, keeps none: its reason to decline does not go away.
   absl::Status operator()(const v1::CartDeclined& declined) {
     if (!fold.known()) return absl::OkStatus();
     rows::CartRow& row = fold.row();
@@ -301,7 +301,7 @@ struct Evolver {
 
   absl::Status operator()(const v1::CartCheckoutStarted& started) {
     RETURN_IF_ERROR(fold.MustBe(v1::CART_STATE_OPEN));
-    if (started.attempt() != fold.row().attempts() + 1) return Broken(context, "the cart miscounts its attempts");
+    if (started.attempt() != fold.row().attempts() + 1) return Broken(context, "the attempt has the wrong number");
     fold.row().set_state(v1::CART_STATE_IN_CHECKOUT);
     fold.row().set_attempts(started.attempt());
     fold.row().clear_problems();
@@ -324,7 +324,7 @@ struct Evolver {
     return fold.Write();
   }
 
-  absl::Status operator()(NoEvent) const { return Broken(context, "it is no event of a cart that this version knows"); }
+  absl::Status operator()(NoEvent) const { return Broken(context, "this version does not know the event"); }
 
   Fold fold;
   const partition::FactContext& context;

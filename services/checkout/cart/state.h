@@ -1,4 +1,4 @@
-// The state of carts: their lines, the origins of these, and merges.
+// The state of carts: their lines, with the origins of these, and merges.
 #ifndef HALLES_SERVICES_CHECKOUT_CART_STATE_H_
 #define HALLES_SERVICES_CHECKOUT_CART_STATE_H_
 
@@ -21,22 +21,25 @@
 
 namespace halles::checkout::cart {
 
-// A cart lives in the slot of its id, and so does the order that it becomes, which is an aggregate of its own.
-// Invariants, each of which Evolve refuses to break:
-//   1. The version grows by one with each record that changes the cart.
+// A cart lives in the slot of its id. So does the order that it becomes, which is another aggregate. Invariants, none
+// of which Evolve breaks:
+//   1. The version counts the records that change the cart.
 //   2. `lines`, `total_minor_units` and `line_bytes` of a cart are sums over its rows in kCartLines.
-//   3. Lines change only while the cart is open; while it is in checkout they are what the order is made of. A cart that
-//      gives its lines keeps them until the other one has them.
-//   4. Only an open cart has a timer, and it is due no earlier than the cart's life time after its last change.
-//   5. What another cart gave is answered once: `answers` has the last count of each.
-//   6. How each merge ended is kept at the giving cart, and the cart that it made at the taking one.
+//   3. Lines change only while the cart is open. While it is in checkout, they are the lines of its order. A cart that
+//      gives its lines keeps them until the other cart has taken them.
+//   4. Only an open cart has a timer. It is due at the earliest when the lifetime of the cart after its last change is
+//      over.
+//   5. Each merge of another cart is answered once: `answers` has the number of the last one that was answered, per
+//      cart.
+//   6. The giving cart keeps the outcome of each merge. The taking cart keeps how it looked after each merge.
 
 inline constexpr int kLinesMax = 500;  // of a cart
-// Of a cart's lines: they go into one record when the cart is given to another one or becomes an order.
+// Maximum size of the lines of a cart, in bytes. One record holds all of them when the cart is merged or becomes an
+// order.
 inline constexpr int64_t kLineBytesMax = int64_t{192} << 10;
 inline constexpr int kLinesAddedMax = 100;  // with one command
-inline constexpr int kMergesMax = 100;      // carts whose lines one cart may have been given
-inline constexpr int kOriginsMax = 16;      // carts that one line may have been in before
+inline constexpr int kMergesMax = 100;      // carts that may be merged into one cart
+inline constexpr int kOriginsMax = 16;      // carts that a line may have been in before
 inline constexpr int64_t kLifeSeconds = int64_t{30} * 24 * 60 * 60;
 // A timer is set this much later than the lifetime requires, so that most changes need not move it.
 inline constexpr int64_t kLifeSlackSeconds = int64_t{24} * 60 * 60;
@@ -66,7 +69,7 @@ struct MergeKey {
   auto Fields() { return std::tie(cart, merge); }
 };
 
-// The same at the taking cart.
+// The same merge at the taking cart.
 struct TakingKey {
   OrderId cart;
   OrderId from_cart;
@@ -88,22 +91,22 @@ inline store::Schema AddTables(store::Schema schema) {
 // Tables whose lookups mostly miss.
 inline constexpr std::array kMostlyAbsentTables = {kCarts.id(), kCartLines.id()};
 
-// The cart without its lines; nullopt when there is none.
+// The cart without its lines; nullopt if there is none.
 std::optional<rows::CartRow> Find(const store::RowReader& state, const OrderId& cart);
 
 // Its lines in the order in which they were added.
 std::vector<rows::CartLineRow> LinesOf(const store::RowReader& state, const OrderId& cart);
 
-// What a line counts against kLineBytesMax.
+// The size of a line, which counts against kLineBytesMax.
 int64_t BytesOf(const v1::CartLine& line);
 
-// True when the line was in that cart right before this one.
+// True if the line came to this cart directly from that one.
 bool CameFrom(const v1::CartLine& line, absl::string_view from_cart);
 
-// The number of the last merge of that cart that this one has answered; 0 if none.
+// The number of the last merge of that cart that this cart has answered; 0 if none.
 int64_t AnsweredUpTo(const rows::CartRow& cart, absl::string_view from_cart);
 
-// Folds one fact. DATA_LOSS, and nothing is written, if it breaks an invariant or is unknown to this version.
+// Folds one event. DATA_LOSS, and nothing is written, if it breaks an invariant or is unknown to this version.
 absl::Status Evolve(store::Rows& state, const v1::CartEvent& event, const partition::FactContext& context);
 
 }  // namespace halles::checkout::cart

@@ -1,4 +1,4 @@
-// Tests of the fold over carts: what it keeps, what it counts, and which events it cannot evolve.
+// Tests of the fold of carts: the rows that it keeps, versions, and the events that it cannot evolve.
 #include "services/checkout/cart/state.h"
 
 #include <string>
@@ -44,7 +44,7 @@ v1::CartEvent Given(int64_t merge, const std::vector<v1::CartLine>& lines) {
   return event;
 }
 
-TEST(EvolveCart, CountsTheFactsOfARecordOnce) {
+TEST(EvolveCart, CountsTheEventsOfARecordOnce) {
   GivenCarts given;
   v1::AddCartLinesRequest request = Add("a", {CartLineOf("1")});
   *request.add_identifiers() = Customer('c');
@@ -71,7 +71,7 @@ v1::CartEvent Ordered() {
   return event;
 }
 
-TEST(EvolveCart, FreezesLinesInCheckoutAndRemembersWhyItEnded) {
+TEST(EvolveCart, FreezesLinesInCheckoutAndKeepsItsProblems) {
   GivenCarts given = GivenCart();
   ASSERT_TRUE(given.TryEvolve(Of("a", CheckoutStarted(1))).ok());
   EXPECT_EQ(given.Cart("a").abandon_us(), 0);
@@ -88,9 +88,9 @@ TEST(EvolveCart, FreezesLinesInCheckoutAndRemembersWhyItEnded) {
   EXPECT_EQ(given.Cart("a").version(), 5);
 }
 
-TEST(EvolveCart, StopsAtAnAttemptThatIsMiscounted) {
+TEST(EvolveCart, StopsAtAnAttemptWithTheWrongNumber) {
   GivenCarts given = GivenCart();
-  ExpectCannotBeEvolved(given, CheckoutStarted(2), "miscounts its attempts");
+  ExpectCannotBeEvolved(given, CheckoutStarted(2), "the attempt has the wrong number");
   ExpectCannotBeEvolved(given, CheckoutFailed(1), "must be CART_STATE_IN_CHECKOUT");
   ExpectCannotBeEvolved(given, Ordered(), "must be CART_STATE_IN_CHECKOUT");
   ASSERT_TRUE(given.TryEvolve(Of("a", CheckoutStarted(1))).ok());
@@ -98,7 +98,7 @@ TEST(EvolveCart, StopsAtAnAttemptThatIsMiscounted) {
   ExpectCannotBeEvolved(given, CheckoutFailed(2), "another attempt");
 }
 
-TEST(EvolveCart, MovesItsTimerOnlyWhenItMust) {
+TEST(EvolveCart, MovesItsTimerOnlyWhenNecessary) {
   GivenCarts given = GivenCart();
   const rows::CartRow row = given.Cart("a");
   EXPECT_EQ(row.abandon_us(), row.last_change_us() + (kLifeSeconds + kLifeSlackSeconds) * 1'000'000);
@@ -121,7 +121,7 @@ TEST(EvolveCart, MovesItsTimerOnlyWhenItMust) {
   EXPECT_EQ(rows.size(), count);
 }
 
-TEST(EvolveCart, StopsAtLinesThatCannotBe) {
+TEST(EvolveCart, StopsAtInvalidLines) {
   ExpectCannotBeEvolved(GivenCart(), Added({CartLineOf("2"), CartLineOf("1")}), "has the line already");
   ExpectCannotBeEvolved(GivenCart(), Added({CartLineOf("2"), CartLineOf("2")}), "comes twice");
   ExpectCannotBeEvolved(GivenCarts(), Added({CartLineOf("2")}), "the cart must be CART_STATE_OPEN and is unknown");
@@ -136,18 +136,18 @@ TEST(EvolveCart, StopsAtLinesThatCannotBe) {
   ExpectCannotBeEvolved(GivenCart(), changed, "no such line");
 }
 
-TEST(EvolveCart, StopsAtACartThatIsOpenedTwice) {
+TEST(EvolveCart, StopsAtACartOpenedTwice) {
   v1::CartEvent event;
   event.mutable_cart_opened()->set_currency_code("GBP");
   ExpectCannotBeEvolved(GivenCart(), event, "open already");
 }
 
-TEST(EvolveCart, StopsAtAGiftThatIsMiscounted) {
-  ExpectCannotBeEvolved(GivenCart(), Given(2, {CartLineOf("1", 2)}), "miscounts");
+TEST(EvolveCart, StopsAtAMergeWithTheWrongNumberOrLines) {
+  ExpectCannotBeEvolved(GivenCart(), Given(2, {CartLineOf("1", 2)}), "the merge has the wrong number");
   ExpectCannotBeEvolved(GivenCart(), Given(1, {}), "all its lines");
 }
 
-TEST(EvolveCart, StopsAtMergesThatAreNotUnderWay) {
+TEST(EvolveCart, StopsAtTheEndOfAMergeThatIsNotInProgress) {
   v1::CartEvent merged;
   merged.mutable_cart_merged()->set_merge(1);
   ExpectCannotBeEvolved(GivenCart(), merged, "must be CART_STATE_MERGING");
@@ -162,7 +162,7 @@ TEST(EvolveCart, StopsAtMergesThatAreNotUnderWay) {
   ExpectCannotBeEvolved(merging, reopened, "another merge");
 }
 
-TEST(EvolveCart, StopsAtAnAnswerThatWasGivenBefore) {
+TEST(EvolveCart, StopsAtARepeatedAnswer) {
   GivenCarts given = GivenCart();
   given.Record(Add("b", {CartLineOf("1")}));
   given.Settle(MergeInto("b", "a"));
@@ -182,7 +182,7 @@ TEST(EvolveCart, StopsAtAnAnswerThatWasGivenBefore) {
   ExpectCannotBeEvolved(given, undone, "not here");
 }
 
-TEST(EvolveCart, StopsAtAFactOfSomethingElse) {
+TEST(EvolveCart, StopsAtAnUnknownEvent) {
   store::MemoryRows rows;
   EXPECT_EQ(Evolve(rows, v1::CartEvent(), {}).code(), absl::StatusCode::kDataLoss);
 }

@@ -1,4 +1,4 @@
-// Decides on numbers.
+// Decides on order numbers.
 #include "services/checkout/numbers/commands.h"
 
 #include <optional>

@@ -1,4 +1,4 @@
-// The rules of order numbers.
+// Rules of order numbers.
 #ifndef HALLES_SERVICES_CHECKOUT_NUMBERS_COMMANDS_H_
 #define HALLES_SERVICES_CHECKOUT_NUMBERS_COMMANDS_H_
 

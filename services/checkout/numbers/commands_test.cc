@@ -1,4 +1,4 @@
-// Tests of numbers: gapless, one per document, never refused to a saga.
+// Tests of order numbers: they have no gaps, each document gets one, and only malformed requests are refused.
 #include "services/checkout/numbers/commands.h"
 
 #include <string>

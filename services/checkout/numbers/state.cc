@@ -1,4 +1,4 @@
-// Folds facts about numbers.
+// Folds events of order numbers.
 #include "services/checkout/numbers/state.h"
 
 #include "halles/checkout/v1/number_events.visit.h"
@@ -8,7 +8,7 @@
 namespace halles::checkout::numbers {
 namespace {
 
-// Folds one fact; DATA_LOSS when it breaks an invariant.
+// Folds one event; DATA_LOSS if it breaks an invariant.
 struct Evolver {
   absl::Status operator()(const v1::NumberAssigned& assigned) {
     const SiteId site = SiteOf(context.aggregate_id);
@@ -24,9 +24,7 @@ struct Evolver {
     return absl::OkStatus();
   }
 
-  absl::Status operator()(NoEvent) const {
-    return Broken(context, "it is no event of order numbers that this version knows");
-  }
+  absl::Status operator()(NoEvent) const { return Broken(context, "this version does not know the event"); }
 
   store::Rows& state;
   const partition::FactContext& context;

@@ -16,7 +16,7 @@
 
 namespace halles::checkout::numbers {
 
-// A series lives in the slot of its key, "numbers/<site>". Invariants, which Evolve refuses to break:
+// A series lives in the slot of its key, "numbers/<site>". Invariants, none of which Evolve breaks:
 //   1. The numbers of a site are 1, 2, 3 and so on, without a gap.
 //   2. A document has one number, for ever.
 
@@ -40,7 +40,7 @@ inline constexpr store::Table<DocumentKey, rows::NumberRow> kNumbers(25, "number
 
 inline store::Schema AddTables(store::Schema schema) { return schema.Add(kSeries).Add(kNumbers); }
 
-// Folds one fact. DATA_LOSS when it breaks an invariant.
+// Folds one event. DATA_LOSS if it breaks an invariant.
 absl::Status Evolve(store::Rows& state, const v1::OrderNumberEvent& event, const partition::FactContext& context);
 
 }  // namespace halles::checkout::numbers
