@@ -1,4 +1,4 @@
-// Multiplies, rounds and adds up.
+// Computes amounts and builds the documents that hold them.
 #include "services/checkout/amounts.h"
 
 #include <limits>
@@ -25,7 +25,7 @@ common::v1::Decimal Pieces(int64_t units) {
   return pieces;
 }
 
-// The amount itself as an exact number.
+// The amount as an exact decimal.
 common::v1::Decimal ExactAmount(const common::v1::Money& money) {
   common::v1::Decimal exact;
   exact.set_unscaled(money.minor_units());
@@ -37,13 +37,14 @@ common::v1::Decimal ExactAmount(const common::v1::Money& money) {
 absl::Status AddToNet(int64_t amount, v1::SaleRecord* document) {
   int64_t net = 0;
   if (__builtin_add_overflow(document->net().minor_units(), amount, &net)) {
-    return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW, "the lines add up to more than 64 bits of minor units");
+    return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW, "the sum of the lines does not fit into 64 bits of minor units");
   }
   document->mutable_net()->set_minor_units(net);
   return absl::OkStatus();
 }
 
-// `amount` times `part` over `all`, halves away from zero; `part` and `all` are not negative.
+// `amount` times `part` divided by `all`, rounded to the nearest integer, halves away from zero. `part` is not negative
+// and `all` is positive.
 Int128 Rounded(Int128 amount, Int128 part, Int128 all) {
   const Int128 twice = amount * part * 2;
   return (twice < 0 ? twice - all : twice + all) / (all * 2);
@@ -116,7 +117,7 @@ absl::Status AddSold(const v1::PriceSnapshot& snapshot, v1::SaleRecord* document
     *line.mutable_unit_price() = from.unit_price();
     *line.mutable_amount() = from.amount();
     line.set_description(from.description());
-    // The exact value, where it fits; otherwise what moved.
+    // The exact product if it fits into 64 bits, otherwise the rounded amount.
     *line.mutable_exact_amount() = ExactAmount(from.amount());
     const absl::StatusOr<Decimal> exact = Product(from.units(), from.unit_price());
     if (exact.ok() && exact->unscaled() <= std::numeric_limits<int64_t>::max()) {

@@ -1,4 +1,4 @@
-// The amounts of orders: the amounts of lines and of parts of lines.
+// Amounts of orders, of their lines and of parts of lines.
 #ifndef HALLES_SERVICES_CHECKOUT_AMOUNTS_H_
 #define HALLES_SERVICES_CHECKOUT_AMOUNTS_H_
 
@@ -16,15 +16,16 @@
 
 namespace halles::checkout {
 
-// The source of documents that are made here.
+// The source of documents that halles itself creates.
 inline constexpr absl::string_view kHere = "halles";
 
 common::v1::Money MoneyOf(absl::string_view currency_code, int64_t minor_units);
 
-// Units times price, rounded half up, in minor units; AMOUNT_OVERFLOW when it does not fit.
+// Units times price, rounded half up, in minor units. AMOUNT_OVERFLOW if it does not fit into 64 bits.
 absl::StatusOr<int64_t> AmountOf(int64_t units, const common::v1::Decimal& unit_price, absl::string_view currency_code);
 
-// The snapshot of these lines, their amounts set: total and hash. AMOUNT_OVERFLOW when the total does not fit.
+// The snapshot of `lines`, whose amounts are set, with its total and hash. AMOUNT_OVERFLOW if the total does not fit
+// into 64 bits.
 absl::StatusOr<v1::PriceSnapshot> SnapshotOf(google::protobuf::RepeatedPtrField<v1::PricedLine> lines,
                                              absl::string_view currency_code);
 
@@ -33,24 +34,24 @@ struct SoldLine {
   int64_t amount = 0;  // of the whole line, in minor units
   int64_t all = 0;     // its quantity, unscaled
   uint32_t scale = 0;
-  int64_t gone = 0;  // pieces that were cancelled or came back before
+  int64_t gone = 0;  // pieces that were cancelled or returned before
 };
 
-// The value of `units` of a line after `gone` of its `all` units (unscaled, of scale `scale`) are already gone. Each
-// value is the difference of two rounded sums, so all parts of a line add up exactly to its amount. `units` and `gone`
-// are pieces; together they are at most `all`.
+// The value of `units` pieces of a line of which `gone` pieces were cancelled or returned before. `all` is the quantity
+// of the line, unscaled, with `scale` decimal places. Each value is the difference of two rounded sums, so the parts of
+// a line add up exactly to its amount. `gone` and `units` together are at most the quantity.
 int64_t PartOf(int64_t amount, int64_t all, uint32_t scale, int64_t gone, int64_t units);
 
-// The head of a document: everything but lines and net.
+// A document without lines; its net is 0.
 v1::SaleRecord DocumentOf(absl::string_view document_id, const v1::Origin& origin, absl::string_view currency_code,
                           const google::protobuf::RepeatedPtrField<common::v1::Identifier>& identifiers,
                           UnixMicros now);
 
-// Both add lines to a document that came from DocumentOf, and refuse with AMOUNT_OVERFLOW when its net does not fit.
-// The lines of a snapshot, as sold.
+// Adds the lines of a snapshot as sold to a document made by DocumentOf. AMOUNT_OVERFLOW if its net does not fit into
+// 64 bits.
 absl::Status AddSold(const v1::PriceSnapshot& snapshot, v1::SaleRecord* document);
 
-// A line that reverses `units` with value `amount`, both positive; `kind` says why.
+// Adds a line that takes back `units` with value `amount`, both positive, as AddSold does; `kind` gives the reason.
 absl::Status AddTakenOff(v1::LineKind kind, absl::string_view sku, absl::string_view description,
                          const common::v1::Decimal* unit_price, int64_t units, int64_t amount,
                          v1::SaleRecord* document);

@@ -1,4 +1,4 @@
-// Tests of amounts: whatever the pieces, the parts of a line add up to it.
+// Tests of amounts: the parts of a line add up to its amount, however it is split.
 #include "services/checkout/amounts.h"
 
 #include <limits>
@@ -10,7 +10,7 @@
 namespace halles::checkout {
 namespace {
 
-TEST(PartOf, AddsUpInWhicheverPieces) {
+TEST(PartOf, AddsUpToTheAmountHoweverTheLineIsSplit) {
   for (const int64_t amount : {0, 1, 99, 100, 101, 1000, 99'999}) {
     for (const int64_t all : {1, 2, 3, 7, 12}) {
       for (int64_t piece = 1; piece <= all; ++piece) {
@@ -29,7 +29,7 @@ TEST(PartOf, RoundsHalvesAwayFromZero) {
   EXPECT_EQ(PartOf(101, 2, 0, 1, 1), 50);
 }
 
-TEST(PartOf, TakesMeasuresAndTheLargestAmounts) {
+TEST(PartOf, AcceptsFractionsAndTheLargestAmounts) {
   EXPECT_EQ(PartOf(1000, 2500, 3, 0, 1), 400);  // 1 of 2.500
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
   EXPECT_EQ(PartOf(kMost, 1'000'000'000, 0, 0, 1'000'000'000), kMost);
@@ -43,7 +43,7 @@ TEST(AmountOf, RoundsHalfUp) {
   EXPECT_FALSE(AmountOf(1'000'000'000, Exact("99999999999"), "GBP").ok());
 }
 
-TEST(SnapshotOf, HasTheTotalAndAHashOfAll) {
+TEST(SnapshotOf, HasTheTotalAndAHashOfAllLines) {
   google::protobuf::RepeatedPtrField<v1::PricedLine> lines;
   *lines.Add()->mutable_amount() = Pence(1000);
   *lines.Add()->mutable_amount() = Pence(250);
@@ -56,7 +56,7 @@ TEST(SnapshotOf, HasTheTotalAndAHashOfAll) {
   EXPECT_FALSE(SnapshotOf(lines, "GBP").ok());
 }
 
-TEST(AddTakenOff, IsRefusedWhenTheNetDoesNotFit) {
+TEST(AddTakenOff, IsRefusedWhenTheNetOverflows) {
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
   v1::SaleRecord document = DocumentOf("d", v1::Origin(), "GBP", {}, 0);
   EXPECT_EQ(AddTakenOff(v1::LINE_KIND_RETURN, "a", "", nullptr, 1, kMost, &document), absl::OkStatus());

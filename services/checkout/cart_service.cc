@@ -1,4 +1,4 @@
-// The methods of carts: submit, wait for the other cart, or read.
+// The methods of the door of carts: submit a command, wait for the other cart, or run a query.
 #include "services/checkout/cart_service.h"
 
 #include <optional>
@@ -18,7 +18,7 @@
 namespace halles::checkout {
 namespace {
 
-// A token that is as far as both.
+// A token that covers the positions of both.
 absl::StatusOr<std::string> Joined(const host::Host& host, const std::string& a, const std::string& b) {
   ASSIGN_OR_RETURN(TokenPositions positions, DecodeToken(host.install(), a));
   ASSIGN_OR_RETURN(const TokenPositions others, DecodeToken(host.install(), b));
@@ -29,7 +29,7 @@ absl::StatusOr<std::string> Joined(const host::Host& host, const std::string& a,
   return EncodeToken(host.install(), positions);
 }
 
-// Answers a merge once the giving cart knows what became of it, with the cart that took the lines.
+// Answers a merge after the cart that gave its lines knows the result. The answer contains the cart that took them.
 template <typename Reply>
 void AnswerMerged(host::Host& host, const v1::MergeCartsRequest& request, const v1::MergeCartsResponse& begun,
                   MonotonicMicros deadline, Reply reply) {
@@ -67,7 +67,7 @@ void AnswerMerged(host::Host& host, const v1::MergeCartsRequest& request, const 
                                               deadline, settled, read_target);
 }
 
-// Answers the undoing of a merge once the other cart has its lines back.
+// Answers the undo of a merge after the other cart has its lines back.
 template <typename Reply>
 void AnswerUndone(host::Host& host, const v1::UndoMergeCartsRequest& request, v1::UndoMergeCartsResponse undone,
                   MonotonicMicros deadline, Reply reply) {

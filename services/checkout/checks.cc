@@ -1,4 +1,4 @@
-// Checks what several aggregates take.
+// Checks of cart ids, identifiers and decimals.
 #include "services/checkout/checks.h"
 
 #include "absl/strings/match.h"
@@ -8,7 +8,7 @@ namespace halles::checkout {
 
 absl::Status CheckCartId(absl::string_view field, absl::string_view cart_id) {
   if (!absl::StartsWith(cart_id, "ord-") && !absl::StartsWith(cart_id, "ret-")) return absl::OkStatus();
-  return InvalidField(field, "must not begin with \"ord-\" or \"ret-\": so do ids of what is imported");
+  return InvalidField(field, "must not begin with \"ord-\" or \"ret-\", the prefixes of imported orders and returns");
 }
 
 absl::Status CheckNothingInClear(const google::protobuf::RepeatedPtrField<common::v1::Identifier>& identifiers) {
@@ -31,7 +31,7 @@ absl::Status Refused(v1::RejectReason reason, const absl::Status& finding) {
 }
 
 absl::StatusOr<Decimal> ExactOf(const common::v1::Decimal& decimal) {
-  if (decimal.scale() > kScaleMax) return absl::OutOfRangeError("a decimal has more than 9 decimals");
+  if (decimal.scale() > kScaleMax) return absl::OutOfRangeError("a number has more than 9 decimal places");
   return Decimal::FromUnscaled(decimal.unscaled(), static_cast<int>(decimal.scale()));
 }
 

@@ -1,4 +1,4 @@
-// Checks of commands that several aggregates of checkout share. The limits of their fields stand in the protos.
+// Checks of commands that several aggregates of checkout share.
 #ifndef HALLES_SERVICES_CHECKOUT_CHECKS_H_
 #define HALLES_SERVICES_CHECKOUT_CHECKS_H_
 
@@ -21,27 +21,27 @@ namespace halles::checkout {
 inline constexpr size_t kLineIdCharactersMax = 64;
 inline constexpr uint32_t kScaleMax = 9;
 
-// Each returns INVALID_ARGUMENT with the name of the invalid field. The limits of fields stand in the protos.
+// Each returns INVALID_ARGUMENT that names the invalid field. The protos state the limits of fields.
 
-// An id that imports have is no id of a cart, or of the order that it becomes.
+// Refuses the prefixes of ids of imported orders and returns. An order has the id of its cart.
 absl::Status CheckCartId(absl::string_view field, absl::string_view cart_id);
 
-// Identifiers that were not hashed; the rest of the rules about them.
+// CheckNothingInClear refuses identifiers that are not hashed; CheckIdentifiers checks all rules of hashed identifiers.
 absl::Status CheckNothingInClear(const google::protobuf::RepeatedPtrField<common::v1::Identifier>& identifiers);
 absl::Status CheckIdentifiers(const google::protobuf::RepeatedPtrField<common::v1::Identifier>& identifiers);
 
-// The same error as a refusal with this reason, for rules whose command did not come through the door.
+// Turns the error of a check into a refusal with this reason, for commands that did not come through the door.
 absl::Status Refused(v1::RejectReason reason, const absl::Status& finding);
 inline absl::Status Malformed(const absl::Status& finding) {
   return Refused(v1::REJECT_REASON_MALFORMED_COMMAND, finding);
 }
 
-// VERSION_CHANGED unless the aggregate has the expected version; one that does not exist has version 0.
+// VERSION_CHANGED unless the aggregate has the expected version. An aggregate that does not exist has version 0.
 template <class Request>
 absl::Status CheckVersion(const Request& request, int64_t version) {
   if (!request.has_expected_version() || request.expected_version() == version) return absl::OkStatus();
   return Reject(v1::REJECT_REASON_VERSION_CHANGED,
-                absl::StrCat("it has version ", version, ", not ", request.expected_version()),
+                absl::StrCat("the version is ", version, ", not ", request.expected_version()),
                 {{"version", absl::StrCat(version)}, {"expected_version", absl::StrCat(request.expected_version())}});
 }
 

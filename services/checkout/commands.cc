@@ -1,4 +1,4 @@
-// Decides on what concerns several aggregates of checkout.
+// Decides on commands that concern several aggregates of checkout.
 #include "services/checkout/commands.h"
 
 #include <optional>
@@ -24,7 +24,7 @@ namespace {
 
 constexpr absl::string_view kOrderUnknown = "ORDER_UNKNOWN";
 
-// What a fact about an order means for its cart.
+// Makes the event of a cart that follows from an event of its order, if any.
 struct CartFact : PassesOver<saga::v1::SagaAdvanced, v1::OrderCancelled, v1::FulfilmentAdvanced,
                              v1::FulfilmentHandedOver, v1::FulfilmentDelayed, v1::FulfilmentEnded, v1::RerouteStarted,
                              v1::FulfilmentRerouted, v1::RerouteRefused, v1::FulfilmentStayed, v1::GoodsReturned,
@@ -49,7 +49,7 @@ struct CartFact : PassesOver<saga::v1::SagaAdvanced, v1::OrderCancelled, v1::Ful
   std::optional<v1::CartEvent> operator()(NoEvent) const { return std::nullopt; }
 };
 
-// The same decision, with room for facts of other aggregates.
+// The same decision, in a type that can hold events of other aggregates too.
 template <class Events, class Response, class Event>
 partition::Decision<Response, Events> Widen(partition::Decision<Response, Event> decision) {
   partition::Decision<Response, Events> wide;
@@ -62,7 +62,7 @@ partition::Decision<Response, Events> Widen(partition::Decision<Response, Event>
   return wide;
 }
 
-// The decision about an order, with what it means for the cart, whose id the order has.
+// Adds the events of the cart to a decision about its order. Order and cart have the same id.
 template <class Response>
 OrderAndCart<Response> WithCart(absl::StatusOr<partition::Decision<Response, v1::OrderEvent>> decided) {
   RETURN_IF_ERROR(decided.status());
@@ -78,7 +78,7 @@ OrderAndCart<Response> WithCart(absl::StatusOr<partition::Decision<Response, v1:
   return decision;
 }
 
-// What keeps the cart from being placed, before stock is asked.
+// The problems that prevent placing the order and that need no answer from inventory.
 order::Problems ProblemsOf(const rows::CartRow& cart, const v1::PlaceOrderRequest& request) {
   order::Problems problems;
   if (request.has_expected_total() && (request.expected_total().minor_units() != cart.total_minor_units() ||
@@ -90,7 +90,8 @@ order::Problems ProblemsOf(const rows::CartRow& cart, const v1::PlaceOrderReques
         &problems);
   }
   if (cart.delivery().kind_case() == v1::Delivery::KIND_NOT_SET) {
-    order::AddProblem(v1::PROBLEM_KIND_DELIVERY_MISSING, "say how the goods reach the customer", &problems);
+    order::AddProblem(v1::PROBLEM_KIND_DELIVERY_MISSING,
+                      "the cart has no delivery: say how the goods reach the customer", &problems);
   }
   if (cart.lines() == 0) order::AddProblem(v1::PROBLEM_KIND_CART_EMPTY, "the cart has no lines", &problems);
   return problems;
@@ -119,7 +120,7 @@ OrderAndCart<v1::PlaceOrderResponse> Decide(const store::RowReader& state, const
   const OrderId id = OrderId::FromString(request.cart_id());
   const std::optional<rows::CartRow> cart = cart::Find(state, id);
   if (!cart.has_value()) {
-    return Reject(v1::REJECT_REASON_CART_UNKNOWN, absl::StrCat("no cart ", request.cart_id(), " is known"),
+    return Reject(v1::REJECT_REASON_CART_UNKNOWN, absl::StrCat("there is no cart ", request.cart_id()),
                   {{"cart_id", request.cart_id()}});
   }
   if (cart->state() == v1::CART_STATE_IN_CHECKOUT || cart->state() == v1::CART_STATE_ORDERED) {
@@ -177,8 +178,8 @@ absl::Status ImportedOr(const store::RowReader& state, const std::string& order_
   }
   return Reject(v1::REJECT_REASON_ORDER_IMPORTED,
                 absl::StrCat("order ", order_id,
-                             " was imported: it is cancelled, exchanged and delivered where it was "
-                             "placed; only its returns can be taken here"),
+                             " was imported: cancel, exchange and deliver it where it was "
+                             "placed; only returns of it can be taken here"),
                 {{"order_id", order_id}});
 }
 

@@ -1,4 +1,4 @@
-// The rules over several aggregates of checkout: carts with their orders, orders placed here and imported.
+// Rules that concern several aggregates of checkout: a cart and its order, placed and imported orders.
 #ifndef HALLES_SERVICES_CHECKOUT_COMMANDS_H_
 #define HALLES_SERVICES_CHECKOUT_COMMANDS_H_
 
@@ -25,21 +25,21 @@ namespace halles::checkout {
 template <class Response>
 using OrderAndCart = absl::StatusOr<partition::Decision<Response, std::variant<v1::OrderEvent, v1::CartEvent>>>;
 
-// Freezes the cart and begins to place its order. If the cart is already in checkout or ordered, nothing is recorded:
-// it has its order. The door reads the outcome.
+// Freezes the cart and begins to place its order. If the cart is already in checkout or ordered, no event is recorded:
+// the request joins the attempt that began before. The door waits for the outcome.
 OrderAndCart<v1::PlaceOrderResponse> Decide(const store::RowReader& state, const v1::PlaceOrderRequest& request,
                                             const partition::CommandContext& context);
-// The outcomes of the calls of the order's saga, see order::Decide.
+// Takes the outcomes of calls of the order's saga, see order::Decide.
 OrderAndCart<v1::RecordOutcomesResponse> Decide(const store::RowReader& state, const v1::RecordOutcomesRequest& request,
                                                 const partition::CommandContext& context);
 // A timer of the order is due, see order::Decide.
 OrderAndCart<v1::OrderTimerDueResponse> Decide(const store::RowReader& state, const v1::OrderTimerDueRequest& request,
                                                const partition::CommandContext& context);
 
-// `decided` about an order that is placed here, or ORDER_IMPORTED if the order was imported and so is unknown there.
+// ORDER_IMPORTED if `decided` is ORDER_UNKNOWN and the order was imported; otherwise `decided`.
 absl::Status ImportedOr(const store::RowReader& state, const std::string& order_id, const absl::Status& decided);
 
-// A command that only orders that are placed here know, see order::Decide. ORDER_IMPORTED for an imported one.
+// Decides on a command for orders placed here only, see order::Decide. ORDER_IMPORTED for an imported order.
 template <class Request>
 requires requires(const store::RowReader& state, const Request& request, const partition::CommandContext& context) {
   order::Decide(state, request, context);

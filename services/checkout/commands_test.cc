@@ -1,4 +1,4 @@
-// Tests of the rules that concern several aggregates: records say of carts what they say of their orders.
+// Tests of the rules that concern several aggregates: one record changes a cart and its order together.
 #include "services/checkout/commands.h"
 
 #include <string>
@@ -41,7 +41,7 @@ TEST(OrderAndCart, EndAFailedAttemptInOneRecord) {
   EXPECT_EQ(given.Order().version(), 3);
 }
 
-TEST(OrderAndCart, AreOrderedInTheRecordThatConfirms) {
+TEST(OrderAndCart, EndASuccessfulAttemptInOneRecord) {
   GivenOrder given = GivenCart();
   given.Record(order::Place());
   given.AnswerAll();
@@ -53,7 +53,7 @@ TEST(OrderAndCart, AreOrderedInTheRecordThatConfirms) {
   EXPECT_EQ(given.Cart().version(), version);
 }
 
-TEST(ImportedOrder, IsRefusedByAllThatOnlyOrdersPlacedHereKnow) {
+TEST(ImportedOrder, IsRefusedByCommandsForOrdersPlacedHere) {
   GivenOrder given = order::Placed();
   const std::string imported = given.Record(ImportOrder("536365", {Sold("a", "2")})).response().order_id();
   const auto expect_refused = [&](auto request) {
@@ -80,7 +80,7 @@ TEST(ImportedOrder, IsRefusedByAllThatOnlyOrdersPlacedHereKnow) {
   expect_refused(delay);
 }
 
-TEST(ReturnLines, TakesBackFromOrdersPlacedAndImported) {
+TEST(ReturnLines, AcceptsReturnsOfPlacedAndImportedOrders) {
   GivenOrder given = order::HandedOver();
   EXPECT_TRUE(given.Record(TakeBack("r1", {BackOf("a", 1)})).FactAt<v1::OrderEvent>(0).has_goods_returned());
   v1::ReturnLinesRequest request = TakeBack("r1", {BackOf("1", 1)});
@@ -88,7 +88,7 @@ TEST(ReturnLines, TakesBackFromOrdersPlacedAndImported) {
   EXPECT_TRUE(given.Record(request).FactAt<v1::ImportEvent>(0).has_goods_returned());
 }
 
-TEST(ReturnLines, IsRefusedWhenNobodyKnowsTheOrder) {
+TEST(ReturnLines, IsRefusedForAnUnknownOrder) {
   GivenOrder().When(TakeBack("r1", {BackOf("a", 1)})).ThenRejected(v1::REJECT_REASON_ORDER_UNKNOWN);
 }
 

@@ -1,4 +1,4 @@
-// Lists the parts of checkout.
+// Registers the aggregates, commands, views and reactions of checkout.
 #include "services/checkout/definition.h"
 
 #include <memory>
@@ -74,7 +74,7 @@ void AddImportCommands(partition::ServiceDefinition* service) {
 
 constexpr auto kCheckCart = [](const partition::Preparation&, const auto* request) { return cart::Validate(*request); };
 
-// Of a command with a customer in clear, who does not get beyond this point.
+// For commands with identifiers in clear: replaces them by hashes, so that none passes the door.
 constexpr auto kHashCustomer = [](const partition::Preparation& with, auto* request) -> absl::Status {
   RETURN_IF_ERROR(HashIdentifiers(*with.identifier_keys, "identifiers", request->mutable_identifiers()));
   return cart::Validate(*request);
@@ -108,7 +108,7 @@ constexpr auto kCheckOrder = [](const partition::Preparation&, const auto* reque
   return order::Validate(*request);
 };
 constexpr auto kOrderOf = [](const auto& request) { return request.order_id(); };
-// A rule of services/checkout/commands.h.
+// Calls a rule of services/checkout/commands.h.
 constexpr auto kDecideTogether = [](const store::RowReader& state, const auto& request,
                                     const partition::CommandContext& context) {
   return Decide(state, request, context);
@@ -171,7 +171,7 @@ std::unique_ptr<google::protobuf::Message> OrderTimerRequest(const partition::Ti
   return request;
 }
 
-// What a process is told ----------------------------------------------------------------------------------------------
+// Definition ----------------------------------------------------------------------------------------------------------
 
 partition::ServiceDefinition DefineService() {
   partition::ServiceDefinition service;
@@ -214,7 +214,7 @@ void DefineViews(std::vector<projection::ViewDefinition>* views) {
   views->push_back(std::move(work));
 }
 
-// Reactions of checkout to its own facts.
+// Reactions of checkout to its own events.
 void DefineReactions(std::vector<projection::ReactionDefinition>* reactions) {
   constexpr ServiceId kSelf = ServiceId::kCheckout;
   reactions->push_back(

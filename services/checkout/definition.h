@@ -17,10 +17,10 @@ inline constexpr partition::Aggregate<v1::OrderEvent> kOrder{2, &order::Evolve};
 inline constexpr partition::Aggregate<v1::ImportEvent> kImport{3, &imports::Evolve};
 inline constexpr partition::Aggregate<v1::OrderNumberEvent> kOrderNumber{4, &numbers::Evolve};
 
-// Adds checkout to what a host runs.
+// Adds checkout to the definitions of a host.
 void Define(host::Definitions* definitions);
 
-// Opens its doors. In the library of its doors.
+// Opens the doors of checkout. Part of the library of its doors.
 void OpenDoors(const program::DoorParts& parts, program::Doors* doors);
 
 }  // namespace halles::checkout

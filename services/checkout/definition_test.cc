@@ -1,4 +1,4 @@
-// Tests of what the runtime makes of checkout's definition: timers find their carts, reactions their facts.
+// Tests of checkout's definition as the runtime uses it: timers reach their carts, and events their reactions.
 #include "services/checkout/definition.h"
 
 #include <memory>
@@ -22,7 +22,7 @@ host::Definitions Defined() {
   return definitions;
 }
 
-// To how many requests `event` of this type, recorded by "a", leads.
+// The number of requests that the reactions make from `event` of this type, recorded by aggregate "a".
 size_t ReactionsTo(const host::Definitions& definitions, uint32_t type, const google::protobuf::Message& event) {
   const std::string payload = event.SerializeAsString();
   partition::FactContext context;
@@ -37,7 +37,7 @@ size_t ReactionsTo(const host::Definitions& definitions, uint32_t type, const go
   return requests;
 }
 
-// What the command decides at that time, as it is recorded.
+// The record of the command when it is decided at `now`.
 log::v1::Batch Decided(const partition::ServiceDefinition& service, std::unique_ptr<google::protobuf::Message> request,
                        uint32_t aggregate_type, const store::RowReader& state, UnixMicros now) {
   log::v1::Batch batch;
@@ -55,7 +55,7 @@ log::v1::Batch Decided(const partition::ServiceDefinition& service, std::unique_
   return batch;
 }
 
-TEST(Define, LetsTheTimerOfACartAbandonIt) {
+TEST(Define, AbandonsACartWhenItsTimerIsDue) {
   GivenCarts given;
   given.Record(Add("a", {CartLineOf("1")}));
   const host::Definitions definitions = Defined();
@@ -72,7 +72,7 @@ TEST(Define, LetsTheTimerOfACartAbandonIt) {
   EXPECT_TRUE(event.has_cart_abandoned());
 }
 
-TEST(Define, RecordsThatAnOrderBeginsForTheOrderAndForItsCart) {
+TEST(Define, RecordsTheStartOfAnOrderForOrderAndCart) {
   order::GivenOrder given({CartLineOf("1")}, order::ShipFrom({"paris"}));
   const host::Definitions definitions = Defined();
   const log::v1::Batch batch =
@@ -85,7 +85,7 @@ TEST(Define, RecordsThatAnOrderBeginsForTheOrderAndForItsCart) {
   for (const log::v1::Event& event : batch.events()) EXPECT_EQ(event.aggregate_id(), kOrderId);
 }
 
-TEST(Define, RecordsAReturnForTheAggregateThatTheOrderIs) {
+TEST(Define, RecordsAReturnForThePlacedOrImportedOrder) {
   const host::Definitions definitions = Defined();
   const partition::ServiceDefinition& service = definitions.services.at(0);
   const order::GivenOrder placed = order::HandedOver();
@@ -99,7 +99,7 @@ TEST(Define, RecordsAReturnForTheAggregateThatTheOrderIs) {
             kImport.type);
 }
 
-TEST(Define, TellsOutcomesToTheOrderThatCalled) {
+TEST(Define, SendsOutcomesToTheOrderThatCalled) {
   const host::Definitions definitions = Defined();
   std::vector<partition::CallOutcome> outcomes(2);
   outcomes[0].reply_to = {kOrder.type, "a"};
@@ -121,7 +121,7 @@ TEST(Define, TellsOutcomesToTheOrderThatCalled) {
   EXPECT_EQ(saga::DecodeRefusal(request.outcomes(1).refusal()).message(), "too few");
 }
 
-TEST(Define, NamesTheImportedOrderByItsExternalId) {
+TEST(Define, DerivesTheKeyOfAnImportedOrderFromItsExternalId) {
   const host::Definitions definitions = Defined();
   v1::ImportOrderRequest request;
   request.mutable_order()->mutable_external()->set_source("till");
@@ -132,7 +132,7 @@ TEST(Define, NamesTheImportedOrderByItsExternalId) {
   EXPECT_EQ(import->KeyOf(request), imports::OrderIdOf("", request.order().external()).ToString());
 }
 
-TEST(Define, AsksReactionsOnlyAboutFactsThatTheyFollow) {
+TEST(Define, CallsReactionsOnlyForEventsThatTheyHandle) {
   const host::Definitions definitions = Defined();
   ASSERT_EQ(definitions.reactions.size(), 3u);
   v1::CartEvent event;

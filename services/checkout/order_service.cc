@@ -1,4 +1,4 @@
-// The methods of orders: submit, wait for what follows, or read.
+// The methods of the door of orders: submit a command, wait for its outcome, or run a query.
 #include "services/checkout/order_service.h"
 
 #include <optional>
@@ -23,7 +23,8 @@ const std::string& OrderOf(const Request& request) {
   return request.order_id();
 }
 
-// Submits the request and answers with how what it began has ended, as far as that is known by the deadline.
+// Submits the request, waits for the end of the saga that it began, and answers with the outcome. DEADLINE_EXCEEDED if
+// the saga has not ended by the deadline.
 template <typename Response, typename Request, typename Reply>
 absl::Status SendAndWait(host::Host& host, const Request& request, const rpc::Call& call, Reply reply) {
   return host::Submit<Response>(

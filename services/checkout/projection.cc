@@ -1,4 +1,4 @@
-// Adds orders and returns to the sums of their month and place.
+// Adds orders and returns to the totals of their channel, site and month.
 #include "services/checkout/projection.h"
 
 #include <algorithm>
@@ -58,10 +58,11 @@ void CountKind(v1::LineKind kind, rows::TotalsRow* row) {
   }
 }
 
-// What a record counts as. A correction takes sums back, or is part of an exchange, and counts as neither.
+// How a record is counted. A correction reverses amounts or is part of an exchange; it counts as neither order nor
+// return.
 enum class Counts { kOrder, kReturn, kCorrection };
 
-// What one record adds.
+// The totals of one record.
 rows::TotalsRow TotalsOf(const v1::SaleRecord& sale, Counts counts) {
   rows::TotalsRow totals;
   if (counts == Counts::kReturn) totals.set_returns(1);
@@ -81,7 +82,7 @@ rows::TotalsRow TotalsOf(const v1::SaleRecord& sale, Counts counts) {
   return totals;
 }
 
-// Adds what is there: a sum that is absent stays absent.
+// Adds `from` if it is present, so that an absent sum stays absent.
 void AddSum(bool present, const rows::Sum& from, rows::Sum* (rows::TotalsRow::*to)(), rows::TotalsRow* row) {
   if (present) AddTo(ValueOf(from), (row->*to)());
 }
@@ -105,7 +106,7 @@ void Accumulate(const rows::TotalsRow& added, rows::TotalsRow* row) {
   AddSum(added.has_discount_manual(), added.discount_manual(), &Row::mutable_discount_manual, row);
 }
 
-// Adds `totals` to the row; true when there was none before.
+// Adds `totals` to the row; true if the row is new.
 template <class Table, class Key>
 bool Add(store::Rows& view, const Table& table, const Key& key, const rows::TotalsRow& totals) {
   std::optional<rows::TotalsRow> row = table.Get(view, key);
@@ -133,7 +134,7 @@ void ProjectSale(store::Rows& view, const v1::SaleRecord& sale, Counts counts, c
   kSites.Put(view, site_key, row);
 }
 
-// Facts that sell nothing and take nothing back. A return that was imported is counted where it was recorded.
+// Events that move no money. An imported return is counted when it is imported, not when it is linked to its order.
 using MovesNoMoney = PassesOver<v1::ReturnAwaited, v1::ReturnLinked, v1::CheckoutStarted, saga::v1::SagaAdvanced,
                                 v1::OrderRejected, v1::FulfilmentAdvanced, v1::FulfilmentHandedOver,
                                 v1::FulfilmentDelayed, v1::RerouteStarted, v1::FulfilmentRerouted, v1::RerouteRefused,
@@ -157,7 +158,7 @@ struct Projector : MovesNoMoney {
   absl::Status operator()(NoEvent) const {
     const EventRef ref{context.slot, context.position, context.index};
     return Failure(absl::StatusCode::kDataLoss, "EVENT_CANNOT_BE_PROJECTED",
-                   absl::StrCat(ref.ToString(), " cannot be projected: it is no event that this version knows"),
+                   absl::StrCat(ref.ToString(), " cannot be projected: this version does not know the event"),
                    {{"event", ref.ToString()}});
   }
 

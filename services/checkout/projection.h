@@ -64,7 +64,7 @@ inline constexpr store::Table<SiteKey, rows::SiteRow> kSites(3, "sites");
 
 inline store::Schema TotalsSchema() { return store::Schema().Add(kTotals).Add(kTotalsByMonth).Add(kSites); }
 
-// Fold one fact into the rows of its source slot. DATA_LOSS if this version does not know it.
+// Fold an event into the rows of its source slot. DATA_LOSS if this version does not know the event.
 absl::Status Project(store::Rows& view, const v1::OrderEvent& event, const partition::FactContext& context);
 absl::Status Project(store::Rows& view, const v1::ImportEvent& event, const partition::FactContext& context);
 // Field numbers of the events that move money.

@@ -1,4 +1,4 @@
-// Tests of the view "totals": what a record adds, and that the order between sources does not matter.
+// Tests of the view "totals": what each record adds, and that the order between sources does not matter.
 #include "services/checkout/projection.h"
 
 #include <limits>
@@ -17,7 +17,7 @@ namespace {
 
 using Fact = std::variant<v1::OrderEvent, v1::ImportEvent>;
 
-// Adds what an outcome says about the order.
+// Adds the events of the order that an outcome holds.
 template <class Outcome>
 void AddOrderFacts(const Outcome& outcome, std::vector<Fact>* events) {
   for (const auto& fact : outcome.facts()) {
@@ -25,7 +25,7 @@ void AddOrderFacts(const Outcome& outcome, std::vector<Fact>* events) {
   }
 }
 
-// A view and the sources that are folded into it, record by record.
+// A view into which sources are folded record by record.
 class GivenTotals {
  public:
   explicit GivenTotals(const std::vector<Fact>& events = {}) {
@@ -96,14 +96,14 @@ TEST(Project, SumsDiscountsByKind) {
   EXPECT_EQ(ValueOf(row.discount_manual()), 4000);
 }
 
-TEST(Project, TakesReturnsOffTheNet) {
+TEST(Project, SubtractsReturnsFromTheNet) {
   const GivenTotals given(
       {OrderImported(Record("1", {Sold("a", "2", "1")})), ReturnImported(Record("C1", {Back("a", "1", "1")}))});
   EXPECT_EQ(given.At("uci-online", 201012).returns(), 1);
   EXPECT_EQ(ValueOf(given.At("uci-online", 201012).net()), 100);
 }
 
-// The totals of an order that is placed here, after these commands.
+// The totals of an order placed here, after these commands.
 template <class... Commands>
 rows::TotalsRow TotalsAfter(order::GivenOrder given, const Commands&... commands) {
   std::vector<Fact> events;
@@ -124,7 +124,7 @@ rows::TotalsRow TotalsAfter(order::GivenOrder given, const Commands&... commands
   return sum;
 }
 
-TEST(Project, CountsAnOrderThatIsPlacedHereOnceItIsConfirmed) {
+TEST(Project, CountsAPlacedOrderOnceItIsConfirmed) {
   order::GivenOrder given({CartLineOf("a", 3, "3.333")}, order::ShipFrom({"paris"}));
   std::vector<Fact> events;
   const auto begun = given.Record(order::Place());
@@ -141,7 +141,7 @@ TEST(Project, CountsAnOrderThatIsPlacedHereOnceItIsConfirmed) {
   EXPECT_EQ(ValueOf(row.net()), 1000);
 }
 
-TEST(Project, CountsAReturnOfAnImportedOrderThatIsTakenHere) {
+TEST(Project, CountsAReturnOfAnImportedOrderTakenHere) {
   GivenImports given(kSlot);
   const std::string order = given.Record(ImportOrder("1", {Sold("a", "2", "1")})).response().order_id();
   v1::ReturnLinesRequest request = TakeBack("r1", {BackOf("1", 1)});
@@ -153,7 +153,7 @@ TEST(Project, CountsAReturnOfAnImportedOrderThatIsTakenHere) {
   EXPECT_EQ(ValueOf(row->net()), -100);
 }
 
-TEST(Project, TakesReturnsAndCancelledGoodsOffTheNet) {
+TEST(Project, SubtractsReturnedAndCancelledGoodsFromTheNet) {
   const rows::TotalsRow returned = TotalsAfter(order::HandedOver(), TakeBack("r1", {BackOf("a", 1), BackOf("b", 1)}));
   EXPECT_EQ(returned.returns(), 1);
   EXPECT_EQ(ValueOf(returned.net()), -833);
@@ -172,7 +172,7 @@ TEST(Project, SplitsMonthsAtMidnightUtc) {
   EXPECT_EQ(given.At("s", 201701).orders(), 1);
 }
 
-TEST(Project, KeepsTheMonthAsTheSumOfItsSites) {
+TEST(Project, KeepsEachMonthEqualToTheSumOfItsSites) {
   const GivenTotals given({OrderImported(In("s", Day(2017, 1, 1), Record("1", {Sold("a", "1", "1")}))),
                            OrderImported(In("t", Day(2017, 1, 2), Record("2", {Sold("a", "2", "1")}))),
                            OrderImported(In("t", Day(2017, 1, 3), Record("3", {Sold("a", "3", "1")})))});
@@ -197,12 +197,12 @@ TEST(Project, SumsBeyond64Bits) {
   EXPECT_EQ(ValueOf(given.At("uci-online", 201012).net()), Int128{2} * 9'000'000'000'000'000'000);
 }
 
-TEST(Project, LeavesLinksToTheReturnThatWasCounted) {
+TEST(Project, IgnoresLinksOfReturns) {
   const v1::LinkReturnRequest link = LinkOf(Record("C1", {Back("a", "1")}), "536365");
   EXPECT_EQ(GivenTotals({ReturnAwaited(link), ReturnLinked(link)}).rows().size(), 0u);
 }
 
-TEST(Project, StopsAtAnEventThatItDoesNotKnow) {
+TEST(Project, StopsAtAnUnknownEvent) {
   const absl::Status status = GivenTotals().Fold(v1::OrderEvent(), kSlot, 4711);
   EXPECT_EQ(ReasonOf(status), "EVENT_CANNOT_BE_PROJECTED");
   EXPECT_EQ(MetadataOf(status, "event"), "checkout/17@4711#0");
@@ -220,7 +220,7 @@ TEST(AddTo, CarriesBetweenTheHalves) {
 }
 
 TEST(Project, GivesTheSameRowsInEveryInterleavingOfTheSources) {
-  // Logs of four slots, orders and returns at random in six sites and three months.
+  // The logs of four slots, with random orders and returns of six sites in three months.
   SeededRandom world(7);
   std::vector<std::vector<v1::ImportEvent>> logs(4);
   for (int i = 0; i < 120; ++i) {

@@ -1,4 +1,4 @@
-// Reads orders and adds up totals.
+// Reads orders, and adds up totals.
 #include "services/checkout/queries.h"
 
 #include <algorithm>
@@ -30,10 +30,10 @@ namespace {
 
 using common::v1::Channel;
 
+// Fields that the request does not group by are empty.
 struct GroupKey {
   std::string currency;
-  Channel channel =
-      common::v1::CHANNEL_UNSPECIFIED;  // of these three those that the request does not split by are empty
+  Channel channel = common::v1::CHANNEL_UNSPECIFIED;
   SiteId site;
   uint32_t month = 0;
   auto Fields() const { return std::tie(currency, channel, site, month); }
@@ -42,7 +42,7 @@ struct GroupKey {
 };
 
 struct Group {
-  v1::Totals counts;  // its amounts are in the sums
+  v1::Totals counts;  // without its amounts, which are in the sums below
   Int128 net = 0;
   Int128 returned = 0;
   Int128 discount_retailer = 0;
@@ -74,7 +74,7 @@ void Accumulate(const rows::TotalsRow& row, Group* group) {
 absl::StatusOr<int64_t> Narrow(Int128 sum) {
   if (sum < std::numeric_limits<int64_t>::min() || sum > std::numeric_limits<int64_t>::max()) {
     return Failure(absl::StatusCode::kOutOfRange, "AMOUNT_OVERFLOW",
-                   "a sum does not fit 64 bits of minor units: split it further");
+                   "a sum does not fit into 64 bits of minor units: group by more dimensions");
   }
   return static_cast<int64_t>(sum);
 }
@@ -96,7 +96,7 @@ absl::StatusOr<v1::Totals> TotalsOf(const Group& group) {
   return totals;
 }
 
-// The request in the words of the view.
+// The request in terms of the view.
 struct Question {
   bool by_channel = false;
   bool by_site = false;
@@ -105,7 +105,7 @@ struct Question {
   SiteId site;
   uint32_t month = 0;
   int page_size = kTotalsPageMax;
-  std::string after;  // encoded key of the last group of the page before
+  std::string after;  // encoded key of the last group of the previous page
 
   bool needs_sites() const { return by_site || !site.empty(); }
   bool WantsMonth(uint32_t m) const { return month == 0 || m == month; }
@@ -169,7 +169,7 @@ absl::StatusOr<Question> Understand(const v1::GetTotalsRequest& request) {
   return question;
 }
 
-// What must be the same on every page.
+// The fields of the request that must be the same for every page.
 std::string Fingerprint(const v1::GetTotalsRequest& request) {
   v1::GetTotalsRequest same = request;
   same.clear_page_size();
@@ -178,7 +178,7 @@ std::string Fingerprint(const v1::GetTotalsRequest& request) {
   return absl::StrCat("totals ", store::SerializeRow(same));
 }
 
-// Visits each (currency, channel) that the view has and the question wants, by jumping from one to the next.
+// Visits each pair of currency and channel in the view that matches the question, by seeking from one pair to the next.
 template <class Visit>
 void ForEachCurrencyAndChannel(const store::RowReader& view, const Question& question, const Visit& visit) {
   MonthKey next;
@@ -199,7 +199,8 @@ void ForEachCurrencyAndChannel(const store::RowReader& view, const Question& que
 
 using Groups = std::map<GroupKey, Group>;
 
-// Keeps the group of the row before at hand: rows come in order, so that it is mostly the same.
+// Finds the group of a row. Remembers the last one, because rows are ordered and the next row is mostly of the same
+// group.
 class Grouping {
  public:
   explicit Grouping(Groups* groups) : groups_(groups) {}
@@ -213,14 +214,14 @@ class Grouping {
   Groups::value_type* last_ = nullptr;
 };
 
-// All groups from the rows by site.
+// Builds all groups from the rows by site.
 Groups GroupBySite(const store::RowReader& view, const Question& question) {
   Groups groups;
   Grouping grouping(&groups);
   const auto add = [&](const TotalsKey& key, const rows::TotalsRow& row, Position) {
     if (!question.WantsMonth(key.month)) return true;
     Group& group = grouping.At(question.GroupOf(key.currency, key.channel, key.site, key.month));
-    group.sites = 1;  // split or filtered by it
+    group.sites = 1;  // the request groups or filters by site
     Accumulate(row, &group);
     return true;
   };
@@ -234,7 +235,7 @@ Groups GroupBySite(const store::RowReader& view, const Question& question) {
   return groups;
 }
 
-// All groups from the rows by month, sites counted from their own table.
+// Builds all groups from the rows by month, and counts sites from their own table.
 Groups GroupByMonth(const store::RowReader& view, const Question& question) {
   Groups groups;
   std::map<GroupKey, std::set<std::string>> sites;
@@ -250,7 +251,7 @@ Groups GroupByMonth(const store::RowReader& view, const Question& question) {
         },
         currency, channel);
 
-    std::set<GroupKey> seen_in;  // groups of the site that is being read
+    std::set<GroupKey> seen_in;  // groups of the current site
     SiteId site;
     const auto finish = [&] {
       for (const GroupKey& key : seen_in) sites[key].insert(site.ToString());

@@ -14,7 +14,7 @@ namespace halles::checkout {
 
 inline constexpr int kTotalsPageMax = 1000;
 
-// The id that the request names. INVALID_ARGUMENT if it names none.
+// The id of the order that the request names. INVALID_ARGUMENT if it names none.
 absl::StatusOr<OrderId> NameOfOrder(absl::string_view tenant, const v1::GetOrderRequest& request);
 
 // The order from the state of `slot`, placed here or imported, with its returns and the events behind them. NOT_FOUND

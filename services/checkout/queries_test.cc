@@ -1,4 +1,4 @@
-// Tests of what checkout's door answers: one order, and pages of sums.
+// Tests of checkout's queries: one order, and pages of totals.
 #include "services/checkout/queries.h"
 
 #include <string>
@@ -51,7 +51,7 @@ class Totals : public ::testing::Test {
 
   v1::GetTotalsResponse Ask(const v1::GetTotalsRequest& request) const { return QueryTotals(rows_, request).value(); }
 
-  // "GBP SHOP s1 2017-01: orders/net/sites" with what the group is split by.
+  // One text per row, such as "GBP SHOP s1 2017-01: orders/net/sites", with the fields that the request groups by.
   std::vector<std::string> Lines(const v1::GetTotalsResponse& response) const {
     std::vector<std::string> lines;
     for (const v1::TotalsRow& row : response.rows()) {
@@ -66,7 +66,7 @@ class Totals : public ::testing::Test {
     return lines;
   }
   std::vector<std::string> LinesOf(const v1::GetTotalsRequest& request) const { return Lines(Ask(request)); }
-  // The field that the door or the query names; "" when it answers.
+  // The field that an error of the door or of the query names; "" if there is no error.
   std::string FieldOf(const v1::GetTotalsRequest& request) const {
     const absl::Status checked = CheckLimits(request);
     return MetadataOf(checked.ok() ? QueryTotals(rows_, request).status() : checked, "field");
@@ -76,31 +76,31 @@ class Totals : public ::testing::Test {
   uint64_t next_ = 0;
 };
 
-TEST_F(Totals, AreNothingWhenNothingIsRecorded) { EXPECT_EQ(Ask(By({})).rows_size(), 0); }
+TEST_F(Totals, AreEmptyWhenNothingIsRecorded) { EXPECT_EQ(Ask(By({})).rows_size(), 0); }
 
-TEST_F(Totals, AreOneRowPerCurrencyWhenNotSplit) {
+TEST_F(Totals, HaveOneRowPerCurrencyWhenNotGrouped) {
   AddShops();
   Add("s9", common::v1::CHANNEL_SHOP, 1, "1.00", "EUR");
   EXPECT_THAT(LinesOf(By({})), ElementsAre("EUR: 1/100/1", "GBP: 6/6300/3"));
 }
 
-TEST_F(Totals, AreSplitByChannel) {
+TEST_F(Totals, AreGroupedByChannel) {
   AddShops();
   EXPECT_THAT(LinesOf(By({v1::TOTALS_DIMENSION_CHANNEL})), ElementsAre("GBP SHOP: 4/1500/2", "GBP WEB: 2/4800/2"));
 }
 
-TEST_F(Totals, AreSplitByMonthAndCountASiteOnce) {
+TEST_F(Totals, AreGroupedByMonthAndCountEachSiteOnce) {
   AddShops();
   EXPECT_THAT(LinesOf(By({v1::TOTALS_DIMENSION_MONTH})), ElementsAre("GBP 2017-01: 2/3300/2", "GBP 2017-02: 4/3000/2"));
 }
 
-TEST_F(Totals, AreSplitBySite) {
+TEST_F(Totals, AreGroupedBySite) {
   AddShops();
   EXPECT_THAT(LinesOf(By({v1::TOTALS_DIMENSION_SITE})),
               ElementsAre("GBP s1: 2/300/1", "GBP s2: 3/2800/1", "GBP s3: 1/3200/1"));
 }
 
-TEST_F(Totals, AreSplitByAllAtOnceInOrder) {
+TEST_F(Totals, AreGroupedByAllDimensionsInOrder) {
   AddShops();
   EXPECT_THAT(
       LinesOf(By({v1::TOTALS_DIMENSION_MONTH, v1::TOTALS_DIMENSION_SITE, v1::TOTALS_DIMENSION_CHANNEL})),
@@ -155,7 +155,7 @@ TEST_F(Totals, RefuseAPageTokenOfAnotherRequest) {
   EXPECT_EQ(FieldOf(request), "page_token");
 }
 
-TEST_F(Totals, NameTheFieldThatIsWrong) {
+TEST_F(Totals, NameTheInvalidField) {
   EXPECT_EQ(FieldOf(By({v1::TOTALS_DIMENSION_MONTH, v1::TOTALS_DIMENSION_MONTH})), "group_by[1]");
   EXPECT_EQ(FieldOf(By({v1::TOTALS_DIMENSION_UNSPECIFIED})), "group_by[0]");
   for (const std::string month : {"2017", "2017-13", "2017-00", "2017/01", "x017-01", "2017-01-01"}) {
@@ -172,7 +172,7 @@ TEST_F(Totals, NameTheFieldThatIsWrong) {
   EXPECT_EQ(FieldOf(request), "channel");
 }
 
-TEST_F(Totals, SayWhenASumDoesNotFit) {
+TEST_F(Totals, FailWhenASumOverflows) {
   Add("s1", common::v1::CHANNEL_SHOP, 1, "90000000000000000");
   Add("s2", common::v1::CHANNEL_SHOP, 1, "90000000000000000");
   EXPECT_EQ(QueryTotals(rows_, By({})).status().code(), absl::StatusCode::kOutOfRange);
@@ -184,7 +184,7 @@ TEST_F(Totals, FailWhenRowsCannotBeRead) {
   EXPECT_EQ(QueryTotals(rows_, By({})).status().code(), absl::StatusCode::kDataLoss);
 }
 
-TEST(FindOrder, AnswersAnImportedOrderWithTheEventsBehindIt) {
+TEST(FindOrder, ReturnsAnImportedOrderWithTheEventsBehindIt) {
   GivenImports given(kSlot);
   given.Record(LinkOf(Record("C1", {Back("85123A", "7")}), "536365"));                  // 0
   const auto imported = given.Record(Import(Record("536365", {Sold("85123A", "6")})));  // 1
@@ -196,7 +196,7 @@ TEST(FindOrder, AnswersAnImportedOrderWithTheEventsBehindIt) {
   EXPECT_EQ(order.order_id(), id.ToString());
   EXPECT_EQ(order.event(), "checkout/17@1#0");
   EXPECT_EQ(order.sale().net().minor_units(), 1530);
-  EXPECT_EQ(order.version(), 2) << "the return that waited came with the import";
+  EXPECT_EQ(order.version(), 2) << "the waiting return was linked by the record of the import";
   ASSERT_EQ(order.returns_size(), 2);
   EXPECT_EQ(order.returns(0).event(), "checkout/17@1#1");
   EXPECT_TRUE(order.returns(0).excess());
@@ -204,7 +204,7 @@ TEST(FindOrder, AnswersAnImportedOrderWithTheEventsBehindIt) {
   EXPECT_EQ(order.returns(1).event(), "checkout/17@2#0");
 }
 
-TEST(FindOrder, ShowsWhatOfAnImportedOrderWasTakenBackHere) {
+TEST(FindOrder, ShowsTheReturnsOfAnImportedOrderTakenHere) {
   GivenImports given(kSlot);
   v1::ReturnLinesRequest request = TakeBack("r1", {BackOf("1", 2)});
   request.set_order_id(given.Record(ImportOrder("536365", {Sold("85123A", "6")})).response().order_id());  // 0
@@ -221,7 +221,7 @@ TEST(FindOrder, ShowsWhatOfAnImportedOrderWasTakenBackHere) {
   EXPECT_EQ(order.version(), 3);
 }
 
-TEST(FindOrder, AnswersAnOrderThatWasPlacedHere) {
+TEST(FindOrder, ReturnsAPlacedOrder) {
   order::GivenOrder given = order::HandedOver();
   given.Record(TakeBack("r1", {BackOf("a", 1)}));
   const v1::GetOrderResponse found = FindOrder(given.rows(), kSlot, OrderId::FromString(kOrderId)).value();
@@ -231,7 +231,7 @@ TEST(FindOrder, AnswersAnOrderThatWasPlacedHere) {
   EXPECT_EQ(found.placed().version(), 4);  // placing, confirmed, collected, returned
 }
 
-TEST(FindOrder, IsNotFoundWhenOnlyItsReturnIsKnown) {
+TEST(FindOrder, FailsWithNotFoundWhenOnlyAReturnIsKnown) {
   GivenImports given(kSlot);
   given.Record(LinkOf(Record("C1", {Back("85123A", "7")}), "536365"));
   const absl::Status status = FindOrder(given.rows(), kSlot, imports::OrderIdOf("", Ref("536365"))).status();
@@ -245,7 +245,7 @@ TEST(FindOrder, FailsWhenRowsCannotBeRead) {
   EXPECT_EQ(FindOrder(rows, kSlot, OrderId::FromString("a")).status().code(), absl::StatusCode::kDataLoss);
 }
 
-TEST(NameOfOrder, TakesAnIdOrAnExternalOne) {
+TEST(NameOfOrder, AcceptsAnIdOrAnExternalId) {
   v1::GetOrderRequest request;
   EXPECT_EQ(MetadataOf(NameOfOrder("", request).status(), "field"), "order_id");
   request.set_order_id(std::string(65, 'a'));

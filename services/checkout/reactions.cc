@@ -41,11 +41,11 @@ struct LinkReturnsReaction : PassesOver<v1::OrderImported, v1::ReturnAwaited, v1
   const partition::FactContext& context;
 };
 
-// What happens to a cart without another one.
+// Events of a cart that concern no other cart.
 using OfOneCart =
     PassesOver<v1::CartOpened, v1::CartLinesAdded, v1::CartLineChanged, v1::CartCustomerSet, v1::CartDeliverySet,
                v1::CartAbandoned, v1::CartCheckoutStarted, v1::CartCheckoutFailed, v1::CartOrdered>;
-// How a merge ends in the cart that gave its lines.
+// Events that end a merge in the cart that gave its lines.
 using MergeEnds = PassesOver<v1::CartMerged, v1::CartReopened>;
 
 struct TakeCartsReaction : OfOneCart, MergeEnds, PassesOver<v1::CartTaken, v1::CartDeclined, v1::CartMergeUndone> {

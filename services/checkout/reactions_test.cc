@@ -1,4 +1,4 @@
-// Tests of what checkout does about its own facts.
+// Tests of checkout's reactions to its own events.
 #include "services/checkout/reactions.h"
 
 #include "gtest/gtest.h"
@@ -14,7 +14,7 @@ partition::FactContext Context() {
   return context;
 }
 
-TEST(LinkReturns, AsksToLinkAReturnThatNamesItsOrder) {
+TEST(LinkReturns, RequestsTheLinkOfAReturnThatNamesItsOrder) {
   v1::ImportRecord record = Record("C1", {Back("a", "2"), Line(v1::LINE_KIND_SERVICE, "D", "-1", "5")}, 3);
   *record.add_identifiers() = Customer('a');
   const auto requests = LinkReturns(ReturnImported(record, "536365"), Context());
@@ -30,11 +30,11 @@ TEST(LinkReturns, AsksToLinkAReturnThatNamesItsOrder) {
   EXPECT_TRUE(linked_return.names_customer());
 }
 
-TEST(LinkReturns, LeavesAReturnWithoutOrderAlone) {
+TEST(LinkReturns, IgnoresAReturnWithoutAnOrder) {
   EXPECT_TRUE(LinkReturns(ReturnImported(Record("C1", {Back("a", "2")})), Context()).empty());
 }
 
-TEST(LinkReturns, LeavesEverythingElseAlone) {
+TEST(LinkReturns, IgnoresAllOtherEvents) {
   const v1::LinkReturnRequest link = LinkOf(Record("C1", {Back("a", "1")}), "536365");
   EXPECT_TRUE(LinkReturns(OrderImported(Record("536365", {Sold("a", "1")})), Context()).empty());
   EXPECT_TRUE(LinkReturns(ReturnAwaited(link), Context()).empty());
@@ -51,7 +51,7 @@ partition::FactContext OfCart(absl::string_view cart_id) {
   return context;
 }
 
-TEST(TakeCarts, HandsOverWhatACartGives) {
+TEST(TakeCarts, AsksTheOtherCartToTakeTheLines) {
   v1::CartEvent event;
   event.mutable_cart_given()->set_into_cart_id("account");
   event.mutable_cart_given()->set_merge(3);
@@ -64,7 +64,7 @@ TEST(TakeCarts, HandsOverWhatACartGives) {
   EXPECT_TRUE(SettleMerges(event, OfCart("guest")).empty());
 }
 
-TEST(SettleMerges, TellsTheCartThatGaveItsLines) {
+TEST(SettleMerges, AnswersTheCartThatGaveItsLines) {
   v1::CartEvent taken;
   taken.mutable_cart_taken()->set_from_cart_id("guest");
   taken.mutable_cart_taken()->set_merge(3);

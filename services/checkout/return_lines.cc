@@ -1,4 +1,4 @@
-// Checks lines that come back and writes the document of a return.
+// Checks returned lines, and builds the document of a return.
 #include "services/checkout/return_lines.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@
 namespace halles::checkout {
 namespace {
 
-// What lines of one command take from the same line.
+// Units that the lines of one command return, by line of the order.
 using Taken = std::map<std::string, int64_t>;
 
 absl::Status LineUnknown(const v1::ReturnedLine& line) {
@@ -45,7 +45,7 @@ bool TakesFrom(const ReturnedLines& lines, const v1::ReturnedLine& line) {
 }
 
 absl::Status ReturnExists(const std::string& return_id) {
-  return Reject(v1::REJECT_REASON_RETURN_EXISTS, absl::StrCat("the order has a return or exchange ", return_id),
+  return Reject(v1::REJECT_REASON_RETURN_EXISTS, absl::StrCat("the order already has a return or exchange ", return_id),
                 {{"return_id", return_id}});
 }
 
@@ -57,8 +57,8 @@ absl::Status CheckHandedOver(const ReturnedLines& lines, const ReturnableLines& 
     if (!of.waits || Decimal::Compare(Decimal::FromInt(asked), of.left) <= 0) continue;
     return Reject(
         v1::REJECT_REASON_NOT_HANDED_OVER,
-        absl::StrCat("of line ", line.line_id(), " only ", of.left.ToString(),
-                     " were handed over and are not back, not ", asked, ": cancel the others"),
+        absl::StrCat("only ", of.left.ToString(), " units of line ", line.line_id(),
+                     " were handed over and not returned, not ", asked, ": cancel the others"),
         {{"line_id", line.line_id()}, {"asked_units", absl::StrCat(asked)}, {"returnable_units", of.left.ToString()}});
   }
   return absl::OkStatus();
@@ -81,8 +81,8 @@ absl::Status ExceedsBought(const v1::ReturnedLine& line, const std::string& what
   if (returns.size() > kReturnsNamedMax) returns.resize(kReturnsNamedMax);
   const std::string names = absl::StrJoin(returns, ",");
   return Reject(v1::REJECT_REASON_RETURN_EXCEEDS_BOUGHT,
-                absl::StrCat("of ", what, " only ", left.ToString(), " can come back, not ", asked,
-                             names.empty() ? "" : ": others came back with ", names),
+                absl::StrCat("only ", left.ToString(), " units of ", what, " can be returned, not ", asked,
+                             names.empty() ? "" : ": others were returned with ", names),
                 {{"line_id", line.line_id()},
                  {"asked_units", absl::StrCat(asked)},
                  {"returnable_units", left.ToString()},
@@ -92,8 +92,8 @@ absl::Status ExceedsBought(const v1::ReturnedLine& line, const std::string& what
 absl::Status TooManyReturns(const std::string& order_id, int64_t returns, int64_t return_bytes) {
   return Reject(
       v1::REJECT_REASON_TOO_MANY_RETURNS,
-      absl::StrCat("the order has ", returns, " returns of ", return_bytes, " bytes and takes no more than ",
-                   kReturnsMax, " or ", kReturnBytesMax, " bytes"),
+      absl::StrCat("the order has ", returns, " returns of ", return_bytes, " bytes; it may have at most ", kReturnsMax,
+                   ", or ", kReturnBytesMax, " bytes"),
       {{"order_id", order_id}, {"returns", absl::StrCat(returns)}, {"return_bytes", absl::StrCat(return_bytes)}});
 }
 

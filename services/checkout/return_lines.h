@@ -24,10 +24,11 @@ namespace halles::checkout {
 
 using ReturnedLines = google::protobuf::RepeatedPtrField<v1::ReturnedLine>;
 
-// Returns of one order, and their size: an answer shows all of them. A return is refused once the order has either.
+// Limits on the returns of one order: their number, and their size in bytes. An answer shows all returns of an order,
+// so further ones are refused once either limit is reached.
 inline constexpr int32_t kReturnsMax = 1'000;
 inline constexpr int64_t kReturnBytesMax = int64_t{2} << 20;
-// A refusal names at most this many of the returns that took goods back before.
+// A refusal names at most this many earlier returns.
 inline constexpr size_t kReturnsNamedMax = 10;
 
 // The check of the door before it submits: INVALID_ARGUMENT that names the first invalid field.
@@ -44,18 +45,18 @@ struct Returnable {
 };
 using ReturnableLines = std::map<std::string, Returnable>;  // by the line's id
 
-// Ids of the returns that took goods of this line back.
+// Finds the ids of the returns that took back goods of this line.
 using TakenBy = absl::FunctionRef<std::vector<std::string>(const v1::ReturnedLine&)>;
 
-// The returnable part of each line; it also fills in their SKUs. `find` returns that of one line, or nullopt if the
-// order has no such line: LINE_UNKNOWN.
+// The returnable part of each line, which `find` returns for one line. Fills in the SKUs of `lines`. LINE_UNKNOWN if
+// `find` returns nullopt or a line states another SKU.
 absl::StatusOr<ReturnableLines> FindLines(ReturnedLines* lines,
                                           absl::FunctionRef<std::optional<Returnable>(const v1::ReturnedLine&)> find);
 
-// Whether two lines of a return are for the same line of the order.
+// Whether one of `lines` is for the same line of the order as `line`.
 bool TakesFrom(const ReturnedLines& lines, const v1::ReturnedLine& line);
 
-// RETURN_EXISTS.
+// The refusal RETURN_EXISTS.
 absl::Status ReturnExists(const std::string& return_id);
 
 // NOT_HANDED_OVER if more units of a line are returned than the customer has, while the rest is still to be handed
@@ -64,27 +65,27 @@ absl::Status CheckHandedOver(const ReturnedLines& lines, const ReturnableLines& 
 // RETURN_EXCEEDS_BOUGHT if more units of a line are returned than are left; names the returns that took the others
 // back.
 absl::Status CheckLeft(const ReturnedLines& lines, const ReturnableLines& returnable, TakenBy taken_by);
-// The refusal itself: `left` units of `what`, a line or a SKU, may be returned.
+// The refusal RETURN_EXCEEDS_BOUGHT: of `what`, a line or a SKU, only `left` units may be returned, not `asked`.
 absl::Status ExceedsBought(const v1::ReturnedLine& line, const std::string& what, int64_t asked, const Decimal& left,
                            TakenBy taken_by);
 
-// The refusal of a return by an order that has so many, of so many bytes.
+// The refusal TOO_MANY_RETURNS of an order with this number and size of returns.
 absl::Status TooManyReturns(const std::string& order_id, int64_t returns, int64_t return_bytes);
-// TOO_MANY_RETURNS unless the order, of which `counts` has the returns and their size, has room for another one.
+// TOO_MANY_RETURNS if the order has no room for another return. `counts` holds the number and size of its returns.
 template <class Counts>
 absl::Status CheckRoom(const std::string& order_id, const Counts& counts) {
   if (counts.returns() < kReturnsMax && counts.return_bytes() < kReturnBytesMax) return absl::OkStatus();
   return TooManyReturns(order_id, counts.returns(), counts.return_bytes());
 }
 
-// Counts a return; `returned` is what an answer shows of it.
+// Adds a return to the counts; `returned` is the part of it that an answer shows.
 template <class Counts, class Returned>
 void CountReturn(const Returned& returned, Counts* counts) {
   counts->set_returns(counts->returns() + 1);
   counts->set_return_bytes(counts->return_bytes() + static_cast<int64_t>(returned.ByteSizeLong()));
 }
 
-// A return before its lines.
+// A return without its lines.
 struct ReturnHead {
   OrderId order;
   std::string return_id;
@@ -97,7 +98,7 @@ struct ReturnHead {
 // Id of the document of a return or exchange: "<order>/<return>".
 std::string DocumentIdOf(const OrderId& order, absl::string_view return_id);
 
-// The value of each of the lines, in minor units. `returnable` has each of them.
+// The value of each line, in minor units. `returnable` contains every line.
 std::vector<int64_t> ValuesOf(const ReturnedLines& lines, const ReturnableLines& returnable);
 
 // The return to record, whose lines have these values. AMOUNT_OVERFLOW if they add up to more than 64 bits.

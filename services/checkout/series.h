@@ -1,4 +1,4 @@
-// The key of a site's order numbers, for all that request a number.
+// The key of a site's series of order numbers.
 #ifndef HALLES_SERVICES_CHECKOUT_SERIES_H_
 #define HALLES_SERVICES_CHECKOUT_SERIES_H_
 

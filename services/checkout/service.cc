@@ -1,4 +1,4 @@
-// The methods of checkout: submit or read.
+// The methods of checkout's door: submit a command or run a query.
 #include "services/checkout/service.h"
 
 #include "halles/checkout/v1/checkout_service.limits.h"

@@ -1,4 +1,4 @@
-// The vocabulary of checkout's tests: records, lines and facts in few words.
+// Builders for checkout's tests: imported records, carts, returns, and their events and commands.
 #ifndef HALLES_SERVICES_CHECKOUT_TEST_BUILDERS_H_
 #define HALLES_SERVICES_CHECKOUT_TEST_BUILDERS_H_
 
@@ -133,7 +133,7 @@ inline v1::ImportLine Line(v1::LineKind kind, const std::string& sku, const std:
 inline v1::ImportLine Sold(const std::string& sku, const std::string& quantity, const std::string& price = "2.55") {
   return Line(v1::LINE_KIND_SALE, sku, quantity, price);
 }
-// `quantity` as it is written on a receipt, without sign.
+// A returned line. `quantity` has no sign, as on a receipt.
 inline v1::ImportLine Back(const std::string& sku, const std::string& quantity, const std::string& price = "2.55") {
   return Line(v1::LINE_KIND_RETURN, sku, quantity == "0" ? quantity : "-" + quantity, price);
 }
@@ -179,7 +179,7 @@ inline v1::ImportReturnRequest ImportReturn(v1::ImportRecord record, const std::
   return request;
 }
 
-// The facts as the rules make them.
+// Events as the rules make them.
 inline v1::ImportEvent OrderImported(const v1::ImportRecord& record) {
   v1::ImportEvent event;
   v1::OrderImported& imported = *event.mutable_order_imported();
@@ -197,7 +197,7 @@ inline v1::ImportEvent ReturnImported(const v1::ImportRecord& record, const std:
   return event;
 }
 
-// What React makes of a return.
+// The request that the reaction makes from a return.
 inline v1::LinkReturnRequest LinkOf(const v1::ImportRecord& record, const std::string& original) {
   const std::string id = imports::ReturnIdOf("", record.external()).ToString();
   partition::FactContext context;
@@ -235,7 +235,7 @@ inline v1::CartLine CartLineOf(const std::string& line_id, int64_t units = 1, co
   return line;
 }
 
-// The line as facts hold it: with what it costs.
+// The line as events hold it, with its amount.
 inline v1::CartLine Priced(v1::CartLine line) {
   *line.mutable_amount() = MoneyOf("GBP", AmountOf(line.units(), line.unit_price(), "GBP").value());
   return line;
@@ -293,7 +293,7 @@ inline v1::UndoMergeCartsRequest UndoMerge(const std::string& cart_id, const std
   return request;
 }
 
-// "a:2 b:1": the lines of a cart, in order, with their units.
+// The lines of a cart in order, with their units, such as "a:2 b:1".
 inline std::string LinesIn(const store::RowReader& state, const std::string& cart_id) {
   std::string text;
   for (const rows::CartLineRow& row : cart::LinesOf(state, OrderId::FromString(cart_id))) {
@@ -307,12 +307,12 @@ inline rows::CartRow CartIn(const store::RowReader& state, const std::string& ca
   return cart::Find(state, OrderId::FromString(cart_id)).value_or(rows::CartRow());
 }
 
-// Carts of one slot whose messages to each other arrive at once.
+// Carts of one slot whose requests to each other arrive immediately.
 class GivenCarts : public testing::Given<CartDomain> {
  public:
   GivenCarts() : testing::Given<CartDomain>(kSlot) {}
 
-  // Records the command and whatever the carts say to each other because of it.
+  // Records the command and all requests between carts that follow from it.
   template <class Command>
   auto Settle(const Command& command) {
     auto outcome = Record(command);
