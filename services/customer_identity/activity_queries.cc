@@ -1,4 +1,4 @@
-// Joins marks with the rows that they lead to.
+// Joins the activities of a party with the rows of their carts, orders and holds.
 #include "services/customer_identity/activity_queries.h"
 
 #include <algorithm>
@@ -18,7 +18,7 @@ bool NewerFirst(const ActivityKey& a, const ActivityKey& b) {
   return std::tie(a.newest_first, a.id, a.part) < std::tie(b.newest_first, b.id, b.part);
 }
 
-// The newest of one kind.
+// The newest activities of one kind.
 std::vector<ActivityKey> Newest(const store::RowReader& view, const Party& party, ActivityKind kind) {
   std::vector<ActivityKey> newest;
   for (const IdentifierKey& key : party.keys) {
@@ -70,14 +70,14 @@ void AddFulfilments(const store::RowReader& view, const OrderKey& key, v1::Custo
         return true;
       },
       key.order);
-  // "f2" stands before "f10".
+  // Sorts "f2" before "f10".
   std::stable_sort(order->mutable_fulfilments()->begin(), order->mutable_fulfilments()->end(),
                    [](const v1::CustomerFulfilment& a, const v1::CustomerFulfilment& b) {
                      return a.fulfilment_id().size() < b.fulfilment_id().size();
                    });
 }
 
-// Completed when nothing is left to do and something was handed over; cancelled when nothing was.
+// CONFIRMED until all fulfilments have ended; then COMPLETED if the customer has any goods, otherwise CANCELLED.
 checkout::v1::OrderState StateOf(const v1::CustomerOrder& order, bool cancelled) {
   if (cancelled) return checkout::v1::ORDER_STATE_CANCELLED;
   bool handed_over = false;

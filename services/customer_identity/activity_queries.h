@@ -9,16 +9,16 @@
 
 namespace halles::customer_identity {
 
-// Carts, orders and holds that a view names, of each the newest.
+// Maximum number of carts, of orders and of holds that a view names: the newest of each kind.
 inline constexpr size_t kActivitiesMax = 100;
 
 // Adds carts, orders and holds of the party. The caller checks view.status() afterwards.
 void AddActivities(const store::RowReader& view, const Party& party, v1::CustomerView* built);
 
-// True when one of them changed at a position that is not in `seen`.
+// True if a cart, order or hold of the party changed at a position that `seen` does not include.
 bool ChangedSince(const store::RowReader& view, const Party& party, const TokenPositions& seen);
 
-// For each source the first position not seen; 0 for one that is not named.
+// The first position of the source that was not seen; 0 if `seen` does not name the source.
 Position SeenOf(const TokenPositions& seen, SlotId source);
 
 }  // namespace halles::customer_identity

@@ -1,4 +1,4 @@
-// Decides which observations are news.
+// Decides which identifiers and links of an observation are new.
 #include "services/customer_identity/commands.h"
 
 #include "absl/strings/str_cat.h"

@@ -1,4 +1,4 @@
-// The rules of the identity graph.
+// The rule of the identity graph.
 #ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_COMMANDS_H_
 #define HALLES_SERVICES_CUSTOMER_IDENTITY_COMMANDS_H_
 
@@ -11,9 +11,8 @@
 
 namespace halles::customer_identity {
 
-// Records the identifiers that are new, then a link from the strongest to each other one, where it is new. Without
-// anything new it does nothing. The rule is total: any invalid command gets a refusal. Checks follow the order of
-// RejectReason.
+// Records the new identifiers, then the new links from the strongest identifier to each of the others. Records nothing
+// if none is new. The rule is total: any invalid command gets a refusal. Checks follow the order of RejectReason.
 absl::StatusOr<partition::Decision<v1::ObserveIdentifiersResponse, v1::IdentityEvent>> Decide(
     const store::RowReader& state, const v1::ObserveIdentifiersRequest& request,
     const partition::CommandContext& context);

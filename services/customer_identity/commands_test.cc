@@ -1,4 +1,4 @@
-// Tests of the rules of the identity graph: every refusal in the order of the enum, then what is recorded.
+// Tests of the rule of the identity graph: every refusal in the order of the enum, then the recorded events.
 #include "services/customer_identity/commands.h"
 
 #include "gtest/gtest.h"
@@ -30,7 +30,7 @@ TEST(ObserveIdentifiers, IsRefusedWhenMalformed) {
   EXPECT_EQ(outcome.Metadata("field"), "identifiers[0].keyed_hash");
 }
 
-TEST(ObserveIdentifiers, TakesEightAtMost) {
+TEST(ObserveIdentifiers, AcceptsAtMostEightIdentifiers) {
   Identifiers identifiers;
   for (char c = 'a'; c < 'a' + 8; ++c) identifiers.push_back(Customer(std::string(1, c)));
   EXPECT_EQ(GivenNothing().When(Observe(identifiers)).facts().size(), 8u + 7u);
@@ -43,7 +43,7 @@ TEST(ObserveIdentifiers, RecordsAnIdentifierOnce) {
   GivenRealm(kRealmSlot, {Observed(Customer("a"))}).When(Observe({Customer("a")})).ThenNothing();
 }
 
-TEST(ObserveIdentifiers, LinksTheStrongestToEachOther) {
+TEST(ObserveIdentifiers, LinksTheStrongestToEachOfTheOthers) {
   GivenNothing()
       .When(Observe({Phone("p"), Email("m"), Customer("a")}))
       .ThenEvents({Observed(Customer("a")), Observed(Email("m")), Observed(Phone("p")),
@@ -62,11 +62,11 @@ TEST(ObserveIdentifiers, LinksTwoPhonesWeakly) {
       .ThenEvents({Linked(Phone("p"), Phone("q"), kWeak)});
 }
 
-TEST(ObserveIdentifiers, TakesTheSameIdentifierTwiceAsOne) {
+TEST(ObserveIdentifiers, IgnoresADuplicateIdentifier) {
   GivenNothing().When(Observe({Customer("a"), Customer("a")})).ThenEvents({Observed(Customer("a"))});
 }
 
-TEST(ObserveIdentifiers, FilesEverythingUnderTheRealm) {
+TEST(ObserveIdentifiers, RecordsEverythingForTheRealm) {
   EXPECT_EQ(GivenNothing().When(Observe({Customer("a")})).facts()[0].aggregate_id, kRealm);
 }
 

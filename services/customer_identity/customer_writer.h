@@ -26,25 +26,25 @@ class CustomerWriter {
   store::Rows& view() { return view_; }
   const partition::FactContext& context() const { return context_; }
 
-  // The event cannot be projected.
+  // The error for an event that cannot be projected.
   absl::Status Broken(absl::string_view why) const;
 
-  // A fact under the identifier. Sets the event's index.
+  // Writes or deletes a fact of the identifier. PutFact sets the index of the event.
   absl::Status PutFact(const common::v1::Identifier& identifier, rows::FactRow row);
   absl::Status DropFact(const common::v1::Identifier& identifier, const rows::FactRow& row);
-  // A sale of any kind under its strongest identifier; a sale without identifiers is skipped. Touches all its
-  // identifiers.
+  // Writes a sale of any kind as a fact of its strongest identifier, and touches all its identifiers. Skips a sale
+  // without identifiers.
   absl::Status PutSale(const checkout::v1::SaleRecord& sale, v1::TimelineKind kind, absl::string_view id,
                        const std::string& location_id = "");
-  // A return that was taken here, of an order placed here or imported: it names the customer of that order.
+  // Writes a return taken here, of an order placed here or imported. It names the customer of that order.
   absl::Status PutReturn(const checkout::v1::GoodsReturned& returned);
 
-  // An activity of the customer that began at `since`, or that has ended. Both count as a change of the customer.
+  // Adds or removes an activity of the customer that began at `since`. Both count as a change of the customer.
   absl::Status AddActivity(const common::v1::Identifier& identifier, ActivityKind kind, UnixMicros since,
                            absl::string_view id, absl::string_view part = "");
   absl::Status RemoveActivity(const common::v1::Identifier& identifier, ActivityKind kind, UnixMicros since,
                               absl::string_view id, absl::string_view part = "");
-  // Something of the customer changed.
+  // Marks the customer as changed.
   absl::Status MarkChanged(const common::v1::Identifier& identifier);
 
   void Touch(const common::v1::Identifier& identifier);
@@ -52,7 +52,7 @@ class CustomerWriter {
  private:
   store::Rows& view_;
   const partition::FactContext& context_;
-  std::vector<std::string>* const topics_;  // nullptr: no topics are wanted
+  std::vector<std::string>* const topics_;  // null if no topics are wanted
 };
 
 }  // namespace halles::customer_identity

@@ -1,4 +1,4 @@
-// Lists the parts of customer identity.
+// Registers the aggregate, the command, the view and the reactions of customer identity.
 #include "services/customer_identity/definition.h"
 
 #include <string>
@@ -20,11 +20,11 @@ namespace {
 
 constexpr uint32_t kStateFoldVersion = 1;
 constexpr uint32_t kCustomersFoldVersion = 4;
-// Of checkout, as the protos of its events say.
+// Event types of checkout, as in the protos of its events.
 constexpr uint32_t kCartEventType = 1;
 constexpr uint32_t kOrderEventType = 2;
 constexpr uint32_t kImportEventType = 3;
-constexpr uint32_t kStockEventType = 1;  // of inventory, see inventory_events.proto
+constexpr uint32_t kStockEventType = 1;  // event type of inventory, as in inventory_events.proto
 
 partition::ServiceDefinition DefineService() {
   partition::ServiceDefinition service;

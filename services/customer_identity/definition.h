@@ -1,4 +1,4 @@
-// The definition of customer identity for a process: its events, view and reaction.
+// The definition of customer identity for a process: its events, view and reactions.
 #ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_DEFINITION_H_
 #define HALLES_SERVICES_CUSTOMER_IDENTITY_DEFINITION_H_
 
@@ -11,10 +11,10 @@ namespace halles::customer_identity {
 
 inline constexpr partition::Aggregate<v1::IdentityEvent> kGraph{1, &Evolve};
 
-// Adds customer identity to what a host runs.
+// Adds customer identity to the definitions of a host.
 void Define(host::Definitions* definitions);
 
-// Opens its doors. In the library of its doors.
+// Opens the doors of customer identity. Part of the library of its doors.
 void OpenDoors(const program::DoorParts& parts, program::Doors* doors);
 
 }  // namespace halles::customer_identity

@@ -1,4 +1,4 @@
-// Projects what inventory holds for a customer.
+// Projects the holds that inventory has for customers.
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -17,7 +17,7 @@ using inventory::v1::Allocation;
 using inventory::v1::StockEvent;
 using Allocations = google::protobuf::RepeatedPtrField<Allocation>;
 
-// Adds units at locations, or takes them off; a location without any goes.
+// Adds or subtracts units at locations, as `sign` says. A location without units is removed.
 void Shift(Allocations* allocations, const Allocations& by, int sign) {
   for (const Allocation& shift : by) {
     auto at = std::find_if(allocations->begin(), allocations->end(), [&](const Allocation& allocation) {
@@ -32,7 +32,7 @@ void Shift(Allocations* allocations, const Allocations& by, int sign) {
   }
 }
 
-// A hold of a customer while one event of it is folded; holds without a customer have no rows.
+// A hold of a customer while one of its events is folded. Holds without a customer have no rows.
 class HoldFold {
  public:
   HoldFold(CustomerWriter* writer, const std::string& hold_id)
@@ -58,7 +58,7 @@ class HoldFold {
     return writer_.MarkChanged(row_->customer());
   }
 
-  // It is over; UNSPECIFIED: the timeline says nothing of it.
+  // Removes the hold, which has ended. UNSPECIFIED adds no entry to the timeline.
   absl::Status End(v1::TimelineKind kind) {
     RETURN_IF_ERROR(writer_.RemoveActivity(row_->customer(), ActivityKind::kHold, row_->hold_us(), sku_, hold_id_));
     if (kind != v1::TIMELINE_KIND_UNSPECIFIED) RETURN_IF_ERROR(Tell(kind));
@@ -67,7 +67,7 @@ class HoldFold {
   }
 
  private:
-  // What an order that is being placed holds shows as that order.
+  // Adds an entry to the timeline. Holds of an order that is being placed get none, because the order gets one.
   absl::Status Tell(v1::TimelineKind kind) {
     if (row_->purpose() == inventory::v1::HOLD_PURPOSE_CHECKOUT) return absl::OkStatus();
     rows::FactRow fact;
@@ -104,7 +104,7 @@ absl::Status ProjectHeld(const inventory::v1::StockHeld& held, CustomerWriter* w
   return HoldFold(writer, held.hold_id()).Place(std::move(row));
 }
 
-// A fact about a hold that names its customer, if it has one: without, there is no row to look for.
+// Projects an event of a hold. The event names the customer of the hold; without a customer there is no row.
 template <typename Fact, typename Change>
 absl::Status ProjectHold(const Fact& fact, CustomerWriter* writer, const Change& change) {
   if (!fact.has_customer()) return absl::OkStatus();
@@ -117,7 +117,7 @@ absl::Status ProjectEnd(const Fact& fact, v1::TimelineKind kind, CustomerWriter*
   return ProjectHold(fact, writer, [kind](HoldFold& hold) { return hold.End(kind); });
 }
 
-// Facts that are passed over are about no hold.
+// The ignored events change no hold in the view.
 struct StockProjector
     : PassesOver<inventory::v1::StockReceived, inventory::v1::StockCounted, inventory::v1::StockAdjusted,
                  inventory::v1::BackorderAllowed, inventory::v1::StockShipped, inventory::v1::StockReturned,
@@ -154,7 +154,7 @@ struct StockProjector
   absl::Status operator()(const inventory::v1::ReservationCancelled& cancelled) const {
     return ProjectEnd(cancelled, v1::TIMELINE_KIND_HOLD_RELEASED, writer);
   }
-  // Goods that were sent are not held any more. The fact does not say whose they were.
+  // Goods that were sent are no longer held. The event does not name the customer.
   absl::Status operator()(const inventory::v1::TransferSent& sent) const {
     if (sent.hold_id().empty()) return absl::OkStatus();
     HoldFold hold(writer, sent.hold_id());
@@ -168,7 +168,7 @@ struct StockProjector
     *hold.row().mutable_allocations() = std::move(left);
     return hold.Write();
   }
-  absl::Status operator()(NoEvent) const { return writer->Broken("it is no event that this version knows"); }
+  absl::Status operator()(NoEvent) const { return writer->Broken("this version does not know the event"); }
 
   CustomerWriter* writer;
 };

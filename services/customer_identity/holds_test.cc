@@ -1,4 +1,4 @@
-// Tests of what the view "customers" makes of holds of inventory.
+// Tests of the holds in the view "customers".
 #include <string>
 #include <vector>
 
@@ -63,7 +63,7 @@ inventory::v1::StockEvent Moved(const std::string& hold_id, int64_t units, const
   return event;
 }
 
-TEST(Hold, ShowsInTheViewOfItsCustomer) {
+TEST(Hold, IsInTheViewOfItsCustomer) {
   const v1::CustomerView view = Holding().ViewOf(Named(Phone("p")));
   ASSERT_EQ(view.holds_size(), 1);
   EXPECT_EQ(view.holds(0).sku(), "shoe-42");
@@ -76,7 +76,7 @@ TEST(Hold, ShowsInTheViewOfItsCustomer) {
   EXPECT_THAT(KindsOf(Holding()), ElementsAre(v1::TIMELINE_KIND_HOLD_PLACED));
 }
 
-TEST(Hold, MovesShrinksAndLastsLonger) {
+TEST(Hold, CanBeMovedReducedAndExtended) {
   GivenCustomers given = Holding();
   inventory::v1::StockEvent extended;
   extended.mutable_hold_extended()->set_hold_id("h1");
@@ -85,14 +85,14 @@ TEST(Hold, MovesShrinksAndLastsLonger) {
   given.Stocks("shoe-42", {Moved("h1", 2, "depot"), Released("h1", 1, false), extended}, 2);
   const v1::CustomerView view = given.ViewOf(Named(Customer("a")));
   const v1::CustomerHold& hold = view.holds(0);
-  ASSERT_EQ(hold.allocations_size(), 1) << "a location without units goes";
+  ASSERT_EQ(hold.allocations_size(), 1) << "a location without units is removed";
   EXPECT_EQ(hold.allocations(0).location_id(), "depot");
   EXPECT_EQ(hold.units(), 2);
   EXPECT_EQ(hold.expire_time().seconds(), 77);
   EXPECT_EQ(hold.event(), "inventory/5@3#0");
 }
 
-TEST(Hold, IsGoneOnceItEndsAndTheTimelineSaysHow) {
+TEST(Hold, IsRemovedWhenItEndsAndTheTimelineSaysHow) {
   const struct {
     inventory::v1::StockEvent event;
     v1::TimelineKind kind;
@@ -118,7 +118,7 @@ inventory::v1::StockEvent Sent(const std::string& hold_id, int64_t units) {
   return event;
 }
 
-TEST(Hold, IsGoneOnceItsGoodsWereSentToAnotherLocation) {
+TEST(Hold, IsRemovedWhenItsGoodsAreSentToAnotherLocation) {
   GivenCustomers given = Holding();
   given.Stocks("shoe-42", {Sent("h1", 2), Sent("", 7), Sent("of-nobody", 1)}, 2);
   const v1::CustomerView before = given.ViewOf(Named(Customer("a")));
@@ -130,7 +130,7 @@ TEST(Hold, IsGoneOnceItsGoodsWereSentToAnotherLocation) {
   EXPECT_THAT(KindsOf(given), ElementsAre(v1::TIMELINE_KIND_HOLD_SENT, v1::TIMELINE_KIND_HOLD_PLACED));
 }
 
-TEST(Hold, OfAnOrderThatIsBeingPlacedIsNotInTheTimeline) {
+TEST(Hold, IsNotInTheTimelineWhenItBelongsToAnOrder) {
   GivenCustomers given;
   given.Observe({Customer("a")});
   given.Stocks("shoe-42", {Held("o1", {Customer("a")}, 1, inventory::v1::HOLD_PURPOSE_CHECKOUT)});
@@ -140,14 +140,14 @@ TEST(Hold, OfAnOrderThatIsBeingPlacedIsNotInTheTimeline) {
   EXPECT_TRUE(KindsOf(given).empty());
 }
 
-TEST(Hold, GivesWayToTheOneThatReplacesIt) {
+TEST(Hold, IsRemovedWhenAnotherHoldReplacesIt) {
   GivenCustomers given = Holding();
   given.Stocks("shoe-42", {Held("o1", {}, 3, inventory::v1::HOLD_PURPOSE_CHECKOUT, "h1")}, 2);
   EXPECT_EQ(given.ViewOf(Named(Customer("a"))).holds_size(), 0);
   EXPECT_THAT(KindsOf(given), ElementsAre(v1::TIMELINE_KIND_HOLD_PLACED));
 }
 
-TEST(Hold, OfNobodyIsInNoView) {
+TEST(Hold, IsInNoViewWithoutACustomer) {
   GivenCustomers given;
   inventory::v1::StockEvent expired = Expired("h1");
   expired.mutable_hold_expired()->clear_customer();
@@ -155,7 +155,7 @@ TEST(Hold, OfNobodyIsInNoView) {
   EXPECT_EQ(given.view().size(), 0u);
 }
 
-TEST(Hold, IsAnnouncedToWhoWatchesWhenItComesAndWhenItGoes) {
+TEST(Hold, IsReportedToWatchersWhenItBeginsAndWhenItEnds) {
   GivenCustomers given = Holding();
   for (const auto& event : {Held("o1", {Customer("a")}, 1, inventory::v1::HOLD_PURPOSE_CHECKOUT), Committed("o1")}) {
     const TokenPositions seen = given.Seen();
@@ -167,7 +167,7 @@ TEST(Hold, IsAnnouncedToWhoWatchesWhenItComesAndWhenItGoes) {
   }
 }
 
-TEST(Hold, StopsAtACustomerWhoIsNotHashed) {
+TEST(Hold, StopsAtACustomerInClear) {
   common::v1::Identifier clear;
   clear.set_value("17850");
   store::MemoryRows view;

@@ -1,4 +1,4 @@
-// Keys of identifiers to party ids and back.
+// Converts keys of identifiers to party ids and back.
 #include "services/customer_identity/identifier_key.h"
 
 #include <string>

@@ -1,4 +1,4 @@
-// The key of an identifier in tables, and the party id that it gives.
+// The key of an identifier in tables, and the party id derived from it.
 #ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_IDENTIFIER_KEY_H_
 #define HALLES_SERVICES_CUSTOMER_IDENTITY_IDENTIFIER_KEY_H_
 
@@ -26,11 +26,11 @@ struct IdentifierKey {
 // nullopt unless the identifier is hashed and its type is known.
 std::optional<IdentifierKey> KeyOf(const common::v1::Identifier& identifier);
 
-// "pty-", one digit for the type and 25 digits for the first 125 bits of the hash, so that ids of one party sort strongest
-// first and an id leads to its identifier without a table.
+// "pty-", one digit for the type and 25 digits for the first 125 bits of the hash. So the ids of one party sort
+// strongest first, and an id leads to its identifier without a table.
 PartyId PartyIdOf(const IdentifierKey& key);
 
-// The least key that gives this id; nullopt when it is no party id.
+// The smallest key with this party id; nullopt if it is no party id.
 std::optional<IdentifierKey> LeastKeyOf(absl::string_view party_id);
 
 }  // namespace halles::customer_identity

@@ -1,4 +1,4 @@
-// Tests of keys of identifiers and the party ids that they give.
+// Tests of keys of identifiers and of the party ids derived from them.
 #include "services/customer_identity/identifier_key.h"
 
 #include <string>
@@ -9,7 +9,7 @@
 namespace halles::customer_identity {
 namespace {
 
-TEST(KeyOf, TakesHashedIdentifiersOnly) {
+TEST(KeyOf, AcceptsHashedIdentifiersOnly) {
   EXPECT_TRUE(KeyOf(Customer("a")).has_value());
   common::v1::Identifier identifier = Customer("a");
   identifier.set_keyed_hash("short");
@@ -28,13 +28,13 @@ TEST(PartyIdOf, SortsStrongestFirst) {
   EXPECT_EQ(IdOf(Customer("a")).ToString().size(), 30u);
 }
 
-TEST(PartyIdOf, IsTheSameForEver) {
+TEST(PartyIdOf, NeverChanges) {
   IdentifierKey key{1, {}};
   for (size_t i = 0; i < 32; ++i) key.hash.bytes[i] = static_cast<uint8_t>(i * 8 + 1);
   EXPECT_EQ(PartyIdOf(key).ToString(), "pty-1044h269154rkjga9a5cp2tbhf");
 }
 
-TEST(LeastKeyOf, LeadsBackToTheIdentifier) {
+TEST(LeastKeyOf, FindsTheIdentifierOfAPartyId) {
   for (const std::string name : {"a", "b", "c", "longer name"}) {
     const IdentifierKey key = *KeyOf(Phone(name));
     const std::optional<IdentifierKey> least = LeastKeyOf(PartyIdOf(key).ToString());
@@ -44,7 +44,7 @@ TEST(LeastKeyOf, LeadsBackToTheIdentifier) {
   }
 }
 
-TEST(LeastKeyOf, RefusesWhatIsNoPartyId) {
+TEST(LeastKeyOf, RefusesInvalidPartyIds) {
   const std::string good = IdOf(Customer("a")).ToString();
   EXPECT_TRUE(LeastKeyOf(good).has_value());
   std::string no_type = good;

@@ -1,4 +1,4 @@
-// Projects carts and the orders that they become: what goes on for a customer, and what that adds to the timeline.
+// Projects carts and the orders that they become: the activities of a customer, and their entries in the timeline.
 #include <optional>
 #include <string>
 #include <utility>
@@ -21,7 +21,7 @@ checkout::v1::ExternalRef Here(std::string id) {
   return external;
 }
 
-// A cart while one fact of it is folded.
+// A cart while one of its events is folded.
 class CartFold {
  public:
   explicit CartFold(CustomerWriter* writer)
@@ -50,7 +50,7 @@ class CartFold {
     return changed.units() == 0 ? absl::OkStatus() : Put(key, *std::move(line_row), changed.amount());
   }
 
-  // Takes out the lines that came from the cart last; all of them for "".
+  // Removes the lines that came directly from this cart; all lines if `cart_id` is empty.
   void RemoveFrom(const std::string& cart_id) {
     std::vector<std::pair<CartLineKey, rows::CartLineRow>> lines;
     kCartLines.ForEach(
@@ -65,7 +65,7 @@ class CartFold {
     for (const auto& [key, line_row] : lines) Remove(key, line_row);
   }
 
-  // It is this customer's from now on, and so is what the timeline tells of its beginning.
+  // Sets the customer of the cart. The timeline entry of its opening moves to the new customer.
   absl::Status SetCustomer(const google::protobuf::RepeatedPtrField<common::v1::Identifier>& identifiers) {
     if (identifiers.empty()) return absl::OkStatus();
     for (const common::v1::Identifier& identifier : identifiers) writer_.Touch(identifier);
@@ -80,7 +80,7 @@ class CartFold {
     return writer_.PutFact(customer, FactOf(v1::TIMELINE_KIND_CART_OPENED, row_.open_us()));
   }
 
-  // It can become an order, or not any more.
+  // Adds the cart to the activities of its customer, or removes it from them.
   absl::Status AddActivity() {
     if (!row_.has_customer()) return absl::OkStatus();
     return writer_.AddActivity(row_.customer(), ActivityKind::kCart, row_.open_us(), id_);
@@ -97,7 +97,7 @@ class CartFold {
     return writer_.PutFact(row_.customer(), std::move(fact));
   }
 
-  // The facts of one record count once.
+  // Several events of one record count once.
   absl::Status Write() {
     if (!counted_) row_.set_version(row_.version() + 1);
     row_.set_event_index(writer_.context().index);
@@ -105,7 +105,7 @@ class CartFold {
     return row_.has_customer() ? writer_.MarkChanged(row_.customer()) : absl::OkStatus();
   }
 
-  // Nothing will happen to it any more.
+  // Removes the cart, which can no longer change.
   absl::Status Drop() {
     RemoveFrom("");
     kCarts.Delete(writer_.view(), key_);
@@ -151,7 +151,7 @@ class CartFold {
   const CartKey key_;
   rows::CartRow row_;
   bool known_ = false;
-  bool counted_ = false;  // an earlier fact of the record was
+  bool counted_ = false;  // an earlier event of the record was counted
 };
 
 absl::Status ProjectOpened(const checkout::v1::CartOpened& opened, CustomerWriter* writer) {
@@ -165,11 +165,11 @@ absl::Status ProjectOpened(const checkout::v1::CartOpened& opened, CustomerWrite
   return cart.Write();
 }
 
-// Whatever changes a cart that is there.
+// Applies a change to a cart that exists.
 template <typename Change>
 absl::Status ProjectCart(CustomerWriter* writer, const Change& change) {
   CartFold cart(writer);
-  if (!cart.known()) return writer->Broken("nothing is known of the cart");
+  if (!cart.known()) return writer->Broken("the cart is unknown");
   RETURN_IF_ERROR(change(cart));
   return cart.Write();
 }
@@ -203,12 +203,12 @@ absl::Status ProjectReopened(const checkout::v1::CartReopened& reopened, Custome
 
 absl::Status ProjectAbandoned(CustomerWriter* writer) {
   CartFold cart(writer);
-  if (!cart.known()) return writer->Broken("nothing is known of the cart");
+  if (!cart.known()) return writer->Broken("the cart is unknown");
   RETURN_IF_ERROR(cart.Tell(v1::TIMELINE_KIND_CART_ABANDONED, ""));
   return cart.Drop();
 }
 
-// An order while one event of it is folded. Orders without a customer have no rows.
+// An order while one of its events is folded. Orders without a customer have no rows.
 class OrderFold {
  public:
   explicit OrderFold(CustomerWriter* writer)
@@ -237,7 +237,7 @@ class OrderFold {
     Put(planned.fulfilment_id(), std::move(row));
   }
 
-  // Changes a fulfilment that is there.
+  // Changes a fulfilment, if it exists.
   template <typename Change>
   void Advance(const std::string& fulfilment_id, const Change& change) {
     std::optional<rows::FulfilmentRow> row = kFulfilments.Get(writer_.view(), KeyOfFulfilment(fulfilment_id));
@@ -246,7 +246,7 @@ class OrderFold {
     Put(fulfilment_id, *std::move(row));
   }
 
-  // Tells of a fulfilment in the timeline. Money that it takes back belongs to where the order was placed.
+  // Adds an entry of a fulfilment to the timeline. Its reversal counts for the site at which the order was placed.
   absl::Status Tell(const std::string& fulfilment_id, v1::TimelineKind kind, std::string detail,
                     const checkout::v1::SaleRecord* reversal = nullptr) {
     rows::FactRow fact;
@@ -383,7 +383,7 @@ absl::Status ProjectRerouted(const checkout::v1::FulfilmentRerouted& rerouted, C
   return order.Tell(rerouted.fulfilment_id(), v1::TIMELINE_KIND_FULFILMENT_REROUTED, rerouted.from_location_id());
 }
 
-// Both halves in one fact: one event is behind it.
+// Return and sale are one fact, because one event is behind them.
 absl::Status ProjectExchange(const checkout::v1::ExchangeCommitted& exchange, CustomerWriter* writer) {
   OrderFold order(writer);
   if (!order.known()) return absl::OkStatus();
@@ -443,12 +443,12 @@ struct CartProjector : PassesOver<checkout::v1::CartDeclined> {
   absl::Status operator()(const checkout::v1::CartCheckoutFailed&) const {
     return ProjectState(checkout::v1::CART_STATE_OPEN, writer);
   }
-  // From now on it shows as the order.
+  // From now on, the view shows the order instead.
   absl::Status operator()(const checkout::v1::CartOrdered&) const {
     CartFold cart(writer);
-    return cart.known() ? cart.Drop() : writer->Broken("nothing is known of the cart");
+    return cart.known() ? cart.Drop() : writer->Broken("the cart is unknown");
   }
-  absl::Status operator()(NoEvent) const { return writer->Broken("it is no event that this version knows"); }
+  absl::Status operator()(NoEvent) const { return writer->Broken("this version does not know the event"); }
 
   static absl::Status AddLines(const google::protobuf::RepeatedPtrField<checkout::v1::CartLine>& lines,
                                CartFold* cart) {
@@ -488,7 +488,7 @@ struct OrderProjector
   absl::Status operator()(const checkout::v1::ExchangeCommitted& exchange) const {
     return ProjectExchange(exchange, writer);
   }
-  absl::Status operator()(NoEvent) const { return writer->Broken("it is no event that this version knows"); }
+  absl::Status operator()(NoEvent) const { return writer->Broken("this version does not know the event"); }
 
   CustomerWriter* writer;
 };

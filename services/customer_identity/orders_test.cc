@@ -1,4 +1,4 @@
-// Tests of what the view "customers" makes of carts and orders placed here.
+// Tests of the carts and placed orders in the view "customers".
 #include <map>
 #include <string>
 #include <vector>
@@ -14,7 +14,7 @@ namespace {
 using ::testing::Contains;
 using ::testing::ElementsAre;
 
-// The kinds of the timeline, newest first.
+// The kinds of the timeline entries, newest first.
 std::vector<int> KindsOf(const GivenCustomers& given, const common::v1::Identifier& who) {
   v1::ListTimelineRequest request;
   *request.mutable_customer() = Named(who);
@@ -89,7 +89,7 @@ GivenCustomers Ordered() {
   return given;
 }
 
-TEST(CustomerCart, ShowsInTheViewOfItsCustomer) {
+TEST(CustomerCart, IsInTheViewOfItsCustomer) {
   const v1::CustomerView view = Shopping().ViewOf(Named(Email("m")));
   ASSERT_EQ(view.carts_size(), 1);
   const v1::CustomerCart& cart = view.carts(0);
@@ -105,7 +105,7 @@ TEST(CustomerCart, ShowsInTheViewOfItsCustomer) {
   EXPECT_EQ(view.net_size(), 0) << "nothing was bought";
 }
 
-TEST(CustomerCart, CountsTheFactsOfOneRecordOnce) {
+TEST(CustomerCart, CountsTheEventsOfOneRecordOnce) {
   store::MemoryRows view;
   partition::FactContext context{.slot = SlotId{ServiceId::kCheckout, 1}, .position = 9, .aggregate_id = "c-1"};
   view.set_position(9);
@@ -135,7 +135,7 @@ TEST(CustomerCart, FollowsItsCustomerFromOneIdentifierToAnother) {
   EXPECT_TRUE(KindsOf(given, Phone("p")).empty());
 }
 
-TEST(CustomerCart, IsGivenTakenAndGivenBackWithItsLines) {
+TEST(CustomerCart, MovesItsLinesInAMergeAndBackInItsUndo) {
   GivenCustomers given = Shopping();
   given.Records("c-2", {Opened(), CustomerSet({Customer("a")}), LinesAdded({CartLine("x", 1, 5)})}, 1);
   given.Records("c-1", {Given()}, 2);
@@ -157,14 +157,14 @@ TEST(CustomerCart, IsGivenTakenAndGivenBackWithItsLines) {
   EXPECT_EQ(view.carts(1).total().minor_units(), 1999);
 }
 
-TEST(CustomerCart, IsOpenAgainAsItWasWhenItsLinesAreDeclined) {
+TEST(CustomerCart, IsOpenAndUnchangedWhenTheOtherCartDeclines) {
   GivenCustomers given = Shopping();
   given.Records("c-1", {Given(), Reopened({})});
   EXPECT_EQ(given.ViewOf(Named(Customer("a"))).carts(0).state(), checkout::v1::CART_STATE_OPEN);
   EXPECT_EQ(given.ViewOf(Named(Customer("a"))).carts(0).total().minor_units(), 2001);
 }
 
-TEST(CustomerCart, LeavesNothingButTheTimelineWhenItIsAbandoned) {
+TEST(CustomerCart, LeavesOnlyTimelineEntriesWhenAbandoned) {
   GivenCustomers given = Shopping();
   given.Records("c-1", {Abandoned()}, 60);
   EXPECT_EQ(given.ViewOf(Named(Customer("a"))).carts_size(), 0);
@@ -184,7 +184,7 @@ TEST(CustomerCart, IsInCheckoutUntilItIsOrderedOrOpenAgain) {
   EXPECT_EQ(Ordered().ViewOf(Named(Customer("a"))).carts_size(), 0);
 }
 
-TEST(CustomerCart, OfNobodyIsInNoView) {
+TEST(CustomerCart, IsInNoViewWithoutACustomer) {
   GivenCustomers given;
   given.Records("c-1", {Opened(), LinesAdded({CartLine("l1", 1, 1)}), Started(),
                         Confirmed({.id = "c-1", .identifiers = {}}, 1, {Planned("f1", "shop-1")}), CartOrdered(),
@@ -193,7 +193,7 @@ TEST(CustomerCart, OfNobodyIsInNoView) {
   EXPECT_TRUE(given.TakeTopics().empty());
 }
 
-TEST(PlacedOrder, CountsAsImportedOnesDo) {
+TEST(PlacedOrder, CountsLikeAnImportedOrder) {
   GivenCustomers given = Ordered();
   given.Happens(Order({.id = "1", .identifiers = {Customer("a")}, .pence = 100, .minute = 20}));
   const v1::CustomerView view = given.ViewOf(Named(Customer("a")), /*include_events=*/true);
@@ -206,7 +206,7 @@ TEST(PlacedOrder, CountsAsImportedOnesDo) {
               ElementsAre(v1::TIMELINE_KIND_ORDER, v1::TIMELINE_KIND_ORDER, v1::TIMELINE_KIND_CART_OPENED));
 }
 
-TEST(PlacedOrder, StandsBesideImportedOnesOfTheSameTimeByItsExternalId) {
+TEST(PlacedOrder, IsSortedAmongImportedOrdersOfTheSameTimeByExternalId) {
   GivenCustomers given;
   for (const std::string id : {"b", "d"})
     given.Happens(Order({.id = id, .identifiers = {Customer("a")}, .minute = 10}));
@@ -226,7 +226,7 @@ TEST(PlacedOrder, StandsBesideImportedOnesOfTheSameTimeByItsExternalId) {
   EXPECT_THAT(sources, ElementsAre("halles", "uci", "halles", "uci"));
 }
 
-TEST(PlacedOrder, ShowsWhatEachLocationDoes) {
+TEST(PlacedOrder, ShowsTheFulfilmentOfEachLocation) {
   GivenCustomers given = Ordered();
   checkout::v1::OrderEvent delayed;
   delayed.mutable_fulfilment_delayed()->set_fulfilment_id("f2");
@@ -257,7 +257,7 @@ TEST(PlacedOrder, ShowsWhatEachLocationDoes) {
                           v1::TIMELINE_KIND_ORDER, v1::TIMELINE_KIND_CART_OPENED));
 }
 
-TEST(PlacedOrder, IsCompletedWhenNothingIsLeftToDo) {
+TEST(PlacedOrder, IsCompletedWhenAllFulfilmentsHaveEnded) {
   GivenCustomers given = Ordered();
   const auto state = [&] { return given.ViewOf(Named(Customer("a"))).placed_orders(0).state(); };
   given.Records("c-1", {HandedOver("f1", checkout::v1::FULFILMENT_STATE_COLLECTED),
@@ -268,7 +268,7 @@ TEST(PlacedOrder, IsCompletedWhenNothingIsLeftToDo) {
   EXPECT_THAT(KindsOf(given, Customer("a")), Contains(v1::TIMELINE_KIND_FULFILMENT_SHIPPED));
 }
 
-TEST(PlacedOrder, TakesTheValueOfAnExpiredFulfilmentOffWhereItWasPlaced) {
+TEST(PlacedOrder, SubtractsAnExpiredFulfilmentFromTheSiteOfTheOrder) {
   GivenCustomers given = Ordered();
   given.Records(
       "c-1", {Ended("f1", checkout::v1::FULFILMENT_STATE_EXPIRED, {.id = "c-1", .pence = -500, .site = "shop-1"})}, 30);
@@ -282,7 +282,7 @@ TEST(PlacedOrder, TakesTheValueOfAnExpiredFulfilmentOffWhereItWasPlaced) {
   EXPECT_THAT(KindsOf(given, Customer("a")), Contains(v1::TIMELINE_KIND_FULFILMENT_EXPIRED));
 }
 
-TEST(PlacedOrder, IsWorthNothingOnceItIsCancelled) {
+TEST(PlacedOrder, AddsNothingToTheNetOnceCancelled) {
   GivenCustomers given = Ordered();
   checkout::v1::OrderEvent cancelled;
   cancelled.mutable_order_cancelled()->set_cause("changed her mind");
@@ -297,7 +297,7 @@ TEST(PlacedOrder, IsWorthNothingOnceItIsCancelled) {
   EXPECT_EQ(view.placed_orders(0).event(), "checkout/17@8#0");
 }
 
-TEST(ReturnTakenHere, IsOffTheNet) {
+TEST(ReturnTakenHere, IsSubtractedFromTheNet) {
   GivenCustomers given = Ordered();
   given.Records(
       "c-1", {GoodsReturned("r1", {.id = "c-1/r1", .identifiers = {Customer("a")}, .pence = -300, .minute = 40})}, 40);
@@ -307,7 +307,7 @@ TEST(ReturnTakenHere, IsOffTheNet) {
   EXPECT_EQ(KindsOf(given, Customer("a")).front(), v1::TIMELINE_KIND_RETURN);
 }
 
-TEST(ReturnTakenHere, OfAnImportedSaleIsFiledUnderTheCustomerOfThatSale) {
+TEST(ReturnTakenHere, BelongsToTheCustomerOfTheImportedOrder) {
   GivenCustomers given;
   given.Happens(Order({.id = "1", .identifiers = {Customer("a")}, .pence = 1000}));
   given.Records("ord-1", {GoodsReturned<checkout::v1::ImportEvent>(
@@ -318,7 +318,7 @@ TEST(ReturnTakenHere, OfAnImportedSaleIsFiledUnderTheCustomerOfThatSale) {
   EXPECT_EQ(view.placed_orders_size(), 0);
 }
 
-TEST(Timeline, SaysWhichSiteSoldAndWhichLocationHasTheGoods) {
+TEST(Timeline, NamesTheSiteThatSoldAndTheLocationOfTheGoods) {
   GivenCustomers given = Ordered();
   given.Records("c-1", {HandedOver("f1", checkout::v1::FULFILMENT_STATE_COLLECTED)}, 20);
   given.Records(
@@ -359,7 +359,7 @@ TEST(Exchange, CountsItsDifferenceOnceAndShowsItsNewFulfilments) {
   EXPECT_EQ(view.placed_orders(0).fulfilments_size(), 3);
 }
 
-TEST(CartAndOrderFacts, TouchTheirCustomerEvenWhenTheyDoNotNameHer) {
+TEST(CartAndOrderEvents, TouchTheirCustomerEvenIfTheyDoNotNameOne) {
   GivenCustomers given = Ordered();
   given.TakeTopics();
   given.Records("c-1", {Advanced("f1", checkout::v1::FULFILMENT_STATE_READY)});
@@ -370,7 +370,7 @@ TEST(CartAndOrderFacts, TouchTheirCustomerEvenWhenTheyDoNotNameHer) {
   EXPECT_THAT(given.TakeTopics(), ElementsAre(TopicOf(Customer("a"))));
 }
 
-TEST(CartAndOrderFacts, AreAnnouncedToWhoWatches) {
+TEST(CartAndOrderEvents, AreReportedToWatchers) {
   GivenCustomers given = Ordered();
   TokenPositions seen = given.Seen();
   EXPECT_FALSE(NextUpdate(given.view(), Named(Customer("a")), seen)->has_value());
@@ -383,12 +383,12 @@ TEST(CartAndOrderFacts, AreAnnouncedToWhoWatches) {
   seen = given.Seen();
   given.Records("c-9", {LinesAdded({CartLine("l1", 1, 70)})}, 21);
   update = NextUpdate(given.view(), Named(Customer("a")), seen).value();
-  ASSERT_TRUE(update.has_value() && update->has_change()) << "no line of the timeline, and still a change";
+  ASSERT_TRUE(update.has_value() && update->has_change()) << "no entry in the timeline, but a change";
   EXPECT_EQ(update->change().entries_size(), 0);
   EXPECT_EQ(update->change().view().carts(0).total().minor_units(), 70);
 }
 
-TEST(CartAndOrderFacts, StopAtACartThatNobodyOpened) {
+TEST(CartAndOrderEvents, CannotBeProjectedForAnUnknownCart) {
   store::MemoryRows view;
   EXPECT_EQ(ReasonOf(Project(view, LinesAdded({CartLine("l1", 1, 1)}), {})), "EVENT_CANNOT_BE_PROJECTED");
 }

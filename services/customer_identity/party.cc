@@ -1,4 +1,4 @@
-// Walks the identity graph.
+// Searches the identity graph.
 #include "services/customer_identity/party.h"
 
 #include <algorithm>

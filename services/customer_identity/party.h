@@ -18,23 +18,23 @@
 namespace halles::customer_identity {
 
 // Every identifier belongs to exactly one party:
-//   1. Strong links always join: the strong identifiers that they connect are one party's.
-//   2. A weak identifier whose strong neighbours are all of one party belongs to that party. When they are of several
-//      parties it is shared: a party of its own, so facts known by it alone belong to no other party.
-//   3. A weak identifier without strong neighbours is free. Free ones that weak links connect stay together. When the
-//      other weak identifiers that they are linked with all belong to one party by rule 2, they belong to it too; when
-//      these are of several parties, or one of them is shared, or there are none, they are a party of their own.
-// The order of the links does not matter.
+//   1. Strong links always join: strong identifiers that they connect belong to one party.
+//   2. If all strong neighbours of a weak identifier belong to one party, it belongs to that party. If they belong to
+//      several, it is shared and forms a party of its own, so facts known by it alone belong to no other party.
+//   3. A weak identifier without strong neighbours is free. Free identifiers that weak links connect form a group. If
+//      all other weak identifiers that the group is linked to belong to one party by rule 2, the group belongs to it
+//      too. If they belong to several parties, if one of them is shared, or if there are none, the group is a party of
+//      its own. The order of the links does not matter.
 
 // Maximum number of identifiers that the search for one party reads. Beyond it, RESOURCE_EXHAUSTED (PARTY_TOO_LARGE).
 inline constexpr size_t kPartyIdentifiersMax = 1000;
 
 struct Party {
-  PartyId id;                                       // of its strongest identifier
+  PartyId id;                                       // that of its strongest identifier
   std::vector<IdentifierKey> keys;                  // strongest first
   std::vector<common::v1::Identifier> identifiers;  // the same, hashed
-  std::vector<common::v1::Identifier> shared;       // weak ones that are linked with it and with others
-  TokenPositions links_seen;                        // for each source of the graph the first position behind its links
+  std::vector<common::v1::Identifier> shared;       // weak ones that are linked to it and to other parties
+  TokenPositions links_seen;                        // for each source of the graph: the position after its last link
 };
 
 // Finds parties in one state of the view "customers".
@@ -45,19 +45,19 @@ class PartyFinder {
 
   explicit PartyFinder(const store::RowReader& view) : view_(view) {}
 
-  // The party of an identifier, known or not: one without links is a party.
+  // The party of an identifier, known or not. An identifier without links is a party by itself.
   absl::StatusOr<Party> Find(const IdentifierKey& key);
 
-  // The parties that share the identifier, sorted by id; none when it is not shared. RESOURCE_EXHAUSTED
+  // The parties that share the identifier, sorted by id; empty if it is not shared. RESOURCE_EXHAUSTED
   // (TOO_MANY_PARTIES) beyond `parties_max`.
   absl::StatusOr<std::vector<Party>> FindSharing(const IdentifierKey& key, size_t parties_max);
 
  private:
-  // Of a weak identifier: its strong neighbours are nowhere, in one component, or in several.
+  // Where the strong neighbours of a weak identifier are: nowhere, in one component, or in several.
   enum class Standing { kFree, kOwned, kShared };
   struct Place {
     Standing standing = Standing::kFree;
-    Keys component;  // when owned
+    Keys component;  // set if owned
   };
   // Free identifiers that are linked to each other, and the other weak identifiers that they are linked to.
   struct Group {
@@ -65,7 +65,7 @@ class PartyFinder {
     Keys touched;
   };
 
-  // Calls `visit(key)` for each neighbour of the wanted kind until it answers false.
+  // Calls `visit(key)` for each neighbour of the wanted kind until it returns false.
   template <class Visit>
   void ForEachNeighbour(const IdentifierKey& key, bool strong, const Visit& visit);
 

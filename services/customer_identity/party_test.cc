@@ -1,4 +1,4 @@
-// Tests of parties: families and shared phones, limits, and that only the set of links counts.
+// Tests of parties: families and shared phones, limits, and that the order of links does not matter.
 #include "services/customer_identity/party.h"
 
 #include <algorithm>
@@ -35,14 +35,14 @@ std::vector<std::string> SharedOf(const GivenCustomers& given, const common::v1:
   return shared;
 }
 
-// Each of these is a party by itself, whichever of its identifiers is asked for.
+// Expects that each of these is a party, found by any of its identifiers.
 void ExpectParties(const GivenCustomers& given, const std::vector<Identifiers>& parties) {
   for (const Identifiers& party : parties) {
     for (const auto& member : party) EXPECT_EQ(MembersOf(given, member), KeysOf(party)) << member.DebugString();
   }
 }
 
-TEST(Party, IsAnIdentifierAloneWhenNothingIsLinked) {
+TEST(Party, IsASingleIdentifierWithoutLinks) {
   ExpectParties(GivenCustomers({{Customer("a")}, {Phone("p")}}), {{Customer("a")}, {Phone("p")}});
 }
 
@@ -64,13 +64,13 @@ TEST(Party, IsNotJoinedWithAnotherByASharedPhone) {
   EXPECT_THAT(SharedOf(family, Phone("p")), ElementsAre());
 }
 
-TEST(Party, OwnsThePhoneAgainOnceThoseWhoSharedItAreOne) {
+TEST(Party, OwnsASharedPhoneAgainAfterAJoin) {
   GivenCustomers given({{Customer("a"), Phone("p")}, {Customer("b"), Phone("p")}});
   given.Observe({Customer("a"), Customer("b")});
   ExpectParties(given, {{Customer("a"), Customer("b"), Phone("p")}});
 }
 
-TEST(Party, OfTwoPhonesIsOneUntilAPersonIsKnown) {
+TEST(Party, JoinsTwoPhonesAndLaterTheirOwner) {
   GivenCustomers given({{Phone("p"), Phone("q")}});
   ExpectParties(given, {{Phone("p"), Phone("q")}});
   given.Observe({Customer("a"), Phone("p")});
@@ -82,7 +82,7 @@ TEST(Party, DoesNotReachThroughASharedPhone) {
   ExpectParties(given, {{Customer("a")}, {Customer("b")}, {Phone("p")}, {Phone("q")}});
 }
 
-TEST(Party, LeavesAFreePhoneBetweenTwoPartiesAlone) {
+TEST(Party, DoesNotOwnAFreePhoneLinkedToTwoParties) {
   const GivenCustomers given(
       {{Customer("a"), Phone("p")}, {Customer("b"), Phone("q")}, {Phone("p"), Phone("x")}, {Phone("q"), Phone("x")}});
   ExpectParties(given, {{Customer("a"), Phone("p")}, {Customer("b"), Phone("q")}, {Phone("x")}});
@@ -101,7 +101,7 @@ TEST(Party, HasTheIdOfItsStrongestIdentifier) {
   EXPECT_EQ(PartyFinder(given.view()).Find(*KeyOf(Phone("p")))->id, IdOf(Customer("a")));
 }
 
-TEST(Party, KnowsHowFarTheLinksAreThatMadeIt) {
+TEST(Party, NamesThePositionsOfItsLinks) {
   GivenCustomers given({{Customer("a"), Email("m")}, {Customer("b")}});
   EXPECT_THAT(PartyFinder(given.view()).Find(*KeyOf(Email("m")))->links_seen,
               ElementsAre(std::make_pair(kRealmSlot, Position{1})));
@@ -122,7 +122,7 @@ TEST(Party, IsRefusedBeyondItsLimit) {
   }
 }
 
-TEST(Party, IsFoundThoughItsPhoneIsEverybodys) {
+TEST(Party, IsFoundEvenIfThousandsShareItsPhone) {
   GivenCustomers given;
   for (size_t i = 0; i < 2 * kPartyIdentifiersMax; ++i)
     given.Observe({Customer("c" + std::to_string(i)), Phone("till")});
@@ -141,7 +141,7 @@ TEST(FindSharing, NamesEachPartyOnce) {
   EXPECT_TRUE(PartyFinder(given.view()).FindSharing(*KeyOf(Customer("a")), 50)->empty());
 }
 
-// The three rules of party.h over whole sets at once, for comparison.
+// Applies the three rules of party.h to whole sets, as a reference.
 class RulesOverSets {
  public:
   explicit RulesOverSets(const std::vector<Identifiers>& observations) {
@@ -197,7 +197,7 @@ class RulesOverSets {
   }
 
  private:
-  // Gives all that `among` holds for and that hang together the least of their keys as party.
+  // Gives connected keys for which `among` is true the smallest of these keys as their party.
   template <class Among>
   void Connect(const Among& among) {
     for (const auto& key : all_) {

@@ -1,4 +1,4 @@
-// Files facts under identifiers and mirrors the identity graph.
+// Stores facts under identifiers, and mirrors the identity graph.
 #include "services/customer_identity/projection.h"
 
 #include <optional>
@@ -62,7 +62,7 @@ struct ImportProjector : PassesOver<checkout::v1::ReturnAwaited> {
   }
   absl::Status operator()(const checkout::v1::ReturnLinked& linked) const { return ProjectLinked(linked, writer); }
   absl::Status operator()(const checkout::v1::GoodsReturned& returned) const { return writer->PutReturn(returned); }
-  absl::Status operator()(NoEvent) const { return writer->Broken("it is no event that this version knows"); }
+  absl::Status operator()(NoEvent) const { return writer->Broken("this version does not know the event"); }
 
   CustomerWriter* writer;
 };
@@ -72,7 +72,7 @@ struct IdentityProjector {
     return MirrorIdentifier(observed.identifier(), writer);
   }
   absl::Status operator()(const v1::IdentifiersLinked& linked) const { return MirrorLink(linked, writer); }
-  absl::Status operator()(NoEvent) const { return writer->Broken("it is no event that this version knows"); }
+  absl::Status operator()(NoEvent) const { return writer->Broken("this version does not know the event"); }
 
   CustomerWriter* writer;
 };

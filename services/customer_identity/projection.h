@@ -28,8 +28,8 @@ namespace halles::customer_identity {
 inline constexpr uint8_t kCustomersView = 1;
 inline constexpr char kCustomersViewName[] = "customers";
 
-// A fact under the strongest identifier that it names, so that nothing is counted twice and a join moves no row. Facts of
-// one identifier come newest first, ties by external id, whatever source they are from.
+// A fact is stored under the strongest identifier that it names, so nothing is counted twice and a join moves no row.
+// The facts of one identifier are sorted newest first, then by external id, over all sources.
 struct FactKey {
   uint8_t type = 0;
   Hash256 hash;
@@ -52,7 +52,7 @@ struct SeenKey {
   auto Fields() { return std::tie(type, hash, source); }
 };
 
-// Every link has two rows, one from each side. The neighbours of an identifier come strong ones first.
+// Every link has two rows, one from each side. The strong neighbours of an identifier come first.
 struct NeighbourKey {
   uint8_t type = 0;
   Hash256 hash;
@@ -117,9 +117,9 @@ struct ActivityKey {
   uint8_t type = 0;
   Hash256 hash;
   uint8_t kind = 0;          // ActivityKind
-  int64_t newest_first = 0;  // minus microseconds since 1970 of its beginning
+  int64_t newest_first = 0;  // minus microseconds since 1970, of its beginning
   PartId id;                 // cart, order or SKU
-  PartId part;               // hold
+  PartId part;               // the hold; empty for a cart or order
   SlotId source;
   static constexpr std::array kFieldNames = {"type", "hash", "kind", "newest_first", "id", "part", "source"};
   auto Fields() const { return std::tie(type, hash, kind, newest_first, id, part, source); }
@@ -134,7 +134,8 @@ inline constexpr store::Table<CartLineKey, rows::CartLineRow> kCartLines(5, "car
 inline constexpr store::Table<OrderKey, rows::OrderRow> kOrders(6, "orders");
 inline constexpr store::Table<FulfilmentKey, rows::FulfilmentRow> kFulfilments(7, "fulfilments");
 inline constexpr store::Table<HoldKey, rows::HoldRow> kHolds(8, "holds");
-// The activities of an identifier, and a row per identifier whose position says when something last changed.
+// kActivities lists the activities of an identifier. kChanged has a row per identifier, whose position says when
+// something of it last changed.
 inline constexpr store::Table<ActivityKey, rows::MarkRow> kActivities(9, "activities");
 inline constexpr store::Table<SeenKey, rows::MarkRow> kChanged(10, "changed");
 
@@ -152,15 +153,15 @@ inline store::Schema CustomersSchema() {
       .Add(kChanged);
 }
 
-// The source of facts that happened here.
+// The external source of facts that were recorded here, not imported.
 inline constexpr char kHere[] = "halles";
 
-// What is touched by an event that names the identifier: the name under which watchers wait.
+// The topic of an identifier, which events touch and watchers listen to.
 std::string TopicOf(const common::v1::Identifier& identifier);
 
-// Each folds one fact into rows of its source slot, and reads no others: what belongs together and comes from several
-// slots is joined by the query. Adds to `topics`, unless it is null, whom the fact touched. DATA_LOSS when the event is
-// none that this version knows or an identifier in it is not hashed.
+// Each folds one event into rows of its source slot, and reads no other rows: queries join rows of several slots. Adds
+// the topics that the event touches to `topics`, unless it is null. DATA_LOSS if this version does not know the event
+// or an identifier in it is not hashed.
 absl::Status Project(store::Rows& view, const checkout::v1::CartEvent& event, const partition::FactContext& context,
                      std::vector<std::string>* topics = nullptr);
 absl::Status Project(store::Rows& view, const checkout::v1::OrderEvent& event, const partition::FactContext& context,
@@ -172,7 +173,7 @@ absl::Status Project(store::Rows& view, const inventory::v1::StockEvent& event, 
 absl::Status Project(store::Rows& view, const v1::IdentityEvent& event, const partition::FactContext& context,
                      std::vector<std::string>* topics = nullptr);
 
-// Numbers of the fields of the events that Project handles.
+// Field numbers of the events that Project handles.
 absl::Span<const int> ProjectedCartFields();
 absl::Span<const int> ProjectedOrderFields();
 absl::Span<const int> ProjectedImportFields();

@@ -1,4 +1,4 @@
-// Tests of the view "customers": what is filed where, and that the order between sources does not matter.
+// Tests of the view "customers": where facts are stored, and that the order between sources does not matter.
 #include "services/customer_identity/projection.h"
 
 #include <string>
@@ -22,7 +22,7 @@ absl::Status ProjectAlone(const Event& event) {
   return Project(view, event, context);
 }
 
-// The rows filed under the identifier, as "kind external lines event".
+// The facts stored under the identifier, as "kind external lines event".
 std::vector<std::string> FiledUnder(const GivenCustomers& given, const common::v1::Identifier& identifier) {
   std::vector<std::string> filed;
   const IdentifierKey key = *KeyOf(identifier);
@@ -38,14 +38,14 @@ std::vector<std::string> FiledUnder(const GivenCustomers& given, const common::v
   return filed;
 }
 
-TEST(Project, FilesAFactUnderItsStrongestIdentifierOnly) {
+TEST(Project, StoresAFactUnderItsStrongestIdentifierOnly) {
   GivenCustomers given;
   given.Happens(Order({"1", {Customer("a"), Phone("p")}}));
   EXPECT_EQ(FiledUnder(given, Customer("a")), (std::vector<std::string>{"order 1 1 checkout/17@0#0"}));
   EXPECT_TRUE(FiledUnder(given, Phone("p")).empty());
 }
 
-TEST(Project, FilesNewestFirst) {
+TEST(Project, StoresFactsNewestFirst) {
   GivenCustomers given;
   given.Happens(Order({.id = "1", .identifiers = {Customer("a")}, .minute = 1}));
   given.Happens(Return({.id = "2", .identifiers = {Customer("a")}, .minute = 9, .lines = 3}));
@@ -61,7 +61,7 @@ TEST(Project, SkipsAnonymousFacts) {
   EXPECT_EQ(given.view().size(), 0u);
 }
 
-TEST(Project, FilesALinkedReturnUnderTheCustomerOfItsOrder) {
+TEST(Project, StoresALinkedReturnUnderTheCustomerOfItsOrder) {
   GivenCustomers given;
   given.Happens(LinkedTo(Customer("a"), {.id = "C1", .lines = 2}));
   EXPECT_EQ(FiledUnder(given, Customer("a")), (std::vector<std::string>{"return C1 2 checkout/17@0#0"}));
@@ -77,7 +77,7 @@ TEST(Project, SkipsALinkOfAReturnThatNamesItsCustomer) {
   EXPECT_EQ(given.view().size(), 0u);
 }
 
-TEST(Project, MirrorsTheGraphFromBothSides) {
+TEST(Project, MirrorsEachLinkFromBothSides) {
   const GivenCustomers given({{Customer("a"), Phone("p")}});
   const IdentifierKey a = *KeyOf(Customer("a"));
   const IdentifierKey p = *KeyOf(Phone("p"));
@@ -87,7 +87,7 @@ TEST(Project, MirrorsTheGraphFromBothSides) {
   EXPECT_EQ(kSeen.Get(given.view(), {p.type, p.hash, kRealmSlot})->DebugString(), Phone("p").DebugString());
 }
 
-TEST(Project, StopsAtAnEventThatItDoesNotKnow) {
+TEST(Project, StopsAtAnUnknownEvent) {
   const absl::Status status = ProjectAlone(checkout::v1::OrderEvent());
   EXPECT_EQ(ReasonOf(status), "EVENT_CANNOT_BE_PROJECTED");
   EXPECT_EQ(MetadataOf(status, "event"), "checkout/17@4711#0");
@@ -97,7 +97,7 @@ TEST(Project, StopsAtAnEventThatItDoesNotKnow) {
   EXPECT_EQ(ReasonOf(Project(view, v1::IdentityEvent(), {})), "EVENT_CANNOT_BE_PROJECTED");
 }
 
-TEST(Project, StopsAtAnIdentifierThatIsNotHashed) {
+TEST(Project, StopsAtAnIdentifierInClear) {
   common::v1::Identifier clear;
   clear.set_value("17850");
   EXPECT_EQ(ReasonOf(ProjectAlone(Order({"1", {clear}}))), "EVENT_CANNOT_BE_PROJECTED");
@@ -105,8 +105,8 @@ TEST(Project, StopsAtAnIdentifierThatIsNotHashed) {
   EXPECT_EQ(ReasonOf(Project(view, Observed(clear), {})), "EVENT_CANNOT_BE_PROJECTED");
 }
 
-// Logs of a few checkout slots: orders of a family and others, returns with and without a name, and links that come in a
-// slot of their own, long before or after the return.
+// Logs of a few slots of checkout: orders of a family and of others, returns with and without a customer, and links in
+// random slots, long before or after their returns.
 std::vector<std::vector<checkout::v1::ImportEvent>> FamilyLogs(uint64_t seed, size_t events) {
   SeededRandom random(seed);
   std::vector<std::vector<checkout::v1::ImportEvent>> logs(5);
@@ -140,8 +140,8 @@ std::vector<std::vector<checkout::v1::ImportEvent>> FamilyLogs(uint64_t seed, si
   return logs;
 }
 
-// Projects and reacts in an order that the seed decides. Projection and reaction of one log go on independently of each
-// other, as their cursors do.
+// Projects and reacts in an order that the seed determines. Projection and reaction of one log advance independently,
+// as their cursors do.
 GivenCustomers Interleave(const std::vector<std::vector<checkout::v1::ImportEvent>>& logs, uint64_t seed) {
   SeededRandom random(seed);
   GivenCustomers given;

@@ -1,4 +1,4 @@
-// Adds up what a party did and pages through it.
+// Adds up the facts of a party, and lists them page by page.
 #include "services/customer_identity/queries.h"
 
 #include <algorithm>
@@ -20,7 +20,7 @@
 namespace halles::customer_identity {
 namespace {
 
-// A row of kFacts with its place among all facts of a party: newest first, ties by external id.
+// A row of kFacts with its key. The facts of a party are sorted newest first, then by external id.
 struct Entry {
   FactKey key;
   rows::FactRow row;
@@ -29,7 +29,7 @@ struct Entry {
   EventRef Event() const { return {key.source, position, row.event_index()}; }
 };
 
-// All of a key but whom it is filed under.
+// The key without the identifier, by which the facts of several identifiers are sorted.
 auto PlaceOf(const FactKey& key) { return std::tie(key.newest_first, key.external, key.system, key.kind, key.source); }
 
 struct Place {
@@ -76,7 +76,7 @@ class AmountSum {
   absl::StatusOr<v1::Amount> Finish(const std::string& currency) {
     if (sum_ < std::numeric_limits<int64_t>::min() || sum_ > std::numeric_limits<int64_t>::max()) {
       return Failure(absl::StatusCode::kOutOfRange, "AMOUNT_OVERFLOW",
-                     absl::StrCat("a sum in ", currency, " does not fit 64 bits of minor units"));
+                     absl::StrCat("a sum in ", currency, " does not fit into 64 bits of minor units"));
     }
     std::sort(events_.begin(), events_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     v1::Amount amount;
@@ -109,12 +109,12 @@ v1::Moment MomentOf(const Entry& entry) {
   return moment;
 }
 
-// What a view is made of, fact by fact.
+// Builds a view from facts.
 class ViewBuilder {
  public:
   explicit ViewBuilder(bool include_events) : include_events_(include_events) {}
 
-  // False when there is more than a view may name. What moves no money stands in the timeline alone.
+  // False if there are more events than a view may name. Facts without money are in the timeline only.
   bool Add(const FactKey& key, const rows::FactRow& row, Position position) {
     if (!row.has_net()) return true;
     Entry entry{key, row, position};
@@ -194,10 +194,10 @@ class ViewBuilder {
 
 absl::Status Unknown() {
   return Failure(absl::StatusCode::kNotFound, "CUSTOMER_UNKNOWN",
-                 "no such customer is known, or the view has not reached it yet");
+                 "the customer is unknown, or the view has not reached it yet");
 }
 
-// True when something is known of the identifier: it was observed, or a fact is filed under it.
+// True if the identifier was observed, or a fact is stored under it.
 bool Knows(const store::RowReader& view, const IdentifierKey& key) {
   bool known = false;
   kSeen.ForEach(
@@ -209,14 +209,14 @@ bool Knows(const store::RowReader& view, const IdentifierKey& key) {
   return known;
 }
 
-// The known identifier that gives this party id.
+// The known identifier with this party id.
 std::optional<IdentifierKey> KnownKeyOf(const store::RowReader& view, const std::string& party_id,
                                         const IdentifierKey& least) {
   std::optional<IdentifierKey> found;
   const auto take = [&](uint8_t type, const Hash256& hash) {
     const IdentifierKey key{type, hash};
     if (PartyIdOf(key).ToString() == party_id) found = key;
-    return false;  // the first row tells
+    return false;  // the first row decides
   };
   kSeen.ForEachFrom(
       view, SeenKey{least.type, least.hash},
@@ -255,7 +255,7 @@ absl::StatusOr<IdentifierKey> KeyNamed(const store::RowReader& view, const v1::C
   return InvalidField("customer", "must hold a party_id or an identifier");
 }
 
-// The place of a timeline's page token as bytes, and back.
+// The sort key of a fact as bytes, for the page token of a timeline.
 std::string EncodePlace(const FactKey& key) {
   FactKey place = key;
   place.type = 0;
@@ -265,7 +265,7 @@ std::string EncodePlace(const FactKey& key) {
   return bytes;
 }
 
-// The newest facts of one identifier, at most `count`, that come after `after`.
+// Adds the newest facts of one identifier that come after `after`, at most `count`.
 void TakeNewest(const store::RowReader& view, const IdentifierKey& key, const std::optional<FactKey>& after,
                 size_t count, std::vector<Entry>* entries) {
   size_t taken = 0;

@@ -16,26 +16,26 @@ namespace halles::customer_identity {
 
 inline constexpr int kTimelinePageMax = 500;
 inline constexpr int kTimelinePageDefault = 50;
-// Events that a view names, all kinds of sums together, when all are asked for; beyond, RESOURCE_EXHAUSTED
-// (TOO_MANY_EVENTS): the timeline has them page by page.
+// Maximum number of events that a view names over all its sums, if events are requested. Beyond it, RESOURCE_EXHAUSTED
+// (TOO_MANY_EVENTS); the timeline has them page by page.
 inline constexpr size_t kViewEventsMax = 10'000;
-// Entries that one update of a watch holds; a watcher that is further behind gets a snapshot instead.
+// Maximum number of entries in one update of a watch. A watcher that is further behind gets a snapshot instead.
 inline constexpr size_t kChangeEntriesMax = 1'000;
-// Parties that FindCustomer names for one shared identifier.
+// Maximum number of parties that FindCustomer names for one shared identifier.
 inline constexpr size_t kCandidatesMax = 50;
 
-// The identifier in `name` is hashed by the door in all of these. INVALID_ARGUMENT for a name that cannot be; NOT_FOUND
-// (CUSTOMER_UNKNOWN) for one that nothing is known of; RESOURCE_EXHAUSTED beyond the limits above.
+// The door hashes the identifier in `name` before it calls these. INVALID_ARGUMENT for an invalid name; NOT_FOUND
+// (CUSTOMER_UNKNOWN) for an unknown customer; RESOURCE_EXHAUSTED beyond the limits above.
 
 // The party that the name belongs to. A customer whose order is already in the view is found by the identifier of that
 // order, even before the identity graph has the identifier.
 absl::StatusOr<Party> ResolveParty(const store::RowReader& view, const v1::CustomerName& name);
 
-// The one view. OUT_OF_RANGE (AMOUNT_OVERFLOW) when a sum does not fit 64 bits.
+// The one view of the customer. OUT_OF_RANGE (AMOUNT_OVERFLOW) if a sum does not fit into 64 bits.
 absl::StatusOr<v1::CustomerView> BuildCustomerView(const store::RowReader& view, const Party& party,
                                                    bool include_events);
 
-// A page of what the party did, newest first, ties by external id. The door adds the token of consistency.
+// A page of the timeline, sorted newest first, then by external id. The door adds the consistency token.
 absl::StatusOr<v1::ListTimelineResponse> ListTimeline(const store::RowReader& view,
                                                       const v1::ListTimelineRequest& request);
 
@@ -43,8 +43,9 @@ absl::StatusOr<v1::ListTimelineResponse> ListTimeline(const store::RowReader& vi
 absl::StatusOr<std::vector<v1::Candidate>> FindCandidates(const store::RowReader& view,
                                                           const common::v1::Identifier& identifier);
 
-// What a watcher that has seen `seen` (for each source of the view the first position not seen) must be told: nothing, a
-// snapshot when identifiers were joined or too much is new, or what is new. The door adds the resume token.
+// The next update for a watcher; `seen` has the first position not seen for each source of the view. nullopt if nothing
+// is new; a snapshot if links of the party or too many facts are new; otherwise the change. The door adds the resume
+// token.
 absl::StatusOr<std::optional<v1::WatchCustomerResponse>> NextUpdate(const store::RowReader& view,
                                                                     const v1::CustomerName& name,
                                                                     const TokenPositions& seen);

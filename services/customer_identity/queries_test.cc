@@ -1,4 +1,4 @@
-// Tests of what customer identity's door answers: the one view, its timeline, candidates and watches.
+// Tests of the queries of customer identity: the one view, its timeline, candidates and watches.
 #include "services/customer_identity/queries.h"
 
 #include <algorithm>
@@ -49,7 +49,7 @@ GivenCustomers Ann() {
   return given;
 }
 
-TEST(CustomerView, ShowsAllChannelsWhicheverIdentifierIsNamed) {
+TEST(CustomerView, ShowsAllChannelsForAnyIdentifier) {
   const GivenCustomers given = Ann();
   const v1::CustomerView view = given.ViewOf(Named(Customer("a")));
   EXPECT_EQ(view.party_id(), IdOf(Customer("a")).ToString());
@@ -79,7 +79,7 @@ TEST(CustomerView, SplitsByChannelAndSiteInThatOrder) {
   EXPECT_EQ(view.places(2).channel(), common::v1::CHANNEL_WEB);
 }
 
-TEST(CustomerView, NamesEveryEventNewestFirstWhenAsked) {
+TEST(CustomerView, NamesEveryEventNewestFirstWhenRequested) {
   const v1::CustomerView view = Ann().ViewOf(Named(Customer("a")), /*include_events=*/true);
   EXPECT_THAT(EventsOf(view.net(0)),
               ElementsAre("checkout/17@3#0", "checkout/17@2#0", "checkout/17@1#0", "checkout/17@0#0"));
@@ -96,7 +96,7 @@ TEST(CustomerView, KeepsCurrenciesApart) {
   EXPECT_EQ(view.net(1).money().minor_units(), 100);
 }
 
-TEST(CustomerView, GrowsByAJoinWithoutMovingOrDoublingAnything) {
+TEST(CustomerView, IncludesAllFactsOnceAfterAJoin) {
   GivenCustomers given = Ann();
   EXPECT_EQ(given.ViewOf(Named(Customer("b"))).orders(), 1);
   given.Happens(Order({.id = "4", .identifiers = {Customer("a"), Customer("b")}, .pence = 1, .minute = 6}));
@@ -104,7 +104,7 @@ TEST(CustomerView, GrowsByAJoinWithoutMovingOrDoublingAnything) {
   EXPECT_EQ(given.ViewOf(Named(Customer("b"))).net(0).money().minor_units(), 10650);
 }
 
-TEST(CustomerView, IsFoundByThePartyIdsOfBothAfterAJoin) {
+TEST(CustomerView, IsFoundByBothPartyIdsAfterAJoin) {
   GivenCustomers given = Ann();
   given.Happens(Order({.id = "4", .identifiers = {Customer("a"), Customer("b")}}));
   for (const auto& identifier : {Customer("a"), Customer("b"), Email("m")}) {
@@ -112,7 +112,7 @@ TEST(CustomerView, IsFoundByThePartyIdsOfBothAfterAJoin) {
   }
 }
 
-TEST(CustomerView, KeepsAFamilyApartAndTheSharedPhoneByItself) {
+TEST(CustomerView, KeepsAFamilyAndTheirSharedPhoneApart) {
   GivenCustomers given;
   given.Happens(Order({.id = "1", .identifiers = {Customer("a"), Phone("p")}, .pence = 1}));
   given.Happens(Order({.id = "2", .identifiers = {Phone("p")}, .pence = 10}));
@@ -126,14 +126,14 @@ TEST(CustomerView, KeepsAFamilyApartAndTheSharedPhoneByItself) {
   EXPECT_EQ(given.ViewOf(Named(Phone("p"))).net(0).money().minor_units(), 10);
 }
 
-TEST(CustomerView, CountsAReturnThatFollowsItsOrder) {
+TEST(CustomerView, CountsAReturnThatIsLinkedToItsOrder) {
   GivenCustomers given = Ann();
   given.Happens(LinkedTo(Email("m"), {.id = "C9", .pence = -30, .minute = 7}));
   EXPECT_EQ(given.ViewOf(Named(Customer("a"))).returns(), 2);
   EXPECT_EQ(given.ViewOf(Named(Customer("a"))).net(0).money().minor_units(), 620);
 }
 
-TEST(CustomerView, ShowsAnOrderBeforeTheGraphHasHeardOfIt) {
+TEST(CustomerView, ShowsAnOrderBeforeTheGraphHasItsIdentifiers) {
   GivenCustomers given;
   given.Project(Order({"1", {Customer("a"), Phone("p")}}), 17, 0);
   EXPECT_EQ(given.ViewOf(Named(Customer("a"))).orders(), 1);
@@ -141,7 +141,7 @@ TEST(CustomerView, ShowsAnOrderBeforeTheGraphHasHeardOfIt) {
   EXPECT_EQ(ReasonOf(ResolveParty(given.view(), Named(Phone("p"))).status()), "CUSTOMER_UNKNOWN");
 }
 
-TEST(CustomerView, SaysWhenASumDoesNotFit) {
+TEST(CustomerView, FailsWhenASumOverflows) {
   GivenCustomers given;
   for (const std::string id : {"1", "2"})
     given.Happens(Order({.id = id, .identifiers = {Customer("a")}, .pence = INT64_MAX}));
@@ -149,7 +149,7 @@ TEST(CustomerView, SaysWhenASumDoesNotFit) {
   EXPECT_EQ(BuildCustomerView(given.view(), party, false).status().code(), absl::StatusCode::kOutOfRange);
 }
 
-TEST(CustomerView, NamesSoManyEventsAndNoMore) {
+TEST(CustomerView, FailsBeyondTheMaximumNumberOfEvents) {
   GivenCustomers given;
   for (size_t i = 0; i <= kViewEventsMax / 2; ++i) {
     given.Project(Order({.id = std::to_string(i), .identifiers = {Customer("a")}}), 17, i);
@@ -159,7 +159,7 @@ TEST(CustomerView, NamesSoManyEventsAndNoMore) {
   EXPECT_EQ(ReasonOf(BuildCustomerView(given.view(), party, true).status()), "TOO_MANY_EVENTS");
 }
 
-TEST(ResolveParty, RefusesWhatNamesNobody) {
+TEST(ResolveParty, RefusesInvalidAndUnknownNames) {
   const GivenCustomers given = Ann();
   const auto status = [&](const v1::CustomerName& name) { return ResolveParty(given.view(), name).status(); };
   EXPECT_EQ(MetadataOf(status({}), "field"), "customer");
@@ -171,7 +171,7 @@ TEST(ResolveParty, RefusesWhatNamesNobody) {
   EXPECT_EQ(ReasonOf(status(Named(IdOf(Phone("nobody"))))), "CUSTOMER_UNKNOWN");
 }
 
-TEST(ListTimeline, ShowsNewestFirstWithTheEventBehindEachLine) {
+TEST(ListTimeline, ListsEntriesNewestFirstWithTheirEvents) {
   const auto page = ListTimeline(Ann().view(), Page(Named(Customer("a")), 0)).value();
   EXPECT_THAT(ExternalIdsOf(page.entries()), ElementsAre("C2", "3", "2", "1"));
   EXPECT_EQ(page.next_page_token(), "");
@@ -181,7 +181,7 @@ TEST(ListTimeline, ShowsNewestFirstWithTheEventBehindEachLine) {
   EXPECT_EQ(page.entries(3).lines(), 2);
 }
 
-TEST(ListTimeline, PagesThroughAllIdentifiersWithoutGapsOrDoubles) {
+TEST(ListTimeline, PagesThroughAllIdentifiersWithoutGapsOrDuplicates) {
   GivenCustomers given;
   given.Observe({Customer("a"), Email("m"), Phone("p")});
   for (int i = 0; i < 40; ++i) {
@@ -212,7 +212,7 @@ TEST(ListTimeline, PagesThroughAllIdentifiersWithoutGapsOrDoubles) {
   }
 }
 
-TEST(ListTimeline, GoesOnWhereItWasWhenNewerEntriesCome) {
+TEST(ListTimeline, ContinuesWhereItStoppedWhenNewerEntriesArrive) {
   GivenCustomers given = Ann();
   const auto first = ListTimeline(given.view(), Page(Named(Customer("a")), 2)).value();
   given.Happens(Order({.id = "9", .identifiers = {Customer("a")}, .minute = 9}));
@@ -220,7 +220,7 @@ TEST(ListTimeline, GoesOnWhereItWasWhenNewerEntriesCome) {
   EXPECT_THAT(ExternalIdsOf(second.entries()), ElementsAre("2", "1"));
 }
 
-TEST(ListTimeline, RefusesTokensThatAreNotItsOwn) {
+TEST(ListTimeline, RefusesForeignPageTokens) {
   const GivenCustomers given = Ann();
   const std::string token = ListTimeline(given.view(), Page(Named(Customer("a")), 1))->next_page_token();
   const auto field = [&](const v1::ListTimelineRequest& request) {
@@ -239,7 +239,7 @@ TEST(FindCandidates, NamesTheOwnerOfAnIdentifier) {
   EXPECT_EQ(candidates[0].identifiers_size(), 2);
 }
 
-TEST(FindCandidates, NamesEverybodyWhoSharesAPhone) {
+TEST(FindCandidates, NamesAllPartiesThatShareAPhone) {
   const GivenCustomers given({{Customer("b"), Phone("p")}, {Customer("a"), Phone("p")}});
   const auto candidates = FindCandidates(given.view(), Phone("p")).value();
   ASSERT_EQ(candidates.size(), 3u);
@@ -250,7 +250,7 @@ TEST(FindCandidates, NamesEverybodyWhoSharesAPhone) {
   EXPECT_EQ(candidates[2].party_id(), IdOf(Customer("b")).ToString());
 }
 
-TEST(FindCandidates, IsEmptyForAnIdentifierThatWasNeverSeen) {
+TEST(FindCandidates, IsEmptyForAnUnknownIdentifier) {
   EXPECT_TRUE(FindCandidates(Ann().view(), Phone("p"))->empty());
   EXPECT_EQ(MetadataOf(FindCandidates(Ann().view(), {}).status(), "field"), "identifier.type");
 }
@@ -262,7 +262,7 @@ TEST(Watch, BeginsWithASnapshot) {
   EXPECT_EQ(ReasonOf(Snapshot(given.view(), Named(Email("nobody"))).status()), "CUSTOMER_UNKNOWN");
 }
 
-TEST(Watch, SaysNothingWhenNothingIsNew) {
+TEST(Watch, SendsNothingWhenNothingIsNew) {
   GivenCustomers given = Ann();
   EXPECT_FALSE(NextUpdate(given.view(), Named(Customer("a")), given.Seen())->has_value());
   const TokenPositions seen = given.Seen();
@@ -270,7 +270,7 @@ TEST(Watch, SaysNothingWhenNothingIsNew) {
   EXPECT_FALSE(NextUpdate(given.view(), Named(Customer("a")), seen)->has_value());
 }
 
-TEST(Watch, TellsWhatIsNewOldestFirstWithTheViewBehindIt) {
+TEST(Watch, SendsNewEntriesOldestFirstWithTheView) {
   GivenCustomers given = Ann();
   const TokenPositions seen = given.Seen();
   given.Happens(Order({.id = "5", .identifiers = {Email("m")}, .pence = 1, .minute = 50}));
@@ -282,7 +282,7 @@ TEST(Watch, TellsWhatIsNewOldestFirstWithTheViewBehindIt) {
   EXPECT_EQ(update->change().view().net(0).money().minor_units(), 652);
 }
 
-TEST(Watch, TakesASnapshotAgainWhenIdentifiersAreJoined) {
+TEST(Watch, SendsASnapshotWhenIdentifiersAreJoined) {
   GivenCustomers given = Ann();
   const TokenPositions seen = given.Seen();
   given.Happens(Order({.id = "4", .identifiers = {Customer("a"), Customer("b")}}));
@@ -291,7 +291,7 @@ TEST(Watch, TakesASnapshotAgainWhenIdentifiersAreJoined) {
   EXPECT_EQ(update->snapshot().orders(), 5);
 }
 
-TEST(Watch, TakesASnapshotAgainWhenAPhoneTurnsOutToBeShared) {
+TEST(Watch, SendsASnapshotWhenAPhoneBecomesShared) {
   GivenCustomers given;
   given.Happens(Order({.id = "1", .identifiers = {Customer("a"), Phone("p")}}));
   given.Happens(Order({.id = "2", .identifiers = {Phone("p")}}));
@@ -303,7 +303,7 @@ TEST(Watch, TakesASnapshotAgainWhenAPhoneTurnsOutToBeShared) {
   EXPECT_EQ(update->snapshot().shared_identifiers_size(), 1);
 }
 
-TEST(Watch, TakesASnapshotWhenTooMuchIsNew) {
+TEST(Watch, SendsASnapshotWhenTooMuchIsNew) {
   GivenCustomers given;
   given.Observe({Customer("a")});
   for (size_t i = 0; i <= kChangeEntriesMax; ++i) {

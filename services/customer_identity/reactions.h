@@ -22,7 +22,7 @@ std::vector<v1::ObserveIdentifiersRequest> React(const checkout::v1::OrderEvent&
 std::vector<v1::ObserveIdentifiersRequest> React(const checkout::v1::ImportEvent& event,
                                                  const partition::FactContext& context);
 
-// Numbers of the fields of the events that it reacts to.
+// Field numbers of the events that it reacts to.
 absl::Span<const int> ReactedCartFields();
 absl::Span<const int> ReactedOrderFields();
 absl::Span<const int> ReactedImportFields();

@@ -1,4 +1,4 @@
-// Tests of what customer identity does about facts of checkout.
+// Tests of the reactions of customer identity to events of checkout.
 #include "services/customer_identity/reactions.h"
 
 #include "gtest/gtest.h"
@@ -15,12 +15,12 @@ TEST(React, ObservesTheIdentifiersOfOrdersAndReturns) {
   }
 }
 
-TEST(React, LeavesAnonymousOnesAlone) {
+TEST(React, IgnoresSalesWithoutACustomer) {
   EXPECT_TRUE(React(Order({"1", {}}), {}).empty());
   EXPECT_TRUE(React(Return({"1", {}}), {}).empty());
 }
 
-TEST(React, LeavesEverythingElseAlone) {
+TEST(React, IgnoresAllOtherEvents) {
   checkout::v1::ImportEvent awaited;
   awaited.mutable_return_awaited();
   EXPECT_TRUE(React(awaited, {}).empty());

@@ -1,4 +1,4 @@
-// The methods of customer identity: hash the name, wait for the token, read the view.
+// The methods of customer identity's door: hash the name of the customer, then read the view or watch it.
 #include "services/customer_identity/service.h"
 
 #include <memory>

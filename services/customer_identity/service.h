@@ -16,7 +16,7 @@ namespace halles::customer_identity {
 // Lifetime: host and metrics outlive it; it outlives the server.
 class CustomerIdentityDoor final : public v1::CustomerIdentityService::CallbackService {
  public:
-  // `watches` is told by the host what events touch.
+  // The host notifies `watches` of the topics that events touch.
   CustomerIdentityDoor(host::Host* host, std::shared_ptr<host::Watches> watches, telemetry::Metrics* metrics);
 
   grpc::ServerUnaryReactor* GetCustomerView(grpc::CallbackServerContext* context,

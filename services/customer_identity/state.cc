@@ -1,4 +1,4 @@
-// Folds facts of the identity graph.
+// Folds events of the identity graph.
 #include "services/customer_identity/state.h"
 
 #include <optional>
@@ -32,13 +32,13 @@ absl::Status EvolveLinked(store::Rows& state, const v1::IdentifiersLinked& linke
   const std::optional<IdentifierKey> first = KeyOf(linked.first());
   const std::optional<IdentifierKey> second = KeyOf(linked.second());
   if (!first.has_value() || !second.has_value() || *first >= *second) {
-    return Broken(context, "a link goes from the stronger identifier to the other, both hashed");
+    return Broken(context, "a link must go from the stronger identifier to the other, both hashed");
   }
   if (linked.strength() != StrengthOf(linked.first(), linked.second())) {
     return Broken(context, "the strength of the link is not that of its identifiers");
   }
   if (!kObserved.Contains(state, ObservedKeyOf(*first)) || !kObserved.Contains(state, ObservedKeyOf(*second))) {
-    return Broken(context, "an identifier of the link is not observed");
+    return Broken(context, "an identifier of the link was not observed");
   }
   const LinkKey key = LinkKeyOf(*first, *second);
   if (kLinks.Contains(state, key)) return Broken(context, "the identifiers are linked already");
@@ -53,7 +53,7 @@ struct Evolver {
     return EvolveObserved(state, observed, context);
   }
   absl::Status operator()(const v1::IdentifiersLinked& linked) const { return EvolveLinked(state, linked, context); }
-  absl::Status operator()(NoEvent) const { return Broken(context, "it is no event that this version knows"); }
+  absl::Status operator()(NoEvent) const { return Broken(context, "this version does not know the event"); }
 
   store::Rows& state;
   const partition::FactContext& context;

@@ -15,15 +15,15 @@
 
 namespace halles::customer_identity {
 
-// The identity graph is one realm and so one slot: this is its key.
+// The key of the identity graph. The graph is one aggregate, called the realm, and so it is in one slot.
 inline constexpr char kRealm[] = "realm";
 
-// Two sets that only grow. Their content does not depend on the order of the events. Invariants, each of which Evolve
-// refuses to break:
-//   1. An identifier is observed once, hashed; its row is the identifier.
-//   2. A link is recorded once, from the stronger to the other, and both of them are observed.
-//   3. A link is strong exactly when both of its identifiers are of a type that belongs to one person.
-//   4. Nothing is ever rewritten: who is one party with whom is computed from the links when it is asked (party.h).
+// Two sets that only grow. Their content does not depend on the order of the events. Invariants, none of which Evolve
+// breaks:
+//   1. An identifier is observed once. Its row is the hashed identifier.
+//   2. A link is recorded once, from the stronger identifier to the other. Both were observed before.
+//   3. A link is strong if and only if both identifiers are of a type that belongs to one person.
+//   4. No row ever changes. Each query computes parties from the links (party.h).
 
 struct ObservedKey {
   uint8_t type = 0;
@@ -53,10 +53,10 @@ inline LinkKey LinkKeyOf(const IdentifierKey& first, const IdentifierKey& second
   return {first.type, first.hash, second.type, second.hash};
 }
 
-// STRONG when both belong to one person.
+// STRONG if both are of a type that belongs to one person.
 common::v1::EvidenceStrength StrengthOf(const common::v1::Identifier& a, const common::v1::Identifier& b);
 
-// Folds one fact. DATA_LOSS, and nothing is written, when the event breaks an invariant or is none that this version knows.
+// Folds one event. DATA_LOSS, and nothing is written, if it breaks an invariant or is unknown to this version.
 absl::Status Evolve(store::Rows& state, const v1::IdentityEvent& event, const partition::FactContext& context);
 
 }  // namespace halles::customer_identity

@@ -1,4 +1,4 @@
-// Tests of the fold over the identity graph: two sets that do not know what came first.
+// Tests of the fold of the identity graph: two sets that do not depend on the order of events.
 #include "services/customer_identity/state.h"
 
 #include <algorithm>
@@ -28,22 +28,22 @@ TEST(Evolve, KeepsIdentifiersAndLinks) {
   EXPECT_EQ(kLinks.Get(given.rows(), LinkKeyOf(*KeyOf(Customer("a")), *KeyOf(Phone("p"))))->strength(), kWeak);
 }
 
-TEST(Evolve, StopsAtAnEventThatItDoesNotKnow) { ExpectCannotBeEvolved({}, v1::IdentityEvent()); }
+TEST(Evolve, StopsAtAnUnknownEvent) { ExpectCannotBeEvolved({}, v1::IdentityEvent()); }
 
-TEST(Evolve, StopsAtWhatIsNotHashed) {
+TEST(Evolve, StopsAtAnIdentifierInClear) {
   common::v1::Identifier clear = Customer("a");
   clear.set_value("17850");
   ExpectCannotBeEvolved({}, Observed(clear));
   ExpectCannotBeEvolved({}, Observed(common::v1::Identifier()));
 }
 
-TEST(Evolve, StopsAtARepetition) {
+TEST(Evolve, StopsAtARepeatedEvent) {
   ExpectCannotBeEvolved({Observed(Customer("a"))}, Observed(Customer("a")));
   const auto link = Linked(Customer("a"), Email("m"), kStrong);
   ExpectCannotBeEvolved({Observed(Customer("a")), Observed(Email("m")), link}, link);
 }
 
-TEST(Evolve, StopsAtALinkThatCannotBe) {
+TEST(Evolve, StopsAtAnInvalidLink) {
   const std::vector<v1::IdentityEvent> before = {Observed(Customer("a")), Observed(Email("m"))};
   ExpectCannotBeEvolved(before, Linked(Email("m"), Customer("a"), kStrong));
   ExpectCannotBeEvolved(before, Linked(Customer("a"), Customer("a"), kStrong));

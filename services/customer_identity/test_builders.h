@@ -1,4 +1,4 @@
-// The vocabulary of customer identity's tests: identifiers by a letter, facts, and a view that is fed from several logs.
+// Builders for customer identity's tests: identifiers, events, and a view that follows several logs.
 #ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_TEST_BUILDERS_H_
 #define HALLES_SERVICES_CUSTOMER_IDENTITY_TEST_BUILDERS_H_
 
@@ -39,7 +39,7 @@ struct IdentityDomain {
 };
 using GivenRealm = testing::Given<IdentityDomain>;
 
-// Hashed identifiers. The name decides the hash, and hashes sort as names of one letter do.
+// Hashed identifiers. The name determines the hash, and hashes sort like the first letters of the names.
 inline common::v1::Identifier Hashed(common::v1::IdentifierType type, const std::string& name) {
   common::v1::Identifier identifier;
   identifier.set_type(type);
@@ -92,7 +92,7 @@ inline v1::IdentityEvent Linked(const common::v1::Identifier& first, const commo
   return event;
 }
 
-// An order or return as checkout records it; of the lines only their number matters here.
+// An order or return as checkout records it. Only the number of its lines matters here.
 struct Sale {
   std::string id;  // also its external id
   Identifiers identifiers;
@@ -145,7 +145,7 @@ inline checkout::v1::ImportEvent LinkedTo(const common::v1::Identifier& customer
   return event;
 }
 
-// Facts that happen here: carts and orders are aggregates of checkout, stock is one of inventory.
+// Events of carts and placed orders of checkout, and of stock of inventory.
 inline checkout::v1::CartEvent Opened(common::v1::Channel channel = common::v1::CHANNEL_WEB) {
   checkout::v1::CartEvent event;
   checkout::v1::CartOpened& opened = *event.mutable_cart_opened();
@@ -191,7 +191,7 @@ inline checkout::v1::Fulfilment Planned(const std::string& id, const std::string
   fulfilment.add_lines()->set_units(units);
   return fulfilment;
 }
-// A sale in the form of imported ones, with the source of what happens here.
+// A sale that was recorded here, in the form of an imported one.
 inline checkout::v1::SaleRecord PlacedSale(const Sale& sale) {
   checkout::v1::SaleRecord record = RecordOf(sale);
   record.mutable_external()->set_source(kHere);
@@ -226,7 +226,7 @@ inline checkout::v1::OrderEvent Ended(const std::string& fulfilment_id, checkout
   *event.mutable_fulfilment_ended()->mutable_reversal() = PlacedSale(reversal);
   return event;
 }
-// Of an order that was placed here, or of an imported one.
+// A return taken here, of an order placed here or imported.
 template <class Event = checkout::v1::OrderEvent>
 Event GoodsReturned(const std::string& return_id, const Sale& sale) {
   Event event;
@@ -250,7 +250,7 @@ inline inventory::v1::StockEvent Held(const std::string& hold_id, const Identifi
   return event;
 }
 
-// A fact of checkout.
+// An event of checkout.
 using Fact = std::variant<checkout::v1::CartEvent, checkout::v1::OrderEvent, checkout::v1::ImportEvent>;
 
 // The view "customers" and the identity graph, fed with events as in a process, but without the runtime.
@@ -260,19 +260,19 @@ class GivenCustomers {
     for (const Identifiers& identifiers : observations) Observe(identifiers);
   }
 
-  // The realm decides and records; the view follows its log.
+  // The realm decides and records, and the view follows its log.
   void Observe(const Identifiers& identifiers) { Submit(customer_identity::Observe(identifiers)); }
 
-  // Projects a fact of checkout that stands at `position` of `slot`, without reacting to it.
+  // Projects an event of checkout at `position` of `slot`, without reacting to it.
   void Project(const Fact& fact, uint16_t slot, Position position) {
     Fold(fact, SlotId{ServiceId::kCheckout, slot}, position, 0, AggregateOf(fact));
   }
-  // The reaction to it.
+  // Reacts to an event of checkout.
   void React(const Fact& fact) {
     const auto requests = std::visit([](const auto& event) { return customer_identity::React(event, {}); }, fact);
     for (const v1::ObserveIdentifiersRequest& request : requests) Submit(request);
   }
-  // Facts of one cart or order, each a record of its own, as `minute` strikes.
+  // Projects events of one cart or order, each a record of its own at this minute, and reacts to them.
   GivenCustomers& Records(const std::string& order, const std::vector<Fact>& events, int minute = 0) {
     for (const auto& event : events) {
       Fold(event, SlotId{ServiceId::kCheckout, 17}, next_++, 0, order, minute);
@@ -280,7 +280,7 @@ class GivenCustomers {
     }
     return *this;
   }
-  // The same for the stock of a SKU.
+  // Projects events of the stock of a SKU in the same way.
   GivenCustomers& Stocks(const std::string& sku, const std::vector<inventory::v1::StockEvent>& events, int minute = 0) {
     for (const auto& event : events) Fold(event, SlotId{ServiceId::kInventory, 5}, next_stock_++, 0, sku, minute);
     return *this;
@@ -289,10 +289,10 @@ class GivenCustomers {
     Fold(event, SlotId{ServiceId::kInventory, slot}, position, 0, sku);
   }
 
-  // Whom the facts since the last call touched.
+  // The topics that events have touched since the last call.
   std::vector<std::string> TakeTopics() { return std::exchange(topics_, {}); }
 
-  // Both, at the next position of slot 17.
+  // Projects an event at the next position of slot 17, and reacts to it.
   GivenCustomers& Happens(const Fact& event) {
     Project(event, 17, next_++);
     React(event);

@@ -1,4 +1,4 @@
-// Looks for what is new about the customer of a watcher.
+// Finds the changes for a watcher of a customer.
 #include "services/customer_identity/watches.h"
 
 #include <utility>
@@ -37,7 +37,7 @@ bool CustomerWatcher::Tell() {
   if (!news_.has_value()) return true;
   v1::WatchCustomerResponse update = *std::move(news_);
   news_.reset();
-  // The writer itself has ended the stream when this fails.
+  // If this fails, the writer itself has ended the stream.
   return writer_.Write(std::move(update));
 }
 

@@ -1,4 +1,4 @@
-// One who watches a customer.
+// A watcher of one customer.
 #ifndef HALLES_SERVICES_CUSTOMER_IDENTITY_WATCHES_H_
 #define HALLES_SERVICES_CUSTOMER_IDENTITY_WATCHES_H_
 
@@ -18,11 +18,11 @@ namespace halles::customer_identity {
 // Thread safety: as host::Watcher.
 class CustomerWatcher final : public host::Watcher {
  public:
-  // `name` is hashed. Without `resume`, or when the watcher cannot go on from there, a snapshot comes first.
+  // `name` must be hashed. Without `resume`, or if the watch cannot continue from there, a snapshot comes first.
   CustomerWatcher(v1::CustomerName name, std::optional<TokenPositions> resume, const InstallId& install,
                   rpc::StreamWriter<v1::WatchCustomerResponse> writer);
 
-  // Topics are the identifiers of the party, which may be joined with another meanwhile.
+  // The topics are the identifiers of the party. They change when the party is joined with another one.
   absl::StatusOr<Topics> Look(const store::RowReader& rows, const TokenPositions& at) override;
   bool Tell() override;
   void Finish(const absl::Status& why) override { writer_.Finish(why); }
