@@ -23,9 +23,9 @@ using admin::v1::RebuildResponse;
 using admin::v1::TailLogResponse;
 using admin::v1::VerifyResponse;
 
-// Progress is told at most this often.
+// Minimum time between two progress messages.
 constexpr int64_t kProgressEveryMicros = 200'000;
-// Records decoded at a time for one tail.
+// Maximum number of records that one task of a tail decodes.
 constexpr size_t kTailRecords = 64;
 
 GetStatusResponse StatusOf(host::Host& host, const absl::Status& log_health, const std::string& only_service) {
@@ -33,7 +33,7 @@ GetStatusResponse StatusOf(host::Host& host, const absl::Status& log_health, con
   status.set_version(std::string(Version()));
   status.set_install_id(host.install().Hex());
   if (!log_health.ok()) status.set_log_error(std::string(log_health.message()));
-  // Before the flush, so that what is told as reached is in the digests.
+  // Read before the flush, so that the digests include everything that counts as caught up.
   status.set_caught_up(host.caught_up());
   std::map<store::FoldId, store::FoldMeta> metas;
   if (auto stored = host.Metas(); stored.ok()) metas = *std::move(stored);
@@ -82,7 +82,7 @@ void FillResult(const host::Proof& proof, admin::v1::VerifyResult* result) {
   for (const std::string& difference : proof.differences) result->add_differences(difference);
 }
 
-// Runs a proof and tells its progress and result on the stream.
+// Runs a proof, and writes its progress and its result to the stream.
 template <typename Response>
 void Prove(const std::function<absl::StatusOr<host::Proof>(const projection::ReplayObserver&)>& prove,
            const Clock& clock, const std::atomic<bool>& stopping, const rpc::StreamWriter<Response>& writer) {
@@ -131,13 +131,13 @@ grpc::ServerUnaryReactor* AdminDoor::GetStatus(grpc::CallbackServerContext* cont
   return door_.Query(
       context, request, response, [this](const auto& asked, const rpc::Call&, auto reply) -> absl::Status {
         if (!asked.service().empty()) RETURN_IF_ERROR(ParseService(asked.service()).status());
-        // Waits for a flush, so not on a queue that answers queries.
+        // Waits for a flush, so it does not run on a queue that answers queries.
         tails_->Post([this, service = asked.service(), reply] { reply(StatusOf(host_, log_health_(), service)); });
         return absl::OkStatus();
       });
 }
 
-// One caller's way through a slot. Lives as long as a task or the log's listener refers to it.
+// The tail of one slot for one caller. Lives while a task or the callback for the end of the stream refers to it.
 class AdminDoor::Tail : public std::enable_shared_from_this<Tail> {
  public:
   Tail(AdminDoor* door, SlotId slot, const admin::v1::TailLogRequest& request,
@@ -159,14 +159,15 @@ class AdminDoor::Tail : public std::enable_shared_from_this<Tail> {
     door_.tails_->Post([self = shared_from_this()] { self->Read(); });
   }
 
-  // On the thread of tails.
+  // Called on the queue of tails.
   void End() {
     subscription_.reset();
     ended_ = true;
   }
 
  private:
-  // Reads on when the slot has grown. Holds nobody, so that the last one to let go of a tail is never the log's thread.
+  // Continues reading when the slot has grown. Holds no strong reference, so that a tail is never destroyed on a thread
+  // of the log.
   class Growth : public eventlog::LogListener {
    public:
     Growth(TaskQueue* queue, std::weak_ptr<Tail> tail) : queue_(queue), tail_(std::move(tail)) {}
@@ -225,7 +226,7 @@ class AdminDoor::Tail : public std::enable_shared_from_this<Tail> {
       });
     } else if (read.at_end && !request_.follow()) {
       done_ = true;
-    }  // else what is being fetched or appended is told as growth
+    }  // otherwise OnGrowth reports further records
     return absl::OkStatus();
   }
 

@@ -1,4 +1,4 @@
-// Asks each service what it defines.
+// Collects the definitions of all services.
 #include "services/halles/all_services.h"
 
 namespace halles::program {

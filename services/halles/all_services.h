@@ -1,4 +1,4 @@
-// The services of the program, each once: for main, for whoever follows its log, and for tests.
+// The list of all services, for the server, for followers of its log, and for tests.
 #ifndef HALLES_SERVICES_HALLES_ALL_SERVICES_H_
 #define HALLES_SERVICES_HALLES_ALL_SERVICES_H_
 
@@ -9,7 +9,7 @@
 
 namespace halles::program {
 
-// What a service consists of: its definition, and its doors, which only a program that serves links.
+// The parts of a service: its definition and its doors. Only a program that serves links the doors.
 template <void (*define)(host::Definitions*), void (*open_doors)(const DoorParts&, Doors*)>
 struct Part {
   static void Define(host::Definitions* definitions) { define(definitions); }
@@ -22,7 +22,7 @@ struct Parts {
   static void OpenDoors(const DoorParts& parts, Doors* doors) { (Services::OpenDoors(parts, doors), ...); }
 };
 
-// The list. Nothing else names the services.
+// The only list of all services.
 using AllParts = Parts<Part<&checkout::Define, &checkout::OpenDoors>,
                        Part<&customer_identity::Define, &customer_identity::OpenDoors>,
                        Part<&inventory::Define, &inventory::OpenDoors>>;

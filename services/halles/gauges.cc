@@ -56,7 +56,7 @@ Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host, const host::Instal
   count("halles_lost_records_total", "Records that can never be accepted; their requests were answered NOT_ACCEPTED",
         counters.lost);
   count("halles_replayed_records_total", "Records folded from the log since the start", counters.replayed);
-  count("halles_failed_reads_total", "Failed reads of rows in decisions and folds; each was tried again",
+  count("halles_failed_reads_total", "Failed reads of rows in decisions and folds; each was retried",
         counters.failed_reads);
   count("halles_calls_total", "Commands sent to other aggregates on behalf of a record, such as steps of sagas",
         counters.calls);

@@ -11,7 +11,7 @@
 
 namespace halles::program {
 
-// Lets the host observe its hot paths into histograms. Before it is opened; metrics outlive it.
+// Makes the host record its hot paths in histograms. Called before the host is opened; metrics outlive it.
 void ObserveHost(telemetry::Metrics* metrics, host::InstallationOptions* installation, host::HostOptions* options);
 
 // Lifetime: metrics and host outlive it.

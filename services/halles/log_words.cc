@@ -84,7 +84,7 @@ std::string BodyJson(const host::Definitions& definitions, ServiceId service, ab
         event.has_effective_time_us() ? absl::StrCat(",\"effective_time_us\":", event.effective_time_us()) : "",
         ",\"event\":", EventJson(definitions, service, event), "}");
   }
-  // The rest as it is; payloads and the recorded answer are shown decoded or not at all.
+  // The other fields are shown as they are. Payloads are shown decoded above, and the recorded answer is left out.
   body.mutable_batch()->clear_events();
   body.mutable_batch()->clear_response();
   body.mutable_batch()->mutable_cause()->clear_cursor();

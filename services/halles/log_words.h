@@ -15,10 +15,10 @@ namespace halles::program {
 
 log::v1::RecordHeader HeaderInWords(const eventlog::RecordHeader& header);
 
-// "accepted", "claim", or "ignored: " with the reason.
+// The verdict as text: "accepted", "claim", or "ignored: " with the reason.
 std::string VerdictInWords(const eventlog::Judgement& judgement);
 
-// The event as JSON, decoded by the service's own message.
+// The event as JSON, decoded as the event message of the service.
 std::string EventJson(const host::Definitions& definitions, ServiceId service, const log::v1::Event& event);
 
 // The body as JSON with its events decoded; parts that do not parse are marked.

@@ -49,7 +49,7 @@ int Run(const Setup& settings) {
   if (!listen.ok()) return Fail("cannot start: --listen", listen.status());
   const absl::StatusOr<ListenAddress> metrics_at = ListenAddress::Parse(settings.metrics);
   if (!metrics_at.ok()) return Fail("cannot start: --metrics", metrics_at.status());
-  // Before the data is touched, which opening does: every start claims the slots.
+  // Checked before the installation is opened, because opening claims the slots.
   if (const absl::Status can = CheckCanListen(*listen, "the gRPC server"); !can.ok()) {
     return Fail("cannot start: --listen", can);
   }
@@ -116,22 +116,24 @@ int main(int argc, char** argv) {
   halles::program::Setup settings;
   halles::Options options("halles", "Unified commerce on one event log: all services in one process.");
   options.Text("data-dir", "Directory of log/, keys/ and state/; created if missing", &settings.data_dir);
-  options.Text("listen", "Address of the gRPC server, host:port; port 0 takes a free port", &settings.listen);
+  options.Text("listen", "Address of the gRPC server, host:port; port 0 selects a free port", &settings.listen);
   options.Text("metrics", "Address of the Prometheus endpoint /metrics, host:port", &settings.metrics);
   options.Choice("log-level", "Lowest level of the log lines on standard error", &settings.log_level,
                  {"debug", "info", "warning", "error"});
   options.Number("executors", "Threads that execute commands; by default one per core", &settings.executors, 1, 256);
   options.Text(
       "slots",
-      absl::StrCat("Slots per service, fixed when the log is made: a number, or checkout=16,inventory=4; without it ",
-                   halles::kDefaultSlotCount, ", or what the log has"),
+      absl::StrCat(
+          "Slots per service, fixed when the log is created: a number, or checkout=16,inventory=4; by default ",
+          halles::kDefaultSlotCount, ", or those of an existing log"),
       &settings.slots, [](const std::string& text) {
         if (text.empty()) return std::string();
         return std::string(halles::SlotCounts::Parse(text).status().message());
       });
   options.Number("drain-seconds", "Seconds that calls in progress may take after SIGTERM or SIGINT",
                  &settings.drain_seconds, 0, 3600);
-  options.Number("lame-duck-seconds", "How long it still serves, but says NOT_SERVING, once it is told to end",
+  options.Number("lame-duck-seconds",
+                 "Seconds for which it still serves, but reports NOT_SERVING, after SIGTERM or SIGINT",
                  &settings.lame_duck_seconds, 0, 3600);
   if (const auto exit = options.Parse(argc, argv, std::cout, std::cerr); exit.has_value()) return *exit;
   return halles::program::Run(settings);
