@@ -1,5 +1,5 @@
-// Takes the place of Owner::OnReport when this binary is linked. A method is called like a function whose first argument is
-// the object (Itanium C++ ABI).
+// Replaces Owner::OnReport in this binary, through the linker. A method is called like a function whose first argument
+// is the object (Itanium C++ ABI).
 #include "tests/simulation/answers_reversed.h"
 
 #include <algorithm>

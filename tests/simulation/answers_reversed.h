@@ -1,11 +1,12 @@
-// Reverses answers that an owner lets be decided again.
+// Reverses the answers that an owner wants to be decided again.
 #ifndef HALLES_TESTS_SIMULATION_ANSWERS_REVERSED_H_
 #define HALLES_TESTS_SIMULATION_ANSWERS_REVERSED_H_
 
 namespace halles::simulation {
 
-// While one exists, answers that eventlog::Owner asks to be decided again come in the reverse order. The linker puts this
-// between a slot and its owner, which is a value without an interface (--wrap in tests/CMakeLists.txt).
+// While an object of this class exists, the answers that eventlog::Owner wants to be decided again come in reverse
+// order. The linker inserts this between a slot and its owner, which is a value without an interface (--wrap in
+// tests/CMakeLists.txt).
 // Thread safety: none; at most one at a time.
 class AnswersReversed {
  public:

@@ -1,4 +1,4 @@
-// Folds the log once more and holds everything against that.
+// Folds the log a second time, and compares everything with the result.
 #include "tests/simulation/auditor.h"
 
 #include <algorithm>
@@ -36,7 +36,7 @@ uint64_t Mix(uint64_t hash, absl::string_view a, absl::string_view b) {
   return next.lo == 0 ? 1 : next.lo;
 }
 
-// By how much the fact changes the goods of its SKU, wherever they are.
+// The change of the goods of the SKU, over all locations, by this event.
 int64_t GoodsIn(const inventory::v1::StockEvent& event) {
   switch (event.event_case()) {
     case inventory::v1::StockEvent::kStockReceived:
@@ -174,7 +174,7 @@ void Auditor::Take(SlotId id, Slot& slot, eventlog::StoredRecord stored) {
   for (const std::unique_ptr<View>& view : slot.views) view->digests.push_back(view->rows.digest());
 }
 
-// The reader rule once more, from the words of I1 and I2: the adjudicator must come to the same.
+// Applies the reader rule again, written from the text of I1 and I2. The adjudicator must agree.
 void Auditor::CheckAcceptance(SlotId id, Slot& slot, const eventlog::StoredRecord& stored,
                               const projection::SourceRecord& judged) {
   const eventlog::ParsedRecord parsed = eventlog::ParseRecord(stored.bytes);
@@ -204,7 +204,7 @@ void Auditor::CheckAcceptance(SlotId id, Slot& slot, const eventlog::StoredRecor
   CheckTime(id, slot, stored.position, header);
 }
 
-// A claim may be stamped by an instance that had not read all that comes before it.
+// The time of a claim may go back, because its instance may not have read all records before it.
 void Auditor::CheckTime(SlotId id, Slot& slot, Position position, const eventlog::RecordHeader& header) {
   const UnixMicros logical_time = header.logical_time;
   if (logical_time < slot.logical_time && header.kind != eventlog::RecordKind::kClaim)
@@ -213,8 +213,8 @@ void Auditor::CheckTime(SlotId id, Slot& slot, Position position, const eventlog
   const UnixMicros latest =
       testing::VirtualScheduler::kWallAtStart + scheduler_.now() + (clock == clocks_.end() ? 0 : clock->second);
   if (logical_time > std::max(latest, slot.logical_time)) {
-    findings_.Add("I11", absl::StrCat(At(id, position), " is stamped ", logical_time - latest,
-                                      " us after what its owner's clock can say"));
+    findings_.Add(
+        "I11", absl::StrCat(At(id, position), " has a time ", logical_time - latest, " us ahead of its owner's clock"));
   }
   slot.logical_time = std::max(slot.logical_time, logical_time);
 }
@@ -227,7 +227,7 @@ void Auditor::TakeBatch(SlotId id, Slot& slot, const projection::SourceRecord& r
     std::deque<Due>& due = slot.due[source];
     LeaveOut(id, slot, source, {progress.position(), 0}, &due);
     if (!due.empty() && due.front().position < progress.position()) {
-      findings_.Add("I8", absl::StrCat(At(id, record.position), " tells of progress past the reaction to ",
+      findings_.Add("I8", absl::StrCat(At(id, record.position), " records progress past the reaction to ",
                                        At(source, due.front().position)));
       while (!due.empty() && due.front().position < progress.position()) due.pop_front();
     }
@@ -236,7 +236,7 @@ void Auditor::TakeBatch(SlotId id, Slot& slot, const projection::SourceRecord& r
     const std::string key = KeyOfRequest(partition::AggregateOf(batch), batch.request_id());
     const auto [executed, first] = slot.executed.try_emplace(key, Executed{record.position, batch.response()});
     if (!first) {
-      findings_.Add("I7", absl::StrCat(At(id, record.position), " executes request ", key, " again, first done at ",
+      findings_.Add("I7", absl::StrCat(At(id, record.position), " executes request ", key, " again, after position ",
                                        executed->second.position));
     }
   }
@@ -249,7 +249,7 @@ void Auditor::TakeBatch(SlotId id, Slot& slot, const projection::SourceRecord& r
   ExpectReactions(id, record);
 }
 
-// Of each source the reactions are recorded in order, each once, none left out.
+// Reactions to one source must be recorded in order, each exactly once.
 void Auditor::TakeCause(SlotId id, Slot& slot, Position position, const log::v1::Cause& cause) {
   const SlotId source{static_cast<ServiceId>(cause.service()), static_cast<uint16_t>(cause.slot())};
   TakeUpTo(source, cause.position() + 1);
@@ -257,7 +257,7 @@ void Auditor::TakeCause(SlotId id, Slot& slot, Position position, const log::v1:
   const auto now = std::pair(Position{cause.position()}, cause.reaction());
   LeaveOut(id, slot, source, now, &due);
   if (due.empty() || std::pair(due.front().position, due.front().number) > now) {
-    findings_.Add("I8", absl::StrCat(At(id, position), " reacts to ", At(source, cause.position()), " once more"));
+    findings_.Add("I8", absl::StrCat(At(id, position), " reacts to ", At(source, cause.position()), " again"));
     return;
   }
   if (std::pair(due.front().position, due.front().number) < now) {
@@ -306,10 +306,11 @@ void Auditor::CheckDelivery(const std::string& where, const inventory::v1::Stock
   const std::string& reference = event.stock_received().reference();
   if (reference.empty()) return;
   const auto [note, first] = delivered_.emplace(reference, where);
-  if (!first) findings_.Add("I7", absl::StrCat(where, " receives what was received before, ", note->second));
+  if (!first)
+    findings_.Add("I7", absl::StrCat(where, " receives a delivery again that was received by ", note->second));
 }
 
-// Of a record whose facts are folded.
+// Called after the events of the record were folded.
 void Auditor::CheckStock(const std::string& where, const Slot& slot, const std::string& sku, bool may_break) {
   int64_t goods = 0;
   inventory::kLevels.ForEach(
@@ -322,13 +323,14 @@ void Auditor::CheckStock(const std::string& where, const Slot& slot, const std::
         } else if (may_break) {
           short_.insert(place);
         } else if (!short_.contains(place)) {
-          findings_.Add("I23", absl::StrCat(where, " promises more of ", place, " than there is"));
+          findings_.Add("I23", absl::StrCat(where, " promises more of ", place, " than is available"));
         }
         return true;
       },
       Sku::FromString(sku));
   if (goods != goods_[sku]) {
-    findings_.Add("I24", absl::StrCat(where, ": of ", sku, " there are ", goods, ", its movements make ", goods_[sku]));
+    findings_.Add("I24",
+                  absl::StrCat(where, ": ", sku, " has ", goods, " units, its movements add up to ", goods_[sku]));
     goods_[sku] = goods;
   }
 }
@@ -398,7 +400,7 @@ void Auditor::CheckRead(SlotId id, const std::string& key, Position at, uint64_t
   CatchUp(id);
   Slot& slot = slots_.at(id);
   if (at > slot.cursor.next) {
-    findings_.Add("I5", absl::StrCat(what, " stands at ", At(id, at), ", beyond the log"));
+    findings_.Add("I5", absl::StrCat(what, " is at ", At(id, at), ", beyond the end of the log"));
     return;
   }
   ++reads_checked_;
@@ -409,7 +411,8 @@ void Auditor::CheckRead(SlotId id, const std::string& key, Position at, uint64_t
     }
   }
   if (fingerprint != expected) {
-    findings_.Add(what == "state" ? "I12" : "I15", absl::StrCat(what, " of ", key, " at ", At(id, at), " is another"));
+    findings_.Add(what == "state" ? "I12" : "I15",
+                  absl::StrCat(what, " of ", key, " at ", At(id, at), " differs from the log"));
   }
 }
 
@@ -419,21 +422,21 @@ void Auditor::CheckAnswer(const partition::AggregateRef& aggregate, const std::s
   const Slot& slot = slots_.at(at.slot);
   const std::string key = KeyOfRequest(aggregate, request_id);
   if (at.position > slot.cursor.next) {
-    findings_.Add("I6",
-                  absl::StrCat("the answer to ", key, " stands at ", At(at.slot, at.position), ", beyond the log"));
+    findings_.Add(
+        "I6", absl::StrCat("the answer to ", key, " is at ", At(at.slot, at.position), ", beyond the end of the log"));
     return;
   }
   const auto executed = slot.executed.find(key);
   if (executed == slot.executed.end()) {
-    findings_.Add("I6", absl::StrCat(key, " was acknowledged and is not in ", at.slot.ToString()));
+    findings_.Add("I6", absl::StrCat(key, " was acknowledged but is not in ", at.slot.ToString()));
     return;
   }
   if (executed->second.response != response) {
-    findings_.Add("I7", absl::StrCat("the answer to ", key, " is not the one that was recorded"));
+    findings_.Add("I7", absl::StrCat("the answer to ", key, " differs from the recorded one"));
   }
   if (executed->second.position >= at.position) {
-    findings_.Add("I6", absl::StrCat("the answer to ", key, " says ", At(at.slot, at.position),
-                                     ", its record stands at ", executed->second.position));
+    findings_.Add("I6", absl::StrCat("the answer to ", key, " states position ", At(at.slot, at.position),
+                                     ", but its record is at ", executed->second.position));
   }
 }
 
@@ -453,10 +456,11 @@ void Auditor::CheckStored(const store::FoldId& fold, const store::FoldMeta& meta
     }
   }
   if (meta.cursor.next >= digests->size()) {
-    findings_.Add("I5", absl::StrCat(who, " stored ", fold.ToString(), " at ", meta.cursor.next, ", beyond the log"));
+    findings_.Add(
+        "I5", absl::StrCat(who, " stored ", fold.ToString(), " at ", meta.cursor.next, ", beyond the end of the log"));
   } else if (meta.digest != (*digests)[meta.cursor.next]) {
     findings_.Add("I12", absl::StrCat(who, " stored other rows of ", fold.ToString(), " at ", meta.cursor.next,
-                                      " than a cold fold makes: ", FirstDifference(fold, meta.cursor.next, stored)));
+                                      " than a cold fold: ", FirstDifference(fold, meta.cursor.next, stored)));
   }
 }
 
@@ -482,7 +486,7 @@ std::string Auditor::FirstDifference(const store::FoldId& fold, Position next, c
       (void)ProjectRecord(*view->definition, fold.source, **judged, cold);
     }
   }
-  std::string difference = "rows of the digest alone";
+  std::string difference = "only the digest differs";
   const store::RowSpace space = store::RowSpace::Of(fold);
   auto expected = cold.rows().begin();
   const auto tell = [&](absl::string_view key, absl::string_view what, Position position) {
@@ -491,10 +495,11 @@ std::string Auditor::FirstDifference(const store::FoldId& fold, Position next, c
   };
   const absl::Status walked = stored.ForEachRow(space, [&](const store::Snapshot::StoredRow& row) {
     if (fold.kind == store::FoldId::Kind::kView && row.source != fold.source) return true;
-    if (expected == cold.rows().end() || row.key < expected->first) return tell(row.key, "should not be", row.position);
+    if (expected == cold.rows().end() || row.key < expected->first)
+      return tell(row.key, "should not exist", row.position);
     if (expected->first < row.key) return tell(expected->first, "is missing", expected->second.position);
     if (expected->second.value != row.value) {
-      return tell(row.key, absl::StrCat("differs from that of position ", expected->second.position), row.position);
+      return tell(row.key, absl::StrCat("differs from the row of position ", expected->second.position), row.position);
     }
     ++expected;
     return true;
@@ -505,8 +510,8 @@ std::string Auditor::FirstDifference(const store::FoldId& fold, Position next, c
 void Auditor::CheckAtEnd(const store::FoldId& fold, const store::FoldMeta& meta, absl::string_view who) {
   const Position end = slots_.at(fold.source).cursor.next;
   if (meta.cursor.next != end) {
-    findings_.Add(
-        "I3", absl::StrCat(who, " rests with ", fold.ToString(), " at ", meta.cursor.next, ", the log ends at ", end));
+    findings_.Add("I3", absl::StrCat(who, " is at rest with ", fold.ToString(), " at ", meta.cursor.next,
+                                     ", but the log ends at ", end));
   }
 }
 

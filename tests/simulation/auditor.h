@@ -1,4 +1,4 @@
-// Reads the log of a simulated world as it grows, folds it from its first record, and says what breaks an invariant.
+// Reads the log of a simulated world as it grows, folds it from its first record, and reports violations of invariants.
 #ifndef HALLES_TESTS_SIMULATION_AUDITOR_H_
 #define HALLES_TESTS_SIMULATION_AUDITOR_H_
 
@@ -35,24 +35,24 @@
 
 namespace halles::simulation {
 
-// Written by clients where no log may have it (I16).
+// Part of the identifiers that clients send; no log may contain it (I16).
 inline constexpr absl::string_view kClearText = "@mail.test";
 
-// What broke an invariant, and at which step.
+// A violation of an invariant, and the step at which it was found.
 struct Finding {
-  std::string invariant;  // "I7"
+  std::string invariant;  // such as "I7"
   std::string what;
   uint64_t step = 0;
 };
 
-// Everything that was found, in order.
+// All findings, in order.
 class Findings {
  public:
   explicit Findings(const testing::VirtualScheduler* scheduler) : scheduler_(*scheduler) {}
   void Add(absl::string_view invariant, std::string what);
   bool empty() const { return found_.empty(); }
   const Finding& first() const { return found_.front(); }
-  // In lines, for a failed test; the first kShownMax.
+  // The first kShownMax findings, one per line, for a failed test.
   std::string ToString() const;
 
  private:
@@ -62,7 +62,7 @@ class Findings {
   std::vector<Finding> found_;
 };
 
-// Rows with the digest of what they hold.
+// Rows together with their digest.
 class DigestedRows : public store::MemoryRows {
  public:
   void Put(absl::string_view key, std::string value) override;
@@ -73,56 +73,57 @@ class DigestedRows : public store::MemoryRows {
   store::Digest digest_;
 };
 
-// Reads the shared log itself, past all connections, with definitions of its own. It folds every state and view from the
-// first record and remembers the digest at each position, so that what a host has stored, at whatever position, is held
-// against a cold fold. What each of its checks is for stands in README.md.
+// Reads the shared log directly, not over a connection, with definitions of its own. It folds every state and view from
+// the first record and remembers the digest at each position, so that it can compare the stored rows of a host at any
+// position with a cold fold. README.md lists the checks.
 // Lifetime: log, scheduler and findings outlive it.
 class Auditor {
  public:
   Auditor(eventlog::MemoryLog* log, const testing::VirtualScheduler* scheduler, Findings* findings);
 
-  // Takes what was appended since, of all slots or of one.
+  // Takes the records that were appended since the last call, of all slots or of one.
   void CatchUp();
   void CatchUp(SlotId slot) { TakeUpTo(slot, std::numeric_limits<Position>::max()); }
 
-  // A process begins: `address` stands in its claims, its owners' clock is `wall_offset` ahead of the scheduler's.
+  // A process starts. Its claims contain `address`, and its clock is `wall_offset` ahead of the scheduler's.
   void OnStart(const std::string& address, int64_t wall_offset);
 
-  // A host stored this for the fold: it is what a cold fold has there (I5, I12, I13).
+  // Checks that the stored rows of a fold equal those of a cold fold at the same position (I5, I12, I13).
   void CheckStored(const store::FoldId& fold, const store::FoldMeta& meta, const store::Snapshot& stored,
                    absl::string_view who);
-  // A fold of a host at rest stands at the end of the log.
+  // Checks that a fold of a host at rest has reached the end of the log.
   void CheckAtEnd(const store::FoldId& fold, const store::FoldMeta& meta, absl::string_view who);
 
-  // A success that a client was told, with its serialised response: it does not run ahead of the log, its record stands
-  // before it, and what was recorded under the request id is what was answered (I6, I7).
+  // Checks a success that a client was given, with its serialised response: its position is not beyond the log, its
+  // record is before that position, and the answer recorded under the request id is the same (I6, I7).
   void CheckAnswer(const partition::AggregateRef& aggregate, const std::string& request_id, const std::string& response,
                    partition::AnswerPosition at);
 
-  // Whether a record with the request id of the aggregate is in the slot.
+  // True if the slot has a record with this request id of the aggregate.
   bool IsRecorded(SlotId slot, const partition::AggregateRef& aggregate, const std::string& request_id);
 
-  // What was read of an aggregate at a position is what the log says there (I12, I15). The fingerprint is that of
+  // Checks that a read of an aggregate at a position agrees with the log (I12, I15). `fingerprint` is that of
   // FingerprintOf.
   void CheckRead(SlotId slot, const std::string& key, Position at, uint64_t fingerprint, absl::string_view what);
-  // Of the rows that clients read: levels of a SKU, a cart with its order. 0: there is nothing.
+  // The fingerprint of the rows that clients read: levels of a SKU, or a cart with its order. 0 if there are none.
   static uint64_t FingerprintOf(ServiceId service, const store::RowReader& rows, const std::string& key);
-  // A process finds this party for the identifier in the graph that stands at a position: it is the one that the links
-  // below it make, in whatever order they came (I17).
+  // Checks the party that a process finds for the identifier at a position of the graph: the set of links before that
+  // position determines it, in any order (I17).
   void CheckParty(SlotId graph, Position at, const customer_identity::IdentifierKey& key,
                   const absl::StatusOr<customer_identity::Party>& party, absl::string_view who);
-  // All identifiers that are linked with another one.
+  // All identifiers that are linked to another one.
   std::vector<customer_identity::IdentifierKey> LinkedIdentifiers() const { return parties_.keys(); }
   uint64_t reads_checked() const { return reads_checked_; }
   uint64_t parties_checked() const { return parties_checked_; }
-  // The most reactions of one service in one slot that a record has led to.
+  // The largest number of reactions of one service in one slot to a single record.
   size_t reactions_of_a_record_max() const { return reactions_of_a_record_max_; }
 
-  // Nothing is under way any more: every saga has ended, every promise has its reason, every reaction is recorded.
+  // Checks a world in which nothing is in progress: every saga has ended, every promise has its reason, and every
+  // reaction is recorded.
   void CheckRest(UnixMicros now);
 
   uint64_t term(SlotId slot) const { return slots_.at(slot).term; }
-  uint64_t records() const { return records_; }  // accepted, claims too
+  uint64_t records() const { return records_; }  // accepted records, with claims
   uint64_t facts() const { return facts_; }      // events in them
   const std::map<std::string, uint64_t>& kinds() const { return kinds_; }
   const std::vector<SlotId>& slots() const { return slot_list_; }
@@ -132,11 +133,12 @@ class Auditor {
     Position position = 0;
     std::string response;
   };
-  // A reaction that has to be recorded, in this order.
+  // A reaction that must be recorded. Reactions must be recorded in the order of these fields.
   struct Due {
     Position position = 0;
     uint32_t number = 0;
-    // Of a reaction that records nothing when it brings nothing new, so that it may be left out; else null.
+    // The request of a reaction that records nothing if it brings nothing new, so that its record may be missing; null
+    // for other reactions.
     std::unique_ptr<google::protobuf::Message> when_new;
   };
   struct View {
@@ -148,16 +150,16 @@ class Auditor {
     std::unique_ptr<eventlog::LogReader> reader;
     std::deque<eventlog::StoredRecord> unread;
     eventlog::Cursor cursor;
-    // The reader rule, written once more.
+    // State of the second implementation of the reader rule.
     uint64_t term = 0;
     InstanceId instance;
     uint64_t next_sequence = 0;
     Hash256 chain;
     UnixMicros logical_time = 0;
-    std::string owner;  // its address
+    std::string owner;  // address of the owner
     const partition::ServiceDefinition* service = nullptr;
     DigestedRows rows;
-    std::vector<store::Digest> digests;  // by position: of all before it
+    std::vector<store::Digest> digests;  // by position: of all records before it
     std::vector<std::unique_ptr<View>> views;
     std::unordered_map<std::string, Executed> executed;
     std::unordered_map<std::string, std::vector<std::pair<Position, uint64_t>>> history;  // by key
@@ -171,17 +173,17 @@ class Auditor {
   void CheckTime(SlotId id, Slot& slot, Position position, const eventlog::RecordHeader& header);
   void TakeBatch(SlotId id, Slot& slot, const projection::SourceRecord& record, const log::v1::Batch& batch);
   void TakeCause(SlotId id, Slot& slot, Position position, const log::v1::Cause& cause);
-  // The reactions to the source before this one are not recorded, and had no need to be.
+  // Removes the reactions to the source before `end` that have no record, and checks that they brought nothing new.
   void LeaveOut(SlotId id, const Slot& slot, SlotId source, std::pair<Position, uint32_t> end, std::deque<Due>* due);
   void TakeEvents(SlotId id, Slot& slot, const projection::SourceRecord& record, const log::v1::Batch& batch);
   void TakeLinks(Position position, const log::v1::Event& event);
-  // What came back here of an imported order, after a record that says so.
+  // Checks the returns of an imported order that were taken here, after a record of such a return.
   void CheckImportedReturns(const std::string& where, const Slot& slot, const std::string& order);
   void CheckDelivery(const std::string& where, const inventory::v1::StockEvent& event);
   void CheckStock(const std::string& where, const Slot& slot, const std::string& sku, bool may_break);
   void Project(SlotId id, Slot& slot, const projection::SourceRecord& record);
   void ExpectReactions(SlotId id, const projection::SourceRecord& record);
-  // A row of the fold that is not what a cold fold has at that position, in words.
+  // The first row of the fold that differs from a cold fold at that position, as text.
   std::string FirstDifference(const store::FoldId& fold, Position next, const store::Snapshot& stored) const;
   void CheckOrdersAtRest(const Slot& slot, std::map<std::string, std::map<std::string, int64_t>>* documents);
   void CheckReturnsAtRest(const Slot& slot, const OrderId& id, const checkout::rows::OrderRow& order);
@@ -196,7 +198,7 @@ class Auditor {
   std::map<SlotId, Slot> slots_;
   std::vector<SlotId> slot_list_;
   std::map<std::string, int64_t> clocks_;                       // wall offsets at start, by address
-  std::map<std::string, int64_t> goods_;                        // of each SKU, as its facts add up
+  std::map<std::string, int64_t> goods_;                        // by SKU: the sum of its events
   std::map<std::string, std::string> delivered_;                // delivery notes, and where they were recorded
   std::set<std::pair<std::string, std::string>> contradicted_;  // holds, by SKU and id
   std::set<std::string> short_;                                 // where a count or correction broke promises

@@ -1,4 +1,4 @@
-// What holds of a world in which nothing is under way any more.
+// Checks of a world at rest, in which nothing is in progress.
 #include <limits>
 #include <map>
 #include <string>
@@ -15,7 +15,7 @@
 namespace halles::simulation {
 namespace {
 
-// A timer is taken that long after it was due, at the latest.
+// Maximum time after which a due timer must have been handled.
 constexpr UnixMicros kTimerPatience = int64_t{60} * 1'000'000;
 
 }  // namespace
@@ -41,7 +41,7 @@ void Auditor::CheckRest(UnixMicros now) {
     partition::kTimers.ForEach(slot.rows, [&](const partition::TimerKey& timer, const auto&, Position) {
       if (timer.due_us >= now - kTimerPatience) return false;
       findings_.Add("I21", absl::StrCat(id.ToString(), ": timer ", timer.name, " of ", timer.aggregate_key,
-                                        " is overdue since ", (now - timer.due_us) / 1'000'000, " s"));
+                                        " has been overdue for ", (now - timer.due_us) / 1'000'000, " s"));
       return true;
     });
     if (id.service == ServiceId::kCheckout) CheckOrdersAtRest(slot, &documents);
@@ -52,21 +52,22 @@ void Auditor::CheckRest(UnixMicros now) {
 
 void Auditor::CheckOrdersAtRest(const Slot& slot, std::map<std::string, std::map<std::string, int64_t>>* documents) {
   checkout::order::kSagas.ForEach(slot.rows, [&](const checkout::order::OrderKey& key, const auto&, Position) {
-    findings_.Add("I22", absl::StrCat("the saga of ", key.order.ToString(), " has no end"));
+    findings_.Add("I22", absl::StrCat("the saga of ", key.order.ToString(), " has not ended"));
     return true;
   });
   checkout::cart::kCarts.ForEach(slot.rows, [&](const checkout::cart::CartKey& key, const auto& cart, Position) {
     if (cart.state() == checkout::v1::CART_STATE_MERGING || cart.state() == checkout::v1::CART_STATE_IN_CHECKOUT) {
-      findings_.Add("I22", absl::StrCat("cart ", key.cart.ToString(), " rests in state ", cart.state()));
+      findings_.Add("I22", absl::StrCat("cart ", key.cart.ToString(), " is at rest in state ", cart.state()));
     }
     return true;
   });
   checkout::order::kOrders.ForEach(slot.rows, [&](const auto& key, const checkout::rows::OrderRow& order, Position) {
     const std::string id = key.order.ToString();
-    if (order.state() == checkout::v1::ORDER_STATE_PLACING) findings_.Add("I22", absl::StrCat(id, " is still placed"));
+    if (order.state() == checkout::v1::ORDER_STATE_PLACING)
+      findings_.Add("I22", absl::StrCat(id, " is still being placed"));
     if (order.number() > 0) (*documents)[order.origin().site_id()][id] = order.number();
     if (checkout::order::IsCertain(order.state()) && order.number() == 0) {
-      findings_.Add("I25", absl::StrCat(id, " is certain and has no number"));
+      findings_.Add("I25", absl::StrCat(id, " is confirmed but has no number"));
     }
     int64_t total = 0;
     for (const checkout::v1::OrderLine& line : order.lines()) {
@@ -74,7 +75,7 @@ void Auditor::CheckOrdersAtRest(const Slot& slot, std::map<std::string, std::map
     }
     CheckReturnsAtRest(slot, key.order, order);
     if (total != order.total().minor_units())
-      findings_.Add("I18", absl::StrCat(id, " does not cost what its lines do"));
+      findings_.Add("I18", absl::StrCat(id, " has another total than its lines"));
     return true;
   });
 }
@@ -86,7 +87,7 @@ void Auditor::CheckNumbersAtRest(const std::map<std::string, std::map<std::strin
     checkout::numbers::kNumbers.ForEach(
         slot.rows, [&](const auto& key, const checkout::rows::NumberRow& row, Position) {
           ++counts[key.site.ToString()];
-          // An exchange gets a number too: its document is no order.
+          // Exchanges get numbers too, but their documents are no orders.
           const SlotId home =
               SlotOf(ServiceId::kCheckout, "", key.document, log_.identity().slots.of(ServiceId::kCheckout));
           const OrderId order = OrderId::FromString(key.document);
@@ -94,7 +95,8 @@ void Auditor::CheckNumbersAtRest(const std::map<std::string, std::map<std::strin
           const auto site = documents.find(key.site.ToString());
           if (site == documents.end() || !site->second.contains(key.document) ||
               site->second.at(key.document) != row.number()) {
-            findings_.Add("I25", absl::StrCat("number ", row.number(), " of ", key.site.ToString(), " is of no order"));
+            findings_.Add("I25",
+                          absl::StrCat("number ", row.number(), " of ", key.site.ToString(), " belongs to no order"));
           }
           return true;
         });
@@ -121,10 +123,11 @@ void Auditor::CheckHoldsAtRest(const Slot& slot) {
           findings_.Add("I22",
                         absl::StrCat("hold ", key.hold, " of ", key.sku.ToString(), " is neither sold nor released"));
         }
-        // What does not fit an order's fact is told as a contradiction, and is for people to mend.
+        // A hold that contradicts an event of its order is reported as such, and left for people to resolve.
         const bool told = contradicted_.contains({key.sku.ToString(), key.hold});
         if (!held && !told && !IsCertainOrder(hold.order_id())) {
-          findings_.Add("I25", absl::StrCat("hold ", key.hold, " is sold to ", hold.order_id(), ", which is no order"));
+          findings_.Add("I25", absl::StrCat("hold ", key.hold, " is committed to ", hold.order_id(),
+                                            ", which is no confirmed order"));
         }
         return true;
       });

@@ -1,4 +1,4 @@
-// What must hold of customers: nothing that was observed is lost, and parties follow from the set of links alone.
+// Checks customers: no observation is lost, and parties depend on the set of links alone.
 #include <algorithm>
 #include <set>
 #include <string>
@@ -16,8 +16,7 @@ namespace {
 
 using customer_identity::IdentifierKey;
 
-// Whether the graph holds all that the observation says: its identifiers, and a link from the strongest to each other
-// one.
+// True if the graph has all identifiers of the observation, and a link from the strongest to each of the others.
 bool IsKnown(const store::RowReader& graph, const customer_identity::v1::ObserveIdentifiersRequest& request) {
   std::set<IdentifierKey> keys;  // strongest first
   for (const common::v1::Identifier& identifier : request.identifiers()) {
@@ -41,8 +40,8 @@ void Auditor::LeaveOut(SlotId id, const Slot& slot, SlotId source, std::pair<Pos
     const auto* observation =
         dynamic_cast<const customer_identity::v1::ObserveIdentifiersRequest*>(due->front().when_new.get());
     if (observation == nullptr || !IsKnown(slot.rows, *observation)) {
-      findings_.Add("I8", absl::StrCat(id.ToString(), " never learns what ", source.ToString(), "@",
-                                       due->front().position, " says of a customer"));
+      findings_.Add("I8", absl::StrCat(id.ToString(), " never records the identifiers of ", source.ToString(), "@",
+                                       due->front().position));
     }
     due->pop_front();
   }
@@ -73,8 +72,8 @@ void Auditor::CheckParty(SlotId graph, Position at, const IdentifierKey& key,
   if (std::set<IdentifierKey>(party->keys.begin(), party->keys.end()) != expected.members ||
       party->id != customer_identity::PartyIdOf(*expected.members.begin()) || shared != expected.shared) {
     findings_.Add("I17", absl::StrCat(who, " finds ", party->keys.size(), " identifiers in the party of ", id, " and ",
-                                      shared.size(), " shared, the links below ", at, " make ", expected.members.size(),
-                                      " and ", expected.shared.size()));
+                                      shared.size(), " shared, but the links before ", at, " give ",
+                                      expected.members.size(), " and ", expected.shared.size()));
   }
 }
 

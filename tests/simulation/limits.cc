@@ -41,7 +41,7 @@ void CheckSlots(const std::vector<partition::SlotState>& states, const Limits& l
   }
 }
 
-// The ring holds, beside what the owner offered, a batch that was just read.
+// Besides the offers of the owner, the ring may hold a batch that was just read.
 void CheckSource(const projection::SourceFollower& source, const Limits& limits) {
   const std::string slot = source.slot().ToString();
   limits.Hold(slot, "records in the ring", source.kept(), projection::kOfferedRecordsMax + projection::kFeedRecordsMax);
@@ -62,9 +62,9 @@ void CheckLimits(Process* process) {
       const projection::SourceFollower* const source = serving.pool->FollowerOf(slot);
       if (source != nullptr) CheckSource(*source, limits);
       const projection::Reactor* const reactor = serving.pool->ReactorOf(slot.service);
-      // A record with several reactions begins as long as there is room for one.
+      // A record with several reactions begins if there is room for one of them.
       if (reactor != nullptr) {
-        limits.Hold(ServiceName(slot.service), "reactions under way", reactor->most_under_way(),
+        limits.Hold(ServiceName(slot.service), "reactions in flight", reactor->most_under_way(),
                     projection::kReactionsInFlightMax - 1 + world.auditor.reactions_of_a_record_max());
       }
     }

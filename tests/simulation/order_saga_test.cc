@@ -1,5 +1,5 @@
-// The saga that places an order, with the real rules of checkout and inventory: whatever is lost, doubled, late or killed,
-// it ends confirmed with every unit committed once, or rejected with every number as it was.
+// Tests of the saga that places an order, with the real rules of checkout and inventory. Whatever is lost, duplicated,
+// late or killed, the saga ends confirmed with every unit committed once, or rejected with the stock unchanged.
 #include <cstdlib>
 #include <iostream>
 #include <random>
@@ -17,12 +17,12 @@ namespace {
 
 struct Explored {
   size_t worlds = 0;
-  size_t confirmed = 0;  // ends
+  size_t confirmed = 0;  // number of ends
   size_t rejected = 0;
-  std::string fault;  // with the way to it; empty: none
+  std::string fault;  // with the steps that lead to it; empty if there is none
 };
 
-// Tries everything that may happen, in every order, depth first. A world that is reached again is not tried again.
+// Tries all possible steps in every order, depth first. A world that was reached before is not tried again.
 class Explorer {
  public:
   Explored Explore(const Scenario& scenario) {
@@ -46,18 +46,18 @@ class Explorer {
     }
     if (choices > 0) return;
     World end = world;
-    way_.push_back("and so on");
+    way_.push_back("then all mandatory steps");
     end.Finish();
     Judge(end);
     way_.pop_back();
     ++(end.confirmed() ? result_.confirmed : result_.rejected);
   }
 
-  // True when something is wrong.
+  // True if the world has a fault.
   bool Judge(const World& world) {
     const std::string fault = world.Fault();
     if (fault.empty()) return false;
-    result_.fault = absl::StrCat(fault, "; the way there:");
+    result_.fault = absl::StrCat(fault, "; the steps that lead to it:");
     for (const std::string& step : way_) absl::StrAppend(&result_.fault, "\n  ", step);
     return true;
   }
@@ -85,28 +85,28 @@ void ExpectSound(const Scenario& scenario, bool confirms, bool rejects) {
             << " rejected ends\n";
 }
 
-TEST(OrderSaga, EndsWellWhateverIsLost) {
+TEST(OrderSaga, EndsWellWhenMessagesAreLost) {
   ExpectSound(With({1, 1}, {.losses = 2, .timers = 1}), /*confirms=*/true, /*rejects=*/true);
   ExpectSound(With({1, 0}, {.losses = 1, .timers = 1}), /*confirms=*/false, /*rejects=*/true);
 }
 
-TEST(OrderSaga, EndsWellWhateverIsDoubledOrLate) {
+TEST(OrderSaga, EndsWellWhenMessagesAreDuplicatedOrLate) {
   ExpectSound(With({1, 1}, {.doubles = 2, .timers = 1}), /*confirms=*/true, /*rejects=*/true);
   ExpectSound(With({1, 0}, {.doubles = 2}), /*confirms=*/false, /*rejects=*/true);
 }
 
-TEST(OrderSaga, EndsWellWheneverTheProcessIsKilled) {
+TEST(OrderSaga, EndsWellWhenTheProcessIsKilledAtAnyTime) {
   ExpectSound(With({1, 1}, {.crashes = 2, .timers = 2}), /*confirms=*/true, /*rejects=*/true);
   ExpectSound(With({1, 1}, {.losses = 1, .crashes = 1, .timers = 2}), /*confirms=*/true, /*rejects=*/true);
   ExpectSound(With({0, 1}, {.crashes = 1, .timers = 1}), /*confirms=*/false, /*rejects=*/true);
 }
 
-TEST(OrderSaga, EndsWellWhenGoodsComeInMeanwhile) {
+TEST(OrderSaga, EndsWellWhenGoodsArriveMeanwhile) {
   ExpectSound(With({1, 0}, {.crashes = 1, .timers = 1, .receipts = 1}), /*confirms=*/true, /*rejects=*/true);
   ExpectSound(With({1, 0}, {.doubles = 1, .receipts = 1}), /*confirms=*/true, /*rejects=*/true);
 }
 
-TEST(OrderSaga, EndsWellOnLongerWaysAtRandom) {
+TEST(OrderSaga, EndsWellOnLongRandomWalks) {
   const char* given = std::getenv("HALLES_SEED");
   const uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
   std::cout << "HALLES_SEED=" << seed << "\n";
@@ -136,7 +136,7 @@ TEST(OrderSaga, DoesNotEndWellWithoutTombstones) {
   Scenario scenario = With({1, 1}, {.timers = 1});
   EXPECT_EQ(Explore(scenario).fault, "");
   scenario.forget_tombstones = true;
-  EXPECT_NE(Explore(scenario).fault.find("held for nobody"), std::string::npos) << Explore(scenario).fault;
+  EXPECT_NE(Explore(scenario).fault.find("held after the end"), std::string::npos) << Explore(scenario).fault;
 }
 
 TEST(OrderSaga, DoesNotEndWellWithoutRecordedAnswers) {
@@ -144,7 +144,7 @@ TEST(OrderSaga, DoesNotEndWellWithoutRecordedAnswers) {
   EXPECT_EQ(Explore(scenario).fault, "");
   scenario.forget_answers = true;
   const Explored explored = Explore(scenario);
-  EXPECT_TRUE(!explored.fault.empty() || explored.rejected > 0) << "a doubled request was answered as if it were new";
+  EXPECT_TRUE(!explored.fault.empty() || explored.rejected > 0) << "a duplicate request was answered as if it were new";
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Lets one thing after the other happen to an order that is being placed.
+// Applies one step after the other to an order that is being placed.
 #include "tests/simulation/order_saga_world.h"
 
 #include <algorithm>
@@ -72,7 +72,7 @@ absl::Status EvolveAll(const Facts& facts, store::MemoryRows* rows, partition::F
   return rows->status();
 }
 
-// What does not matter for what comes next is left out: positions, and times that nothing is decided by.
+// The row without the fields that cannot influence later steps: positions, and times on which no decision depends.
 std::string Forgetful(const std::string& key, const std::string& value) {
   if (absl::StartsWith(key, checkout::cart::kCarts.Prefix())) {
     checkout::rows::CartRow row;
@@ -241,7 +241,7 @@ void World::Execute(const partition::OutgoingCall& call) {
     Answer<shop::AssignOrderNumberRequest>(call, &checkout_, kCheckoutSlot, &checkout::numbers::Decide,
                                            &checkout::numbers::Evolve);
   } else {
-    fault_ = absl::StrCat("nobody answers ", call.method);
+    fault_ = absl::StrCat("no service answers ", call.method);
   }
 }
 
@@ -301,7 +301,7 @@ std::vector<World::Choice> World::Choices() const {
   const Budget& budget = scenario_.budget;
   std::set<std::string> seen;
   for (size_t i = 0; i < wire_.size(); ++i) {
-    if (!seen.insert(wire_[i].Bytes()).second) continue;  // as good as the one before
+    if (!seen.insert(wire_[i].Bytes()).second) continue;  // an equal message was considered already
     choices.push_back({Act::kDeliver, i});
     if (budget.losses > 0) choices.push_back({Act::kLose, i});
     if (budget.doubles > 0) choices.push_back({Act::kDouble, i});
@@ -333,7 +333,7 @@ std::string World::Describe(int choice) const {
     case Act::kLose:
       return "lose " + what;
     case Act::kDouble:
-      return "double " + what;
+      return "duplicate " + what;
     case Act::kCrash:
       return "crash";
     case Act::kTimer:
@@ -343,7 +343,7 @@ std::string World::Describe(int choice) const {
     case Act::kReact:
       return "inventory reacts";
     case Act::kReceive:
-      return "goods come in";
+      return "goods arrive";
   }
   return "";
 }
@@ -392,7 +392,7 @@ bool World::quiet() const { return wire_.empty() && SagaDue() == 0 && reacted_ =
 void World::Finish() {
   for (int steps = 0; !quiet() && fault_.empty(); ++steps) {
     if (steps == 1000) {
-      fault_ = "it does not come to an end";
+      fault_ = "the world does not come to rest";
       return;
     }
     if (!wire_.empty()) {
@@ -420,17 +420,17 @@ std::string World::Fault() const {
                            .value_or(inventory::rows::LevelRow());
     const std::string where = absl::StrCat(SkuName(i), ": on hand ", level.on_hand(), ", held ", level.held(),
                                            ", committed ", level.committed());
-    if (level.on_hand() != scenario_.stock[i]) return absl::StrCat("goods came or went: ", where);
+    if (level.on_hand() != scenario_.stock[i]) return absl::StrCat("the units on hand changed: ", where);
     if (level.held() + level.committed() > level.on_hand()) return absl::StrCat("oversold: ", where);
     if (!quiet()) continue;
-    if (level.held() != 0) return absl::StrCat("held for nobody: ", where);
+    if (level.held() != 0) return absl::StrCat("held after the end: ", where);
     if (level.committed() != (confirmed() ? 1 : 0)) return absl::StrCat("committed wrongly: ", where);
   }
   if (!quiet()) return "";
   const auto series = checkout::numbers::kSeries.Get(checkout_, {SiteId::FromString(kSite)});
   const int64_t numbers = series.has_value() ? series->last() : 0;
   if (confirmed()) {
-    if (cart->state() != shop::CART_STATE_ORDERED) return "the order is confirmed and its cart is not ordered";
+    if (cart->state() != shop::CART_STATE_ORDERED) return "the order is confirmed but its cart is not ordered";
     if (order->number() != 1 || numbers != 1) return "the confirmed order has no number, or several";
     return "";
   }

@@ -1,4 +1,5 @@
-// Checkout and inventory with their real rules on rows in memory, and a wire between them that loses, doubles and delays.
+// Checkout and inventory with their real rules on rows in memory. The wire between them loses, duplicates and delays
+// messages.
 #ifndef HALLES_TESTS_SIMULATION_ORDER_SAGA_WORLD_H_
 #define HALLES_TESTS_SIMULATION_ORDER_SAGA_WORLD_H_
 
@@ -15,13 +16,13 @@
 
 namespace halles::simulation {
 
-// What may still happen that need not.
+// How often each optional step may still happen.
 struct Budget {
-  int losses = 0;    // of one message
-  int doubles = 0;   // of one message
-  int crashes = 0;   // of the process: all that is on the wire is lost
-  int timers = 0;    // that are due while messages are still on their way
-  int receipts = 0;  // of one unit of the last SKU
+  int losses = 0;    // a message is lost
+  int doubles = 0;   // a message is duplicated
+  int crashes = 0;   // the process crashes, and all messages on the wire are lost
+  int timers = 0;    // a timer is due while messages are on the wire
+  int receipts = 0;  // one unit of the last SKU is received
 };
 
 struct Scenario {
@@ -31,7 +32,7 @@ struct Scenario {
   bool forget_answers = false;     // a fault: a repeated request is decided again
 };
 
-// A message on its way: a call to a service, or what became of it.
+// A message on the wire: a call to a service, or its outcome.
 struct Message {
   bool is_call = false;
   partition::OutgoingCall call;
@@ -40,27 +41,27 @@ struct Message {
   std::string Bytes() const;
 };
 
-// Everything, at one moment. Copied to try what may happen next.
+// The whole state at one moment. It is copied to try different next steps.
 class World {
  public:
-  // The order is being placed: its first calls are on the wire.
+  // Begins to place the order, so that its first calls are on the wire.
   explicit World(const Scenario& scenario);
 
-  // Things that may happen next, by number; each changes the world. A number that cannot happen does nothing.
+  // The number of possible next steps. Choose takes one of them, by its number from 0.
   int choices() const;
   void Choose(int choice);
-  // In words, for who reads a failure.
+  // The step as text, for the report of a failure.
   std::string Describe(int choice) const;
 
-  // Lets happen what must: messages arrive in order, timers are due, reactions follow, until nothing is left.
+  // Takes the mandatory steps until none is left: messages arrive in order, reactions follow, timers become due.
   void Finish();
-  // Nothing is left that must happen.
+  // True if no mandatory step is left.
   bool quiet() const;
 
-  // What is wrong now; empty: nothing. When it is quiet, the outcome is judged too.
+  // The violation in this state; empty if there is none. If the world is quiet, its outcome is checked too.
   std::string Fault() const;
 
-  // Equal for worlds that go on in the same way.
+  // Equal for worlds with the same future.
   Hash128 Fingerprint() const;
   bool confirmed() const;
 
@@ -91,9 +92,9 @@ class World {
   store::MemoryRows checkout_;
   store::MemoryRows stock_;
   Position next_checkout_ = 0;
-  std::map<std::string, std::string> answers_;  // recorded, by request id
+  std::map<std::string, std::string> answers_;  // recorded answers, by request id
   std::vector<Message> wire_;
-  std::vector<checkout::v1::OrderEvent> facts_;  // that inventory may react to
+  std::vector<checkout::v1::OrderEvent> facts_;  // events that inventory may react to
   size_t reacted_ = 0;
   UnixMicros now_ = 1'700'000'000'000'000;
   std::string fault_;

@@ -14,10 +14,10 @@ using Keys = std::set<Key>;
 
 bool Strong(const Key& key) { return IsStrong(key.Type()); }
 
-// Sets of identifiers without a common one.
+// Disjoint sets of identifiers.
 class Sets {
  public:
-  // The least of the set that the identifier is in.
+  // The smallest identifier of the set that contains `key`.
   Key Of(const Key& key) {
     Key at = key;
     for (auto found = less_.find(at); found != less_.end(); found = less_.find(at)) at = found->second;
@@ -67,7 +67,7 @@ void Parties::Join(size_t count) {
     }
   }
   // Rule 2: a weak identifier belongs to the party of all its strong neighbours, or is shared.
-  std::map<Key, Keys> owners;  // of the weak ones: the strong parties that they are linked with
+  std::map<Key, Keys> owners;  // by weak identifier: the parties of its strong neighbours
   for (const auto& [key, others] : neighbours) {
     if (Strong(key)) continue;
     Keys& of = owners[key];
@@ -75,7 +75,7 @@ void Parties::Join(size_t count) {
       if (Strong(other)) of.insert(sets.Of(other));
     }
   }
-  // Rule 3: free ones that are linked stay together; what they are linked with otherwise may own them.
+  // Rule 3: free identifiers that are linked form a group; the party of its other neighbours may own it.
   Sets groups;
   std::map<Key, Keys> touched;  // by group
   for (const auto& [key, of] : owners) {

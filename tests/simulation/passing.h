@@ -1,4 +1,5 @@
-// Wrappers of what a host is given that pass everything on: a planted fault overrides what it breaks.
+// Wrappers of the interfaces that a host is given. They forward every call; a planted fault overrides the ones that it
+// breaks.
 #ifndef HALLES_TESTS_SIMULATION_PASSING_H_
 #define HALLES_TESTS_SIMULATION_PASSING_H_
 
@@ -89,7 +90,7 @@ class PassingCommand : public partition::Command {
 
 using WrapCommand = std::function<std::unique_ptr<partition::Command>(std::unique_ptr<partition::Command>)>;
 
-// A registered command whose commands are wrapped.
+// A definition of a command that wraps every command it makes.
 class WrappedDefinition : public partition::CommandDefinition {
  public:
   WrappedDefinition(std::shared_ptr<const partition::CommandDefinition> inner, WrapCommand wrap)
@@ -114,7 +115,7 @@ class WrappedDefinition : public partition::CommandDefinition {
   const WrapCommand wrap_;
 };
 
-// Wraps the commands of that request in whatever service has registered it.
+// Wraps the commands of this request, whichever service has registered it.
 inline void WrapCommands(host::Definitions* definitions, const std::string& request_name, const WrapCommand& wrap) {
   for (partition::ServiceDefinition& service : definitions->services) {
     const auto command = service.commands.find(request_name);
@@ -125,7 +126,7 @@ inline void WrapCommands(host::Definitions* definitions, const std::string& requ
 
 class PassingDatabase : public store::Database {
  public:
-  // The inner one tells of damage.
+  // The inner database reports damage.
   explicit PassingDatabase(std::unique_ptr<store::Database> inner) : Database(nullptr), inner_(std::move(inner)) {}
   absl::StatusOr<std::optional<std::string>> Get(absl::string_view key) const override { return inner_->Get(key); }
   std::unique_ptr<store::DatabaseCursor> Seek(absl::string_view prefix) const override { return inner_->Seek(prefix); }
@@ -146,7 +147,7 @@ class PassingDatabase : public store::Database {
   const std::unique_ptr<store::Database> inner_;
 };
 
-// A home whose databases are wrapped as they are opened.
+// A home that wraps every database that it opens.
 class PassingHome : public store::DatabaseHome {
  public:
   using Wrap = std::function<std::unique_ptr<store::Database>(std::unique_ptr<store::Database>, Scheduler*)>;
@@ -169,7 +170,7 @@ class PassingHome : public store::DatabaseHome {
   const Wrap wrap_;
 };
 
-// Notes what a flush writes, to be written in one or in two parts.
+// Collects the writes of a flush, to write them in one or in two parts.
 class NotedDraft : public store::DatabaseDraft {
  public:
   explicit NotedDraft(store::Database* database) : database_(*database) {}
@@ -192,7 +193,7 @@ class NotedDraft : public store::DatabaseDraft {
   absl::Status WriteAll() {
     return Write([](const std::string&) { return true; });
   }
-  // The metas with cursors and digests, whose keys begin with 3 (libs/store/store.h), or all the rest.
+  // Writes the metas with cursors and digests, whose keys begin with 3 (libs/store/store.h), or all other rows.
   absl::Status WritePart(bool cursors) {
     return Write([cursors](const std::string& key) { return (key.front() == 3) == cursors; });
   }

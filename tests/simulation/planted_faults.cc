@@ -1,4 +1,4 @@
-// The faults, each an interposer; what they have in common stands in passing.h.
+// The faults, each an interposer. passing.h has what they share.
 #include "tests/simulation/planted_faults.h"
 
 #include <algorithm>
@@ -31,14 +31,14 @@ namespace {
 
 using store::Row;
 
-// The table of a key of rows.
+// The table of a row key.
 uint16_t TableOf(absl::string_view key) {
   return static_cast<uint16_t>(static_cast<uint8_t>(key[0]) << 8 | static_cast<uint8_t>(key[1]));
 }
 
 // Reactions -------------------------------------------------------------------------------------------------------------
 
-// When a slot changes hands, the first reaction to it comes from the owner before, and is lost on the way.
+// When a slot changes its owner, the first reaction for it comes from the previous owner and is lost.
 class ReactionLost : public Interposer {
  public:
   void Define(host::Definitions* definitions, Process* process) override {
@@ -70,7 +70,7 @@ class ReactionLost : public Interposer {
   std::set<std::tuple<SlotId, SlotId, Position, uint32_t>> lost_;
 };
 
-// The customer graph reacts to only seven of eight facts, always the same ones.
+// The identity graph reacts to only seven of eight events, always the same ones.
 class ObservationLost : public Interposer {
  public:
   void Define(host::Definitions* definitions, Process*) override {
@@ -122,13 +122,13 @@ class AnsweredBeforeItIsDurable : public Interposer {
   };
 };
 
-// A client that asks again does so under another id.
+// A client repeats its request under another id.
 class AskedAgainUnderAnotherId : public Interposer {
  public:
   std::string AskAgainAs(const std::string& request_id) override { return absl::StrCat(request_id, "-again"); }
 };
 
-// An owner that is one no more goes on answering reads from what it has.
+// A former owner continues to answer reads from its own state.
 class StaleOwnerAnswersReads : public Interposer {
  public:
   Position ReadFrom(Position) override { return 0; }
@@ -136,7 +136,7 @@ class StaleOwnerAnswersReads : public Interposer {
 
 // The log ---------------------------------------------------------------------------------------------------------------
 
-// A read that brought nothing counts as the end.
+// A read without records counts as the end of the log.
 class ClaimOnEarlyEnd : public Interposer {
  public:
   std::unique_ptr<eventlog::EventLog> Log(eventlog::EventLog* connection, Process*) override {
@@ -168,7 +168,7 @@ class ClaimOnEarlyEnd : public Interposer {
   };
 };
 
-// What is not known to have landed is appended again.
+// A record with an unknown outcome is appended again.
 class AppendSentAgain : public Interposer {
  public:
   std::unique_ptr<eventlog::EventLog> Log(eventlog::EventLog* connection, Process*) override {
@@ -204,7 +204,7 @@ class AppendSentAgain : public Interposer {
   };
 };
 
-// After a reset of the connection a view takes the next event for one that it has projected.
+// After a reset of the connection, a view takes the next event for one that it has projected already.
 class ViewSkipsAfterReset : public Interposer {
  public:
   std::unique_ptr<eventlog::EventLog> Log(eventlog::EventLog* connection, Process*) override {
@@ -224,7 +224,7 @@ class ViewSkipsAfterReset : public Interposer {
   }
 
  private:
-  // Follows on its own beside the host.
+  // Follows the log itself, besides the host.
   class Watched : public PassingLog, private eventlog::LogListener {
    public:
     Watched(eventlog::EventLog* inner, std::set<SlotId>* reset) : PassingLog(inner), reset_(*reset) {}
@@ -244,7 +244,7 @@ class ViewSkipsAfterReset : public Interposer {
 
 // The disk --------------------------------------------------------------------------------------------------------------
 
-// Rows of a table are not found again once they were flushed.
+// Rows of a table are not found after they were flushed.
 class RowsForgotten : public Interposer {
  public:
   explicit RowsForgotten(uint16_t table) { prefix_ = {static_cast<char>(table >> 8), static_cast<char>(table & 0xff)}; }
@@ -286,7 +286,7 @@ class RowsForgotten : public Interposer {
   std::string prefix_;
 };
 
-// A flush reaches the disk in two parts, one some time before the other: cursors first, or rows.
+// A flush reaches the disk in two parts at different times: cursors first, or rows first.
 class FlushInTwoParts : public Interposer {
  public:
   explicit FlushInTwoParts(bool cursors_first) : cursors_first_(cursors_first) {}
@@ -320,7 +320,7 @@ class FlushInTwoParts : public Interposer {
   const bool cursors_first_;
 };
 
-// The disk says that it has stored what it has not.
+// The disk acknowledges writes that it has not stored.
 class DiskLies : public Interposer {
  public:
   std::shared_ptr<store::DatabaseHome> Disk(std::shared_ptr<store::DatabaseHome> disk, Process*) override {
@@ -368,7 +368,7 @@ class ClockFollowsWall : public Interposer {
   };
 };
 
-// Half of all wake-ups that are a second or more away never come.
+// Half of all tasks with a delay of a second or more never run.
 class WakeUpLost : public Interposer {
  public:
   std::unique_ptr<Scheduler> Machine(Scheduler* machine, Process*) override {
@@ -401,7 +401,7 @@ class WakeUpLost : public Interposer {
 
 // Turns ----------------------------------------------------------------------------------------------------------------
 
-// Slots have two threads, which take turns.
+// Every queue is two queues, which take turns.
 class SlotsOnTwoQueues : public Interposer {
  public:
   std::unique_ptr<Scheduler> Machine(Scheduler* machine, Process*) override {
@@ -435,7 +435,7 @@ class SlotsOnTwoQueues : public Interposer {
   };
 };
 
-// Once, what a task posts to its own queue runs at once, in its middle.
+// Once, a task that another one posts to its own queue runs immediately, within that one.
 class TaskWithinAnother : public Interposer {
  public:
   std::unique_ptr<Scheduler> Machine(Scheduler* machine, Process* process) override {
@@ -480,13 +480,13 @@ class TaskWithinAnother : public Interposer {
 
 // Limits ---------------------------------------------------------------------------------------------------------------
 
-// A door hands in commands as if they completed older work, so they take the room that is kept for that.
+// A door submits commands as if they completed older work, so they take the room that is reserved for that.
 class ClientsTakeTheReserve : public Interposer {
  public:
   void Hand(partition::Command::Envelope* envelope) override { envelope->internal = true; }
 };
 
-// A reader takes all that there is, whatever it is asked for.
+// A reader reads all available records, and ignores the limits of the call.
 class BatchWithoutALimit : public Interposer {
  public:
   std::unique_ptr<eventlog::EventLog> Log(eventlog::EventLog* connection, Process*) override {
@@ -518,7 +518,7 @@ class BatchWithoutALimit : public Interposer {
 
 // Rules and folds -------------------------------------------------------------------------------------------------------
 
-// A rule decides on rows of some tables as they were seen first.
+// A rule decides on old rows of some tables: as it read them for the first time.
 class DecidedOnStaleState : public Interposer {
  public:
   DecidedOnStaleState(std::string request_name, std::vector<uint16_t> tables)
@@ -569,7 +569,7 @@ class DecidedOnStaleState : public Interposer {
   Seen seen_;
 };
 
-// A phone belongs to the customer that it was linked with first, whatever was linked with it since.
+// A phone belongs to the customer that it was linked to first, whatever was linked to it later.
 class FirstLinkWins : public Interposer {
  public:
   absl::StatusOr<customer_identity::Party> PartyOf(const store::RowReader& view,
@@ -606,7 +606,7 @@ class FirstLinkWins : public Interposer {
   };
 };
 
-// The second process runs a build that does not know what the release of a hold is.
+// The second process runs a build that ignores releases of holds.
 class FoldOfOneProcessDiffers : public Interposer {
  public:
   void Define(host::Definitions* definitions, Process* process) override {
@@ -628,14 +628,14 @@ class FoldOfOneProcessDiffers : public Interposer {
 
 // Calls -----------------------------------------------------------------------------------------------------------------
 
-// Something happens to every call of a method, or to some.
+// Every call of a method, or some of them, has this fate.
 class CallsGoWrong : public Interposer {
  public:
   CallsGoWrong(std::string method, CallFate fate, uint64_t one_in)
       : method_(std::move(method)), fate_(fate), one_in_(one_in) {}
   CallFate OnCall(const partition::OutgoingCall& call, Process*) override {
     if (call.method != method_) return CallFate::kTravels;
-    // All copies of a call have one fate.
+    // All copies of a call have the same fate.
     return Hash128Of(call.request_id, "").lo % one_in_ == 0 ? fate_ : CallFate::kTravels;
   }
 
@@ -662,17 +662,17 @@ std::vector<PlantedFault> PlantedFaults() {
       Plant<ObservationLost>("ObservationOfACustomerLost"),
       Plant<AnswersAgainOutOfOrder>("AnswersDecidedAgainOutOfOrder"),
       Plant<ClaimOnEarlyEnd>("ClaimOnAnEarlyEnd"),
-      Plant<AppendSentAgain>("AppendSentAgainAfterAnUnknownFate"),
-      Plant<AskedAgainUnderAnotherId>("AskedAgainUnderAnotherId"),
+      Plant<AppendSentAgain>("AppendRepeatedAfterAnUnknownOutcome"),
+      Plant<AskedAgainUnderAnotherId>("RepeatedUnderAnotherRequestId"),
       Plant<AnsweredBeforeItIsDurable>("AnsweredBeforeItIsDurable"),
       Plant<StaleOwnerAnswersReads>("StaleOwnerAnswersReads"),
       Plant<RowsForgotten>("RecordedAnswersForgotten", partition::kDedupe.id()),
       Plant<RowsForgotten>("ReactionCursorsForgotten", partition::kReactionCursors.id()),
       Plant<FlushInTwoParts>("CursorsStoredBeforeRows", true),
       Plant<FlushInTwoParts>("RowsStoredBeforeCursors", false),
-      Plant<DiskLies>("DiskLosesWhatItStored"),
+      Plant<DiskLies>("DiskLosesAcknowledgedWrites"),
       Plant<ViewSkipsAfterReset>("ViewSkipsAnEventAfterAReset"),
-      Plant<ClockFollowsWall>("ClockFollowsTheWall"),
+      Plant<ClockFollowsWall>("ClockFollowsWallClockJumps"),
       Plant<WakeUpLost>("WakeUpLost"),
       Plant<SlotsOnTwoQueues>("SlotsOnTwoQueues"),
       Plant<TaskWithinAnother>("TaskWithinAnother"),

@@ -16,8 +16,9 @@ struct PlantedFault {
   std::function<std::unique_ptr<Interposer>()> plant;
 };
 
-// None of them is in production code: they wrap the interfaces that a host is given (log, disk, machine, definitions,
-// calls). One lies between two objects that no interface divides, so the linker puts it there: see answers_reversed.h.
+// Production code has no hooks for them: they wrap the interfaces that a host is given (log, disk, machine,
+// definitions, calls). One fault is between two objects without an interface between them, so the linker inserts it:
+// see answers_reversed.h.
 std::vector<PlantedFault> PlantedFaults();
 
 }  // namespace halles::simulation

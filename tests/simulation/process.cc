@@ -1,4 +1,4 @@
-// Puts a host onto its disk, its connection and its machine, and watches what it appends, calls and answers.
+// Starts a host on its disk, connection and machine, and checks its appends, calls and answers.
 #include "tests/simulation/process.h"
 
 #include <algorithm>
@@ -28,8 +28,8 @@ std::unique_ptr<Scheduler> Interposer::Machine(Scheduler*, Process*) { return nu
 void Interposer::Define(host::Definitions*, Process*) {}
 CallFate Interposer::OnCall(const partition::OutgoingCall&, Process*) { return CallFate::kTravels; }
 
-// Watches what the process appends: a claim is for a term that came after the process began to read, and no record is
-// handed over twice unless the log refused it.
+// Checks the appends of a process: a claim is for a term that began after the process started to read, and no record is
+// appended twice unless the log refused it.
 class Process::ObservedLog : public eventlog::EventLog, private eventlog::ReportSink {
  public:
   ObservedLog(eventlog::EventLog* inner, Process* process) : inner_(*inner), process_(*process) {
@@ -49,7 +49,7 @@ class Process::ObservedLog : public eventlog::EventLog, private eventlog::Report
     const Hash128 hash = Hash128Of(slot.ToString(), bytes);
     if (header.kind == eventlog::RecordKind::kClaim && header.term <= terms_at_start_[slot]) {
       findings.Add("I1", absl::StrCat(process_.name(), " claims term ", header.term, " of ", slot.ToString(),
-                                      ", which was over before it began to read"));
+                                      ", which had begun before it started to read"));
     }
     if (!appended_.insert(hash).second) {
       findings.Add("I2", absl::StrCat(process_.name(), " appends record ", header.sequence, " of term ", header.term,
@@ -69,7 +69,7 @@ class Process::ObservedLog : public eventlog::EventLog, private eventlog::Report
   }
 
  private:
-  // Each batch that is read has a limit.
+  // Checks that each read has limits.
   class ObservedReader : public eventlog::LogReader {
    public:
     ObservedReader(std::unique_ptr<eventlog::LogReader> inner, Process* process)
@@ -109,7 +109,7 @@ class Process::ObservedLog : public eventlog::EventLog, private eventlog::Report
   std::map<std::pair<SlotId, uint64_t>, std::pair<Hash128, eventlog::ReportSink*>> under_way_;  // by tag
 };
 
-// Carries calls and questions to whoever owns their target: late, lost or doubled.
+// Carries calls and token extensions to the owner of their target: late, lost or duplicated.
 class Process::Wire : public partition::Calls {
  public:
   explicit Wire(Process* from) : from_(*from), life_(from->life()) {}
@@ -127,7 +127,7 @@ class Process::Wire : public partition::Calls {
             target.runtime().Call(call, envelope,
                                   [world, from, life, done, fate](absl::StatusOr<std::string> response,
                                                                   partition::AnswerPosition position) {
-                                    // The answer to a process that is gone reaches nobody.
+                                    // The answer to a dead process is dropped.
                                     if (!from->alive() || from->life() != life) return;
                                     switch (fate) {
                                       case CallFate::kTravels:
@@ -152,7 +152,7 @@ class Process::Wire : public partition::Calls {
   }
 
  private:
-  // Brings it to the owner of the slot: once, as a rule, and soon.
+  // Delivers it to the owner of the slot: usually once and soon.
   void Carry(SlotId slot, const std::function<void(Process& target)>& bring) {
     World& world = from_.world_;
     for (uint64_t copies = world.Chance(20) ? world.random.Uniform(3) : 1; copies > 0; --copies) {
@@ -165,13 +165,14 @@ class Process::Wire : public partition::Calls {
     }
   }
 
-  // A call leaves after the record that asks for it is durable (I20), as far as its request id tells which that is.
+  // Checks that a call is sent after the record that asks for it is durable (I20), if its request id identifies that
+  // record.
   void CheckRecorded(const partition::Command::Envelope& from) {
     if (from.request_id.empty()) return;
     const SlotId slot = SlotOf(ServiceId::kCheckout, from.tenant, from.aggregate.key, kSlots);
     if (from_.world_.auditor.IsRecorded(slot, from.aggregate, from.request_id)) return;
     from_.world_.findings.Add(
-        "I20", absl::StrCat(from_.name(), " calls for ", from.aggregate.key, " before that is recorded"));
+        "I20", absl::StrCat(from_.name(), " makes a call for ", from.aggregate.key, " before its record is durable"));
   }
 
   Process& from_;
@@ -230,9 +231,9 @@ void Process::Start(partition::SlotRole role) {
   options.calls = wire_.get();
   auto host = host::Host::Open(std::move(options));
   if (!host.ok()) {
-    // A disk that fails while it is opened ends the process; somebody starts it again.
+    // A disk that fails while it is opened ends the process; the operator restarts it.
     if (host.status().code() != absl::StatusCode::kUnavailable) {
-      world_.findings.Add("I5", absl::StrCat(name(), " cannot open what it stored: ", host.status().message()));
+      world_.findings.Add("I5", absl::StrCat(name(), " cannot open its stored rows: ", host.status().message()));
     }
     End();
     return;
@@ -280,7 +281,7 @@ void Process::Submit(const partition::RegisteredCommand& registered, const std::
                      if (life == life_) --unanswered_[slot];
                      if (absl::IsResourceExhausted(status)) ++world_.overloads;
                      if (status.ok() || absl::IsFailedPrecondition(status)) {
-                       // Decided: what was handed in before was told before.
+                       // It was decided: earlier commands must have been answered before.
                        uint64_t& told = told_[slot];
                        if (number < told && life == life_) {
                          world_.findings.Add("I6", absl::StrCat(name(), " answers command ", number, " to ",
@@ -292,7 +293,7 @@ void Process::Submit(const partition::RegisteredCommand& registered, const std::
                      }
                      reply(std::move(response), at);
                    });
-  // The last quarter of a slot's commands is kept for what completes older work.
+  // The last quarter of a slot's commands is reserved for commands that complete older work.
   if (unanswered_[slot] > partition::kSlotCommandsFromDoorsMax) {
     world_.findings.Add("I19",
                         absl::StrCat(name(), ", ", slot.ToString(), ": ", unanswered_[slot],
@@ -314,7 +315,7 @@ void Process::FlushAndCheck() {
 }
 
 void Process::CheckStored() {
-  // A disk that does not answer is asked another time.
+  // If the disk fails, there is nothing to check.
   absl::StatusOr<std::unique_ptr<store::Snapshot>> snapshot = store_->TakeSnapshot();
   if (!snapshot.ok()) return;
   absl::StatusOr<std::map<store::FoldId, store::Digest>> computed = (*snapshot)->Recompute();
@@ -322,8 +323,7 @@ void Process::CheckStored() {
   for (const auto& [fold, meta] : (*snapshot)->folds()) {
     world_.auditor.CheckStored(fold, meta, **snapshot, name());
     if ((*computed)[fold] != meta.digest) {
-      world_.findings.Add("I14",
-                          absl::StrCat(name(), ": the rows of ", fold.ToString(), " are not those of its digest"));
+      world_.findings.Add("I14", absl::StrCat(name(), ": the rows of ", fold.ToString(), " do not match its digest"));
     }
   }
 }

@@ -1,4 +1,4 @@
-// One process of a simulated world: a complete host that dies and comes back with the disk that it had.
+// One process of a simulated world: a complete host that dies, and restarts on its disk.
 #ifndef HALLES_TESTS_SIMULATION_PROCESS_H_
 #define HALLES_TESTS_SIMULATION_PROCESS_H_
 
@@ -29,43 +29,43 @@ namespace halles::simulation {
 class Process;
 class World;
 
-// What becomes of a call on its way to the owner of its target.
+// The fate of a call on its way to the owner of its target.
 enum class CallFate {
-  kTravels,        // late, lost or doubled, as chance has it
-  kSwallowed,      // told that it was done, and never sent
-  kRefused,        // sent, and told that it was refused
-  kNeverAnswered,  // sent, and nothing is told
+  kTravels,        // late, lost or duplicated at random
+  kSwallowed,      // never sent, but reported as successful
+  kRefused,        // sent, but reported as refused
+  kNeverAnswered,  // sent, but never reported
 };
 
-// What stands between a host and its world: nothing, unless a fault is planted there (planted_faults.h).
+// A layer between a host and its world. It changes nothing unless it plants a fault (planted_faults.h).
 // Lifetime: outlives the world.
 class Interposer {
  public:
   virtual ~Interposer() = default;
 
-  // What the process gets in the place of its connection; null: the connection.
+  // Replaces the connection of the process; null keeps it.
   virtual std::unique_ptr<eventlog::EventLog> Log(eventlog::EventLog* connection, Process* process);
-  // In the place of its disk.
+  // Replaces its disk.
   virtual std::shared_ptr<store::DatabaseHome> Disk(std::shared_ptr<store::DatabaseHome> disk, Process* process);
-  // In the place of its machine; null: the machine.
+  // Replaces its machine; null keeps it.
   virtual std::unique_ptr<Scheduler> Machine(Scheduler* machine, Process* process);
-  // Changes what its services define.
+  // Changes the definitions of its services.
   virtual void Define(host::Definitions* definitions, Process* process);
   virtual CallFate OnCall(const partition::OutgoingCall& call, Process* from);
-  // What a client's read names in the place of the position of its token.
+  // Replaces the position of the token of a client's read.
   virtual Position ReadFrom(Position token) { return token; }
-  // How a process finds a party in its view.
+  // Finds a party in the view of a process.
   virtual absl::StatusOr<customer_identity::Party> PartyOf(const store::RowReader& view,
                                                            const customer_identity::IdentifierKey& key) {
     return customer_identity::PartyFinder(view).Find(key);
   }
-  // Changes what a door says of a client's command.
+  // Changes the envelope that a door gives to a client's command.
   virtual void Hand(partition::Command::Envelope*) {}
-  // The id under which a client asks again after no or an unknown answer.
+  // The request id under which a client repeats a request without an answer, or with an unknown outcome.
   virtual std::string AskAgainAs(const std::string& request_id) { return request_id; }
 };
 
-// Thread safety: none; everything happens on the thread of the scheduler.
+// Thread safety: none; everything runs on the thread of the scheduler.
 class Process {
  public:
   Process(World* world, int number);
@@ -73,14 +73,14 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  // Opens a host on the disk of the life before. A disk that fails meanwhile ends the life at once.
+  // Opens a host on the disk of the previous life. If the disk fails meanwhile, the life ends immediately.
   void Start(partition::SlotRole role);
-  // Whatever is not on the disk or in the log is gone.
+  // Everything that is not on the disk or in the log is lost.
   void Kill();
   bool alive() const { return host_ != nullptr; }
   bool Serves(SlotId slot) const { return alive() && runtime_->serving(slot); }
 
-  // Of the process that lives.
+  // These are valid while the process is alive.
   host::Host& host() { return *host_; }
   testing::VirtualScheduler::Node& node() { return *node_; }
   eventlog::MemoryConnection& connection() { return *connection_; }
@@ -89,26 +89,26 @@ class Process {
 
   store::MemoryDisk& disk() { return disk_; }
   World& world() { return world_; }
-  // Counts starts.
+  // Number of starts.
   uint64_t life() const { return life_; }
-  // "process 0, life 3"
+  // Such as "process 0, life 3".
   std::string name() const;
 
-  // Gives the command to the host, as its door does, and holds against each other in which order commands of a slot were
-  // handed in and in which their decisions are told.
+  // Submits the command to the host, as its door does. Checks that the decisions of a slot are answered in the order in
+  // which its commands were submitted.
   using Reply = std::function<void(absl::StatusOr<google::protobuf::Message*> response, partition::AnswerPosition at)>;
   void Submit(const partition::RegisteredCommand& registered, const std::string& key,
               google::protobuf::Message&& request, Reply reply);
 
-  // How far its views and reactions are, and why they stopped.
+  // The positions of its views and reactions, and the errors that stopped them.
   std::vector<projection::SourceState> SourceStates();
 
-  // A rule, fold or read works on the slot now.
+  // Reports that a rule, fold or read works on the slot now.
   void Work(SlotId slot) { turns_->Work(slot); }
 
-  // Flushes, then holds what is stored against the log.
+  // Flushes, then checks the stored rows.
   void FlushAndCheck();
-  // Holds what is stored against the log, digests that were computed anew included.
+  // Compares the stored rows with the log, and their digests with the rows.
   void CheckStored();
 
  private:
@@ -127,7 +127,7 @@ class Process {
   std::unique_ptr<testing::VirtualScheduler::Node> node_;
   std::unique_ptr<SlotTurns> turns_;
   std::unique_ptr<Scheduler> interposed_machine_;  // may be null
-  std::unique_ptr<Scheduler> machine_;             // the host's, watched
+  std::unique_ptr<Scheduler> machine_;             // the machine of the host, watched
   std::unique_ptr<SeededRandom> random_;
   std::unique_ptr<eventlog::MemoryConnection> connection_;
   std::unique_ptr<eventlog::EventLog> observed_;

@@ -1,4 +1,4 @@
-// Wraps queues, commands and folds of a host so that they say when they work, and on which slot.
+// Wraps the queues, commands and folds of a host, so that they report when they work and on which slot.
 #include "tests/simulation/slot_turns.h"
 
 #include "absl/strings/str_cat.h"
@@ -96,7 +96,7 @@ void SlotTurns::Work(SlotId slot) {
   const TaskQueue* const queue = scheduler_.running();
   const auto [known, first] = queues_.try_emplace(slot, queue);
   if (queue == nullptr) {
-    findings_.Add("I10", absl::StrCat(who_, ": somebody works on ", slot.ToString(), " outside of any task"));
+    findings_.Add("I10", absl::StrCat(who_, ": work on ", slot.ToString(), " outside of any task"));
   } else if (known->second != queue) {
     findings_.Add("I10", absl::StrCat(who_, ": tasks of two queues work on ", slot.ToString()));
   }

@@ -1,4 +1,4 @@
-// Watches that one task at a time works on a slot (I10).
+// Checks that one task at a time works on a slot (I10).
 #ifndef HALLES_TESTS_SIMULATION_SLOT_TURNS_H_
 #define HALLES_TESTS_SIMULATION_SLOT_TURNS_H_
 
@@ -15,9 +15,9 @@
 
 namespace halles::simulation {
 
-// In a world with one thread, a queue of the scheduler stands for a thread. Rules, folds, answers and reads of a slot
-// say that they work on it: they do so in tasks of one queue, always the same. And no task of a queue begins while
-// another one of it is under way.
+// In a world with one thread, a queue of the scheduler represents a thread. Rules, folds, answers and reads report the
+// slot on which they work. All work on a slot must be in tasks of the same queue, and no task of a queue may begin
+// while another task of it runs.
 // Thread safety: none.
 // Lifetime: scheduler and findings outlive it, and it outlives the host that it watches.
 class SlotTurns {
@@ -27,12 +27,12 @@ class SlotTurns {
   SlotTurns(const SlotTurns&) = delete;
   SlotTurns& operator=(const SlotTurns&) = delete;
 
-  // A machine whose queues tell when a task begins within another one.
+  // A machine whose queues report a task that begins within another one.
   std::unique_ptr<Scheduler> Watch(Scheduler* machine);
-  // Rules and folds say which slot they work on.
+  // Makes rules and folds report the slot on which they work.
   void Watch(host::Definitions* definitions);
 
-  // Something works on the slot now.
+  // Reports that the running task works on the slot.
   void Work(SlotId slot);
 
  private:

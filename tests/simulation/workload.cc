@@ -1,4 +1,4 @@
-// Visits of a small shop, drawn from the world's seed.
+// Random requests of the clients of a small shop, drawn from the seed of the world.
 #include "tests/simulation/workload.h"
 
 #include <algorithm>
@@ -30,7 +30,7 @@ namespace {
 
 constexpr uint64_t kSkus = 24;
 constexpr uint64_t kLocations = 3;
-// People come in circles, one after the other: so many ids later the next one is there.
+// Customers come in groups of kPeople. After kIdsPerCircle new ids, the next group takes over.
 constexpr uint64_t kPeople = 6;
 constexpr uint64_t kIdsPerCircle = 400;
 constexpr size_t kRemembered = 200;
@@ -38,7 +38,8 @@ constexpr size_t kAskedRemembered = 2'000;
 constexpr MonotonicMicros kPatience = 400'000;
 constexpr uint64_t kTriesMax = 6;
 constexpr absl::Duration kReadPatience = absl::Seconds(5);
-// Now and then more comes at once than a slot, or a view, lets wait: each between the others.
+// From time to time, more arrives at once than a slot or a view accepts: floods of commands and crowds of readers
+// alternate.
 constexpr uint64_t kFloodEvery = 24'000;
 constexpr uint64_t kFloodParcels = partition::kSlotCommandsFromDoorsMax + 200;
 constexpr uint64_t kFirstFlood = 6'000;
@@ -46,7 +47,7 @@ constexpr uint64_t kFirstCrowd = 18'000;
 constexpr uint64_t kCrowdReaders = projection::kWaitersMax + 200;
 constexpr absl::Duration kCrowdPatience = absl::Milliseconds(2);
 
-// What one of the newest was, so that people come back to what happened lately.
+// A random one of the newest entries, so that clients return to what happened lately.
 template <typename T>
 const T& Recent(const std::vector<T>& all, SeededRandom& random) {
   const size_t newest = std::min(all.size(), kRemembered);
@@ -122,7 +123,7 @@ void Workload::Visit() {
 
 std::string Workload::NewId(absl::string_view kind) { return absl::StrCat(kind, "-", ++next_); }
 std::string Workload::Cart() {
-  // A few carts are filled by several people, and after they were ordered.
+  // A few carts are filled by several clients, even after they were ordered.
   if (!filled_.empty() && world_.Chance(4)) return Recent(filled_, world_.random);
   return NewId("cart");
 }
@@ -192,7 +193,7 @@ void Workload::Fill() {
 void Workload::Place() {
   if (filled_.empty()) return Stock();
   checkout::v1::PlaceOrderRequest place;
-  // Mostly one that nobody has placed yet.
+  // Mostly a cart that nobody has placed yet.
   if (unplaced_.empty() || world_.Chance(4)) {
     place.set_cart_id(Recent(filled_, world_.random));
   } else {
@@ -381,7 +382,8 @@ void Workload::Stock() {
 }
 
 void Workload::Import() {
-  // Prices with more decimals than the currency: a part of the line is worth a rounded part of a rounded amount.
+  // Prices have more decimal places than the currency, so that the refund of a part of a line is a rounded part of a
+  // rounded amount.
   const std::string sku = Sku();
   const std::string units = absl::StrCat(1 + world_.random.Uniform(4));
   const std::string price = absl::StrCat("2.", 101 + world_.random.Uniform(800));
@@ -394,7 +396,7 @@ void Workload::Import() {
 }
 
 void Workload::ImportReturn() {
-  // Of an order that was imported, will be, or never is.
+  // The order was imported, will be imported, or never is.
   const std::string order = absl::StrCat("import-", 1 + world_.random.Uniform(next_ + 20));
   Submit(checkout::ImportReturn(
       checkout::Record(NewId("back"), {checkout::Back(Sku(), "1")}, static_cast<int>(next_ % 5000)), order));
@@ -419,7 +421,7 @@ void Workload::Submit(Request request, std::function<void()> done, bool patient)
   ask->request_id = request.request_id();
   ask->done = std::move(done);
   ask->request = std::make_shared<Request>(std::move(request));
-  // The rules are the same in every process.
+  // Any live process can prepare the request, because all have the same rules.
   for (const auto& process : world_.processes) {
     if (!process->alive()) continue;
     const partition::RegisteredCommand& registered = *process->host().FindCommand(Request::descriptor());
@@ -512,7 +514,7 @@ void Workload::ReadStateOf() {
   const SlotId slot = SlotOf(service, "", key, kSlots);
   Process& process = *world_.processes[world_.random.Uniform(2)];
   if (!process.alive()) return;
-  // The token of the newest answer there may be.
+  // The token of the newest possible answer.
   const Position token = world_.log.End(slot).value();
   const Position from = world_.interposer == nullptr ? token : world_.interposer->ReadFrom(token);
   process.runtime().Query(
@@ -523,14 +525,14 @@ void Workload::ReadStateOf() {
         const uint64_t fingerprint = Auditor::FingerprintOf(service, **rows, key);
         if (!(*rows)->status().ok()) return;
         if (at < token) {
-          world_.findings.Add("I6",
-                              absl::StrCat("a read of ", slot.ToString(), " stands at ", at, ", its token at ", token));
+          world_.findings.Add(
+              "I6", absl::StrCat("a read of ", slot.ToString(), " is at ", at, ", but its token is at ", token));
         }
         world_.auditor.CheckRead(slot, key, at, fingerprint, "state");
       });
 }
 
-// The stock of a SKU from the view: each of its levels is that of the state at the same position.
+// Reads the stock of a SKU from the view. Each level must equal that of the state at the same position.
 void Workload::ReadStock() {
   const std::string sku = Sku();
   const SlotId slot = SlotOf(ServiceId::kInventory, "", sku, kSlots);
@@ -553,8 +555,8 @@ void Workload::ReadStock() {
                    if (!(*rows)->status().ok()) return nullptr;
                    const Position stands = at.at(slot);
                    if (stands < token) {
-                     world_.findings.Add("I15",
-                                         absl::StrCat("the stock view stands at ", stands, ", the token at ", token));
+                     world_.findings.Add("I15", absl::StrCat("a read of the stock view is at ", stands,
+                                                             ", but its token is at ", token));
                    }
                    world_.auditor.CheckRead(slot, sku, stands,
                                             Auditor::FingerprintOf(ServiceId::kInventory, levels, sku), "the view");
@@ -562,7 +564,7 @@ void Workload::ReadStock() {
                  });
 }
 
-// Who of a circle is one party with whom, from the view.
+// Reads the party of a random customer from the view.
 void Workload::ReadCustomer() {
   common::v1::Identifier somebody = Somebody();
   const absl::Status hashed = HashIdentifier(world_.identifier_keys, "somebody", &somebody);
@@ -592,13 +594,14 @@ void Workload::ReadParties(Process* process, std::vector<customer_identity::Iden
                  });
 }
 
-// Many ask at once for what the log does not hold yet. The view lets so many wait; the others are refused at once.
+// Many readers ask at once for a position that the log does not have yet. The view lets a limited number of them wait,
+// and refuses the others immediately.
 void Workload::Crowd() {
   const SlotId slot = SlotOf(ServiceId::kInventory, "", Sku(), kSlots);
   Process& process = *world_.processes[world_.random.Uniform(2)];
   if (!process.alive()) return;
   const Position never = world_.log.End(slot).value() + 1'000'000;
-  auto waiting = std::make_shared<uint64_t>(0);  // shared with those who wait
+  auto waiting = std::make_shared<uint64_t>(0);  // shared with the waiting callbacks
   const absl::Status open = process.host().With([&](host::Serving& serving) {
     projection::ViewFollower& view = serving.pool->View(ServiceId::kInventory, inventory::kStockView);
     for (uint64_t i = 0; i < kCrowdReaders; ++i) {

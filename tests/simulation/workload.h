@@ -1,4 +1,4 @@
-// What people do in a simulated world: they fill carts, order, return, exchange, move goods, import, ask, and ask again.
+// The clients of a simulated world: they fill carts, order, return, exchange, move goods, import, read, and retry.
 #ifndef HALLES_TESTS_SIMULATION_WORKLOAD_H_
 #define HALLES_TESTS_SIMULATION_WORKLOAD_H_
 
@@ -23,20 +23,20 @@ namespace halles::simulation {
 class Process;
 class World;
 
-// Clients that keep a number of requests open, which changes with time. Requests go straight to the process that seems to
-// own their slot, to the wrong one, or over the network, where they are late, lost, doubled and overtake each other. Who
-// hears nothing, or that it is not known what happened, asks again under the same request id.
+// Clients that keep a varying number of requests open. Requests go directly to the process that seems to own their
+// slot, to the wrong one, or over the network, where they are late, lost, duplicated and reordered. A client without an
+// answer, or with an unknown outcome, repeats the request under the same request id.
 class Workload {
  public:
   explicit Workload(World* world) : world_(*world) {}
 
-  // Between two steps of the scheduler: perhaps somebody comes in.
+  // Called between two steps of the scheduler; may make a client act.
   void Act();
-  // Asks again for what was not answered for long.
+  // Repeats requests that have waited for long.
   void AskAgain();
-  // Nobody comes any more, and nobody asks again.
+  // From now on, no request reaches a process.
   void Close();
-  // Asks the process for the party of every identifier that is linked with another.
+  // Reads the party of every linked identifier from the process.
   void ReadCustomers(Process* process);
 
   uint64_t answers() const { return answers_; }
@@ -44,25 +44,25 @@ class Workload {
  private:
   struct Ask {
     std::string request_id;
-    std::shared_ptr<google::protobuf::Message> request;  // prepared
+    std::shared_ptr<google::protobuf::Message> request;  // prepared request
     std::string key;
     SlotId slot;
-    bool patient = true;  // asks again, and counts as open until it is answered
+    bool patient = true;  // is repeated, and counts as open until it is answered
     MonotonicMicros sent = 0;
     uint64_t tries = 0;
     bool answered = false;
     std::function<void()> done;
   };
-  using AskPtr = std::shared_ptr<Ask>;  // shared with its copies on their way
+  using AskPtr = std::shared_ptr<Ask>;  // shared with its copies in transit
 
-  // Prepares the request as a door does and sends it. `done` is called with the first success.
+  // Prepares the request as a door does, and sends it. Calls `done` at the first success.
   template <typename Request>
   void Submit(Request request, std::function<void()> done = nullptr, bool patient = true);
   void Send(const AskPtr& ask);
-  // Hands one copy to a process.
+  // Submits one copy to a process.
   void Arrive(const AskPtr& ask);
 
-  // A copy of something that was asked earlier arrives.
+  // Lets a late copy of an earlier request arrive.
   void Late();
   void Visit();
   void Fill();
@@ -72,7 +72,8 @@ class Workload {
   void Merge();
   void Hold();
   void Transfer();
-  // A delivery of many parcels of one SKU, more than its slot takes; a crowd that waits for what is not there yet.
+  // Flood sends more commands for one SKU than its slot accepts. Crowd makes many readers wait for a position that the
+  // log does not have.
   void Flood();
   void Crowd();
   void Stock();
@@ -98,11 +99,11 @@ class Workload {
   bool closed_ = false;
   std::deque<AskPtr> open_;
   uint64_t open_count_ = 0;
-  std::deque<AskPtr> asked_;          // the newest, answered or not: copies of them may come late
+  std::deque<AskPtr> asked_;          // the newest requests, answered or not; late copies of them may arrive
   std::vector<std::string> filled_;   // carts that may be ordered
-  std::deque<std::string> unplaced_;  // those of them that nobody has asked to place since
-  std::vector<std::string> placed_;   // orders that may be anything by now
-  std::map<std::string, std::pair<std::string, std::string>> lines_;  // of each cart: the last line's id and SKU
+  std::deque<std::string> unplaced_;  // those of them that no request has placed yet
+  std::vector<std::string> placed_;   // orders in any state
+  std::map<std::string, std::pair<std::string, std::string>> lines_;  // by cart: id and SKU of the last line
   std::vector<std::pair<std::string, std::string>> imports_;          // order and SKU
   std::vector<std::pair<std::string, std::string>> holds_;            // SKU and id
   std::vector<std::pair<std::string, std::string>> transfers_;        // SKU and id

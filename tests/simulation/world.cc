@@ -11,10 +11,10 @@
 namespace halles::simulation {
 namespace {
 
-// Virtual time that a world without faults gets to come to rest: longer than any timer of a saga.
+// Virtual time in which a world without faults must come to rest: longer than any timer of a saga.
 constexpr int64_t kRestMicros = int64_t{3600} * 1'000'000;
 constexpr int64_t kSecond = 1'000'000;
-// Steps between two looks of the auditor, and of the operator.
+// Steps between two checks, between two actions of the operator, and, on average, between two faults.
 constexpr uint64_t kWatchEvery = 500;
 constexpr uint64_t kOperateEvery = 400;
 constexpr uint64_t kTroubleEvery = 1'000;
@@ -49,7 +49,7 @@ World::World(uint64_t seed, Interposer* planted)
 }
 
 World::~World() {
-  network_node.Kill();  // what is on its way arrives nowhere
+  network_node.Kill();  // messages in transit are dropped
   for (auto& process : processes) process.reset();
 }
 
@@ -96,10 +96,10 @@ void World::Trouble() {
     case 4:
       return process.runtime().TakeOver(auditor.slots()[random.Uniform(auditor.slots().size())]);
     case 5:
-      // Up to an hour, forward or back.
+      // Jumps by up to an hour, forwards or backwards.
       return process.node().JumpWall(static_cast<int64_t>(random.Uniform(7'200'000'000)) - 3'600'000'000);
     case 6:
-      // Nobody comes for a while: what waits for a time gets it.
+      // Time passes without new requests, so that timers become due.
       return Pass(static_cast<int64_t>(random.Uniform(40)) * kSecond);
     case 7:
       process.connection().SetReachable(false);
@@ -150,7 +150,7 @@ void World::Watch() {
     if (!process->alive()) continue;
     CheckLimits(process.get());
     if (process->host().counters().stopped_slots.load() > 0) {
-      findings.Add("I3", absl::StrCat(process->name(), " has stopped a slot of a log that is whole"));
+      findings.Add("I3", absl::StrCat(process->name(), " has stopped a slot although the log is intact"));
     }
     for (const projection::SourceState& state : process->SourceStates()) {
       if (!state.error.ok()) findings.Add("I3", absl::StrCat(process->name(), ": ", state.error.message()));
@@ -158,7 +158,7 @@ void World::Watch() {
   }
 }
 
-// The faults end, both live, and whatever was begun comes to its end.
+// Ends the faults, restarts dead processes, lets everything that was begun end, and makes the last checks.
 void World::Rest() {
   faults = eventlog::ConnectionFaults();
   for (auto& process : processes) {
@@ -182,7 +182,7 @@ void World::Rest() {
   for (size_t i = 0; i < 2; ++i) {
     Process& process = *processes[i];
     if (!process.host().caught_up())
-      findings.Add("I3", absl::StrCat(process.name(), " does not come to the end of the log"));
+      findings.Add("I3", absl::StrCat(process.name(), " does not reach the end of the log"));
     absl::Status flushed = absl::UnknownError("the flush does not end");
     process.store().FlushAsync([&flushed](absl::Status status) { flushed = std::move(status); });
     Pass(kSecond);
@@ -194,7 +194,7 @@ void World::Rest() {
     folds[i] = metas->size();
   }
   if (folds[0] != folds[1]) findings.Add("I12", "the processes do not store the same folds");
-  if (workload_->answers() == 0) findings.Add("I6", "nobody was answered");
+  if (workload_->answers() == 0) findings.Add("I6", "no client was answered");
 }
 
 }  // namespace halles::simulation

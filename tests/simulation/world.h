@@ -17,7 +17,7 @@
 
 namespace halles::simulation {
 
-inline constexpr uint32_t kSlots = 2;  // of each service
+inline constexpr uint32_t kSlots = 2;  // slots per service
 inline constexpr uint64_t kStepsOfTrouble = 60'000;
 
 class Workload;
@@ -32,17 +32,17 @@ class World {
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
-  // So many steps of trouble, then peace until everything that was begun has come to its end, then the last checks. Ends
-  // early with the first finding. Returns whether there is none.
+  // Runs this many steps with faults, then without faults until everything that was begun has ended, then makes the
+  // last checks. Stops at the first finding. True if there is none.
   bool Run(uint64_t steps_of_trouble = kStepsOfTrouble);
 
-  // The process that owns the slot, as far as it knows; else any that lives; null when that one is dead.
+  // The process that believes it owns the slot; otherwise a random one, or null if that one is dead.
   Process* OwnerOf(SlotId slot);
   bool Chance(uint64_t one_in) { return random.Uniform(one_in) == 0; }
 
-  // Of the clients.
+  // Number of answers to clients.
   uint64_t answers() const;
-  uint64_t overloads = 0;  // refusals for want of room
+  uint64_t overloads = 0;  // refusals because a queue was full
 
   SeededRandom random;
   testing::VirtualScheduler scheduler;
@@ -57,10 +57,10 @@ class World {
   std::array<std::unique_ptr<Process>, 2> processes;
 
  private:
-  // One thing that goes wrong.
+  // Makes one random fault happen.
   void Trouble();
   void DiskTrouble(Process& process);
-  // What an operator does: starts what has died, gives slots that nobody serves to somebody.
+  // Acts as the operator: restarts dead processes, and assigns slots that no process serves.
   void Operate();
   void Watch();
   void Pass(int64_t micros);

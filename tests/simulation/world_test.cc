@@ -1,4 +1,4 @@
-// Runs simulated worlds from seeds: fixed ones, fresh ones, and ones with a fault planted. README.md says what they check.
+// Runs simulated worlds from fixed seeds, from fresh seeds, and with planted faults. README.md lists what they check.
 #include "tests/simulation/world.h"
 
 #include <algorithm>
@@ -22,7 +22,7 @@
 namespace halles::simulation {
 namespace {
 
-// HALLES_WORLD_SEEDS=FROM:COUNT runs others, HALLES_WORLD_SEEDS=SEED one.
+// HALLES_WORLD_SEEDS=FROM:COUNT selects other seeds, HALLES_WORLD_SEEDS=SEED a single one.
 std::vector<uint64_t> Seeds() {
   uint64_t from = 1;
   uint64_t count = 4;
@@ -37,19 +37,19 @@ std::vector<uint64_t> Seeds() {
   return seeds;
 }
 
-// What worlds did, and in which time.
+// The work of some worlds, and the time that it took.
 struct Figures {
   uint64_t steps = 0;
   uint64_t records = 0;
   uint64_t answers = 0;
   uint64_t reads = 0;
   uint64_t overloads = 0;
-  absl::Duration time;  // of the processor
+  absl::Duration time;  // processor time
 
   void Print() const {
     const double minutes = absl::ToDoubleMinutes(time);
     printf(
-        "%llu steps, %llu records, %llu answers, %llu refusals for want of room, %llu reads checked: %.0f steps and "
+        "%llu steps, %llu records, %llu answers, %llu refusals by full queues, %llu reads checked: %.0f steps and "
         "%.0f records a minute of one "
         "core\n",
         static_cast<unsigned long long>(steps), static_cast<unsigned long long>(records),
@@ -59,7 +59,7 @@ struct Figures {
   }
 };
 
-// The seed is printed before its world runs: should that end the process, it is the last line.
+// Prints the seed before its world runs, so that it is the last line if the world ends the process.
 void RunSeed(uint64_t seed, Figures* figures) {
   telemetry::SetLogLevel(telemetry::LogLevel::kError);
   printf("seed %llu\n", static_cast<unsigned long long>(seed));
@@ -107,15 +107,15 @@ TEST(World, IsRepeatedByItsSeed) {
   }
 }
 
-// I19 is worth nothing in a world that never comes to a limit.
-TEST(World, MeetsItsLimits) {
+// The checks of I19 prove nothing in a world that never reaches a limit.
+TEST(World, ReachesItsLimits) {
   telemetry::SetLogLevel(telemetry::LogLevel::kError);
   World world(1);
   EXPECT_TRUE(world.Run()) << world.findings.ToString();
   EXPECT_GT(world.overloads, 0);
 }
 
-// Seeds that nobody has seen, for HALLES_WORLD_SECONDS; a test of its own in CI.
+// Runs fresh seeds for HALLES_WORLD_SECONDS; a separate test in CI.
 TEST(FreshSeeds, KeepEveryInvariant) {
   int64_t seconds = 1;
   if (const char* asked = std::getenv("HALLES_WORLD_SECONDS"); asked != nullptr) {
@@ -130,7 +130,7 @@ TEST(FreshSeeds, KeepEveryInvariant) {
   figures.Print();
 }
 
-// A fault is looked for in short worlds, one after the other.
+// A fault is searched for in short worlds, one after the other.
 constexpr uint64_t kStepsToFindIn = 100'000;
 constexpr uint64_t kStepsOfAFaultyWorld = 25'000;
 
@@ -151,7 +151,7 @@ TEST_P(Finds, Fault) {
     }
     steps += world.scheduler.steps();
   }
-  FAIL() << GetParam().name << " is not found in " << steps << " steps";
+  FAIL() << GetParam().name << " was not found in " << steps << " steps";
 }
 
 INSTANTIATE_TEST_SUITE_P(World, Finds, ::testing::ValuesIn(PlantedFaults()),
