@@ -32,7 +32,7 @@ absl::Status Project(store::Rows& view, const v1::StockEvent& event, const parti
   const EventRef ref{context.slot, context.position, context.index};
   if (event.event_case() == v1::StockEvent::EVENT_NOT_SET) {
     return Failure(absl::StatusCode::kDataLoss, "EVENT_CANNOT_BE_PROJECTED",
-                   absl::StrCat(ref.ToString(), " cannot be projected: it is no event that this version knows"),
+                   absl::StrCat(ref.ToString(), " cannot be projected: this version does not know the event"),
                    {{"event", ref.ToString()}});
   }
   const Sku sku = Sku::FromString(context.aggregate_id);

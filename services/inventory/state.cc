@@ -293,7 +293,7 @@ struct Evolver : PassesOver<v1::StockReceived, v1::StockCounted, v1::StockAdjust
   absl::Status operator()(const v1::TransferReceived& received) const {
     return EvolveArrived(state, sku, received, context);
   }
-  absl::Status operator()(NoEvent) const { return Broken(context, "it is no event that this version knows"); }
+  absl::Status operator()(NoEvent) const { return Broken(context, "this version does not know the event"); }
 
   absl::Status Hold(const std::string& hold_id) const { return EvolveHold(state, sku, hold_id, event, context); }
 
