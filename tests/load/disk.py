@@ -1,9 +1,9 @@
 #!/usr/bin/python3
-"""Measures what a halles of its own writes to disk: during an import, and at one command a second after it.
+"""Measures the bytes that a halles of its own writes to disk: during an import, and then at one command per second.
 
-Prints one JSON object. What is written is what Linux charges to the threads of the process (/proc/PID/task/TID/io): those of
-the log, and all others, which write state and views. A thread is charged for whole pages, so a small write that is made
-durable at once costs 4 KiB."""
+Prints one JSON object. The bytes are those that Linux charges to the threads of the process (/proc/PID/task/TID/io):
+the threads of the log, and all others, which write state and views. Linux charges whole pages, so a small write that is
+made durable immediately costs 4 KiB."""
 import argparse
 import glob
 import json
@@ -30,7 +30,7 @@ def written(pid):
 
 
 def settled(pid):
-    """The same, once nothing has been written for three seconds."""
+    """Waits until nothing has been written for three seconds; returns the same as written()."""
     now, quiet = written(pid), 0
     while quiet < 3:
         time.sleep(1)
@@ -80,7 +80,8 @@ def main():
     parser.add_argument("--bin", type=pathlib.Path, required=True)
     parser.add_argument("--dir", type=pathlib.Path, required=True)
     parser.add_argument("--journal", required=True, help="transactions of a grocer's year")
-    parser.add_argument("--seconds", type=int, default=65, help="of one command each; more than twice the age of a flush")
+    parser.add_argument("--seconds", type=int, default=65,
+                        help="seconds with one command each; more than twice the maximum age of unflushed rows")
     options = parser.parse_args()
     dir = options.dir / "disk"
     dir.mkdir(parents=True, exist_ok=True)
@@ -90,7 +91,7 @@ def main():
         start = time.monotonic()
         subprocess.run(ctl + ["import", "complete-journey", options.journal], check=True, stdout=subprocess.DEVNULL)
         took = time.monotonic() - start
-        # What is dirty then belongs to the import: asking for the digests flushes it.
+        # The dirty rows belong to the import. `status` flushes them, because it reports digests.
         subprocess.run(ctl + ["status"], check=True, stdout=subprocess.DEVNULL)
         log, all = settled(server.process.pid)
         records, count = record_bytes(dir / "data" / "log")

@@ -1,4 +1,5 @@
-// Measures durable commands, their latency, the way into the view and the rebuild, each against a reference of the same run.
+// Measures durable commands and their latency, the delay of a view, and the rebuild, each against a reference in the
+// same run.
 //
 //   halles_load echo                          serves the echo; prints its address
 //   halles_load run ECHO HALLES DIR SECONDS   measures; prints one JSON object; DIR is on the disk of the log
@@ -68,7 +69,7 @@ checkout::v1::ImportOrderRequest Order(uint64_t run, uint64_t n) {
 
 std::string Sku(uint64_t n) { return absl::StrCat("load-sku-", n % kSkus); }
 
-// What the saga of an order asks of one SKU.
+// The request that the saga of an order sends for one SKU.
 inventory::v1::ReserveStockRequest Reserve(uint64_t run, uint64_t n, const std::string& sku) {
   inventory::v1::ReserveStockRequest request;
   request.set_request_id(absl::StrCat("load/", run, "-", n));
@@ -85,7 +86,7 @@ class EchoDoor final : public v1::EchoService::CallbackService {
  public:
   grpc::ServerUnaryReactor* Echo(grpc::CallbackServerContext* context, const checkout::v1::ImportOrderRequest* request,
                                  checkout::v1::ImportOrderResponse* response) override {
-    // As long as a real answer: id, net, token of one slot.
+    // As long as a real answer, with an id, a net and the token of one slot.
     response->set_order_id("ord-00000000000000000000000000");
     response->mutable_net()->set_currency_code("EUR");
     response->mutable_net()->set_minor_units(static_cast<int64_t>(request->order().lines_size()) * 1299);
@@ -128,7 +129,7 @@ int ServeEcho() {
   return 0;
 }
 
-// Sends the requests that `make(n)` gives by `start(stub, context, request, response, done)`.
+// Sends the requests that `make(n)` returns with `start(stub, context, request, response, done)`.
 template <typename Stub, typename Request, typename Response, typename Start>
 Run Measure(const std::string& target, int channels, int in_flight, absl::Duration duration,
             const std::function<Request(uint64_t n)>& make, Start start) {
@@ -183,7 +184,7 @@ Run MeasureReserveEcho(const std::string& target, int channels, int in_flight, a
       });
 }
 
-// Of the SKU that `sku(n)` names.
+// Reserves stock of the SKUs that `sku(n)` returns.
 Run MeasureReserveOf(const std::string& target, int channels, int in_flight, absl::Duration duration,
                      const std::function<std::string(uint64_t n)>& sku) {
   return Measure<InventoryService::Stub, ReserveStockRequest, ReserveStockResponse>(
@@ -197,7 +198,7 @@ Run MeasureReserve(const std::string& target, int channels, int in_flight, absl:
   return MeasureReserveOf(target, channels, in_flight, duration, [](uint64_t n) { return Sku(n * 7); });
 }
 
-// The SKUs of one slot of the inventory; empty when its slots cannot be learnt.
+// The SKUs of one slot of inventory; empty if the number of its slots is unknown.
 std::vector<std::string> SkusOfOneSlot(const std::string& target) {
   admin::v1::AdminService::Stub admin(Channels(target, 1)[0]);
   grpc::ClientContext context;
@@ -229,7 +230,7 @@ grpc::Status ReceiveStock(const std::string& target) {
   return grpc::Status::OK;
 }
 
-// What a storefront sends for one order of two SKUs, one call after the other.
+// The calls of a storefront for one order of two SKUs, one after the other.
 struct Purchase {
   checkout::v1::AddCartLinesRequest add;
   checkout::v1::AddCartLinesResponse added;
@@ -284,7 +285,7 @@ Run MeasureOrders(const std::string& target, int in_flight, absl::Duration durat
       ->Measure();
 }
 
-// Records in all logs, once every view and every reaction has seen them all; 0 when that cannot be learnt.
+// The number of records in all logs, after all views and reactions have caught up; 0 if that is unknown.
 uint64_t Records(const std::string& target) {
   admin::v1::AdminService::Stub admin(Channels(target, 1)[0]);
   const absl::Time give_up = absl::Now() + absl::Minutes(1);
@@ -298,7 +299,7 @@ uint64_t Records(const std::string& target) {
   return records;
 }
 
-// p99 of a 4 KiB write and fdatasync into zero-filled space, nothing else going on.
+// p99 of a 4 KiB write and fdatasync into zero-filled space, on an idle machine.
 int64_t IdleSyncP99(const std::string& dir, int64_t* p50) {
   const std::string path = dir + "/sync.probe";
   const int fd = open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
@@ -323,7 +324,8 @@ int64_t IdleSyncP99(const std::string& dir, int64_t* p50) {
   return run.Percentile(0.99);
 }
 
-// From the acknowledgement of a fact to the answer of a view that shows it, while half of the top rate goes on.
+// Measures the time from the acknowledgement of an event to the answer of a view that shows it, at half of the top
+// rate.
 Run MeasureView(const std::string& target, double rate, absl::Duration duration, Run* plain) {
   const auto channels = Channels(target, 2);
   checkout::v1::CheckoutService::Stub orders(channels[0]);
@@ -333,7 +335,7 @@ Run MeasureView(const std::string& target, double rate, absl::Duration duration,
     Mutex mutex;
     int calls ABSL_GUARDED_BY(mutex) = 0;
   };
-  // Shared: the last answer may still be on its way out when it was counted.
+  // Shared, because the last callback may still be returning after it was counted.
   const auto open = std::make_shared<Open>();
   const absl::Time start = absl::Now();
   struct Pending {
@@ -354,7 +356,7 @@ Run MeasureView(const std::string& target, double rate, absl::Duration duration,
   Run with_token;
   uint64_t sent = 0;
   while (absl::Now() - start < duration) {
-    // Open loop: what is due by now is sent, however long answers take.
+    // Open loop: sends all calls that are due, however long the answers take.
     const uint64_t due = static_cast<uint64_t>(absl::ToDoubleSeconds(absl::Now() - start) * rate);
     for (; sent < due; ++sent) {
       auto pending = std::make_shared<Pending>();
@@ -390,7 +392,7 @@ Run MeasureView(const std::string& target, double rate, absl::Duration duration,
   return with_token;
 }
 
-// Events a second of the plainest fold: parse each event and put one row, in batches of 1,000 into a memtable.
+// Events per second of the simplest fold: parses each event and puts one row, in batches of 1,000 into a memtable.
 double ParseAndPut(const std::string& dir) {
   checkout::v1::OrderImported event;
   const checkout::v1::ImportOrderRequest order = Order(1, 1);
@@ -422,7 +424,7 @@ double ParseAndPut(const std::string& dir) {
   for (int i = 0; i < kParseEvents; ++i) {
     checkout::v1::OrderImported parsed;
     if (!parsed.ParseFromString(bytes)) return 0;
-    // Keys in no order, as hashes of ids are.
+    // The keys have no order, like hashes of ids.
     batch.Put(absl::StrCat("order-", absl::Hex(static_cast<uint64_t>(i) * 0x9e3779b97f4a7c15u)),
               parsed.SerializeAsString());
     if (batch.Count() == 1000) {
@@ -433,7 +435,7 @@ double ParseAndPut(const std::string& dir) {
   return kParseEvents / absl::ToDoubleSeconds(absl::Now() - start);
 }
 
-// Events a second of a proof: the whole log folded again, states and views.
+// Events per second of a verify, which folds all states and views again from the whole log.
 double Rebuild(const std::string& target, uint64_t* events) {
   admin::v1::AdminService::Stub admin(Channels(target, 1)[0]);
   grpc::ClientContext context;
@@ -483,7 +485,7 @@ int Measure(const std::string& echo, const std::string& halles, const std::strin
     return Median(done);
   };
   if (const grpc::Status received = ReceiveStock(halles); !received.ok()) {
-    std::cerr << "no stock came in: " << received.error_message() << "\n";
+    std::cerr << "cannot receive stock: " << received.error_message() << "\n";
     return 1;
   }
   for (int channels : {1, 4}) {
@@ -493,7 +495,7 @@ int Measure(const std::string& echo, const std::string& halles, const std::strin
   }
   const std::vector<std::string> of_one_slot = SkusOfOneSlot(halles);
   if (of_one_slot.empty()) {
-    std::cerr << "the slots of the inventory cannot be learnt\n";
+    std::cerr << "cannot read the number of slots of inventory\n";
     return 1;
   }
   const Run one_slot = MeasureReserveOf(halles, 4, 256, duration,

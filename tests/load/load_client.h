@@ -1,4 +1,4 @@
-// Keeps a number of calls in flight over some channels and measures what comes back.
+// Keeps a number of calls in flight over some channels, and measures their rate and latency.
 #ifndef HALLES_TESTS_LOAD_LOAD_CLIENT_H_
 #define HALLES_TESTS_LOAD_LOAD_CLIENT_H_
 
@@ -34,8 +34,8 @@ struct Run {
   }
 };
 
-// `count` connections to the target, the same at each call. Kept to the end of the process: the thread that runs callbacks
-// must not be the one that drops the last channel, since it would wait for itself.
+// `count` connections to the target, the same ones for every caller. They are kept until the process ends: a thread
+// that runs callbacks must not destroy the last channel, because it would wait for itself.
 inline std::vector<std::shared_ptr<grpc::Channel>> Channels(const std::string& target, int count) {
   static auto& kept = *new std::map<std::string, std::vector<std::shared_ptr<grpc::Channel>>>;
   std::vector<std::shared_ptr<grpc::Channel>>& channels = kept[target];
@@ -49,7 +49,7 @@ inline std::vector<std::shared_ptr<grpc::Channel>> Channels(const std::string& t
 
 // Keeps `in_flight` calls going for `duration`. `call(n, channel, done)` starts the n-th call and calls `done` once with its
 // status.
-// Lifetime: shared, since the last call may still be on its way out when the run is over.
+// Lifetime: shared, because the callback of the last call may still be returning when the run is over.
 class Load : public std::enable_shared_from_this<Load> {
  public:
   using Done = std::function<void(const grpc::Status&)>;
