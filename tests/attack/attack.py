@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Attacks a halles of its own on loopback and shows that it stays within its memory and serves others meanwhile."""
+"""Attacks a halles of its own on loopback; shows that it stays within its memory and serves other clients meanwhile."""
 
 import argparse
 import collections
@@ -22,14 +22,14 @@ import grpc  # noqa: E402
 import program  # noqa: E402
 
 PEAK_MIB_MAX = 512
-SOFT_FILES = 1024  # when connections are to run out
+SOFT_FILES = 1024  # soft limit for the attack that exhausts connections
 POLICY = HERE.parents[1] / "proto" / "service_config.json"
-# Of what a client may see: the slowest call, and calls that the published policy does not mend.
+# The slowest call that a client may see.
 SLOWEST_S_MAX = 30
 
 
 class Client(threading.Thread):
-    """A well-behaved client: one call after the other, with the published policy; and a scrape now and then."""
+    """A well-behaved client: one call after the other with the published retry policy, and a scrape from time to time."""
 
     def __init__(self, target, metrics, name):
         super().__init__()
@@ -75,7 +75,7 @@ def peak_mib(pid):
 
 
 def closed_by_cause(metrics):
-    """What the server counted, by cause."""
+    """The connections that the server closed or refused, by cause."""
     with urllib.request.urlopen(f"http://{metrics}/metrics", timeout=10) as answer:
         text = answer.read().decode()
     found = {}
@@ -87,7 +87,7 @@ def closed_by_cause(metrics):
 
 
 def attack(name, seconds, folder):
-    """One row of the table."""
+    """Runs one attack; returns its row of the table."""
     few_files = name == "connections"
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     if few_files:
@@ -105,7 +105,7 @@ def attack(name, seconds, folder):
                          text=True, check=False)
     client.stopping.set()
     client.join()
-    # Alive afterwards, for somebody new.
+    # The server must be alive afterwards, and serve a new client.
     after = Client(running.target, running.metrics, f"after-{name}")
     after.checkout.ImportOrder(program.order(f"after-{name}"), timeout=program.PATIENCE_S)
     after.channel.close()
@@ -126,8 +126,9 @@ def words(counts):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60, help="of each attack; by default %(default)s")
-    parser.add_argument("--attack", choices=sorted(callers.ATTACKS), action="append", help="only this one, or these")
+    parser.add_argument("--seconds", type=float, default=60, help="seconds per attack; by default %(default)s")
+    parser.add_argument("--attack", choices=sorted(callers.ATTACKS), action="append",
+                        help="runs only this attack; may be repeated")
     parsed = parser.parse_args()
     names = parsed.attack or list(callers.ATTACKS)
     print("| attack | idle MiB | peak MiB | calls served | refused | slowest s | scrapes (failed) | closed, by cause |")
@@ -143,8 +144,8 @@ def main():
             if not row["good"]:
                 wrong.append(name)
     if wrong:
-        sys.exit(f"attack: beyond {PEAK_MIB_MAX} MiB, or others were not served: {', '.join(wrong)}")
-    print(f"all within {PEAK_MIB_MAX} MiB, and others were served meanwhile")
+        sys.exit(f"attack: more than {PEAK_MIB_MAX} MiB, or other clients were not served: {', '.join(wrong)}")
+    print(f"all within {PEAK_MIB_MAX} MiB, and other clients were served meanwhile")
 
 
 if __name__ == "__main__":

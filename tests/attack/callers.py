@@ -1,4 +1,4 @@
-"""Hostile and clumsy callers, as raw HTTP/2 on loopback. Each runs for some seconds and says what it did."""
+"""Hostile and clumsy callers in raw HTTP/2 on loopback. Each runs for some seconds and returns what it did, as text."""
 
 import contextlib
 import gzip
@@ -20,7 +20,7 @@ def frame(kind, flags, stream, payload=b""):
 
 
 def literal(name, value):
-    """A header that is not put into the table of HPACK."""
+    """A header that is not added to the HPACK table."""
 
     def text(of):
         raw = of.encode()
@@ -44,7 +44,7 @@ def head(*more):
 
 
 class Connection:
-    """One that is opened again when the server has closed it, unless nobody takes it."""
+    """A connection that is reopened after the server has closed it, if the server accepts it."""
 
     def __init__(self, port):
         self.port = port
@@ -52,7 +52,7 @@ class Connection:
         self.socket = None
 
     def send(self, data):
-        """False when the server did not take it."""
+        """False if the server did not accept the data."""
         try:
             if self.socket is None:
                 self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=5)
@@ -63,7 +63,7 @@ class Connection:
             with contextlib.suppress(BlockingIOError):
                 while self.socket.recv(1 << 20):
                     pass
-                raise ConnectionResetError  # its end
+                raise ConnectionResetError  # the server has closed the connection
             self.socket.settimeout(5)
             return True
         except OSError:
@@ -77,7 +77,7 @@ class Connection:
 
 
 def many(port, seconds, count, bytes_of):
-    """`count` connections in turn, each sending what `bytes_of(number of its frames so far)` gives."""
+    """Uses `count` connections in turn; each sends the result of `bytes_of(number of its frames so far)`."""
     connections = [Connection(port) for _ in range(count)]
     steps = [0] * count
     until = time.monotonic() + seconds
@@ -95,7 +95,7 @@ def many(port, seconds, count, bytes_of):
 
 
 def resets(port, seconds):
-    """Opens calls and resets them at once, as fast as it can, on two connections."""
+    """Opens calls and resets them immediately, as fast as possible, on two connections."""
     headers = head()
     body = b"\0\0\0\0\3\n\1A"
 
@@ -157,7 +157,7 @@ def long_headers(port, seconds):
 
 
 def settings(port, seconds):
-    """Nothing but SETTINGS, each of which wants to be acknowledged."""
+    """Only SETTINGS frames, each of which must be acknowledged."""
     burst = frame(SETTINGS, 0, 0) * 1000
     return many(port, seconds, 4, lambda step: burst)
 
@@ -180,14 +180,14 @@ def bombs(port, seconds):
 
 
 def unknown_methods(port, seconds):
-    """Calls of methods that nobody has, without reading the answers."""
+    """Calls of unknown methods, without reading the answers."""
     headers = head().replace(METHOD.encode(), METHOD.replace("Get", "Got").encode())
     return many(port, seconds, 4, lambda step: b"".join(
         frame(HEADERS, END_HEADERS | END_STREAM, 1 + 2 * (step * 100 + number), headers) for number in range(100)))
 
 
 def connections(port, seconds):
-    """As many connections as it can have, and more than the server has files."""
+    """As many connections as possible, more than the server has files."""
     held = []
     refused = 0
     until = time.monotonic() + seconds
@@ -198,11 +198,11 @@ def connections(port, seconds):
             held.append(socket.create_connection(("127.0.0.1", port), timeout=2))
         except OSError:
             refused += 1
-    return f"{len(held)} held at the end, {refused} not taken"
+    return f"{len(held)} held at the end, {refused} refused"
 
 
 def scrapes(port, seconds):
-    """Two hundred requests for metrics that never end, again and again."""
+    """Two hundred unfinished requests for metrics, again and again."""
     held = []
     opened = 0
     until = time.monotonic() + seconds

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Plays the stories of hallesctl against one real halles; each must pass, and one that cannot pass must say why."""
+"""Plays the stories of hallesctl on one real halles. Each must pass; one that cannot pass must say where it fails."""
 
 import pathlib
 import sys
@@ -10,7 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "binary"))
 
 import program  # noqa: E402  pylint: disable=wrong-import-position
 
-# The least that a story must do: calls made, and comparisons passed.
+# The minimum number of calls and of passed comparisons of each story.
 STORIES = {
     "T02-shoes": (12, 12),
     "T03-lipstick": (6, 9),

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """A small client in Python, as an API user would write it: import, retry, read with a token, read an ErrorInfo, sell.
 
-Needs Debian's python3-grpcio and python3-protobuf, protoc and grpc_python_plugin. Generates the stubs into a folder of its
-own and exits non-zero when anything is not as proto/README.md says.
+Needs Debian's python3-grpcio and python3-protobuf, protoc and grpc_python_plugin. Generates the stubs into a folder of
+its own. Exits with an error if anything differs from proto/README.md.
 """
 
 import argparse
@@ -168,11 +168,11 @@ class Client:
             call(request, timeout=TIMEOUT_S)
         except grpc.RpcError as error:
             info = self.error_info(error)
-            assert error.code() == code, f"{error.code()} {error.details()} where {code} was due"
-            assert info.reason == reason, f"reason {info.reason} where {reason} was due"
+            assert error.code() == code, f"{error.code()} {error.details()} instead of {code}"
+            assert info.reason == reason, f"reason {info.reason} instead of {reason}"
             assert info.domain == "halles.dev", info.domain
             return dict(info.metadata)
-        raise AssertionError(f"not refused: {reason} was due")
+        raise AssertionError(f"not refused with {reason}")
 
     def customer(self, token):
         """The view of this run's customer, read with the token."""
@@ -190,7 +190,7 @@ class Client:
             timeout=TIMEOUT_S,
         )
         assert found.imported.sale.net.minor_units == answer.net.minor_units, found
-        assert not found.imported.sale.identifiers[0].value, "an identifier came back in clear"
+        assert not found.imported.sale.identifiers[0].value, "an identifier was returned in clear"
         view = self.customer(answer.consistency_token)
         assert view.orders == 1 and view.net[0].money.minor_units == answer.net.minor_units, view
 
@@ -207,7 +207,7 @@ class Client:
         metadata = self.refused(
             self.checkout_stub.ImportOrder, other, grpc.StatusCode.FAILED_PRECONDITION, "EXTERNAL_ID_REUSED"
         )
-        assert metadata, "a refusal names what it is about"
+        assert metadata, "a refusal has metadata"
         wrong = self.order(2)
         wrong.order.lines[1].sku = ""
         metadata = self.refused(self.checkout_stub.ImportOrder, wrong, grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
@@ -314,7 +314,7 @@ class Client:
         try:
             stub = self.checkout_grpc.CheckoutServiceStub(channel_to(f"127.0.0.1:{port}"))
             answer = stub.ImportOrder(self.order(7), timeout=TIMEOUT_S)
-            assert flaky.calls == 3, f"{flaky.calls} attempts where 3 were due"
+            assert flaky.calls == 3, f"{flaky.calls} attempts instead of 3"
             assert answer.net.minor_units == 2 * 1990 + 450, answer
         finally:
             server.stop(None)
