@@ -24,7 +24,7 @@ def differences(channel, journal):
 
     def compare(what, got, due):
         if got != due:
-            found.append(f"{what}: {got} where {due} was due")
+            found.append(f"{what}: {got} instead of {due}")
 
     totals = checkout_service_pb2_grpc.CheckoutServiceStub(channel).GetTotals(
         checkout_service_pb2.GetTotalsRequest(site_id="uci-online"), timeout=run_client.TIMEOUT_S

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""Computes what an import of a UCI journal must give, from the CSV alone, in plain decimal arithmetic.
+"""Computes the expected result of an import of a UCI journal, from the CSV alone, in decimal arithmetic.
 
-Shares no code with the importer: Python's csv and decimal modules. Prints JSON: totals, and per customer orders, returns
-and net values, exact and rounded to pence line by line (halves away from zero), as customers are shown.
+Shares no code with the importer: it uses Python's csv and decimal modules. Prints JSON: the totals, and for each
+customer the orders, returns and net values, exact and rounded to pence line by line (halves away from zero), as the
+view of a customer shows them.
 """
 
 import csv

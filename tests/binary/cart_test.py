@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Carts through the real halles: devices that add at once, merges in both directions, a login that is lost, and a kill."""
+"""Carts in the real halles: concurrent devices and logins, merges and their undo, and a kill."""
 
 import concurrent.futures
 import pathlib
@@ -129,7 +129,7 @@ class Carts(unittest.TestCase):
         self.assertEqual(undone.lines, 1)
         self.assertEqual(self.lines(self.guest, undone.consistency_token), {"1": 3})
         self.assertEqual(self.lines(self.account, undone.consistency_token), {"1": 2})
-        # A late copy gets the answer of its merge, whatever the carts are now.
+        # A late copy gets the answer of its own merge, whatever has happened to the carts since.
         self.assertEqual(self.call("MergeCarts", request).cart, merged.cart)
 
     def test_a_hold_of_a_guest_becomes_a_sale_of_her_account(self):

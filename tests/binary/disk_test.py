@@ -101,7 +101,7 @@ class Disk(unittest.TestCase):
         print(f"{len(acknowledged)} orders acknowledged around a full disk: {refusal}")
 
     def health_becomes(self, running, service, wanted):
-        """Waits until the health service says so of a service."""
+        """Waits until the health service reports this status for a service."""
         watch = running.channel.unary_stream("/grpc.health.v1.Health/Watch")
         updates = watch(bytes([0x0A, len(service)]) + service.encode(), timeout=program.PATIENCE_S)
         self.assertIn(wanted, updates)
@@ -112,7 +112,7 @@ class Disk(unittest.TestCase):
             lines = answer.read().decode().splitlines()
         return dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
 
-    def test_a_full_disk_is_told(self):
+    def test_a_full_disk_is_reported(self):
         serving, not_serving = b"\x08\x01", b"\x08\x02"
         with program.serving(self.data) as running:
             running.import_order(order(0, customer=1))
@@ -154,7 +154,7 @@ class Disk(unittest.TestCase):
             self.assertIsNotNone(running.await_line(lambda line: line["msg"] == "the log accepts records again"))
             code, status = running.ctl("status")
             self.assertEqual((code, status["log_error"]), (0, ""))
-        print(f"told of a full disk: {line['why']}")
+        print(f"reported a full disk: {line['why']}")
 
     def expect_all(self, running, acknowledged):
         running.settled()

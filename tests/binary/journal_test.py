@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Imports journals into the real halles: every line is accounted for, twice is once, each customer's view is right.
+"""Imports journals into the real halles: every line is accounted for, a repeat changes nothing, all customers are right.
 
-Without arguments a journal made from a seed, with every trap of the real one; with --uci FOLDER the real one.
+Without arguments, the journal is generated from a seed, with all irregularities of the real one. --uci names the real one.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Restarts of halles under load: the published retry policy mends every call that meets one.
+"""Restarts halles under load: with the published retry policy, every call succeeds that meets a restart.
 
 usage: restart_test.py [--count N]
 """
@@ -21,19 +21,19 @@ from program import admin, admin_grpc, checkout_grpc, identity, identity_grpc
 
 POLICY = pathlib.Path(__file__).resolve().parents[2] / "proto" / "service_config.json"
 CALLERS = 4
-CALLS_BETWEEN = 20  # of each caller, from one restart to the next
+CALLS_BETWEEN = 20  # calls of each caller between two restarts
 COUNT = 20
 
 
 def free_port():
-    """A port that is free now; each process of the test listens on it in its turn."""
+    """A free port, on which the processes of the test listen one after the other."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return listener.getsockname()[1]
 
 
 class Caller(threading.Thread):
-    """Calls without pause, each with the policy alone."""
+    """Makes calls without pause, each with the retry policy alone."""
 
     def __init__(self, target, number):
         super().__init__()
@@ -42,7 +42,7 @@ class Caller(threading.Thread):
         self.failed = []
         self.news = threading.Condition()
         self.stopping = False
-        # The pause before a client connects again is the client's business, not that of the policy.
+        # The client sets the pause before it reconnects; the policy does not.
         channel = grpc.insecure_channel(
             target,
             options=[
@@ -79,7 +79,7 @@ class Caller(threading.Thread):
         self.channel.close()
 
     def await_calls(self, more):
-        """Waits until so many calls more have ended."""
+        """Waits until `more` further calls have ended."""
         with self.news:
             wanted = self.done + more
             assert self.news.wait_for(lambda: self.done >= wanted, timeout=2 * program.PATIENCE_S), "no call ends"
@@ -93,16 +93,16 @@ class Caller(threading.Thread):
 class Restart(unittest.TestCase):
     count = COUNT
 
-    def test_calls_are_mended_by_the_policy(self):
+    def test_calls_succeed_with_the_policy(self):
         port = free_port()
         with tempfile.TemporaryDirectory(prefix="halles-restart-") as folder:
             running = program.Program(f"{folder}/data", listen=f"127.0.0.1:{port}").serve()
             running.channel.close()
             running.channel = None
-            # A watcher of the health and an idle connection, which must not hold up the end.
+            # A health watch and an idle connection, which must not delay the shutdown.
             held = [socket.create_connection(("127.0.0.1", port))]
             callers = [Caller(f"127.0.0.1:{port}", number) for number in range(CALLERS)]
-            # The first order of each, so that queries find somebody.
+            # The first order of each caller, so that queries find a customer.
             for caller in callers:
                 caller.checkout.ImportOrder(program.order(f"first-{caller.number}", customer=caller.number))
                 caller.start()
@@ -132,7 +132,7 @@ class Restart(unittest.TestCase):
             f"{ends[len(ends) // 2] * 1000:.0f} ms, at most {ends[-1] * 1000:.0f} ms"
         )
         self.assertEqual(failed, [])
-        self.assertLess(ends[-1], 10, "the drain took its time although nothing had to be waited for")
+        self.assertLess(ends[-1], 10, "the drain waited although there was nothing to wait for")
 
 
 if __name__ == "__main__":

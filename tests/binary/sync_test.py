@@ -94,7 +94,7 @@ class Sync(unittest.TestCase):
                 file = re.search(r"\((\d+<[^>]*\.segment>)", record.text)[1]
                 self.assertGreater(int(record.result), 0)
                 replies = [c for c in calls if c.name in SENDS and is_socket(c) and order_id in c.text]
-                self.assertGreaterEqual(len(replies), 1, "the answer is seen to leave")
+                self.assertGreaterEqual(len(replies), 1, "the trace contains the answer")
                 syncs = [
                     c
                     for c in calls
@@ -104,7 +104,7 @@ class Sync(unittest.TestCase):
                 first = min(call.ended for call in syncs)
                 self.assertLess(first, replies[0].began, "the answer left before the record was durable")
                 slowest = max(slowest, replies[0].began - record.began)
-        print(f"{ORDERS} acknowledgements, each behind its own fdatasync; at most {slowest} lines of the trace between")
+        print(f"{ORDERS} acknowledgements, each after its own fdatasync; at most {slowest} lines of the trace between")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-// Changes the state of a halles that is not running: `format` marks it as that of a newer build, `row` alters one order
-// in one table.
+// Changes the state of a halles that is not running: `format` marks it as written by a newer build, `row` alters one
+// order in one table.
 #include <fstream>
 #include <iostream>
 #include <memory>

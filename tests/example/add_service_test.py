@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Adds the service of CONTRIBUTING.md to a copy of the tree, counts what this touches elsewhere, builds it and asks it.
+"""Adds the service of CONTRIBUTING.md to a copy of the tree, counts the files changed elsewhere, builds and calls it.
 
 usage: add_service_test.py [--like BUILD_DIR] [-DNAME=VALUE...]
 The copy is configured with these settings; --like names the build that has them.
@@ -21,7 +21,7 @@ sys.path.insert(0, str(HERE.parent / "binary"))
 
 TOUCHED_MAX = 4
 SUFFIX = ".example"
-# What changes outside the service's folder, its protos and the documents.
+# The changes outside the service's folder, its protos and the documents.
 EDITS = {
     "CMakeLists.txt": [("set(HALLES_SERVICES checkout", "set(HALLES_SERVICES loyalty checkout")],
     "services/halles/all_services.h": [
@@ -37,7 +37,7 @@ SERVICE_OBJECT = "services/loyalty/CMakeFiles/halles_loyalty_service.dir/service
 
 
 def compiled(tree, build):
-    """The command that compiles SHARED, without the place of the tree."""
+    """The command that compiles SHARED, without the path of the tree."""
     commands = json.loads((build / "compile_commands.json").read_text())
     [command] = [entry["command"] for entry in commands if pathlib.Path(entry["file"]) == tree / SHARED]
     return command.replace(str(build), "BUILD").replace(str(tree), "TREE")
@@ -97,7 +97,7 @@ class AddService(unittest.TestCase):
         self.assertLessEqual(len(self.touched), TOUCHED_MAX)
         self.assertEqual(self.touched, sorted(EDITS))
 
-    def test_1_it_is_compiled_as_the_build_beside(self):
+    def test_1_it_is_compiled_like_this_build(self):
         if self.like is not None:
             self.assertEqual(compiled(self.tree, self.build), compiled(ROOT, self.like))
 
