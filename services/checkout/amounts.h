@@ -34,12 +34,12 @@ struct SoldLine {
   int64_t amount = 0;  // of the whole line, in minor units
   int64_t all = 0;     // its quantity, unscaled
   uint32_t scale = 0;
-  int64_t gone = 0;  // pieces that were cancelled or returned before
+  int64_t gone = 0;  // units that were cancelled or returned before
 };
 
-// The value of `units` pieces of a line of which `gone` pieces were cancelled or returned before. `all` is the quantity
-// of the line, unscaled, with `scale` decimal places. Each value is the difference of two rounded sums, so the parts of
-// a line add up exactly to its amount. `gone` and `units` together are at most the quantity.
+// The value of `units` units of a line, after `gone` units were cancelled or returned. `all` is the quantity of the
+// line, unscaled, with `scale` decimal places. Each value is the difference of two rounded sums, so the parts of a line
+// add up exactly to its amount. `gone` and `units` together are at most the quantity.
 int64_t PartOf(int64_t amount, int64_t all, uint32_t scale, int64_t gone, int64_t units);
 
 // A document without lines; its net is 0.

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The real halles on a full disk and on one that cannot be written: a small file system in a mount namespace of its own."""
+"""Runs the real halles on a full disk and on an unwritable one: a small file system in its own mount namespace."""
 
 import os
 import pathlib

@@ -134,7 +134,7 @@ void ImportLoad::Ended(std::unique_ptr<Call> call, const grpc::Status& status) {
     const bool is_return = fact.is_return;
     const std::string& id = is_return ? call->return_answer.return_id() : call->order_answer.order_id();
     const int64_t net = is_return ? call->return_answer.net().minor_units() : call->order_answer.net().minor_units();
-    if (net != fact.net_minor_units) wrong(absl::StrCat("net ", net, " where ", fact.net_minor_units, " was due"));
+    if (net != fact.net_minor_units) wrong(absl::StrCat("net ", net, " instead of ", fact.net_minor_units));
     if (!fact.id.empty() && fact.id != id) wrong("another id than the first time");
     fact.id = id;
     fact.token = is_return ? call->return_answer.consistency_token() : call->order_answer.consistency_token();

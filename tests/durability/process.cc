@@ -91,7 +91,7 @@ void Process::WriteAndClose(const std::string& text) {
   size_t written = 0;
   while (written < text.size()) {
     const ssize_t count = write(input_, text.data() + written, text.size() - written);
-    HALLES_CHECK(count > 0, "nobody reads");
+    HALLES_CHECK(count > 0, "the process does not read its input");
     written += static_cast<size_t>(count);
   }
   close(input_);

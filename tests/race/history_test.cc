@@ -308,8 +308,8 @@ TEST(History, OfHotSkusIsLinearizableAcrossKills) {
       const auto enough = [&world]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
         return world.commands >= kCommandsPerLife || world.interrupted;
       };
-      EXPECT_TRUE(world.mutex.AwaitWithTimeout(enough, Soon() - absl::Now())) << "nothing goes on";
-      EXPECT_FALSE(world.interrupted) << "somebody was told that nobody is there";
+      EXPECT_TRUE(world.mutex.AwaitWithTimeout(enough, Soon() - absl::Now())) << "no progress";
+      EXPECT_FALSE(world.interrupted) << "a client got UNAVAILABLE";
     }
     if (life + 1 < kLives) {
       world.program.Kill();
