@@ -66,6 +66,17 @@ TEST(CondVar, WakesWaitingThreads) {
   other.join();
 }
 
+TEST(Mutex, WaitsForEverWhenTheTimeIsLong) {
+  Counter counter;
+  std::thread other([&counter] { counter.Add(1); });
+  {
+    MutexLock lock(&counter.mutex);
+    const auto added = [&counter]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(counter.mutex) { return counter.value == 1; };
+    EXPECT_TRUE(counter.mutex.AwaitWithTimeout(added, absl::Hours(24) * 365 * 1000));
+  }
+  other.join();
+}
+
 TEST(CondVar, ReportsATimeout) {
   Counter counter;
   MutexLock lock(&counter.mutex);

@@ -3,10 +3,20 @@
 #define HALLES_LIBS_BASE_SHARED_MUTEX_H_
 
 #include "absl/base/thread_annotations.h"
-#include "libs/base/mutex.h"
+
+// ThreadSanitizer cannot see the locks of an Abseil that was built without it.
+#if defined(__SANITIZE_THREAD__)
+#define HALLES_STD_MUTEX 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define HALLES_STD_MUTEX 1
+#endif
+#endif
 
 #ifdef HALLES_STD_MUTEX
 #include <shared_mutex>
+#else
+#include "absl/synchronization/mutex.h"
 #endif
 
 namespace halles {
