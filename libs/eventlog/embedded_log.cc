@@ -316,7 +316,10 @@ void EmbeddedLog::RefuseFull(std::vector<PendingAppend>& batch, size_t first, si
 
 bool EmbeddedLog::CleanUp() {
   if (unclean_bytes_ == 0) return true;
-  if (!active_.file->Write(end_, std::string(unclean_bytes_, '\0')).ok()) return false;
+  if (const absl::Status written = active_.file->Write(end_, std::string(unclean_bytes_, '\0')); !written.ok()) {
+    if (!absl::IsResourceExhausted(written)) Fail(written);
+    return false;
+  }
   if (const absl::Status synced = active_.file->Sync(); !synced.ok()) {
     Fail(synced);
     return false;

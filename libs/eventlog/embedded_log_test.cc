@@ -550,17 +550,33 @@ TEST_F(EmbeddedLogTest, DoesNotKnowWhatAnOverwriteLeftThatItCannotCleanUp) {
 }
 
 TEST_F(EmbeddedLogTest, WritesNoZerosAheadOfTheRecords) {
-  uint64_t bytes = 0;
-  disk.SetFault([&](DiskOperation operation, const std::string&) {
-    if (operation == DiskOperation::kWrite) ++bytes;
-    return absl::OkStatus();
-  });
-  options.segment_bytes = 64 * 1024;
+  options.segment_bytes = 1024 * 1024;
   Open();
   AppendOneByOne(kSlotA, 10);
   log.reset();
-  // The header of the segment and of the next one, the identity and its lock, ten records and their marks.
-  EXPECT_LT(bytes, 30u);
+  // Headers of segments, the identity, ten records and their marks.
+  EXPECT_LT(disk.written_bytes(), options.segment_bytes / 16);
+}
+
+TEST_F(EmbeddedLogFailure, EndsTheProcessWhenWhatWasLeftCannotBeOverwritten) {
+  std::vector<absl::Status> fatal;
+  options.on_fatal = [&](const absl::Status& status) { fatal.push_back(status); };
+  Open();
+  AppendOneByOne(kSlotA, 3);
+  disk.SetOverwriteRoom(100);
+  log->Append(kSlotA, RecordAt(kSlotA, 3), 0, &reports);
+  reports.Await(++sent);
+  EXPECT_TRUE(fatal.empty());
+  disk.SetOverwriteRoom(std::nullopt);
+  disk.SetFault([](DiskOperation operation, const std::string&) {
+    return operation == DiskOperation::kWrite ? absl::UnavailableError("Input/output error") : absl::OkStatus();
+  });
+  clock.Advance(1'000'000);
+  log->Append(kSlotA, RecordAt(kSlotA, 3), 0, &reports);
+  EXPECT_FALSE(reports.Await(++sent).back().status.ok());
+  log.reset();
+  ASSERT_EQ(fatal.size(), 1u) << "an error of the medium is no full disk";
+  EXPECT_EQ(ReasonOf(fatal[0]), "LOG_WRITE_FAILED");
 }
 
 }  // namespace

@@ -214,8 +214,7 @@ absl::StatusOr<Proof> Host::Prove(const projection::ReplayObserver& observer, bo
   projection::ReplayTargets targets;
   for (const auto& [fold, meta] : stored->folds()) targets[fold] = meta.cursor.next;
 
-  // The replay flushes by itself.
-  ASSIGN_OR_RETURN(std::unique_ptr<store::Store> beside, store->OpenBeside({}));
+  ASSIGN_OR_RETURN(std::unique_ptr<store::Store> beside, store->OpenBeside(store->options()));
   ASSIGN_OR_RETURN(const projection::ReplayResult replayed,
                    projection::Replay(options_.log, options_.definitions.services, options_.definitions.views, targets,
                                       beside.get(), [&](const projection::ReplayProgress& progress) -> absl::Status {

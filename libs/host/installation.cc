@@ -98,8 +98,13 @@ absl::Status CheckLineage(const store::Store& store, eventlog::EventLog* log) {
   absl::Status unread = metas.status();
   if (metas.ok()) {
     for (const auto& [fold, meta] : *metas) {
-      ASSIGN_OR_RETURN(const eventlog::Cursor cursor, eventlog::DecodeCursor(meta.cursor.bytes));
-      const absl::Status same = projection::CheckLineageOf(log, fold.source, cursor);
+      const absl::StatusOr<eventlog::Cursor> cursor = eventlog::DecodeCursor(meta.cursor.bytes);
+      if (!cursor.ok()) {
+        // Whoever opens these rows folds them again.
+        unread.Update(WithContext(cursor.status(), fold.ToString()));
+        continue;
+      }
+      const absl::Status same = projection::CheckLineageOf(log, fold.source, *cursor);
       if (IsOtherLog(same)) return WithContext(same, fold.ToString());
       unread.Update(same);
     }
@@ -113,7 +118,7 @@ absl::Status CheckLineage(const store::Store& store, eventlog::EventLog* log) {
 
 absl::StatusOr<std::unique_ptr<store::Store>> Installation::OpenStore() {
   const std::string dir = options_.data_dir + "/state";
-  store::StoreOptions store_options;
+  store::StoreOptions store_options = store::OptionsForMemory(options_.memory_bytes);
   store_options.scheduler = options_.scheduler;
   store_options.on_damaged = [](const store::RowSpace& space) {
     telemetry::Log(telemetry::LogLevel::kError, "host", "stored rows are damaged; they are dropped and folded again",

@@ -26,6 +26,8 @@ struct InstallationOptions {
   std::string data_dir;
   // Counts for a new log; the default is kDefaultSlotCount for all. For an existing log they must be its own.
   std::optional<SlotCounts> slots;
+  // How much memory the process may use: decides how many rows are kept in memory.
+  uint64_t memory_bytes = uint64_t{1} << 30;
   Scheduler* scheduler = nullptr;
   RandomSource* random = nullptr;
   // Called with the duration of each log write with its sync; may be empty.

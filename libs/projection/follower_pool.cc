@@ -48,12 +48,9 @@ absl::StatusOr<std::unique_ptr<FollowerPool>> FollowerPool::Open(FollowerPoolOpt
     }
   }
   for (const std::unique_ptr<ViewFollower>& view : pool->views_) {
-    view->SetOnSource([pool = pool.get()](SlotId source, std::function<void()> task) {
+    view->SetOnSource([pool = pool.get()](SlotId source, std::function<void(SourceFollower&)> task) {
       SourceFollower* const follower = pool->Find(source);
-      follower->shard().Add([follower, task = std::move(task)] {
-        task();
-        follower->Wake();
-      });
+      follower->shard().Add([follower, task = std::move(task)] { task(*follower); });
     });
   }
   return pool;

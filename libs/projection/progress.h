@@ -71,6 +71,11 @@ class Progress {
     MutexLock lock(&mutex_);
     errors_[source] = WithContext(why, name_);
   }
+  // The source begins anew.
+  void Resume(SlotId source) ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    errors_.erase(source);
+  }
   std::vector<SourceState> States() const ABSL_LOCKS_EXCLUDED(mutex_) {
     std::vector<SourceState> states;
     MutexLock lock(&mutex_);

@@ -123,11 +123,13 @@ class Instance {
   int shards = 2;
   partition::Calls* calls = nullptr;
   std::unique_ptr<store::MemoryDisk> disk;  // instead of a directory, when there is one
+  size_t flush_bytes = store::kFlushBytes;
   std::vector<std::string> touched;
 
   void Start() {
     store::StoreOptions store_options = store::Quiet();
     store_options.scheduler = &node_;
+    store_options.flush_bytes = flush_bytes;
     const InstallId& install = log_.identity().install;
     auto opened = disk == nullptr ? store::Store::Open(dir_.State(), install, store_options)
                                   : store::Store::OpenOn(*disk->Open(), install, store_options);

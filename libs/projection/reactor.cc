@@ -447,6 +447,7 @@ void Reactor::OnServing(SlotId slot, bool serving) {
     LoadCursors(target, epoch);
     return;
   }
+  target.coverage.MissNothing();  // whoever owns it next reacts
   target.coverage.SetAnsweredHere(false);
   for (const auto& [unused, source] : sources_) {
     source->follower().shard().Add([source = source.get(), &target, epoch] { source->EndLine(target, epoch); });

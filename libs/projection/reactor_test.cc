@@ -71,6 +71,20 @@ TEST_F(Reactions, AreMadeOnceForEachEvent) {
   }
 }
 
+TEST_F(Reactions, GoOnWhileTheStoreHasNoRoom) {
+  a_.disk = std::make_unique<store::MemoryDisk>("disk");
+  a_.flush_bytes = 512;
+  a_.views = {Sums()};
+  React();
+  a_.disk->SetFull(true);
+  AddSome(a_, 100);
+  Settle(a_);
+  EXPECT_FALSE(a_.store().HasRoomToCatchUp());
+  EXPECT_EQ(Target().value(), 100);
+  EXPECT_EQ(Sum(a_).value(), 100) << "the owner's records reach the view too";
+  a_.disk->SetFull(false);
+}
+
 TEST_F(Reactions, CoverARecordOnceTheyAreRecorded) {
   React();
   AddSome(a_, 1);

@@ -1,10 +1,12 @@
 // Folds states and views from the log alone.
 #include "libs/projection/replay.h"
 
-#include <algorithm>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
@@ -47,6 +49,40 @@ class Growth : public eventlog::LogListener {
   const std::unique_ptr<eventlog::Subscription> subscription_;
 };
 
+// Functions that the store wants to be run on the thread that folds.
+// Thread safety: Post may be called from any thread.
+class Inbox {
+ public:
+  void Post(std::function<void()> task) ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    tasks_.push_back(std::move(task));
+  }
+
+  void Run() ABSL_LOCKS_EXCLUDED(mutex_) {
+    for (const auto& task : Take()) task();
+  }
+
+  // Waits for a task first, at most for this time.
+  void RunWithin(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(mutex_) {
+    {
+      MutexLock lock(&mutex_);
+      mutex_.AwaitWithTimeout([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return !tasks_.empty(); }, timeout);
+    }
+    Run();
+  }
+
+ private:
+  std::deque<std::function<void()>> Take() ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    return std::exchange(tasks_, {});
+  }
+
+  Mutex mutex_;
+  std::deque<std::function<void()>> tasks_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Folds on the caller's thread while the store writes what was folded before on its own. All rows stay open until the end,
+// because the rows of a slot must be frozen before they may be closed.
 class Replayer {
  public:
   Replayer(eventlog::EventLog* log, store::Store* store, const ReplayObserver& observer, uint64_t total)
@@ -56,24 +92,24 @@ class Replayer {
 
   absl::Status State(const partition::ServiceDefinition& service, SlotId slot, Position until) {
     SourceReader reader(log_, slot, eventlog::GenesisCursor(log_->identity(), slot));
-    eventlog::Cursor folded = reader.cursor();
+    OpenState& open = *states_.emplace_back(std::make_unique<OpenState>(OpenState{reader.cursor(), nullptr}));
     store::SlotOptions options;
     options.fold_version = service.fold_version;
     options.filtered_tables = partition::FilteredTables(service);
-    options.post = [](const std::function<void()>& task) { task(); };
-    options.cursor = [&folded] { return store::FoldCursor{eventlog::EncodeCursor(folded), folded.next}; };
-    ASSIGN_OR_RETURN(const std::unique_ptr<store::SlotRows> rows, store_->OpenSlot(slot, options));
-    while (folded.next < until) {
+    options.post = [this](std::function<void()> task) { inbox_.Post(std::move(task)); };
+    options.cursor = [&open] { return store::FoldCursor{eventlog::EncodeCursor(open.folded), open.folded.next}; };
+    ASSIGN_OR_RETURN(open.rows, store_->OpenSlot(slot, std::move(options)));
+    while (open.folded.next < until) {
       SourceRecords records;
       RETURN_IF_ERROR(ReadOn(reader, slot, until, &records));
       for (const SourceRecordPtr& record : records) {
-        if (!record->body.empty()) RETURN_IF_ERROR(FoldOne(service, slot, *record, *rows));
-        folded = record->after;
+        if (!record->body.empty()) RETURN_IF_ERROR(FoldOne(service, slot, *record, *open.rows));
+        open.folded = record->after;
       }
-      rows->NoteAdvance();
+      open.rows->NoteAdvance();
       RETURN_IF_ERROR(Report(records.size()));
     }
-    return store_->FlushNow();
+    return absl::OkStatus();
   }
 
   absl::Status View(const ViewDefinition& view, const ReplayTargets& targets) {
@@ -81,18 +117,34 @@ class Replayer {
     for (const ServiceId service : view.SourceServices()) {
       for (const SlotId slot : SlotsOf(*log_, service)) sources.push_back(slot);
     }
-    ASSIGN_OR_RETURN(const std::unique_ptr<store::ViewRows> rows,
+    ASSIGN_OR_RETURN(std::unique_ptr<store::ViewRows> opened,
                      store_->OpenView(view.service, view.view, view.fold_version, sources));
+    const std::unique_ptr<store::ViewRows>& rows = views_.emplace_back(std::move(opened));
     for (const auto& [fold, until] : targets) {
       if (fold.kind != store::FoldId::Kind::kView || fold.service != view.service || fold.view != view.view) continue;
       RETURN_IF_ERROR(Source(view, fold.source, until, rows.get()));
     }
-    return store_->FlushNow();
+    return absl::OkStatus();
+  }
+
+  // Everything that was folded is stored afterwards.
+  absl::Status Flush() {
+    const auto flushed = std::make_shared<std::optional<absl::Status>>();  // written and read by tasks of the inbox
+    store_->FlushAsync([this, flushed](absl::Status status) {
+      inbox_.Post([flushed, status = std::move(status)] { *flushed = status; });
+    });
+    while (!flushed->has_value()) inbox_.RunWithin(absl::InfiniteDuration());
+    return **flushed;
   }
 
   const ReplayResult& result() const { return result_; }
 
  private:
+  struct OpenState {
+    eventlog::Cursor folded;
+    std::unique_ptr<store::SlotRows> rows;
+  };
+
   // Reads at least one record. A log that fetches has no records at first, and a lost connection returns; both are
   // waited for. If the log ends below `until`, it was cut.
   absl::Status ReadOn(SourceReader& reader, SlotId slot, Position until, SourceRecords* records) {
@@ -169,8 +221,13 @@ class Replayer {
   absl::Status Report(size_t records) {
     result_.records += records;
     progress_.records_done += records;
-    if (store_->dirty_bytes() >= store::kFlushBytes) RETURN_IF_ERROR(store_->FlushNow());
-    return observer_ ? observer_(progress_) : absl::OkStatus();
+    inbox_.Run();
+    while (true) {
+      RETURN_IF_ERROR(store_->health());
+      if (observer_) RETURN_IF_ERROR(observer_(progress_));
+      if (store_->HasRoomToCatchUp()) return absl::OkStatus();
+      inbox_.RunWithin(store::kCatchUpPause);
+    }
   }
 
   eventlog::EventLog* const log_;
@@ -178,6 +235,10 @@ class Replayer {
   const ReplayObserver& observer_;
   ReplayProgress progress_;
   ReplayResult result_;
+  Inbox inbox_;
+  // They post to the inbox until they are closed.
+  std::vector<std::unique_ptr<OpenState>> states_;
+  std::vector<std::unique_ptr<store::ViewRows>> views_;
 };
 
 }  // namespace
@@ -214,6 +275,7 @@ absl::StatusOr<ReplayResult> Replay(eventlog::EventLog* log, const std::vector<p
     }
   }
   for (const ViewDefinition& view : views) RETURN_IF_ERROR(replayer.View(view, targets));
+  RETURN_IF_ERROR(replayer.Flush());
   return replayer.result();
 }
 

@@ -34,8 +34,9 @@ struct ReplayResult {
 // Called regularly with the progress; an error ends the replay with that error.
 using ReplayObserver = std::function<absl::Status(const ReplayProgress&)>;
 
-// Folds every target of `store`, which is empty and has no scheduler, from the first record of its source, with the
-// same functions that serve, and flushes. Runs on the caller's thread and blocks until done.
+// Folds every target of `store`, which is empty and has a scheduler, from the first record of its source, with the same
+// functions that serve. Folds on the caller's thread, waits for the store while too much is dirty, and returns when all is
+// flushed. A failed flush ends it with the error of the flush.
 absl::StatusOr<ReplayResult> Replay(eventlog::EventLog* log, const std::vector<partition::ServiceDefinition>& services,
                                     const std::vector<ViewDefinition>& views, const ReplayTargets& targets,
                                     store::Store* store, const ReplayObserver& observer);

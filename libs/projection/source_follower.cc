@@ -109,15 +109,23 @@ void SourceFollower::TakeOffer(partition::ConfirmedRecord record) {
   Wake();
 }
 
+bool SourceFollower::Rests() {
+  if (has_room_ == nullptr) return false;
+  if (resting_ || has_room_()) return resting_;
+  resting_ = true;
+  shard_->PostAfter(store::kCatchUpPause, [this] {
+    resting_ = false;
+    Wake();
+  });
+  return true;
+}
+
+bool SourceFollower::Waits(const Seat& seat) const {
+  const bool rests = resting_ && seat.consumer->fills_the_store() && !owned_here_.load(std::memory_order_relaxed);
+  return seat.stopped || seat.pausing || rests || !seat.consumer->ready();
+}
+
 bool SourceFollower::Step() {
-  if (has_room_ != nullptr && !has_room_()) {
-    if (std::exchange(resting_, true)) return false;
-    shard_->PostAfter(store::kCatchUpPause, [this] {
-      resting_ = false;
-      Wake();
-    });
-    return false;
-  }
   bool more = false;
   // By index, because a consumer that stops may be removed.
   for (size_t i = 0; i < seats_.size(); ++i) {
@@ -133,7 +141,8 @@ bool SourceFollower::Step() {
 // ---------------------------------------------------------------------------------------------------
 
 bool SourceFollower::Feed(Seat& seat, const std::shared_ptr<Seat>& shared) {
-  if (seat.stopped || seat.pausing || !seat.consumer->ready()) return false;
+  if (seat.consumer->fills_the_store() && !owned_here_.load(std::memory_order_relaxed)) Rests();
+  if (Waits(seat)) return false;
   const eventlog::Cursor& at = seat.consumer->cursor();
   if (!head_.has_value() || at.next > head_->next) {
     // No consumer has been here yet: it becomes the head, if the record before it is unchanged.
@@ -172,6 +181,7 @@ bool SourceFollower::Feed(Seat& seat, const std::shared_ptr<Seat>& shared) {
 }
 
 bool SourceFollower::FeedOwn(Seat& seat, const std::shared_ptr<Seat>& shared) {
+  if (seat.consumer->fills_the_store() && Rests()) return false;
   if (seat.own.empty() || seat.own.front()->before != seat.consumer->cursor()) {
     seat.own.clear();
     if (seat.reader == nullptr || seat.reader->cursor() != seat.consumer->cursor()) {
@@ -242,7 +252,7 @@ void SourceFollower::StopSeat(Seat& seat, const absl::Status& why) {
 
 bool SourceFollower::WantedAtHead() const {
   return std::any_of(seats_.begin(), seats_.end(), [this](const std::shared_ptr<Seat>& seat) {
-    return !seat->stopped && !seat->pausing && seat->consumer->ready() && seat->consumer->cursor().next == head_->next;
+    return !Waits(*seat) && seat->consumer->cursor().next == head_->next;
   });
 }
 
@@ -312,7 +322,7 @@ void SourceFollower::TrimRing() {
   // Ready consumers that are among the newest records still need them.
   Position needed = head_.has_value() ? head_->next : 0;
   for (const std::shared_ptr<Seat>& seat : seats_) {
-    if (seat->stopped || seat->pausing || !seat->consumer->ready()) continue;
+    if (Waits(*seat)) continue;
     if (ring_.empty() || seat->consumer->cursor().next < ring_.front()->position) continue;
     needed = std::min(needed, seat->consumer->cursor().next);
   }

@@ -59,6 +59,8 @@ class SourceConsumer {
   virtual Taken Take(absl::Span<const SourceRecordPtr> records) = 0;
   // It gets no more records.
   virtual void OnStopped(const absl::Status& why) = 0;
+  // Whether records lead to rows that must be flushed. Such a consumer rests while there is no room for them.
+  virtual bool fills_the_store() const { return false; }
 };
 
 // The head is the furthest position that any consumer has reached. Consumers at the head get the records that are read
@@ -75,7 +77,9 @@ class SourceConsumer {
 // Lifetime: log and shard outlive it; the shard is stopped before it is destroyed. Consumers outlive their membership.
 class SourceFollower {
  public:
-  // `has_room` says whether consumers may get more records now, and is asked again after a while; null: they always may.
+  // `has_room` says whether there is room for more rows. While there is none, consumers that fill the store get no records
+  // from behind the newest, and none at all of a slot that is owned elsewhere: those that the owner here offers are bounded
+  // by the store's limit for commands. It is asked again after a while. Null: there always is.
   SourceFollower(SlotId slot, eventlog::EventLog* log, FollowerShard* shard, std::function<bool()> has_room = nullptr);
   SourceFollower(const SourceFollower&) = delete;
   SourceFollower& operator=(const SourceFollower&) = delete;
@@ -123,6 +127,10 @@ class SourceFollower {
     bool stopped = false;
   };
 
+  // Whether the seat gets no records at the head.
+  bool Waits(const Seat& seat) const;
+  // Whether consumers that fill the store must rest; if so, wakes them later.
+  bool Rests();
   // Posts a look at the log, unless one is pending.
   void PostLook();
   void TakeOffer(partition::ConfirmedRecord record);

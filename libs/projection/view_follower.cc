@@ -24,6 +24,7 @@ class ViewFollower::Part : public SourceConsumer {
 
   const eventlog::Cursor& cursor() const override { return cursor_; }
   bool ready() const override { return true; }
+  bool fills_the_store() const override { return true; }
 
   Taken Take(absl::Span<const SourceRecordPtr> records) override {
     std::vector<std::string> topics;
@@ -40,6 +41,7 @@ class ViewFollower::Part : public SourceConsumer {
   // The rows were emptied.
   void Restart(eventlog::Cursor genesis) {
     cursor_ = std::move(genesis);
+    view_.progress_.Resume(slot_);
     view_.progress_.Set(slot_, cursor_.next);
   }
 
@@ -117,20 +119,28 @@ absl::StatusOr<std::unique_ptr<ViewFollower>> ViewFollower::Open(ViewDefinition 
   for (ServiceId service : def.SourceServices()) {
     for (const SlotId slot : SlotsOf(*log, service)) sources.push_back(slot);
   }
-  absl::StatusOr<std::unique_ptr<store::ViewRows>> rows =
-      store->OpenView(def.service, def.view, def.fold_version, sources, on_damaged);
-  if (!rows.ok() && ReasonOf(rows.status()) == "FOLD_VERSION") {
-    RETURN_IF_ERROR(store->Drop(store::RowSpace::View(def.service, def.view)));
-    rows = store->OpenView(def.service, def.view, def.fold_version, sources, on_damaged);
-  }
-  RETURN_IF_ERROR(rows.status());
-  view->rows_ = *std::move(rows);
-  for (const SlotId slot : sources) {
-    const store::FoldCursor stored = view->rows_->cursor(slot);
-    eventlog::Cursor cursor = eventlog::GenesisCursor(log->identity(), slot);
-    if (!stored.bytes.empty()) {
-      ASSIGN_OR_RETURN(cursor, eventlog::DecodeCursor(stored.bytes));
+  const auto open = [&]() -> absl::StatusOr<std::map<SlotId, eventlog::Cursor>> {
+    ASSIGN_OR_RETURN(view->rows_, store->OpenView(def.service, def.view, def.fold_version, sources, on_damaged));
+    std::map<SlotId, eventlog::Cursor> cursors;
+    for (const SlotId slot : sources) {
+      const store::FoldCursor stored = view->rows_->cursor(slot);
+      if (stored.bytes.empty()) {
+        cursors.emplace(slot, eventlog::GenesisCursor(log->identity(), slot));
+      } else {
+        ASSIGN_OR_RETURN(cursors[slot], eventlog::DecodeCursor(stored.bytes));
+      }
     }
+    return cursors;
+  };
+  absl::StatusOr<std::map<SlotId, eventlog::Cursor>> cursors = open();
+  if (!cursors.ok() && (ReasonOf(cursors.status()) == "FOLD_VERSION" || view->rows_ != nullptr)) {
+    // Rows of another fold, or a cursor that cannot be read: the log has all of it.
+    view->rows_.reset();
+    RETURN_IF_ERROR(store->Drop(store::RowSpace::View(def.service, def.view)));
+    cursors = open();
+  }
+  RETURN_IF_ERROR(cursors.status());
+  for (const auto& [slot, cursor] : *cursors) {
     view->progress_.Add(slot, cursor.next);
     view->parts_.emplace(slot, std::make_unique<Part>(view.get(), slot, cursor));
   }
@@ -170,9 +180,13 @@ void ViewFollower::Refold() {
     parked.swap(parked_);
   }
   for (const auto& [slot, part] : parts_) {
-    on_source_(slot, [part = part.get(), genesis = eventlog::GenesisCursor(log_->identity(), slot)] {
-      part->Restart(genesis);
-    });
+    on_source_(
+        slot, [part = part.get(), genesis = eventlog::GenesisCursor(log_->identity(), slot)](SourceFollower& follower) {
+          // Also a source that had stopped is folded again, as far as it goes.
+          follower.Remove(part);
+          part->Restart(genesis);
+          follower.Add(part);
+        });
   }
   for (Parked& each : parked) WhenReached(std::move(each.positions), each.deadline, std::move(each.done));
 }
@@ -197,6 +211,7 @@ void ViewFollower::Close() {
   std::vector<Parked> parked;
   {
     MutexLock lock(&mutex_);
+    closed_ = true;
     parked.swap(parked_);
   }
   for (const Parked& each : parked) {
@@ -216,8 +231,8 @@ void ViewFollower::WhenReached(TokenPositions positions, MonotonicMicros deadlin
   bool full = false;
   {
     MutexLock lock(&mutex_);
-    full = emptying_ && parked_.size() >= kWaitersMax;
-    if (emptying_ && !full) {
+    full = emptying_ && !closed_ && parked_.size() >= kWaitersMax;
+    if (emptying_ && !closed_ && !full) {
       parked_.push_back({std::move(positions), deadline, std::move(done)});
       return;
     }

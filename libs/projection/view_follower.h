@@ -63,7 +63,7 @@ class ViewFollower {
   bool Behind(const store::ViewRows::Query& query) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Runs a task on the queue of the source, and wakes its follower. Set once, before anything is read.
-  using OnSource = std::function<void(SlotId source, std::function<void()> task)>;
+  using OnSource = std::function<void(SlotId source, std::function<void(SourceFollower&)> task)>;
   void SetOnSource(OnSource on_source);
   // Answers all waiting callers with UNAVAILABLE.
   void Close() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -102,6 +102,7 @@ class ViewFollower {
   mutable Mutex mutex_;
   TokenPositions before_ ABSL_GUARDED_BY(mutex_);  // how far it was when damage was found
   bool emptying_ ABSL_GUARDED_BY(mutex_) = false;  // the rows are about to be emptied
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<Parked> parked_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -10,7 +10,6 @@
 #include "gtest/gtest.h"
 #include "libs/base/status.h"
 #include "libs/projection/projection_fixture.h"
-#include "libs/projection/replay.h"
 
 namespace halles::projection {
 namespace {
@@ -56,7 +55,6 @@ class ViewTest : public ProjectionTest {
 using View = ViewTest;
 using SourceThatCannotBeProjected = ViewTest;
 using WaitForAView = ViewTest;
-using ReplayOfAView = ViewTest;
 
 TEST_F(View, FollowsItsSourcesAndReportsTouchedTopics) {
   Follow();
@@ -204,6 +202,22 @@ TEST_F(SourceThatCannotBeProjected, StopsAloneBeforeTheEvent) {
   EXPECT_EQ(ReasonOf(Await({{kFirstSlot, unlucky + 1}}, 0)), "TOKEN_NOT_REACHED");
 }
 
+TEST_F(SourceThatCannotBeProjected, IsFoldedUpToThereAgainAfterDamage) {
+  a_.disk = std::make_unique<store::MemoryDisk>("disk");
+  Follow(Sums(&ProjectStrictly));
+  AddAll(2);
+  const Position unlucky = End();
+  AddSome(a_, 1, partition::counter::kUnlucky);
+  ASSERT_FALSE(StopOf(kFirstSlot).ok());
+  Restart(/*flush=*/true, Sums(&ProjectStrictly));
+  a_.disk->DamageSpace(store::RowSpace::View(kTarget, kSumsView));
+  EXPECT_EQ(Sum().additions(), 0u);  // meets the damage
+  TimePasses(kWhileMicros);
+  EXPECT_TRUE(Await({{kFirstSlot, unlucky}}).ok()) << "it is read as before";
+  EXPECT_EQ(Sum().additions(), 2u);
+  EXPECT_FALSE(StopOf(kFirstSlot).ok());
+}
+
 TEST_F(SourceThatCannotBeProjected, IsNotDuplicatedByRestarts) {
   Follow(Sums(&ProjectStrictly));
   AddAll(2);
@@ -277,118 +291,6 @@ TEST_F(WaitForAView, BeyondTheLimitIsRefused) {
   const absl::Status refused = Await({{kFirstSlot, End() + 1}});
   EXPECT_EQ(ReasonOf(refused), "TOO_MANY_WAITING_READS");
   EXPECT_TRUE(RetryAfterOf(refused).has_value());
-}
-
-TEST_F(ReplayOfAView, EqualsTheServingRows) {
-  Follow();
-  AddAll(300);
-  AddAll(50, kOtherSlot);
-  EXPECT_EQ(Submit(a_, Add("no", -10'000))->reason(), "BELOW_ZERO");
-  Flush(a_);
-  auto serving = a_.store().TakeSnapshot();
-  ASSERT_TRUE(serving.ok());
-
-  const std::vector<partition::ServiceDefinition> services = {partition::counter::Service(kSource),
-                                                              partition::counter::Service(kTarget)};
-  const std::vector<ViewDefinition> views = {Sums()};
-  const auto targets = EverythingIn(&log_, services, views);
-  ASSERT_TRUE(targets.ok()) << targets.status();
-  auto beside = a_.store().OpenBeside(store::Quiet());
-  ASSERT_TRUE(beside.ok()) << beside.status();
-  uint64_t told = 0;
-  const auto replayed = Replay(&log_, services, views, *targets, beside->get(), [&](const ReplayProgress& progress) {
-    EXPECT_GE(progress.records_done, told);
-    told = progress.records_done;
-    EXPECT_LE(progress.records_done, progress.records_total);
-    return absl::OkStatus();
-  });
-  ASSERT_TRUE(replayed.ok()) << replayed.status();
-  EXPECT_EQ(replayed->events, 700u) << "each by the state and by the view";
-  auto rebuilt = (*beside)->TakeSnapshot();
-  ASSERT_TRUE(rebuilt.ok());
-  std::vector<std::string> differences;
-  const auto comparison =
-      store::CompareSnapshots(**serving, **rebuilt, store::SchemaBook(),
-                              [&](absl::string_view difference) { differences.emplace_back(difference); });
-  ASSERT_TRUE(comparison.ok()) << comparison.status();
-  EXPECT_TRUE(comparison->equal()) << differences.front();
-  EXPECT_GT(comparison->rows, 350u);
-}
-
-TEST_F(ReplayOfAView, EndsWhenItsObserverCancels) {
-  Follow();
-  AddAll(10);
-  const std::vector<partition::ServiceDefinition> services = {partition::counter::Service(kSource)};
-  const auto targets = EverythingIn(&log_, services, {});
-  auto beside = a_.store().OpenBeside(store::Quiet());
-  ASSERT_TRUE(beside.ok()) << beside.status();
-  const auto replayed = Replay(&log_, services, {}, *targets, beside->get(),
-                               [](const ReplayProgress&) { return absl::CancelledError("enough"); });
-  EXPECT_EQ(replayed.status().code(), absl::StatusCode::kCancelled);
-}
-
-// A log without records for the first read, and unreachable for the second.
-class HesitantLog : public eventlog::EventLog {
- public:
-  explicit HesitantLog(eventlog::EventLog* log) : log_(*log) {}
-
-  const eventlog::LogIdentity& identity() const override { return log_.identity(); }
-  void Append(SlotId slot, std::string bytes, uint64_t tag, eventlog::ReportSink* sink) override {
-    log_.Append(slot, std::move(bytes), tag, sink);
-  }
-  void Abandon(SlotId slot, eventlog::ReportSink* sink) override { log_.Abandon(slot, sink); }
-  absl::StatusOr<Position> End(SlotId slot) override { return log_.End(slot); }
-  std::unique_ptr<eventlog::Subscription> Follow(eventlog::FollowOptions options) override {
-    return log_.Follow(std::move(options));
-  }
-  absl::StatusOr<std::unique_ptr<eventlog::LogReader>> NewReader(SlotId slot, Position from) override {
-    ASSIGN_OR_RETURN(std::unique_ptr<eventlog::LogReader> reader, log_.NewReader(slot, from));
-    return std::make_unique<Reader>(std::move(reader));
-  }
-
- private:
-  class Reader : public eventlog::LogReader {
-   public:
-    explicit Reader(std::unique_ptr<eventlog::LogReader> reader) : reader_(std::move(reader)) {}
-    absl::StatusOr<eventlog::ReadResult> Poll(const eventlog::ReadLimits& limits,
-                                              std::vector<eventlog::StoredRecord>* out) override {
-      ++asked_;
-      if (asked_ == 1) return eventlog::ReadResult{.count = 0, .at_end = false};
-      if (asked_ == 2) return Failure(absl::StatusCode::kUnavailable, "OUT_OF_REACH", "for a moment");
-      return reader_->Poll(limits, out);
-    }
-
-    Position next() const override { return reader_->next(); }
-
-   private:
-    const std::unique_ptr<eventlog::LogReader> reader_;
-    int asked_ = 0;
-  };
-
-  eventlog::EventLog& log_;
-};
-
-TEST_F(ReplayOfAView, WaitsForALogWithoutRecordsAtFirst) {
-  Follow();
-  AddAll(10);
-  const std::vector<partition::ServiceDefinition> services = {partition::counter::Service(kSource)};
-  HesitantLog log(&log_);
-  const auto targets = EverythingIn(&log, services, {Sums()});
-  auto beside = a_.store().OpenBeside(store::Quiet());
-  ASSERT_TRUE(beside.ok()) << beside.status();
-  const auto replayed = Replay(&log, services, {Sums()}, *targets, beside->get(), nullptr);
-  ASSERT_TRUE(replayed.ok()) << replayed.status();
-  EXPECT_EQ(replayed->events, 20u) << "each by the state and by the view";
-}
-
-TEST_F(ReplayOfAView, FailsForALogThatEndsBelowItsTarget) {
-  Follow();
-  AddAll(10);
-  const std::vector<partition::ServiceDefinition> services = {partition::counter::Service(kSource)};
-  auto targets = EverythingIn(&log_, services, {});
-  ++(*targets)[store::FoldId::State(kFirstSlot)];
-  auto beside = a_.store().OpenBeside(store::Quiet());
-  EXPECT_EQ(ReasonOf(Replay(&log_, services, {}, *targets, beside->get(), nullptr).status()), "LOG_CUT");
 }
 
 }  // namespace

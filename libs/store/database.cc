@@ -19,12 +19,16 @@ absl::Status Damaged(absl::string_view what) { return Failure(absl::StatusCode::
 
 bool IsSpaceDamaged(const absl::Status& status) { return ReasonOf(status) == kSpaceDamaged; }
 
-absl::Status Database::SpaceDamaged(const RowSpace& space, absl::string_view what) const {
-  if (on_damage_) on_damage_(space);
+absl::Status SpaceDamage(const RowSpace& space, absl::string_view what) {
   return Failure(absl::StatusCode::kUnavailable, kSpaceDamaged,
                  absl::StrCat("the stored rows of ", space.ToString(), " are damaged (", what,
                               ") and are folded again from the log; try again"),
                  {{"space", space.ToString()}});
+}
+
+absl::Status Database::SpaceDamaged(const RowSpace& space, absl::string_view what) const {
+  if (on_damage_) on_damage_(space);
+  return SpaceDamage(space, what);
 }
 
 absl::StatusOr<std::optional<FoldMeta>> Database::Meta(const FoldId& fold) const {

@@ -165,6 +165,9 @@ class DatabaseHome {
 // DATA_LOSS with STORE_DAMAGED: nothing of the store can be used.
 absl::Status Damaged(absl::string_view what);
 
+// UNAVAILABLE with SPACE_DAMAGED: the rows of the space cannot be used until they are folded again.
+absl::Status SpaceDamage(const RowSpace& space, absl::string_view what);
+
 // Whether the error says that a space is damaged.
 bool IsSpaceDamaged(const absl::Status& status);
 

@@ -408,7 +408,12 @@ void Flusher::Write() {
     return;
   }
   database_->WriteAsync([this](DatabaseDraft& draft) { return Fill(draft); },
-                        [this] { return At(FlushStep::kFileWritten); }, done);
+                        [this] {
+                          for (const auto& [fold, unit] : stored_)
+                            unit.rows->tried.store(true, std::memory_order_relaxed);
+                          return At(FlushStep::kFileWritten);
+                        },
+                        done);
 }
 
 absl::Status Flusher::Fill(DatabaseDraft& draft) {

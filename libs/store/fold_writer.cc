@@ -42,7 +42,7 @@ absl::Status FoldWriter::WriteRows(const RowSpace& space, absl::Span<const Fold>
     meta.cursor = fold.frozen->cursor;
     meta.version = fold.version;
     const Layer::Map& rows = fold.frozen->layer->rows();
-    const bool first = !fold.frozen->tried.exchange(true, std::memory_order_relaxed);
+    const bool first = !fold.frozen->tried.load(std::memory_order_relaxed);
     if (!rows.empty()) walks.push_back(Walk{rows.begin(), rows.end(), Change{nullptr, &fold.id, &meta, first}});
   }
   std::make_heap(walks.begin(), walks.end(), after);

@@ -169,6 +169,11 @@ void ScanMerged(const InFlightIndex* in_flight, absl::Span<const Layer* const> l
   const std::unique_ptr<BaseCursor> oldest = base.Seek(prefix, from);
 
   for (;;) {
+    if (!oldest->Valid() && !oldest->status().ok()) {
+      // What follows in memory does not follow without the rows that cannot be read.
+      failure->Update(oldest->status());
+      return;
+    }
     // The smallest key; of equal keys the newest row. `row` stays null while the base has it.
     bool found = false;
     absl::string_view key;
@@ -195,7 +200,6 @@ void ScanMerged(const InFlightIndex* in_flight, absl::Span<const Layer* const> l
     merged.Pass(key);
     if (oldest->Valid() && oldest->key() == key) oldest->Next();
   }
-  failure->Update(oldest->status());
 }
 
 }  // namespace halles::store

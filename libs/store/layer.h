@@ -265,8 +265,8 @@ struct FrozenRows {
   // Set by the flusher when the base has the rows; then they may be dropped. Release and acquire: a reader that sees it
   // set reads them from the base.
   mutable std::atomic<bool> stored{false};
-  // Set by the first flush that writes the rows. One whose flush failed may be stored all the same, so later flushes trust
-  // no row to be fresh. Relaxed: only the flusher's thread uses it.
+  // Set before the rows are ingested for the first time. They may be stored even if that fails, so later flushes trust no
+  // row to be fresh. Relaxed: only the thread that writes a flush uses it.
   mutable std::atomic<bool> tried{false};
 };
 

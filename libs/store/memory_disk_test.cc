@@ -223,6 +223,20 @@ TEST_F(MemoryDiskTest, FailsOneReadOfAKeyAndOfAScan) {
   EXPECT_THAT(Read(), ElementsAre(Pair("a", "1")));
 }
 
+// A row in memory does not follow when the stored ones before it cannot be read.
+TEST_F(MemoryDiskTest, FailsAScanThatItsReaderWouldEndAtARowInMemory) {
+  Put("a", "1");
+  ASSERT_TRUE(Flush().ok());
+  Put("b", "2");
+  disk_.FailNextRead();
+  const ViewRows::Query query(view_.get());
+  query.Scan("", "", [](absl::string_view key, const Row&) {
+    ADD_FAILURE() << key << " was read";
+    return false;
+  });
+  EXPECT_EQ(ReasonOf(query.status()), "STORE_READ_FAILED");
+}
+
 TEST_F(MemoryDiskTest, FailsAFlushThatCannotReadStoredRows) {
   Put("a", "1");
   ASSERT_TRUE(Flush().ok());

@@ -160,6 +160,10 @@ absl::Status SpaceFamily::ReadError(const rocksdb::Status& status, absl::string_
   return stays || absl::IsDataLoss(error) ? Damaged(error.message()) : error;
 }
 
+absl::Status SpaceFamily::Damaged(absl::string_view what) const {
+  return dropped_.load(std::memory_order_acquire) ? SpaceDamage(space_, what) : database_.SpaceDamaged(space_, what);
+}
+
 RocksRows::RocksRows(std::shared_ptr<const SpaceFamily> family)
     : family_(std::move(family)), prefix_(SpacePrefix(family_->space())) {}
 

@@ -48,7 +48,9 @@ class SpaceFamily {
   // The error of a read that failed. SPACE_DAMAGED, which is noted, when the bytes are wrong or missing, and when the medium
   // has failed to give them several times; otherwise UNAVAILABLE with STORE_READ_FAILED.
   absl::Status ReadError(const rocksdb::Status& status, absl::string_view what) const;
-  absl::Status Damaged(absl::string_view what) const { return database_.SpaceDamaged(space_, what); }
+  absl::Status Damaged(absl::string_view what) const;
+  // The rows were dropped: damage that is found in them later is nobody's any more.
+  void SetDropped() { dropped_.store(true, std::memory_order_release); }
 
  private:
   const Database& database_;
@@ -57,6 +59,7 @@ class SpaceFamily {
   // Set once; release and acquire, so that who sees it sees the family made.
   std::atomic<rocksdb::ColumnFamilyHandle*> handle_{nullptr};
   mutable std::atomic<int> medium_errors_{0};  // relaxed: a count
+  std::atomic<bool> dropped_{false};           // release and acquire: who opens the space anew has set it
 };
 
 // The rows of one space as of the last flush.

@@ -237,12 +237,19 @@ class RocksDatabase::Draft : public DatabaseDraft {
 // Hears of blocks that nobody asks for and that a compaction cannot read.
 class RocksDatabase::CompactionWatch : public rocksdb::EventListener {
  public:
-  explicit CompactionWatch(const Database* database) : database_(*database) {}
+  explicit CompactionWatch(const RocksDatabase* database) : database_(*database) {}
 
   void OnCompactionCompleted(rocksdb::DB*, const rocksdb::CompactionJobInfo& info) override {
-    if (!info.status.IsCorruption()) return;
-    if (const std::optional<RowSpace> space = SpaceOfFamily(info.cf_name); space.has_value()) {
-      database_.SpaceDamaged(*space, "a compaction failed").IgnoreError();
+    const rocksdb::Status& status = info.status;
+    if (status.ok() || status.IsShutdownInProgress() || status.IsColumnFamilyDropped() || status.IsAborted() ||
+        status.IsIncomplete() || status.IsNoSpace()) {
+      return;
+    }
+    const std::optional<RowSpace> space = SpaceOfFamily(info.cf_name);
+    if (!space.has_value()) return;
+    // RocksDB tries again by itself, for ever if the bytes are not there.
+    if (const Family family = database_.Known(*space); family != nullptr) {
+      family->ReadError(status, "a compaction failed").IgnoreError();
     }
   }
 
@@ -252,7 +259,7 @@ class RocksDatabase::CompactionWatch : public rocksdb::EventListener {
   }
 
  private:
-  const Database& database_;
+  const RocksDatabase& database_;
 };
 
 RocksDatabase::RocksDatabase(std::string path, const DatabaseOptions& options)
@@ -314,6 +321,12 @@ RocksDatabase::Family RocksDatabase::FamilyOf(const RowSpace& space) const {
   Family& family = families_[space];
   if (family == nullptr) family = std::make_shared<SpaceFamily>(this, db_.get(), space);
   return family;
+}
+
+RocksDatabase::Family RocksDatabase::Known(const RowSpace& space) const {
+  MutexLock lock(&families_mutex_);
+  const auto found = families_.find(space);
+  return found == families_.end() ? nullptr : found->second;
 }
 
 absl::Status RocksDatabase::Make(const std::vector<Family>& families) {
@@ -380,6 +393,7 @@ absl::Status RocksDatabase::DropSpace(const RowSpace& space) {
     RETURN_IF_ERROR(WriteError(db_->DropColumnFamily(found->second->handle()), "cannot drop rows"));
   }
   dropped = std::move(found->second);  // freed without the lock
+  dropped->SetDropped();
   families_.erase(found);
   return absl::OkStatus();
 }

@@ -52,6 +52,8 @@ class RocksDatabase : public Database {
 
   // The family of the space; one without a handle while nothing was written to it.
   Family FamilyOf(const RowSpace& space) const ABSL_LOCKS_EXCLUDED(families_mutex_);
+  // Null if nobody has asked for it.
+  Family Known(const RowSpace& space) const ABSL_LOCKS_EXCLUDED(families_mutex_);
   // Makes the families that have no handle.
   absl::Status Make(const std::vector<Family>& families);
   // An ingestion looks into stored files: when it could not read one, notes whose it is.

@@ -132,6 +132,17 @@ absl::StatusOr<std::optional<FoldMeta>> Store::LoadMeta(const FoldId& fold) cons
 
 absl::StatusOr<std::map<FoldId, FoldMeta>> Store::LoadMetas() const { return impl_->database->Metas(); }
 
+StoreOptions OptionsForMemory(uint64_t bytes) {
+  const auto share = [bytes](uint64_t part, size_t least, size_t most) {
+    return std::clamp(static_cast<size_t>(bytes / part), least, most);
+  };
+  StoreOptions options;
+  options.flush_bytes = share(32, size_t{4} << 20, kFlushBytes);
+  options.dirty_bytes_max = kDirtyBytesMax / kFlushBytes * options.flush_bytes;
+  options.block_cache_bytes = share(16, size_t{8} << 20, options.block_cache_bytes);
+  return options;
+}
+
 namespace {
 
 // A write of 32 MiB takes about this long.
@@ -342,5 +353,7 @@ absl::StatusOr<std::unique_ptr<Snapshot>> Store::TakeSnapshot() const {
 }
 
 const std::string& Store::dir() const { return impl_->path; }
+
+const StoreOptions& Store::options() const { return impl_->options; }
 
 }  // namespace halles::store

@@ -73,6 +73,10 @@ struct StoreOptions {
   std::function<absl::Status(FlushStep)> on_flush_step;
 };
 
+// Options for a process that may use so much memory: rows are flushed in smaller portions when it has less than 1 GiB. With
+// 256 MiB, 8 MiB of rows are due to be flushed, folds that are behind rest at 24 MiB, and commands are refused at 64 MiB.
+StoreOptions OptionsForMemory(uint64_t bytes);
+
 struct SlotOptions {
   uint32_t fold_version = 1;
   // Runs the function on the thread that uses the SlotRows, or drops it if that thread has ended.
@@ -190,6 +194,7 @@ class Store {
   absl::StatusOr<std::unique_ptr<Snapshot>> TakeSnapshot() const;
 
   const std::string& dir() const;  // of this generation
+  const StoreOptions& options() const;
 
  private:
   friend class Snapshot;

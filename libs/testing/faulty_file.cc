@@ -102,6 +102,7 @@ class FaultyDisk::OpenFile : public eventlog::File {
     const bool nothing_new =
         zeros && offset + bytes.size() <= contents.size() && contents.substr(offset, bytes.size()) == bytes;
     WriteTo(&contents_->contents, offset, bytes);
+    disk_.written_bytes_ += bytes.size();
     if (!nothing_new) {
       disk_.Record({.kind = DiskOperation::kWrite, .node = node_, .offset = offset, .bytes = std::string(bytes)});
     }
@@ -168,6 +169,11 @@ class FaultyDisk::HeldLock : public eventlog::FileLock {
 
 FaultyDisk::FaultyDisk() : capacity_(std::numeric_limits<uint64_t>::max()) {}
 FaultyDisk::~FaultyDisk() = default;
+
+uint64_t FaultyDisk::written_bytes() const {
+  MutexLock lock(&mutex_);
+  return written_bytes_;
+}
 
 size_t FaultyDisk::operations() const {
   MutexLock lock(&mutex_);

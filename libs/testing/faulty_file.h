@@ -40,6 +40,9 @@ class FaultyDisk : public eventlog::FileSystem {
   // The number of operations so far.
   size_t operations() const;
 
+  // The bytes of all writes so far.
+  uint64_t written_bytes() const;
+
   // The number of pieces that were not durable after the first `operations`.
   size_t PiecesAtRisk(size_t operations) const;
 
@@ -100,6 +103,7 @@ class FaultyDisk : public eventlog::FileSystem {
   mutable Mutex mutex_;
   Fault fault_ ABSL_GUARDED_BY(mutex_);
   uint64_t capacity_ ABSL_GUARDED_BY(mutex_);
+  uint64_t written_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::optional<size_t> overwrite_room_ ABSL_GUARDED_BY(mutex_);
   bool room_for_zeros_ ABSL_GUARDED_BY(mutex_) = false;
   bool holding_syncs_ ABSL_GUARDED_BY(mutex_) = false;
