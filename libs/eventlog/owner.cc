@@ -422,7 +422,9 @@ std::optional<Judgement> Owner::OnRecord(Position position, absl::string_view by
       LoseFrom(0, NeverAccepted(), effects);
       sealing_ = false;
       refused_ = 0;
-      if (judgement->header.instance == options_.self) {
+      // One that was made before everything was forgotten, or by an earlier owner of this process, takes nothing: records of
+      // that time may still land, and only a claim after them ends it.
+      if (judgement->header.instance == options_.self && claim_term_ != 0 && judgement->header.term >= claim_term_) {
         phase_ = Phase::kServing;
         effects->push_back({.kind = Effect::Kind::kServing, .position = position, .instance = options_.self});
       } else if (phase_ == Phase::kServing || phase_ == Phase::kUnsure || phase_ == Phase::kClaiming) {
@@ -459,10 +461,8 @@ void Owner::AppendFingerprint(std::string* out) const {
   AppendLittle(static_cast<uint8_t>((sealing_ ? 1 : 0) | (check_lineage_ ? 2 : 0)), out);
   AppendLittle(next_tag_, out);
   AppendLittle(claims_, out);
-  if (phase_ == Phase::kClaiming) {
-    AppendLittle(claim_tag_, out);
-    AppendLittle(claim_term_, out);
-  }
+  AppendLittle(claim_term_, out);
+  if (phase_ == Phase::kClaiming) AppendLittle(claim_tag_, out);
   AppendLittle(static_cast<uint32_t>(flights_.size()), out);
   for (size_t i = 0; i < flights_.size(); ++i) {
     const Flight& flight = flights_[i];

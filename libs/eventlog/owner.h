@@ -112,7 +112,7 @@ class Owner {
   Owner(const Cursor& resumed, OwnerOptions options);
 
   // Begins anew with nothing read, since what was folded is to be folded again. Nothing of before is settled any more, and
-  // reports of it are ignored.
+  // reports of it are ignored. Records of before may still land and count, so the slot is owned only after a new claim.
   void Restart(const LogIdentity& identity, SlotId slot);
 
   Phase phase() const { return phase_; }
@@ -256,9 +256,9 @@ class Owner {
   Fifo<Waiting> waiting_;
   uint64_t next_tag_ = 1;  // for proposals, claims and tickets
 
-  uint64_t claims_ = 0;     // number of claims so far
-  uint64_t claim_tag_ = 0;  // tag of the latest CLAIM while claiming
-  uint64_t claim_term_ = 0;
+  uint64_t claims_ = 0;      // number of claims so far
+  uint64_t claim_tag_ = 0;   // tag of the latest CLAIM while claiming
+  uint64_t claim_term_ = 0;  // of the latest CLAIM since the construction or Restart; 0 for none
 
   std::array<uint64_t, kIgnoreReasons> ignored_{};
 };

@@ -95,6 +95,8 @@ absl::Status Host::Serve() {
   runtime.counters = &counters_;
   runtime.request_key = options_.request_key;
   runtime.calls = options_.calls;
+  runtime.accept_clock_jump = options_.accept_clock_jump;
+  runtime.on_clock_refused = options_.on_clock_refused;
   runtime.on_confirmed = [pool = serving->pool.get()](partition::ConfirmedRecord record) {
     pool->Offer(std::move(record));
   };

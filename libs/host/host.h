@@ -48,6 +48,9 @@ struct HostOptions {
   Definitions definitions;
   // Called with the topics that events of a view touched; may be empty. Runs on a follower's queue and must not block.
   std::function<void(const std::string& view, const std::vector<std::string>& topics)> touched;
+  // See partition::RuntimeOptions.
+  bool accept_clock_jump = false;
+  std::function<void(const absl::Status&)> on_clock_refused;
   // Called with the time from submission to answer of each command; may be empty.
   std::function<void(absl::Duration)> observe_command;
 };

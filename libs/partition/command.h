@@ -67,6 +67,7 @@ class Command {
     std::optional<log::v1::Cause> cause;     // set for a reaction
     // set for a reaction; the submitter breaks it when it learns of a failure
     std::shared_ptr<CommandSequence> sequence;
+    size_t bytes = 0;            // of the request on the wire; its memory is a multiple
     bool internal = false;       // may use the reserved quarter of the queue
     bool record_always = false;  // recorded even without events, because it moves the cursors of reactions
   };

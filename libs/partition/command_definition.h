@@ -105,15 +105,16 @@ auto WithEvent(const std::variant<Events...>& event, const Use& use) {
 }
 
 // Keyed hash of a request without its id: it distinguishes a repeat from a reuse of the id. Deterministic, because
-// requests hold no maps. The request is unchanged afterwards.
+// requests hold no maps. The request is unchanged afterwards. `bytes` becomes the size of what was hashed.
 template <typename Request>
-Hash256 BodyHashOf(absl::string_view request_key, Request* request) {
+Hash256 BodyHashOf(absl::string_view request_key, Request* request, size_t* bytes) {
   std::string id;
   request->mutable_request_id()->swap(id);
   std::string canonical = Request::descriptor()->full_name();
   canonical.push_back('\0');
   request->AppendToString(&canonical);
   request->mutable_request_id()->swap(id);
+  *bytes = canonical.size();
   return HmacSha256(request_key, canonical);
 }
 
@@ -224,8 +225,9 @@ class TypedCommandDefinition final : public CommandDefinition {
     envelope.aggregate = {aggregate_type(), std::string(aggregate_key)};
     if constexpr (requires { request.mutable_request_id(); }) {
       envelope.request_id = request.request_id();
-      if (!envelope.request_id.empty()) envelope.body_hash = BodyHashOf(request_key, &request);
+      if (!envelope.request_id.empty()) envelope.body_hash = BodyHashOf(request_key, &request, &envelope.bytes);
     }
+    if (envelope.bytes == 0) envelope.bytes = request.ByteSizeLong();
     auto command = std::make_unique<TypedCommand<Request, Rule, Aggregates>>(std::move(request), rule_, aggregates_,
                                                                              std::move(reply));
     command->envelope = std::move(envelope);

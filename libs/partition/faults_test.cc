@@ -448,6 +448,27 @@ TEST_F(FullSlot, RefusesDoorsWithARetryDelayAndKeepsRoomForReactions) {
   EXPECT_EQ(ValueOf(), kSlotCommandsMax);
 }
 
+TEST_F(FullSlot, RefusesCommandsOfTooManyBytes) {
+  constexpr int64_t kBytes = 256 << 10;
+  const auto large = [](const std::string& id) {
+    counter::AddRequest request = Add(id, 1);
+    request.set_padding(std::string(kBytes, 'x'));
+    return request;
+  };
+  std::vector<ReplyPtr> replies;
+  for (int64_t taken = 0; taken < kSlotCommandBytesFromDoorsMax; taken += kBytes) {
+    replies.push_back(Submit(large(absl::StrCat("r", taken))));
+    EXPECT_FALSE(replies.back()->done());
+  }
+  EXPECT_EQ(Submit(Add("small", 1))->reason(), "SLOT_QUEUE_FULL");
+  replies.push_back(Submit(Add("internal", 1), kFirstSlot, kNoDeadline, /*internal=*/true));
+  DeliverEverything();
+  for (const ReplyPtr& reply : replies) ASSERT_TRUE(reply->status().ok()) << reply->status();
+  replies.push_back(Submit(large("later")));
+  DeliverEverything();
+  EXPECT_TRUE(replies.back()->status().ok()) << "room again";
+}
+
 TEST_F(InFlight, RecordsAreCapped) {
   const eventlog::OwnerOptions limits;
   std::vector<ReplyPtr> replies;
@@ -466,7 +487,7 @@ TEST_F(InFlight, RecordsAreCapped) {
 TEST_F(InFlight, BytesAreCapped) {
   const eventlog::OwnerOptions limits;
   std::vector<ReplyPtr> replies;
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 15; ++i) {
     counter::AddRequest request = Add(absl::StrCat("r", i), 1);
     request.set_padding(std::string(size_t{400} << 10, 'x'));
     replies.push_back(Submit(request));
@@ -478,7 +499,7 @@ TEST_F(InFlight, BytesAreCapped) {
   EXPECT_GE(bytes, limits.in_flight_bytes_max - 2 * eventlog::kMaxRecordBytes) << "and the cap is used";
   DeliverEverything();
   EXPECT_TRUE(replies.back()->done());
-  EXPECT_EQ(ValueOf(), 20);
+  EXPECT_EQ(ValueOf(), 15);
 }
 
 TEST_F(Drain, AnswersCommandsInProgressAndRefusesNewOnes) {

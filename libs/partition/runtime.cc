@@ -97,6 +97,17 @@ absl::Status Runtime::Open() {
     sinks_.push_back(std::make_unique<QueueSink>(queues_.back().get()));
     randoms_.push_back(std::make_unique<SeededRandom>(Hash64(absl::StrCat(options_.instance.Hex(), "/", i))));
   }
+  ClockCheck::Options check;
+  for (const ServiceDefinition& service : options_.services) check.slots += identity().slots.of(service.id);
+  check.accept_jump = options_.accept_clock_jump;
+  check.on_believed = [this] {
+    for (auto& [slot, runner] : runners_) runner->OnClockBelieved();
+  };
+  check.on_refused = [this](const absl::Status& why) {
+    for (auto& [slot, runner] : runners_) runner->OnClockRefused(why);
+    if (options_.on_clock_refused) options_.on_clock_refused(why);
+  };
+  clock_check_.emplace(&clock_, std::move(check));
   std::vector<SlotId> slots;
   size_t next = 0;
   for (const ServiceDefinition& service : options_.services) {
@@ -112,6 +123,7 @@ absl::Status Runtime::Open() {
       deps.store = options_.store;
       deps.service = &service;
       deps.clock = &clock_;
+      deps.clock_check = &*clock_check_;
       deps.random = randoms_[queue].get();
       deps.counters = options_.counters;
       deps.calls = &calls();
@@ -178,6 +190,7 @@ void Runtime::Submit(const RegisteredCommand& registered, absl::string_view aggr
   envelope.aggregate = std::move(command->envelope.aggregate);
   envelope.request_id = std::move(command->envelope.request_id);
   envelope.body_hash = command->envelope.body_hash;
+  envelope.bytes = command->envelope.bytes;
   command->envelope = std::move(envelope);
   const SlotId slot = SlotFor(registered.service, command->envelope.tenant, aggregate_key);
   Submit(slot, std::move(command));

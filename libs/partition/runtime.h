@@ -25,6 +25,7 @@
 #include "libs/partition/calls.h"
 #include "libs/partition/command.h"
 #include "libs/partition/command_definition.h"
+#include "libs/partition/owner_clock.h"
 #include "libs/partition/service_definition.h"
 #include "libs/partition/slot_runner.h"
 #include "libs/partition/task_inbox.h"
@@ -53,6 +54,11 @@ struct RuntimeOptions {
   std::function<void(SlotId slot, bool serving)> on_serving;
   // Called when a slot has stopped, with what it has reacted to. On the slot's queue; may be empty.
   std::function<void(SlotId slot, const ReactedTo& reacted)> on_stopped;
+  // The operator has said that the clock is right, however far it is from the newest record of the log.
+  bool accept_clock_jump = false;
+  // Called if ClockCheck refuses the clock: the slots claim nothing, and the process should end with this error. On a
+  // queue of the runtime, or before Start returns; may be empty.
+  std::function<void(const absl::Status&)> on_clock_refused;
   // Answers Calls::ExtendToken for a slot of this runtime; empty when no service here reacts to others.
   std::function<void(SlotId target, TokenPositions sources, ExtendDone done)> extend_token;
 };
@@ -142,6 +148,7 @@ class Runtime {
 
   const RuntimeOptions options_;
   const OwnerClock clock_;
+  std::optional<ClockCheck> clock_check_;                                                 // set by Open
   absl::flat_hash_map<const google::protobuf::Descriptor*, RegisteredCommand> commands_;  // immutable after Start
 
   std::optional<UnknownFieldCheck> known_fields_;  // for the requests of calls

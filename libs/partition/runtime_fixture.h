@@ -120,6 +120,8 @@ class RuntimeTest : public ::testing::Test {
     options.request_key = "key";
     options.calls = calls_;
     options.on_confirmed = on_confirmed_;
+    options.accept_clock_jump = accept_clock_jump_;
+    options.on_clock_refused = [this](const absl::Status& why) { clock_refusals_.push_back(why); };
     auto runtime = Runtime::Start(std::move(options));
     ASSERT_TRUE(runtime.ok()) << runtime.status();
     runtime_ = *std::move(runtime);
@@ -250,6 +252,8 @@ class RuntimeTest : public ::testing::Test {
   SeededRandom random_{1};
   RuntimeCounters counters_;
   Calls* calls_ = nullptr;
+  bool accept_clock_jump_ = false;
+  std::vector<absl::Status> clock_refusals_;
   std::function<void(ConfirmedRecord)> on_confirmed_;
   std::unique_ptr<eventlog::MemoryLog> log_;
   eventlog::EventLog* watches_ = nullptr;  // in front of the log, if set

@@ -254,7 +254,7 @@ void SlotRunner::AnswerLater(WaitingAnswer answer) {
 }
 
 void SlotRunner::Send(WaitingAnswer answer) {
-  load_.fetch_sub(1, std::memory_order_relaxed);
+  Release(*answer.command);
   if (deps_.counters->observe_command) {
     deps_.counters->observe_command(absl::Microseconds(deps_.scheduler->Now() - answer.submitted));
   }
@@ -270,7 +270,7 @@ void SlotRunner::Send(WaitingAnswer answer) {
 }
 
 void SlotRunner::Finish(const Pending& pending) {
-  load_.fetch_sub(1, std::memory_order_relaxed);
+  Release(*pending.command);
   if (deps_.counters->observe_command) {
     deps_.counters->observe_command(absl::Microseconds(deps_.scheduler->Now() - pending.submitted));
   }

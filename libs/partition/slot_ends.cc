@@ -47,12 +47,15 @@ SlotState SlotRunner::State() const {
 void SlotRunner::Stop(const absl::Status& status) {
   if (!stopped_.ok()) return;
   stopped_ = WithContext(status, slot_.ToString());
+  if (!std::exchange(seen_end_, true)) deps_.clock_check->OnEndOfSlot(owner_->cursor().logical_time);
   telemetry::Log(telemetry::LogLevel::kError, "partition", "a slot stopped; the others serve on",
                  {{"slot", slot_.ToString()}, {"why", status.message()}, {"reason", ReasonOf(status)}});
   SetServing(false);
   deps_.counters->stopped_slots.fetch_add(1, std::memory_order_relaxed);
   catch_up_.End();
   FailEverything(Unavailable());
+  // What the rows have reacted to is covered by the records up to here.
+  confirmed_.store(folded().next, std::memory_order_release);
   if (deps_.on_stopped) deps_.on_stopped(ReadReactedTo());
   Settled();
 }

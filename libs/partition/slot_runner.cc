@@ -11,7 +11,6 @@
 #include "libs/partition/expiry.h"
 #include "libs/partition/fold.h"
 #include "libs/partition/runtime_tables.h"
-#include "libs/telemetry/log.h"
 
 namespace halles::partition {
 namespace {
@@ -40,7 +39,7 @@ SlotRunner::SlotRunner(SlotId slot, SlotDependencies deps)
       has_timers_(HasTimers(*deps_.service)),
       catch_up_(slot, deps_.log, deps_.queue, deps_.random,
                 {.on_record = [this](const eventlog::StoredRecord& record) { return OnRecord(record); },
-                 .has_room = [this] { return deps_.store->HasRoomToCatchUp(); },
+                 .has_room = [this] { return !Follows() || deps_.store->HasRoomToCatchUp(); },
                  .on_progress = [this] { PublishPosition(); },
                  .on_end = [this] { OnEnd(); },
                  .on_broken = [this](const absl::Status& status) { Stop(status); }}),
@@ -77,43 +76,64 @@ absl::Status SlotRunner::Open() {
   options.cursor = [this] { return store::FoldCursor{eventlog::EncodeCursor(folded()), folded().next}; };
   options.on_damaged = [this] { deps_.inbox->Post([this] { Refold(); }); };
   options.filtered_tables = FilteredTables(*deps_.service);
-  absl::StatusOr<std::unique_ptr<store::SlotRows>> rows = deps_.store->OpenSlot(slot_, options);
-  if (!rows.ok() && ReasonOf(rows.status()) == "FOLD_VERSION") {
+  absl::StatusOr<eventlog::Cursor> cursor = OpenRows(options);
+  if (!cursor.ok() && (ReasonOf(cursor.status()) == "FOLD_VERSION" || rows_ != nullptr)) {
+    // Rows of another fold, or a cursor that cannot be read: the log has all of it.
+    rows_.reset();
     RETURN_IF_ERROR(deps_.store->Drop(store::RowSpace::State(slot_)));
-    rows = deps_.store->OpenSlot(slot_, options);
+    cursor = OpenRows(options);
   }
-  RETURN_IF_ERROR(rows.status());
-  rows_ = *std::move(rows);
+  RETURN_IF_ERROR(cursor.status());
   reads_.Open(rows_.get());
   eventlog::OwnerOptions owner_options;
   owner_options.self = deps_.instance;
-  if (rows_->opened_at().has_value()) {
-    ASSIGN_OR_RETURN(const eventlog::Cursor cursor, eventlog::DecodeCursor(rows_->opened_at()->bytes));
-    owner_.emplace(cursor, owner_options);
-  } else {
-    owner_.emplace(deps_.log->identity(), slot_, owner_options);
-  }
+  owner_.emplace(*cursor, owner_options);
+  deps_.clock_check->OnRecord(cursor->logical_time);
   PublishPosition();
   return absl::OkStatus();
 }
 
+absl::StatusOr<eventlog::Cursor> SlotRunner::OpenRows(const store::SlotOptions& options) {
+  ASSIGN_OR_RETURN(rows_, deps_.store->OpenSlot(slot_, options));
+  if (!rows_->opened_at().has_value()) return eventlog::GenesisCursor(deps_.log->identity(), slot_);
+  return eventlog::DecodeCursor(rows_->opened_at()->bytes);
+}
+
 void SlotRunner::Start() {
-  deps_.queue->Post([this] { catch_up_.Begin(owner_->next_read()); });
+  deps_.queue->Post([this] {
+    started_ = true;
+    if (damaged_early_) {
+      Refold();
+    } else {
+      catch_up_.Begin(owner_->next_read());
+    }
+  });
+}
+
+bool SlotRunner::Admit(const Command& command) {
+  const bool internal = command.envelope.internal;
+  const auto bytes = static_cast<int64_t>(command.envelope.bytes);
+  const int64_t before = load_.fetch_add(1, std::memory_order_relaxed);
+  const int64_t bytes_before = load_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  return before < (internal ? kSlotCommandsMax : kSlotCommandsFromDoorsMax) &&
+         bytes_before < (internal ? kSlotCommandBytesMax : kSlotCommandBytesFromDoorsMax);
+}
+
+void SlotRunner::Release(const Command& command) {
+  load_.fetch_sub(1, std::memory_order_relaxed);
+  load_bytes_.fetch_sub(static_cast<int64_t>(command.envelope.bytes), std::memory_order_relaxed);
 }
 
 void SlotRunner::Submit(std::unique_ptr<Command> command) {
-  const bool internal = command->envelope.internal;
-  const int64_t limit = internal ? kSlotCommandsMax : kSlotCommandsFromDoorsMax;
   absl::Status refused;
-  if (load_.fetch_add(1, std::memory_order_relaxed) >= limit) {
-    refused =
-        Overloaded("SLOT_QUEUE_FULL", absl::StrCat(slot_.ToString(), " has ", limit, " commands to do; try again"),
-                   absl::Milliseconds(50));
-  } else if (!internal) {
+  if (!Admit(*command)) {
+    refused = Overloaded("SLOT_QUEUE_FULL", absl::StrCat(slot_.ToString(), " has too many commands to do; try again"),
+                         absl::Milliseconds(50));
+  } else if (!command->envelope.internal) {
     refused = deps_.store->Admit();
   }
   if (!refused.ok()) {
-    load_.fetch_sub(1, std::memory_order_relaxed);
+    Release(*command);
     deps_.counters->shed.fetch_add(1, std::memory_order_relaxed);
     command->AnswerError(refused);
     return;
@@ -121,12 +141,12 @@ void SlotRunner::Submit(std::unique_ptr<Command> command) {
   deps_.queue->Post([this, command = std::move(command), now = deps_.scheduler->Now()]() mutable {
     const bool merely_follows = !wants_slot_ && !owner_->open();
     if (!stopped_.ok() || draining_ || merely_follows) {
-      load_.fetch_sub(1, std::memory_order_relaxed);
+      Release(*command);
       command->AnswerError(Unavailable());
       return;
     }
     if (!refused_.ok()) {
-      load_.fetch_sub(1, std::memory_order_relaxed);
+      Release(*command);
       command->AnswerError(refused_);
       return;
     }
@@ -148,7 +168,7 @@ absl::Status SlotRunner::AdmitRead() {
 
 absl::Status SlotRunner::BeginRead(MonotonicMicros deadline) {
   reads_on_their_way_.fetch_sub(1, std::memory_order_relaxed);
-  if (!stopped_.ok()) return Unavailable();
+  if (!stopped_.ok() || abandoned_) return Unavailable();
   if (deadline >= deps_.scheduler->Now()) return absl::OkStatus();
   return Failure(absl::StatusCode::kDeadlineExceeded, "DEADLINE_PASSED",
                  "the deadline passed before the read could begin");
@@ -223,11 +243,12 @@ SlotCatchUp::Taken SlotRunner::OnRecord(const eventlog::StoredRecord& record) {
       const bool fold = effect.kind == Effect::Kind::kApply ||
                         (effect.kind == Effect::Kind::kConfirmed && IsElsewhere(effect.position));
       if (!fold) continue;
+      stuck_at_ = before;  // if it stops the slot, the rows end there
       if (Apply(effect.position, *judgement)) {
+        stuck_at_.reset();
         folded = true;
         continue;
       }
-      stuck_at_ = before;
       if (!stopped_.ok()) return Taken::kEnd;
       stuck_effects_ = std::move(effects);
       return Taken::kAgain;
@@ -286,8 +307,9 @@ void SlotRunner::OnEnd() {
     case Phase::kFenced:
     case Phase::kSealed:
       reads_.OnManyFacts(folded().next);
+      if (!std::exchange(seen_end_, true)) deps_.clock_check->OnEndOfSlot(owner_->cursor().logical_time);
       if (wants_slot_) {
-        if (!claim_waits_) Claim();
+        if (!claim_waits_ && deps_.clock_check->believed()) Claim();
       } else {
         Settled();
       }
@@ -326,112 +348,9 @@ void SlotRunner::OnReset() {
   });
 }
 
-void SlotRunner::TakeOver() {
-  deps_.queue->Post([this] {
-    if (!stopped_.ok() || abandoned_ || draining_ || wants_slot_) return;
-    wants_slot_ = true;
-    if (refolding_) return;
-    if (catch_up_.active()) {
-      catch_up_.Wake();
-    } else {
-      catch_up_.Begin(owner_->next_read());
-    }
-  });
-}
-
-void SlotRunner::Claim() {
-  Effects effects;
-  absl::StatusOr<eventlog::Append> claim = owner_->StartClaim(deps_.address, false, deps_.clock->Now(), &effects);
-  if (!claim.ok()) {
-    Stop(claim.status());
-    return;
-  }
-  ++claims_;
-  deps_.queue->PostAfter(kAppendPatience, [this, claim = claims_] {
-    if (claim == claims_ && owner_->phase() == Phase::kClaiming && stopped_.ok() && !abandoned_) Claim();
-  });
-  deps_.log->Append(slot_, std::move(claim->bytes), claim->tag, deps_.sink);
-  Handle(effects);
-}
-
-// The first claim is made at once. Claims after a failed one, or to a log that refuses them, are delayed.
-void SlotRunner::ClaimAfter(const absl::Status& doubt) {
-  const bool refused = absl::IsResourceExhausted(doubt);
-  if (claim_waits_) return;
-  if (claim_backoff_.fresh() && !refused) {
-    claim_backoff_.Next(*deps_.random);
-    Claim();
-    return;
-  }
-  if (refused && claim_backoff_.fresh()) {
-    telemetry::Log(telemetry::LogLevel::kWarning, "partition",
-                   "the log refuses the claim of a slot; it is claimed again, reads are served meanwhile",
-                   {{"slot", slot_.ToString()}, {"why", doubt.message()}, {"reason", ReasonOf(doubt)}});
-  }
-  claim_waits_ = true;
-  deps_.queue->PostAfter(claim_backoff_.Next(*deps_.random), [this, life = lives_] {
-    if (life != lives_) return;
-    claim_waits_ = false;
-    const bool unsure = owner_->phase() == Phase::kUnsure;
-    if (stopped_.ok() && !abandoned_ && (unsure || wants_slot_) && owner_->phase() != Phase::kServing) Claim();
-  });
-  if (!refused) return;
-  // Commands that wait for the claim may wait for long; a repeat finds out whether the log has room again.
-  refused_ = doubt;
-  FailQueued(doubt);
-  Settled();
-}
-
-void SlotRunner::Refold() {
-  if (!stopped_.ok() || abandoned_) return;
-  if (!std::exchange(refolding_, true)) {
-    telemetry::Log(telemetry::LogLevel::kError, "partition",
-                   "stored rows of a slot are damaged; they are folded again from the log, the other slots serve on",
-                   {{"slot", slot_.ToString()}});
-    ++lives_;
-    SetServing(false);
-    deps_.log->Abandon(slot_, deps_.sink);
-    catch_up_.End();
-    reads_.Rest();
-    stuck_at_.reset();
-    stuck_effects_.reset();
-    claim_waits_ = false;
-    owner_->Restart(deps_.log->identity(), slot_);
-    // Their fate is unknown: a repeat finds out.
-    FailDecided(Failure(absl::StatusCode::kUnavailable, "SLOT_REFOLDING",
-                        absl::StrCat("the rows of ", slot_.ToString(), " are folded again from the log; try again"),
-                        {{"slot", slot_.ToString()}}));
-    PublishPosition();
-  }
-  if (const absl::Status emptied = deps_.store->Refold(store::RowSpace::State(slot_)); !emptied.ok()) {
-    deps_.queue->PostAfter(read_backoff_.Next(*deps_.random), [this] { Refold(); });
-    return;
-  }
-  refolding_ = false;
-  read_backoff_.Reset();
-  catch_up_.Begin(owner_->next_read());
-}
-
 void SlotRunner::Settled() {
   if (std::exchange(settled_, true)) return;
   if (deps_.on_settled) deps_.on_settled();
-}
-
-void SlotRunner::SetServing(bool serving) {
-  if (serving) {
-    expected_end_.store(owner_->cursor().next + owner_->in_flight(), std::memory_order_release);
-    claim_backoff_.Reset();
-    refused_ = absl::OkStatus();
-  }
-  if (serving_.exchange(serving, std::memory_order_acq_rel) == serving) return;
-  if (serving) {
-    // Records of other instances may have been folded.
-    follow_ups_.LookForTimers();
-    reads_.OnManyFacts(folded().next);
-  } else {
-    follow_ups_.Clear();
-  }
-  if (deps_.on_serving) deps_.on_serving(serving);
 }
 
 // Effects of the owner ------------------------------------------------------------------------------------------------

@@ -20,7 +20,8 @@
 //
 // FOLLOWING folds the records of others and answers reads. Only SERVING decides. Commands that arrive earlier wait for
 // it until their deadline, unless the slot merely follows or the log refuses its claim. After a transient error
-// (IsPassing) the slot pauses and tries again; it never stops because of one.
+// (IsPassing) the slot pauses and tries again; it never stops because of one. No slot claims before the clock of the
+// process is believed, see ClockCheck.
 #ifndef HALLES_LIBS_PARTITION_SLOT_RUNNER_H_
 #define HALLES_LIBS_PARTITION_SLOT_RUNNER_H_
 
@@ -50,6 +51,7 @@
 #include "libs/partition/command.h"
 #include "libs/partition/counters.h"
 #include "libs/partition/due_timers.h"
+#include "libs/partition/owner_clock.h"
 #include "libs/partition/runtime_rows.pb.h"
 #include "libs/partition/service_definition.h"
 #include "libs/partition/slot_catch_up.h"
@@ -65,22 +67,13 @@ namespace halles::partition {
 // reserved for reactions, timers and steps of sagas, so that new work cannot block the work that completes older work.
 inline constexpr int64_t kSlotCommandsMax = 2048;
 inline constexpr int64_t kSlotCommandsFromDoorsMax = kSlotCommandsMax * 3 / 4;
+// Maximum size of these commands, as they were on the wire; the same share of it is reserved.
+inline constexpr int64_t kSlotCommandBytesMax = int64_t{8} << 20;
+inline constexpr int64_t kSlotCommandBytesFromDoorsMax = kSlotCommandBytesMax * 3 / 4;
 // Interval at which a slot checks for expired recorded answers.
 inline constexpr absl::Duration kExpiryScan = absl::Minutes(10);
 // After this time without a report, the outcome of a record or claim counts as unknown. Drivers usually report earlier.
 inline constexpr absl::Duration kAppendPatience = absl::Seconds(10);
-
-// Wall time at start, continued with the monotonic clock, so that it does not jump if the wall clock is set.
-// Thread safety: immutable.
-class OwnerClock {
- public:
-  explicit OwnerClock(const Clock& clock) : clock_(clock), offset_(clock.Wall() - clock.MonotonicMicros()) {}
-  UnixMicros Now() const { return clock_.MonotonicMicros() + offset_; }
-
- private:
-  const Clock& clock_;
-  const int64_t offset_;
-};
 
 // A record that its owner has just confirmed, for the followers of the slot: judged, with the cursors before and after
 // it.
@@ -110,6 +103,7 @@ struct SlotDependencies {
   store::Store* store = nullptr;
   const ServiceDefinition* service = nullptr;
   const OwnerClock* clock = nullptr;
+  ClockCheck* clock_check = nullptr;
   RandomSource* random = nullptr;  // used on the queue only
   RuntimeCounters* counters = nullptr;
   Calls* calls = nullptr;
@@ -158,8 +152,8 @@ class SlotRunner {
   // Starts following. Called once, when the log sends notifications of the slot.
   void Start();
 
-  // Accepts the command, or answers it at once: RESOURCE_EXHAUSTED if the slot is overloaded (SLOT_QUEUE_FULL) or the
-  // state store is behind.
+  // Accepts the command, or answers it at once: RESOURCE_EXHAUSTED if the slot has too many commands or too many bytes of
+  // them (SLOT_QUEUE_FULL), or if the state store is behind.
   void Submit(std::unique_ptr<Command> command);
 
   // See SlotReads. Answers at once with RESOURCE_EXHAUSTED (TOO_MANY_WAITING_READS) beyond kSlotReadsOnTheirWayMax, and with
@@ -171,6 +165,10 @@ class SlotRunner {
   void OnGrown(Position end);
   // Claims the slot, even from another owner. Does nothing if the slot serves, claims or has stopped.
   void TakeOver();
+  // The clock is believed: slots that wait for that are claimed.
+  void OnClockBelieved();
+  // The clock is wrong: the slot claims nothing, and refuses its commands with this error.
+  void OnClockRefused(const absl::Status& why);
   // The connection to the slot's log was lost, or its leader changed: records that were read may have been cut.
   void OnReset();
 
@@ -207,6 +205,9 @@ class SlotRunner {
     std::optional<std::string> recorded;  // the answer of an earlier copy of the request
     Position recorded_position = 0;       // first position after that copy; 0 until it is confirmed
   };
+  // Opens the rows and returns where they end. An error with `rows_` set is that of their cursor.
+  absl::StatusOr<eventlog::Cursor> OpenRows(const store::SlotOptions& options);
+
   // Following: slot_runner.cc.
   SlotCatchUp::Taken OnRecord(const eventlog::StoredRecord& record);
   void OnEnd();
@@ -215,11 +216,14 @@ class SlotRunner {
   bool IsElsewhere(Position position) const;
   // Folds the record at `position`; false if a read of rows failed.
   bool Apply(Position position, const eventlog::Judgement& judgement);
+  void Settled();
+
+  // Claiming: slot_claims.cc.
   void Claim();
   void ClaimAfter(const absl::Status& doubt);
-  void Settled();
   // Stored rows turned out to be damaged: empties them and reads the log again from the first record, as at a start.
   void Refold();
+  void SetServing(bool serving);
 
   // Deciding: slot_decisions.cc.
   void Pump();
@@ -232,6 +236,9 @@ class SlotRunner {
   void AnswerLater(WaitingAnswer answer);
   void Send(WaitingAnswer answer);
   void Finish(const Pending& pending);
+  // The slot has taken the command, or is done with it. Admit says whether there was room for it.
+  bool Admit(const Command& command);
+  void Release(const Command& command);
   // Answers it with DEADLINE_PASSED.
   void AnswerLate(Pending pending);
   // Answers the queued commands whose deadline has passed, or all of them.
@@ -247,7 +254,6 @@ class SlotRunner {
   void OnConfirmed(const eventlog::Effect& effect, bool folded);
   void OnLost(const eventlog::Effect& effect);
   void PublishPosition();
-  void SetServing(bool serving);
   void Look();
   absl::Status Unavailable() const;
   // Counts a read that is to be posted; an error when there are too many.
@@ -264,6 +270,12 @@ class SlotRunner {
   void FailEverything(const absl::Status& status);
   ReactedTo ReadReactedTo();
 
+  // Whether it reads what others decide, and nobody waits for that.
+  bool Follows() const {
+    const eventlog::Phase phase = owner_->phase();
+    return phase == eventlog::Phase::kFollowing || phase == eventlog::Phase::kFenced ||
+           phase == eventlog::Phase::kSealed;
+  }
   // Whether the slot accepts internal commands.
   bool OpenForFollowUps() const { return stopped_.ok() && !draining_ && serving(); }
   UnixMicros LogicalTime() const { return owner_->LogicalTime(deps_.clock->Now()); }
@@ -280,8 +292,9 @@ class SlotRunner {
   const SlotDependencies deps_;
   const bool has_timers_;
 
-  // Relaxed: a count that admission compares with a limit.
+  // Relaxed: counts that admission compares with limits.
   std::atomic<int64_t> load_{0};
+  std::atomic<int64_t> load_bytes_{0};
   std::atomic<int64_t> reads_on_their_way_{0};  // the same
   std::atomic<Position> confirmed_{0};
   std::atomic<bool> serving_{false};
@@ -298,11 +311,13 @@ class SlotRunner {
   SlotFollowUps follow_ups_;
 
   bool wants_slot_;           // claims the slot when it reaches the end of the log
-  bool at_end_ = false;       // since the last won claim, the log was read to its end
   uint64_t claims_ = 0;       // number of claims so far
   bool claim_waits_ = false;  // waits for its time after a failed one
+  bool seen_end_ = false;     // the clock check knows the end of the slot
   uint64_t lives_ = 0;        // counts how often the rows were folded again
   bool refolding_ = false;    // the rows are still to be emptied
+  bool started_ = false;
+  bool damaged_early_ = false;  // before it started
   Backoff claim_backoff_;
   Backoff read_backoff_;
   bool postponed_ = false;  // the queue pauses until rows can be read again

@@ -1,10 +1,8 @@
 // Serves, waits for readiness and signals, and drains.
 #include "libs/program/serve.h"
 
-#include <malloc.h>
 #include <pthread.h>
 
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -87,12 +85,9 @@ int Signals::Wait(absl::Duration timeout) const {
   return signal > 0 ? signal : 0;
 }
 
-// Allocation: freed memory is kept for the next request instead of being merged and returned at once. Mutexes: the
-// deadlock detection of the library is for its debug builds, but the build of the distribution always runs it. Files:
-// most systems allow many more than they grant at first.
+// Mutexes: the deadlock detection of the library is for its debug builds, but the build of the distribution always runs it.
+// Files: most systems allow many more than they grant at first.
 void TuneProcess() {
-  mallopt(M_TRIM_THRESHOLD, 256 << 20);
-  mallopt(M_MMAP_THRESHOLD, 64 << 20);
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   RaiseOpenFilesLimit();
 }
@@ -130,7 +125,10 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
   bool ready = false;
   LogWatch log_watch;
   int signal = 0;
+  absl::Status ended;
   while ((signal = signals.Wait(ready ? kWatchEvery : kReadyEvery)) == 0) {
+    ended = options.ending->why();
+    if (!ended.ok()) break;
     const bool changed = log_watch.Look(options.log_health(), host->clock().MonotonicMicros());
     const bool now_ready = !ready && host->caught_up();
     if (now_ready) {
@@ -142,11 +140,12 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
       (*server)->SetServing(entry.door->service(), entry.at_once || (ready && log_watch.accepts()));
     }
   }
+  const int exit_code = ended.ok() ? 0 : Fail("ending", ended);
   Log(LogLevel::kInfo, "halles", "draining",
       {{"signal", signal},
        {"lame_duck_seconds", absl::ToInt64Seconds(options.lame_duck)},
        {"seconds_max", absl::ToInt64Seconds(options.drain)}});
-  if (options.lame_duck > absl::ZeroDuration()) {
+  if (ended.ok() && options.lame_duck > absl::ZeroDuration()) {
     for (const rpc::ServedService& served : services) (*server)->SetServing(served.name, false);
     signals.Wait(options.lame_duck);  // a second signal ends the wait
   }
@@ -155,7 +154,7 @@ int Serve(const ServeOptions& options, const Signals& signals, const Doors& door
   metrics.clear();
   server->reset();
   Log(LogLevel::kInfo, "halles", "ended");
-  return 0;
+  return exit_code;
 }
 
 }  // namespace halles::program

@@ -6,8 +6,10 @@
 #include <functional>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "libs/base/mutex.h"
 #include "libs/base/scheduler.h"
 #include "libs/host/host.h"
 #include "libs/machine/address.h"
@@ -28,12 +30,30 @@ class Signals {
   sigset_t set_;
 };
 
-// Settings of the process that every server needs: freed memory is kept for the next request, and the limit of open
-// files is raised as far as the system allows.
+// Settings of the process that every server needs: the limit of open files is raised as far as the system allows.
 void TuneProcess();
 
 // Prints on standard error the error, its cause and a remedy. Returns the exit code 1.
 int Fail(absl::string_view what, const absl::Status& status);
+
+// Why the process must end, once a part of it has found that.
+// Thread safety: all methods may be called from any thread.
+class Ending {
+ public:
+  // The first reason counts.
+  void Set(const absl::Status& why) ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    why_.Update(why);
+  }
+  absl::Status why() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    MutexLock lock(&mutex_);
+    return why_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  absl::Status why_ ABSL_GUARDED_BY(mutex_);
+};
 
 struct ServeOptions {
   ListenAddress listen;
@@ -45,8 +65,9 @@ struct ServeOptions {
   // OK, or why the log refuses new records. While it does, services that take commands are NOT_SERVING; queries are
   // answered nevertheless.
   std::function<absl::Status()> log_health;
-  MonotonicMicros started = 0;  // start of the process; this and the following are for the log lines
-  std::string metrics;          // the address that Prometheus scrapes
+  const Ending* ending = nullptr;  // once it has a reason, the server drains and returns exit code 1; must not be null
+  MonotonicMicros started = 0;     // start of the process; this and the following are for the log lines
+  std::string metrics;             // the address that Prometheus scrapes
   std::string data_dir;
 };
 

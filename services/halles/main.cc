@@ -13,6 +13,7 @@
 #include "libs/host/installation.h"
 #include "libs/host/watches.h"
 #include "libs/machine/address.h"
+#include "libs/machine/memory_limit.h"
 #include "libs/machine/os_random.h"
 #include "libs/machine/system_clock.h"
 #include "libs/machine/thread_scheduler.h"
@@ -35,12 +36,19 @@ struct Setup {
   std::string log_level = "info";
   int64_t executors = static_cast<int64_t>(std::thread::hardware_concurrency());
   std::string slots;
+  int64_t memory_mib = 0;
   int64_t drain_seconds = 20;
   int64_t lame_duck_seconds = 0;
+  bool accept_clock_jump = false;
 };
+
+constexpr uint64_t kMemoryBytesIfUnknown = uint64_t{1} << 30;
 
 int Run(const Setup& settings) {
   TuneProcess();
+  uint64_t memory_bytes = static_cast<uint64_t>(settings.memory_mib) << 20;
+  if (memory_bytes == 0) memory_bytes = MemoryLimitBytes();
+  if (memory_bytes == 0) memory_bytes = kMemoryBytesIfUnknown;
   const Signals signals;
   const auto level = telemetry::ParseLogLevel(settings.log_level);
   if (!level.ok()) return Fail("cannot start", level.status());
@@ -70,6 +78,7 @@ int Run(const Setup& settings) {
     if (!slots.ok()) return Fail("cannot start: --slots", slots.status());
     on_disk.slots = *slots;
   }
+  on_disk.memory_bytes = memory_bytes;
   on_disk.scheduler = &scheduler;
   on_disk.random = &random;
   host::HostOptions options;
@@ -86,6 +95,9 @@ int Run(const Setup& settings) {
   options.address = settings.listen;
   options.executors = static_cast<int>(settings.executors);
   options.definitions = AllServices();
+  Ending ending;
+  options.accept_clock_jump = settings.accept_clock_jump;
+  options.on_clock_refused = [&ending](const absl::Status& why) { ending.Set(why); };
   const auto watches = std::make_shared<host::Watches>();
   options.touched = [watches](const std::string&, const std::vector<std::string>& topics) { watches->Touched(topics); };
   absl::StatusOr<std::unique_ptr<host::Host>> host = host::Host::Open(std::move(options));
@@ -103,6 +115,7 @@ int Run(const Setup& settings) {
   serve.lame_duck = absl::Seconds(settings.lame_duck_seconds);
   serve.registry = &metrics;
   serve.log_health = log_health;
+  serve.ending = &ending;
   serve.started = started;
   serve.metrics = (*metrics_server)->address().ToString();
   serve.data_dir = settings.data_dir;
@@ -121,6 +134,9 @@ int main(int argc, char** argv) {
   options.Choice("log-level", "Lowest level of the log lines on standard error", &settings.log_level,
                  {"debug", "info", "warning", "error"});
   options.Number("executors", "Threads that execute commands; by default one per core", &settings.executors, 1, 256);
+  options.Number("memory-mib",
+                 "Memory that the process may use, in MiB; by default what the machine and the control groups allow",
+                 &settings.memory_mib, 0, 1 << 20);
   options.Text(
       "slots",
       absl::StrCat(
@@ -135,6 +151,11 @@ int main(int argc, char** argv) {
   options.Number("lame-duck-seconds",
                  "Seconds for which it still serves, but reports NOT_SERVING, after SIGTERM or SIGINT",
                  &settings.lame_duck_seconds, 0, 3600);
+  options.Switch(
+      "accept-clock-jump",
+      "Starts although the clock is more than 90 days ahead of the newest record of the log, or more than an "
+      "hour behind it",
+      &settings.accept_clock_jump);
   if (const auto exit = options.Parse(argc, argv, std::cout, std::cerr); exit.has_value()) return *exit;
   return halles::program::Run(settings);
 }

@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "libs/base/status.h"
+#include "libs/rpc/grpc_status.h"
 
 namespace halles::durability {
 namespace {
@@ -148,10 +150,13 @@ void ImportLoad::Ended(std::unique_ptr<Call> call, const grpc::Status& status) {
   } else if (status.error_code() == grpc::StatusCode::UNAVAILABLE ||
              (stopped_ && (status.error_code() == grpc::StatusCode::CANCELLED ||
                            status.error_code() == grpc::StatusCode::UNKNOWN))) {
-    // The outcome is unknown. The same request id is sent again when the program is back.
-    life_.unknown.push_back(fact);
+    // The outcome is unknown, unless rebuilt rows are being put in place. The same request id is sent again, to the next
+    // process if this one is gone.
+    const std::string reason = ReasonOf(rpc::FromGrpc(status));
+    const bool refused = reason == "NOT_SERVING" || reason == "DRAINING";
+    if (!refused) life_.unknown.push_back(fact);
     waiting_.push_back(std::move(fact));
-    if (!stopped_) {
+    if (!stopped_ && !refused) {
       wrong(absl::StrCat("UNAVAILABLE before the kill: ", status.error_message()));
       stopped_ = true;
     }

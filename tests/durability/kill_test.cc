@@ -97,6 +97,22 @@ void FlushUntilTheEnd(const std::shared_ptr<grpc::Channel>& channel) {
   }
 }
 
+// Rebuilds state and views from the log, so that many kills fall into the swap.
+void RebuildUntilTheEnd(const std::shared_ptr<grpc::Channel>& channel) {
+  admin::v1::AdminService::Stub stub(channel);
+  grpc::Status status;
+  do {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
+    const auto stream = stub.Rebuild(&context, {});
+    admin::v1::RebuildResponse response;
+    while (stream->Read(&response)) {
+    }
+    status = stream->Finish();
+    // OK, or it runs already, or the process is gone and the channel with it.
+  } while (channel->GetState(false) == GRPC_CHANNEL_READY);
+}
+
 // The number of unanswered orders that were recorded nevertheless.
 size_t Recorded(const Program& program, const std::vector<Fact>& unknown) {
   checkout::v1::OrderService::Stub stub(program.channel());
@@ -225,13 +241,15 @@ TEST(Kill9, LosesNoAcknowledgedImportAndAppliesNoneTwice) {
   size_t fewest = ImportLoad::kInFlight;
   for (uint64_t i = 0; i < kills; ++i) {
     const uint64_t moment = 1 + random() % kAcknowledgementsMax;
-    // In every other run, rows are flushed all the time, so that the next run continues from rows instead of the log.
-    std::thread flushes;
-    if (i % 2 == 0) flushes = std::thread([channel = program.channel()] { FlushUntilTheEnd(channel); });
+    // In half of the runs, rows are flushed all the time, so that the next run continues from rows instead of the log; in
+    // a quarter, they are replaced all the time.
+    std::thread work;
+    if (i % 2 == 0) work = std::thread([channel = program.channel()] { FlushUntilTheEnd(channel); });
+    if (i % 4 == 1) work = std::thread([channel = program.channel()] { RebuildUntilTheEnd(channel); });
     const ImportLoad::Life life = load.Run(
         program.channel(), moment, [&program] { program.Kill(); }, Soon());
     const int exit = program.AwaitEnd();
-    if (flushes.joinable()) flushes.join();
+    if (work.joinable()) work.join();
     ASSERT_EQ(exit, -SIGKILL);
     ASSERT_EQ(load.wrong_answers(), std::vector<std::string>()) << "life " << i;
     acknowledged += life.acknowledged;

@@ -131,7 +131,10 @@ Auditor::Auditor(eventlog::MemoryLog* log, const testing::VirtualScheduler* sche
   }
 }
 
-void Auditor::OnStart(const std::string& address, int64_t wall_offset) { clocks_[address] = wall_offset; }
+void Auditor::OnWallClock(const std::string& address, int64_t wall_offset) {
+  const auto [furthest, first] = clocks_.try_emplace(address, wall_offset);
+  furthest->second = std::max(furthest->second, wall_offset);
+}
 
 void Auditor::CatchUp() {
   for (const SlotId slot : slot_list_) CatchUp(slot);

@@ -85,8 +85,8 @@ class Auditor {
   void CatchUp();
   void CatchUp(SlotId slot) { TakeUpTo(slot, std::numeric_limits<Position>::max()); }
 
-  // A process starts. Its claims contain `address`, and its clock is `wall_offset` ahead of the scheduler's.
-  void OnStart(const std::string& address, int64_t wall_offset);
+  // The wall clock of a process is now `wall_offset` ahead of the scheduler's. Its claims contain `address`.
+  void OnWallClock(const std::string& address, int64_t wall_offset);
 
   // Checks that the stored rows of a fold equal those of a cold fold at the same position (I5, I12, I13).
   void CheckStored(const store::FoldId& fold, const store::FoldMeta& meta, const store::Snapshot& stored,
@@ -197,7 +197,7 @@ class Auditor {
   const host::Definitions definitions_;
   std::map<SlotId, Slot> slots_;
   std::vector<SlotId> slot_list_;
-  std::map<std::string, int64_t> clocks_;                       // wall offsets at start, by address
+  std::map<std::string, int64_t> clocks_;                       // the largest wall offsets, by address
   std::map<std::string, int64_t> goods_;                        // by SKU: the sum of its events
   std::map<std::string, std::string> delivered_;                // delivery notes, and where they were recorded
   std::set<std::pair<std::string, std::string>> contradicted_;  // holds, by SKU and id

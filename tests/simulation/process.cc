@@ -184,6 +184,11 @@ Process::~Process() { Kill(); }
 
 std::string Process::name() const { return absl::StrCat("process ", number_, ", life ", life_); }
 
+void Process::SetWallOffset(int64_t micros) {
+  node_->JumpWall(micros - std::exchange(wall_offset_, micros));
+  world_.auditor.OnWallClock(name(), micros);
+}
+
 void Process::Start(partition::SlotRole role) {
   ++life_;
   handed_in_.clear();
@@ -191,9 +196,8 @@ void Process::Start(partition::SlotRole role) {
   unanswered_.clear();
   const uint64_t seed = world_.random.Next64();
   node_ = std::make_unique<testing::VirtualScheduler::Node>(&world_.scheduler);
-  const int64_t wall_offset = static_cast<int64_t>(world_.random.Uniform(2'000'000)) - 1'000'000;
-  node_->JumpWall(wall_offset);
-  world_.auditor.OnStart(name(), wall_offset);
+  wall_offset_ = 0;
+  SetWallOffset(static_cast<int64_t>(world_.random.Uniform(2'000'000)) - 1'000'000);
   random_ = std::make_unique<SeededRandom>(seed);
   connection_ =
       std::make_unique<eventlog::MemoryConnection>(&world_.log, world_.network.get(), node_.get(), seed, world_.faults);
@@ -229,6 +233,9 @@ void Process::Start(partition::SlotRole role) {
   options.executors = 2;
   options.role = role;
   options.calls = wire_.get();
+  options.on_clock_refused = [this](const absl::Status& why) {
+    world_.findings.Add("I11", absl::StrCat(name(), " refuses its clock: ", why.message()));
+  };
   auto host = host::Host::Open(std::move(options));
   if (!host.ok()) {
     // A disk that fails while it is opened ends the process; the operator restarts it.

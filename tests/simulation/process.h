@@ -82,7 +82,8 @@ class Process {
 
   // These are valid while the process is alive.
   host::Host& host() { return *host_; }
-  testing::VirtualScheduler::Node& node() { return *node_; }
+  // Sets its wall clock to so much ahead of the scheduler's.
+  void SetWallOffset(int64_t micros);
   eventlog::MemoryConnection& connection() { return *connection_; }
   partition::Runtime& runtime() { return *runtime_; }
   store::Store& store() { return *store_; }
@@ -125,6 +126,7 @@ class Process {
   std::map<SlotId, uint64_t> told_;
   std::map<SlotId, size_t> unanswered_;
   std::unique_ptr<testing::VirtualScheduler::Node> node_;
+  int64_t wall_offset_ = 0;
   std::unique_ptr<SlotTurns> turns_;
   std::unique_ptr<Scheduler> interposed_machine_;  // may be null
   std::unique_ptr<Scheduler> machine_;             // the machine of the host, watched

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "services/halles/all_services.h"
 #include "tests/simulation/limits.h"
 #include "tests/simulation/workload.h"
 
@@ -46,6 +47,10 @@ World::World(uint64_t seed, Interposer* planted)
   faults.fail_read = 1'000;
   for (int i = 0; i < 2; ++i) processes[static_cast<size_t>(i)] = std::make_unique<Process>(this, i);
   workload_ = std::make_unique<Workload>(this);
+  for (const SlotId slot : auditor.slots()) spaces_.push_back(store::RowSpace::State(slot));
+  for (const projection::ViewDefinition& view : program::AllServices().views) {
+    spaces_.push_back(store::RowSpace::View(view.service, view.view));
+  }
 }
 
 World::~World() {
@@ -96,8 +101,8 @@ void World::Trouble() {
     case 4:
       return process.runtime().TakeOver(auditor.slots()[random.Uniform(auditor.slots().size())]);
     case 5:
-      // Jumps by up to an hour, forwards or backwards.
-      return process.node().JumpWall(static_cast<int64_t>(random.Uniform(7'200'000'000)) - 3'600'000'000);
+      // At most half an hour wrong, so that a start never finds records an hour ahead of its clock.
+      return process.SetWallOffset(static_cast<int64_t>(random.Uniform(3'600'000'000)) - 1'800'000'000);
     case 6:
       // Time passes without new requests, so that timers become due.
       return Pass(static_cast<int64_t>(random.Uniform(40)) * kSecond);
@@ -112,13 +117,15 @@ void World::Trouble() {
 }
 
 void World::DiskTrouble(Process& process) {
-  switch (random.Uniform(6)) {
+  switch (random.Uniform(7)) {
     case 0:
       return process.disk().FailNextRead();
     case 1:
       return process.disk().FailNextWrite();
     case 2:
       return process.disk().SetFull(true);  // until the operator frees some space
+    case 3:
+      return process.disk().DamageSpace(spaces_[random.Uniform(spaces_.size())]);
     default:
       process.disk().SetWriteDelay(absl::Milliseconds(static_cast<int64_t>(random.Uniform(20))));
       return process.FlushAndCheck();
