@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "libs/base/hash.h"
 #include "libs/base/ids.h"
 #include "libs/base/slot.h"
 
@@ -15,19 +16,40 @@ namespace halles {
 // For each slot, the first position that the token does not require: a cursor at or beyond it has reached the token.
 using TokenPositions = std::map<SlotId, Position>;
 
-// Limits: a token names at most this many slots; a longer one is malformed.
-inline constexpr size_t kTokenSlotsMax = 4096;
+// Maximum number of characters of one token, and of several joined with dots. The positions of 65,536 slots fit.
+inline constexpr size_t kTokenCharsMax = size_t{1} << 20;
 
-// An opaque base64url string. The layout is drawn in token.cc. At most kTokenSlotsMax positions.
-std::string EncodeToken(const InstallId& install, const TokenPositions& positions);
+// Issues the tokens of an installation, and reads them again. A token is an opaque base64url string with a message
+// authentication code: nobody else can make one. The layout is drawn in token.cc. A token of 24 slots has at most 200
+// characters while their positions are below 2^35.
+// Thread safety: immutable.
+class TokenIssuer {
+ public:
+  // `key` is a secret of the installation, of at least 16 bytes.
+  TokenIssuer(const InstallId& install, absl::string_view key);
 
-// The empty token requires nothing and is always valid. INVALID_ARGUMENT with reason MALFORMED_TOKEN for damaged bytes
-// and FOREIGN_TOKEN for a token of another install.
-absl::StatusOr<TokenPositions> DecodeToken(const InstallId& install, absl::string_view token);
+  std::string Issue(const TokenPositions& positions) const;
 
-// The installation that issued a non-empty token; for clients, which have no other way to learn it. MALFORMED_TOKEN as
-// above.
-absl::StatusOr<InstallId> InstallOfToken(absl::string_view token);
+  // Reads a token, or several joined with dots, which require what each of them requires. The empty token requires nothing
+  // and is always valid. INVALID_ARGUMENT with reason MALFORMED_TOKEN for one that is damaged or was not issued by
+  // anybody, and FOREIGN_TOKEN for one of another installation.
+  absl::StatusOr<TokenPositions> Read(absl::string_view tokens) const;
+
+ private:
+  absl::Status ReadOne(absl::string_view token, TokenPositions* into) const;
+  absl::string_view issuer() const { return install_.view().substr(0, 8); }
+
+  const InstallId install_;
+  const Hash256 key_;
+};
+
+// The content of one token, which only its issuer can verify. For clients, which keep the latest of several.
+struct TokenContent {
+  std::string issuer;  // the same for all tokens of an installation
+  TokenPositions positions;
+};
+// MALFORMED_TOKEN as above.
+absl::StatusOr<TokenContent> ContentOfToken(absl::string_view token);
 
 // Raises `into` to the positions that `positions` requires.
 void MergeToken(const TokenPositions& positions, TokenPositions* into);

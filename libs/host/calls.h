@@ -31,19 +31,19 @@ void ReadState(Host& host, ServiceId service, absl::string_view aggregate_key, c
                MonotonicMicros deadline,
                std::function<absl::StatusOr<Response>(const store::RowReader&, SlotId, std::string token)> read,
                Reply reply) {
-  const absl::StatusOr<TokenPositions> asked = DecodeToken(host.install(), token);
+  const absl::StatusOr<TokenPositions> asked = host.tokens().Read(token);
   if (!asked.ok()) {
     reply(asked.status());
     return;
   }
   QueryBehind(host, service, aggregate_key, *asked, deadline,
-              [install = host.install(), slot = host.SlotFor(service, aggregate_key), read = std::move(read), reply](
+              [&tokens = host.tokens(), slot = host.SlotFor(service, aggregate_key), read = std::move(read), reply](
                   absl::StatusOr<const store::RowReader*> rows, Position at) {
                 if (!rows.ok()) {
                   reply(rows.status());
                   return;
                 }
-                absl::StatusOr<Response> response = read(**rows, slot, EncodeToken(install, {{slot, at}}));
+                absl::StatusOr<Response> response = read(**rows, slot, tokens.Issue({{slot, at}}));
                 if (!(*rows)->status().ok()) response = (*rows)->status();
                 reply(std::move(response));
               });
@@ -57,31 +57,30 @@ void ReadStateWhen(
     Host& host, ServiceId service, absl::string_view aggregate_key, const std::string& token, MonotonicMicros deadline,
     std::function<absl::StatusOr<std::optional<Response>>(const store::RowReader&, SlotId, std::string token)> read,
     Reply reply) {
-  const absl::StatusOr<TokenPositions> asked = DecodeToken(host.install(), token);
+  const absl::StatusOr<TokenPositions> asked = host.tokens().Read(token);
   if (!asked.ok()) {
     reply(asked.status());
     return;
   }
   // What it waits for is recorded, and goes on without it.
   if constexpr (requires { reply.OnlyWaits(); }) reply.OnlyWaits();
-  WatchBehind(
-      host, service, aggregate_key, *asked, deadline,
-      [install = host.install(), slot = host.SlotFor(service, aggregate_key), read = std::move(read), reply](
-          absl::StatusOr<const store::RowReader*> rows, Position at) {
-        if (!rows.ok()) {
-          reply(rows.status());
-          return true;
-        }
-        absl::StatusOr<std::optional<Response>> response = read(**rows, slot, EncodeToken(install, {{slot, at}}));
-        if (!(*rows)->status().ok()) response = (*rows)->status();
-        if (!response.ok()) {
-          reply(response.status());
-          return true;
-        }
-        if (!response->has_value()) return false;
-        reply(*std::move(*response));
-        return true;
-      });
+  WatchBehind(host, service, aggregate_key, *asked, deadline,
+              [&tokens = host.tokens(), slot = host.SlotFor(service, aggregate_key), read = std::move(read), reply](
+                  absl::StatusOr<const store::RowReader*> rows, Position at) {
+                if (!rows.ok()) {
+                  reply(rows.status());
+                  return true;
+                }
+                absl::StatusOr<std::optional<Response>> response = read(**rows, slot, tokens.Issue({{slot, at}}));
+                if (!(*rows)->status().ok()) response = (*rows)->status();
+                if (!response.ok()) {
+                  reply(response.status());
+                  return true;
+                }
+                if (!response->has_value()) return false;
+                reply(*std::move(*response));
+                return true;
+              });
 }
 
 // Called on a query queue with the rows of a view and their positions. All rows of a source are from one position. The
@@ -98,18 +97,18 @@ void ReadView(Host& host, ServiceId service, uint8_t view, const TokenPositions&
 template <typename Response, typename Reply>
 void AnswerFromView(Host& host, ServiceId service, uint8_t view, const std::string& token, MonotonicMicros deadline,
                     std::function<absl::StatusOr<Response>(const store::RowReader&)> read, Reply reply) {
-  const absl::StatusOr<TokenPositions> asked = DecodeToken(host.install(), token);
+  const absl::StatusOr<TokenPositions> asked = host.tokens().Read(token);
   if (!asked.ok()) {
     reply(asked.status());
     return;
   }
   ReadView(host, service, view, *asked, deadline,
-           [install = host.install(), read = std::move(read), reply](
-               absl::StatusOr<const store::RowReader*> rows, const TokenPositions& at) -> std::function<void()> {
+           [&tokens = host.tokens(), read = std::move(read), reply](absl::StatusOr<const store::RowReader*> rows,
+                                                                    const TokenPositions& at) -> std::function<void()> {
              if (!rows.ok()) return [reply, status = rows.status()] { reply(status); };
              auto response = std::make_shared<absl::StatusOr<Response>>(read(**rows));
              if (!(*rows)->status().ok()) *response = (*rows)->status();
-             if (response->ok()) (*response)->set_consistency_token(EncodeToken(install, at));
+             if (response->ok()) (*response)->set_consistency_token(tokens.Issue(at));
              return [reply, response] { reply(std::move(*response)); };
            });
 }

@@ -110,6 +110,8 @@ class Host {
 
   eventlog::EventLog& log() { return *options_.log; }
   const InstallId& install() const { return options_.log->identity().install; }
+  // Reads and issues consistency tokens.
+  const TokenIssuer& tokens() const { return tokens_; }
   // The slot of an aggregate.
   SlotId SlotFor(ServiceId service, absl::string_view aggregate_key) const {
     return SlotOf(service, "", aggregate_key, options_.log->identity().slots.of(service));
@@ -155,6 +157,7 @@ class Host {
 
   const HostOptions options_;
   const InstanceId instance_;
+  const TokenIssuer tokens_;
   absl::flat_hash_map<const google::protobuf::Descriptor*, partition::RegisteredCommand> commands_;
   partition::RuntimeCounters counters_;
   QueryPool queries_;

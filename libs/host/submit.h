@@ -32,14 +32,14 @@ absl::Status Submit(Host& host, const Request& asked, const Call& call, Reply re
   envelope.deadline = call.deadline;
   return host.With([&](Serving& serving) {
     serving.runtime->Submit(*registered, registered->command->KeyOf(request), std::move(request), std::move(envelope),
-                            [install = host.install(), reply](absl::StatusOr<google::protobuf::Message*> answer,
-                                                              partition::AnswerPosition at) mutable {
+                            [&tokens = host.tokens(), reply](absl::StatusOr<google::protobuf::Message*> answer,
+                                                             partition::AnswerPosition at) mutable {
                               if (!answer.ok()) {
                                 reply(absl::StatusOr<Response>(answer.status()));
                                 return;
                               }
                               auto& response = static_cast<Response&>(**answer);
-                              response.set_consistency_token(EncodeToken(install, {{at.slot, at.position}}));
+                              response.set_consistency_token(tokens.Issue({{at.slot, at.position}}));
                               reply(absl::StatusOr<Response>(std::move(response)));
                             });
   });

@@ -20,13 +20,10 @@ namespace {
 
 // A token that covers the positions of both.
 absl::StatusOr<std::string> Joined(const host::Host& host, const std::string& a, const std::string& b) {
-  ASSIGN_OR_RETURN(TokenPositions positions, DecodeToken(host.install(), a));
-  ASSIGN_OR_RETURN(const TokenPositions others, DecodeToken(host.install(), b));
-  for (const auto& [slot, position] : others) {
-    Position& joined = positions[slot];
-    if (joined < position) joined = position;
-  }
-  return EncodeToken(host.install(), positions);
+  ASSIGN_OR_RETURN(TokenPositions positions, host.tokens().Read(a));
+  ASSIGN_OR_RETURN(const TokenPositions others, host.tokens().Read(b));
+  MergeToken(others, &positions);
+  return host.tokens().Issue(positions);
 }
 
 // Answers a merge after the cart that gave its lines knows the result. The answer contains the cart that took them.

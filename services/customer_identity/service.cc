@@ -98,10 +98,10 @@ grpc::ServerWriteReactor<v1::WatchCustomerResponse>* CustomerIdentityDoor::Watch
         RETURN_IF_ERROR(HashName(host_, &name));
         std::optional<TokenPositions> resume;
         if (!asked.resume_token().empty()) {
-          ASSIGN_OR_RETURN(resume, DecodeToken(host_.install(), asked.resume_token()));
+          ASSIGN_OR_RETURN(resume, host_.tokens().Read(asked.resume_token()));
         }
         return watches_->Add(
-            std::make_shared<CustomerWatcher>(std::move(name), std::move(resume), host_.install(), std::move(writer)));
+            std::make_shared<CustomerWatcher>(std::move(name), std::move(resume), host_.tokens(), std::move(writer)));
       });
 }
 

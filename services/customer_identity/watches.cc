@@ -10,11 +10,11 @@
 
 namespace halles::customer_identity {
 
-CustomerWatcher::CustomerWatcher(v1::CustomerName name, std::optional<TokenPositions> resume, const InstallId& install,
+CustomerWatcher::CustomerWatcher(v1::CustomerName name, std::optional<TokenPositions> resume, const TokenIssuer& tokens,
                                  rpc::StreamWriter<v1::WatchCustomerResponse> writer)
     : Watcher(ServiceId::kCustomerIdentity, kCustomersView),
       name_(std::move(name)),
-      install_(install),
+      tokens_(tokens),
       seen_(std::move(resume)),
       writer_(std::move(writer)) {}
 
@@ -25,7 +25,7 @@ absl::StatusOr<host::Watcher::Topics> CustomerWatcher::Look(const store::RowRead
     ASSIGN_OR_RETURN(news_, Snapshot(rows, name_));
   }
   ASSIGN_OR_RETURN(const Party party, ResolveParty(rows, name_));
-  if (news_.has_value()) news_->set_resume_token(EncodeToken(install_, at));
+  if (news_.has_value()) news_->set_resume_token(tokens_.Issue(at));
   seen_ = at;
   Topics topics;
   for (const common::v1::Identifier& identifier : party.identifiers) topics.insert(TopicOf(identifier));

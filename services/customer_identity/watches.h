@@ -8,7 +8,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "halles/customer_identity/v1/customer_identity_service.pb.h"
-#include "libs/base/ids.h"
 #include "libs/base/token.h"
 #include "libs/host/watches.h"
 #include "libs/rpc/stream.h"
@@ -19,7 +18,7 @@ namespace halles::customer_identity {
 class CustomerWatcher final : public host::Watcher {
  public:
   // `name` must be hashed. Without `resume`, or if the watch cannot continue from there, a snapshot comes first.
-  CustomerWatcher(v1::CustomerName name, std::optional<TokenPositions> resume, const InstallId& install,
+  CustomerWatcher(v1::CustomerName name, std::optional<TokenPositions> resume, const TokenIssuer& tokens,
                   rpc::StreamWriter<v1::WatchCustomerResponse> writer);
 
   // The topics are the identifiers of the party. They change when the party is joined with another one.
@@ -30,7 +29,7 @@ class CustomerWatcher final : public host::Watcher {
 
  private:
   const v1::CustomerName name_;
-  const InstallId install_;
+  const TokenIssuer& tokens_;
   std::optional<TokenPositions> seen_;  // nullopt before the snapshot
   std::optional<v1::WatchCustomerResponse> news_;
   const rpc::StreamWriter<v1::WatchCustomerResponse> writer_;

@@ -120,10 +120,10 @@ grpc::ServerUnaryReactor* InventoryDoor::GetAvailability(grpc::CallbackServerCon
       context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
         host::ReadState<v1::GetAvailabilityResponse>(
             host_, ServiceId::kInventory, asked.sku(), asked.consistency_token(), call.deadline,
-            [asked, install = host_.install()](const store::RowReader& state, SlotId slot,
-                                               std::string token) -> absl::StatusOr<v1::GetAvailabilityResponse> {
+            [asked, &tokens = host_.tokens()](const store::RowReader& state, SlotId slot,
+                                              std::string token) -> absl::StatusOr<v1::GetAvailabilityResponse> {
               v1::GetAvailabilityResponse found = FindAvailability(state, asked);
-              ASSIGN_OR_RETURN(const TokenPositions at, DecodeToken(install, token));
+              ASSIGN_OR_RETURN(const TokenPositions at, tokens.Read(token));
               found.set_as_of(AsOf(slot, at.at(slot)));
               found.set_consistency_token(std::move(token));
               return found;
@@ -178,11 +178,11 @@ grpc::ServerWriteReactor<v1::WatchAvailabilityResponse>* InventoryDoor::WatchAva
              rpc::StreamWriter<v1::WatchAvailabilityResponse> writer) -> absl::Status {
         std::optional<TokenPositions> resume;
         if (!asked.resume_token().empty()) {
-          ASSIGN_OR_RETURN(resume, DecodeToken(host_.install(), asked.resume_token()));
+          ASSIGN_OR_RETURN(resume, host_.tokens().Read(asked.resume_token()));
         }
         return watches_->Add(
             std::make_shared<StockWatcher>(std::set<std::string>(asked.skus().begin(), asked.skus().end()),
-                                           std::move(resume), host_.install(), std::move(writer)));
+                                           std::move(resume), host_.tokens(), std::move(writer)));
       });
 }
 

@@ -20,11 +20,11 @@ SlotId SlotOfSku(const std::string& sku, const TokenPositions& at) {
 
 }  // namespace
 
-StockWatcher::StockWatcher(std::set<std::string> skus, std::optional<TokenPositions> resume, const InstallId& install,
+StockWatcher::StockWatcher(std::set<std::string> skus, std::optional<TokenPositions> resume, const TokenIssuer& tokens,
                            rpc::StreamWriter<v1::WatchAvailabilityResponse> writer)
     : Watcher(ServiceId::kInventory, kStockView),
       skus_(std::move(skus)),
-      install_(install),
+      tokens_(tokens),
       seen_(std::move(resume)),
       writer_(std::move(writer)) {}
 
@@ -39,13 +39,13 @@ absl::StatusOr<host::Watcher::Topics> StockWatcher::Look(const store::RowReader&
     const auto position = at.find(slot);
     if (position != at.end()) {
       found->set_as_of(AsOf(slot, position->second));
-      found->set_consistency_token(EncodeToken(install_, {{slot, position->second}}));
+      found->set_consistency_token(tokens_.Issue({{slot, position->second}}));
     }
     *update.add_availabilities() = *std::move(found);
   }
   seen_ = at;
   if (!update.availabilities().empty()) {
-    update.set_resume_token(EncodeToken(install_, at));
+    update.set_resume_token(tokens_.Issue(at));
     news_ = std::move(update);
   }
   return topics;

@@ -10,7 +10,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "halles/inventory/v1/inventory_service.pb.h"
-#include "libs/base/ids.h"
 #include "libs/base/token.h"
 #include "libs/host/watches.h"
 #include "libs/rpc/stream.h"
@@ -21,7 +20,7 @@ namespace halles::inventory {
 class StockWatcher final : public host::Watcher {
  public:
   // If `resume` is absent, the current state is sent first.
-  StockWatcher(std::set<std::string> skus, std::optional<TokenPositions> resume, const InstallId& install,
+  StockWatcher(std::set<std::string> skus, std::optional<TokenPositions> resume, const TokenIssuer& tokens,
                rpc::StreamWriter<v1::WatchAvailabilityResponse> writer);
 
   absl::StatusOr<Topics> Look(const store::RowReader& rows, const TokenPositions& at) override;
@@ -31,7 +30,7 @@ class StockWatcher final : public host::Watcher {
 
  private:
   const std::set<std::string> skus_;
-  const InstallId install_;
+  const TokenIssuer& tokens_;
   std::optional<TokenPositions> seen_;  // nullopt before the first look
   std::optional<v1::WatchAvailabilityResponse> news_;
   const rpc::StreamWriter<v1::WatchAvailabilityResponse> writer_;

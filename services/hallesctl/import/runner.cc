@@ -2,11 +2,15 @@
 #include "services/hallesctl/import/runner.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "grpcpp/client_context.h"
 #include "grpcpp/completion_queue.h"
@@ -280,14 +284,16 @@ class Import {
 
   absl::Status AddToken(const std::string& token) {
     if (token.empty()) return absl::OkStatus();
-    if (!install_.has_value()) {
-      ASSIGN_OR_RETURN(install_, InstallOfToken(token));
+    ASSIGN_OR_RETURN(const TokenContent content, ContentOfToken(token));
+    if (issuer_.empty()) issuer_ = content.issuer;
+    if (content.issuer != issuer_) {
+      return Failure(absl::StatusCode::kFailedPrecondition, "OTHER_INSTALLATION",
+                     "the target is not the installation that this import began with");
     }
-    const absl::StatusOr<TokenPositions> positions = DecodeToken(*install_, token);
-    if (!positions.ok()) {
-      return WithContext(positions.status(), "the target is not the installation that this import began with");
+    for (const auto& [slot, position] : content.positions) {
+      Latest& latest = latest_[slot];
+      if (position >= latest.position) latest = Latest{position, token};
     }
-    MergeToken(*positions, &positions_);
     return absl::OkStatus();
   }
 
@@ -304,7 +310,9 @@ class Import {
 
   // Asks each view a question with the token of everything that was imported.
   absl::Status CatchUp() {
-    if (install_.has_value()) token_ = EncodeToken(*install_, positions_);
+    std::set<absl::string_view> tokens;
+    for (const auto& [slot, latest] : latest_) tokens.insert(latest.token);
+    token_ = absl::StrJoin(tokens, ".");
     if (token_.empty()) return absl::OkStatus();
     RETURN_IF_ERROR(WaitFor("totals", [&](grpc::ClientContext* context) {
       checkout::v1::GetTotalsRequest request;
@@ -354,8 +362,13 @@ class Import {
   size_t next_stub_ = 0;
 
   ImportSummary summary_;
-  std::optional<InstallId> install_;
-  TokenPositions positions_;
+  // The token with the highest position of a slot.
+  struct Latest {
+    Position position = 0;
+    std::string token;
+  };
+  std::string issuer_;
+  std::map<SlotId, Latest> latest_;
   std::string token_;
   int64_t retries_ = 0;
 

@@ -27,7 +27,7 @@ using namespace checkout::v1;  // NOLINT: the vocabulary of the tests
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-const InstallId kInstall = InstallId::FromBytes(absl::string_view("0123456789abcdef")).value();
+const TokenIssuer kTokens(InstallId::FromBytes(absl::string_view("0123456789abcdef")).value(), "the key of a test");
 
 // Answers each request id with the statuses that the test has set, in order, and then OK.
 class FakeCheckout : public CheckoutService::Service {
@@ -75,7 +75,7 @@ class FakeCheckout : public CheckoutService::Service {
       return rpc::ToGrpc(status);
     }
     const uint16_t slot = static_cast<uint16_t>(attempts_.size() % 4);
-    response->set_consistency_token(EncodeToken(kInstall, {{SlotId{ServiceId::kCheckout, slot}, attempts_.size()}}));
+    response->set_consistency_token(kTokens.Issue({{SlotId{ServiceId::kCheckout, slot}, attempts_.size()}}));
     return grpc::Status::OK;
   }
 
@@ -165,7 +165,7 @@ TEST_F(RunImportTest, ImportsEachRecordOnceAndWaitsForTheViewsWithAllTokens) {
   EXPECT_EQ(checkout_.attempts().size(), 1000u);
   EXPECT_EQ(checkout_.attempts().count("test/order/7"), 1u);
   EXPECT_EQ(checkout_.attempts().count("test/return/10"), 1u);
-  EXPECT_EQ(DecodeToken(kInstall, result->consistency_token).value().size(), 4u);
+  EXPECT_EQ(kTokens.Read(result->consistency_token).value().size(), 4u);
   EXPECT_EQ(checkout_.totals_token(), result->consistency_token);
   EXPECT_EQ(identity_.token, result->consistency_token);
 }
