@@ -19,7 +19,7 @@ std::string InWords(UnixMicros time) {
 absl::Status Refused(absl::string_view reason, absl::string_view how, UnixMicros now, UnixMicros newest) {
   return Failure(
       absl::StatusCode::kFailedPrecondition, reason,
-      absl::StrCat("this machine's clock says ", InWords(now), ", ", how, " of the newest record of the log, ",
+      absl::StrCat("this machine's clock says ", InWords(now), ", ", how, " the newest record of the log, ",
                    InWords(newest), "; set the clock, or start once with --accept-clock-jump if it is right"),
       {{"clock", InWords(now)}, {"newest_record", InWords(newest)}});
 }
@@ -49,12 +49,12 @@ void ClockCheck::Judge(UnixMicros time, bool end) {
     ends_ += end ? 1 : 0;
     if (refused_) return;
     if (newest_ > now + absl::ToInt64Microseconds(kClockBehindMax)) {
-      refused = Refused("CLOCK_BEHIND", "more than an hour behind that", now, newest_);
+      refused = Refused("CLOCK_BEHIND", "more than an hour behind", now, newest_);
     } else if (newest_ >= now - absl::ToInt64Microseconds(kClockAheadMax)) {
       believed = true;
     } else if (ends_ == options_.slots) {
       believed = newest_ == 0;
-      if (!believed) refused = Refused("CLOCK_AHEAD", "more than 90 days ahead", now, newest_);
+      if (!believed) refused = Refused("CLOCK_AHEAD", "more than 90 days ahead of", now, newest_);
     }
     refused_ = !refused.ok();
     believed = believed && !believed_.exchange(true, std::memory_order_acq_rel);

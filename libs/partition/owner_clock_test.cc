@@ -94,7 +94,7 @@ TEST_F(Check, RefusesAClockThatIsTooFarBehind) {
 TEST_F(Check, NamesBothTimesAndTheFlag) {
   check_.OnRecord(1'700'000'000 * kSecond + 10 * kDay);
   EXPECT_EQ(refused_.message(),
-            "this machine's clock says 2023-11-14T22:13:20Z, more than an hour behind that of the newest record of the "
+            "this machine's clock says 2023-11-14T22:13:20Z, more than an hour behind the newest record of the "
             "log, 2023-11-24T22:13:20Z; set the clock, or start once with --accept-clock-jump if it is right");
 }
 

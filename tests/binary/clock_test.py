@@ -9,8 +9,8 @@ import program
 
 DAY_S = 24 * 3600
 MESSAGES = {
-    "CLOCK_AHEAD": "more than 90 days ahead of that of the newest record",
-    "CLOCK_BEHIND": "more than an hour behind that of the newest record",
+    "CLOCK_AHEAD": "more than 90 days ahead of the newest record",
+    "CLOCK_BEHIND": "more than an hour behind the newest record",
 }
 
 
