@@ -80,6 +80,22 @@ TEST_F(EmbeddedLogOpen, RefusesAnOlderFormatByItsNumber) {
   const absl::Status status = OpenError();
   EXPECT_EQ(ReasonOf(status), "LOG_FORMAT_OLDER");
   EXPECT_THAT(std::string(status.message()), HasSubstr("has format 1, which has one number of slots for all services"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("this Halles reads format 3"));
+}
+
+// The build before this one wrote such logs; its recorded answers lack fields that repeats need.
+TEST_F(EmbeddedLogOpen, RefusesTheFormatBeforeItsOwn) {
+  Open();
+  log.reset();
+  std::string text = disk.Contents(PathOf("IDENTITY"));
+  text = text.substr(0, text.find("crc32c"));
+  text.replace(text.find("format 3"), 8, "format 2");
+  absl::StrAppendFormat(&text, "crc32c %08x\n", Crc32c(text));
+  disk.Overwrite(PathOf("IDENTITY"), 0, text);
+  const absl::Status status = OpenError();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ReasonOf(status), "LOG_FORMAT_OLDER");
+  EXPECT_THAT(std::string(status.message()), HasSubstr("has format 2, whose recorded answers"));
 }
 
 TEST_F(EmbeddedLogOpen, RefusesASecondOpen) {
@@ -230,7 +246,7 @@ TEST_F(EmbeddedLogOpen, RefusesANewerFormat) {
   log.reset();
   std::string text = disk.Contents(PathOf("IDENTITY"));
   text = text.substr(0, text.find("crc32c"));
-  text.replace(text.find("format 2"), 8, "format 3");
+  text.replace(text.find("format 3"), 8, "format 4");
   text += "colour green\n";
   text += absl::StrFormat("crc32c %08x\n", Crc32c(text));
   disk.Overwrite(PathOf("IDENTITY"), 0, text);
@@ -238,7 +254,7 @@ TEST_F(EmbeddedLogOpen, RefusesANewerFormat) {
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_EQ(ReasonOf(status), "LOG_FORMAT_NEWER");
   EXPECT_THAT(std::string(status.message()),
-              HasSubstr("the log in /data/log has format 3; this Halles reads format 2"));
+              HasSubstr("the log in /data/log has format 4; this Halles reads format 3"));
 }
 
 }  // namespace

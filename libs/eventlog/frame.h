@@ -15,8 +15,8 @@
 
 namespace halles::eventlog {
 
-// The version of the whole directory; a higher one in IDENTITY or a segment is refused.
-inline constexpr uint32_t kEmbeddedFormatVersion = 2;
+// The version of the whole directory, with the events in it; IDENTITY or a segment of any other one is refused.
+inline constexpr uint32_t kEmbeddedFormatVersion = 3;
 
 // A byte of the log. Addresses grow in the order in which the log was written.
 struct LogAddress {

@@ -27,6 +27,12 @@ absl::Status Damaged(const std::string& path, absl::string_view what) {
                  {{"file", path}});
 }
 
+// Why a log of this older format is refused; the table in FORMAT.md.
+absl::string_view WhatDiffers(uint32_t version) {
+  return version < 2 ? "which has one number of slots for all services"
+                     : "whose recorded answers do not say what their commands began";
+}
+
 // The rest of a line that starts with `name` and a space.
 std::optional<absl::string_view> Field(const std::vector<absl::string_view>& lines, size_t index,
                                        absl::string_view name) {
@@ -71,14 +77,13 @@ absl::StatusOr<LogIdentity> ReadIdentity(FileSystem& file_system, const std::str
                     {"known_format", absl::StrCat(kEmbeddedFormatVersion)}});
   }
   if (version < kEmbeddedFormatVersion) {
-    return Failure(absl::StatusCode::kFailedPrecondition, "LOG_FORMAT_OLDER",
-                   absl::StrCat("the log in ", directory, " has format ", version,
-                                ", which has one number of slots for all "
-                                "services; this Halles reads format ",
-                                kEmbeddedFormatVersion, ": begin a new log in another folder"),
-                   {{"directory", directory},
-                    {"format", absl::StrCat(version)},
-                    {"known_format", absl::StrCat(kEmbeddedFormatVersion)}});
+    return Failure(
+        absl::StatusCode::kFailedPrecondition, "LOG_FORMAT_OLDER",
+        absl::StrCat("the log in ", directory, " has format ", version, ", ", WhatDiffers(version),
+                     "; this Halles reads format ", kEmbeddedFormatVersion, ": begin a new log in another folder"),
+        {{"directory", directory},
+         {"format", absl::StrCat(version)},
+         {"known_format", absl::StrCat(kEmbeddedFormatVersion)}});
   }
   const auto install_hex = Field(lines, 2, "install");
   const auto slots = Field(lines, 3, "slots");

@@ -141,13 +141,13 @@ class Start(unittest.TestCase):
 
     def test_a_log_of_a_newer_format(self):
         identity = self.data / "log" / "IDENTITY"
-        self.rewrite(identity, "format 2", "format 7", "crc32c ", crc32c)
-        self.expect_refusal("LOG_FORMAT_NEWER", "format 7", "reads format 2")
+        self.rewrite(identity, "format 3", "format 7", "crc32c ", crc32c)
+        self.expect_refusal("LOG_FORMAT_NEWER", "format 7", "reads format 3")
 
     def test_a_log_of_an_older_format(self):
         identity = self.data / "log" / "IDENTITY"
-        self.rewrite(identity, "format 2", "format 1", "crc32c ", crc32c)
-        self.expect_refusal("LOG_FORMAT_OLDER", "format 1", "reads format 2")
+        self.rewrite(identity, "format 3", "format 2", "crc32c ", crc32c)
+        self.expect_refusal("LOG_FORMAT_OLDER", "format 2", "reads format 3")
 
     def test_a_damaged_identity(self):
         identity = self.data / "log" / "IDENTITY"
