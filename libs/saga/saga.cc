@@ -30,6 +30,14 @@ int64_t Backoff(uint32_t attempt) {
   return std::min(delay, kMaxRetryMicros);
 }
 
+void ApplyChange(const v1::StepChange& change, v1::SagaStep* step) {
+  step->set_state(change.state());
+  if (change.sent() && change.state() == v1::STEP_STATE_SENT) step->set_sends(step->sends() + 1);
+  if (change.sent() && change.state() == v1::STEP_STATE_CANCEL_SENT) step->set_cancel_sends(step->cancel_sends() + 1);
+  if (change.state() == v1::STEP_STATE_SUCCEEDED) step->set_response(change.response());
+  if (change.state() == v1::STEP_STATE_REFUSED) step->set_refusal(change.refusal());
+}
+
 // A saga while its next event is built: the steps as they will be, without another copy of the plan.
 class Draft {
  public:
@@ -71,6 +79,23 @@ class Draft {
       if (step(i).pivot() && (state(i) == v1::STEP_STATE_SENT || state(i) == v1::STEP_STATE_SUCCEEDED)) return true;
     }
     return false;
+  }
+
+  // The pivot is all that is left to send.
+  bool PivotIsNext() const {
+    for (int i = 0; i < size(); ++i) {
+      if (state(i) != (step(i).pivot() ? v1::STEP_STATE_PLANNED : v1::STEP_STATE_SUCCEEDED)) return false;
+    }
+    return step(size() - 1).pivot();
+  }
+
+  // The saga with the changes so far.
+  v1::Saga Changed() const {
+    v1::Saga saga = saga_;
+    for (const v1::StepChange& change : advance_.event.changes()) {
+      ApplyChange(change, saga.mutable_steps(static_cast<int>(change.step())));
+    }
+    return saga;
   }
 
   // Sends the next stage once all stages before it have succeeded; completes the saga when none is left.
@@ -287,12 +312,13 @@ Advance Begin(v1::Plan plan, UnixMicros now, const Options& options) {
 }
 
 std::optional<Advance> OnOutcomes(const v1::Saga& saga, absl::Span<const CallOutcome> outcomes, UnixMicros now,
-                                  const Guards& guards) {
+                                  const Guards& guards, PivotCheck check) {
   if (Ended(saga)) return std::nullopt;
   Draft draft(saga, now, guards);
   std::string cause;
   for (const CallOutcome& outcome : outcomes) Learn(saga, outcome, &draft, &cause);
   if (!draft.changed()) return std::nullopt;
+  if (cause.empty() && draft.state() == v1::SAGA_STATE_FORWARD && draft.PivotIsNext()) cause = check(draft.Changed());
   if (!cause.empty()) {
     draft.TurnBack(std::move(cause));
   } else if (draft.state() == v1::SAGA_STATE_FORWARD) {
@@ -342,12 +368,7 @@ absl::Status Apply(v1::Saga* saga, const v1::SagaAdvanced& event, UnixMicros tim
     if (change.step() >= static_cast<uint32_t>(saga->steps_size())) {
       return absl::DataLossError(absl::StrCat("saga ", event.saga_id(), " has no step ", change.step()));
     }
-    v1::SagaStep* step = saga->mutable_steps(static_cast<int>(change.step()));
-    step->set_state(change.state());
-    if (change.sent() && change.state() == v1::STEP_STATE_SENT) step->set_sends(step->sends() + 1);
-    if (change.sent() && change.state() == v1::STEP_STATE_CANCEL_SENT) step->set_cancel_sends(step->cancel_sends() + 1);
-    if (change.state() == v1::STEP_STATE_SUCCEEDED) step->set_response(change.response());
-    if (change.state() == v1::STEP_STATE_REFUSED) step->set_refusal(change.refusal());
+    ApplyChange(change, saga->mutable_steps(static_cast<int>(change.step())));
   }
   saga->set_state(event.state());
   saga->set_due_us(event.has_due_time() ? MicrosOf(event.due_time()) : 0);

@@ -10,10 +10,10 @@
 //   Evolve     saga::Apply(&saga, event, time), then MoveTimer(rows, context, due before, NextDue(saga), name)
 //
 // FORWARD, the steps of a stage are sent together, and the next stage when all of them succeeded. Until the pivot is sent,
-// a refusal, Abort or the time to give up turns the saga BACKWARD. A pivot that was sent is sent again until its outcome is
-// known. BACKWARD, stage after stage in reverse, these steps get their cancel until it succeeds: those that succeeded, those
-// without a known outcome, and those that were refused after they had been sent more than once, since the copy that was
-// refused may not be the last to arrive.
+// a refusal, Abort, a check of the caller or the time to give up turns the saga BACKWARD. A pivot that was sent is sent
+// again until its outcome is known. BACKWARD, stage after stage in reverse, these steps get their cancel until it succeeds:
+// those that succeeded, those without a known outcome, and those that were refused after they had been sent more than once,
+// since the copy that was refused may not be the last to arrive.
 //
 // Assumptions:
 // - A message that is sent once reaches its target at most once, as the calls of the runtime do, at any later time. Answers
@@ -29,6 +29,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
@@ -84,10 +85,16 @@ absl::Status CheckPlan(const v1::Plan& plan);
 // Sends the first stage. The plan must pass CheckPlan.
 Advance Begin(v1::Plan plan, UnixMicros now, const Options& options = {});
 
+// Called with the saga once every step before its pivot has succeeded. An empty string lets the pivot be sent; anything
+// else, a text for people, turns the saga back. After the pivot it can only go on, so the caller finds out here whether
+// it can record the end.
+using PivotCheck = absl::FunctionRef<std::string(const v1::Saga&)>;
+inline std::string PivotMayBeSent(const v1::Saga&) { return ""; }
+
 // The advance that follows from outcomes of calls; those of other sagas are ignored. Nothing if they are not new:
 // unknown, late or known already.
 std::optional<Advance> OnOutcomes(const v1::Saga& saga, absl::Span<const partition::CallOutcome> outcomes,
-                                  UnixMicros now, const Guards& guards = {});
+                                  UnixMicros now, const Guards& guards = {}, PivotCheck check = PivotMayBeSent);
 
 // Sends calls without an outcome again, or gives up. Nothing before NextDue, or if the saga has ended.
 std::optional<Advance> OnTimer(const v1::Saga& saga, UnixMicros now, const Guards& guards = {});

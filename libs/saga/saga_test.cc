@@ -103,6 +103,11 @@ class Running {
     EXPECT_EQ(saga_.state(), state) << saga_.DebugString();
     return *this;
   }
+  // Outcomes, with a check before the pivot.
+  Running& On(const std::vector<CallOutcome>& outcomes, PivotCheck check) {
+    Take(OnOutcomes(saga_, outcomes, now_, {}, check));
+    return *this;
+  }
   const v1::Saga& saga() const { return saga_; }
   const Advance& last() const { return last_; }
   UnixMicros now() const { return now_; }
@@ -307,6 +312,30 @@ TEST(EncodeRefusal, GivesTheSameBytesForTheSameRefusal) {
     kept.push_back(refusal());
     EXPECT_EQ(EncodeRefusal(kept.back()), EncodeRefusal(kept.front()));
   }
+}
+
+TEST(Saga, AsksTheCallerOnceAllButThePivotHasSucceeded) {
+  std::string learned;
+  const auto let = [&](const v1::Saga& saga) {
+    for (const v1::SagaStep& step : saga.steps()) learned += step.response() + ";";
+    return "";
+  };
+  Running saga;
+  saga.On({Done("x")}, let).On({Done("y")}, let);
+  EXPECT_EQ(learned, "");
+  saga.On({Done("z")}, let).ThenSends("number");
+  EXPECT_EQ(learned, "did x;did y;did z;;");
+  saga.On({Done("number")}, let).Then(v1::SAGA_STATE_COMPLETED);
+  EXPECT_EQ(learned, "did x;did y;did z;;");
+}
+
+TEST(Saga, TurnsBackWhenTheCallerCannotRecordItsEnd) {
+  const auto refuse = [](const v1::Saga&) { return "no room"; };
+  Running saga;
+  saga.On({Done("x"), Done("y")}, refuse).Then(v1::SAGA_STATE_FORWARD);
+  saga.On({Done("z")}, refuse).Then(v1::SAGA_STATE_BACKWARD).ThenSends("z/cancel");
+  EXPECT_EQ(saga.saga().cause(), "no room");
+  saga.On({Cancelled("z")}, refuse).On({Cancelled("x"), Cancelled("y")}, refuse).Then(v1::SAGA_STATE_COMPENSATED);
 }
 
 }  // namespace
