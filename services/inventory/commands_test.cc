@@ -75,7 +75,7 @@ TEST(ReserveStock, IsRefusedWhenItsRequestIdWasCancelledForAnotherHold) {
 }
 
 TEST(MoveHold, IsRefusedWhenItsReversalArrivedFirst) {
-  Given({Received("A", 1), Held("h", {{"A", 1}}), Cancelled("h", "move")})
+  Given({Received("A", 1), Held("h", {{"A", 1}}), MoveCancelled("h", "move")})
       .When(Move("h", "A", {"B"}))
       .ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
 }
@@ -92,7 +92,6 @@ TEST(Decide, RefusesAnUnknownHold) {
   given.When(Replacing("x", Reserve("h", {1}, {"A"}))).ThenRejected(v1::REJECT_REASON_HOLD_UNKNOWN);
   given.When(Extend("x", 60)).ThenRejected(v1::REJECT_REASON_HOLD_UNKNOWN);
   given.When(Move("x", "A", {"B"})).ThenRejected(v1::REJECT_REASON_HOLD_UNKNOWN);
-  given.When(TakeBack("x")).ThenRejected(v1::REJECT_REASON_HOLD_UNKNOWN);
   given.When(Release("x")).ThenRejected(v1::REJECT_REASON_HOLD_UNKNOWN);
   given.When(Commit("x")).ThenRejected(v1::REJECT_REASON_HOLD_UNKNOWN);
   given.When(Ship("x")).ThenRejected(v1::REJECT_REASON_HOLD_UNKNOWN);

@@ -154,8 +154,8 @@ absl::StatusOr<std::optional<rows::HoldRow>> ReplacedHold(const store::RowReader
   return row;
 }
 
-// Restores the hold that a cancelled one had replaced, unless it has expired or its units are gone: an undone
-// reservation leaves nothing behind, and the customer keeps her own hold.
+// Restores the hold that a cancelled one had replaced, unless it has expired, was cancelled itself or its units are
+// gone: an undone reservation leaves nothing behind, and the customer keeps her own hold.
 void RestoreReplaced(const store::RowReader& state, const Sku& sku, const rows::HoldRow& cancelled,
                      const partition::CommandContext& context,
                      Decision<v1::CancelReservationResponse, v1::StockEvent>* decision) {
@@ -163,6 +163,7 @@ void RestoreReplaced(const store::RowReader& state, const Sku& sku, const rows::
   const std::optional<rows::HoldRow> replaced = kEnded.Get(state, {sku, cancelled.replaced_hold_id()});
   if (!replaced.has_value() || replaced->state() != v1::HOLD_STATE_RELEASED) return;
   if (replaced->expire_us() != 0 && replaced->expire_us() <= context.now) return;
+  if (kCancelled.Contains(state, {sku, replaced->request_id()})) return;
   std::map<std::string, int64_t> given_back;
   for (const v1::Allocation& allocation : cancelled.allocations()) {
     given_back[allocation.location_id()] += allocation.units();
@@ -227,10 +228,13 @@ absl::StatusOr<Allocations> GivenUp(const HoldKey& key, const rows::HoldRow& row
   return given;
 }
 
-// Reverses another move if it happened and its old locations have free units.
+// Reverses another move if it happened and its old locations have free units. Never refused: a saga asks until it is
+// done, whatever has become of the hold. A hold that has ended has no moves.
 StockDecision<v1::MoveHoldResponse> TakeBack(const store::RowReader& state, const HoldKey& key,
-                                             const v1::MoveHoldRequest& request, const rows::HoldRow& row) {
+                                             const v1::MoveHoldRequest& request) {
   Decision<v1::MoveHoldResponse, v1::StockEvent> decision;
+  const std::optional<rows::HoldRow> known = FindHold(state, key);
+  const rows::HoldRow row = known.value_or(rows::HoldRow());
   if (!kCancelled.Contains(state, {key.sku, request.cancelled_request_id()})) {
     for (const rows::MoveRow& move : row.moves()) {
       if (move.request_id() != request.cancelled_request_id()) continue;
@@ -252,8 +256,9 @@ StockDecision<v1::MoveHoldResponse> TakeBack(const store::RowReader& state, cons
     v1::ReservationCancelled& cancelled = *AddFact(request.sku(), &decision).mutable_reservation_cancelled();
     cancelled.set_hold_id(key.hold);
     cancelled.set_cancelled_request_id(request.cancelled_request_id());
+    cancelled.set_of_move(true);
   }
-  AnswerHold(key, row, &decision);
+  if (known.has_value()) AnswerHold(key, row, &decision);
   return decision;
 }
 
@@ -330,12 +335,12 @@ StockDecision<v1::MoveHoldResponse> Decide(const store::RowReader& state, const 
                                            const partition::CommandContext&) {
   RETURN_IF_ERROR(CheckShape(request));
   const HoldKey key{Sku::FromString(request.sku()), request.hold_id()};
+  if (!request.cancelled_request_id().empty()) return TakeBack(state, key, request);
   if (kCancelled.Contains(state, {key.sku, request.request_id()})) {
     return RefuseHold(v1::REJECT_REASON_RESERVATION_CANCELLED, key.hold,
                       "is not moved: the request was cancelled before");
   }
   ASSIGN_OR_RETURN(const rows::HoldRow row, ActiveHold(state, key));
-  if (!request.cancelled_request_id().empty()) return TakeBack(state, key, request, row);
   ASSIGN_OR_RETURN(const Allocations given, GivenUp(key, row, request));
 
   Places places(state, key.sku);

@@ -171,7 +171,7 @@ TEST(MoveHold, MovesASale) {
 TEST(MoveHold, ReversesAnotherMove) {
   GivenStock given = Given({Received("A", 3), Received("B", 5), Held("h", {{"A", 3}, {"B", 1}})});
   given.Record(Move("h", "A", {"B"}));
-  given.Record(TakeBack("h")).ThenEvents({Moved("h", {{"B", 3}}, {{"A", 3}}), Cancelled("h", "move")});
+  given.Record(TakeBack("h")).ThenEvents({Moved("h", {{"B", 3}}, {{"A", 3}}), MoveCancelled("h", "move")});
   EXPECT_THAT(ListOf(HoldIn(given.rows(), "h").allocations()), ElementsAre(Units("A", 3), Units("B", 1)));
   given.When(TakeBack("h")).ThenNothing();
   given.When(Move("h", "A", {"B"})).ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
@@ -179,7 +179,7 @@ TEST(MoveHold, ReversesAnotherMove) {
 
 TEST(MoveHold, ReversesAMoveThatHasNotArrived) {
   GivenStock given = Given({Received("A", 3), Received("B", 5), Held("h", {{"A", 3}, {"B", 1}})});
-  given.Record(TakeBack("h")).ThenEvents({Cancelled("h", "move")});
+  given.Record(TakeBack("h")).ThenEvents({MoveCancelled("h", "move")});
   given.When(Move("h", "A", {"B"})).ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
 }
 
@@ -188,9 +188,40 @@ TEST(MoveHold, StaysWhenTheOldLocationIsFull) {
   given.Record(Move("h", "A", {"B"}));
   given.Record(Reserve("quick", {1}, {"A"}));
   const auto outcome = given.Record(TakeBack("h"));
-  outcome.ThenEvents({Cancelled("h", "move")});
+  outcome.ThenEvents({MoveCancelled("h", "move")});
   EXPECT_THAT(outcome.response().moved_to(), IsEmpty());
   EXPECT_THAT(ListOf(outcome.response().hold().allocations()), ElementsAre(Units("B", 3)));
+}
+
+// A saga asks until the move is reversed. The hold may have ended without it.
+TEST(MoveHold, ReversesAMoveOfAHoldThatHasEnded) {
+  GivenStock given = Given({Received("A", 3), Received("B", 3), Held("h", kThreeAtA)});
+  given.Record(Move("h", "A", {"B"}));
+  given.Record(Release("h"));
+  const auto outcome = given.Record(TakeBack("h"));
+  outcome.ThenEvents({MoveCancelled("h", "move")});
+  EXPECT_THAT(outcome.response().moved_to(), IsEmpty());
+  EXPECT_EQ(outcome.response().hold().state(), v1::HOLD_STATE_RELEASED);
+  given.When(TakeBack("h")).ThenNothing();
+  EXPECT_EQ(HoldIn(given.rows(), "h").state(), v1::HOLD_STATE_RELEASED);
+  EXPECT_EQ(LevelIn(given.rows(), "A").held() + LevelIn(given.rows(), "B").held(), 0);
+  given.When(Move("h", "A", {"B"})).ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
+}
+
+TEST(MoveHold, ReversesAMoveOfAnUnknownHoldAndLeavesTheHoldToCome) {
+  GivenStock given = Given({Received("A", 3)});
+  const auto outcome = given.Record(TakeBack("h"));
+  outcome.ThenEvents({MoveCancelled("h", "move")});
+  EXPECT_FALSE(outcome.response().has_hold());
+  given.When(TakeBack("h")).ThenNothing();
+  given.Record(Reserve("h", {3}, {"A"}));
+  given.When(Move("h", "A", {"B"})).ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
+}
+
+TEST(MoveHold, ReversesAMoveEvenIfTheReversalWasCancelledItself) {
+  GivenStock given = Given({Received("A", 3), Received("B", 3), Held("h", kThreeAtA), MoveCancelled("h", "take-back")});
+  given.Record(Move("h", "A", {"B"}));
+  given.Record(TakeBack("h")).ThenEvents({Moved("h", {{"B", 3}}, {{"A", 3}}), MoveCancelled("h", "move")});
 }
 
 TEST(MoveHold, RemembersOnlyItsLastMoves) {
@@ -267,6 +298,15 @@ TEST(CancelReservation, DoesNotRestoreAHoldWhoseUnitsAreGone) {
   given.Record(Cancel("order"));
   EXPECT_EQ(LevelIn(given.rows(), "A").held(), 1);
   EXPECT_EQ(HoldIn(given.rows(), "cart").state(), v1::HOLD_STATE_RELEASED);
+}
+
+TEST(CancelReservation, DoesNotRestoreAHoldThatWasCancelledItself) {
+  GivenStock given = Given({Received("A", 2)});
+  given.Record(Until(60, Reserve("cart", {2}, {"A"})));
+  given.Record(Replacing("cart", Reserve("order", {2}, {"A"})));
+  given.Record(Cancel("cart"));
+  given.Record(Cancel("order"));
+  EXPECT_EQ(LevelIn(given.rows(), "A").held(), 0) << "held for nobody";
 }
 
 TEST(CancelReservation, DoesNotRestoreAnExpiredHold) {

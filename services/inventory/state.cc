@@ -130,7 +130,7 @@ absl::Status EvolveCancelled(store::Rows& state, const Sku& sku, const v1::Stock
   if (cancelled.released() || kHolds.Contains(state, key)) {
     return EvolveHold(state, sku, cancelled.hold_id(), event, context);
   }
-  if (kEnded.Contains(state, key)) return absl::OkStatus();
+  if (cancelled.of_move() || kEnded.Contains(state, key)) return absl::OkStatus();
   rows::HoldRow never;
   never.set_state(v1::HOLD_STATE_CANCELLED);
   never.set_request_id(cancelled.cancelled_request_id());

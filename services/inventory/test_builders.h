@@ -258,6 +258,11 @@ inline v1::MoveHoldRequest Move(const std::string& hold, const std::string& from
   request.set_units(units);
   return request;
 }
+inline v1::StockEvent MoveCancelled(const std::string& hold, const std::string& request) {
+  v1::StockEvent event = Cancelled(hold, request);
+  event.mutable_reservation_cancelled()->set_of_move(true);
+  return event;
+}
 inline v1::MoveHoldRequest TakeBack(const std::string& hold, const std::string& move = "move") {
   auto request = OfHold<v1::MoveHoldRequest>(hold, "take-back");
   request.set_cancelled_request_id(move);

@@ -132,6 +132,20 @@ TEST(OrderSaga, EndsWellOnLongRandomWalks) {
   EXPECT_LT(confirmed, size_t{kWalks});
 }
 
+// A reroute must end whatever became of the goods: until then nothing else can be done with the order.
+TEST(OrderSaga, EndsARerouteOfGoodsWhoseHoldHasEnded) {
+  World world(With({1, 1}, {}));
+  world.Finish();
+  ASSERT_TRUE(world.confirmed()) << world.Fault();
+  world.ReleaseHold(0);
+  world.Reroute("lyon");
+  world.Finish();
+  EXPECT_TRUE(world.quiet()) << world.Fault();
+  ASSERT_TRUE(world.Rerouted().has_value());
+  ASSERT_GT(world.Rerouted()->problems_size(), 0);
+  EXPECT_EQ(world.Rerouted()->problems(0).kind(), checkout::v1::PROBLEM_KIND_HOLD_LOST);
+}
+
 TEST(OrderSaga, DoesNotEndWellWithoutTombstones) {
   Scenario scenario = With({1, 1}, {.timers = 1});
   EXPECT_EQ(Explore(scenario).fault, "");

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <set>
-#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -50,6 +49,14 @@ absl::Status Evolve(store::Rows& rows, const shop::OrderEvent& event, const part
 template <typename... Events>
 absl::Status Evolve(store::Rows& rows, const std::variant<Events...>& event, const partition::FactContext& context) {
   return std::visit([&](const auto& one) { return Evolve(rows, one, context); }, event);
+}
+
+// The event, if it is of an order.
+const shop::OrderEvent* OrderEventIn(const shop::CartEvent&) { return nullptr; }
+const shop::OrderEvent* OrderEventIn(const shop::OrderEvent& event) { return &event; }
+template <typename... Events>
+const shop::OrderEvent* OrderEventIn(const std::variant<Events...>& event) {
+  return std::get_if<shop::OrderEvent>(&event);
 }
 
 partition::FactContext At(SlotId slot, Position position, UnixMicros now) {
@@ -136,11 +143,9 @@ void World::Record(const std::vector<partition::Fact<Event>>& facts) {
                   return Evolve(rows, event, context);
                 });
   if (!evolved.ok()) fault_ = evolved.ToString();
-  if constexpr (!std::is_same_v<Event, shop::CartEvent>) {
-    for (const partition::Fact<Event>& fact : facts) {
-      const auto* event = std::get_if<shop::OrderEvent>(&fact.event);
-      if (event != nullptr && (event->has_order_confirmed() || event->has_order_cancelled())) facts_.push_back(*event);
-    }
+  for (const partition::Fact<Event>& fact : facts) {
+    const shop::OrderEvent* event = OrderEventIn(fact.event);
+    if (event != nullptr && (event->has_order_confirmed() || event->has_order_cancelled())) facts_.push_back(*event);
   }
 }
 
@@ -182,6 +187,32 @@ void World::Receive(const std::string& sku, int64_t units) {
   request.set_sku(sku);
   request.set_location_id(kPlace);
   request.set_units(units);
+  Stock(request);
+}
+
+void World::ReleaseHold(size_t sku) {
+  goods::ReleaseHoldRequest request;
+  request.set_request_id("release");
+  request.set_sku(SkuName(sku));
+  request.set_hold_id(absl::StrCat(kOrder, "/1"));
+  Stock(request);
+}
+
+void World::Reroute(const std::string& place) {
+  shop::RerouteFulfilmentRequest request;
+  request.set_request_id("reroute");
+  request.set_order_id(kOrder);
+  request.set_fulfilment_id("f1");
+  request.set_to_location_id(place);
+  Command(request);
+}
+
+std::optional<checkout::rows::OutcomeRow> World::Rerouted() const {
+  return checkout::order::kUndertakings.Get(checkout_, {OrderId::FromString(kOrder), 1});
+}
+
+template <typename Request>
+void World::Stock(const Request& request) {
   partition::CommandContext context;
   context.now = now_;
   const auto decision = inventory::Decide(stock_, request, context);
@@ -237,6 +268,8 @@ void World::Execute(const partition::OutgoingCall& call) {
   } else if (call.method == goods::CancelReservationRequest::descriptor()->full_name()) {
     stock(goods::CancelReservationRequest());
     if (scenario_.forget_tombstones) ForgetTombstones();
+  } else if (call.method == goods::MoveHoldRequest::descriptor()->full_name()) {
+    stock(goods::MoveHoldRequest());
   } else if (call.method == shop::AssignOrderNumberRequest::descriptor()->full_name()) {
     Answer<shop::AssignOrderNumberRequest>(call, &checkout_, kCheckoutSlot, &checkout::numbers::Decide,
                                            &checkout::numbers::Evolve);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "libs/base/hash.h"
 #include "libs/partition/domain.h"
 #include "libs/store/memory_rows.h"
+#include "services/checkout/rows.pb.h"
 
 namespace halles::simulation {
 
@@ -53,6 +55,13 @@ class World {
   // The step as text, for the report of a failure.
   std::string Describe(int choice) const;
 
+  // Staff move the confirmed order to another place: the first calls are on the wire.
+  void Reroute(const std::string& place);
+  // Somebody releases what is held of a SKU, past the order.
+  void ReleaseHold(size_t sku);
+  // How the last reroute ended; null before.
+  std::optional<checkout::rows::OutcomeRow> Rerouted() const;
+
   // Takes the mandatory steps until none is left: messages arrive in order, reactions follow, timers become due.
   void Finish();
   // True if no mandatory step is left.
@@ -82,6 +91,8 @@ class World {
   template <typename Request, typename Decide, typename Evolve>
   void Answer(const partition::OutgoingCall& call, store::MemoryRows* rows, SlotId slot, Decide decide, Evolve evolve);
   void Deliver(size_t index);
+  template <typename Request>
+  void Stock(const Request& request);
   void FireTimer();
   void React();
   void Receive(const std::string& sku, int64_t units);
