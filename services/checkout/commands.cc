@@ -27,8 +27,8 @@ constexpr absl::string_view kOrderUnknown = "ORDER_UNKNOWN";
 // Makes the event of a cart that follows from an event of its order, if any.
 struct CartFact : PassesOver<saga::v1::SagaAdvanced, v1::OrderCancelled, v1::FulfilmentAdvanced,
                              v1::FulfilmentHandedOver, v1::FulfilmentDelayed, v1::FulfilmentEnded, v1::RerouteStarted,
-                             v1::FulfilmentRerouted, v1::RerouteRefused, v1::FulfilmentStayed, v1::GoodsReturned,
-                             v1::ExchangeStarted, v1::ExchangeCommitted, v1::ExchangeRejected> {
+                             v1::FulfilmentRerouted, v1::RerouteRefused, v1::GoodsReturned, v1::ExchangeStarted,
+                             v1::ExchangeCommitted, v1::ExchangeRejected> {
   using PassesOver::operator();
   std::optional<v1::CartEvent> operator()(const v1::CheckoutStarted& started) const {
     v1::CartEvent event;

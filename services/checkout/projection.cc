@@ -135,10 +135,10 @@ void ProjectSale(store::Rows& view, const v1::SaleRecord& sale, Counts counts, c
 }
 
 // Events that move no money. An imported return is counted when it is imported, not when it is linked to its order.
-using MovesNoMoney = PassesOver<v1::ReturnAwaited, v1::ReturnLinked, v1::CheckoutStarted, saga::v1::SagaAdvanced,
-                                v1::OrderRejected, v1::FulfilmentAdvanced, v1::FulfilmentHandedOver,
-                                v1::FulfilmentDelayed, v1::RerouteStarted, v1::FulfilmentRerouted, v1::RerouteRefused,
-                                v1::FulfilmentStayed, v1::ExchangeStarted, v1::ExchangeRejected>;
+using MovesNoMoney =
+    PassesOver<v1::ReturnAwaited, v1::ReturnLinked, v1::CheckoutStarted, saga::v1::SagaAdvanced, v1::OrderRejected,
+               v1::FulfilmentAdvanced, v1::FulfilmentHandedOver, v1::FulfilmentDelayed, v1::RerouteStarted,
+               v1::FulfilmentRerouted, v1::RerouteRefused, v1::ExchangeStarted, v1::ExchangeRejected>;
 
 struct Projector : MovesNoMoney {
   using MovesNoMoney::operator();

@@ -459,10 +459,9 @@ struct CartProjector : PassesOver<checkout::v1::CartDeclined> {
   CustomerWriter* writer;
 };
 
-struct OrderProjector
-    : PassesOver<checkout::v1::CheckoutStarted, saga::v1::SagaAdvanced, checkout::v1::OrderRejected,
-                 checkout::v1::RerouteStarted, checkout::v1::RerouteRefused, checkout::v1::FulfilmentStayed,
-                 checkout::v1::ExchangeStarted, checkout::v1::ExchangeRejected> {
+struct OrderProjector : PassesOver<checkout::v1::CheckoutStarted, saga::v1::SagaAdvanced, checkout::v1::OrderRejected,
+                                   checkout::v1::RerouteStarted, checkout::v1::RerouteRefused,
+                                   checkout::v1::ExchangeStarted, checkout::v1::ExchangeRejected> {
   using PassesOver::operator();
 
   absl::Status operator()(const checkout::v1::OrderConfirmed& confirmed) const {

@@ -35,9 +35,8 @@ struct OrderReaction
     : PassesOver<checkout::v1::CheckoutStarted, saga::v1::SagaAdvanced, checkout::v1::OrderRejected,
                  checkout::v1::OrderCancelled, checkout::v1::FulfilmentAdvanced, checkout::v1::FulfilmentHandedOver,
                  checkout::v1::FulfilmentDelayed, checkout::v1::FulfilmentEnded, checkout::v1::RerouteStarted,
-                 checkout::v1::FulfilmentRerouted, checkout::v1::RerouteRefused, checkout::v1::FulfilmentStayed,
-                 checkout::v1::GoodsReturned, checkout::v1::ExchangeStarted, checkout::v1::ExchangeCommitted,
-                 checkout::v1::ExchangeRejected> {
+                 checkout::v1::FulfilmentRerouted, checkout::v1::RerouteRefused, checkout::v1::GoodsReturned,
+                 checkout::v1::ExchangeStarted, checkout::v1::ExchangeCommitted, checkout::v1::ExchangeRejected> {
   using PassesOver::operator();
   Requests operator()(const checkout::v1::OrderConfirmed& confirmed) const {
     return Observe(confirmed.sale().identifiers());

@@ -45,6 +45,10 @@ absl::StatusOr<int> Do(const Session& session, const std::string& request_id,
     return kExitOk;
   }
   if constexpr (requires { response->order(); }) {
+    if (!response->has_order()) {
+      session.out << "Nothing changed: the fulfilment is there already.\n";
+      return kExitOk;
+    }
     session.out << OrderText(response->order(), session.out_width);
   } else {
     if constexpr (requires { response->net(); }) session.out << "Net        " << AmountText(response->net()) << "\n";

@@ -75,8 +75,8 @@ void Return(const checkout::v1::GoodsReturned& returned, const partition::FactCo
 struct OrderReaction
     : PassesOver<checkout::v1::CheckoutStarted, saga::v1::SagaAdvanced, checkout::v1::OrderRejected,
                  checkout::v1::FulfilmentAdvanced, checkout::v1::FulfilmentDelayed, checkout::v1::RerouteStarted,
-                 checkout::v1::FulfilmentRerouted, checkout::v1::RerouteRefused, checkout::v1::FulfilmentStayed,
-                 checkout::v1::ExchangeStarted, checkout::v1::ExchangeRejected> {
+                 checkout::v1::FulfilmentRerouted, checkout::v1::RerouteRefused, checkout::v1::ExchangeStarted,
+                 checkout::v1::ExchangeRejected> {
   using PassesOver::operator();
 
   Requests operator()(const checkout::v1::OrderConfirmed& confirmed) const {

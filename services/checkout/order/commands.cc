@@ -236,17 +236,10 @@ Decided<v1::RerouteFulfilmentResponse> Decide(const State& state, const v1::Rero
   ASSIGN_OR_RETURN(const Moved moved, CheckMove(subject.row, request.fulfilment_id(), Move::kReroute));
   partition::Decision<v1::RerouteFulfilmentResponse, v1::OrderEvent> decision;
   const v1::Fulfilment& fulfilment = moved.fulfilment->fulfilment();
+  // The record of the answer is all that a fulfilment leaves that is there already.
+  if (fulfilment.location_id() == request.to_location_id()) return decision;
   const uint32_t reroute = subject.row.undertakings() + 1;
   decision.response.set_reroute(reroute);
-  if (fulfilment.location_id() == request.to_location_id()) {
-    partition::Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
-    fact.aggregate_id = subject.order.ToString();
-    v1::FulfilmentStayed& stayed = *fact.event.mutable_fulfilment_stayed();
-    stayed.set_reroute(reroute);
-    stayed.set_fulfilment_id(request.fulfilment_id());
-    stayed.set_location_id(request.to_location_id());
-    return decision;
-  }
   const std::string saga_id = absl::StrCat(request.order_id(), "/r", reroute);
   std::optional<saga::v1::Plan> plan = PlanReroute(saga_id, request.order_id(), fulfilment, request.to_location_id());
   if (!plan.has_value()) {

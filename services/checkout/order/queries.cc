@@ -105,6 +105,8 @@ absl::StatusOr<std::optional<v1::ExchangeLinesResponse>> OutcomeOf(const store::
 absl::StatusOr<std::optional<v1::RerouteFulfilmentResponse>> OutcomeOf(const store::RowReader& state, SlotId slot,
                                                                        const OrderId& order,
                                                                        const v1::RerouteFulfilmentResponse& begun) {
+  // The fulfilment was there already.
+  if (begun.reroute() == 0) return std::optional<v1::RerouteFulfilmentResponse>(begun);
   return Answer(state, slot, order, kUndertakings, begun.reroute(), begun, v1::REJECT_REASON_REROUTE_REJECTED,
                 "the fulfilment cannot be moved");
 }

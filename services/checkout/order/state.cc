@@ -138,8 +138,6 @@ class Order {
     kOrders.Put(state_, {id_}, row_);
     return absl::OkStatus();
   }
-  // Writes the order without counting a version, for a change that no caller can see.
-  void PutUncounted() { kOrders.Put(state_, {id_}, row_); }
 
   using Outcomes = store::Table<OutcomeKey, rows::OutcomeRow>;
   // Keeps the outcome of an attempt that succeeded: the order as it is now.
@@ -346,20 +344,6 @@ struct Evolver {
     }
     RETURN_IF_ERROR(order.Put());
     order.Keep(kUndertakings, order.row().undertakings());
-    return absl::OkStatus();
-  }
-
-  absl::Status operator()(const v1::FulfilmentStayed& stayed) {
-    Order order(state, context);
-    RETURN_IF_ERROR(order.CheckCertain());
-    RETURN_IF_ERROR(order.CheckIdle());
-    const v1::OrderFulfilment* fulfilment = FindFulfilment(order.row(), stayed.fulfilment_id());
-    if (fulfilment == nullptr || fulfilment->fulfilment().location_id() != stayed.location_id()) {
-      return order.Broken("the fulfilment is not at this location");
-    }
-    order.row().set_undertakings(stayed.reroute());
-    order.PutUncounted();
-    order.Keep(kUndertakings, stayed.reroute());
     return absl::OkStatus();
   }
 

@@ -240,7 +240,7 @@ std::string Fingerprint(const v1::ListWorkQueueRequest& request) {
 }
 
 // Updates the parts of an order from its events.
-struct WorkProjector : PassesOver<v1::FulfilmentStayed, v1::GoodsReturned> {
+struct WorkProjector : PassesOver<v1::GoodsReturned> {
   using PassesOver::operator();
 
   absl::Status operator()(const v1::CheckoutStarted&) { return Begin("is being placed"); }
