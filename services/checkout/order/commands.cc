@@ -17,23 +17,24 @@ namespace {
 
 constexpr absl::string_view kProblemsUrl = "type.googleapis.com/halles.checkout.v1.OrderProblems";
 
-// The document that reverses the sale of these fulfilments, with their lines in the same order.
+// The document that reverses the sale of these fulfilments, each line once. So the reversal of an order is no larger than its
+// sale, however many locations it came from.
 absl::StatusOr<v1::SaleRecord> ReversalOf(const Subject& subject, const std::vector<const v1::Fulfilment*>& fulfilments,
                                           UnixMicros now) {
   const rows::OrderRow& row = subject.row;
   v1::SaleRecord reversal =
       DocumentOf(subject.order.ToString(), row.origin(), row.currency_code(), row.identifiers(), now);
-  std::map<std::string, int64_t> gone;  // units in this document, by line
+  std::map<std::string, int64_t> units;  // by line
   for (const v1::Fulfilment* fulfilment : fulfilments) {
-    for (const v1::FulfilmentLine& part : fulfilment->lines()) {
-      const v1::OrderLine* line = FindLine(row, part.line_id());
-      if (line == nullptr) continue;
-      const SoldLine sold = SoldLineOf(*line);
-      const int64_t amount = PartOf(sold.amount, sold.all, sold.scale, sold.gone + gone[part.line_id()], part.units());
-      gone[part.line_id()] += part.units();
-      RETURN_IF_ERROR(AddTakenOff(v1::LINE_KIND_ADJUSTMENT, part.sku(), line->line().description(),
-                                  &line->line().unit_price(), part.units(), amount, &reversal));
-    }
+    for (const v1::FulfilmentLine& part : fulfilment->lines()) units[part.line_id()] += part.units();
+  }
+  for (const v1::OrderLine& line : row.lines()) {
+    const auto gone = units.find(line.line().line_id());
+    if (gone == units.end()) continue;
+    const SoldLine sold = SoldLineOf(line);
+    const int64_t amount = PartOf(sold.amount, sold.all, sold.scale, sold.gone, gone->second);
+    RETURN_IF_ERROR(AddTakenOff(v1::LINE_KIND_ADJUSTMENT, line.line().sku(), line.line().description(),
+                                &line.line().unit_price(), gone->second, amount, &reversal));
   }
   return reversal;
 }

@@ -14,6 +14,10 @@
 namespace halles::checkout::order {
 namespace {
 
+// Maximum size of the answers that one record learns from. Further ones are left: the timer of the saga asks for them
+// again.
+constexpr size_t kOutcomeBytesMax = size_t{256} << 10;
+
 PricedLines PricedLinesOf(const rows::OrderRow& row) {
   PricedLines lines;
   for (const v1::OrderLine& line : row.lines()) *lines.Add() = line.line();
@@ -91,6 +95,33 @@ void EndReroute(const rows::OrderRow& row, const saga::v1::Saga& saga, bool comp
   rerouted.set_to_location_id(started.to_location_id());
 }
 
+// The event that the end of the saga leads to.
+absl::StatusOr<v1::OrderEvent> EndOf(const OrderId& order, const rows::OrderRow& row, const saga::v1::Saga& saga,
+                                     bool completed, UnixMicros now) {
+  v1::OrderEvent event;
+  switch (row.pending_case()) {
+    case rows::OrderRow::kExchange:
+      RETURN_IF_ERROR(EndExchange(order, row, saga, completed, now, &event));
+      break;
+    case rows::OrderRow::kReroute:
+      EndReroute(row, saga, completed, &event);
+      break;
+    case rows::OrderRow::PENDING_NOT_SET:
+      RETURN_IF_ERROR(EndPlacement(order, row, saga, completed, now, &event));
+      break;
+  }
+  return event;
+}
+
+// Why the order could not record that the saga completed; empty if it can.
+std::string WhyNotRecorded(const State& state, const OrderId& order, const saga::v1::Saga& saga, UnixMicros now) {
+  const std::optional<rows::OrderRow> row = kOrders.Get(state, {order});
+  if (!row.has_value()) return "there is no such order";
+  const absl::StatusOr<v1::OrderEvent> end = EndOf(order, *row, saga, /*completed=*/true, now);
+  if (!end.ok()) return std::string(end.status().message());
+  return end->ByteSizeLong() <= kEndBytesMax ? "" : std::string(kEndTooLarge);
+}
+
 // Records an advance of the saga and, if the saga has ended, its consequence for the order.
 template <class Response>
 Decided<Response> GoOn(const State& state, const OrderId& order, const saga::v1::Saga& saga, saga::Advance advance,
@@ -109,17 +140,7 @@ Decided<Response> GoOn(const State& state, const OrderId& order, const saga::v1:
   const bool completed = after.state() == saga::v1::SAGA_STATE_COMPLETED;
   partition::Fact<v1::OrderEvent>& end = decision.facts.emplace_back();
   end.aggregate_id = order.ToString();
-  switch (row->pending_case()) {
-    case rows::OrderRow::kExchange:
-      RETURN_IF_ERROR(EndExchange(order, *row, after, completed, now, &end.event));
-      break;
-    case rows::OrderRow::kReroute:
-      EndReroute(*row, after, completed, &end.event);
-      break;
-    case rows::OrderRow::PENDING_NOT_SET:
-      RETURN_IF_ERROR(EndPlacement(order, *row, after, completed, now, &end.event));
-      break;
-  }
+  ASSIGN_OR_RETURN(end.event, EndOf(order, *row, after, completed, now));
   return decision;
 }
 
@@ -140,8 +161,15 @@ Decided<v1::RecordOutcomesResponse> Decide(const State& state, const v1::RecordO
   const std::optional<saga::v1::Saga> saga = kSagas.Get(state, {order});
   if (!saga.has_value()) return partition::Decision<v1::RecordOutcomesResponse, v1::OrderEvent>();
   std::vector<partition::CallOutcome> outcomes;
-  for (const v1::CallOutcome& told : request.outcomes()) outcomes.push_back(OutcomeOf(told));
-  std::optional<saga::Advance> advance = saga::OnOutcomes(*saga, outcomes, context.now);
+  size_t bytes = 0;
+  for (const v1::CallOutcome& told : request.outcomes()) {
+    bytes += told.response().size() + told.refusal().size();
+    if (bytes > kOutcomeBytesMax && !outcomes.empty()) break;
+    outcomes.push_back(OutcomeOf(told));
+  }
+  std::optional<saga::Advance> advance =
+      saga::OnOutcomes(*saga, outcomes, context.now, {},
+                       [&](const saga::v1::Saga& ready) { return WhyNotRecorded(state, order, ready, context.now); });
   if (!advance.has_value()) return partition::Decision<v1::RecordOutcomesResponse, v1::OrderEvent>();
   return GoOn<v1::RecordOutcomesResponse>(state, order, *saga, *std::move(advance), context.now);
 }

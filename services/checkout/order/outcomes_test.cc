@@ -1,13 +1,19 @@
 // Tests of placing an order: it ends with a number, or the cart is open again.
 #include <string>
+#include <variant>
+#include <vector>
 
 #include "gtest/gtest.h"
+#include "libs/base/status.h"
 #include "libs/saga/saga.h"
+#include "services/checkout/order/plan.h"
 #include "services/checkout/order/queries.h"
 #include "services/checkout/order/test_builders.h"
 
 namespace halles::checkout::order {
 namespace {
+
+constexpr size_t kRecordBytes = size_t{512} << 10;  // what the log takes
 
 GivenOrder GivenPlacing() {
   GivenOrder given({CartLineOf("a", 3, "3.333", "shoe"), CartLineOf("b", 1, "5.00", "hat")}, ShipFrom({"paris"}));
@@ -178,6 +184,170 @@ TEST(PlaceOrder, SpreadsALineOverSeveralLocations) {
   ASSERT_EQ(given.Fulfilment("f2").fulfilment().lines_size(), 2);
   EXPECT_EQ(given.Fulfilment("f2").fulfilment().lines(0).units(), 1);
   EXPECT_EQ(given.Fulfilment("f2").fulfilment().lines(1).units(), 2);
+}
+
+// Locations whose ids are as long as they may be.
+std::vector<std::string> LongLocations() {
+  std::vector<std::string> locations;
+  for (int i = 10; i < 74; ++i) {
+    std::string location = std::to_string(i);
+    for (int j = 0; j < 62; ++j) location += "\u00e9";
+    locations.push_back(location);
+  }
+  return locations;
+}
+
+// One unit of each line from every location.
+std::string OneFromEach(const std::vector<std::string>& locations, int lines) {
+  inventory::v1::ReserveStockResponse response;
+  for (int line = 0; line < lines; ++line) {
+    inventory::v1::LinePlan& plan = *response.add_line_plans();
+    for (const std::string& location : locations) {
+      inventory::v1::Allocation& allocation = *plan.add_allocations();
+      allocation.set_location_id(location);
+      allocation.set_units(1);
+    }
+  }
+  return response.SerializeAsString();
+}
+
+template <class Outcome>
+size_t BytesIn(const Outcome& outcome) {
+  size_t bytes = 0;
+  for (const auto& fact : outcome.facts()) {
+    bytes += std::visit([](const auto& event) { return event.ByteSizeLong(); }, fact.event);
+  }
+  return bytes;
+}
+
+TEST(PlaceOrder, ConfirmsInOneRecordFromAsManyLocationsAsADeliveryNames) {
+  const std::vector<std::string> locations = LongLocations();
+  GivenOrder given({CartLineOf("a", 64, "1.00", "shoe")}, ShipFrom(locations));
+  given.Record(Place());
+  given.Succeed("c-1/1/s0", OneFromEach(locations, 1));
+  v1::AssignOrderNumberResponse number;
+  number.set_number(1);
+  const auto confirmed = given.Succeed("c-1/1/number", number.SerializeAsString());
+  EXPECT_LT(BytesIn(confirmed), kRecordBytes);
+  ASSERT_EQ(given.Order().state(), v1::ORDER_STATE_CONFIRMED);
+  ASSERT_EQ(given.Order().fulfilments_size(), 64);
+  EXPECT_EQ(given.Fulfilment("f64").fulfilment().location_id(), locations.back());
+  EXPECT_EQ(given.Fulfilment("f64").fulfilment().delivery().shipment().address_token(), "token");
+  EXPECT_TRUE(given.Fulfilment("f64").fulfilment().delivery().shipment().source_location_ids().empty());
+  const auto cancelled = given.Record(Of<v1::CancelOrderRequest>());
+  EXPECT_LT(BytesIn(cancelled), kRecordBytes);
+  const v1::SaleRecord& reversal = cancelled.FactAt<v1::OrderEvent>(0).order_cancelled().reversal();
+  EXPECT_EQ(reversal.lines_size(), 1);
+  EXPECT_EQ(reversal.net().minor_units(), -6400);
+}
+
+std::vector<std::string> ShortLocations() {
+  std::vector<std::string> locations;
+  for (int i = 10; i < 74; ++i) locations.push_back(std::to_string(i));
+  return locations;
+}
+
+// 100 lines of 64 units that may come from 64 locations.
+GivenOrder GivenScattered() {
+  std::vector<v1::CartLine> lines;
+  for (int i = 10; i < 110; ++i) {
+    lines.push_back(CartLineOf(std::to_string(i) + std::string(60, 'l'), 64, "1.00", "shoe"));
+  }
+  GivenOrder given(lines, ShipFrom(ShortLocations()));
+  given.Record(Place());
+  return given;
+}
+
+TEST(PlaceOrder, TurnsBackBeforeItsNumberWhenOneRecordCannotConfirmIt) {
+  GivenOrder given = GivenScattered();
+  const auto outcome = given.Succeed("c-1/1/s0", OneFromEach(ShortLocations(), 100));
+  ASSERT_EQ(outcome.calls().size(), 1u);
+  EXPECT_EQ(outcome.calls()[0].request_id, "c-1/1/s0/cancel");
+  given.AnswerAll();
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_REJECTED);
+  EXPECT_EQ(given.Cart().state(), v1::CART_STATE_OPEN);
+  ASSERT_EQ(given.Cart().problems_size(), 1);
+  EXPECT_EQ(given.Cart().problems(0).kind(), v1::PROBLEM_KIND_TOO_LARGE);
+  EXPECT_EQ(given.Cart().problems(0).message(), kEndTooLarge);
+}
+
+TEST(PlaceOrder, ConfirmsTheSameOrderWhenItComesFromFewLocations) {
+  GivenOrder given = GivenScattered();
+  given.AnswerAll();
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CONFIRMED);
+}
+
+TEST(PlaceOrder, SaysThatItIsTooLargeWhenStockCannotRecordItsHold) {
+  GivenOrder given = GivenPlacing();
+  given.Refuse("c-1/1/s0",
+               Failure(absl::StatusCode::kInvalidArgument, "RECORD_TOO_LARGE", "a record of 600,000 bytes"));
+  given.AnswerAll();
+  ASSERT_EQ(given.Cart().problems_size(), 1);
+  EXPECT_EQ(given.Cart().problems(0).kind(), v1::PROBLEM_KIND_TOO_LARGE);
+}
+
+TEST(PlaceOrder, RejectsInOneRecordHoweverManyLinesHaveAProblem) {
+  std::string sku;
+  for (int i = 0; i < 64; ++i) sku += "\xf0\x9f\x91\x9f";  // a running shoe
+  GivenOrder given({CartLineOf("first", 1, "1.00", sku)}, ShipFrom({"paris"}));
+  for (int add = 0; add < 4; ++add) {
+    std::vector<v1::CartLine> lines;
+    for (int i = 0; i < 100; ++i) lines.push_back(CartLineOf(std::to_string(add * 100 + i), 1, "1.00", sku));
+    given.Record(Add(kOrderId, lines));
+  }
+  given.Record(Place());
+  given.Refuse("c-1/1/s0", Reject(inventory::v1::REJECT_REASON_MALFORMED_COMMAND, sku + sku));
+  const auto rejected = given.Succeed("c-1/1/s0/cancel", "");
+  EXPECT_LT(BytesIn(rejected), kRecordBytes);
+  EXPECT_EQ(given.Cart().problems_size(), static_cast<int>(kProblemsMax));
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_REJECTED);
+}
+
+TEST(PlaceOrder, LearnsFromAnswersInSeveralRecordsWhenOneCannotHoldThem) {
+  GivenOrder given = GivenPlacing();
+  const saga::v1::Saga asked = given.Saga();
+  v1::RecordOutcomesRequest request;
+  request.set_order_id(kOrderId);
+  for (const int step : {0, 1}) {
+    inventory::v1::ReserveStockResponse response;
+    ASSERT_TRUE(response.ParseFromString(GivenOrder::ResponseTo(asked.plan().steps(step), 1)));
+    response.mutable_hold()->set_hold_id(std::string(size_t{300} << 10, 'h'));
+    v1::CallOutcome& outcome = *request.add_outcomes();
+    outcome.set_tag("c-1/1/" + asked.plan().steps(step).name());
+    outcome.set_succeeded(true);
+    outcome.set_response(response.SerializeAsString());
+  }
+  EXPECT_LT(BytesIn(given.Record(request)), kRecordBytes);
+  given.Wait(saga::kFirstRetryMicros);
+  const auto again = given.TimerDue("saga");
+  ASSERT_EQ(again.calls().size(), 1u);
+  EXPECT_EQ(again.calls()[0].request_id, "c-1/1/s1");
+  request.mutable_outcomes()->DeleteSubrange(0, 1);
+  EXPECT_LT(BytesIn(given.Record(request)), kRecordBytes);
+  given.AnswerAll();
+  EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CONFIRMED);
+}
+
+TEST(ExchangeLines, TurnsBackBeforeItsNumberWhenOneRecordCannotCompleteIt) {
+  GivenOrder given = HandedOver();
+  v1::ExchangeLinesRequest swap = Swap("x1", BackOf("a", 1), "n", "1.00");
+  *swap.mutable_delivery() = ShipFrom(ShortLocations());
+  const v1::ExchangeLine one = swap.new_lines(0);
+  swap.clear_new_lines();
+  for (int i = 10; i < 110; ++i) {
+    *swap.add_new_lines() = one;
+    swap.mutable_new_lines(i - 10)->set_line_id(std::to_string(i) + std::string(60, 'l'));
+    swap.mutable_new_lines(i - 10)->set_units(64);
+  }
+  const v1::ExchangeLinesResponse begun = given.Record(swap).response();
+  const auto outcome = given.Succeed("c-1/x1/s0", OneFromEach(ShortLocations(), 100));
+  ASSERT_EQ(outcome.calls().size(), 1u);
+  EXPECT_EQ(outcome.calls()[0].request_id, "c-1/x1/s0/cancel");
+  given.AnswerAll(2);
+  const auto kept = kUndertakings.Get(given.rows(), {OrderId::FromString(kOrderId), begun.exchange()});
+  ASSERT_EQ(kept->problems_size(), 1);
+  EXPECT_EQ(kept->problems(0).kind(), v1::PROBLEM_KIND_TOO_LARGE);
+  EXPECT_EQ(given.LineOf("a").returned_units(), 0);
 }
 
 }  // namespace

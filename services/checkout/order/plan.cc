@@ -206,6 +206,7 @@ void AddRefused(const absl::Status& refusal, const Group& group, const PricedLin
   const bool hold = absl::StartsWith(reason, "HOLD_");
   const v1::ProblemKind kind = hold                             ? v1::PROBLEM_KIND_HOLD_LOST
                                : reason == "INSUFFICIENT_STOCK" ? v1::PROBLEM_KIND_INSUFFICIENT_STOCK
+                               : reason == "RECORD_TOO_LARGE"   ? v1::PROBLEM_KIND_TOO_LARGE
                                                                 : v1::PROBLEM_KIND_STOCK_UNREACHABLE;
   for (const std::vector<int>& part : group.parts) {
     for (const int index : part) {
@@ -297,6 +298,7 @@ std::vector<v1::Fulfilment> FulfilmentsOf(const saga::v1::Saga& saga, const Pric
     fulfilment.set_fulfilment_id(absl::StrCat("f", first + static_cast<int>(fulfilments.size()) - 1));
     fulfilment.set_location_id(location);
     *fulfilment.mutable_delivery() = delivery;
+    if (delivery.has_shipment()) fulfilment.mutable_delivery()->mutable_shipment()->clear_source_location_ids();
     return fulfilment;
   };
   const std::vector<Group> groups = GroupsOf(lines);
@@ -351,7 +353,12 @@ std::vector<v1::Problem> ProblemsOf(const saga::v1::Saga& saga, const PricedLine
       }
     }
   }
-  if (problems.empty()) problems.push_back(ProblemOf(v1::PROBLEM_KIND_STOCK_UNREACHABLE, "", "", 0, saga.cause()));
+  if (problems.size() > kProblemsMax) problems.resize(kProblemsMax);
+  if (problems.empty()) {
+    problems.push_back(
+        ProblemOf(saga.cause() == kEndTooLarge ? v1::PROBLEM_KIND_TOO_LARGE : v1::PROBLEM_KIND_STOCK_UNREACHABLE, "",
+                  "", 0, saga.cause()));
+  }
   return problems;
 }
 
@@ -377,6 +384,7 @@ std::vector<v1::Problem> RerouteProblemsOf(const saga::v1::Saga& saga, const v1:
       problems.back().set_available_units(available);
     }
   }
+  if (problems.size() > kProblemsMax) problems.resize(kProblemsMax);
   if (problems.empty()) problems.push_back(ProblemOf(v1::PROBLEM_KIND_STOCK_UNREACHABLE, "", "", 0, saga.cause()));
   return problems;
 }

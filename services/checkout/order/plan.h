@@ -20,6 +20,14 @@ namespace halles::checkout::order {
 
 // Maximum size of a serialised plan: it is recorded with lines and prices, and the size of a record is limited.
 inline constexpr size_t kPlanBytesMax = size_t{192} << 10;
+// Maximum size of the event that confirms an order or completes an exchange. A record of 512 KiB then holds it with the
+// outcome of the pivot; so it does the event that cancels the order, which repeats the fulfilments.
+inline constexpr size_t kEndBytesMax = size_t{480} << 10;
+// Why a saga turns back whose end would be larger.
+inline constexpr absl::string_view kEndTooLarge =
+    "stock would come from more locations than one record can hold: split it, or name fewer locations";
+// Maximum number of problems that are named: one record holds them twice, for the order and for its cart.
+inline constexpr size_t kProblemsMax = 100;
 // Maximum number of lines per reservation; further lines are combined into one.
 inline constexpr size_t kReserveLinesMax = 100;
 
@@ -51,7 +59,8 @@ std::optional<saga::v1::Plan> PlanOrder(const Undertaking& undertaking, const Pr
 std::optional<saga::v1::Plan> PlanReroute(absl::string_view saga_id, absl::string_view order_id,
                                           const v1::Fulfilment& fulfilment, absl::string_view to_location_id);
 
-// The fulfilments of a completed saga of PlanOrder, numbered from `first`.
+// The fulfilments of a saga of PlanOrder that has all its stock, numbered from `first`. They name the location that ships
+// them and no other: an order may name 64, and has up to 64 fulfilments.
 std::vector<v1::Fulfilment> FulfilmentsOf(const saga::v1::Saga& saga, const PricedLines& lines,
                                           const v1::Delivery& delivery, int first);
 
@@ -59,7 +68,7 @@ std::vector<v1::Fulfilment> FulfilmentsOf(const saga::v1::Saga& saga, const Pric
 int64_t NumberOf(const saga::v1::Saga& saga);
 
 // Why a saga of PlanOrder, or one of PlanReroute, failed: one problem per line that inventory refused or did not
-// answer.
+// answer, at most kProblemsMax.
 std::vector<v1::Problem> ProblemsOf(const saga::v1::Saga& saga, const PricedLines& lines);
 std::vector<v1::Problem> RerouteProblemsOf(const saga::v1::Saga& saga, const v1::Fulfilment& fulfilment);
 
