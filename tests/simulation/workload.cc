@@ -257,6 +257,8 @@ void Workload::TakeBack() {
     if (world_.Chance(2)) back.mutable_lines(0)->set_sku(sku);
     return Submit(std::move(back));
   }
+  // Returns and exchanges of an order share their ids, and some come with one that is taken.
+  static const std::string kSameReturn = "same";
   const std::string order = Order();
   const auto line = lines_.find(order);
   if (line == lines_.end()) return Stock();
@@ -269,7 +271,7 @@ void Workload::TakeBack() {
   if (world_.Chance(2)) {
     checkout::v1::ExchangeLinesRequest exchange;
     exchange.set_order_id(order);
-    exchange.set_exchange_id(NewId("exchange"));
+    exchange.set_exchange_id(world_.Chance(3) ? kSameReturn : NewId("exchange"));
     *exchange.mutable_origin() = checkout::InShop("shop-1");
     exchange.set_location_id(Location());
     fill(*exchange.add_returned_lines());
@@ -283,7 +285,7 @@ void Workload::TakeBack() {
   }
   checkout::v1::ReturnLinesRequest back;
   back.set_order_id(order);
-  back.set_return_id(NewId("return"));
+  back.set_return_id(world_.Chance(3) ? kSameReturn : NewId("return"));
   *back.mutable_origin() = checkout::InShop("shop-1");
   back.set_location_id(Location());
   fill(*back.add_lines());

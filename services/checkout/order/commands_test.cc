@@ -1,9 +1,11 @@
 // Tests of the rules of orders placed here: every refusal in the order of the enum, then the recorded events.
 #include "services/checkout/order/commands.h"
 
+#include <optional>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/checkout/order/queries.h"
 #include "services/checkout/order/test_builders.h"
@@ -215,6 +217,8 @@ TEST(Returns, AreRefusedWhenTheIdIsTaken) {
   given.Record(TakeBack("r1", {BackOf("a", 1)}));
   given.When(TakeBack("r1", {BackOf("a", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
   given.When(Swap("r1", BackOf("a", 1), "n", "1.00")).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
+  given.Record(Swap("x1", BackOf("a", 1), "n", "1.00"));
+  given.When(TakeBack("x1", {BackOf("b", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
 }
 
 TEST(Returns, AreRefusedBeforeTheGoodsWereHandedOver) {
@@ -255,6 +259,33 @@ TEST(CancelOrder, EndsEveryFulfilmentAndReversesTheSale) {
   EXPECT_EQ(cancelled.reversal().net().minor_units(), -1500);
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_CANCELLED);
   EXPECT_EQ(given.LineOf("a").cancelled_units(), 3);
+}
+
+// If one key named both a return and an exchange, or two outcomes, one of the two would never end.
+TEST(Orders, AreNeverFoldedWithAnIdOrANumberThatIsTaken) {
+  const auto broken = [](GivenOrder given, v1::OrderEvent event) {
+    const absl::Status status = given.TryEvolve({{kOrderId, event, std::nullopt}});
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+    return std::string(status.message());
+  };
+  GivenOrder given = HandedOver();
+  v1::OrderEvent returned;
+  returned.mutable_goods_returned()->set_return_id("x1");
+  given.Record(Swap("x1", BackOf("a", 1), "n", "1.00"));
+  EXPECT_THAT(broken(given, returned), ::testing::HasSubstr("an exchange under way has its id"));
+  given.AnswerAll(2);
+  v1::OrderEvent started;
+  started.mutable_exchange_started()->set_exchange_id("x1");
+  EXPECT_THAT(broken(given, started), ::testing::HasSubstr("the exchange is recorded already"));
+
+  v1::OrderEvent moving;
+  moving.mutable_reroute_started()->set_fulfilment_id("f2");
+  for (const uint32_t number : {0, 1, 3}) {
+    moving.mutable_reroute_started()->set_reroute(number);
+    EXPECT_THAT(broken(given, moving), ::testing::HasSubstr("miscounts its exchanges and reroutes")) << number;
+  }
+  moving.mutable_reroute_started()->set_reroute(2);
+  EXPECT_EQ(given.TryEvolve({{kOrderId, moving, std::nullopt}}), absl::OkStatus());
 }
 
 TEST(Fulfilments, CompleteTheOrderWhenAllHaveEnded) {

@@ -39,7 +39,10 @@ absl::StatusOr<ReturnableLines> CheckReturned(const State& state, const Subject&
                      if (from == nullptr) return std::nullopt;
                      return ReturnableOf(subject.row, *from);
                    }));
-  if (kReturns.Contains(state, {subject.order, ReturnId::FromString(return_id)})) return ReturnExists(return_id);
+  if (kReturns.Contains(state, {subject.order, ReturnId::FromString(return_id)}) ||
+      IsBeingExchanged(subject.row, return_id)) {
+    return ReturnExists(return_id);
+  }
   RETURN_IF_ERROR(CheckHandedOver(*lines, returnable));
   const auto taken_by = [&](const v1::ReturnedLine& line) {
     std::vector<std::string> found;

@@ -53,6 +53,15 @@ TEST(ReturnLines, IsPossibleDuringAnExchangeExceptForItsUnits) {
   EXPECT_EQ(given.LineOf("a").returned_units(), 3);
 }
 
+TEST(ReturnLines, LeavesAnExchangeItsId) {
+  GivenOrder given = HandedOver();
+  const v1::ExchangeLinesResponse begun = given.Record(Swap("x1", BackOf("a", 1), "n", "12.00")).response();
+  given.When(TakeBack("x1", {BackOf("b", 1)})).ThenRejected(v1::REJECT_REASON_RETURN_EXISTS);
+  given.AnswerAll(2);
+  EXPECT_EQ((*given.AnswerTo(begun))->order().returns_size(), 1);
+  EXPECT_EQ(given.LineOf("n").exchange_id(), "x1");
+}
+
 TEST(ExchangeLines, RecordsReturnAndSaleTogether) {
   GivenOrder given = HandedOver();
   const v1::ExchangeLinesResponse begun = given.Record(Swap("x1", BackOf("a", 1), "n", "12.00")).response();

@@ -319,6 +319,9 @@ struct Evolver {
     v1::OrderFulfilment* fulfilment = nullptr;
     v1::FulfilmentState after;
     RETURN_IF_ERROR(order.Find(started.fulfilment_id(), Move::kReroute, &fulfilment, &after));
+    if (started.reroute() != order.row().undertakings() + 1) {
+      return order.Broken("the order miscounts its exchanges and reroutes");
+    }
     order.ClearPickupTimer(*fulfilment);
     *order.row().mutable_reroute() = started;
     order.row().set_undertakings(started.reroute());
@@ -364,6 +367,7 @@ struct Evolver {
     const ReturnKey key{order.id(), ReturnId::FromString(returned.return_id())};
     if (kReturns.Contains(state, key)) return order.Broken("the return is recorded already");
     RETURN_IF_ERROR(order.CheckCertain());
+    if (IsBeingExchanged(order.row(), returned.return_id())) return order.Broken("an exchange under way has its id");
     RETURN_IF_ERROR(order.Return(returned.lines()));
     CountReturn(returned, &order.row());
     RETURN_IF_ERROR(order.Put());
@@ -378,6 +382,9 @@ struct Evolver {
     Order order(state, context);
     RETURN_IF_ERROR(order.CheckCertain());
     RETURN_IF_ERROR(order.CheckIdle());
+    if (kReturns.Contains(state, {order.id(), ReturnId::FromString(started.exchange_id())})) {
+      return order.Broken("the exchange is recorded already");
+    }
     *order.row().mutable_exchange() = started;
     order.row().set_undertakings(order.row().undertakings() + 1);
     return order.Put();
@@ -449,6 +456,10 @@ const v1::OrderFulfilment* FindFulfilment(const rows::OrderRow& row, absl::strin
     if (fulfilment.fulfilment().fulfilment_id() == fulfilment_id) return &fulfilment;
   }
   return nullptr;
+}
+
+bool IsBeingExchanged(const rows::OrderRow& row, absl::string_view id) {
+  return row.has_exchange() && row.exchange().exchange_id() == id;
 }
 
 SoldLine SoldLineOf(const v1::OrderLine& line) {

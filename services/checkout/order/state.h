@@ -34,7 +34,8 @@ namespace halles::checkout::order {
 //   5. A fulfilment has a timer, named by its id, exactly while it waits to be collected and is not being moved. Ids of
 //      fulfilments are "f" and a number, so none equals kSagaTimer.
 //   6. The version counts every record of the order except those that only advance a saga or change nothing.
-//   7. The outcome of each attempt, exchange and reroute is kept, and never changes.
+//   7. The outcome of each attempt, exchange and reroute is kept, and never changes. They are numbered without
+//      gaps.
 
 inline constexpr absl::string_view kSagaTimer = "saga";
 
@@ -45,7 +46,7 @@ struct OrderKey {
   auto Fields() { return std::tie(order); }
 };
 
-// Returns and exchanges share their ids.
+// Returns and exchanges share their ids. An exchange has its id from its beginning, and its row once it is complete.
 struct ReturnKey {
   OrderId order;
   ReturnId return_id;
@@ -86,6 +87,9 @@ v1::OrderLine* FindLine(rows::OrderRow* row, absl::string_view line_id);
 const v1::OrderLine* FindLine(const rows::OrderRow& row, absl::string_view line_id);
 v1::OrderFulfilment* FindFulfilment(rows::OrderRow* row, absl::string_view fulfilment_id);
 const v1::OrderFulfilment* FindFulfilment(const rows::OrderRow& row, absl::string_view fulfilment_id);
+
+// Whether the exchange that is under way has this id.
+bool IsBeingExchanged(const rows::OrderRow& row, absl::string_view id);
 
 // The data from which the value of a part of the line is computed.
 SoldLine SoldLineOf(const v1::OrderLine& line);
