@@ -140,13 +140,12 @@ OrderAndCart<v1::PlaceOrderResponse> Decide(const store::RowReader& state, const
   }
 
   const std::vector<rows::CartLineRow> lines = cart::LinesOf(state, id);
-  absl::StatusOr<v1::PriceSnapshot> snapshot = SnapshotOf(PricedLinesOf(lines), cart->currency_code());
-  if (!snapshot.ok()) return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW, snapshot.status().message());
   order::Placement placement;
   placement.attempt = cart->attempts() + 1;
   placement.origin = request.has_origin() ? request.origin() : cart->origin();
   placement.identifiers = cart->identifiers();
-  placement.snapshot = *std::move(snapshot);
+  placement.lines = PricedLinesOf(lines);
+  placement.currency_code = cart->currency_code();
   order::Undertaking& undertaking = placement.undertaking;
   undertaking.saga_id = absl::StrCat(request.cart_id(), "/", placement.attempt);
   undertaking.order_id = request.cart_id();

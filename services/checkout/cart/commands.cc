@@ -2,6 +2,7 @@
 #include "services/checkout/cart/commands.h"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 #include <string>
 #include <utility>
@@ -185,12 +186,14 @@ absl::StatusOr<Decision<v1::AddCartLinesResponse, v1::CartEvent>> Decide(const s
   google::protobuf::RepeatedPtrField<v1::CartLine> lines = request.lines();
   const bool priced = std::all_of(lines.begin(), lines.end(),
                                   [&](v1::CartLine& line) { return SetAmount(cart->currency_code(), &line); });
-  const std::optional<Sums> sums = priced ? AddUp(*cart, lines) : std::nullopt;
-  if (cart->lines() + lines.size() > kLinesMax || (sums.has_value() && sums->bytes > kLineBytesMax)) {
+  const int64_t bytes = std::accumulate(lines.begin(), lines.end(), cart->line_bytes(),
+                                        [](int64_t sum, const v1::CartLine& line) { return sum + BytesOf(line); });
+  if (cart->lines() + lines.size() > kLinesMax || bytes > kLineBytesMax) {
     return Reject(v1::REJECT_REASON_CART_FULL,
                   absl::StrCat("a cart has at most ", kLinesMax, " lines of together ", kLineBytesMax, " bytes"),
                   {{"cart_id", id}, {"lines", absl::StrCat(cart->lines())}});
   }
+  const std::optional<Sums> sums = priced ? AddUp(*cart, lines) : std::nullopt;
   if (!sums.has_value()) return Overflows(id);
 
   SetCustomer(id, cart->identifiers(), request.identifiers(), &decision.facts);

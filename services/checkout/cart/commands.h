@@ -15,8 +15,8 @@
 
 namespace halles::checkout::cart {
 
-// Each rule is total: any invalid command gets a refusal. Checks follow the order of RejectReason, except for
-// AMOUNT_OVERFLOW, which is found last, when amounts are added up. A command that changes nothing records nothing.
+// Each rule is total: any invalid command gets a refusal. Checks follow the order of RejectReason. A command that changes
+// nothing records nothing.
 
 // Adds lines; opens the cart if it does not exist.
 absl::StatusOr<partition::Decision<v1::AddCartLinesResponse, v1::CartEvent>> Decide(

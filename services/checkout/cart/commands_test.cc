@@ -102,21 +102,6 @@ TEST(CartCommands, AreRefusedWhenMalformed) {
   GivenCart("a", {CartLineOf("1")}).When(nothing).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
 }
 
-TEST(AddCartLines, IsRefusedWhenTheTotalOverflows) {
-  GivenCarts().When(Add("a", {CartLineOf("1", 2, kMostPrice)})).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
-  const v1::CartLine most = CartLineOf("1", 1, kMostPrice.substr(0, 17));
-  v1::CartLine other = most;
-  other.set_units(9);
-  other.set_line_id("2");
-  GivenCart("a", {most}).When(Add("a", {other})).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
-}
-
-TEST(ChangeCartLine, IsRefusedWhenTheTotalOverflows) {
-  GivenCart("a", {CartLineOf("1", 1, kMostPrice.substr(0, 17))})
-      .When(Change("a", "1", 1000))
-      .ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
-}
-
 TEST(CartCommands, AreRefusedForAnUnknownCart) {
   const GivenCarts given;
   given.When(Change("a", "1", 2)).ThenRejected(v1::REJECT_REASON_CART_UNKNOWN);
@@ -199,6 +184,9 @@ TEST(AddCartLines, IsRefusedWhenTheLinesAreTooLarge) {
       continue;
     }
     given.When(Add("a", lines)).ThenRejected(v1::REJECT_REASON_CART_FULL);
+    *lines[0].mutable_unit_price() = Exact(kMostPrice);
+    lines[0].set_units(2);
+    given.When(Add("a", lines)).ThenRejected(v1::REJECT_REASON_CART_FULL);  // before its amounts are added up
     break;
   }
 }
@@ -222,6 +210,21 @@ TEST(MergeCarts, IsRefusedWhenTheOtherCartDeclined) {
   EXPECT_EQ(given.Lines("c"), "1:7");
 }
 
+TEST(AddCartLines, IsRefusedWhenTheTotalOverflows) {
+  GivenCarts().When(Add("a", {CartLineOf("1", 2, kMostPrice)})).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+  const v1::CartLine most = CartLineOf("1", 1, kMostPrice.substr(0, 17));
+  v1::CartLine other = most;
+  other.set_units(9);
+  other.set_line_id("2");
+  GivenCart("a", {most}).When(Add("a", {other})).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+}
+
+TEST(ChangeCartLine, IsRefusedWhenTheTotalOverflows) {
+  GivenCart("a", {CartLineOf("1", 1, kMostPrice.substr(0, 17))})
+      .When(Change("a", "1", 1000))
+      .ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+}
+
 TEST(AddCartLines, AnswersReasonsInTheOrderOfTheEnum) {
   GivenCarts given = GivenMerged();
   v1::AddCartLinesRequest request = For(Add("b", {CartLineOf("1", 0)}), 7);
@@ -235,6 +238,8 @@ TEST(AddCartLines, AnswersReasonsInTheOrderOfTheEnum) {
   given.When(request).ThenRejected(v1::REJECT_REASON_CURRENCY_DIFFERS);
   request.set_currency_code("GBP");
   given.When(request).ThenRejected(v1::REJECT_REASON_LINE_EXISTS);
+  *request.mutable_lines() = Add("a", {CartLineOf("new", 2, kMostPrice)}).lines();
+  given.When(request).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
 }
 
 TEST(AddCartLines, OpensTheCartAndAddsUpItsLines) {

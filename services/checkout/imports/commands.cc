@@ -82,6 +82,11 @@ absl::StatusOr<Fact<v1::ImportEvent>> Link(const OrderId& order, const v1::SaleR
   return fact;
 }
 
+absl::StatusOr<v1::SaleRecord> BuildReturn(const v1::ImportRecord& record) {
+  RETURN_IF_ERROR(CheckAmounts("return_record", record, RecordUse::kReturn));
+  return BuildSale("return_record", record);
+}
+
 absl::Status CheckLink(const v1::LinkReturnRequest& request) {
   RETURN_IF_ERROR(CheckLimits(request));
   const auto& items = request.linked_return().items();
@@ -100,17 +105,19 @@ absl::StatusOr<Decision<v1::ImportOrderResponse, v1::ImportEvent>> Decide(const 
                                                                           const partition::CommandContext& context) {
   RETURN_IF_ERROR(Refused(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR, CheckNothingInClear("order", request.order())));
   RETURN_IF_ERROR(Malformed(CheckShape(request)));
+  const OrderId order = OrderIdOf(context.tenant, request.order().external());
   absl::StatusOr<v1::SaleRecord> sale = BuildSale("order", request.order());
+  const std::optional<v1::OrderImported> recorded = kImportedOrders.Get(state, {order});
+  std::string content_hash = sale.ok() ? ContentHash(*sale, nullptr) : "";
+  if (recorded.has_value() && recorded->content_hash() != content_hash) {
+    return Reused("order", "order_id", order.ToString(), request.order().external());
+  }
   if (!sale.ok()) return Refused(v1::REJECT_REASON_AMOUNT_OVERFLOW, sale.status());
-  const OrderId order = OrderIdOf(context.tenant, sale->external());
-  std::string content_hash = ContentHash(*sale, nullptr);
 
   Decision<v1::ImportOrderResponse, v1::ImportEvent> decision;
   decision.response.set_order_id(order.ToString());
   *decision.response.mutable_net() = sale->net();
-  if (const std::optional<v1::OrderImported> recorded = kImportedOrders.Get(state, {order}); recorded.has_value()) {
-    if (recorded->content_hash() != content_hash)
-      return Reused("order", "order_id", order.ToString(), sale->external());
+  if (recorded.has_value()) {
     decision.answer_is_final = true;
     return decision;
   }
@@ -139,29 +146,29 @@ absl::StatusOr<Decision<v1::ImportReturnResponse, v1::ImportEvent>> Decide(const
   RETURN_IF_ERROR(
       Refused(v1::REJECT_REASON_PERSONAL_DATA_IN_CLEAR, CheckNothingInClear("return_record", request.return_record())));
   RETURN_IF_ERROR(Malformed(CheckShape(request)));
-  RETURN_IF_ERROR(Refused(v1::REJECT_REASON_AMOUNT_OVERFLOW,
-                          CheckAmounts("return_record", request.return_record(), RecordUse::kReturn)));
-  ASSIGN_OR_RETURN(v1::SaleRecord sale, BuildSale("return_record", request.return_record()));
-  const ReturnId return_id = ReturnIdOf(context.tenant, sale.external());
-  std::string content_hash = ContentHash(sale, request.has_original() ? &request.original() : nullptr);
+  const ReturnId return_id = ReturnIdOf(context.tenant, request.return_record().external());
+  absl::StatusOr<v1::SaleRecord> sale = BuildReturn(request.return_record());
+  const std::optional<v1::ReturnImported> recorded = kImportedReturns.Get(state, {return_id});
+  std::string content_hash =
+      sale.ok() ? ContentHash(*sale, request.has_original() ? &request.original() : nullptr) : "";
+  if (recorded.has_value() && recorded->content_hash() != content_hash) {
+    return Reused("return", "return_id", return_id.ToString(), request.return_record().external());
+  }
+  if (!sale.ok()) return Refused(v1::REJECT_REASON_AMOUNT_OVERFLOW, sale.status());
 
   Decision<v1::ImportReturnResponse, v1::ImportEvent> decision;
   decision.response.set_return_id(return_id.ToString());
-  *decision.response.mutable_net() = sale.net();
-  if (const std::optional<v1::ReturnImported> recorded = kImportedReturns.Get(state, {return_id});
-      recorded.has_value()) {
-    if (recorded->content_hash() != content_hash) {
-      return Reused("return", "return_id", return_id.ToString(), sale.external());
-    }
+  *decision.response.mutable_net() = sale->net();
+  if (recorded.has_value()) {
     decision.answer_is_final = true;
     return decision;
   }
 
   Fact<v1::ImportEvent>& fact = decision.facts.emplace_back();
   fact.aggregate_id = return_id.ToString();
-  fact.effective_time = MicrosOf(sale.recorded_time());
+  fact.effective_time = MicrosOf(sale->recorded_time());
   v1::ReturnImported& imported = *fact.event.mutable_return_imported();
-  *imported.mutable_sale() = std::move(sale);
+  *imported.mutable_sale() = *std::move(sale);
   if (request.has_original()) *imported.mutable_original() = request.original();
   imported.set_content_hash(std::move(content_hash));
   return decision;
@@ -177,9 +184,9 @@ absl::StatusOr<Decision<v1::LinkReturnResponse, v1::ImportEvent>> Decide(const s
 
   if (const std::optional<v1::OrderImported> recorded = kImportedOrders.Get(state, {order}); recorded.has_value()) {
     if (kLinks.Contains(state, {order, ReturnId::FromString(linked_return.return_id())})) return decision;
+    RETURN_IF_ERROR(CheckRoom(request.order_id(), CountsOf(state, order)));
     ExcessCounter counter(state, order, recorded->sale());
     ASSIGN_OR_RETURN(Fact<v1::ImportEvent> link, Link(order, recorded->sale(), linked_return, counter));
-    RETURN_IF_ERROR(CheckRoom(request.order_id(), CountsOf(state, order)));
     decision.facts.push_back(std::move(link));
     return decision;
   }

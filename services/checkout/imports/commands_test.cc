@@ -71,21 +71,6 @@ TEST(LinkReturn, IsRefusedWhenMalformed) {
   GivenNothing().When(request).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
 }
 
-TEST(ImportOrder, IsRefusedWhenAnAmountOverflows) {
-  GivenNothing()
-      .When(ImportOrder("536365", {Sold("85123A", kMost, kMost)}))
-      .ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
-}
-
-TEST(ImportReturn, IsRefusedWhenAnAmountOverflows) {
-  GivenNothing()
-      .When(ImportReturn(Record("C1", {Back("s", kMost, "1")})))
-      .ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
-  GivenNothing()
-      .When(ImportReturn(Record("C1", {Back("s", kMost, "0"), Back("s", "1", "0")})))
-      .ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
-}
-
 TEST(ImportOrder, IsRefusedWhenTheExternalIdIsReused) {
   const auto outcome = GivenRecorded(Six()).When(ImportOrder("536365", {Sold("85123A", "7")}));
   outcome.ThenRejected(v1::REJECT_REASON_EXTERNAL_ID_REUSED);
@@ -146,6 +131,21 @@ TEST(LinkReturn, IsRefusedWhenTheReturnsOfTheOrderHaveTheMaximumSize) {
   EXPECT_LT(counts.return_bytes() / linked * (linked - 1), kReturnBytesMax);
 }
 
+TEST(ImportOrder, IsRefusedWhenAnAmountOverflows) {
+  GivenNothing()
+      .When(ImportOrder("536365", {Sold("85123A", kMost, kMost)}))
+      .ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+}
+
+TEST(ImportReturn, IsRefusedWhenAnAmountOverflows) {
+  GivenNothing()
+      .When(ImportReturn(Record("C1", {Back("s", kMost, "1")})))
+      .ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+  GivenNothing()
+      .When(ImportReturn(Record("C1", {Back("s", kMost, "0"), Back("s", "1", "0")})))
+      .ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+}
+
 TEST(ImportOrder, AnswersReasonsInTheOrderOfTheEnum) {
   v1::ImportRecord record = InClear(Record("536365", {Sold("85123A", kMost, kMost)}));
   record.clear_site_id();
@@ -153,7 +153,15 @@ TEST(ImportOrder, AnswersReasonsInTheOrderOfTheEnum) {
   record.clear_identifiers();
   GivenNothing().When(Import(record)).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
   record.set_site_id("uci-online");
-  GivenRecorded(Six()).When(Import(record)).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+  GivenRecorded(Six()).When(Import(record)).ThenRejected(v1::REJECT_REASON_EXTERNAL_ID_REUSED);
+  GivenNothing().When(Import(record)).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
+}
+
+TEST(ImportReturn, AnswersReasonsInTheOrderOfTheEnum) {
+  GivenImports given(kSlot);
+  given.Record(ImportReturn(Record("C1", {Back("s", "1")})));
+  given.When(ImportReturn(Record("C1", {Back("s", kMost, "1")}))).ThenRejected(v1::REJECT_REASON_EXTERNAL_ID_REUSED);
+  given.When(ImportReturn(Record("C2", {Back("s", kMost, "1")}))).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
 }
 
 TEST(ImportOrder, RecordsTheOrderWithItsAmounts) {

@@ -112,19 +112,21 @@ absl::Status RejectWith(v1::RejectReason reason, absl::string_view message, cons
 
 Decided<v1::PlaceOrderResponse> Begin(const Placement& placement, const Context& context) {
   const std::string& id = placement.undertaking.order_id;
-  std::optional<saga::v1::Plan> plan = PlanOrder(placement.undertaking, placement.snapshot.lines());
+  std::optional<saga::v1::Plan> plan = PlanOrder(placement.undertaking, placement.lines);
   if (!plan.has_value()) {
     Problems problems;
     AddProblem(v1::PROBLEM_KIND_TOO_LARGE, "the order has too many SKUs and locations: split it", &problems);
     return RejectWith(v1::REJECT_REASON_PLACEMENT_REJECTED, "the order cannot be placed", problems);
   }
+  absl::StatusOr<v1::PriceSnapshot> snapshot = SnapshotOf(placement.lines, placement.currency_code);
+  if (!snapshot.ok()) return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW, snapshot.status().message());
   partition::Decision<v1::PlaceOrderResponse, v1::OrderEvent> decision;
   decision.response.set_attempt(placement.attempt);
   partition::Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
   fact.aggregate_id = id;
   v1::CheckoutStarted& started = *fact.event.mutable_checkout_started();
   started.set_attempt(placement.attempt);
-  *started.mutable_snapshot() = placement.snapshot;
+  *started.mutable_snapshot() = *std::move(snapshot);
   *started.mutable_delivery() = placement.undertaking.delivery;
   *started.mutable_origin() = placement.origin;
   *started.mutable_identifiers() = placement.identifiers;

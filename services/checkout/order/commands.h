@@ -32,12 +32,13 @@ struct Placement {
   uint32_t attempt = 0;
   v1::Origin origin;
   google::protobuf::RepeatedPtrField<common::v1::Identifier> identifiers;
-  v1::PriceSnapshot snapshot;
+  PricedLines lines;
+  std::string currency_code;
   Undertaking undertaking;
 };
 
-// Begins an attempt to place the order: sends the first stage of its saga. PLACEMENT_REJECTED if the order is too large
-// for one saga. The door waits for the outcome.
+// Begins an attempt to place the order: freezes its lines and sends the first stage of its saga. PLACEMENT_REJECTED if the
+// order is too large for one saga, AMOUNT_OVERFLOW if the lines do not add up. The door waits for the outcome.
 Decided<v1::PlaceOrderResponse> Begin(const Placement& placement, const Context& context);
 
 // Cancels every fulfilment, if none was handed over.

@@ -71,12 +71,6 @@ TEST(Returns, AreRefusedWhenMalformedAndNameTheField) {
   given.When(swap).ThenRejected(v1::REJECT_REASON_MALFORMED_COMMAND);
 }
 
-TEST(ExchangeLines, IsRefusedWhenAnAmountOverflows) {
-  v1::ExchangeLinesRequest swap = Swap("x1", BackOf("a", 1), "n", kMost);
-  swap.mutable_new_lines(0)->set_units(1000);
-  HandedOver().When(swap).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
-}
-
 TEST(PlaceOrder, IsRefusedWithoutACart) { GivenOrder().When(Place()).ThenRejected(v1::REJECT_REASON_CART_UNKNOWN); }
 
 TEST(PlaceOrder, IsRefusedWhileTheCartIsMerging) {
@@ -340,11 +334,23 @@ TEST(Returns, AreRefusedWhenTheOrderHasTheMaximumOfReturns) {
   given.Record(Place());
   given.AnswerAll();
   given.Record(Collect("f1"));
-  for (int i = 0; i < kReturnsMax; ++i) given.Record(TakeBack(absl::StrCat("r", i), {BackOf("a", 1)}));
+  for (int i = 1; i < kReturnsMax; ++i) given.Record(TakeBack(absl::StrCat("r", i), {BackOf("a", 1)}));
+  given.Record(Swap("x1", BackOf("a", 1), "n", "1.00"));
+  given.When(TakeBack("more", {BackOf("a", 1)})).ThenRejected(v1::REJECT_REASON_TOO_MANY_RETURNS);
+  given.AnswerAll(2);
   const auto outcome = given.When(TakeBack("more", {BackOf("a", 1)}));
   outcome.ThenRejected(v1::REJECT_REASON_TOO_MANY_RETURNS);
   EXPECT_EQ(outcome.Metadata("returns"), "1000");
-  given.When(Swap("x1", BackOf("a", 1), "n", "1.00")).ThenRejected(v1::REJECT_REASON_TOO_MANY_RETURNS);
+  given.When(Swap("x2", BackOf("a", 1), "m", "1.00")).ThenRejected(v1::REJECT_REASON_TOO_MANY_RETURNS);
+  v1::ExchangeLinesRequest overflowing = Swap("x2", BackOf("a", 1), "m", kMost);
+  overflowing.mutable_new_lines(0)->set_units(1000);
+  given.When(overflowing).ThenRejected(v1::REJECT_REASON_TOO_MANY_RETURNS);
+}
+
+TEST(ExchangeLines, IsRefusedWhenAnAmountOverflows) {
+  v1::ExchangeLinesRequest swap = Swap("x1", BackOf("a", 1), "n", kMost);
+  swap.mutable_new_lines(0)->set_units(1000);
+  HandedOver().When(swap).ThenRejected(v1::REJECT_REASON_AMOUNT_OVERFLOW);
 }
 
 TEST(RerouteFulfilment, MovesEveryHoldAndStartsAgainAtReserved) {

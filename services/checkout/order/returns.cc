@@ -66,8 +66,8 @@ ReturnHead HeadOf(const OrderId& order, const rows::OrderRow& row, absl::string_
   return {order, std::string(return_id), origin, location_id, row.currency_code(), row.identifiers()};
 }
 
-absl::StatusOr<v1::PriceSnapshot> PriceNewLines(const v1::ExchangeLinesRequest& request,
-                                                const std::string& currency_code) {
+// The lines that are given, without their amounts.
+PricedLines NewLinesOf(const v1::ExchangeLinesRequest& request) {
   PricedLines lines;
   for (const v1::ExchangeLine& from : request.new_lines()) {
     v1::PricedLine& line = *lines.Add();
@@ -75,11 +75,44 @@ absl::StatusOr<v1::PriceSnapshot> PriceNewLines(const v1::ExchangeLinesRequest& 
     line.set_sku(from.sku());
     line.set_units(from.units());
     *line.mutable_unit_price() = from.unit_price();
-    ASSIGN_OR_RETURN(const int64_t amount, AmountOf(from.units(), from.unit_price(), currency_code));
-    *line.mutable_amount() = MoneyOf(currency_code, amount);
     line.set_description(from.description());
   }
+  return lines;
+}
+
+absl::StatusOr<v1::PriceSnapshot> Price(PricedLines lines, const std::string& currency_code) {
+  for (v1::PricedLine& line : lines) {
+    ASSIGN_OR_RETURN(const int64_t amount, AmountOf(line.units(), line.unit_price(), currency_code));
+    *line.mutable_amount() = MoneyOf(currency_code, amount);
+  }
   return SnapshotOf(std::move(lines), currency_code);
+}
+
+// The returns of an order and their size, with the exchange that is under way: it will be one.
+class Room {
+ public:
+  explicit Room(const rows::OrderRow& row) : row_(row) {}
+  int32_t returns() const { return row_.returns() + (row_.has_exchange() ? 1 : 0); }
+  int64_t return_bytes() const { return row_.return_bytes(); }
+
+ private:
+  const rows::OrderRow& row_;
+};
+
+absl::Status TooLarge(absl::string_view message) {
+  Problems problems;
+  AddProblem(v1::PROBLEM_KIND_TOO_LARGE, message, &problems);
+  return RejectWith(v1::REJECT_REASON_EXCHANGE_REJECTED, "the exchange cannot be made", problems);
+}
+
+// The size of lines and fulfilments in an answer, with what the states of fulfilments can add to them.
+size_t BytesOf(const rows::OrderRow& row) {
+  size_t bytes = 0;
+  for (const v1::OrderLine& line : row.lines()) bytes += line.ByteSizeLong();
+  for (const v1::OrderFulfilment& fulfilment : row.fulfilments()) {
+    bytes += fulfilment.ByteSizeLong() + kFulfilmentGrowthBytesMax;
+  }
+  return bytes;
 }
 
 // AMOUNT_OVERFLOW unless the value of all lines that may still be returned fits into 64 bits, with new lines worth
@@ -115,7 +148,7 @@ Decided<v1::ReturnLinesResponse> Decide(const State& state, const v1::ReturnLine
   ASSIGN_OR_RETURN(const Subject subject, FindSubject(state, request));
   ReturnedLines lines = request.lines();
   ASSIGN_OR_RETURN(const ReturnableLines returnable, CheckReturned(state, subject, request.return_id(), &lines));
-  RETURN_IF_ERROR(CheckRoom(request.order_id(), subject.row));
+  RETURN_IF_ERROR(CheckRoom(request.order_id(), Room(subject.row)));
   partition::Decision<v1::ReturnLinesResponse, v1::OrderEvent> decision;
   partition::Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();
   fact.aggregate_id = request.order_id();
@@ -140,10 +173,11 @@ Decided<v1::ExchangeLinesResponse> Decide(const State& state, const v1::Exchange
   }
   ReturnedLines lines = request.returned_lines();
   ASSIGN_OR_RETURN(const ReturnableLines returnable, CheckReturned(state, subject, request.exchange_id(), &lines));
-  absl::StatusOr<v1::PriceSnapshot> snapshot = PriceNewLines(request, subject.row.currency_code());
-  if (!snapshot.ok()) return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW, snapshot.status().message());
-  RETURN_IF_ERROR(CheckTotal(subject.row, ValuesOf(lines, returnable), snapshot->total().minor_units()));
-
+  if (const size_t bytes = BytesOf(subject.row); bytes > kOrderBytesMax) {
+    return TooLarge(absl::StrCat("the lines and fulfilments of the order have ", bytes, " bytes; beyond ",
+                                 kOrderBytesMax, " it takes no exchange: take the goods back and place another order"));
+  }
+  PricedLines new_lines = NewLinesOf(request);
   Undertaking undertaking;
   undertaking.saga_id = absl::StrCat(request.order_id(), "/x", subject.row.undertakings() + 1);
   undertaking.order_id = request.order_id();
@@ -151,14 +185,13 @@ Decided<v1::ExchangeLinesResponse> Decide(const State& state, const v1::Exchange
   undertaking.site_id = request.origin().site_id();
   undertaking.delivery = request.delivery();
   if (subject.row.identifiers_size() > 0) undertaking.customer = &subject.row.identifiers(0);
-  std::optional<saga::v1::Plan> plan = PlanOrder(undertaking, snapshot->lines());
-  if (!plan.has_value()) {
-    google::protobuf::RepeatedPtrField<v1::Problem> problems;
-    problems.Add()->set_kind(v1::PROBLEM_KIND_TOO_LARGE);
-    return RejectWith(v1::REJECT_REASON_EXCHANGE_REJECTED, "the exchange has too many SKUs and locations", problems);
-  }
+  std::optional<saga::v1::Plan> plan = PlanOrder(undertaking, new_lines);
+  if (!plan.has_value()) return TooLarge("the exchange has too many SKUs and locations: split it");
+  RETURN_IF_ERROR(CheckRoom(request.order_id(), Room(subject.row)));
+  absl::StatusOr<v1::PriceSnapshot> snapshot = Price(std::move(new_lines), subject.row.currency_code());
+  if (!snapshot.ok()) return Reject(v1::REJECT_REASON_AMOUNT_OVERFLOW, snapshot.status().message());
+  RETURN_IF_ERROR(CheckTotal(subject.row, ValuesOf(lines, returnable), snapshot->total().minor_units()));
 
-  RETURN_IF_ERROR(CheckRoom(request.order_id(), subject.row));
   partition::Decision<v1::ExchangeLinesResponse, v1::OrderEvent> decision;
   decision.response.set_exchange(subject.row.undertakings() + 1);
   partition::Fact<v1::OrderEvent>& fact = decision.facts.emplace_back();

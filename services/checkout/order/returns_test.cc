@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/checkout/order/queries.h"
 #include "services/checkout/order/test_builders.h"
@@ -109,6 +111,42 @@ TEST(ExchangeLines, IsRefusedWhenTheValueOfTheOrderOverflows) {
   EXPECT_EQ(given.When(Swap("x1", BackOf("a", 1), "c", kHugePrice)).status(), absl::OkStatus());
   given.Record(TakeBack("r1", {BackOf("a", 1)}));
   EXPECT_EQ(given.When(Swap("x1", BackOf("b", 1), "c", kHugePrice)).status(), absl::OkStatus());
+}
+
+TEST(ExchangeLines, IsRejectedWhenTheOrderHasAsManyLinesAsAnAnswerShows) {
+  GivenOrder given({CartLineOf("a", 5'000, "3.333", "shoe")}, TakeAlong("paris"));
+  given.Record(Place());
+  given.AnswerAll();
+  given.Record(OfFulfilment<v1::CollectFulfilmentRequest>("f1"));
+  const auto swap = [](int exchange) {
+    const std::string id = absl::StrCat("x", exchange, std::string(60, 'x'));
+    v1::ExchangeLinesRequest request = Swap(id, BackOf("a", 1), "n", "1.00");
+    const v1::ExchangeLine one = request.new_lines(0);
+    request.clear_new_lines();
+    for (int i = 0; i < 100; ++i) {
+      v1::ExchangeLine& line = *request.add_new_lines() = one;
+      line.set_line_id(absl::StrCat(exchange, "/", i, std::string(50, 'l')));
+      line.set_sku(std::string(64, 's'));
+      line.set_description(std::string(120, 'd'));
+    }
+    return request;
+  };
+  int exchanges = 0;
+  while (exchanges < kReturnsMax && given.When(swap(exchanges)).status().ok()) {
+    given.Record(swap(exchanges));
+    given.AnswerAll(++exchanges + 1);
+  }
+  EXPECT_GT(exchanges, 10);
+  const auto outcome = given.When(swap(exchanges));
+  outcome.ThenRejected(v1::REJECT_REASON_EXCHANGE_REJECTED);
+  v1::OrderProblems problems;
+  ASSERT_TRUE(problems.ParseFromString(
+      std::string(*outcome.status().GetPayload("type.googleapis.com/halles.checkout.v1.OrderProblems"))));
+  EXPECT_EQ(problems.problems(0).kind(), v1::PROBLEM_KIND_TOO_LARGE);
+  EXPECT_THAT(problems.problems(0).message(), ::testing::HasSubstr("beyond 1048576 it takes no exchange"));
+  const v1::Order order = FindOrder(given.rows(), kSlot, OrderId::FromString(kOrderId)).value();
+  EXPECT_LT(order.ByteSizeLong(), size_t{4} << 20);
+  EXPECT_EQ(given.When(TakeBack("r1", {BackOf("a", 1)})).status(), absl::OkStatus()) << "goods still come back";
 }
 
 TEST(ExchangeLines, AllowsTheReturnOfTheNewLine) {
