@@ -461,7 +461,8 @@ void Owner::AppendFingerprint(std::string* out) const {
   AppendLittle(static_cast<uint8_t>((sealing_ ? 1 : 0) | (check_lineage_ ? 2 : 0)), out);
   AppendLittle(next_tag_, out);
   AppendLittle(claims_, out);
-  AppendLittle(claim_term_, out);
+  // One that is over takes nothing any more.
+  AppendLittle(claim_term_ > cursor_.term ? claim_term_ : uint64_t{0}, out);
   if (phase_ == Phase::kClaiming) AppendLittle(claim_tag_, out);
   AppendLittle(static_cast<uint32_t>(flights_.size()), out);
   for (size_t i = 0; i < flights_.size(); ++i) {

@@ -684,7 +684,7 @@ std::vector<PlantedFault> PlantedFaults() {
       Plant<FirstLinkWins>("PartyDependsOnTheOrderOfLinks"),
       Plant<FoldOfOneProcessDiffers>("FoldOfOneProcessDiffers"),
       Plant<CallsGoWrong>("HoldNotReleasedByCompensation", cancel, CallFate::kSwallowed, uint64_t{1}),
-      Plant<CallsGoWrong>("OutcomeOfACallLost", number, CallFate::kNeverAnswered, uint64_t{64}),
+      Plant<CallsGoWrong>("OutcomeOfACallLost", number, CallFate::kNeverAnswered, uint64_t{4}),
       Plant<CallsGoWrong>("UnknownOutcomeTakenForARefusal", number, CallFate::kRefused, uint64_t{3}),
   };
 }
