@@ -25,7 +25,7 @@ inline int AlterRows(const std::string& state_dir, const RowSpace& space,
                      absl::FunctionRef<bool(absl::string_view key, std::string* value)> alter) {
   std::string generation;
   std::ifstream(state_dir + "/CURRENT") >> generation;
-  const auto database = RocksDatabase::Open(absl::StrCat(state_dir, "/", generation), {}, /*create=*/false);
+  const auto database = RocksDatabase::Open(absl::StrCat(state_dir, "/", generation), {}, RocksDatabase::Mode::kOpen);
   EXPECT_TRUE(database.ok()) << database.status();
   if (!database.ok()) return 0;
   const std::string prefix = SpacePrefix(space);

@@ -123,6 +123,10 @@ class Database {
 
   virtual DatabaseSize size() const = 0;
 
+  // Whether it was opened for reading only, because there was no space: writes fail with STATE_DISK_FULL
+  // (RESOURCE_EXHAUSTED) until it is opened again.
+  virtual bool read_only() const { return false; }
+
   absl::StatusOr<std::optional<FoldMeta>> Meta(const FoldId& fold) const;
   // Those of damaged spaces are left out.
   absl::StatusOr<std::map<FoldId, FoldMeta>> Metas() const;
@@ -157,7 +161,10 @@ class DatabaseHome {
   virtual absl::StatusOr<std::vector<uint64_t>> Generations() const = 0;
   // Best effort: a later call deletes the rest.
   virtual void Delete(uint64_t generation) = 0;
-  // Opens a generation, or makes an empty one without an identity if `create`. Errors as Store::Open returns.
+  // STATE_DISK_FULL (RESOURCE_EXHAUSTED) while there is no space to open a generation for writing.
+  virtual absl::Status CheckRoom() const { return absl::OkStatus(); }
+  // Opens a generation, or makes an empty one without an identity if `create`. Without space, one that exists is opened for
+  // reading only. Errors as Store::Open returns.
   virtual absl::StatusOr<std::unique_ptr<Database>> OpenGeneration(uint64_t generation, const DatabaseOptions& options,
                                                                    bool create) = 0;
 };

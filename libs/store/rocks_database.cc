@@ -262,8 +262,11 @@ class RocksDatabase::CompactionWatch : public rocksdb::EventListener {
   const RocksDatabase& database_;
 };
 
-RocksDatabase::RocksDatabase(std::string path, const DatabaseOptions& options)
-    : Database(options.on_damage), path_(std::move(path)), options_(RocksOptions(options.block_cache_bytes)) {
+RocksDatabase::RocksDatabase(std::string path, const DatabaseOptions& options, Mode mode)
+    : Database(options.on_damage),
+      path_(std::move(path)),
+      mode_(mode),
+      options_(RocksOptions(options.block_cache_bytes)) {
   options_.listeners.push_back(std::make_shared<CompactionWatch>(this));
 }
 
@@ -276,16 +279,17 @@ RocksDatabase::~RocksDatabase() {
 }
 
 absl::StatusOr<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::string& path,
-                                                                   const DatabaseOptions& options, bool create) {
+                                                                   const DatabaseOptions& options, Mode mode) {
   std::error_code error;
   std::filesystem::remove_all(path + ".write", error);
-  std::filesystem::create_directories(path + ".write", error);
+  if (mode != Mode::kReadOnly) std::filesystem::create_directories(path + ".write", error);
   if (error) {
     return Failure(absl::StatusCode::kUnavailable, "STATE_DIR_UNUSABLE",
                    absl::StrCat("cannot create ", path, ".write: ", error.message()), {{"path", path}});
   }
-  auto database = std::unique_ptr<RocksDatabase>(new RocksDatabase(path, options));
+  auto database = std::unique_ptr<RocksDatabase>(new RocksDatabase(path, options, mode));
   rocksdb::Options& rocks = database->options_;
+  const bool create = mode == Mode::kCreate;
   rocks.create_if_missing = create;
   rocks.error_if_exists = create;
   const std::string what = absl::StrCat("cannot open the state store in ", path);
@@ -297,7 +301,10 @@ absl::StatusOr<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(const std::st
   for (const std::string& name : names) descriptors.emplace_back(name, rocks);
   std::vector<rocksdb::ColumnFamilyHandle*> handles;
   rocksdb::DB* db = nullptr;
-  RETURN_IF_ERROR(FromRocks(rocksdb::DB::Open(rocks, path, descriptors, &handles, &db), "STATE_DIR_UNUSABLE", what));
+  const rocksdb::Status opened = mode == Mode::kReadOnly
+                                     ? rocksdb::DB::OpenForReadOnly(rocks, path, descriptors, &handles, &db)
+                                     : rocksdb::DB::Open(rocks, path, descriptors, &handles, &db);
+  RETURN_IF_ERROR(FromRocks(opened, "STATE_DIR_UNUSABLE", what));
   database->db_.reset(db);
   bool known = true;
   MutexLock lock(&database->families_mutex_);
@@ -384,7 +391,17 @@ std::vector<RowSpace> RocksDatabase::Spaces() const {
   return spaces;
 }
 
+absl::Status RocksDatabase::CheckWritable() const {
+  if (!read_only()) return absl::OkStatus();
+  return Failure(absl::StatusCode::kResourceExhausted, "STATE_DISK_FULL",
+                 absl::StrCat("the state in ", path_,
+                              " can only be read, because its disk was full when it was opened; free space: nothing is "
+                              "lost, and it is written again by itself"),
+                 {{"path", path_}});
+}
+
 absl::Status RocksDatabase::DropSpace(const RowSpace& space) {
+  RETURN_IF_ERROR(CheckWritable());
   Family dropped;
   MutexLock lock(&families_mutex_);
   const auto found = families_.find(space);
@@ -399,6 +416,7 @@ absl::Status RocksDatabase::DropSpace(const RowSpace& space) {
 }
 
 absl::Status RocksDatabase::Write(Fill fill, BeforeIngest before_ingest) {
+  RETURN_IF_ERROR(CheckWritable());
   MutexLock lock(&writing_);
   const auto write = [&]() -> absl::Status {
     Draft draft(this);

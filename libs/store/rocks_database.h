@@ -27,9 +27,14 @@ namespace halles::store {
 // A write waits for another one.
 class RocksDatabase : public Database {
  public:
-  // Opens the database in `path`, or makes a new one if `create`. Errors as Store::Open returns.
+  enum class Mode {
+    kCreate,    // makes a new one
+    kOpen,      // opens what is there
+    kReadOnly,  // the same, but writes nothing to disk
+  };
+  // Opens the database in `path`. Errors as Store::Open returns.
   static absl::StatusOr<std::unique_ptr<RocksDatabase>> Open(const std::string& path, const DatabaseOptions& options,
-                                                             bool create);
+                                                             Mode mode);
   ~RocksDatabase() override;
 
   absl::StatusOr<std::optional<std::string>> Get(absl::string_view key) const override;
@@ -40,6 +45,7 @@ class RocksDatabase : public Database {
   absl::Status DropSpace(const RowSpace& space) override;
   absl::Status Write(Fill fill, BeforeIngest before_ingest) override;
   DatabaseSize size() const override;
+  bool read_only() const override { return mode_ == Mode::kReadOnly; }
 
  private:
   using Family = std::shared_ptr<SpaceFamily>;
@@ -48,7 +54,7 @@ class RocksDatabase : public Database {
   class At;
   class CompactionWatch;
 
-  RocksDatabase(std::string path, const DatabaseOptions& options);
+  RocksDatabase(std::string path, const DatabaseOptions& options, Mode mode);
 
   // The family of the space; one without a handle while nothing was written to it.
   Family FamilyOf(const RowSpace& space) const ABSL_LOCKS_EXCLUDED(families_mutex_);
@@ -59,7 +65,11 @@ class RocksDatabase : public Database {
   // An ingestion looks into stored files: when it could not read one, notes whose it is.
   void NoteUnreadable(const rocksdb::Status& status) const;
 
+  // STATE_DISK_FULL while read_only().
+  absl::Status CheckWritable() const;
+
   const std::string path_;
+  const Mode mode_;
   rocksdb::Options options_;
   std::unique_ptr<rocksdb::DB> db_;
   Mutex writing_;  // one write at a time uses the folder

@@ -28,6 +28,12 @@ constexpr int kQuarantinesMax = 10000;
 constexpr off_t kRoomToOpenBytes = 2 * 1024 * 1024;
 
 absl::Status Unusable(absl::string_view path, absl::string_view what, int error) {
+  if (error == ENOSPC || error == EDQUOT) {
+    return Failure(absl::StatusCode::kResourceExhausted, "STATE_DISK_FULL",
+                   absl::StrCat("no space for the state: cannot ", what, " ", path, ": ", std::strerror(error),
+                                "; free space on that disk: nothing is lost, and halles continues by itself"),
+                   {{"path", std::string(path)}});
+  }
   return Failure(absl::StatusCode::kUnavailable, "STATE_DIR_UNUSABLE",
                  absl::StrCat("cannot ", what, " ", path, ": ", std::strerror(error)), {{"path", std::string(path)}});
 }
@@ -41,16 +47,6 @@ absl::Status SyncDir(const std::string& path) {
   return result == 0 ? absl::OkStatus() : Unusable(path, "sync", error);
 }
 
-absl::Status CheckRoom(const std::string& dir) {
-  const std::string probe = absl::StrCat(dir, "/ROOM");
-  const int fd = open(probe.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return Unusable(probe, "create", errno);
-  const int error = posix_fallocate(fd, 0, kRoomToOpenBytes);
-  close(fd);
-  unlink(probe.c_str());
-  return error == 0 ? absl::OkStatus() : Unusable(dir, "open a store without 2 MiB of free space in", error);
-}
-
 std::string ParentOf(const std::string& path) {
   const fs::path parent = fs::absolute(path).parent_path();
   return parent.empty() ? "/" : parent.string();
@@ -58,7 +54,7 @@ std::string ParentOf(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<StateDir>> StateDir::Lock(const std::string& dir) {
+absl::StatusOr<std::unique_ptr<StateDir>> StateDir::Lock(const std::string& dir, RoomCheck check_room) {
   std::error_code error;
   if (fs::create_directories(dir, error)) RETURN_IF_ERROR(SyncDir(ParentOf(dir)));
   if (error) return Unusable(dir, "create", error.value());
@@ -72,9 +68,7 @@ absl::StatusOr<std::unique_ptr<StateDir>> StateDir::Lock(const std::string& dir)
     return Failure(absl::StatusCode::kUnavailable, "STORE_LOCKED", absl::StrCat("another process uses ", dir),
                    {{"path", dir}});
   }
-  std::unique_ptr<StateDir> locked(new StateDir(dir, fd));
-  RETURN_IF_ERROR(CheckRoom(dir));
-  return locked;
+  return std::unique_ptr<StateDir>(new StateDir(dir, std::move(check_room), fd));
 }
 
 StateDir::~StateDir() { close(lock_fd_); }
@@ -137,9 +131,24 @@ void StateDir::Delete(uint64_t generation) {
   fs::remove_all(GenerationPath(generation) + ".write", ignored);
 }
 
+absl::Status StateDir::CheckRoomIn(const std::string& dir) {
+  const std::string probe = absl::StrCat(dir, "/ROOM");
+  const int fd = open(probe.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return Unusable(probe, "create", errno);
+  const int error = posix_fallocate(fd, 0, kRoomToOpenBytes);
+  close(fd);
+  unlink(probe.c_str());
+  return error == 0 ? absl::OkStatus() : Unusable(dir, "find the 2 MiB to open a store in", error);
+}
+
 absl::StatusOr<std::unique_ptr<Database>> StateDir::OpenGeneration(uint64_t generation, const DatabaseOptions& options,
                                                                    bool create) {
-  return RocksDatabase::Open(GenerationPath(generation), options, create);
+  const absl::Status room = CheckRoom();
+  if (!room.ok() && (create || !absl::IsResourceExhausted(room))) return room;
+  const RocksDatabase::Mode mode = create      ? RocksDatabase::Mode::kCreate
+                                   : room.ok() ? RocksDatabase::Mode::kOpen
+                                               : RocksDatabase::Mode::kReadOnly;
+  return RocksDatabase::Open(GenerationPath(generation), options, mode);
 }
 
 absl::StatusOr<std::string> QuarantineDir(const std::string& dir) {

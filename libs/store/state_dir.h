@@ -2,9 +2,11 @@
 #ifndef HALLES_LIBS_STORE_STATE_DIR_H_
 #define HALLES_LIBS_STORE_STATE_DIR_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -20,8 +22,12 @@ namespace halles::store {
 //   db-<n>.write   files that are being written
 class StateDir : public DatabaseHome {
  public:
-  // Creates the directory if it is missing. STORE_LOCKED, STATE_DIR_UNUSABLE.
-  static absl::StatusOr<std::unique_ptr<StateDir>> Lock(const std::string& dir);
+  // Says whether a database in `dir` can be opened for writing: STATE_DISK_FULL without space, STATE_DIR_UNUSABLE.
+  using RoomCheck = std::function<absl::Status(const std::string& dir)>;
+  static absl::Status CheckRoomIn(const std::string& dir);
+
+  // Creates the directory if it is missing. STORE_LOCKED, STATE_DIR_UNUSABLE, STATE_DISK_FULL.
+  static absl::StatusOr<std::unique_ptr<StateDir>> Lock(const std::string& dir, RoomCheck check_room = CheckRoomIn);
   ~StateDir() override;
   StateDir(const StateDir&) = delete;
   StateDir& operator=(const StateDir&) = delete;
@@ -32,13 +38,16 @@ class StateDir : public DatabaseHome {
   absl::Status SetCurrent(uint64_t generation) override;
   absl::StatusOr<std::vector<uint64_t>> Generations() const override;
   void Delete(uint64_t generation) override;
+  absl::Status CheckRoom() const override { return check_room_(path_); }
   absl::StatusOr<std::unique_ptr<Database>> OpenGeneration(uint64_t generation, const DatabaseOptions& options,
                                                            bool create) override;
 
  private:
-  StateDir(std::string path, int lock_fd) : path_(std::move(path)), lock_fd_(lock_fd) {}
+  StateDir(std::string path, RoomCheck check_room, int lock_fd)
+      : path_(std::move(path)), check_room_(std::move(check_room)), lock_fd_(lock_fd) {}
 
   const std::string path_;
+  const RoomCheck check_room_;
   const int lock_fd_;
 };
 

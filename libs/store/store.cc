@@ -323,6 +323,10 @@ void Store::NoteLogBytes(size_t bytes) { impl_->flusher->meter()->NoteLogBytes(b
 
 absl::Status Store::FlushNow() { return impl_->flusher->FlushAndWait(); }
 
+bool Store::read_only() const { return impl_->database->read_only(); }
+
+absl::Status Store::CheckRoom() const { return impl_->home->CheckRoom(); }
+
 absl::Status Store::health() const { return impl_->flusher->health(); }
 
 size_t Store::dirty_bytes() const { return impl_->flusher->meter()->bytes(); }

@@ -115,10 +115,11 @@ class Store {
   //   NEWER_STORE_FORMAT (FAILED_PRECONDITION)   written by a newer Halles
   //   STORE_DAMAGED (DATA_LOSS)                  it cannot be read
   //   STORE_LOCKED (UNAVAILABLE)                 another process has it open
-  //   STATE_DIR_UNUSABLE (UNAVAILABLE)           read-only, full, or not permitted
+  //   STATE_DIR_UNUSABLE (UNAVAILABLE)           read-only, or not permitted
+  //   STATE_DISK_FULL (RESOURCE_EXHAUSTED)       there is no space to make a store
   //   OLDER_STORE_FORMAT (FAILED_PRECONDITION)   written by an older Halles
   // After FOREIGN_STORE, STORE_DAMAGED and OLDER_STORE_FORMAT, call Quarantine(); the next Open makes a new store, which is
-  // rebuilt from the log.
+  // rebuilt from the log. Without space, a store that exists is opened for reading only, see read_only().
   static absl::StatusOr<std::unique_ptr<Store>> Open(const std::string& dir, const InstallId& install,
                                                      StoreOptions options);
 
@@ -176,6 +177,12 @@ class Store {
 
   // The log that is folded into this store grew by this many bytes.
   void NoteLogBytes(size_t bytes);
+
+  // There was no space when it was opened: rows are read, new ones stay in memory, and flushes fail with STATE_DISK_FULL.
+  // A store that is opened once CheckRoom is OK writes again.
+  bool read_only() const;
+  // STATE_DISK_FULL while there is no space to open a store for writing.
+  absl::Status CheckRoom() const;
 
   // OK, or the error of the last flush: the rows stay in memory and the flush is retried.
   absl::Status health() const;

@@ -46,7 +46,7 @@ std::unique_ptr<Store> MustOpen(const TempDir& dir, StoreOptions options = Quiet
 
 // Changes the stored value of a key directly; nullopt deletes it.
 void WriteBytes(const TempDir& dir, const std::string& key, const std::optional<std::string>& value) {
-  const auto database = *RocksDatabase::Open(dir.State() + "/db-1", {}, /*create=*/false);
+  const auto database = *RocksDatabase::Open(dir.State() + "/db-1", {}, RocksDatabase::Mode::kOpen);
   ASSERT_TRUE(database
                   ->Write([&](DatabaseDraft& draft) { return value ? draft.Put(key, *value) : draft.Delete(key); },
                           [] { return absl::OkStatus(); })
