@@ -21,9 +21,11 @@ struct RuntimeCounters {
   std::atomic<uint64_t> lost{0};
   std::atomic<uint64_t> replayed{0};
   std::atomic<uint64_t> stopped_slots{0};
-  std::atomic<uint64_t> failed_reads{0};  // failed reads of rows in decisions and folds; each is tried again
-  std::atomic<uint64_t> calls{0};         // sent to other aggregates
-  std::atomic<uint64_t> timers{0};        // timers that were due
+  std::atomic<uint64_t> refused_claims{0};  // claims that the log refused, for want of space say; each is made again
+  std::atomic<uint64_t> refused_slots{0};   // slots whose latest claim was refused
+  std::atomic<uint64_t> failed_reads{0};    // failed reads of rows in decisions and folds; each is tried again
+  std::atomic<uint64_t> calls{0};           // sent to other aggregates
+  std::atomic<uint64_t> timers{0};          // timers that were due
   // Called with the time from submission to the confirmed answer of each command; may be empty. On the slots' queues.
   std::function<void(absl::Duration)> observe_command;
 };

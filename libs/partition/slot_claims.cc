@@ -33,7 +33,7 @@ void SlotRunner::OnClockBelieved() {
 void SlotRunner::OnClockRefused(const absl::Status& why) {
   deps_.queue->Post([this, why] {
     if (!stopped_.ok() || abandoned_) return;
-    refused_ = why;
+    clock_refused_ = why;
     FailQueued(why);
     Settled();
   });
@@ -63,11 +63,6 @@ void SlotRunner::ClaimAfter(const absl::Status& doubt) {
     Claim();
     return;
   }
-  if (refused && claim_backoff_.fresh()) {
-    telemetry::Log(telemetry::LogLevel::kWarning, "partition",
-                   "the log refuses the claim of a slot; it is claimed again, reads are served meanwhile",
-                   {{"slot", slot_.ToString()}, {"why", doubt.message()}, {"reason", ReasonOf(doubt)}});
-  }
   claim_waits_ = true;
   deps_.queue->PostAfter(claim_backoff_.Next(*deps_.random), [this, life = lives_] {
     if (life != lives_) return;
@@ -76,8 +71,9 @@ void SlotRunner::ClaimAfter(const absl::Status& doubt) {
     if (stopped_.ok() && !abandoned_ && (unsure || wants_slot_) && owner_->phase() != Phase::kServing) Claim();
   });
   if (!refused) return;
+  deps_.counters->refused_claims.fetch_add(1, std::memory_order_relaxed);
+  SetRefused(doubt);
   // Commands that wait for the claim may wait for long; a repeat finds out whether the log has room again.
-  refused_ = doubt;
   FailQueued(doubt);
   Settled();
 }
@@ -86,7 +82,7 @@ void SlotRunner::SetServing(bool serving) {
   if (serving) {
     expected_end_.store(owner_->cursor().next + owner_->in_flight(), std::memory_order_release);
     claim_backoff_.Reset();
-    refused_ = absl::OkStatus();
+    SetRefused(absl::OkStatus());
   }
   if (serving_.exchange(serving, std::memory_order_acq_rel) == serving) return;
   if (serving) {

@@ -1,4 +1,4 @@
-// Tells what became of a slot, and answers all who wait when it stops, steps down or is abandoned.
+// Tells what became of a slot or its claim, and answers all who wait when it stops, steps down or is abandoned.
 #include <map>
 #include <utility>
 
@@ -44,6 +44,28 @@ SlotState SlotRunner::State() const {
   return state;
 }
 
+SlotRunner::~SlotRunner() {
+  if (!refused_.ok()) deps_.counters->refused_slots.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void SlotRunner::SetRefused(const absl::Status& refused) {
+  std::atomic<uint64_t>& slots = deps_.counters->refused_slots;
+  if (refused_.ok() && !refused.ok() && slots.fetch_add(1, std::memory_order_relaxed) == 0) {
+    telemetry::Log(telemetry::LogLevel::kWarning, "partition",
+                   "the log refuses the claims of slots; they are claimed again, reads are served meanwhile",
+                   {{"first_slot", slot_.ToString()}, {"why", refused.message()}, {"reason", ReasonOf(refused)}});
+  }
+  if (!refused_.ok() && refused.ok() && slots.fetch_sub(1, std::memory_order_relaxed) == 1) {
+    telemetry::Log(telemetry::LogLevel::kInfo, "partition", "the log refuses no claim of a slot any more");
+  }
+  refused_ = refused;
+}
+
+void SlotRunner::Settled() {
+  if (std::exchange(settled_, true)) return;
+  if (deps_.on_settled) deps_.on_settled();
+}
+
 void SlotRunner::Stop(const absl::Status& status) {
   if (!stopped_.ok()) return;
   stopped_ = WithContext(status, slot_.ToString());
@@ -51,6 +73,7 @@ void SlotRunner::Stop(const absl::Status& status) {
   telemetry::Log(telemetry::LogLevel::kError, "partition", "a slot stopped; the others serve on",
                  {{"slot", slot_.ToString()}, {"why", status.message()}, {"reason", ReasonOf(status)}});
   SetServing(false);
+  SetRefused(absl::OkStatus());
   deps_.counters->stopped_slots.fetch_add(1, std::memory_order_relaxed);
   catch_up_.End();
   FailEverything(Unavailable());
@@ -76,7 +99,7 @@ ReactedTo SlotRunner::ReadReactedTo() {
 
 void SlotRunner::StepDown() {
   wants_slot_ = false;
-  refused_ = absl::OkStatus();
+  SetRefused(absl::OkStatus());
   SetServing(false);
   telemetry::Log(telemetry::LogLevel::kInfo, "partition", "a slot has another owner; it is followed from here on",
                  {{"slot", slot_.ToString()}, {"term", owner_->cursor().term}});

@@ -145,9 +145,9 @@ void SlotRunner::Submit(std::unique_ptr<Command> command) {
       command->AnswerError(Unavailable());
       return;
     }
-    if (!refused_.ok()) {
+    if (const absl::Status& refused = clock_refused_.ok() ? refused_ : clock_refused_; !refused.ok()) {
       Release(*command);
-      command->AnswerError(refused_);
+      command->AnswerError(refused);
       return;
     }
     const MonotonicMicros deadline = command->envelope.deadline;
@@ -346,11 +346,6 @@ void SlotRunner::OnReset() {
     owner_->OnReconnect(&effects);
     Handle(effects);
   });
-}
-
-void SlotRunner::Settled() {
-  if (std::exchange(settled_, true)) return;
-  if (deps_.on_settled) deps_.on_settled();
 }
 
 // Effects of the owner ------------------------------------------------------------------------------------------------

@@ -144,6 +144,7 @@ struct SlotState {
 class SlotRunner {
  public:
   SlotRunner(SlotId slot, SlotDependencies deps);
+  ~SlotRunner();
   SlotRunner(const SlotRunner&) = delete;
   SlotRunner& operator=(const SlotRunner&) = delete;
 
@@ -221,6 +222,8 @@ class SlotRunner {
   // Claiming: slot_claims.cc.
   void Claim();
   void ClaimAfter(const absl::Status& doubt);
+  // Whether the log refuses the claim: counted, and logged once for all slots of the process.
+  void SetRefused(const absl::Status& refused);
   // Stored rows turned out to be damaged: empties them and reads the log again from the first record, as at a start.
   void Refold();
   void SetServing(bool serving);
@@ -314,6 +317,7 @@ class SlotRunner {
   uint64_t claims_ = 0;       // number of claims so far
   bool claim_waits_ = false;  // waits for its time after a failed one
   bool seen_end_ = false;     // the clock check knows the end of the slot
+  absl::Status clock_refused_;  // why the clock is refused, and commands with it; OK otherwise
   uint64_t lives_ = 0;        // counts how often the rows were folded again
   bool refolding_ = false;    // the rows are still to be emptied
   bool started_ = false;
@@ -331,7 +335,7 @@ class SlotRunner {
   std::optional<eventlog::Cursor> stuck_at_;
   std::optional<eventlog::Effects> stuck_effects_;
 
-  // Why the log refuses the claim, so that commands are refused meanwhile; OK otherwise.
+  // Why the log refuses the claim (SetRefused), so that commands are refused meanwhile; OK otherwise.
   absl::Status refused_;
 
   std::deque<Pending> queue_;
