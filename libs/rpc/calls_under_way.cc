@@ -3,12 +3,18 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "libs/base/status.h"
 
 namespace halles::rpc {
 namespace {
+
+// How long the retry policy of a client waits, instead of its own pause.
+constexpr char kRetryPause[] = "grpc-retry-pushback-ms";
 
 // The shard of this thread: threads of gRPC are few and take turns.
 size_t ShardOfThread(size_t shards) {
@@ -35,7 +41,7 @@ bool CallsUnderWay::Add(grpc::CallbackServerContext* context, std::shared_ptr<Un
   absl::Status ended;
   {
     MutexLock lock(&shard.mutex);
-    call->handled_ = !shard.draining;
+    call->handled_ = !shard.closed;
     ++(call->handled_ ? shard.handled : shard.others);
     call->after_ = shard.first;
     if (shard.first != nullptr) shard.first->before_ = call;
@@ -46,6 +52,9 @@ bool CallsUnderWay::Add(grpc::CallbackServerContext* context, std::shared_ptr<Un
       shard.kept.push_back(std::move(answer));
       return false;
     }
+  }
+  if (const std::optional<absl::Duration> pause = RetryAfterOf(ended); pause.has_value()) {
+    context->AddTrailingMetadata(kRetryPause, absl::StrCat(absl::ToInt64Milliseconds(*pause)));
   }
   answer->End(ended);
   return false;
@@ -60,10 +69,30 @@ void CallsUnderWay::Forget(CallContext* call) {
   if (call->after_ != nullptr) call->after_->before_ = call->before_;
 }
 
+void CallsUnderWay::Close(const absl::Status& status) {
+  for (Shard& shard : shards_) {
+    MutexLock lock(&shard.mutex);
+    if (shard.draining) continue;
+    shard.closed = true;
+    shard.ended = status;
+  }
+}
+
+void CallsUnderWay::Open() {
+  for (Shard& shard : shards_) {
+    MutexLock lock(&shard.mutex);
+    if (shard.draining) continue;
+    shard.closed = false;
+    shard.ended = absl::OkStatus();
+  }
+}
+
 void CallsUnderWay::BeginDrain() {
   for (Shard& shard : shards_) {
     MutexLock lock(&shard.mutex);
     shard.draining = true;
+    shard.closed = true;
+    shard.ended = absl::OkStatus();
   }
 }
 

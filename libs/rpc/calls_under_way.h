@@ -62,9 +62,15 @@ class CallsUnderWay {
  public:
   explicit CallsUnderWay(const Clock& clock) : clock_(clock) {}
 
-  // Takes in a call of a Server until its answer is written. False while draining: the call is not to be handled, and is
-  // answered by EndAll.
+  // Takes in a call of a Server until its answer is written. False while closed or draining: the call is not to be
+  // handled. It is answered already, or will be by EndAll.
   bool Add(grpc::CallbackServerContext* context, std::shared_ptr<Unanswered> answer);
+
+  // Until Open, calls are not to be handled: each is answered at once with `status`, an error. If that says when to try
+  // again, the retries of gRPC wait for as long. A later Close replaces the status.
+  void Close(const absl::Status& status);
+  // Calls that come from now on are to be handled, unless a drain has begun.
+  void Open();
 
   // Calls that come from now on are not to be handled.
   void BeginDrain();
@@ -87,6 +93,7 @@ class CallsUnderWay {
     CallContext* first ABSL_GUARDED_BY(mutex) = nullptr;
     size_t handled ABSL_GUARDED_BY(mutex) = 0;
     size_t others ABSL_GUARDED_BY(mutex) = 0;
+    bool closed ABSL_GUARDED_BY(mutex) = false;  // calls are not to be handled
     bool draining ABSL_GUARDED_BY(mutex) = false;
     Answers kept ABSL_GUARDED_BY(mutex);        // of those others, until EndAll
     absl::Status ended ABSL_GUARDED_BY(mutex);  // that later calls are answered with, unless OK

@@ -47,7 +47,7 @@ const MethodMetrics& Door::MetricsOf(const google::protobuf::Descriptor* request
 
 absl::Status Door::Add(const std::shared_ptr<StreamBase>& stream) {
   MutexLock lock(&mutex_);
-  if (draining_) return Draining();
+  if (!closed_.ok()) return closed_;
   StreamBase* const key = stream.get();
   streams_[key] = stream;
   return absl::OkStatus();
@@ -58,12 +58,25 @@ void Door::Remove(StreamBase* stream) {
   streams_.erase(stream);
 }
 
+void Door::Close(const absl::Status& why) {
+  calls_.Close(why);
+  MutexLock lock(&mutex_);
+  if (!draining_) closed_ = why;
+}
+
+void Door::Open() {
+  calls_.Open();
+  MutexLock lock(&mutex_);
+  if (!draining_) closed_ = absl::OkStatus();
+}
+
 void Door::BeginDrain() {
   calls_.BeginDrain();
   std::vector<std::shared_ptr<StreamBase>> open;
   {
     MutexLock lock(&mutex_);
     draining_ = true;
+    closed_ = Draining();
     for (const auto& [key, stream] : streams_) {
       if (auto held = stream.lock()) open.push_back(std::move(held));
     }

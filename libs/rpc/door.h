@@ -92,6 +92,12 @@ class Door {
     return reactor.get();
   }
 
+  // Until Open, calls and streams that come are not handled: each gets `why`, an error, at once. If that says when to try
+  // again, the retries of gRPC wait for as long. For a process that listens before it can answer; those that are under
+  // way are not touched. A later Close replaces the error. Neither has an effect once a drain has begun.
+  void Close(const absl::Status& why) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Open() ABSL_LOCKS_EXCLUDED(mutex_);
+
   // The drain, in this order; see Server::Drain. Whatever is ended gets UNAVAILABLE and the reason DRAINING.
   // Ends all streams, and those that come later. Unary calls that come later are not handled; they wait for EndCalls.
   void BeginDrain() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -151,6 +157,7 @@ class Door {
 
   Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status closed_ ABSL_GUARDED_BY(mutex_);  // that streams are answered with, unless OK
   std::map<StreamBase*, std::weak_ptr<StreamBase>> streams_ ABSL_GUARDED_BY(mutex_);
 };
 
