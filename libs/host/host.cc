@@ -16,6 +16,11 @@ namespace {
 constexpr absl::Duration kSettlePart = absl::Milliseconds(50);
 constexpr absl::Duration kSwapDrain = absl::Seconds(10);
 constexpr absl::Duration kSwapSettle = absl::Seconds(60);
+constexpr absl::Duration kReopenPause = absl::Seconds(1);
+
+absl::Status Starting() {
+  return Failure(absl::StatusCode::kUnavailable, "STARTING", "the process is starting and opens its data; try again");
+}
 
 // A value that is set on another thread.
 template <typename T>
@@ -60,11 +65,25 @@ Host::Host(HostOptions options)
   }
 }
 
+std::unique_ptr<Host> Host::Make(HostOptions options) { return std::unique_ptr<Host>(new Host(std::move(options))); }
+
 absl::StatusOr<std::unique_ptr<Host>> Host::Open(HostOptions options) {
-  std::unique_ptr<Host> host(new Host(std::move(options)));
-  RETURN_IF_ERROR(host->Serve());
-  host->OpenGate();
+  HostData data = static_cast<const HostData&>(options);
+  std::unique_ptr<Host> host = Make(std::move(options));
+  RETURN_IF_ERROR(host->Start(std::move(data)));
   return host;
+}
+
+absl::Status Host::Start(HostData data) {
+  static_cast<HostData&>(options_) = std::move(data);
+  RETURN_IF_ERROR(Serve());
+  OpenGate();
+  return absl::OkStatus();
+}
+
+absl::Status Host::CheckOpened() {
+  MutexLock lock(&gate_mutex_);
+  return opened_ ? absl::OkStatus() : Starting();
 }
 
 Host::~Host() {
@@ -113,15 +132,55 @@ absl::Status Host::Serve() {
                           done);
   };
   ASSIGN_OR_RETURN(serving->runtime, partition::Runtime::Start(std::move(runtime)));
+  // Slots have hardly moved yet, and views not at all.
+  std::map<SlotId, std::pair<Position, Position>> catching_up;
+  for (const auto& [slot, folded] : FoldedOf(*serving)) {
+    ASSIGN_OR_RETURN(const Position end, options_.log->End(slot));
+    catching_up[slot] = {std::min(folded, end), end};
+  }
   serving->pool->Start(serving->runtime.get());
   serving_ = std::move(serving);
+  catching_up_ = std::move(catching_up);
   return absl::OkStatus();
+}
+
+std::map<SlotId, Position> Host::FoldedOf(const Serving& serving) const {
+  std::map<SlotId, Position> folded;
+  const auto add = [&folded](SlotId slot, Position position) {
+    const auto [found, fresh] = folded.emplace(slot, position);
+    if (!fresh) found->second = std::min(found->second, position);
+  };
+  for (const partition::ServiceDefinition& service : options_.definitions.services) {
+    for (uint32_t slot = 0; slot < options_.log->identity().slots.of(service.id); ++slot) {
+      const SlotId id{service.id, static_cast<uint16_t>(slot)};
+      add(id, serving.runtime->confirmed(id));
+    }
+  }
+  for (const auto& view : serving.pool->views()) {
+    for (const auto& [slot, position] : view->positions()) add(slot, position);
+  }
+  return folded;
+}
+
+CatchUp Host::catch_up() {
+  CatchUp catch_up;
+  With([this, &catch_up](Serving& serving) {
+    for (const auto& [slot, folded] : FoldedOf(serving)) {
+      const auto range = catching_up_.find(slot);
+      if (range == catching_up_.end()) continue;
+      const auto [from, to] = range->second;
+      catch_up.records_total += to - from;
+      catch_up.records_done += std::clamp(folded, from, to) - from;
+    }
+  }).IgnoreError();
+  return catch_up;
 }
 
 absl::Status Host::With(absl::FunctionRef<void(Serving&)> use) {
   {
     MutexLock lock(&gate_mutex_);
     if (closed_) {
+      if (!opened_) return Starting();
       return Failure(absl::StatusCode::kUnavailable, "NOT_SERVING",
                      "rebuilt state is being put in place, or the process is ending; try again");
     }
@@ -142,6 +201,7 @@ void Host::CloseGate() {
 void Host::OpenGate() {
   MutexLock lock(&gate_mutex_);
   closed_ = false;
+  opened_ = true;
 }
 
 bool Host::settled() {
@@ -198,19 +258,21 @@ absl::StatusOr<std::map<store::FoldId, store::FoldMeta>> Host::Metas() {
 absl::StatusOr<Proof> Host::Verify(const projection::ReplayObserver& observer) { return Prove(observer, false); }
 absl::StatusOr<Proof> Host::Rebuild(const projection::ReplayObserver& observer) { return Prove(observer, true); }
 
+absl::Status Host::BeginProof() {
+  MutexLock lock(&proof_mutex_);
+  if (proving_) return Overloaded("PROOF_RUNNING", "a verify or rebuild runs already", absl::Seconds(5));
+  proving_ = true;
+  return absl::OkStatus();
+}
+
+void Host::EndProof() {
+  MutexLock lock(&proof_mutex_);
+  proving_ = false;
+}
+
 absl::StatusOr<Proof> Host::Prove(const projection::ReplayObserver& observer, bool swap_in) {
-  {
-    MutexLock lock(&proof_mutex_);
-    if (proving_) return Overloaded("PROOF_RUNNING", "a verify or rebuild runs already", absl::Seconds(5));
-    proving_ = true;
-  }
-  struct Release {
-    Host* host;
-    ~Release() {
-      MutexLock lock(&host->proof_mutex_);
-      host->proving_ = false;
-    }
-  } release{this};
+  RETURN_IF_ERROR(BeginProof());
+  const auto end = absl::MakeCleanup([this] { EndProof(); });
   store::Store* store = nullptr;
   RETURN_IF_ERROR(With([&](Serving& serving) { store = serving.store.get(); }));
   RETURN_IF_ERROR(CheckNotEnding());
@@ -244,24 +306,41 @@ absl::Status Host::CheckNotEnding() {
   return ending_ ? absl::CancelledError("the process is ending") : absl::OkStatus();
 }
 
+absl::Status Host::BeginSwap() {
+  MutexLock lock(&proof_mutex_);
+  if (ending_) return absl::CancelledError("the process is ending");
+  swapping_ = true;
+  return absl::OkStatus();
+}
+
+void Host::EndSwap() {
+  MutexLock lock(&proof_mutex_);
+  swapping_ = false;
+}
+
+void Host::CloseParts() {
+  CloseGate();
+  serving_->pool->Stop();
+  DrainRuntime(kSwapDrain);
+}
+
+void Host::OpenGateWhenSettled() {
+  const MonotonicMicros until = options_.scheduler->Now() + absl::ToInt64Microseconds(kSwapSettle);
+  // A drain that waits for this does not wait for the slots.
+  while (!serving_->runtime->AwaitSettled(kSettlePart) && CheckNotEnding().ok() && options_.scheduler->Now() < until) {
+  }
+  OpenGate();
+}
+
 absl::Status Host::SwapIn(std::unique_ptr<store::Snapshot> stored, std::unique_ptr<store::Snapshot> rebuilt,
                           std::unique_ptr<store::Store> beside) {
-  {
-    MutexLock lock(&proof_mutex_);
-    if (ending_) return absl::CancelledError("the process is ending");
-    swapping_ = true;
-  }
-  const auto swapped = absl::MakeCleanup([this] {
-    MutexLock lock(&proof_mutex_);
-    swapping_ = false;
-  });
+  RETURN_IF_ERROR(BeginSwap());
+  const auto swapped = absl::MakeCleanup([this] { EndSwap(); });
   RETURN_IF_ERROR(beside->SwapIn());
   // From here on the next start opens the rebuilt rows, so serve them too.
   rebuilt.reset();
   beside.reset();
-  CloseGate();
-  serving_->pool->Stop();
-  DrainRuntime(kSwapDrain);
+  CloseParts();
   stored.reset();
   serving_.reset();
   if (const absl::Status opened = Serve(); !opened.ok()) {
@@ -270,12 +349,38 @@ absl::Status Host::SwapIn(std::unique_ptr<store::Snapshot> stored, std::unique_p
                    {{"why", opened}});
     std::abort();
   }
-  const MonotonicMicros until = options_.scheduler->Now() + absl::ToInt64Microseconds(kSwapSettle);
-  // A drain that waits for this does not wait for the slots.
-  while (!serving_->runtime->AwaitSettled(kSettlePart) && CheckNotEnding().ok() && options_.scheduler->Now() < until) {
-  }
-  OpenGate();
+  OpenGateWhenSettled();
   return absl::OkStatus();
+}
+
+absl::Status Host::MendState() {
+  const store::Store* store = nullptr;
+  const auto find_read_only = [this, &store] {
+    return With([&store](Serving& serving) { store = serving.store->read_only() ? serving.store.get() : nullptr; });
+  };
+  RETURN_IF_ERROR(find_read_only());
+  if (store == nullptr) return absl::OkStatus();
+  // From here on nobody replaces it.
+  RETURN_IF_ERROR(BeginProof());
+  const auto ended = absl::MakeCleanup([this] { EndProof(); });
+  RETURN_IF_ERROR(find_read_only());
+  if (store == nullptr) return absl::OkStatus();
+  RETURN_IF_ERROR(store->CheckRoom());
+  RETURN_IF_ERROR(BeginSwap());
+  const auto swapped = absl::MakeCleanup([this] { EndSwap(); });
+  telemetry::Log(telemetry::LogLevel::kInfo, "host", "there is space again: the state is opened to be written");
+  CloseParts();
+  serving_.reset();
+  absl::Status opened = Serve();
+  for (; !opened.ok() && CheckNotEnding().ok(); opened = Serve()) {
+    telemetry::Log(telemetry::LogLevel::kError, "host", "the state cannot be opened again; it is tried again",
+                   {{"why", opened}, {"reason", ReasonOf(opened)}});
+    MutexLock lock(&proof_mutex_);
+    proof_mutex_.AwaitWithTimeout([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(proof_mutex_) { return ending_; },
+                                  kReopenPause);
+  }
+  if (opened.ok()) OpenGateWhenSettled();
+  return opened;
 }
 
 void Host::DrainRuntime(absl::Duration timeout) {
@@ -291,6 +396,7 @@ void Host::Drain(absl::Duration timeout) {
     ending_ = true;
     proof_mutex_.Await([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(proof_mutex_) { return !swapping_; });
   }
+  if (serving_ == nullptr) return;
   // Reactions first, because they submit by themselves.
   serving_->pool->Stop();
   DrainRuntime(timeout);

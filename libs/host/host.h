@@ -32,15 +32,19 @@
 
 namespace halles::host {
 
-struct HostOptions {
+// What a host reads and writes.
+struct HostData {
   // Any driver.
   eventlog::EventLog* log = nullptr;
-  // Opens the state; called again after a rebuild. At most one store at a time.
+  // Opens the state; called again after a rebuild, and when there is space again. At most one store at a time.
   std::function<absl::StatusOr<std::unique_ptr<store::Store>>()> open_store;
-  Scheduler* scheduler = nullptr;
-  RandomSource* random = nullptr;
   IdentifierKeys identifier_keys;
   std::string request_key;
+};
+
+struct HostOptions : HostData {
+  Scheduler* scheduler = nullptr;
+  RandomSource* random = nullptr;
   std::string address;  // written into claims
   int executors = 2;    // queues for commands, and the same number for followers
   partition::SlotRole role = partition::SlotRole::kOwner;
@@ -64,6 +68,12 @@ struct Serving {
   ~Serving();
 };
 
+// How much of the log has been folded since the parts were opened, up to where it ended then.
+struct CatchUp {
+  uint64_t records_done = 0;   // that state and all views have folded
+  uint64_t records_total = 0;  // that one of them had not folded yet
+};
+
 // The result of a verify or rebuild.
 struct Proof {
   store::Comparison comparison;
@@ -75,23 +85,35 @@ inline constexpr size_t kDifferencesMax = 100;
 
 // Thread safety: all methods may be called from any thread, except that blocking ones must not be called from a task of
 // a queue.
-// Lifetime: everything that the options point to outlives it. Call Drain before it is destroyed, so that commands in
-// progress are answered.
+// Lifetime: everything that the options and the data point to outlives it. Call Drain before it is destroyed, so that
+// commands in progress are answered.
 // Durability: only the log is the truth.
 class Host {
  public:
   // Returns at once: slots recover and claim, views catch up.
   static absl::StatusOr<std::unique_ptr<Host>> Open(HostOptions options);
+  // The same in two steps, so that doors can be made before the log is open. Until Start has succeeded, only what needs no
+  // data may be used: scheduler, clock, definitions and counters, and With, which says STARTING.
+  static std::unique_ptr<Host> Make(HostOptions options);
+  // One thread at a time, and again after an error. Whoever uses the data afterwards has learnt from CheckOpened or
+  // otherwise that it has succeeded.
+  absl::Status Start(HostData data) ABSL_LOCKS_EXCLUDED(gate_mutex_);
   ~Host();
   Host(const Host&) = delete;
   Host& operator=(const Host&) = delete;
 
+  // UNAVAILABLE (STARTING) until Start has succeeded.
+  absl::Status CheckOpened() ABSL_LOCKS_EXCLUDED(gate_mutex_);
   // Every slot has settled, see Runtime::settled.
   bool settled();
   // Blocks. False when the slots have not settled in time.
   bool AwaitSettled(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(gate_mutex_);
 
-  // Runs `use` with the current parts. UNAVAILABLE while a rebuild is being put in place and after the host was closed.
+  // How far the parts have caught up; zeros while there are none.
+  CatchUp catch_up();
+
+  // Runs `use` with the current parts. UNAVAILABLE before Start (STARTING), while a rebuild is being put in place and
+  // after the host was closed (NOT_SERVING).
   // `use` must not block, and must not keep the reference.
   absl::Status With(absl::FunctionRef<void(Serving&)> use) ABSL_LOCKS_EXCLUDED(gate_mutex_);
 
@@ -137,6 +159,11 @@ class Host {
   // The same, and then replaces the rows in use by the rebuilt ones; requests during the swap get UNAVAILABLE.
   absl::StatusOr<Proof> Rebuild(const projection::ReplayObserver& observer) ABSL_LOCKS_EXCLUDED(proof_mutex_);
 
+  // Blocks: if there was no space to write the state when it was opened, and there is space now, opens it again; requests
+  // meanwhile get UNAVAILABLE. OK if there is nothing to do; an error says why the state is still only read. To be called
+  // from time to time.
+  absl::Status MendState() ABSL_LOCKS_EXCLUDED(proof_mutex_);
+
   // Blocks: refuses new commands, answers those in progress, flushes. A proof under way ends with CANCELLED, but a swap
   // of the rows is waited for. Idempotent.
   void Drain(absl::Duration timeout) ABSL_LOCKS_EXCLUDED(proof_mutex_);
@@ -144,10 +171,22 @@ class Host {
  private:
   explicit Host(HostOptions options);
   absl::Status Serve();
+  // The first position of each source that state or a view has not folded.
+  std::map<SlotId, Position> FoldedOf(const Serving& serving) const;
   // Blocks until no call is inside With; a query is inside for as long as it reads.
   void CloseGate() ABSL_LOCKS_EXCLUDED(gate_mutex_);
   void OpenGate() ABSL_LOCKS_EXCLUDED(gate_mutex_);
   void DrainRuntime(absl::Duration timeout);
+  // Whether a proof, or the opening of the state, may begin; it is to be ended then.
+  absl::Status BeginProof() ABSL_LOCKS_EXCLUDED(proof_mutex_);
+  void EndProof() ABSL_LOCKS_EXCLUDED(proof_mutex_);
+  // Whether the parts may be replaced; it is to be ended then. CANCELLED when the host is ending.
+  absl::Status BeginSwap() ABSL_LOCKS_EXCLUDED(proof_mutex_);
+  void EndSwap() ABSL_LOCKS_EXCLUDED(proof_mutex_);
+  // Closes the parts. The gate is closed then.
+  void CloseParts();
+  // Waits for the slots, but not while the host is ending, and opens the gate.
+  void OpenGateWhenSettled();
   absl::StatusOr<Proof> Prove(const projection::ReplayObserver& observer, bool swap_in)
       ABSL_LOCKS_EXCLUDED(proof_mutex_);
   // Replaces the serving rows by those of `beside`. CANCELLED when the host is ending.
@@ -155,7 +194,7 @@ class Host {
                       std::unique_ptr<store::Store> beside) ABSL_LOCKS_EXCLUDED(proof_mutex_);
   absl::Status CheckNotEnding() ABSL_LOCKS_EXCLUDED(proof_mutex_);
 
-  const HostOptions options_;
+  HostOptions options_;  // changed by Start only, before the gate is opened
   const InstanceId instance_;
   const TokenIssuer tokens_;
   absl::flat_hash_map<const google::protobuf::Descriptor*, partition::RegisteredCommand> commands_;
@@ -170,7 +209,10 @@ class Host {
   Mutex gate_mutex_;
   int64_t users_ ABSL_GUARDED_BY(gate_mutex_) = 0;   // calls inside With
   bool closed_ ABSL_GUARDED_BY(gate_mutex_) = true;  // for new calls
-  std::unique_ptr<Serving> serving_;                 // changed only while closed_ is set and no call is inside With
+  bool opened_ ABSL_GUARDED_BY(gate_mutex_) = false;
+  // Both are changed only while closed_ is set and no call is inside With. Null before Start, and when nothing can serve.
+  std::unique_ptr<Serving> serving_;
+  std::map<SlotId, std::pair<Position, Position>> catching_up_;  // from where to where, for each source
 };
 
 }  // namespace halles::host

@@ -11,6 +11,7 @@
 #include "libs/base/status.h"
 #include "libs/eventlog/adjudicator.h"
 #include "libs/eventlog/file_system.h"
+#include "libs/eventlog/identity_file.h"
 #include "libs/host/reshard.h"
 #include "libs/projection/source_reader.h"
 #include "libs/telemetry/log.h"
@@ -85,7 +86,12 @@ absl::Status Installation::OpenLogAndKeys() {
       observe(absl::Microseconds(stats.micros), stats.records);
     };
   }
-  ASSIGN_OR_RETURN(log_, eventlog::EmbeddedLog::Open(std::move(log_options)));
+  const absl::Status identity = eventlog::ReadIdentity(eventlog::PosixFileSystem(), log_options.directory).status();
+  absl::StatusOr<std::unique_ptr<eventlog::EmbeddedLog>> log = eventlog::EmbeddedLog::Open(std::move(log_options));
+  if (absl::IsResourceExhausted(log.status()) && absl::IsNotFound(identity)) {
+    return Failure(absl::StatusCode::kFailedPrecondition, ReasonOf(log.status()), log.status().message());
+  }
+  ASSIGN_OR_RETURN(log_, std::move(log));
   ASSIGN_OR_RETURN(const bool empty, IsEmpty(*log_));
   ASSIGN_OR_RETURN(key_ring_,
                    KeyRing::Open(options_.data_dir + "/keys", log_->identity().install, empty, *options_.random));
@@ -130,6 +136,12 @@ absl::StatusOr<std::unique_ptr<store::Store>> Installation::OpenStore() {
     absl::Status why = store.status();
     if (store.ok()) {
       why = CheckLineage(**store, log_.get());
+      if (why.ok() && (*store)->read_only()) {
+        telemetry::Log(
+            telemetry::LogLevel::kError, "host",
+            "there is no space to write the state: it is read, and new rows are kept in memory until there is",
+            {{"path", dir}, {"reason", "STATE_DISK_FULL"}});
+      }
       if (why.ok()) return store;
       store->reset();
     } else if (!IsRebuildable(why)) {

@@ -41,7 +41,8 @@ struct InstallationOptions {
 class Installation {
  public:
   // Errors by reason: those of EmbeddedLog::Open and KeyRing::Open, DATA_DIR_UNUSABLE, DATA_DIR_RESHARDED, and
-  // DATA_DIR_UNFINISHED for a directory that a reshard is creating.
+  // DATA_DIR_UNFINISHED for a directory that a reshard is creating. RESOURCE_EXHAUSTED (LOG_DISK_FULL) passes when there is
+  // space again; for a log that does not exist yet it is FAILED_PRECONDITION: there is nothing to wait for.
   static absl::StatusOr<std::unique_ptr<Installation>> Open(InstallationOptions options);
 
   eventlog::EventLog& log() { return *log_; }
