@@ -55,7 +55,6 @@ Serving::~Serving() {
 Host::Host(HostOptions options)
     : options_(std::move(options)),
       instance_(InstanceId::Random(*options_.random)),
-      tokens_(install(), options_.request_key),
       queries_(options_.scheduler) {
   counters_.observe_command = options_.observe_command;
   for (const partition::ServiceDefinition& service : options_.definitions.services) {
@@ -76,6 +75,7 @@ absl::StatusOr<std::unique_ptr<Host>> Host::Open(HostOptions options) {
 
 absl::Status Host::Start(HostData data) {
   static_cast<HostData&>(options_) = std::move(data);
+  tokens_.emplace(install(), options_.request_key);
   RETURN_IF_ERROR(Serve());
   OpenGate();
   return absl::OkStatus();

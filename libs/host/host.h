@@ -133,7 +133,7 @@ class Host {
   eventlog::EventLog& log() { return *options_.log; }
   const InstallId& install() const { return options_.log->identity().install; }
   // Reads and issues consistency tokens.
-  const TokenIssuer& tokens() const { return tokens_; }
+  const TokenIssuer& tokens() const { return *tokens_; }
   // The slot of an aggregate.
   SlotId SlotFor(ServiceId service, absl::string_view aggregate_key) const {
     return SlotOf(service, "", aggregate_key, options_.log->identity().slots.of(service));
@@ -196,7 +196,7 @@ class Host {
 
   HostOptions options_;  // changed by Start only, before the gate is opened
   const InstanceId instance_;
-  const TokenIssuer tokens_;
+  std::optional<TokenIssuer> tokens_;  // set by Start
   absl::flat_hash_map<const google::protobuf::Descriptor*, partition::RegisteredCommand> commands_;
   partition::RuntimeCounters counters_;
   QueryPool queries_;

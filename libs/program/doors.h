@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "libs/host/host.h"
 #include "libs/host/watches.h"
+#include "libs/program/start_progress.h"
 #include "libs/rpc/door.h"
 #include "libs/telemetry/metrics.h"
 
@@ -27,6 +28,7 @@ struct DoorParts {
   std::shared_ptr<host::Watches> watches;  // notified by the host of the topics that events touch
   telemetry::Metrics* metrics = nullptr;
   std::function<absl::Status()> log_health;  // OK, or why the log refuses new records
+  std::function<StartReport()> start;        // how far the start is
 };
 
 // Every opened door is served, named by the health service, and drained.

@@ -13,6 +13,7 @@
 #include "halles/admin/v1/admin_service.limits.h"
 #include "libs/base/status.h"
 #include "libs/program/options.h"
+#include "libs/program/start_progress.h"
 #include "services/halles/log_words.h"
 
 namespace halles::program {
@@ -28,18 +29,63 @@ constexpr int64_t kProgressEveryMicros = 200'000;
 // Maximum number of records that one task of a tail decodes.
 constexpr size_t kTailRecords = 64;
 
-GetStatusResponse StatusOf(host::Host& host, const absl::Status& log_health, const std::string& only_service) {
+void FillStart(const StartReport& report, admin::v1::StartProgress* start) {
+  start->set_phase(std::string(StartPhaseName(report.phase)));
+  start->set_records_done(report.records_done);
+  start->set_records_total(report.records_total);
+  if (report.left.has_value()) {
+    start->set_seconds_left(static_cast<uint64_t>(absl::ToInt64Seconds(absl::Ceil(*report.left, absl::Seconds(1)))));
+  }
+  if (!report.waits_for.ok()) start->set_waits_for(std::string(report.waits_for.message()));
+}
+
+// Cursors and digests. A flush comes before, so that they are those of now; but not while the start folds, since it would
+// take long.
+std::map<store::FoldId, store::FoldMeta> MetasOf(host::Host& host, bool flush) {
+  absl::StatusOr<std::map<store::FoldId, store::FoldMeta>> metas;
+  if (flush) {
+    metas = host.Metas();
+  } else {
+    host.With([&metas](host::Serving& serving) { metas = serving.store->LoadMetas(); }).IgnoreError();
+  }
+  return metas.ok() ? *std::move(metas) : std::map<store::FoldId, store::FoldMeta>();
+}
+
+// The slots without asking their queues, which are busy while they replay.
+std::vector<partition::SlotState> ReplayingSlots(host::Host& host) {
+  std::vector<partition::SlotState> states;
+  host.With([&](host::Serving& serving) {
+        for (const partition::ServiceDefinition& service : host.definitions().services) {
+          for (uint32_t slot = 0; slot < host.log().identity().slots.of(service.id); ++slot) {
+            const SlotId id{service.id, static_cast<uint16_t>(slot)};
+            const bool serves = serving.runtime->serving(id);
+            states.push_back(
+                {.slot = id, .phase = serves ? partition::SlotPhase::kServing : partition::SlotPhase::kRecovering});
+          }
+        }
+      })
+      .IgnoreError();
+  return states;
+}
+
+GetStatusResponse StatusOf(host::Host& host, const absl::Status& log_health, const StartReport& start,
+                           const std::string& only_service) {
   GetStatusResponse status;
   status.set_version(std::string(Version()));
-  status.set_install_id(host.install().Hex());
+  const bool ready = start.phase == StartPhase::kReady;
+  if (!ready) FillStart(start, status.mutable_start());
   if (!log_health.ok()) status.set_log_error(std::string(log_health.message()));
+  if (!host.CheckOpened().ok()) return status;
+  status.set_install_id(host.install().Hex());
   // Read before the flush, so that the digests include everything that counts as caught up.
   status.set_caught_up(host.caught_up());
-  std::map<store::FoldId, store::FoldMeta> metas;
-  if (auto stored = host.Metas(); stored.ok()) metas = *std::move(stored);
-  const std::vector<partition::SlotState> slots = host.SlotStates();
+  const std::map<store::FoldId, store::FoldMeta> metas = MetasOf(host, ready || status.caught_up());
+  const std::vector<partition::SlotState> slots =
+      start.phase < StartPhase::kCatchingUp ? ReplayingSlots(host) : host.SlotStates();
   std::vector<std::pair<const projection::ViewDefinition*, std::vector<projection::SourceState>>> views;
   host.With([&](host::Serving& serving) {
+        const absl::Status written = serving.store->health();
+        if (!written.ok()) status.set_state_error(std::string(written.message()));
         for (const auto& view : serving.pool->views()) views.emplace_back(&view->definition(), view->States());
         for (const partition::SlotState& slot : slots) {
           if (!only_service.empty() && ServiceName(slot.slot.service) != only_service) continue;
@@ -115,6 +161,7 @@ void Prove(const std::function<absl::StatusOr<host::Proof>(const projection::Rep
 AdminDoor::AdminDoor(const DoorParts& parts)
     : host_(*parts.host),
       log_health_(parts.log_health),
+      start_(parts.start),
       door_(admin::v1::AdminService::service_full_name(), host_.clock(), parts.metrics),
       proofs_(host_.scheduler().NewQueue("proofs")),
       tails_(host_.scheduler().NewQueue("tails")) {}
@@ -132,7 +179,8 @@ grpc::ServerUnaryReactor* AdminDoor::GetStatus(grpc::CallbackServerContext* cont
       context, request, response, [this](const auto& asked, const rpc::Call&, auto reply) -> absl::Status {
         if (!asked.service().empty()) RETURN_IF_ERROR(ParseService(asked.service()).status());
         // Waits for a flush, so it does not run on a queue that answers queries.
-        tails_->Post([this, service = asked.service(), reply] { reply(StatusOf(host_, log_health_(), service)); });
+        tails_->Post(
+            [this, service = asked.service(), reply] { reply(StatusOf(host_, log_health_(), start_(), service)); });
         return absl::OkStatus();
       });
 }
@@ -248,6 +296,7 @@ grpc::ServerWriteReactor<TailLogResponse>* AdminDoor::TailLog(grpc::CallbackServ
   return door_.Watch<TailLogResponse>(
       context, request,
       [this](const auto& asked, const rpc::Call&, rpc::StreamWriter<TailLogResponse> writer) -> absl::Status {
+        RETURN_IF_ERROR(host_.CheckOpened());
         ASSIGN_OR_RETURN(const ServiceId service, ParseService(asked.service()));
         const uint32_t count = host_.log().identity().slots.of(service);
         if (asked.slot() >= count) {
@@ -265,6 +314,7 @@ grpc::ServerUnaryReactor* AdminDoor::ExplainEvent(grpc::CallbackServerContext* c
                                                   admin::v1::ExplainEventResponse* response) {
   return door_.Query(
       context, request, response, [this](const auto& asked, const rpc::Call& call, auto reply) -> absl::Status {
+        RETURN_IF_ERROR(host_.CheckOpened());
         const bool whole = !absl::StrContains(asked.event(), '#');
         const absl::StatusOr<EventRef> ref = EventRef::Parse(whole ? absl::StrCat(asked.event(), "#0") : asked.event());
         if (!ref.ok()) return InvalidField("event", ref.status().message());

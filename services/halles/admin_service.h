@@ -14,6 +14,7 @@
 
 namespace halles::program {
 
+// GetStatus answers before the host is started; the other methods are UNAVAILABLE (STARTING) until then.
 // Thread safety: any thread.
 // Lifetime: host and metrics outlive it; it outlives the server. The destructor cancels a running verify or rebuild.
 class AdminDoor final : public admin::v1::AdminService::CallbackService {
@@ -39,6 +40,7 @@ class AdminDoor final : public admin::v1::AdminService::CallbackService {
   class Tail;
   host::Host& host_;
   const std::function<absl::Status()> log_health_;
+  const std::function<StartReport()> start_;
   rpc::Door door_;
   std::atomic<bool> stopping_{false};        // relaxed: polled repeatedly
   const std::unique_ptr<TaskQueue> proofs_;  // verify and rebuild run here, one after the other

@@ -35,7 +35,7 @@ void ObserveHost(telemetry::Metrics* metrics, host::InstallationOptions* install
   options->observe_command = [&command](absl::Duration duration) { command.Observe(absl::ToDoubleSeconds(duration)); };
 }
 
-Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host, const host::Installation* installation) {
+Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host, std::function<absl::Status()> log_health) {
   using Kind = telemetry::Metrics::Kind;
   const auto add = [&](Kind kind, const std::string& name, const std::string& help, std::function<double()> function,
                        const telemetry::Labels& labels = {}) {
@@ -58,6 +58,8 @@ Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host, const host::Instal
   count("halles_replayed_records_total", "Records folded from the log since the start", counters.replayed);
   count("halles_failed_reads_total", "Failed reads of rows in decisions and folds; each was retried",
         counters.failed_reads);
+  count("halles_refused_claims_total",
+        "Claims of slots that the log refused, for want of space say; each is made again", counters.refused_claims);
   count("halles_calls_total", "Commands sent to other aggregates on behalf of a record, such as steps of sagas",
         counters.calls);
   count("halles_timers_total", "Timers that became due", counters.timers);
@@ -68,7 +70,7 @@ Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host, const host::Instal
   add(Kind::kGauge, "halles_open_files_max", "Files and sockets that the process may hold open",
       [] { return static_cast<double>(OpenFilesAllowed()); });
   add(Kind::kGauge, "halles_log_healthy", "1, or 0 while the log refuses appends, for example on a full disk",
-      [installation] { return installation->log_health().ok() ? 1.0 : 0.0; });
+      [log_health = std::move(log_health)] { return log_health().ok() ? 1.0 : 0.0; });
 
   const auto with_store = [host](std::function<double(const store::Store&)> read) {
     return [host, read = std::move(read)] {

@@ -1,4 +1,5 @@
 // Halles: all services in one process on the embedded log.
+#include <atomic>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@
 #include "libs/machine/thread_scheduler.h"
 #include "libs/program/options.h"
 #include "libs/program/serve.h"
+#include "libs/program/start_progress.h"
 #include "libs/telemetry/log.h"
 #include "libs/telemetry/metrics.h"
 #include "libs/telemetry/metrics_server.h"
@@ -57,11 +59,6 @@ int Run(const Setup& settings) {
   if (!listen.ok()) return Fail("cannot start: --listen", listen.status());
   const absl::StatusOr<ListenAddress> metrics_at = ListenAddress::Parse(settings.metrics);
   if (!metrics_at.ok()) return Fail("cannot start: --metrics", metrics_at.status());
-  // Checked before the installation is opened, because opening claims the slots.
-  if (const absl::Status can = CheckCanListen(*listen, "the gRPC server"); !can.ok()) {
-    return Fail("cannot start: --listen", can);
-  }
-
   const SystemClock clock;
   const MonotonicMicros started = clock.MonotonicMicros();
   ThreadScheduler scheduler(clock);
@@ -83,15 +80,8 @@ int Run(const Setup& settings) {
   on_disk.random = &random;
   host::HostOptions options;
   ObserveHost(&metrics, &on_disk, &options);
-  absl::StatusOr<std::unique_ptr<host::Installation>> installation = host::Installation::Open(std::move(on_disk));
-  if (!installation.ok()) return Fail("cannot start", installation.status());
-
-  options.log = &(*installation)->log();
-  options.open_store = [&installation] { return (*installation)->OpenStore(); };
   options.scheduler = &scheduler;
   options.random = &random;
-  options.identifier_keys = (*installation)->identifier_keys();
-  options.request_key = (*installation)->request_key();
   options.address = settings.listen;
   options.executors = static_cast<int>(settings.executors);
   options.definitions = AllServices();
@@ -100,26 +90,45 @@ int Run(const Setup& settings) {
   options.on_clock_refused = [&ending](const absl::Status& why) { ending.Set(why); };
   const auto watches = std::make_shared<host::Watches>();
   options.touched = [watches](const std::string&, const std::vector<std::string>& topics) { watches->Touched(topics); };
-  absl::StatusOr<std::unique_ptr<host::Host>> host = host::Host::Open(std::move(options));
-  if (!host.ok()) return Fail("cannot start", host.status());
-  const Gauges gauges(&metrics, host->get(), installation->get());
 
-  const auto log_health = [log = installation->get()] { return log->log_health(); };
-  const DoorParts parts{host->get(), watches, &metrics, log_health};
+  // Opened by Serve, while the doors, which refer to it, are shut.
+  std::unique_ptr<host::Installation> installation;
+  std::atomic<host::Installation*> opened{nullptr};  // release and acquire: who sees it sees it opened
+  const std::unique_ptr<host::Host> host = host::Host::Make(std::move(options));
+  const auto log_health = [&opened] {
+    const host::Installation* const log = opened.load(std::memory_order_acquire);
+    return log == nullptr ? absl::OkStatus() : log->log_health();
+  };
+  const Gauges gauges(&metrics, host.get(), log_health);
+  StartProgress progress(started);
+  const DoorParts parts{host.get(), watches, &metrics, log_health,
+                        [&progress, &clock] { return progress.Report(clock.MonotonicMicros()); }};
   Doors doors;
   AllParts::OpenDoors(parts, &doors);
   doors.OpenForOperators<admin::v1::GrpcServices, AdminDoor>(parts);
+
   ServeOptions serve;
   serve.listen = *listen;
   serve.drain = absl::Seconds(settings.drain_seconds);
   serve.lame_duck = absl::Seconds(settings.lame_duck_seconds);
   serve.registry = &metrics;
+  serve.random = &random;
+  serve.open = [&]() -> absl::Status {
+    if (installation == nullptr) {
+      ASSIGN_OR_RETURN(installation, host::Installation::Open(on_disk));
+      opened.store(installation.get(), std::memory_order_release);
+    }
+    return host->Start({.log = &installation->log(),
+                        .open_store = [&installation] { return installation->OpenStore(); },
+                        .identifier_keys = installation->identifier_keys(),
+                        .request_key = installation->request_key()});
+  };
   serve.log_health = log_health;
   serve.ending = &ending;
   serve.started = started;
   serve.metrics = (*metrics_server)->address().ToString();
   serve.data_dir = settings.data_dir;
-  return Serve(serve, signals, doors, host->get());
+  return Serve(serve, signals, doors, host.get(), &progress);
 }
 
 }  // namespace

@@ -25,7 +25,15 @@ constexpr absl::string_view kServing = "serving";
 
 void WriteStatus(const GetStatusResponse& status, JsonWriter* json) {
   json->BeginObject().Field("version", status.version()).Field("install_id", status.install_id());
-  json->Field("caught_up", status.caught_up()).Field("log_error", status.log_error()).Key("slots").BeginArray();
+  json->Field("caught_up", status.caught_up()).Field("log_error", status.log_error());
+  json->Field("state_error", status.state_error());
+  if (status.has_start()) {
+    json->Key("start").BeginObject().Field("phase", status.start().phase());
+    json->Field("records_done", status.start().records_done()).Field("records_total", status.start().records_total());
+    if (status.start().has_seconds_left()) json->Field("seconds_left", status.start().seconds_left());
+    json->Field("waits_for", status.start().waits_for()).EndObject();
+  }
+  json->Key("slots").BeginArray();
   for (const SlotStatus& slot : status.slots()) {
     json->BeginObject().Field("service", slot.service()).Field("slot", slot.slot()).Field("state", slot.state());
     json->Field("position", slot.position()).Field("term", slot.term());
@@ -40,8 +48,25 @@ void WriteStatus(const GetStatusResponse& status, JsonWriter* json) {
   json->EndArray().EndObject();
 }
 
-// A halles that refuses commands is in no good state, even though the question was answered.
-int ExitCodeOf(const GetStatusResponse& status) { return status.log_error().empty() ? kExitOk : kExitFailed; }
+// A halles that refuses commands, or keeps what it folds in memory, is in no good state, even though the question was
+// answered.
+int ExitCodeOf(const GetStatusResponse& status) {
+  const bool waits = status.has_start() && !status.start().waits_for().empty();
+  return status.log_error().empty() && status.state_error().empty() && !waits ? kExitOk : kExitFailed;
+}
+
+// "replaying: 1,200 of 48,000 records (2 %), about 40 s left".
+std::string StartInWords(const admin::v1::StartProgress& start) {
+  std::string words = start.phase();
+  if (start.records_total() > 0) {
+    absl::StrAppend(&words, ": ", Thousands(static_cast<int64_t>(start.records_done())), " of ",
+                    Thousands(static_cast<int64_t>(start.records_total())), " records (",
+                    start.records_done() * 100 / start.records_total(), " %)");
+    if (start.has_seconds_left()) absl::StrAppend(&words, ", about ", start.seconds_left(), " s left");
+  }
+  if (!start.waits_for().empty()) absl::StrAppend(&words, "; it waits: ", start.waits_for());
+  return words;
+}
 
 }  // namespace
 
@@ -62,9 +87,15 @@ absl::StatusOr<int> StatusCommand::Run(const Session& session) const {
     session.out << json.text() << "\n";
     return ExitCodeOf(status);
   }
-  session.out << "halles " << status.version() << ", install " << status.install_id() << ", "
-              << (status.caught_up() ? "all views have caught up" : "views are catching up") << "\n";
+  session.out << "halles " << status.version();
+  if (!status.install_id().empty()) session.out << ", install " << status.install_id();
+  if (status.has_start()) {
+    session.out << ", is starting: " << StartInWords(status.start()) << "\n";
+  } else {
+    session.out << ", " << (status.caught_up() ? "all views have caught up" : "views are catching up") << "\n";
+  }
   if (!status.log_error().empty()) session.out << "commands are refused: " << status.log_error() << "\n";
+  if (!status.state_error().empty()) session.out << "rows are kept in memory: " << status.state_error() << "\n";
   session.out << "\n";
   if (all) {
     Table slots(

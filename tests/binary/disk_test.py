@@ -3,16 +3,16 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
-import urllib.request
 
 import grpc
 import program
-from program import checkout, order, orders, refused
+from program import admin, checkout, order, orders, refused
 
 DISK = "24m"
 INSIDE = "HALLES_DISK_TEST_INSIDE"
@@ -26,10 +26,11 @@ class Disk(unittest.TestCase):
     def setUp(self):
         self.disk = pathlib.Path(tempfile.mkdtemp(prefix="halles-disk-"))
         mount("-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", self.disk)
+        self.addCleanup(self.unmount)  # after the processes that a test leaves have ended
         self.data = self.disk / "data"
         self.filler = self.disk / "filler"
 
-    def tearDown(self):
+    def unmount(self):
         subprocess.run(["umount", self.disk], check=True)
         self.disk.rmdir()
 
@@ -107,11 +108,6 @@ class Disk(unittest.TestCase):
         self.assertIn(wanted, updates)
         updates.cancel()
 
-    def metrics_of(self, running):
-        with urllib.request.urlopen(f"http://{running.metrics}/metrics", timeout=program.PATIENCE_S) as answer:
-            lines = answer.read().decode().splitlines()
-        return dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-
     def test_a_full_disk_is_reported(self):
         serving, not_serving = b"\x08\x01", b"\x08\x02"
         with program.serving(self.data) as running:
@@ -136,10 +132,10 @@ class Disk(unittest.TestCase):
             code, status = running.ctl("status")
             self.assertEqual(code, 1, status)
             self.assertIn("space", status["log_error"])
-            metrics = self.metrics_of(running)
-            self.assertEqual(float(metrics["halles_log_healthy"]), 0)
-            self.assertEqual(float(metrics["halles_lost_records_total"]), 0, "a refused record was never written")
-            self.assertGreater(float(metrics["halles_shed_total"]), 0)
+            metrics = running.read_metrics()
+            self.assertEqual(metrics["halles_log_healthy"], 0)
+            self.assertEqual(metrics["halles_lost_records_total"], 0, "a refused record was never written")
+            self.assertGreater(metrics["halles_shed_total"], 0)
             self.filler.unlink()
             deadline = time.monotonic() + program.PATIENCE_S
             accepted = False
@@ -177,17 +173,170 @@ class Disk(unittest.TestCase):
         with program.serving(self.data) as running:
             running.import_order(order(1))
 
+    def begin(self, *args, **options):
+        """A process that does not outlive the test."""
+        begun = program.Program(*args, **options)
+        self.addCleanup(begun.kill)
+        return begun
+
+    def expect_known(self, running, order_id, orders_of_customer):
+        """State and views are served."""
+        found = running.orders.GetOrder(orders.GetOrderRequest(order_id=order_id), timeout=program.PATIENCE_S)
+        self.assertEqual(found.imported.order_id, order_id)
+        view = running.identity.GetCustomerView(
+            program.identity.GetCustomerViewRequest(customer=program.named(1)), timeout=program.PATIENCE_S
+        ).view
+        self.assertEqual(view.orders, orders_of_customer)
+        totals = running.checkout.GetTotals(checkout.GetTotalsRequest(), timeout=program.PATIENCE_S).rows[0].totals
+        self.assertEqual(totals.orders, orders_of_customer)
+
+    def expect_quick_end(self, running):
+        began = time.monotonic()
+        self.assertEqual(running.end(), 0)
+        self.assertLess(time.monotonic() - began, 10, "the end waited for space")
+
     def test_a_start_on_a_full_disk(self):
+        """State and views are served, as often as it is started; when there is space, the rows are written again."""
         with program.serving(self.data) as running:
-            running.import_order(order(1))
+            known = running.import_order(order(1, customer=1)).order_id
             digests = running.digests()
         self.fill()
-        code, line = program.Program(self.data).refusal_to_start()
-        self.assertEqual((code, line["reason"]), (1, "STATE_DIR_UNUSABLE"), line)
-        self.assertIn("space", line["why"])
+        for _ in range(2):
+            running = self.begin(self.data).serve()
+            running.settled()
+            self.expect_known(running, known, 1)
+            code, status = running.ctl("status")
+            self.assertEqual(code, 1, status)
+            self.assertIn("free space", status["state_error"])
+            self.assertEqual(running.read_metrics()["halles_store_healthy"], 0)
+            self.assertIsNotNone(running.await_line(lambda line: line.get("reason") == "STATE_DISK_FULL"))
+            # A proof needs space. Without it, nothing of what serves suffers.
+            refusal = refused(lambda *args, **named: list(running.admin.Verify(*args, **named)), admin.VerifyRequest())
+            self.assertEqual(refusal.reason, "STATE_DISK_FULL", refusal)
+            self.expect_quick_end(running)
+        running = self.begin(self.data).serve()
+        running.settled()
         self.filler.unlink()
+        self.assertIsNotNone(running.await_line(lambda line: line["msg"].startswith("there is space again")))
+        self.await_state_written(running)
+        self.expect_known(running, known, 1)
+        running.import_order(order(2))
+        self.assertNotEqual(running.digests(), digests)
+        code, proof = running.ctl("verify")
+        self.assertEqual((code, proof["equal"]), (0, True), proof)
+        self.assertEqual(running.end(), 0)
         with program.serving(self.data) as running:
-            self.assertEqual(running.digests(), digests)
+            self.assertEqual(len([line for line in running.lines if "STATE_DISK_FULL" in line]), 0)
+            running.settled()
+        print(f"on a full disk: {status['state_error']}")
+
+    def await_state_written(self, running):
+        deadline = time.monotonic() + program.PATIENCE_S
+        while True:
+            self.assertLess(time.monotonic(), deadline, "the rows are not written although there is space")
+            code, status = running.ctl("status")
+            if code == 0 and status["caught_up"] and len(status["slots"]) == 3 * program.SLOTS:
+                return
+
+    def test_a_start_whose_claims_find_the_disk_full(self):
+        with program.serving(self.data) as running:
+            known = running.import_order(order("known", customer=1)).order_id
+            running.settled()
+            refusal = None
+            for number in range(400):
+                self.fill()
+                try:
+                    running.import_order(self.big(number))
+                except grpc.RpcError as error:
+                    refusal = program.Refusal(error)
+                    if refusal.reason == "LOG_DISK_FULL":
+                        break
+            self.assertEqual(refusal.reason, "LOG_DISK_FULL", refusal)
+            imported = number + 1
+        # The rest of the segment, up to less than one order needs.
+        with program.serving(self.data) as running:
+            running.settled()
+            for number in range(100_000):
+                self.fill()
+                try:
+                    running.import_order(order(f"small-{number}", customer=1))
+                    imported += 1
+                except grpc.RpcError as error:
+                    refusal = program.Refusal(error)
+                    break
+            self.assertEqual(refusal.reason, "LOG_DISK_FULL", refusal)
+            running.process.kill()
+            running.wait()
+        for _ in range(2):
+            running = self.begin(self.data).serve()
+            running.settled()
+            self.expect_known(running, known, imported)
+            line = running.await_line(lambda line: line["msg"].startswith("the log refuses the claims of slots"))
+            self.assertEqual(line["reason"], "LOG_DISK_FULL", line)
+            refusal = None
+            for number in range(program.SLOTS * 8):
+                refusal = refused(running.checkout.ImportOrder, order(f"late-{number}", customer=1))
+                self.assertEqual(refusal.reason, "LOG_DISK_FULL", refusal)
+            told = running.await_line(lambda line: line["msg"].startswith("the log refuses records"))
+            self.assertEqual(told["reason"], "LOG_DISK_FULL", told)
+            self.health_becomes(running, "halles.checkout.v1.CheckoutService", b"\x08\x02")
+            self.health_becomes(running, "halles.admin.v1.AdminService", b"\x08\x01")
+            code, status = running.ctl("status")
+            self.assertEqual(code, 1, status)
+            self.assertIn("space", status["log_error"])
+            claims = running.read_metrics()["halles_refused_claims_total"]
+            self.assertGreater(claims, 0)
+            # Each slot pauses for 10 ms at least, then for twice as long each time: never without a pause.
+            self.assertLess(claims, 3 * program.SLOTS * 500)
+            lines = [line for line in running.lines if "the log refuses the claims of slots" in line]
+            self.assertEqual(len(lines), 1, lines)
+            self.expect_quick_end(running)
+        running = self.begin(self.data).serve()
+        running.settled()
+        self.filler.unlink()
+        self.assertIsNotNone(running.await_line(lambda line: line["msg"] == "the log accepts records again"))
+        self.health_becomes(running, "halles.checkout.v1.CheckoutService", b"\x08\x01")
+        self.await_state_written(running)
+        running.import_order(order("after", customer=1))
+        running.settled()
+        self.expect_known(running, known, imported + 1)
+        code, proof = running.ctl("verify")
+        self.assertEqual((code, proof["equal"]), (0, True), proof)
+        self.assertEqual(running.end(), 0)
+        print(f"{imported} orders served on a full disk, {claims:.0f} claims refused: {line['why']}")
+
+    def test_a_start_without_a_state_waits_for_space(self):
+        with program.serving(self.data) as running:
+            known = running.import_order(order(1, customer=1)).order_id
+            digests = running.digests()
+        shutil.rmtree(self.data / "state")
+        self.fill()
+        for _ in range(2):
+            running = self.begin(self.data).listen()
+            line = running.await_line(lambda line: line["msg"].startswith("the start waits for space"))
+            self.assertEqual((line["level"], line["reason"]), ("error", "STATE_DISK_FULL"), line)
+            status = running.admin.GetStatus(admin.GetStatusRequest(), timeout=program.PATIENCE_S)
+            self.assertEqual(status.start.phase, "opening")
+            self.assertIn("space", status.start.waits_for)
+            code, told = running.ctl("status")
+            self.assertEqual(code, 1, told)
+            deadline = time.monotonic() + program.PATIENCE_S
+            told = ""
+            while "no space for the state" not in told:
+                self.assertLess(time.monotonic(), deadline, "the caller is not told what the start waits for")
+                refusal = refused(running.checkout.ImportOrder, order(2))
+                self.assertEqual((refusal.code, refusal.reason), (grpc.StatusCode.UNAVAILABLE, "STARTING"), refusal)
+                told = refusal.words
+            self.expect_quick_end(running)
+        running = self.begin(self.data).listen()
+        self.assertIsNotNone(
+            running.await_line(lambda line: line["msg"].startswith("the start waits for space"))
+        )
+        self.filler.unlink()
+        self.assertIsNotNone(running.await_line(lambda line: line["msg"] == "ready"))
+        self.assertEqual(running.digests(), digests)
+        self.expect_known(running, known, 1)
+        self.assertEqual(running.end(), 0)
 
     def test_a_directory_that_cannot_be_written(self):
         mount("-o", "remount,ro", self.disk)

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 
 import grpc
 
@@ -41,8 +42,10 @@ from halles.checkout.v1 import checkout_service_pb2_grpc as checkout_grpc  # noq
 from halles.checkout.v1 import order_service_pb2 as orders  # noqa: E402
 from halles.checkout.v1 import order_service_pb2_grpc as orders_grpc  # noqa: E402
 from halles.common.v1 import common_pb2 as common  # noqa: E402
+from halles.checkout.v1 import cart_service_pb2 as carts  # noqa: E402
 from halles.customer_identity.v1 import customer_identity_service_pb2 as identity  # noqa: E402
 from halles.customer_identity.v1 import customer_identity_service_pb2_grpc as identity_grpc  # noqa: E402
+from halles.inventory.v1 import inventory_service_pb2 as inventory  # noqa: E402
 
 
 class Refusal:
@@ -128,13 +131,20 @@ class Program:
                     raise AssertionError("no such line in time:\n" + "\n".join(self.lines))
                 self._news.wait(left)
 
+    def listen(self):
+        """Waits until the process listens, which it does before it opens its data, and connects to it."""
+        return self._connect("starting")
+
     def serve(self):
         """Waits until the process serves, and connects to it."""
-        said = self.await_line(lambda line: line["msg"] == "serving")
+        return self._connect("serving")
+
+    def _connect(self, words):
+        said = self.await_line(lambda line: line["msg"] == words)
         assert said is not None, "halles ended:\n" + "\n".join(self.lines)
         self.target = said["listen"]
         self.metrics = said["metrics"]
-        self.install = said["install"]
+        self.install = said.get("install")
         self.pid = self.process.pid
         self.channel = grpc.insecure_channel(
             self.target, options=[("grpc.max_send_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
@@ -145,6 +155,18 @@ class Program:
         self.admin = admin_grpc.AdminServiceStub(self.channel)
         return self
 
+    def health(self, service):
+        """What the health service says of a service, "" for the process: "SERVING" or "NOT_SERVING"."""
+        check = self.channel.unary_unary("/grpc.health.v1.Health/Check")
+        answer = check(bytes([0x0A, len(service)]) + service.encode(), timeout=PATIENCE_S)
+        return {b"\x08\x01": "SERVING", b"\x08\x02": "NOT_SERVING"}.get(answer, answer)
+
+    def read_metrics(self):
+        """The metrics by name and labels."""
+        with urllib.request.urlopen(f"http://{self.metrics}/metrics", timeout=PATIENCE_S) as answer:
+            lines = answer.read().decode().splitlines()
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
+
     def end(self, number=signal.SIGTERM):
         """Ends the process and returns its exit code, negative for a signal."""
         if self.channel is not None:
@@ -153,6 +175,15 @@ class Program:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.wait()
+
+    def kill(self):
+        """Kills the process, and what it runs below it, unless it has ended."""
+        if self.process.poll() is None:
+            children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text("ascii")
+            for pid in (*map(int, children.split()), self.process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        self.wait()
 
     def wait(self):
         """Waits for the process to end by itself; returns its exit code."""

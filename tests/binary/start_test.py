@@ -1,17 +1,26 @@
 #!/usr/bin/python3
-"""Everything that keeps the real halles from starting: each has a precise error and changes nothing."""
+"""The start of the real halles: it listens before its data is open and tells how far it is; everything that keeps it from
+starting has a precise error and changes nothing.
+"""
 
+import os
 import pathlib
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 import zlib
 
+import grpc
 import program
-from program import order
+from program import admin, carts, checkout, checkout_grpc, identity, inventory, order, orders, refused
+
+POLICY = pathlib.Path(__file__).resolve().parents[2] / "proto" / "service_config.json"
+ORDERS_OF_A_SEGMENT = 1000
 
 
 def crc32c(data):
@@ -205,6 +214,197 @@ class Start(unittest.TestCase):
             self.expect_refusal("TLS_REQUIRED", "TLS is required", listen=address)
         self.expect_refusal("TLS_REQUIRED", "TLS is required", metrics="0.0.0.0:0")
         self.expect_refusal("MALFORMED_ADDRESS", "nowhere", listen="nowhere")
+
+
+class Listening(unittest.TestCase):
+    """The process listens while it opens its data and reads its log."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory(prefix="halles-listening-")
+        cls.used = pathlib.Path(cls.folder.name) / "used"
+        with program.serving(cls.used) as running:
+            cls.known = running.import_order(order(0, customer=1)).order_id
+            # More than the first segment holds.
+            for number in range(1, ORDERS_OF_A_SEGMENT):
+                running.import_order(order(number, lines=50))
+            cls.digests = running.digests()
+        assert (cls.used / "log" / "00000002.segment").exists()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def setUp(self):
+        self.data = pathlib.Path(tempfile.mkdtemp(dir=self.folder.name)) / "data"
+        shutil.copytree(self.used, self.data)
+        self.ring = self.data / "keys" / "ring"
+        self.keys = self.ring.read_text()
+
+    def begin(self, *args, **options):
+        """A process that does not outlive the test."""
+        begun = program.Program(*args, **options)
+        self.addCleanup(begun.kill)
+        return begun
+
+    def hold(self):
+        """Opening the data waits from now on, until somebody writes the keys."""
+        self.ring.unlink()
+        os.mkfifo(self.ring)
+
+    def let_go(self):
+        self.ring.write_text(self.keys)
+
+    def expect_not_ready(self, running):
+        """Nobody is told that the services serve, every method answers STARTING, and the metrics are there."""
+        self.assertEqual(running.health(""), "NOT_SERVING")
+        self.assertEqual(running.health("halles.admin.v1.AdminService"), "SERVING")
+        methods = 0
+        for file in (checkout, carts, orders, identity, inventory):
+            for service in file.DESCRIPTOR.services_by_name.values():
+                self.assertEqual(running.health(service.full_name), "NOT_SERVING")
+                for method in service.methods:
+                    refusal = self.call(running, f"/{service.full_name}/{method.name}")
+                    self.assertEqual(refusal.code, grpc.StatusCode.UNAVAILABLE, (method.full_name, refusal))
+                    self.assertEqual(refusal.reason, "STARTING", (method.full_name, refusal))
+                    methods += 1
+        self.assertGreater(methods, 30)
+        metrics = running.read_metrics()
+        self.assertEqual(metrics["halles_ready"], 0)
+        self.assertEqual(metrics["halles_log_healthy"], 1)
+        return methods
+
+    def call(self, running, path):
+        """Calls the method, of whatever kind, with an empty request; returns the error."""
+        stream = path.rsplit("/", 1)[1].startswith("Watch")
+        try:
+            if stream:
+                list(running.channel.unary_stream(path)(b"", timeout=program.PATIENCE_S))
+            else:
+                running.channel.unary_unary(path)(b"", timeout=program.PATIENCE_S)
+        except grpc.RpcError as error:
+            return program.Refusal(error)
+        raise AssertionError(f"{path} is answered")
+
+    def expect_end(self, running, pid):
+        """SIGTERM ends it at once, with 0."""
+        began = time.monotonic()
+        os.kill(pid, signal.SIGTERM)
+        self.assertEqual(running.wait(), 0)
+        took = time.monotonic() - began
+        self.assertLess(took, 5, "the end waited for the start")
+        self.assertIsNotNone(running.await_line(lambda line: line["msg"] == "ended"))
+        return took
+
+    def expect_whole(self):
+        with program.serving(self.data) as running:
+            self.assertEqual(running.digests(), self.digests)
+            found = running.orders.GetOrder(orders.GetOrderRequest(order_id=self.known), timeout=program.PATIENCE_S)
+            self.assertEqual(found.imported.order_id, self.known)
+
+    def test_it_listens_before_its_data_is_open(self):
+        self.hold()
+        running = self.begin(self.data).listen()
+        methods = self.expect_not_ready(running)
+        status = running.admin.GetStatus(admin.GetStatusRequest(), timeout=program.PATIENCE_S)
+        self.assertEqual((status.start.phase, status.start.records_total), ("opening", 0))
+        self.assertEqual((status.install_id, status.caught_up, list(status.slots)), ("", False, []))
+        for method, request in (
+            (running.admin.TailLog, admin.TailLogRequest(service="checkout")),
+            (running.admin.Verify, admin.VerifyRequest()),
+            (running.admin.Rebuild, admin.RebuildRequest()),
+            (lambda *args, **named: [running.admin.ExplainEvent(*args, **named)],
+             admin.ExplainEventRequest(event="checkout/0@0")),
+        ):
+            refusal = refused(lambda *args, method=method, **named: list(method(*args, **named)), request)
+            self.assertEqual((refusal.code, refusal.reason), (grpc.StatusCode.UNAVAILABLE, "STARTING"), refusal)
+        code, told = running.ctl("status")
+        self.assertEqual((code, told["start"]["phase"]), (0, "opening"), told)
+        refusal = refused(running.checkout.ImportOrder, order("early"))
+        self.assertTrue(refusal.retry, "it says when to try again")
+        self.let_go()
+        serving = running.await_line(lambda line: line["msg"] == "serving")
+        self.assertEqual(serving["listen"], running.target, "the same port")
+        running.settled()
+        running.import_order(order("after"))
+        self.assertIsNotNone(running.await_line(lambda line: line["msg"] == "ready"))
+        self.health_becomes(running, "", b"\x08\x01")
+        self.assertFalse(
+            running.admin.GetStatus(admin.GetStatusRequest(), timeout=program.PATIENCE_S).HasField("start")
+        )
+        metrics = running.read_metrics()
+        self.assertEqual((metrics["halles_ready"], metrics["halles_start_progress_ratio"]), (1, 1))
+        self.assertEqual(running.end(), 0)
+        print(f"{methods} methods answered before the data was open: {refusal}")
+
+    def health_becomes(self, running, service, wanted):
+        watch = running.channel.unary_stream("/grpc.health.v1.Health/Watch")
+        updates = watch(bytes([0x0A, len(service)]) + service.encode(), timeout=program.PATIENCE_S)
+        self.assertIn(wanted, updates)
+        updates.cancel()
+
+    def test_the_retry_policy_mends_calls_that_come_before_the_data_is_open(self):
+        self.hold()
+        running = self.begin(self.data).listen()
+        channel = grpc.insecure_channel(
+            running.target,
+            options=[("grpc.service_config", POLICY.read_text()), ("grpc.use_local_subchannel_pool", 1)],
+        )
+        stub = checkout_grpc.CheckoutServiceStub(channel)
+        calls = [stub.ImportOrder.future(order(f"patient-{number}")) for number in range(8)]
+        refused_once = (
+            'grpc_server_handled_total{grpc_code="Unavailable",grpc_method="ImportOrder",'
+            'grpc_service="halles.checkout.v1.CheckoutService",grpc_type="unary"}'
+        )
+        deadline = time.monotonic() + program.PATIENCE_S
+        while running.read_metrics().get(refused_once, 0) < len(calls):
+            self.assertLess(time.monotonic(), deadline, "the calls are not refused")
+        self.let_go()
+        self.assertEqual(len({call.result().order_id for call in calls}), len(calls))
+        channel.close()
+        self.assertEqual(running.end(), 0)
+
+    def test_sigterm_ends_it_while_it_opens_its_data(self):
+        self.hold()
+        running = self.begin(self.data).listen()
+        self.assertEqual(running.health(""), "NOT_SERVING")
+        took = self.expect_end(running, running.pid)
+        self.ring.unlink()
+        self.let_go()
+        self.expect_whole()
+        print(f"from SIGTERM to the end while the data was opened: {took * 1000:.0f} ms")
+
+    def test_it_tells_how_far_the_replay_is_and_sigterm_ends_it(self):
+        shutil.rmtree(self.data / "state")
+        # A disk that takes its time for each read of the first segment, which is read by the replay alone. Some 1,000 reads
+        # of slots, and as many of views, each on one thread: half a minute.
+        slow = [
+            *("strace", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null", "-e", "trace=pread64"),
+            *("-P", str(self.data / "log" / "00000001.segment"), "-e", "inject=pread64:delay_enter=20000"),
+        ]
+        running = self.begin(self.data, under=slow, executors=1).listen()
+        line = running.await_line(lambda line: line["msg"] == "start under way" and line["seconds_left"] >= 0)
+        self.assertIsNotNone(line)
+        self.assertEqual(line["phase"], "replaying")
+        self.expect_not_ready(running)
+        status = running.admin.GetStatus(admin.GetStatusRequest(), timeout=program.PATIENCE_S)
+        self.assertEqual(status.start.phase, "replaying")
+        self.assertGreaterEqual(status.start.records_total, ORDERS_OF_A_SEGMENT)
+        self.assertGreater(status.start.records_done, 0)
+        self.assertLess(status.start.records_done, status.start.records_total)
+        self.assertTrue(status.start.HasField("seconds_left"))
+        self.assertEqual(len(status.slots), 3 * program.SLOTS)
+        metrics = running.read_metrics()
+        self.assertEqual(metrics["halles_start_records"], status.start.records_total)
+        self.assertGreater(metrics["halles_start_progress_ratio"], 0)
+        self.assertLess(metrics["halles_start_progress_ratio"], 1)
+        refusal = refused(running.checkout.ImportOrder, order("early"))
+        self.assertIn(f"of {status.start.records_total} records", refusal.words)
+        # strace does not forward signals; it ends when its child, the process, ends.
+        halles = pathlib.Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text(encoding="ascii").split()
+        took = self.expect_end(running, int(halles[0]))
+        self.expect_whole()
+        print(f"{refusal.words}; from SIGTERM to the end {took * 1000:.0f} ms; the log said {line}")
 
 
 class CommandLine(unittest.TestCase):
