@@ -145,10 +145,11 @@ absl::Status Host::Serve() {
 }
 
 std::map<SlotId, Position> Host::FoldedOf(const Serving& serving) const {
-  std::map<SlotId, Position> folded;
-  const auto add = [&folded](SlotId slot, Position position) {
-    const auto [found, fresh] = folded.emplace(slot, position);
-    if (!fresh) found->second = std::min(found->second, position);
+  std::map<SlotId, std::pair<Position, Position>> sums;  // with the number of folds
+  const auto add = [&sums](SlotId slot, Position position) {
+    auto& [sum, folds] = sums[slot];
+    sum += position;
+    ++folds;
   };
   for (const partition::ServiceDefinition& service : options_.definitions.services) {
     for (uint32_t slot = 0; slot < options_.log->identity().slots.of(service.id); ++slot) {
@@ -159,6 +160,8 @@ std::map<SlotId, Position> Host::FoldedOf(const Serving& serving) const {
   for (const auto& view : serving.pool->views()) {
     for (const auto& [slot, position] : view->positions()) add(slot, position);
   }
+  std::map<SlotId, Position> folded;
+  for (const auto& [slot, sum] : sums) folded[slot] = sum.first / sum.second;
   return folded;
 }
 

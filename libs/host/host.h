@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -70,8 +71,8 @@ struct Serving {
 
 // How much of the log has been folded since the parts were opened, up to where it ended then.
 struct CatchUp {
-  uint64_t records_done = 0;   // that state and all views have folded
-  uint64_t records_total = 0;  // that one of them had not folded yet
+  uint64_t records_done = 0;   // folded since, on the average of state and views
+  uint64_t records_total = 0;  // to be folded then, on the same average
 };
 
 // The result of a verify or rebuild.
@@ -171,7 +172,7 @@ class Host {
  private:
   explicit Host(HostOptions options);
   absl::Status Serve();
-  // The first position of each source that state or a view has not folded.
+  // How many records of each source are folded, on the average of state and views.
   std::map<SlotId, Position> FoldedOf(const Serving& serving) const;
   // Blocks until no call is inside With; a query is inside for as long as it reads.
   void CloseGate() ABSL_LOCKS_EXCLUDED(gate_mutex_);

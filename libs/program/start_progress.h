@@ -28,8 +28,8 @@ absl::string_view StartPhaseName(StartPhase phase);
 struct StartReport {
   StartPhase phase = StartPhase::kOpening;
   absl::Duration elapsed;              // since the start of the process
-  uint64_t records_done = 0;           // that state and all views have folded since the start
-  uint64_t records_total = 0;          // that they have to fold; 0 until the data is open
+  uint64_t records_done = 0;           // folded since the start, on the average of state and views
+  uint64_t records_total = 0;          // that are to be folded; 0 until the data is open
   std::optional<absl::Duration> left;  // until they are folded at the rate so far; nullopt while it is unknown
   absl::Status waits_for;              // why opening is tried again; OK otherwise
 
