@@ -182,6 +182,15 @@ std::vector<std::unique_ptr<telemetry::Metrics::Handle>> ObserveServer(telemetry
                                           [server] { return static_cast<double>(server->refused_connections()); }));
   handles.push_back(registry->AddFunction(Kind::kGauge, "halles_connections_open", "Connections of gRPC clients", {},
                                           [server] { return static_cast<double>(server->connections().open()); }));
+  handles.push_back(registry->AddFunction(Kind::kCounter, "halles_unknown_methods_total",
+                                          "Calls of methods that no service has", {},
+                                          [server] { return static_cast<double>(server->unknown_methods()); }));
+  handles.push_back(registry->AddFunction(Kind::kGauge, "halles_unread_answer_bytes",
+                                          "Bytes of answers that callers have not read yet", {},
+                                          [server] { return static_cast<double>(server->unread_bytes()); }));
+  handles.push_back(registry->AddFunction(Kind::kCounter, "halles_unread_answers_ended_total",
+                                          "Calls ended because their callers do not read the answers", {},
+                                          [server] { return static_cast<double>(server->unread_ended()); }));
   for (size_t i = 0; i < rpc::kCloseCauses; ++i) {
     const auto cause = static_cast<rpc::CloseCause>(i);
     handles.push_back(registry->AddFunction(

@@ -1,11 +1,8 @@
 // Tests of the acceptor: it refuses before the file descriptors run out, and continues after they did.
 #include "libs/rpc/acceptor.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -16,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "libs/base/mutex.h"
 #include "libs/machine/system_clock.h"
+#include "libs/rpc/test_frames.h"
 
 namespace halles::rpc {
 namespace {
@@ -52,14 +50,7 @@ class AcceptorTest : public ::testing::Test {
     acceptor_->Start(std::move(taken));
   }
 
-  static OwnedFd Socket() { return OwnedFd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
-  void Connect(const OwnedFd& client) const {
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(acceptor_->address().port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ASSERT_EQ(connect(client.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
-  }
+  void Connect(const OwnedFd& client) const { ConnectTo(acceptor_->address().port, client); }
   // Waits until the other side closes the connection.
   static bool IsClosed(const OwnedFd& client) {
     char byte;

@@ -28,12 +28,12 @@ size_t ShardOfThread(size_t shards) {
 void CallContexts::Release(grpc::CallbackServerContext* context) {
   auto* const call = dynamic_cast<CallContext*>(context);
   if (call == nullptr) return;  // of a method that nobody has: gRPC made it, and ends it
+  if (call->unread_ != nullptr) call->unread_->Drop(&call->unread_answer_);
   CallsUnderWay::Forget(call);
   delete call;
 }
 
-bool CallsUnderWay::Add(grpc::CallbackServerContext* context, std::shared_ptr<Unanswered> answer) {
-  auto* const call = static_cast<CallContext*>(context);
+bool CallsUnderWay::Add(CallContext* call, std::shared_ptr<Unanswered> answer) {
   call->calls_ = this;
   call->shard_ = ShardOfThread(kShards);
   call->answer_ = answer;
@@ -54,7 +54,7 @@ bool CallsUnderWay::Add(grpc::CallbackServerContext* context, std::shared_ptr<Un
     }
   }
   if (const std::optional<absl::Duration> pause = RetryAfterOf(ended); pause.has_value()) {
-    context->AddTrailingMetadata(kRetryPause, absl::StrCat(absl::ToInt64Milliseconds(*pause)));
+    call->AddTrailingMetadata(kRetryPause, absl::StrCat(absl::ToInt64Milliseconds(*pause)));
   }
   answer->End(ended);
   return false;

@@ -14,6 +14,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/mutex.h"
 #include "libs/base/scheduler.h"
+#include "libs/rpc/unread_answers.h"
 
 namespace halles::rpc {
 
@@ -34,9 +35,19 @@ class Unanswered {
 
 class CallsUnderWay;
 
-// The context of every call of a Server. It lives from the request until gRPC has written the answer.
+// The context of each call of a Server, but for those of methods that nobody has: gRPC makes theirs. It lives from the
+// request until gRPC has written the answer.
 class CallContext final : public grpc::CallbackServerContext {
+ public:
+  // Call it before the answer of so many bytes is given to gRPC.
+  void HoldAnswer(UnreadAnswers* all, size_t bytes, UnreadAnswers::Ends* ends) {
+    if (bytes < UnreadAnswers::kSmallBytes) return;
+    unread_ = all;
+    all->Set(&unread_answer_, c_call(), bytes, /*read=*/false, ends);
+  }
+
  private:
+  friend class CallContexts;
   friend class CallsUnderWay;
   CallsUnderWay* calls_ =
       nullptr;  // that it is one of; null for calls that no door takes, such as of the health service
@@ -45,6 +56,8 @@ class CallContext final : public grpc::CallbackServerContext {
   CallContext* before_ = nullptr;
   CallContext* after_ = nullptr;
   std::weak_ptr<Unanswered> answer_;  // shared with the handler, who may drop it first
+  UnreadAnswers* unread_ = nullptr;   // that knows of the answer; null when none does
+  UnreadAnswer unread_answer_;
 };
 
 // Makes the contexts, so that the end of a call is heard: gRPC tells it nobody else.
@@ -64,7 +77,7 @@ class CallsUnderWay {
 
   // Takes in a call of a Server until its answer is written. False while closed or draining: the call is not to be
   // handled. It is answered already, or will be by EndAll.
-  bool Add(grpc::CallbackServerContext* context, std::shared_ptr<Unanswered> answer);
+  bool Add(CallContext* call, std::shared_ptr<Unanswered> answer);
 
   // Until Open, calls are not to be handled: each is answered at once with `status`, an error. If that says when to try
   // again, the retries of gRPC wait for as long. A later Close replaces the status.

@@ -23,10 +23,26 @@ using telemetry::LogLevel;
 // Each cause is told in the log at most this often; the metric counts all.
 constexpr int64_t kSayEveryMicros = 10'000'000;
 constexpr int64_t kShortAgeMicros = 1'000'000;
+constexpr int64_t kCrowdedMicros = 5'000'000;
 
-}  // namespace
+// The first `bytes` of what a message points at, piece by piece.
+class Pieces {
+ public:
+  Pieces(const msghdr& message, size_t bytes) : message_(message), left_(bytes) {}
 
-namespace {
+  bool Next(absl::string_view* piece) {
+    if (left_ == 0 || at_ == message_.msg_iovlen) return false;
+    const iovec& part = message_.msg_iov[at_++];
+    *piece = absl::string_view(static_cast<const char*>(part.iov_base), std::min(left_, part.iov_len));
+    left_ -= piece->size();
+    return true;
+  }
+
+ private:
+  const msghdr& message_;
+  size_t at_ = 0;
+  size_t left_;
+};
 
 // By number; release-acquire: who finds a socket sees it complete. Nothing is made when the program starts: close is called
 // before that.
@@ -42,10 +58,14 @@ absl::string_view CloseCauseName(CloseCause cause) {
       return "control_frames";
     case CloseCause::kStreams:
       return "streams";
+    case CloseCause::kHeaders:
+      return "headers";
     case CloseCause::kSlowRequest:
       return "slow_request";
     case CloseCause::kUnfinished:
       return "unfinished_requests";
+    case CloseCause::kOpenCalls:
+      return "open_calls";
     case CloseCause::kMemory:
       return "memory";
   }
@@ -101,6 +121,7 @@ bool Connections::Add(int fd) {
     socket->counted = 0;
     socket->requests = 0;
     socket->bytes = 0;
+    socket->calls = 0;
     socket->allowed = Bucket();
     socket->allowed.Fill(limits_.frames_burst, limits_.frames_per_second, now);
   }
@@ -116,24 +137,34 @@ bool Connections::Received(int fd, const msghdr& message, size_t bytes) {
   if (socket->owner == nullptr) return true;
   if (socket->ended) return false;
   const MonotonicMicros now = socket->owner->clock_.MonotonicMicros();
-  for (size_t i = 0; i < message.msg_iovlen && bytes > 0; ++i) {
-    const iovec& part = message.msg_iov[i];
-    const size_t n = std::min(bytes, part.iov_len);
-    socket->frames.Add(absl::string_view(static_cast<const char*>(part.iov_base), n), now);
-    bytes -= n;
-  }
-  socket->owner->Hold(*socket, static_cast<int64_t>(socket->frames.unfinished()),
-                      static_cast<int64_t>(socket->frames.unfinished_bytes()));
+  absl::string_view piece;
+  for (Pieces pieces(message, bytes); pieces.Next(&piece);) socket->frames.Add(piece, now);
+  socket->owner->Hold(*socket);
   return socket->owner->IsWithin(*socket, now);
 }
 
-void Connections::Hold(Socket& socket, int64_t requests, int64_t bytes) {
-  if (requests != socket.requests) {
-    held_requests_.fetch_add(requests - std::exchange(socket.requests, requests), std::memory_order_relaxed);
-  }
-  if (bytes != socket.bytes) {
-    held_bytes_.fetch_add(bytes - std::exchange(socket.bytes, bytes), std::memory_order_relaxed);
-  }
+void Connections::Sent(int fd, const msghdr& message, size_t bytes) {
+  Socket* const socket = Find(fd);
+  if (socket == nullptr) return;
+  MutexLock lock(&socket->mutex);
+  if (socket->owner == nullptr) return;
+  absl::string_view piece;
+  for (Pieces pieces(message, bytes); pieces.Next(&piece);) socket->frames.AddSent(piece);
+  socket->owner->Hold(*socket);
+}
+
+void Connections::Hold(Socket& socket) {
+  Hold(socket, static_cast<int64_t>(socket.frames.unfinished()), static_cast<int64_t>(socket.frames.unfinished_bytes()),
+       static_cast<int64_t>(socket.frames.open()));
+}
+
+void Connections::Hold(Socket& socket, int64_t requests, int64_t bytes, int64_t calls) {
+  const auto hold = [](std::atomic<int64_t>& all, int64_t& own, int64_t now) {
+    if (now != own) all.fetch_add(now - std::exchange(own, now), std::memory_order_relaxed);
+  };
+  hold(held_requests_, socket.requests, requests);
+  hold(held_bytes_, socket.bytes, bytes);
+  hold(held_calls_, socket.calls, calls);
 }
 
 void Connections::Closed(int fd) {
@@ -142,13 +173,13 @@ void Connections::Closed(int fd) {
   MutexLock lock(&socket->mutex);
   if (socket->owner == nullptr) return;
   socket->owner->open_.fetch_sub(1, std::memory_order_relaxed);
-  socket->owner->Hold(*socket, 0, 0);
+  socket->owner->Hold(*socket, 0, 0, 0);
   socket->owner = nullptr;
 }
 
 bool Connections::IsWithin(Socket& socket, MonotonicMicros now) {
   CloseCause cause = CloseCause::kStreams;
-  bool within = socket.frames.unfinished() <= limits_.streams_max;
+  bool within = socket.frames.open() <= 2 * limits_.streams_max;
   const uint64_t frames = socket.frames.resets() + socket.frames.control();
   if (within && frames > socket.counted) {
     const auto more = static_cast<int64_t>(frames - socket.counted);
@@ -165,11 +196,25 @@ bool Connections::IsWithin(Socket& socket, MonotonicMicros now) {
     within = socket.allowed.level >= (crowded ? limits_.frames_burst - limits_.frames_burst_crowded : 0);
     cause = socket.frames.resets() > socket.frames.control() ? CloseCause::kResets : CloseCause::kControl;
   }
+  if (within && socket.frames.header_bytes_most() > limits_.header_bytes_max) {
+    within = false;
+    cause = CloseCause::kHeaders;
+  }
+  if (within && socket.frames.unfinished() > limits_.unfinished_fair &&
+      now < crowded_until_.load(std::memory_order_relaxed)) {
+    within = false;
+    cause = CloseCause::kUnfinished;
+  }
   if (within && socket.frames.unfinished() >= limits_.unfinished_crowded &&
       (held_requests_.load(std::memory_order_relaxed) > static_cast<int64_t>(2 * limits_.unfinished_max) ||
        held_bytes_.load(std::memory_order_relaxed) > static_cast<int64_t>(2 * limits_.unfinished_bytes_max))) {
     within = false;
     cause = CloseCause::kUnfinished;
+  }
+  if (within && socket.frames.open() >= limits_.unfinished_crowded &&
+      held_calls_.load(std::memory_order_relaxed) > static_cast<int64_t>(limits_.open_max + limits_.open_max / 4)) {
+    within = false;
+    cause = CloseCause::kOpenCalls;
   }
   if (within) return true;
   socket.ended = true;
@@ -195,8 +240,7 @@ void Connections::Watch() {
   const MonotonicMicros slow = now - absl::ToInt64Microseconds(limits_.request_timeout);
   const MonotonicMicros idle = now - absl::ToInt64Microseconds(limits_.idle_timeout);
   const bool is_short = limits_.memory_bytes() > limits_.memory_bytes_max;
-  std::vector<std::pair<uint64_t, int>> by_requests, by_bytes;
-  uint64_t requests = 0, bytes = 0;
+  Amounts by_requests, by_bytes, by_calls, by_call_bytes;
   MutexLock lock(&mutex_);
   for (auto it = sockets_.begin(); it != sockets_.end();) {
     Socket& socket = *Find(*it);
@@ -214,26 +258,35 @@ void Connections::Watch() {
       } else {
         by_requests.emplace_back(socket.frames.unfinished(), *it);
         by_bytes.emplace_back(socket.frames.unfinished_bytes(), *it);
-        requests += socket.frames.unfinished();
-        bytes += socket.frames.unfinished_bytes();
       }
+    }
+    if (!socket.ended && socket.frames.open() > 0) {
+      by_calls.emplace_back(socket.frames.open(), *it);
+      by_call_bytes.emplace_back(socket.frames.open_bytes(), *it);
     }
     ++it;
   }
-  EndMost(std::move(by_requests), requests, limits_.unfinished_max);
-  EndMost(std::move(by_bytes), bytes, limits_.unfinished_bytes_max);
+  if (EndMost(std::move(by_requests), limits_.unfinished_max, CloseCause::kUnfinished)) {
+    crowded_until_.store(now + kCrowdedMicros, std::memory_order_relaxed);
+  }
+  EndMost(std::move(by_bytes), limits_.unfinished_bytes_max, CloseCause::kUnfinished);
+  EndMost(std::move(by_calls), limits_.open_max, CloseCause::kOpenCalls);
+  EndMost(std::move(by_call_bytes), limits_.open_bytes_max, CloseCause::kOpenCalls);
 }
 
-void Connections::EndMost(std::vector<std::pair<uint64_t, int>> most, uint64_t total, uint64_t max) {
-  if (total <= max) return;
+bool Connections::EndMost(Amounts most, uint64_t max, CloseCause cause) {
+  uint64_t total = 0;
+  for (const auto& [amount, fd] : most) total += amount;
+  if (total <= max) return false;
   std::sort(most.begin(), most.end());
   for (; total > max && !most.empty(); most.pop_back()) {
     const auto [amount, fd] = most.back();
     Socket& socket = *Find(fd);
     MutexLock socket_lock(&socket.mutex);
     total -= amount;
-    if (socket.owner == this && !socket.ended) End(fd, socket, CloseCause::kUnfinished);
+    if (socket.owner == this && !socket.ended) End(fd, socket, cause);
   }
+  return true;
 }
 
 // With the mutex of the socket, so that its number is not given to another file meanwhile.
@@ -264,6 +317,12 @@ ssize_t recvmsg(int fd, msghdr* message, int flags) {
     errno = ECONNRESET;
     return -1;
   }
+  return n;
+}
+
+ssize_t sendmsg(int fd, const msghdr* message, int flags) {
+  const ssize_t n = syscall(SYS_sendmsg, fd, message, flags);
+  if (n > 0) halles::rpc::Connections::Sent(fd, *message, static_cast<size_t>(n));
   return n;
 }
 

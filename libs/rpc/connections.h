@@ -28,12 +28,14 @@ namespace halles::rpc {
 enum class CloseCause {
   kResets,       // resets more requests than a client does that gives up now and then
   kControl,      // sends more frames that belong to no request than any client does
-  kStreams,      // has more requests open than it was allowed
+  kStreams,      // has more calls open than it was allowed
+  kHeaders,      // sends headers far beyond their limit
   kSlowRequest,  // does not come to the end of a request
   kUnfinished,   // has the most of the unfinished requests when all callers together have too many
+  kOpenCalls,    // has the most of the open calls, or of their bytes, when all callers together have too many
   kMemory,       // has many unfinished requests while the process is short of memory
 };
-inline constexpr size_t kCloseCauses = 6;
+inline constexpr size_t kCloseCauses = 8;
 absl::string_view CloseCauseName(CloseCause cause);
 
 struct ConnectionLimits {
@@ -44,7 +46,11 @@ struct ConnectionLimits {
   int64_t frames_all_burst = 5'000;
   int64_t frames_all_per_second = 500;
   int64_t frames_burst_crowded = 200;
-  size_t streams_max = 1'024;  // requests at a time of one connection, as gRPC is told
+  // Open calls of one connection, as gRPC tells the client. It holds the client to that only once he has acknowledged it,
+  // so this side does; at twice as many, since what was sent is counted a moment after the client may have read it.
+  size_t streams_max = 1'024;
+  // A block of headers, as it comes: twice what gRPC refuses, which reads it and takes it apart before that.
+  uint64_t header_bytes_max = 32 * 1024;
   // From the first byte of a message to its last, and between two messages of a stream.
   absl::Duration request_timeout = absl::Seconds(20);
   absl::Duration idle_timeout = absl::Minutes(10);
@@ -53,15 +59,24 @@ struct ConnectionLimits {
   size_t unfinished_max = 4'096;
   uint64_t unfinished_bytes_max = 64 * 1024 * 1024;
   size_t unfinished_crowded = 4;
+  // For some seconds after that, nobody may have more than this: the requests of a client that sends whole ones come to an
+  // end in the same moment as they begin. So gRPC does not make calls only to take them down again.
+  size_t unfinished_fair = 16;
+  // Open calls of all connections, complete or not: each takes some 13 KiB until its answer is sent. Beyond it, whoever has
+  // most goes. Beyond a quarter more, so does everybody who has `unfinished_crowded` of them and sends.
+  size_t open_max = 16'384;
+  // The bytes of their requests, from when they are complete. Beyond it, whoever has most goes.
+  uint64_t open_bytes_max = 128 * 1024 * 1024;
   // Beyond this the process is short of memory: whoever has `unfinished_short` requests that are older than a second goes.
   uint64_t memory_bytes_max = 320 * 1024 * 1024;
   size_t unfinished_short = 16;
   std::function<uint64_t()> memory_bytes = ResidentBytes;  // tests say otherwise
 };
 
-// gRPC 1.51 bounds neither the requests that a caller resets nor those that he does not finish, and tells nobody of them.
-// So this class looks at what gRPC receives: it stands before the function recvmsg of the C library, for the sockets of
-// the server only, and counts the frames that pass. A caller beyond a limit loses his connection: gRPC reads an error.
+// gRPC 1.51 bounds neither the requests that a caller resets nor those that he does not finish, nor the calls of a caller
+// who never acknowledges its limit, and tells nobody of them. So this class looks at what gRPC receives and sends: it stands
+// before the functions recvmsg and sendmsg of the C library, for the sockets of the server only, and counts the frames that
+// pass. A caller beyond a limit loses his connection: gRPC reads an error.
 // Thread safety: any thread.
 // Lifetime: the clock outlives it; it outlives the gRPC server.
 // Limits: sockets below kSocketsMax.
@@ -90,6 +105,7 @@ class Connections {
 
   // For the functions of the C library. False when the connection was closed for what it sent.
   static bool Received(int fd, const msghdr& message, size_t bytes);
+  static void Sent(int fd, const msghdr& message, size_t bytes);
   static void Closed(int fd);
 
  private:
@@ -107,26 +123,33 @@ class Connections {
     FrameCounter frames ABSL_GUARDED_BY(mutex);
     uint64_t counted ABSL_GUARDED_BY(mutex) = 0;  // of its resets and control frames, those that the bucket has seen
     Bucket allowed ABSL_GUARDED_BY(mutex);
-    // Its part of held_requests_ and held_bytes_.
+    // Its part of held_requests_, held_bytes_ and held_calls_.
     int64_t requests ABSL_GUARDED_BY(mutex) = 0;
     int64_t bytes ABSL_GUARDED_BY(mutex) = 0;
+    int64_t calls ABSL_GUARDED_BY(mutex) = 0;
   };
 
   static Socket* Find(int fd);
-  void Hold(Socket& socket, int64_t requests, int64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(socket.mutex);
+  // Brings the sums of all up to date with what the socket holds now.
+  void Hold(Socket& socket) ABSL_EXCLUSIVE_LOCKS_REQUIRED(socket.mutex);
+  void Hold(Socket& socket, int64_t requests, int64_t bytes, int64_t calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(socket.mutex);
   bool IsWithin(Socket& socket, MonotonicMicros now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(socket.mutex);
   void Count(CloseCause cause) ABSL_LOCKS_EXCLUDED(all_mutex_);
   void End(int fd, Socket& socket, CloseCause cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(socket.mutex);
-  // Ends those with most until what is left of `total` is within `max`.
-  void EndMost(std::vector<std::pair<uint64_t, int>> most, uint64_t total, uint64_t max);
+  // How much of something each connection holds, by the number of its socket.
+  using Amounts = std::vector<std::pair<uint64_t, int>>;
+  // Ends those with most until what is left is within `max`. Whether it had to.
+  bool EndMost(Amounts most, uint64_t max, CloseCause cause);
 
   const ConnectionLimits limits_;
   const Clock& clock_;
   std::atomic<uint64_t> open_{0};  // relaxed, as all counters here
   std::array<std::atomic<uint64_t>, kCloseCauses> closed_{};
-  // Unfinished requests and their bytes, until gRPC has closed their sockets.
+  // Unfinished requests, their bytes, and open calls, until gRPC has closed their sockets.
   std::atomic<int64_t> held_requests_{0};
   std::atomic<int64_t> held_bytes_{0};
+  std::atomic<int64_t> held_calls_{0};
+  std::atomic<MonotonicMicros> crowded_until_{0};
 
   // Locked in this order: mutex_, the mutex of a socket, all_mutex_.
   Mutex mutex_;

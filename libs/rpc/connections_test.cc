@@ -1,74 +1,74 @@
 // Tests of who loses his connection: with a real server, and frames that no client of gRPC would send.
 #include "libs/rpc/connections.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include <functional>
+#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "gtest/gtest.h"
+#include "libs/base/mutex.h"
 #include "libs/machine/address.h"
 #include "libs/rpc/server.h"
+#include "libs/rpc/test_frames.h"
 #include "libs/rpc/test_server.h"
 
 namespace halles::rpc {
 namespace {
 
-std::string Frame(uint8_t type, uint8_t flags, uint32_t stream, const std::string& payload = "") {
-  std::string frame;
-  for (const size_t byte : {payload.size() >> 16, payload.size() >> 8, payload.size()}) {
-    frame.push_back(static_cast<char>(byte));
-  }
-  frame.push_back(static_cast<char>(type));
-  frame.push_back(static_cast<char>(flags));
-  for (const uint32_t byte : {stream >> 24, stream >> 16, stream >> 8, stream})
-    frame.push_back(static_cast<char>(byte));
-  return frame + payload;
-}
-
-// The headers of a call, none of them in the table of HPACK.
-std::string Headers(uint32_t stream) {
-  std::string block;
-  const std::pair<std::string, std::string> headers[] = {{":method", "POST"},
-                                                         {":scheme", "http"},
-                                                         {":path", "/halles.rpc.test.TestService/Get"},
-                                                         {":authority", "x"},
-                                                         {"content-type", "application/grpc"},
-                                                         {"te", "trailers"}};
-  for (const auto& [name, value] : headers) {
-    block += std::string(1, '\0') + static_cast<char>(name.size()) + name + static_cast<char>(value.size()) + value;
-  }
-  return Frame(1, 4, stream, block);
-}
 // The first half of a message.
-std::string Half(uint32_t stream) { return Frame(0, 0, stream, std::string("\0\0\0\0\x20half", 9)); }
-std::string Reset(uint32_t stream) { return Frame(3, 0, stream, std::string("\0\0\0\x08", 4)); }
+std::string Half(uint32_t stream) { return Data(stream, Message("half").substr(0, 7)); }
+std::string HalfCall(uint32_t stream) { return CallHeaders(stream) + Half(stream); }
+// A call with its whole request.
+std::string Call(uint32_t stream) { return CallHeaders(stream) + Data(stream, Message(""), kEndStreamFlag); }
 
 class ConnectionsTest : public ServerTest {
  protected:
-  // A connection that speaks HTTP/2.
+  // A connection that speaks HTTP/2, and never acknowledges what the server says.
   OwnedFd Connect() {
-    OwnedFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(server->address().port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
-    Send(fd, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Frame(4, 0, 0));
+    OwnedFd fd = ConnectTo(server->address().port);
+    Send(fd, Preface());
     return fd;
   }
-  static bool Send(const OwnedFd& fd, const std::string& bytes) {
-    return send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size());
+  // Sends what `frames(n)` makes for n = 0, 1, ... until the server closes the connection, which it must before `most`.
+  static void SendUntilClosed(const OwnedFd& fd, uint32_t most, const std::function<std::string(uint32_t)>& frames) {
+    for (uint32_t sent = 0; Send(fd, frames(sent)); ++sent) ASSERT_LT(sent, most) << "the caller was never ended";
+    AwaitClosed(fd);
   }
-  // Reads until the server closes the connection.
-  static void AwaitClosed(const OwnedFd& fd) {
-    char buffer[4096];
-    while (recv(fd.get(), buffer, sizeof buffer, 0) > 0) {
+  // `count` of what `frames` makes for a stream.
+  static std::string Many(uint32_t count, const std::function<std::string(uint32_t)>& frames) {
+    std::string all;
+    for (uint32_t i = 0; i < count; ++i) all += frames(1 + 2 * i);
+    return all;
+  }
+  // Calls of Get wait for their answers until `answers` is true.
+  struct Held {
+    Mutex mutex;
+    bool answers ABSL_GUARDED_BY(mutex) = false;
+    std::vector<Reply<test::GetResponse>> replies ABSL_GUARDED_BY(mutex);
+  };
+  std::shared_ptr<Held> HoldAnswers() {
+    auto held = std::make_shared<Held>();
+    service->on_get = [held](const auto&, const auto&, const auto& reply) {
+      {
+        MutexLock lock(&held->mutex);
+        if (!held->answers) return held->replies.push_back(reply);
+      }
+      reply(test::GetResponse());
+    };
+    return held;
+  }
+  static void Answer(Held* held) {
+    std::vector<Reply<test::GetResponse>> replies;
+    {
+      MutexLock lock(&held->mutex);
+      held->answers = true;
+      replies.swap(held->replies);
     }
+    for (const auto& reply : replies) reply(test::GetResponse());
   }
   uint64_t Closed(CloseCause cause) const { return server->connections().closed(cause); }
 };
@@ -77,15 +77,7 @@ TEST_F(ConnectionsTest, EndWhoResetsManyCallsAndServeOthers) {
   ServerOptions options;
   options.connections.frames_burst = 500;
   Start({}, options);
-  const OwnedFd attacker = Connect();
-  uint32_t stream = 1;
-  for (bool open = true; open;) {
-    std::string frames;
-    for (int i = 0; i < 50; ++i, stream += 2) frames += Headers(stream) + Reset(stream);
-    open = Send(attacker, frames);
-    ASSERT_LT(stream, 1'000'000u) << "the caller was never ended";
-  }
-  AwaitClosed(attacker);
+  SendUntilClosed(Connect(), 500'000, [](uint32_t n) { return CallHeaders(1 + 2 * n) + Reset(1 + 2 * n); });
   EXPECT_EQ(Closed(CloseCause::kResets), 1u);
   EXPECT_TRUE(Get().ok());
 }
@@ -94,15 +86,7 @@ TEST_F(ConnectionsTest, EndWhoSendsManyFramesOfNoCall) {
   ServerOptions options;
   options.connections.frames_burst = 500;
   Start({}, options);
-  const OwnedFd attacker = Connect();
-  int sent = 0;
-  for (bool open = true; open; ++sent) {
-    std::string frames;
-    for (int i = 0; i < 50; ++i) frames += Frame(4, 0, 0);
-    open = Send(attacker, frames);
-    ASSERT_LT(sent, 100'000) << "the caller was never ended";
-  }
-  AwaitClosed(attacker);
+  SendUntilClosed(Connect(), 1'000'000, [](uint32_t) { return Frame(4, 0, 0); });
   EXPECT_EQ(Closed(CloseCause::kControl), 1u);
   EXPECT_TRUE(Get().ok());
 }
@@ -112,7 +96,7 @@ TEST_F(ConnectionsTest, EndACallThatNeverComesToItsEnd) {
   ServerOptions options;
   Start({}, options);
   const OwnedFd slow = Connect();
-  EXPECT_TRUE(Send(slow, Headers(1) + Half(1)));
+  EXPECT_TRUE(Send(slow, HalfCall(1)));
   // Until the acceptor has looked at it with the clock beyond the limit.
   while (Closed(CloseCause::kSlowRequest) == 0) {
     EXPECT_TRUE(Get().ok());
@@ -128,10 +112,8 @@ TEST_F(ConnectionsTest, EndThoseWithMostWhenAllHaveTooMany) {
   options.connections.unfinished_max = 30;
   Start({}, options);
   const OwnedFd few = Connect(), many = Connect();
-  EXPECT_TRUE(Send(few, Headers(1) + Half(1) + Headers(3) + Half(3)));
-  std::string frames;
-  for (uint32_t stream = 1; stream < 80; stream += 2) frames += Headers(stream) + Half(stream);
-  EXPECT_TRUE(Send(many, frames));
+  EXPECT_TRUE(Send(few, Many(2, HalfCall)));
+  EXPECT_TRUE(Send(many, Many(40, HalfCall)));
   AwaitClosed(many);
   EXPECT_EQ(Closed(CloseCause::kUnfinished), 1u);
   EXPECT_TRUE(Get().ok());
@@ -148,10 +130,39 @@ TEST_F(ConnectionsTest, EndThoseWithManyBytesWhenAllHaveTooMany) {
   // Within the 64 KiB that a connection may send before gRPC allows it more.
   const OwnedFd few = Connect(), many = Connect();
   const std::string large = std::string("\0\0\1\0\0", 5) + std::string(16'000, 'x');
-  EXPECT_TRUE(Send(few, Headers(1) + Half(1)));
-  EXPECT_TRUE(Send(many, Headers(1) + Frame(0, 0, 1, large) + Headers(3) + Frame(0, 0, 3, large)));
+  EXPECT_TRUE(Send(few, HalfCall(1)));
+  EXPECT_TRUE(Send(many, Many(2, [&large](uint32_t stream) { return CallHeaders(stream) + Data(stream, large); })));
   AwaitClosed(many);
   EXPECT_EQ(Closed(CloseCause::kUnfinished), 1u);
+}
+
+// Those who come in a crowd with too much are closed before gRPC has seen it, whatever is held at that moment.
+TEST_F(ConnectionsTest, LetNobodyHaveManyForAWhileAfterACrowd) {
+  ServerOptions options;
+  options.connections.unfinished_max = 30;
+  Start({}, options);
+  const OwnedFd crowd = Connect();
+  EXPECT_TRUE(Send(crowd, Many(40, HalfCall)));
+  AwaitClosed(crowd);
+  EXPECT_EQ(Closed(CloseCause::kUnfinished), 1u);
+  const OwnedFd few = Connect(), later = Connect();
+  EXPECT_TRUE(Send(few, Many(16, HalfCall)));
+  EXPECT_TRUE(Send(later, Many(17, HalfCall)));
+  AwaitClosed(later);
+  EXPECT_EQ(Closed(CloseCause::kUnfinished), 2u);
+  EXPECT_TRUE(Send(few, Data(1, std::string(2, 'x'), kEndStreamFlag)));
+  AwaitEnds(few, 1);
+  EXPECT_TRUE(Get().ok());
+}
+
+TEST_F(ConnectionsTest, EndWhoSendsHeadersFarBeyondTheirLimit) {
+  Start();
+  const OwnedFd attacker = Connect();
+  EXPECT_TRUE(Send(attacker, CallHeaders(1) + Frame(1, 0, 3, std::string(16'000, 'x')) +
+                                 Frame(9, 0, 3, std::string(16'000, 'x')) + Frame(9, 0, 3, std::string(1'000, 'x'))));
+  AwaitClosed(attacker);
+  EXPECT_EQ(Closed(CloseCause::kHeaders), 1u);
+  EXPECT_TRUE(Get().ok());
 }
 
 TEST_F(ConnectionsTest, EndThoseWithManyWhileMemoryIsShort) {
@@ -159,11 +170,79 @@ TEST_F(ConnectionsTest, EndThoseWithManyWhileMemoryIsShort) {
   options.connections.memory_bytes_max = 1;
   Start({}, options);
   const OwnedFd attacker = Connect();
-  std::string frames;
-  for (uint32_t stream = 1; stream < 80; stream += 2) frames += Headers(stream) + Half(stream);
-  EXPECT_TRUE(Send(attacker, frames));
+  EXPECT_TRUE(Send(attacker, Many(40, HalfCall)));
   AwaitClosed(attacker);
   EXPECT_EQ(Closed(CloseCause::kMemory), 1u);
+  EXPECT_TRUE(Get().ok());
+}
+
+// gRPC does not hold a client to its limit of calls who never acknowledges it.
+TEST_F(ConnectionsTest, EndWhoOpensMoreCallsThanHeIsAllowed) {
+  ServerOptions options;
+  options.streams_max = 10;
+  Start({}, options);
+  const auto held = HoldAnswers();
+  const OwnedFd attacker = Connect();
+  EXPECT_TRUE(Send(attacker, Many(21, Call)));
+  AwaitClosed(attacker);
+  EXPECT_EQ(Closed(CloseCause::kStreams), 1u);
+  Answer(held.get());
+  EXPECT_TRUE(Get().ok());
+}
+
+TEST_F(ConnectionsTest, LetACallerMakeManyCallsOneAfterTheOther) {
+  ServerOptions options;
+  options.streams_max = 1;
+  Start({}, options);
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(Get().ok()) << i;
+  const OwnedFd caller = Connect();
+  for (uint32_t i = 0; i < 100; ++i) {
+    ASSERT_TRUE(Send(caller, Call(1 + 2 * i)));
+    AwaitEnds(caller, 1);
+  }
+  EXPECT_EQ(Closed(CloseCause::kStreams), 0u);
+}
+
+TEST_F(ConnectionsTest, EndThoseWithMostOpenCallsWhenAllHaveTooMany) {
+  ServerOptions options;
+  options.connections.open_max = 30;
+  Start({}, options);
+  const auto held = HoldAnswers();
+  const OwnedFd few = Connect(), many = Connect();
+  EXPECT_TRUE(Send(few, Many(2, Call)));
+  EXPECT_TRUE(Send(many, Many(32, Call)));
+  AwaitClosed(many);
+  EXPECT_EQ(Closed(CloseCause::kOpenCalls), 1u);
+  // The other one is answered.
+  Answer(held.get());
+  AwaitEnds(few, 2);
+}
+
+TEST_F(ConnectionsTest, EndThoseWithManyBytesOfOpenCallsWhenAllHaveTooMany) {
+  ServerOptions options;
+  options.connections.open_bytes_max = 30'000;
+  Start({}, options);
+  const auto held = HoldAnswers();
+  const OwnedFd few = Connect(), many = Connect();
+  // GetRequest has the field `text`, number 1, and ignores those that it does not know, such as number 3.
+  const std::string request = std::string("\0\0\0\x3e\x83\x1a\x80\x7d", 8) + std::string(16'000, 'x');
+  EXPECT_TRUE(Send(few, Call(1)));
+  EXPECT_TRUE(Send(
+      many, Many(2, [&](uint32_t stream) { return CallHeaders(stream) + Data(stream, request, kEndStreamFlag); })));
+  AwaitClosed(many);
+  EXPECT_EQ(Closed(CloseCause::kOpenCalls), 1u);
+  Answer(held.get());
+  AwaitEnds(few, 1);
+}
+
+TEST_F(ConnectionsTest, EndWhoFloodsMethodsThatNobodyHasAndReadsNoAnswer) {
+  ServerOptions options;
+  options.streams_max = 100;
+  Start({}, options);
+  SendUntilClosed(Connect(), 500, [](uint32_t n) {
+    return Many(100, [n](uint32_t stream) { return CallHeaders(200 * n + stream, "/nobody/Has", kEndStreamFlag); });
+  });
+  EXPECT_EQ(Closed(CloseCause::kStreams), 1u);
   EXPECT_TRUE(Get().ok());
 }
 
@@ -178,7 +257,7 @@ TEST_F(ConnectionsTest, AreCountedWhileTheyAreOpen) {
     EXPECT_EQ(server->connections().open(), 2u);
   }
   server->Drain(absl::ZeroDuration());
-  EXPECT_EQ(server->connections().open(), 0u);
+  EXPECT_TRUE(Await([this] { return server->connections().open() == 0; })) << "gRPC closes them a moment later";
 }
 
 }  // namespace

@@ -78,7 +78,7 @@ class Door {
                                             Handler&& handler) {
     const MethodMetrics& metrics = MetricsOf(Request::descriptor());
     metrics.Started();
-    auto reactor = std::make_shared<StreamReactor<Response>>(&metrics, clock_, options_);
+    auto reactor = std::make_shared<StreamReactor<Response>>(context, unread_, &metrics, clock_, options_);
     reactor->Keep([this, stream = reactor.get()] { Remove(stream); });
     StreamWriter<Response> writer(reactor);
     if (const absl::Status draining = Add(reactor); !draining.ok()) {
@@ -91,6 +91,9 @@ class Door {
     }
     return reactor.get();
   }
+
+  // Counts the answers that are not read, and ends calls for them. Before the first call; it outlives the calls.
+  void SetUnreadAnswers(UnreadAnswers* unread) { unread_ = unread; }
 
   // Until Open, calls and streams that come are not handled: each gets `why`, an error, at once. If that says when to try
   // again, the retries of gRPC wait for as long. For a process that listens before it can answer; those that are under
@@ -117,9 +120,10 @@ class Door {
     const MethodMetrics& metrics = MetricsOf(Request::descriptor());
     metrics.Started();
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    const Reply<Response> reply(reactor, response, &metrics, clock_);
+    auto* const call = static_cast<CallContext*>(context);
+    const Reply<Response> reply(reactor, call, unread_, response, &metrics, clock_);
     if (only_reads) reply.OnlyWaits();
-    if (!calls_.Add(context, reply.unanswered())) return reactor;
+    if (!calls_.Add(call, reply.unanswered())) return reactor;
     const absl::Time now = Now();
     const absl::StatusOr<absl::Time> deadline = DeadlineOf(AskedDeadline(*context), now, options_);
     const absl::Status checked = deadline.ok() ? check() : deadline.status();
@@ -154,6 +158,7 @@ class Door {
   absl::flat_hash_map<const google::protobuf::Descriptor*, std::unique_ptr<const MethodMetrics>> methods_;
   std::optional<UnknownFieldCheck> unknown_fields_;
   CallsUnderWay calls_;
+  UnreadAnswers* unread_ = nullptr;  // may be absent
 
   Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;

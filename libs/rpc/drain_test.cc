@@ -1,8 +1,5 @@
 // Tests of a graceful end: who is waited for, who is ended, and with which words.
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <map>
@@ -17,6 +14,7 @@
 #include "gtest/gtest.h"
 #include "libs/machine/address.h"
 #include "libs/rpc/server.h"
+#include "libs/rpc/test_frames.h"
 #include "libs/rpc/test_server.h"
 
 namespace halles::rpc {
@@ -88,16 +86,6 @@ class DrainTest : public ServerTest {
     stream->call->Read(&first, nullptr);
     EXPECT_TRUE(stream->Next());
     return stream;
-  }
-
-  OwnedFd Connect() const {
-    OwnedFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(server->address().port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
-    return fd;
   }
 };
 
@@ -228,10 +216,10 @@ TEST_F(DrainTest, IsHeldUpByNoWatchOfTheHealthAndNoReflection) {
 
 TEST_F(DrainTest, IsHeldUpByNoIdleConnection) {
   Start();
-  const OwnedFd silent = Connect();
-  const OwnedFd settled = Connect();  // says what HTTP/2 asks for, and does not answer what it is asked
-  const std::string preface("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33);
-  ASSERT_EQ(send(settled.get(), preface.data(), preface.size(), 0), 33);
+  const OwnedFd silent = ConnectTo(server->address().port);
+  const OwnedFd settled =
+      ConnectTo(server->address().port);  // says what HTTP/2 asks for, and does not answer what it is asked
+  ASSERT_TRUE(Send(settled, Preface()));
   char byte = 0;
   ASSERT_EQ(recv(settled.get(), &byte, 1, 0), 1);
   EXPECT_TRUE(Get().ok());

@@ -22,18 +22,31 @@ constexpr uint8_t kMessagePrefixBytes = 5;  // whether it is compressed, and its
 
 }  // namespace
 
+bool FrameHeads::Next(absl::string_view* bytes, FrameHead* head) {
+  const size_t n = std::min(head_.size() - head_bytes_, bytes->size());
+  std::copy_n(bytes->begin(), n, head_.begin() + static_cast<ptrdiff_t>(head_bytes_));
+  head_bytes_ += n;
+  bytes->remove_prefix(n);
+  if (head_bytes_ < head_.size()) return false;
+  head_bytes_ = 0;
+  head->payload_bytes = uint32_t{head_[0]} << 16 | uint32_t{head_[1]} << 8 | head_[2];
+  head->type = head_[3];
+  head->flags = head_[4];
+  head->stream =
+      (uint32_t{head_[5]} << 24 | uint32_t{head_[6]} << 16 | uint32_t{head_[7]} << 8 | head_[8]) & 0x7fffffff;
+  return true;
+}
+
 void FrameCounter::Add(absl::string_view bytes, MonotonicMicros now) {
   const size_t preface = std::min(preface_left_, bytes.size());
   preface_left_ -= preface;
   bytes.remove_prefix(preface);
   while (!bytes.empty()) {
-    if (head_bytes_ < head_.size()) {
-      const size_t n = std::min(head_.size() - head_bytes_, bytes.size());
-      std::copy_n(bytes.begin(), n, head_.begin() + static_cast<ptrdiff_t>(head_bytes_));
-      head_bytes_ += n;
-      bytes.remove_prefix(n);
-      if (head_bytes_ < head_.size()) return;
-      BeginFrame(now);
+    if (!in_frame_) {
+      FrameHead head;
+      if (!heads_.Next(&bytes, &head)) return;
+      in_frame_ = true;
+      BeginFrame(head, now);
     }
     const size_t n = std::min<size_t>(payload_left_, bytes.size());
     if (data_) TakeData(bytes.substr(0, n), now);
@@ -41,44 +54,64 @@ void FrameCounter::Add(absl::string_view bytes, MonotonicMicros now) {
     bytes.remove_prefix(n);
     if (payload_left_ > 0) return;
     if (ends_) Finish(stream_);
-    head_bytes_ = 0;
+    in_frame_ = false;
   }
 }
 
-void FrameCounter::BeginFrame(MonotonicMicros now) {
-  const uint8_t type = head_[3];
-  const uint8_t flags = head_[4];
-  payload_left_ = uint32_t{head_[0]} << 16 | uint32_t{head_[1]} << 8 | head_[2];
-  stream_ = (uint32_t{head_[5]} << 24 | uint32_t{head_[6]} << 16 | uint32_t{head_[7]} << 8 | head_[8]) & 0x7fffffff;
+// A call ends with the last frame of its answer. When the head of that frame was sent, its payload soon is.
+void FrameCounter::AddSent(absl::string_view bytes) {
+  while (!bytes.empty()) {
+    const size_t n = std::min<size_t>(sent_payload_left_, bytes.size());
+    sent_payload_left_ -= static_cast<uint32_t>(n);
+    bytes.remove_prefix(n);
+    FrameHead head;
+    if (bytes.empty() || !sent_heads_.Next(&bytes, &head)) return;
+    sent_payload_left_ = head.payload_bytes;
+    const bool ends = (head.flags & kEndStream) != 0 && (head.type == kData || head.type == kHeaders);
+    if (!ends && head.type != kResetStream) continue;
+    End(head.stream);
+    Finish(head.stream);
+  }
+}
+
+void FrameCounter::BeginFrame(const FrameHead& head, MonotonicMicros now) {
+  payload_left_ = head.payload_bytes;
+  stream_ = head.stream;
   data_ = false;
   ends_ = false;
-  switch (type) {
+  switch (head.type) {
     case kData:
       data_ = Keep();
-      ends_ = (flags & kEndStream) != 0;
+      ends_ = (head.flags & kEndStream) != 0;
       break;
     case kHeaders:
+      header_bytes_ = payload_left_;
+      header_bytes_most_ = std::max(header_bytes_most_, header_bytes_);
       if (stream_ > newest_) {
         newest_ = stream_;
         ++opened_;
         unfinished_.push_back({stream_, 0, false, 0, 0, now});
+        open_.push_back({stream_, 0});
       }
       Keep();
-      ends_ = (flags & kEndStream) != 0;
+      ends_ = (head.flags & kEndStream) != 0;
       break;
     case kResetStream:
       ++resets_;
       ends_ = true;
+      End(stream_);
       break;
     case kSettings:
     case kPing:
-      if ((flags & kAck) == 0) ++control_;
+      if ((head.flags & kAck) == 0) ++control_;
       break;
     case kPriority:
       ++control_;
       break;
     case kContinuation:
       ++control_;
+      header_bytes_ += payload_left_;
+      header_bytes_most_ = std::max(header_bytes_most_, header_bytes_);
       Keep();
       break;
     default:
@@ -130,7 +163,24 @@ void FrameCounter::Finish(uint32_t stream) {
   const auto found = Find(stream);
   if (found == unfinished_.end()) return;
   unfinished_bytes_ -= found->bytes;
+  if (const auto open = FindOpen(stream); open != open_.end()) {
+    open->bytes = found->bytes;
+    open_bytes_ += found->bytes;
+  }
   unfinished_.erase(found);
+}
+
+std::vector<FrameCounter::Open>::iterator FrameCounter::FindOpen(uint32_t stream) {
+  const auto found = std::lower_bound(open_.begin(), open_.end(), stream,
+                                      [](const Open& one, uint32_t number) { return one.stream < number; });
+  return found != open_.end() && found->stream == stream ? found : open_.end();
+}
+
+void FrameCounter::End(uint32_t stream) {
+  const auto found = FindOpen(stream);
+  if (found == open_.end()) return;
+  open_bytes_ -= found->bytes;
+  open_.erase(found);
 }
 
 MonotonicMicros FrameCounter::oldest(bool waiting) const {

@@ -6,33 +6,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "libs/rpc/test_frames.h"
 
 namespace halles::rpc {
 namespace {
 
-constexpr uint8_t kEnds = 1;
+constexpr uint8_t kEnds = kEndStreamFlag;
 
-std::string Frame(uint8_t type, uint8_t flags, uint32_t stream, const std::string& payload = "") {
-  std::string frame;
-  for (const size_t byte : {payload.size() >> 16, payload.size() >> 8, payload.size()}) {
-    frame.push_back(static_cast<char>(byte));
-  }
-  frame.push_back(static_cast<char>(type));
-  frame.push_back(static_cast<char>(flags));
-  for (const uint32_t byte : {stream >> 24, stream >> 16, stream >> 8, stream})
-    frame.push_back(static_cast<char>(byte));
-  return frame + payload;
-}
-std::string Preface() { return "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Frame(4, 0, 0); }
 std::string Headers(uint32_t stream, uint8_t flags = 0) { return Frame(1, 4 | flags, stream, "some headers"); }
-std::string Data(uint32_t stream, const std::string& bytes, uint8_t flags = 0) {
-  return Frame(0, flags, stream, bytes);
-}
-std::string Reset(uint32_t stream) { return Frame(3, 0, stream, std::string("\0\0\0\x08", 4)); }
-// A message of gRPC.
-std::string Message(const std::string& text) {
-  return std::string("\0\0\0\0", 4) + static_cast<char>(text.size()) + text;
-}
 
 TEST(FrameCounter, SeesARequestComplete) {
   FrameCounter counter;
@@ -70,6 +51,14 @@ TEST(FrameCounter, CountsFramesOfNoRequest) {
   EXPECT_EQ(counter.control(), 4u);  // the settings behind the preface, a ping, a priority, a continuation
 }
 
+TEST(FrameCounter, AddsUpABlockOfHeaders) {
+  FrameCounter counter;
+  counter.Add(Preface() + Headers(1) + Frame(9, 0, 1, "more") + Frame(9, 4, 1, "end"), 1);
+  EXPECT_EQ(counter.header_bytes_most(), 12u + 4 + 3);
+  counter.Add(Headers(3), 1);
+  EXPECT_EQ(counter.header_bytes_most(), 19u);
+}
+
 TEST(FrameCounter, SaysSinceWhenAMessageComes) {
   FrameCounter counter;
   counter.Add(Preface() + Headers(1) + Data(1, Message("one")), 10);
@@ -86,6 +75,49 @@ TEST(FrameCounter, SaysSinceWhenAMessageComes) {
   EXPECT_EQ(counter.oldest(false), 50);
   counter.Add(Data(1, "", kEnds), 60);
   EXPECT_EQ(counter.oldest(true), kNoDeadline);
+}
+
+TEST(FrameCounter, SeesACallOpenUntilItsAnswerIsSent) {
+  FrameCounter counter;
+  counter.Add(Preface() + Headers(1, kEnds) + Headers(3) + Data(3, Message("abc"), kEnds) + Headers(5), 1);
+  EXPECT_EQ(counter.open(), 3u);
+  EXPECT_EQ(counter.open_bytes(), 12u + 12 + 8) << "of those that are complete";
+  counter.AddSent(Frame(4, 0, 0) + Headers(1) + Data(1, Message("an answer")));
+  EXPECT_EQ(counter.open(), 3u) << "trailers are still to come";
+  counter.AddSent(Headers(1, kEnds));
+  EXPECT_EQ(counter.open(), 2u);
+  EXPECT_EQ(counter.open_bytes(), 12u + 8);
+  counter.Add(Reset(3) + Reset(1), 2);
+  EXPECT_EQ(counter.open(), 1u);
+  EXPECT_EQ(counter.open_bytes(), 0u);
+}
+
+TEST(FrameCounter, SeesARequestEndThatIsAnsweredEarly) {
+  FrameCounter counter;
+  counter.Add(Preface() + Headers(1) + Data(1, "half") + Headers(3), 1);
+  counter.AddSent(Headers(1, kEnds) + Reset(1) + Reset(3));
+  EXPECT_EQ(counter.open(), 0u);
+  EXPECT_EQ(counter.unfinished(), 0u);
+  EXPECT_EQ(counter.unfinished_bytes(), 0u);
+  counter.Add(Data(1, "more", kEnds) + Data(3, "", kEnds), 2);
+  EXPECT_EQ(counter.open(), 0u);
+  EXPECT_EQ(counter.open_bytes(), 0u);
+}
+
+TEST(FrameCounter, TakesSentBytesInAnyPieces) {
+  std::string received = Preface(), sent = Frame(4, 0, 0);
+  for (uint32_t stream = 1; stream < 40; stream += 2) {
+    absl::StrAppend(&received, Headers(stream, kEnds));
+    absl::StrAppend(&sent, Headers(stream), Data(stream, std::string(stream, 'x')));
+    if (stream % 3 == 0) absl::StrAppend(&sent, Headers(stream, kEnds));
+    if (stream % 5 == 0) absl::StrAppend(&sent, Reset(stream));
+  }
+  for (size_t piece = 1; piece < 30; ++piece) {
+    FrameCounter counter;
+    counter.Add(received, 1);
+    for (size_t at = 0; at < sent.size(); at += piece) counter.AddSent(absl::string_view(sent).substr(at, piece));
+    EXPECT_EQ(counter.open(), 10u) << piece;  // 7 of the 20 are multiples of 3, and 4 of 5; 15 is both
+  }
 }
 
 TEST(FrameCounter, TakesBytesInAnyPieces) {
@@ -112,6 +144,7 @@ TEST(FrameCounter, TakesBytesInAnyPieces) {
 
 TEST(FrameCounter, TakesBytesThatAreNoFrames) {
   FrameCounter counter;
+  FrameCounter sent;
   uint32_t random = 1;
   std::string bytes;
   for (int i = 0; i < 100'000; ++i) {
@@ -120,6 +153,9 @@ TEST(FrameCounter, TakesBytesThatAreNoFrames) {
   }
   counter.Add(bytes, 1);
   EXPECT_LE(counter.unfinished(), counter.opened());
+  EXPECT_LE(counter.open(), counter.opened());
+  sent.AddSent(bytes);
+  EXPECT_EQ(sent.open(), 0u);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "libs/rpc/call.h"
 #include "libs/rpc/calls_under_way.h"
 #include "libs/rpc/grpc_status.h"
+#include "libs/rpc/unread_answers.h"
 
 namespace halles::rpc {
 
@@ -23,9 +24,10 @@ namespace halles::rpc {
 template <typename Response>
 class Reply {
  public:
-  // `metrics` and `clock` outlive it.
-  Reply(grpc::ServerUnaryReactor* reactor, Response* response, const MethodMetrics* metrics, const Clock& clock)
-      : pending_(std::make_shared<Pending>(reactor, response, metrics, clock)) {}
+  // `metrics` and `clock` outlive it; `context` and `unread` outlive the call. `unread` may be null: nobody counts.
+  Reply(grpc::ServerUnaryReactor* reactor, CallContext* context, UnreadAnswers* unread, Response* response,
+        const MethodMetrics* metrics, const Clock& clock)
+      : pending_(std::make_shared<Pending>(reactor, context, unread, response, metrics, clock)) {}
 
   void operator()(absl::StatusOr<Response> result) const { pending_->Finish(std::move(result)); }
 
@@ -37,8 +39,15 @@ class Reply {
  private:
   // shared_ptr, because std::function needs copyable handlers.
   struct Pending final : Unanswered {
-    Pending(grpc::ServerUnaryReactor* reactor, Response* response, const MethodMetrics* metrics, const Clock& clock)
-        : reactor(reactor), response(response), metrics(metrics), clock(clock), start(clock.MonotonicMicros()) {}
+    Pending(grpc::ServerUnaryReactor* reactor, CallContext* context, UnreadAnswers* unread, Response* response,
+            const MethodMetrics* metrics, const Clock& clock)
+        : reactor(reactor),
+          context(context),
+          unread(unread),
+          response(response),
+          metrics(metrics),
+          clock(clock),
+          start(clock.MonotonicMicros()) {}
     ~Pending() override { Finish(absl::InternalError("the call was dropped without an answer")); }
 
     void End(const absl::Status& status) override { Finish(status); }
@@ -54,10 +63,14 @@ class Reply {
       }
       metrics->Sent();
       *response = *std::move(result);
+      UnreadAnswers::Ends ends;
+      if (unread != nullptr) context->HoldAnswer(unread, response->ByteSizeLong(), &ends);
       reactor->Finish(grpc::Status::OK);  // the response belongs to gRPC from here on
     }
 
     grpc::ServerUnaryReactor* const reactor;
+    CallContext* const context;
+    UnreadAnswers* const unread;
     Response* const response;
     const MethodMetrics* const metrics;
     const Clock& clock;

@@ -55,6 +55,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
                                                       std::vector<ServedService> services) {
   ConnectionLimits limits = options.connections;
   limits.streams_max = static_cast<size_t>(options.streams_max);
+  limits.header_bytes_max = 2 * static_cast<uint64_t>(options.metadata_bytes_max);
   auto watched = std::make_unique<Connections>(std::move(limits), clock);
   AcceptorOptions accept;
   accept.listen = options.listen;
@@ -86,7 +87,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MIN_POLLERS, 1);
   builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 1);
   builder.SetContextAllocator(std::make_unique<CallContexts>());
-  for (const ServedService& served : services) builder.RegisterService(served.service);
+  auto unread = std::make_unique<UnreadAnswers>(options.unread_bytes_max, clock);
+  auto unknown_methods = std::make_unique<UnknownMethods>();
+  builder.RegisterCallbackGenericService(unknown_methods.get());
+  for (const ServedService& served : services) {
+    served.door->SetUnreadAnswers(unread.get());
+    builder.RegisterService(served.service);
+  }
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) {
     return Failure(
@@ -94,16 +101,19 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
         absl::StrCat("the gRPC server cannot serve on ", options.listen.ToString(), "; gRPC logged why above"));
   }
   Log(LogLevel::kInfo, "rpc", "listening", {{"address", (*acceptor)->address().ToString()}});
-  std::unique_ptr<Server> result(
-      new Server(clock, std::move(watched), *std::move(acceptor), std::move(server), std::move(services)));
+  std::unique_ptr<Server> result(new Server(clock, std::move(watched), std::move(unread), std::move(unknown_methods),
+                                            *std::move(acceptor), std::move(server), std::move(services)));
   result->acceptor_->Start(std::move(connections));
   return result;
 }
 
-Server::Server(const Clock& clock, std::unique_ptr<Connections> connections, std::unique_ptr<Acceptor> acceptor,
+Server::Server(const Clock& clock, std::unique_ptr<Connections> connections, std::unique_ptr<UnreadAnswers> unread,
+               std::unique_ptr<UnknownMethods> unknown_methods, std::unique_ptr<Acceptor> acceptor,
                std::unique_ptr<grpc::Server> server, std::vector<ServedService> services)
     : clock_(clock),
       connections_(std::move(connections)),
+      unread_(std::move(unread)),
+      unknown_methods_(std::move(unknown_methods)),
       server_(std::move(server)),
       acceptor_(std::move(acceptor)),
       services_(std::move(services)) {

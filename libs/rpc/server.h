@@ -20,15 +20,18 @@
 #include "libs/machine/address.h"
 #include "libs/rpc/acceptor.h"
 #include "libs/rpc/connections.h"
+#include "libs/rpc/unknown_methods.h"
+#include "libs/rpc/unread_answers.h"
 
 namespace halles::rpc {
 
 struct ServerOptions {
   ListenAddress listen{"127.0.0.1", 0};
-  int receive_bytes_max = 1024 * 1024;   // of a request; RESOURCE_EXHAUSTED beyond it
-  int send_bytes_max = 4 * 1024 * 1024;  // of an answer
-  int streams_max = 1024;                // concurrent calls of one connection; further calls wait at the client
-  int metadata_bytes_max = 16 * 1024;    // of a call
+  int receive_bytes_max = 1024 * 1024;         // of a request; RESOURCE_EXHAUSTED beyond it
+  int send_bytes_max = 4 * 1024 * 1024;        // of an answer
+  int streams_max = 1024;                      // concurrent calls of one connection; further calls wait at the client
+  int metadata_bytes_max = 16 * 1024;          // of a call
+  size_t unread_bytes_max = 64 * 1024 * 1024;  // of answers of all calls that were not sent, since nobody reads them
   // Memory for all connections and calls together. Beyond it, gRPC ends idle connections, then calls.
   size_t memory_bytes_max = 128 * 1024 * 1024;
   absl::Duration handshake_timeout = absl::Seconds(10);  // of a connection that sends nothing
@@ -36,7 +39,7 @@ struct ServerOptions {
   absl::Duration keepalive_timeout = absl::Seconds(20);
   absl::Duration connection_age_max = absl::Minutes(30);  // so that clients discover new servers
   absl::Duration connection_age_grace = absl::Minutes(1);
-  ConnectionLimits connections;  // of what callers leave unfinished; streams_max is taken from above
+  ConnectionLimits connections;  // of what callers leave unfinished; those of streams and headers are taken from above
 };
 
 class Door;
@@ -65,6 +68,11 @@ class Server {
   // Connections closed at once because too many files were open.
   uint64_t refused_connections() const { return acceptor_->refused(); }
   const Connections& connections() const { return *connections_; }
+  // Calls of methods that nobody has.
+  uint64_t unknown_methods() const { return unknown_methods_->calls(); }
+  // The bytes of answers that were not sent yet, without small ones; and the calls that were ended for them.
+  size_t unread_bytes() const { return unread_->bytes(); }
+  uint64_t unread_ended() const { return unread_->ended(); }
 
   // Sets the readiness of a service as the health service reports it. No effect once the server drains.
   void SetServing(const std::string& service_name, bool serving) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -77,12 +85,15 @@ class Server {
   void Drain(absl::Duration deadline) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  Server(const Clock& clock, std::unique_ptr<Connections> connections, std::unique_ptr<Acceptor> acceptor,
+  Server(const Clock& clock, std::unique_ptr<Connections> connections, std::unique_ptr<UnreadAnswers> unread,
+         std::unique_ptr<UnknownMethods> unknown_methods, std::unique_ptr<Acceptor> acceptor,
          std::unique_ptr<grpc::Server> server, std::vector<ServedService> services);
   void AwaitCalls(MonotonicMicros until);
 
   const Clock& clock_;
   const std::unique_ptr<Connections> connections_;
+  const std::unique_ptr<UnreadAnswers> unread_;
+  const std::unique_ptr<UnknownMethods> unknown_methods_;
   const std::unique_ptr<grpc::Server> server_;
   const std::unique_ptr<Acceptor> acceptor_;
   const std::vector<ServedService> services_;

@@ -26,22 +26,9 @@ class Serving : public ServerTest {
     // HealthCheckRequest has one field, `service`, number 1, as GetRequest has `text`.
     test::GetRequest request;
     request.set_text(name);
-    const std::string bytes = request.SerializeAsString();
-    grpc::Slice slice(bytes);
-    grpc::ByteBuffer to(&slice, 1), from;
-    grpc::ClientContext context;
-    grpc::GenericStub generic(channel);
-    grpc::Status status;
-    absl::Notification done;
-    generic.UnaryCall(&context, "/grpc.health.v1.Health/Check", {}, &to, &from, [&](grpc::Status result) {
-      status = std::move(result);
-      done.Notify();
-    });
-    done.WaitForNotification();
-    if (!status.ok()) return FromGrpc(status).ToString();
-    grpc::Slice answer;
-    EXPECT_TRUE(from.TrySingleSlice(&answer).ok());
-    const std::string text(reinterpret_cast<const char*>(answer.begin()), answer.size());
+    std::string text;
+    const absl::Status status = CallByName("/grpc.health.v1.Health/Check", request.SerializeAsString(), &text);
+    if (!status.ok()) return status.ToString();
     return text == "\x08\x01" ? "SERVING" : text == "\x08\x02" ? "NOT_SERVING" : text;
   }
 };

@@ -18,6 +18,7 @@
 #include "libs/base/status.h"
 #include "libs/rpc/call.h"
 #include "libs/rpc/grpc_status.h"
+#include "libs/rpc/unread_answers.h"
 
 namespace halles::rpc {
 
@@ -36,8 +37,15 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
                             public StreamBase,
                             public std::enable_shared_from_this<StreamReactor<Response>> {
  public:
-  StreamReactor(const MethodMetrics* metrics, const Clock& clock, const DoorOptions& options)
-      : metrics_(metrics), clock_(clock), options_(options), start_(clock.MonotonicMicros()) {}
+  // `unread` may be null: nobody counts.
+  StreamReactor(grpc::CallbackServerContext* context, UnreadAnswers* unread, const MethodMetrics* metrics,
+                const Clock& clock, const DoorOptions& options)
+      : call_(unread == nullptr ? nullptr : context->c_call()),
+        unread_(unread),
+        metrics_(metrics),
+        clock_(clock),
+        options_(options),
+        start_(clock.MonotonicMicros()) {}
 
   // Call it once, before gRPC gets the reactor. `on_done` runs when gRPC is done with it.
   void Keep(std::function<void()> on_done) {
@@ -48,6 +56,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
 
   bool Write(Response message) {
     bool end = false;
+    UnreadAnswers::Ends ends;
     {
       MutexLock lock(&mutex_);
       if (ended_) return false;
@@ -60,6 +69,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
       } else {
         queue_bytes_ += bytes;
         queue_.push_back(std::move(message));
+        Count(/*read=*/false, &ends);
       }
     }
     Advance();
@@ -115,6 +125,8 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
     if (drop_queue) {
       queue_.clear();
       queue_bytes_ = 0;
+      UnreadAnswers::Ends none;
+      Count(/*read=*/false, &none);
     }
     if (ended_) return;
     ended_ = true;
@@ -124,6 +136,15 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
   // A producer that can wait stops at half, so that messages of other writers still fit.
   bool HasRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return queue_.size() < options_.stream_messages_max / 2 && queue_bytes_ < options_.stream_bytes_max / 2;
+  }
+
+  // Tells what the stream holds for its caller.
+  void Count(bool read, UnreadAnswers::Ends* ends) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const size_t bytes = queue_bytes_ + current_bytes_;
+    const bool holds = bytes >= UnreadAnswers::kSmallBytes;
+    if (unread_ == nullptr || (!holds && !counted_)) return;
+    counted_ = holds;
+    unread_->Set(&unread_answer_, call_, bytes, read, ends);
   }
 
   // Starts the next operation, a write or the end, unless a write is running.
@@ -146,7 +167,8 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
         writing_ = true;
         current_ = std::move(queue_.front());
         queue_.pop_front();
-        queue_bytes_ -= current_.ByteSizeLong();
+        current_bytes_ = current_.ByteSizeLong();
+        queue_bytes_ -= current_bytes_;
       }
     }
     // Only the thread that set writing_ or finished_ comes here: no operation runs twice or concurrently.
@@ -160,9 +182,12 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
   }
 
   void OnWriteDone(bool ok) override {
+    UnreadAnswers::Ends ends;
     {
       MutexLock lock(&mutex_);
       writing_ = false;
+      current_bytes_ = 0;
+      Count(/*read=*/true, &ends);
     }
     if (!ok) {
       OnCancel();
@@ -179,6 +204,7 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
   void OnDone() override {
     std::shared_ptr<StreamReactor> self;
     std::function<void()> on_done;
+    if (unread_ != nullptr) unread_->Drop(&unread_answer_);
     {
       MutexLock lock(&mutex_);
       self = std::move(self_);
@@ -187,6 +213,9 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
     if (on_done != nullptr) on_done();
   }
 
+  grpc_call* const call_;
+  UnreadAnswers* const unread_;  // may be absent
+  UnreadAnswer unread_answer_;
   const MethodMetrics* const metrics_;
   const Clock& clock_;
   const DoorOptions options_;
@@ -196,6 +225,8 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
   Mutex mutex_;
   std::deque<Response> queue_ ABSL_GUARDED_BY(mutex_);
   size_t queue_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t current_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // of the message that is being written
+  bool counted_ ABSL_GUARDED_BY(mutex_) = false;      // among unread answers
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;      // no further message is queued
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;   // gRPC has the status

