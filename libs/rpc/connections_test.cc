@@ -145,11 +145,12 @@ TEST_F(ConnectionsTest, LetNobodyHaveManyForAWhileAfterACrowd) {
   EXPECT_TRUE(Send(crowd, Many(40, HalfCall)));
   AwaitClosed(crowd);
   EXPECT_EQ(Closed(CloseCause::kUnfinished), 1u);
-  const OwnedFd few = Connect(), later = Connect();
-  EXPECT_TRUE(Send(few, Many(16, HalfCall)));
-  EXPECT_TRUE(Send(later, Many(17, HalfCall)));
-  AwaitClosed(later);
+  const OwnedFd many = Connect();
+  EXPECT_TRUE(Send(many, Many(17, HalfCall)));
+  AwaitClosed(many);
   EXPECT_EQ(Closed(CloseCause::kUnfinished), 2u);
+  const OwnedFd few = Connect();
+  EXPECT_TRUE(Send(few, Many(16, HalfCall)));
   EXPECT_TRUE(Send(few, Data(1, std::string(2, 'x'), kEndStreamFlag)));
   AwaitEnds(few, 1);
   EXPECT_TRUE(Get().ok());
