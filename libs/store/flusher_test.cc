@@ -348,82 +348,78 @@ class Busy : public Scheduler {
   Scheduler* const scheduler_;
 };
 
-TEST(Flusher, LeavesTheBackgroundWhenTheNextFlushIsDueBySize) {
-  testing::VirtualScheduler scheduler(1);
-  testing::VirtualScheduler::Node node(&scheduler);
-  Busy busy(&node);
-  const TempDir dir;
-  StoreOptions options = Quiet();
-  options.scheduler = &busy;
-  options.flush_bytes = 100'000;
-  const auto store = *Store::Open(dir.State(), Install(1), std::move(options));
-  const auto view = MustOpenView(store.get());
+// A store of one view with the real sizes but for that of a flush.
+class OneView : public ::testing::Test {
+ protected:
+  // The flushes run on `scheduler`, which may be null: the test's own.
+  void Open(Scheduler* scheduler = nullptr, StoreOptions options = Quiet()) {
+    options.scheduler = scheduler == nullptr ? &node_ : scheduler;
+    options.flush_bytes = 100'000;
+    store_ = *Store::Open(dir_.State(), Install(1), std::move(options));
+    view_ = MustOpenView(store_.get());
+  }
+  void Put(uint16_t source, Position at, const std::string& key, size_t bytes) {
+    Fold(view_.get(), Checkout(source), at, key, std::string(bytes, 'x'));
+  }
+  bool Steps(const std::function<bool()>& until) { return scheduler_.StepUntil(until, kStepsMax); }
+  bool IsFlushedOnce() {
+    return Steps([this] { return store_->stats().flushes == 1; });
+  }
+
+  const TempDir dir_;
+  testing::VirtualScheduler scheduler_{1};
+  testing::VirtualScheduler::Node node_{&scheduler_};
+  Busy busy_{&node_};
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<ViewRows> view_;
+};
+
+using FlusherInTheBackground = OneView;
+
+TEST_F(FlusherInTheBackground, LeavesItWhenTheNextFlushIsDueBySize) {
+  Open(&busy_);
   // The flush begins in the background, which gets no processor time.
-  Fold(view.get(), Checkout(1), 0, "a", std::string(150'000, 'x'));
-  EXPECT_FALSE(scheduler.Step());
-  Fold(view.get(), Checkout(2), 0, "b", std::string(60'000, 'x'));
-  EXPECT_TRUE(scheduler.StepUntil([&] { return store->stats().flushes == 1; }, kStepsMax));
+  Put(1, 0, "a", 150'000);
+  EXPECT_FALSE(scheduler_.Step());
+  Put(2, 0, "b", 60'000);
+  EXPECT_TRUE(IsFlushedOnce());
 }
 
-TEST(Flusher, LeavesTheBackgroundWhenAFlushForTheLogIsDueBySizeToo) {
-  testing::VirtualScheduler scheduler(1);
-  testing::VirtualScheduler::Node node(&scheduler);
-  Busy busy(&node);
-  const TempDir dir;
+TEST_F(FlusherInTheBackground, LeavesItWhenAFlushForTheLogIsDueBySizeToo) {
   StoreOptions options = Quiet();
-  options.scheduler = &busy;
-  options.flush_bytes = 100'000;
   options.flush_log_bytes = 1'000;
-  const auto store = *Store::Open(dir.State(), Install(1), std::move(options));
-  const auto view = MustOpenView(store.get());
-  Fold(view.get(), Checkout(1), 0, "a", "1");
-  store->NoteLogBytes(1'000);
-  EXPECT_FALSE(scheduler.Step());
-  Fold(view.get(), Checkout(1), 1, "a", std::string(150'000, 'x'));
-  EXPECT_TRUE(scheduler.StepUntil([&] { return store->stats().flushes == 1; }, kStepsMax));
+  Open(&busy_, std::move(options));
+  Put(1, 0, "a", 1);
+  store_->NoteLogBytes(1'000);
+  EXPECT_FALSE(scheduler_.Step());
+  Put(1, 1, "a", 150'000);
+  EXPECT_TRUE(IsFlushedOnce());
 }
 
 // The background has begun to write when it turns out that the next flush is due.
-TEST(Flusher, BeginsAgainWhatTheBackgroundWasWriting) {
-  testing::VirtualScheduler scheduler(1);
-  testing::VirtualScheduler::Node node(&scheduler);
-  const TempDir dir;
-  StoreOptions options = Quiet();
-  options.scheduler = &node;
-  options.flush_bytes = 100'000;
-  ViewRows* more = nullptr;
+TEST_F(FlusherInTheBackground, BeginsAgainWhatItWasWriting) {
   int writes = 0;
+  StoreOptions options = Quiet();
   options.on_flush_step = [&](FlushStep step) {
-    if (step == FlushStep::kFrozen && ++writes == 1) {
-      Fold(more, Checkout(3), 0, "c", std::string(210'000, 'x'));
-    }
+    if (step == FlushStep::kFrozen && ++writes == 1) Put(3, 0, "c", 210'000);
     return absl::OkStatus();
   };
-  const auto store = *Store::Open(dir.State(), Install(1), std::move(options));
-  const auto view = MustOpenView(store.get());
-  more = view.get();
-  Fold(view.get(), Checkout(1), 0, "a", "1");
+  Open(nullptr, std::move(options));
+  Put(1, 0, "a", 1);
   bool done = false;
-  store->FlushAsync([&](absl::Status status) { done = status.ok(); });
-  EXPECT_TRUE(scheduler.StepUntil([&] { return done; }, kStepsMax));
+  store_->FlushAsync([&](const absl::Status& status) { done = status.ok(); });
+  EXPECT_TRUE(Steps([&] { return done; }));
   EXPECT_GE(writes, 2);
-  EXPECT_EQ(store->stats().failed_flushes, 0u);
-  EXPECT_EQ((*store->LoadMeta(FoldId::View(ServiceId::kCheckout, 1, Checkout(1))))->cursor, CursorAt(1));
+  EXPECT_EQ(store_->stats().failed_flushes, 0u);
+  EXPECT_EQ((*store_->LoadMeta(FoldId::View(ServiceId::kCheckout, 1, Checkout(1))))->cursor, CursorAt(1));
 }
 
-TEST(Store, LetsFoldsThatAreBehindRestWhileFlushesAreBehind) {
-  testing::VirtualScheduler scheduler(1);
-  testing::VirtualScheduler::Node node(&scheduler);
-  const TempDir dir;
-  StoreOptions options = Quiet();
-  options.scheduler = &node;
-  options.flush_bytes = 100'000;
-  const auto store = *Store::Open(dir.State(), Install(1), std::move(options));
-  const auto view = MustOpenView(store.get());
-  EXPECT_TRUE(store->HasRoomToCatchUp());
-  Fold(view.get(), Checkout(1), 0, "a", std::string(301'000, 'x'));
-  EXPECT_FALSE(store->HasRoomToCatchUp());
-  EXPECT_TRUE(scheduler.StepUntil([&] { return store->HasRoomToCatchUp(); }, kStepsMax));
+TEST_F(OneView, LetsFoldsThatAreBehindRestWhileFlushesAreBehind) {
+  Open();
+  EXPECT_TRUE(store_->HasRoomToCatchUp());
+  Put(1, 0, "a", 301'000);
+  EXPECT_FALSE(store_->HasRoomToCatchUp());
+  EXPECT_TRUE(Steps([this] { return store_->HasRoomToCatchUp(); }));
 }
 
 }  // namespace
