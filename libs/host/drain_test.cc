@@ -12,6 +12,7 @@
 #include "libs/base/status.h"
 #include "libs/eventlog/memory_log.h"
 #include "libs/host/host.h"
+#include "libs/host/host_fixture.h"
 #include "libs/host/submit.h"
 #include "libs/machine/system_clock.h"
 #include "libs/machine/thread_scheduler.h"
@@ -19,17 +20,6 @@
 
 namespace halles::host {
 namespace {
-
-using projection::AddResponse;
-using projection::kSource;
-
-constexpr absl::Duration kPatience = absl::Seconds(20);  // a test that waits longer has failed
-
-struct Call {
-  std::string actor = "test";
-  std::string traceparent;
-  MonotonicMicros deadline = kNoDeadline;
-};
 
 class HostOnThreads : public ::testing::Test {
  protected:

@@ -12,27 +12,13 @@
 #include "libs/eventlog/memory_log.h"
 #include "libs/host/calls.h"
 #include "libs/host/host.h"
+#include "libs/host/host_fixture.h"
 #include "libs/host/submit.h"
 #include "libs/projection/projection_fixture.h"
 #include "libs/testing/virtual_scheduler.h"
 
 namespace halles::host {
 namespace {
-
-using projection::AddRequest;
-using projection::AddResponse;
-using projection::CounterRow;
-using projection::kSource;
-using projection::kSums;
-using projection::kSumsView;
-using projection::kTarget;
-
-// What a door knows of a call.
-struct Call {
-  std::string actor = "test";
-  std::string traceparent;
-  MonotonicMicros deadline = kNoDeadline;
-};
 
 struct Answer {
   absl::StatusOr<AddResponse> response = absl::UnknownError("no answer");
@@ -112,17 +98,7 @@ class Member {
     auto answer = std::make_shared<Answer>();
     AnswerFromView<AddResponse>(
         *host_, kTarget, kSumsView, token, deadline,
-        [counter](const store::RowReader& rows) -> absl::StatusOr<AddResponse> {
-          AddResponse response;
-          kSums.ForEach(
-              rows,
-              [&](const projection::SumKey&, const CounterRow& row, Position) {
-                response.set_value(response.value() + row.value());
-                return true;
-              },
-              counter);
-          return response;
-        },
+        [counter](const store::RowReader& rows) -> absl::StatusOr<AddResponse> { return SumOf(rows, counter); },
         Into(answer));
     return answer;
   }
@@ -132,10 +108,7 @@ class Member {
     ReadState<AddResponse>(
         *host_, kTarget, counter, token, deadline,
         [counter](const store::RowReader& rows, SlotId, const std::string& at) -> absl::StatusOr<AddResponse> {
-          AddResponse response;
-          response.set_value(partition::counter::kCounters.Get(rows, {counter}).value_or(CounterRow()).value());
-          response.set_consistency_token(at);
-          return response;
+          return ValueOf(rows, counter, at);
         },
         Into(answer));
     return answer;
@@ -148,8 +121,7 @@ class Member {
         [this, counter, value](const store::RowReader& rows, SlotId,
                                const std::string&) -> absl::StatusOr<std::optional<AddResponse>> {
           ++looks;
-          AddResponse response;
-          response.set_value(partition::counter::kCounters.Get(rows, {counter}).value_or(CounterRow()).value());
+          AddResponse response = ValueOf(rows, counter);
           if (response.value() < value) return std::nullopt;
           return response;
         },
