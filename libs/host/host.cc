@@ -53,9 +53,7 @@ Serving::~Serving() {
 }
 
 Host::Host(HostOptions options)
-    : options_(std::move(options)),
-      instance_(InstanceId::Random(*options_.random)),
-      queries_(options_.scheduler) {
+    : options_(std::move(options)), instance_(InstanceId::Random(*options_.random)), queries_(options_.scheduler) {
   counters_.observe_command = options_.observe_command;
   for (const partition::ServiceDefinition& service : options_.definitions.services) {
     for (const auto& [name, command] : service.commands) {

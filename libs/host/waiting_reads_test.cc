@@ -27,7 +27,8 @@ TEST_F(ReadOfAView, WithATokenSeesItsPosition) {
 }
 
 TEST_F(ReadOfAView, WithATokenOfAnotherInstallIsRefused) {
-  EXPECT_EQ(ReasonOf(Sum("t", TokenIssuer(store::Install(9), "key").Issue({{SlotId{kSource, 0}, 1}})).status()), "FOREIGN_TOKEN");
+  EXPECT_EQ(ReasonOf(Sum("t", TokenIssuer(store::Install(9), "key").Issue({{SlotId{kSource, 0}, 1}})).status()),
+            "FOREIGN_TOKEN");
   EXPECT_EQ(ReasonOf(Sum("t", "nonsense").status()), "MALFORMED_TOKEN");
 }
 

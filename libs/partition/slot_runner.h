@@ -313,13 +313,13 @@ class SlotRunner {
   SlotReads reads_;
   SlotFollowUps follow_ups_;
 
-  bool wants_slot_;           // claims the slot when it reaches the end of the log
-  uint64_t claims_ = 0;       // number of claims so far
-  bool claim_waits_ = false;  // waits for its time after a failed one
-  bool seen_end_ = false;     // the clock check knows the end of the slot
+  bool wants_slot_;             // claims the slot when it reaches the end of the log
+  uint64_t claims_ = 0;         // number of claims so far
+  bool claim_waits_ = false;    // waits for its time after a failed one
+  bool seen_end_ = false;       // the clock check knows the end of the slot
   absl::Status clock_refused_;  // why the clock is refused, and commands with it; OK otherwise
-  uint64_t lives_ = 0;        // counts how often the rows were folded again
-  bool refolding_ = false;    // the rows are still to be emptied
+  uint64_t lives_ = 0;          // counts how often the rows were folded again
+  bool refolding_ = false;      // the rows are still to be emptied
   bool started_ = false;
   bool damaged_early_ = false;  // before it started
   Backoff claim_backoff_;

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/simulation/process.h"
@@ -16,10 +17,19 @@ struct PlantedFault {
   std::function<std::unique_ptr<Interposer>()> plant;
 };
 
+// A fault that is made anew for each world.
+template <typename Fault, typename... Args>
+PlantedFault Plant(std::string name, Args... args) {
+  return {std::move(name), [args...] { return std::make_unique<Fault>(args...); }};
+}
+
 // Production code has no hooks for them: they wrap the interfaces that a host is given (log, disk, machine,
 // definitions, calls). One fault is between two objects without an interface between them, so the linker inserts it:
 // see answers_reversed.h.
 std::vector<PlantedFault> PlantedFaults();
+
+// Those of them that lie in what a host runs on.
+std::vector<PlantedFault> PlantedMachineFaults();
 
 }  // namespace halles::simulation
 
