@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/request_id.h"
 #include "libs/base/status.h"
 #include "libs/base/text.h"
 
@@ -35,6 +36,7 @@ absl::Status CheckRequestId(const std::string& request_id) {
   if (*length > kRequestIdCharactersMax) {
     return InvalidField("request_id", absl::StrCat("has ", *length, " characters; at most 128 are valid"));
   }
+  if (IsReservedRequestId(request_id)) return InvalidField("request_id", "begins as only ids of the server do");
   return absl::OkStatus();
 }
 

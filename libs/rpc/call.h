@@ -38,7 +38,8 @@ struct Call {
 // The deadline of a call whose caller waits until `asked`. DEADLINE_EXCEEDED if that is before `now`.
 absl::StatusOr<absl::Time> DeadlineOf(absl::Time asked, absl::Time now, const DoorOptions& options);
 
-// OK for 1 to 128 printable characters, else INVALID_ARGUMENT for the field request_id.
+// OK for 1 to 128 printable characters that are no id of a step (libs/base/request_id.h), else INVALID_ARGUMENT for the
+// field request_id.
 absl::Status CheckRequestId(const std::string& request_id);
 
 // The deadline that the caller set; InfiniteFuture without one.

@@ -5,6 +5,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "libs/base/request_id.h"
 #include "libs/base/status.h"
 
 namespace halles::rpc {
@@ -32,7 +33,9 @@ TEST(DeadlineOf, IsRefusedIfItHasPassed) {
 TEST(CheckRequestId, AcceptsPrintableCharactersUpToTheLimit) {
   EXPECT_TRUE(CheckRequestId("a").ok());
   EXPECT_TRUE(CheckRequestId(std::string(128, 'x')).ok());
-  for (const std::string& id : {std::string(), std::string(129, 'x'), std::string("a\nb"), std::string("\0", 1)}) {
+  EXPECT_TRUE(CheckRequestId("c-1/1/s0").ok());
+  for (const std::string& id : {std::string(), std::string(129, 'x'), std::string("a\nb"), std::string("\0", 1),
+                                StepRequestId(1'700'000'000'000'000, "c-1/1", "s0")}) {
     const absl::Status status = CheckRequestId(id);
     EXPECT_EQ(ReasonOf(status), "INVALID_FIELD") << id.size();
     EXPECT_EQ(MetadataOf(status, "field"), "request_id");
