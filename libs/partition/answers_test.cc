@@ -4,11 +4,13 @@
 
 #include "absl/strings/match.h"
 #include "gtest/gtest.h"
-#include "halles/log/v1/runtime_events.pb.h"
+#include "libs/base/request_id.h"
 #include "libs/base/status.h"
-#include "libs/partition/expiry.h"
+#include "libs/partition/expired_answers.h"
+#include "libs/partition/fold.h"
 #include "libs/partition/request_id.h"
 #include "libs/partition/runtime_fixture.h"
+#include "libs/store/memory_rows.h"
 
 namespace halles::partition {
 namespace {
@@ -195,16 +197,6 @@ TEST_F(RepeatInFlight, IsAnsweredAsTheFirstCopyWhenOthersAreConfirmedWithIt) {
   EXPECT_GT(other->position().position, first->position().position);
 }
 
-TEST(TimeOfUuid7, IsReadFromVersionSevenOnly) {
-  EXPECT_EQ(TimeOfUuid7("017F22E2-79B0-7CC3-98C4-DC0C0C07398F"), 1'645'557'742'000'000);
-  EXPECT_EQ(TimeOfUuid7(Uuid7At(1'700'000'000'123'000)), 1'700'000'000'123'000);
-  EXPECT_EQ(TimeOfUuid7("017F22E2-79B0-4CC3-98C4-DC0C0C07398F"), std::nullopt);
-  EXPECT_EQ(TimeOfUuid7("017F22E2-79B0-7CC3-78C4-DC0C0C07398F"), std::nullopt);
-  EXPECT_EQ(TimeOfUuid7("017F22E2079B0-7CC3-98C4-DC0C0C07398F"), std::nullopt);
-  EXPECT_EQ(TimeOfUuid7("017G22E2-79B0-7CC3-98C4-DC0C0C07398F"), std::nullopt);
-  EXPECT_EQ(TimeOfUuid7("order-17"), std::nullopt);
-}
-
 TEST_F(Uuid7, OlderThanThirtyDaysIsRefused) {
   const UnixMicros now = node_.clock().Wall();
   const Position before = End();
@@ -223,7 +215,7 @@ TEST_F(Uuid7, TooFarAheadIsRefused) {
   EXPECT_EQ(Submit(Add(Uuid7At(now + kDay), 1))->value(), 1);
 }
 
-TEST_F(Uuid7, IsForgottenByARecordedEventAndInAReplay) {
+TEST_F(Uuid7, IsForgottenByTheFirstRecordAfterItIsOverAndInAReplay) {
   const UnixMicros start = node_.clock().Wall();
   const std::string id = Uuid7At(start);
   const std::string later = Uuid7At(start + kHour);
@@ -237,21 +229,15 @@ TEST_F(Uuid7, IsForgottenByARecordedEventAndInAReplay) {
   EXPECT_EQ(End(), before);
 
   TimePasses(1000);
-  TimePasses(absl::ToInt64Microseconds(kExpiryScan));
-  EXPECT_GT(runtime_->confirmed(kFirstSlot), before);
+  EXPECT_EQ(Submit(Add(id, 5))->reason(), "REQUEST_ID_EXPIRED");
+  EXPECT_TRUE(Remembers(id)) << "no record has come since";
+  EXPECT_EQ(Submit(Add("next", 1))->value(), 16);
+  EXPECT_EQ(End(), before + 1) << "nothing is recorded for it";
   EXPECT_FALSE(Remembers(id));
   EXPECT_TRUE(Remembers(later));
   EXPECT_TRUE(Remembers("kept"));
   EXPECT_EQ(Submit(Add(id, 5))->reason(), "REQUEST_ID_EXPIRED");
-  EXPECT_EQ(ValueOf(), 15);
-
-  const std::vector<log::v1::Batch> batches = Batches(before);
-  ASSERT_EQ(batches.size(), 1u);
-  ASSERT_EQ(batches[0].events_size(), 1);
-  EXPECT_EQ(batches[0].events(0).type(), 0u);
-  log::v1::RuntimeEvent event;
-  ASSERT_TRUE(event.ParseFromString(batches[0].events(0).payload()));
-  EXPECT_EQ(event.request_ids_expired().until_us(), start + 30 * kDay);
+  EXPECT_EQ(ValueOf(), 16);
 
   const auto digests = Digests();
   Stop();
@@ -260,21 +246,34 @@ TEST_F(Uuid7, IsForgottenByARecordedEventAndInAReplay) {
   EXPECT_EQ(Digests(), digests);
 }
 
-TEST_F(Uuid7, IsForgottenTogetherWithAllThatAreDue) {
+// However busy the slot was, it forgets faster than it learns.
+TEST_F(Uuid7, IsForgottenWithoutACeiling) {
   const UnixMicros start = node_.clock().Wall();
-  constexpr int kMany = 2 * static_cast<int>(kExpiryBatch) + 100;
-  for (int i = 0; i < kMany; ++i) ASSERT_TRUE(Submit(Add(Uuid7At(start + i * 1000), 1))->status().ok());
-  TimePasses(30 * kDay);
-  TimePasses(absl::ToInt64Microseconds(kExpiryScan));
-  size_t left = 0;
-  runtime_->Query(kFirstSlot, 0, kNoDeadline, [&](absl::StatusOr<const store::RowReader*> rows, Position) {
-    kDedupeExpiry.ForEach(**rows, [&left](const DedupeExpiryKey&, const rows::EmptyRow&, Position) {
-      ++left;
-      return true;
-    });
-  });
-  Quiesce();
-  EXPECT_EQ(left, 0u) << "a scan does not end before";
+  constexpr size_t kMany = 2'000;
+  for (size_t i = 0; i < kMany; ++i) {
+    ASSERT_TRUE(
+        Submit(Add(Uuid7At(start + static_cast<int64_t>(i / 50) * 1000, static_cast<int>(i)), 1))->status().ok());
+    if (i == kMany / 3) Flush();
+  }
+  Flush();
+  TimePasses(31 * kDay);
+  EXPECT_EQ(AnswersWithATime(), kMany);
+  for (size_t i = 1; i <= kMany / kAnswersDroppedPerRecord; ++i) {
+    ASSERT_TRUE(Submit(Add(absl::StrCat("r", i), 1))->status().ok());
+    if (i % 100 == 0) {
+      ASSERT_EQ(AnswersWithATime(), kMany - i * kAnswersDroppedPerRecord);
+    }
+    if (i % 150 == 0) Flush();
+  }
+  EXPECT_EQ(AnswersWithATime(), 0u);
+  const auto digests = Digests();
+  Crash();
+  Start();
+  EXPECT_EQ(Digests(), digests);
+  Stop();
+  DeleteState();
+  Start();
+  EXPECT_EQ(Digests(), digests);
 }
 
 TEST_F(Uuid7, IsForgottenByLogicalTimeEvenIfTheWallClockIsSetBack) {
@@ -286,6 +285,111 @@ TEST_F(Uuid7, IsForgottenByLogicalTimeEvenIfTheWallClockIsSetBack) {
   accept_clock_jump_ = true;  // the wall clock is behind the log
   Start();
   EXPECT_EQ(Submit(Add(Uuid7At(start - 30 * kDay), 5))->reason(), "REQUEST_ID_EXPIRED");
+}
+
+// Expired answers come back with a record that is lost, and go with the next one.
+TEST_F(RepeatInFlight, AndExpiredAnswersAreForgottenOnceWhenARecordIsLost) {
+  const UnixMicros start = node_.clock().Wall();
+  for (int i = 0; i < 10; ++i) Send(Add(Uuid7At(start, i), 1));
+  DeliverEverything();
+  TimePasses(31 * kDay);
+  EXPECT_EQ(AnswersWithATime(), 10u);
+  const ReplyPtr lost = Send(Add("lost", 1));
+  const uint64_t append = LastAppend();
+  TimeOut(append);
+  ASSERT_TRUE(log_->Drop(append).ok());
+  DeliverClaim();
+  EXPECT_FALSE(lost->status().ok());
+  EXPECT_EQ(AnswersWithATime(), 10u);
+  for (const size_t left : {6, 2, 0}) {
+    Send(Add(absl::StrCat("r", left), 1));
+    EXPECT_EQ(Send(Add(absl::StrCat("large", left), counter::kNotEvolvable))->done(), false);
+    DeliverEverything();
+    EXPECT_EQ(AnswersWithATime(), left);
+  }
+  const auto digests = Digests();
+  Stop();
+  DeleteState();
+  Start();
+  EXPECT_EQ(Digests(), digests);
+}
+
+class Step : public RuntimeTest {
+ protected:
+  std::string Id() const { return StepRequestId(start_, "saga", "a"); }
+  const UnixMicros start_ = node_.clock().Wall();
+};
+
+TEST_F(Step, IsForgottenAfterTheLongestLifeOfItsSaga) {
+  EXPECT_EQ(Submit(Add(Id(), 5))->value(), 5);
+  TimePasses(kSagaLifeMicros - 1000);
+  EXPECT_EQ(Submit(Add(Id(), 5))->value(), 5);
+  EXPECT_EQ(ValueOf(), 5);
+  TimePasses(1000);
+  EXPECT_EQ(Submit(Add("next", 1))->value(), 6);
+  EXPECT_FALSE(Remembers(Id()));
+}
+
+TEST_F(Step, OfASagaThatIsTooOldIsUnknownNotRefused) {
+  TimePasses(kSagaLifeMicros);
+  for (const int64_t amount : {5, -5}) {
+    const ReplyPtr late = Submit(Add(Id(), amount));
+    EXPECT_EQ(late->reason(), "STEP_EXPIRED");
+    EXPECT_EQ(OutcomeOf(late->status(), {}).kind, CallOutcome::Kind::kUnknown);
+  }
+  EXPECT_EQ(ValueOf(), 0) << "never executed";
+}
+
+TEST_F(Step, IsExecutedWhateverTheClockOfItsSagaSays) {
+  const std::string ahead = StepRequestId(start_ + 400 * kDay, "saga", "a");
+  EXPECT_EQ(Submit(Add(ahead, 5))->value(), 5);
+  EXPECT_EQ(Submit(Add(ahead, 5))->value(), 5);
+  EXPECT_EQ(ValueOf(), 5);
+}
+
+using RequestId = RuntimeTest;
+
+TEST_F(RequestId, IsScopedToItsAggregateInWhateverSlot) {
+  EXPECT_EQ(Submit(Add("r1", 5, "c"))->value(), 5);
+  EXPECT_EQ(Submit(Add("r1", 7, "d"))->value(), 7) << "the same slot";
+  EXPECT_EQ(Submit(Add("r1", 9, "e"), kOtherSlot)->value(), 9) << "another slot";
+  EXPECT_EQ(Submit(Add("r1", 5, "c"))->value(), 5);
+  EXPECT_EQ(Submit(Add("r1", 7, "d"))->value(), 7);
+  EXPECT_EQ(Submit(Add("r1", 9, "e"), kOtherSlot)->value(), 9);
+  EXPECT_EQ(Submit(Add("r1", 7, "c"))->reason(), "REQUEST_ID_REUSED");
+  EXPECT_EQ(Submit(Add("r1", 5, "d"))->reason(), "REQUEST_ID_REUSED");
+  EXPECT_EQ(Submit(Add("r1", 5, "e"), kOtherSlot)->reason(), "REQUEST_ID_REUSED");
+  EXPECT_EQ(ValueOf("c"), 5);
+  EXPECT_EQ(ValueOf("d"), 7);
+  EXPECT_EQ(ValueOf("e", kOtherSlot), 9);
+}
+
+// A memory of what is ahead must not change which rows go.
+TEST(ExpiredAnswers, GoAlikeWithAndWithoutAMemoryOfThem) {
+  SeededRandom random(7);
+  store::MemoryRows with, without;
+  ExpiredAnswers memory;
+  UnixMicros now = 40 * kDay;
+  const ServiceDefinition service = counter::Service(ServiceId::kInventory);
+  for (int i = 0; i < 20'000; ++i) {
+    // Now many records, now few, whose ids are up to 30 days old.
+    now += static_cast<int64_t>(random.Uniform(i / 4'000 % 2 == 0 ? 2'000 : 200'000'000));
+    log::v1::Batch batch;
+    batch.set_aggregate_type(1);
+    batch.set_aggregate_key("c");
+    const auto age = static_cast<int64_t>(random.Uniform(30 * kDay));
+    batch.set_request_id(random.Uniform(10) == 0 ? absl::StrCat("r", i) : Uuid7At(now - age, i));
+    const Position position = static_cast<Position>(i);
+    ASSERT_TRUE(FoldBatch(service, kFirstSlot, position, now, batch, with, &memory).ok());
+    ASSERT_TRUE(FoldBatch(service, kFirstSlot, position, now, batch, without).ok());
+    ASSERT_EQ(with.size(), without.size());
+    if (i % 1'000 == 0) {
+      ASSERT_TRUE(SameContent(with, without));
+    }
+    if (i % 777 == 0) memory.Reset();
+  }
+  EXPECT_TRUE(SameContent(with, without));
+  EXPECT_LT(with.size(), 19'000u) << "some are over";
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ class Command {
   struct Envelope {
     std::string tenant;
     AggregateRef aggregate;  // the one that decides; empty for commands of the runtime
-    std::string request_id;  // unique within the aggregate; empty for reactions and timers
+    std::string request_id;  // scoped to the aggregate; empty for reactions and timers
     Hash256 body_hash;       // keyed
     std::string actor;
     std::string traceparent;

@@ -8,36 +8,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "halles/log/v1/runtime_events.pb.h"
+#include "libs/base/request_id.h"
 #include "libs/base/status.h"
-#include "libs/partition/request_id.h"
 #include "libs/partition/runtime_tables.h"
 
 namespace halles::partition {
 namespace {
 
-absl::Status EvolveRequestIdsExpired(const log::v1::RequestIdsExpired& event, store::Rows& rows) {
-  std::vector<DedupeExpiryKey> due;
-  kDedupeExpiry.ForEach(rows, [&](const DedupeExpiryKey& key, const rows::EmptyRow&, Position) {
-    if (key.expires_us > event.until_us()) return false;
-    due.push_back(key);
-    return true;
-  });
-  for (const DedupeExpiryKey& key : due) {
-    kDedupe.Delete(rows, {key.tenant, key.aggregate_type, key.aggregate_key, key.request_id});
-    kDedupeExpiry.Delete(rows, key);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status EvolveRuntimeEvent(const std::string& payload, store::Rows& rows) {
+// Logs of older builds hold records that forgot answers.
+absl::Status PassOverRuntimeEvent(const std::string& payload) {
   log::v1::RuntimeEvent event;
-  if (!event.ParseFromString(payload)) return absl::DataLossError("event of the runtime does not parse");
-  switch (event.event_case()) {
-    case log::v1::RuntimeEvent::kRequestIdsExpired:
-      return EvolveRequestIdsExpired(event.request_ids_expired(), rows);
-    case log::v1::RuntimeEvent::EVENT_NOT_SET:
-      break;
-  }
+  if (event.ParseFromString(payload) && event.has_request_ids_expired()) return absl::OkStatus();
   return absl::DataLossError("event of the runtime is of no known kind");
 }
 
@@ -70,9 +51,10 @@ FactContext ContextOf(SlotId slot, Position position, UnixMicros logical_time, c
           .tenant = batch.tenant()};
 }
 
-std::vector<uint16_t> FilteredTables(const ServiceDefinition& service) {
-  std::vector<uint16_t> tables = service.mostly_absent_tables;
-  tables.push_back(kDedupe.id());
+std::vector<store::FilteredTable> FilteredTables(const ServiceDefinition& service) {
+  std::vector<store::FilteredTable> tables = {{.table = kDedupe.id(), .by_time = true}};
+  for (const uint16_t table : service.mostly_absent_tables) tables.push_back({.table = table});
+  for (const uint16_t table : service.mostly_absent_tables_by_time) tables.push_back({.table = table, .by_time = true});
   return tables;
 }
 
@@ -87,18 +69,21 @@ void SetAggregate(const AggregateRef& aggregate, log::v1::Batch* batch) {
   batch->set_aggregate_key(aggregate.key);
 }
 
-absl::Status FoldRuntimeRows(const log::v1::Batch& batch, store::Rows& rows) {
+absl::Status FoldRuntimeRows(const log::v1::Batch& batch, UnixMicros logical_time, store::Rows& rows,
+                             ExpiredAnswers* expired) {
+  ExpiredAnswers unknown;
+  ExpiredAnswers& answers = expired == nullptr ? unknown : *expired;
   if (!batch.request_id().empty()) {
     rows::DedupeRow answer;
     answer.set_body_hash(batch.body_hash());
     answer.set_response(batch.response());
-    const AggregateRef aggregate = AggregateOf(batch);
-    kDedupe.Put(rows, {batch.tenant(), aggregate.type, aggregate.key, batch.request_id()}, answer);
-    if (const std::optional<UnixMicros> time = TimeOfUuid7(batch.request_id()); time.has_value()) {
-      kDedupeExpiry.Put(
-          rows, {*time + kRequestIdLifeMicros, batch.tenant(), aggregate.type, aggregate.key, batch.request_id()}, {});
-    }
+    AggregateRef aggregate = AggregateOf(batch);
+    const std::string key = kDedupe.Encode({TimeOfRequestId(batch.request_id()).expires, batch.tenant(), aggregate.type,
+                                            std::move(aggregate.key), batch.request_id()});
+    rows.Put(key, store::SerializeRow(answer));
+    answers.OnPut(key);
   }
+  answers.Drop(rows, logical_time);
   FoldReactionCursors(batch, rows);
   return rows.status();
 }
@@ -135,11 +120,11 @@ void FoldReactionCursors(const log::v1::Batch& batch, store::Rows& rows) {
 }
 
 absl::Status FoldBatch(const ServiceDefinition& service, SlotId slot, Position position, UnixMicros logical_time,
-                       const log::v1::Batch& batch, store::Rows& rows) {
+                       const log::v1::Batch& batch, store::Rows& rows, ExpiredAnswers* expired) {
   for (int i = 0; i < batch.events_size(); ++i) {
     const log::v1::Event& event = batch.events(i);
     if (event.type() == 0) {
-      RETURN_IF_ERROR(EvolveRuntimeEvent(event.payload(), rows));
+      RETURN_IF_ERROR(PassOverRuntimeEvent(event.payload()));
       continue;
     }
     const AggregateDefinition* fold = service.Find(event.type());
@@ -150,7 +135,7 @@ absl::Status FoldBatch(const ServiceDefinition& service, SlotId slot, Position p
       return WithContext(evolved, EventRef{slot, position, static_cast<uint32_t>(i)}.ToString());
     }
   }
-  return FoldRuntimeRows(batch, rows);
+  return FoldRuntimeRows(batch, logical_time, rows, expired);
 }
 
 }  // namespace halles::partition

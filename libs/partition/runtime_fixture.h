@@ -15,6 +15,7 @@
 #include "halles/log/v1/envelope.pb.h"
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
+#include "libs/base/request_id.h"
 #include "libs/eventlog/memory_log.h"
 #include "libs/eventlog/record.h"
 #include "libs/partition/command.h"
@@ -210,10 +211,25 @@ class RuntimeTest : public ::testing::Test {
     bool remembers = false;
     runtime_->Query(kFirstSlot, 0, kNoDeadline, [&](absl::StatusOr<const store::RowReader*> rows, Position) {
       ASSERT_TRUE(rows.ok()) << rows.status();
-      remembers = kDedupe.Contains(**rows, {"", counter::kCounter.type, "c", request_id});
+      remembers =
+          kDedupe.Contains(**rows, {TimeOfRequestId(request_id).expires, "", counter::kCounter.type, "c", request_id});
     });
     Quiesce();
     return remembers;
+  }
+
+  // How many answers with a time the slot remembers.
+  size_t AnswersWithATime() {
+    size_t answers = 0;
+    runtime_->Query(kFirstSlot, 0, kNoDeadline, [&](absl::StatusOr<const store::RowReader*> rows, Position) {
+      ASSERT_TRUE(rows.ok()) << rows.status();
+      kDedupe.ForEach(**rows, [&answers](const DedupeKey& key, const rows::DedupeRow&, Position) {
+        answers += key.expires_us == kNeverExpires ? 0 : 1;
+        return true;
+      });
+    });
+    Quiesce();
+    return answers;
   }
 
   // Flushes and returns the stored folds.

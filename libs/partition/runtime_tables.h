@@ -1,4 +1,4 @@
-// The tables that the runtime keeps in every slot: recorded answers, their expiry, cursors of reactions, and timers.
+// The tables that the runtime keeps in every slot: recorded answers, cursors of reactions, and timers.
 #ifndef HALLES_LIBS_PARTITION_RUNTIME_TABLES_H_
 #define HALLES_LIBS_PARTITION_RUNTIME_TABLES_H_
 
@@ -7,8 +7,9 @@
 #include <string>
 #include <tuple>
 
-#include "libs/base/clock.h"
+#include "libs/base/request_id.h"
 #include "libs/base/slot.h"
+#include "libs/base/unix_time.h"
 #include "libs/partition/runtime_rows.pb.h"
 #include "libs/partition/timers.h"
 #include "libs/store/table.h"
@@ -18,20 +19,10 @@ namespace halles::partition {
 // Services use table numbers below this.
 inline constexpr uint16_t kRuntimeTablesFrom = 0xff00;
 
-// A request id is unique within its aggregate, even if aggregates of two kinds share a key.
+// A request id is scoped to its aggregate, the registered (type, key), even if aggregates of two types share a key. In order
+// of expiry, so that the answers that are over are the first.
 struct DedupeKey {
-  std::string tenant;
-  uint32_t aggregate_type = 0;
-  std::string aggregate_key;
-  std::string request_id;
-  static constexpr std::array kFieldNames = {"tenant", "type", "aggregate", "request"};
-  auto Fields() const { return std::tie(tenant, aggregate_type, aggregate_key, request_id); }
-  auto Fields() { return std::tie(tenant, aggregate_type, aggregate_key, request_id); }
-};
-
-// Ordered by expiry, so that the owner finds expired ids at the front.
-struct DedupeExpiryKey {
-  UnixMicros expires_us = 0;
+  UnixMicros expires_us = kNeverExpires;  // of the request id
   std::string tenant;
   uint32_t aggregate_type = 0;
   std::string aggregate_key;
@@ -49,14 +40,13 @@ struct ReactionCursorKey {
 };
 
 inline constexpr store::Table<DedupeKey, rows::DedupeRow> kDedupe(kRuntimeTablesFrom, "requests");
-inline constexpr store::Table<DedupeExpiryKey, rows::EmptyRow> kDedupeExpiry(kRuntimeTablesFrom + 1, "request_expiry");
 inline constexpr store::Table<ReactionCursorKey, rows::ReactionCursorRow> kReactionCursors(kRuntimeTablesFrom + 2,
                                                                                            "reaction_cursors");
 inline constexpr store::Table<TimerKey, rows::EmptyRow> kTimers(kRuntimeTablesFrom + 3, "timers");
 
 // The tables of a slot: those of the service and those of the runtime.
 inline store::Schema WithRuntimeTables(store::Schema schema) {
-  return schema.Add(kDedupe).Add(kDedupeExpiry).Add(kReactionCursors).Add(kTimers);
+  return schema.Add(kDedupe).Add(kReactionCursors).Add(kTimers);
 }
 
 }  // namespace halles::partition

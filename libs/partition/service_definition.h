@@ -71,6 +71,8 @@ struct ServiceDefinition {
   CommandDefinitions commands;
   // Tables whose lookups mostly find nothing; a filter in memory answers for them.
   std::vector<uint16_t> mostly_absent_tables;
+  // The same, of tables whose keys begin with the logical time from which on their rows are not looked up any more.
+  std::vector<uint16_t> mostly_absent_tables_by_time;
 
   // Ends the process if a command with this name is already registered.
   void Add(std::shared_ptr<const CommandDefinition> command);

@@ -132,6 +132,7 @@ void SlotRunner::Refold() {
     return;
   }
   refolding_ = false;
+  expired_.Reset();
   read_backoff_.Reset();
   catch_up_.Begin(owner_->next_read());
 }

@@ -4,9 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "halles/log/v1/envelope.pb.h"
+#include "libs/base/request_id.h"
 #include "libs/base/status.h"
 #include "libs/eventlog/record.h"
-#include "libs/partition/expiry.h"
 #include "libs/partition/fold.h"
 #include "libs/partition/noting_rows.h"
 #include "libs/partition/request_id.h"
@@ -80,15 +80,17 @@ void SlotRunner::FailQueued(const absl::Status& status) {
 std::optional<SlotRunner::WaitingAnswer> SlotRunner::AnswerOfRepeat(const Command::Envelope& envelope, UnixMicros now) {
   const store::RowReader& state = rows_->in_flight();
   if (!envelope.request_id.empty()) {
-    auto found =
-        kDedupe.Find(state, {envelope.tenant, envelope.aggregate.type, envelope.aggregate.key, envelope.request_id});
+    // What is over is not looked up: its row may be there or dropped.
+    const RequestIdTime time = TimeOfRequestId(envelope.request_id);
     WaitingAnswer answer;
-    if (!found.has_value()) {
-      answer.error = CheckRequestTime(envelope.request_id, now);
-      if (answer.error.ok()) return std::nullopt;
+    answer.error = CheckRequestTime(envelope.request_id, time, now);
+    if (!answer.error.ok()) {
       deps_.counters->refusals.fetch_add(1, std::memory_order_relaxed);
       return answer;
     }
+    auto found = kDedupe.Find(
+        state, {time.expires, envelope.tenant, envelope.aggregate.type, envelope.aggregate.key, envelope.request_id});
+    if (!found.has_value()) return std::nullopt;
     deps_.counters->dedupe_hits.fetch_add(1, std::memory_order_relaxed);
     if (found->row.body_hash() == envelope.body_hash.view()) {
       answer.recorded = std::move(*found->row.mutable_response());
@@ -189,14 +191,14 @@ bool SlotRunner::Propose(Pending pending, bool has_facts, UnixMicros now, const 
                                                            .tenant = envelope.tenant});
     pending.earliest_timer = noting.earliest();
   }
-  if (evolved.ok()) evolved = FoldRuntimeRows(*batch, rows);
+  if (evolved.ok()) evolved = FoldRuntimeRows(*batch, now, rows, &expired_);
   if (!rows.status().ok()) {
     const absl::Status failed = rows.status();
-    rows_->AbandonRecord();
+    AbandonRecord();
     return Postpone(std::move(pending), failed);
   }
   if (!evolved.ok()) {
-    rows_->AbandonRecord();
+    AbandonRecord();
     WaitingAnswer answer{.command = std::move(pending.command), .submitted = pending.submitted};
     answer.error = Failure(absl::StatusCode::kInternal, "NOT_EVOLVABLE",
                            absl::StrCat("the decision cannot be evolved and was not recorded: ", evolved.message()));
@@ -207,7 +209,7 @@ bool SlotRunner::Propose(Pending pending, bool has_facts, UnixMicros now, const 
   body.AppendToString(&buffer);
   absl::StatusOr<eventlog::Append> append = owner_->Propose(eventlog::RecordKind::kBatch, std::move(buffer), now);
   if (!append.ok()) {
-    rows_->AbandonRecord();
+    AbandonRecord();
     WaitingAnswer answer{.command = std::move(pending.command), .submitted = pending.submitted};
     answer.error = append.status();
     AnswerLater(std::move(answer));
@@ -274,19 +276,6 @@ void SlotRunner::Finish(const Pending& pending) {
   if (deps_.counters->observe_command) {
     deps_.counters->observe_command(absl::Microseconds(deps_.scheduler->Now() - pending.submitted));
   }
-}
-
-void SlotRunner::ForgetAnswers() {
-  if (expiring_ || !OpenForFollowUps()) return;
-  const bool expired = HasExpiredRequestIds(rows_->confirmed(), LogicalTime());
-  if (!rows_->confirmed().status().ok()) rows_->ResetStatus();
-  if (!expired) return;
-  expiring_ = true;
-  Submit(ExpireRequestIds([this](bool taken) {
-    expiring_ = false;
-    // One record forgets that many; look for more afterwards.
-    if (taken) deps_.queue->Post([this] { ForgetAnswers(); });
-  }));
 }
 
 }  // namespace halles::partition

@@ -8,7 +8,6 @@
 #include "halles/log/v1/envelope.pb.h"
 #include "libs/base/check.h"
 #include "libs/base/status.h"
-#include "libs/partition/expiry.h"
 #include "libs/partition/fold.h"
 #include "libs/partition/runtime_tables.h"
 
@@ -23,8 +22,6 @@ constexpr absl::Duration kClaimPauseMin = absl::Milliseconds(20);
 constexpr absl::Duration kClaimPauseMax = absl::Seconds(5);
 constexpr absl::Duration kReadPauseMin = absl::Milliseconds(5);
 constexpr absl::Duration kReadPauseMax = absl::Seconds(1);
-// Minimum time between ticks.
-constexpr int64_t kTickMinMicros = 1000;
 
 bool HasTimers(const ServiceDefinition& service) {
   return std::any_of(service.aggregates.begin(), service.aggregates.end(),
@@ -66,7 +63,7 @@ SlotRunner::SlotRunner(SlotId slot, SlotDependencies deps)
       wants_slot_(deps_.role == SlotRole::kOwner),
       claim_backoff_(kClaimPauseMin, kClaimPauseMax),
       read_backoff_(kReadPauseMin, kReadPauseMax),
-      next_expiry_scan_(deps_.scheduler->Now() + absl::ToInt64Microseconds(kExpiryScan)) {}
+      next_forget_(deps_.scheduler->Now() + absl::ToInt64Microseconds(kForgetKeysEvery)) {}
 
 absl::Status SlotRunner::Open() {
   store::SlotOptions options;
@@ -107,6 +104,7 @@ void SlotRunner::Start() {
     } else {
       catch_up_.Begin(owner_->next_read());
     }
+    FillFilter();
   });
 }
 
@@ -272,11 +270,11 @@ bool SlotRunner::Apply(Position position, const eventlog::Judgement& judgement) 
   log::v1::RecordBody body;
   absl::Status applied = absl::DataLossError("the body does not parse");
   if (body.ParseFromArray(judgement.body.data(), static_cast<int>(judgement.body.size())) && body.has_batch()) {
-    if (rows_->records_in_flight() > 0) rows_->DropInFlight();
+    if (rows_->records_in_flight() > 0) DropInFlight(0);
     store::Rows& rows = rows_->BeginApply(position);
-    applied = FoldBatch(*deps_.service, slot_, position, judgement.header.logical_time, body.batch(), rows);
+    applied = FoldBatch(*deps_.service, slot_, position, judgement.header.logical_time, body.batch(), rows, &expired_);
     const absl::Status read = rows.status();
-    if (!applied.ok() || !read.ok()) rows_->AbandonRecord();
+    if (!applied.ok() || !read.ok()) AbandonRecord();
     if (!read.ok()) {
       deps_.counters->failed_reads.fetch_add(1, std::memory_order_relaxed);
       rows_->ResetStatus();
@@ -291,6 +289,16 @@ bool SlotRunner::Apply(Position position, const eventlog::Judgement& judgement) 
   deps_.counters->replayed.fetch_add(1, std::memory_order_relaxed);
   deps_.store->NoteLogBytes(judgement.body.size());
   return true;
+}
+
+void SlotRunner::AbandonRecord() {
+  rows_->AbandonRecord();
+  expired_.UndoRecord();
+}
+
+void SlotRunner::DropInFlight(size_t keep) {
+  rows_->DropInFlight(keep);
+  expired_.Reset();
 }
 
 void SlotRunner::OnEnd() {
@@ -405,7 +413,7 @@ void SlotRunner::OnLost(const Effect& effect) {
                                  [&effect](const Pending& each) { return each.tag == effect.tag; });
   HALLES_CHECK(lost != in_flight_.end(), "the owner settled another record");
   const auto before = static_cast<size_t>(lost - in_flight_.begin());
-  if (rows_->records_in_flight() > before) rows_->DropInFlight(before);
+  if (rows_->records_in_flight() > before) DropInFlight(before);
   Pending pending = std::move(*lost);
   in_flight_.erase(lost);
   // What the log refused, for want of space say, was never written and is not lost.
@@ -471,50 +479,6 @@ void SlotRunner::PublishPosition() {
   const Position at = folded().next;
   confirmed_.store(at, std::memory_order_release);
   reads_.OnPosition(at);
-}
-
-// Time ----------------------------------------------------------------------------------------------------------------
-
-void SlotRunner::ArmTick() {
-  if (!stopped_.ok() || abandoned_) return;
-  const MonotonicMicros now = deps_.scheduler->Now();
-  MonotonicMicros next = std::min(reads_.next_deadline(), follow_ups_.next_tick());
-  if (serving()) next = std::min(next, next_expiry_scan_);
-  next = std::min(next, report_due());
-  if (queue_deadline_ != kNoDeadline) next = std::min(next, queue_deadline_ + 1);
-  if (next == kNoDeadline) return;
-  next = std::max(next, now + kTickMinMicros);
-  if (!armed_.empty() && *armed_.begin() <= next) return;
-  armed_.insert(next);
-  deps_.queue->PostAfter(absl::Microseconds(next - now), [this, next] {
-    armed_.erase(armed_.find(next));
-    Tick();
-  });
-}
-
-MonotonicMicros SlotRunner::report_due() const {
-  // In doubt, no report is expected: the log is read.
-  if (in_flight_.empty() || owner_->phase() != Phase::kServing) return kNoDeadline;
-  return in_flight_.front().appended + absl::ToInt64Microseconds(kAppendPatience);
-}
-
-void SlotRunner::Tick() {
-  if (!stopped_.ok() || abandoned_) return;
-  const MonotonicMicros now = deps_.scheduler->Now();
-  reads_.Expire(now, folded().next);
-  follow_ups_.Tick();
-  if (now >= next_expiry_scan_) {
-    next_expiry_scan_ = now + absl::ToInt64Microseconds(kExpiryScan);
-    ForgetAnswers();
-  }
-  ExpireQueued(now);
-  if (now >= report_due()) {
-    OnReport({.slot = slot_,
-              .tag = in_flight_.front().tag,
-              .status = absl::DeadlineExceededError("the log has not reported a record for too long"),
-              .position = std::nullopt});
-  }
-  ArmTick();
 }
 
 }  // namespace halles::partition

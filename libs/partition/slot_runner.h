@@ -51,6 +51,7 @@
 #include "libs/partition/command.h"
 #include "libs/partition/counters.h"
 #include "libs/partition/due_timers.h"
+#include "libs/partition/expired_answers.h"
 #include "libs/partition/owner_clock.h"
 #include "libs/partition/runtime_rows.pb.h"
 #include "libs/partition/service_definition.h"
@@ -70,8 +71,8 @@ inline constexpr int64_t kSlotCommandsFromDoorsMax = kSlotCommandsMax * 3 / 4;
 // Maximum size of these commands, as they were on the wire; the same share of it is reserved.
 inline constexpr int64_t kSlotCommandBytesMax = int64_t{8} << 20;
 inline constexpr int64_t kSlotCommandBytesFromDoorsMax = kSlotCommandBytesMax * 3 / 4;
-// Interval at which a slot checks for expired recorded answers.
-inline constexpr absl::Duration kExpiryScan = absl::Minutes(10);
+// Interval at which a slot frees memory of keys that are not looked up any more.
+inline constexpr absl::Duration kForgetKeysEvery = absl::Hours(1);
 // After this time without a report, the outcome of a record or claim counts as unknown. Drivers usually report earlier.
 inline constexpr absl::Duration kAppendPatience = absl::Seconds(10);
 
@@ -224,6 +225,9 @@ class SlotRunner {
   void ClaimAfter(const absl::Status& doubt);
   // Whether the log refuses the claim: counted, and logged once for all slots of the process.
   void SetRefused(const absl::Status& refused);
+  // Revert rows of the last record, or of those in flight behind the oldest `keep`.
+  void AbandonRecord();
+  void DropInFlight(size_t keep);
   // Stored rows turned out to be damaged: empties them and reads the log again from the first record, as at a start.
   void Refold();
   void SetServing(bool serving);
@@ -247,7 +251,6 @@ class SlotRunner {
   // Answers the queued commands whose deadline has passed, or all of them.
   void ExpireQueued(MonotonicMicros now);
   void FailQueued(const absl::Status& status);
-  void ForgetAnswers();
   // A read of rows failed: the command is decided again after a pause, unless the error is permanent. Returns false,
   // for Execute.
   bool Postpone(Pending pending, const absl::Status& why);
@@ -285,9 +288,11 @@ class SlotRunner {
   // The cursor after the records in the confirmed rows, where the next start resumes.
   const eventlog::Cursor& folded() const { return stuck_at_.has_value() ? *stuck_at_ : owner_->cursor(); }
 
-  // Wakes the slot at the earliest time at which something is due.
+  // As time passes: slot_upkeep.cc. Wakes the slot at the earliest time at which something is due.
   void ArmTick();
   void Tick();
+  // Adds some of the stored keys to the filter of the rows, and goes on until it has all.
+  void FillFilter();
   // When the oldest record in flight will be in doubt because no report has come.
   MonotonicMicros report_due() const;
 
@@ -308,6 +313,7 @@ class SlotRunner {
   std::atomic<bool> look_posted_{false};
 
   std::unique_ptr<store::SlotRows> rows_;
+  ExpiredAnswers expired_;  // of the rows as the next record finds them
   std::optional<eventlog::Owner> owner_;
   SlotCatchUp catch_up_;
   SlotReads reads_;
@@ -328,8 +334,7 @@ class SlotRunner {
   bool settled_ = false;
   bool draining_ = false;
   bool abandoned_ = false;  // all callers were answered; later records are left to the next start
-  bool expiring_ = false;
-  MonotonicMicros next_expiry_scan_;
+  MonotonicMicros next_forget_;
   absl::Status stopped_;
   // The record that could not be folded yet, and the cursor before it. If `stopped_` is set, it never will be.
   std::optional<eventlog::Cursor> stuck_at_;

@@ -9,7 +9,6 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
-#include "halles/log/v1/runtime_events.pb.h"
 #include "libs/base/status.h"
 #include "libs/eventlog/adjudicator.h"
 #include "libs/partition/fold.h"
@@ -21,8 +20,6 @@
 namespace halles::projection {
 namespace {
 
-// Recorded answers are forgotten after a fixed number of records, so that the figures stay comparable.
-constexpr uint64_t kForgetEvery = 10'000;
 constexpr uint64_t kReportEvery = 1'000;
 
 void AddTo(Figure* figure, absl::string_view key, absl::string_view value) {
@@ -56,19 +53,19 @@ class ServiceFold {
 
   absl::Status Fold(MergedRecord merged) {
     log::v1::Batch& batch = merged.batch;
-    if (merged.aggregate.type == 0) return absl::OkStatus();
-    batch.clear_cause();  // cursors have figures of their own
+    if (merged.aggregate.type == 0) return absl::OkStatus();  // of the runtime
+    batch.clear_cause();                                      // cursors have figures of their own
     batch.clear_progress();
     const Position position = ordinals_.PositionOf(merged);
     state_.set_position(position);
-    RETURN_IF_ERROR(partition::FoldBatch(service_, slot_, position, merged.record->logical_time, batch, state_));
+    RETURN_IF_ERROR(
+        partition::FoldBatch(service_, slot_, position, merged.record->logical_time, batch, state_, &expired_));
     for (const auto& [view, rows] : views_) {
       rows->set_position(position);
       RETURN_IF_ERROR(Project(*view, position, merged, rows.get()));
     }
     AddTo(&commands_, merged.aggregate.key, batch.request_id());
     for (const log::v1::Event& event : batch.events()) AddTo(&events_, event.aggregate_id(), event.payload());
-    if (commands_.count % kForgetEvery == 0) return ForgetAnswers(merged.time);
     return absl::OkStatus();
   }
 
@@ -103,18 +100,11 @@ class ServiceFold {
     return absl::OkStatus();
   }
 
-  absl::Status ForgetAnswers(UnixMicros until) {
-    log::v1::RuntimeEvent event;
-    event.mutable_request_ids_expired()->set_until_us(until);
-    log::v1::Batch batch;
-    batch.add_events()->set_payload(event.SerializeAsString());
-    return partition::FoldBatch(service_, slot_, 0, until, batch, state_);
-  }
-
   const partition::ServiceDefinition& service_;
   const SlotId slot_;
   Ordinals ordinals_;
   store::MemoryRows state_;
+  partition::ExpiredAnswers expired_;  // of the state
   std::vector<std::pair<const ViewDefinition*, std::unique_ptr<store::MemoryRows>>> views_;
   Figure commands_;
   Figure events_;

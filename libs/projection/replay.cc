@@ -99,11 +99,12 @@ class Replayer {
     options.post = [this](std::function<void()> task) { inbox_.Post(std::move(task)); };
     options.cursor = [&open] { return store::FoldCursor{eventlog::EncodeCursor(open.folded), open.folded.next}; };
     ASSIGN_OR_RETURN(open.rows, store_->OpenSlot(slot, std::move(options)));
+    partition::ExpiredAnswers expired;
     while (open.folded.next < until) {
       SourceRecords records;
       RETURN_IF_ERROR(ReadOn(reader, slot, until, &records));
       for (const SourceRecordPtr& record : records) {
-        if (!record->body.empty()) RETURN_IF_ERROR(FoldOne(service, slot, *record, *open.rows));
+        if (!record->body.empty()) RETURN_IF_ERROR(FoldOne(service, slot, *record, *open.rows, &expired));
         open.folded = record->after;
       }
       open.rows->NoteAdvance();
@@ -161,12 +162,12 @@ class Replayer {
   }
 
   absl::Status FoldOne(const partition::ServiceDefinition& service, SlotId slot, const SourceRecord& record,
-                       store::SlotRows& rows) {
+                       store::SlotRows& rows, partition::ExpiredAnswers* expired) {
     log::v1::RecordBody body;
     store::Rows& writer = rows.BeginApply(record.position);
     absl::Status folded = absl::DataLossError("the body does not parse");
     if (body.ParseFromArray(record.body.data(), static_cast<int>(record.body.size()))) {
-      folded = partition::FoldBatch(service, slot, record.position, record.logical_time, body.batch(), writer);
+      folded = partition::FoldBatch(service, slot, record.position, record.logical_time, body.batch(), writer, expired);
     }
     if (!folded.ok()) rows.AbandonRecord();
     result_.events += record.events.size();

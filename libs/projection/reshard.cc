@@ -12,7 +12,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
-#include "halles/log/v1/runtime_events.pb.h"
 #include "libs/base/mutex.h"
 #include "libs/base/status.h"
 #include "libs/eventlog/adjudicator.h"
@@ -25,8 +24,6 @@ namespace halles::projection {
 namespace {
 
 constexpr uint64_t kReportEvery = 1'000;
-// Minimum interval of the records that forget expired answers.
-constexpr int64_t kForgetEveryMicros = int64_t{3600} * 1'000'000;
 // Maximum number of appends that are not durable yet.
 constexpr size_t kBytesUnderWayMax = size_t{16} << 20;
 // Sources per progress record, apart from the reactions ahead of their cursors.
@@ -171,8 +168,7 @@ class Resharding {
   }
 
  private:
-  // A record; without one, the time up to which answers are forgotten.
-  using Visit = absl::FunctionRef<absl::Status(SlotId to, MergedRecord* record, UnixMicros until, UnixMicros time)>;
+  using Visit = absl::FunctionRef<absl::Status(SlotId to, MergedRecord* record)>;
 
   // Counts the records of each service that has any.
   absl::Status CheckServices() {
@@ -220,44 +216,21 @@ class Resharding {
     RETURN_IF_ERROR(records.Open());
     const uint32_t old_count = from_.identity().slots.of(service);
     const uint32_t new_count = to_.identity().slots.of(service);
-    UnixMicros until = 0;
-    UnixMicros forgotten = 0;
-    UnixMicros time = 0;
-    const auto forget = [&]() -> absl::Status {
-      forgotten = until;
-      for (const SlotId slot : SlotsOf(to_, service)) RETURN_IF_ERROR(visit(slot, nullptr, until, time));
-      return absl::OkStatus();
-    };
     for (uint64_t i = 0;; ++i) {
       ASSIGN_OR_RETURN(std::optional<MergedRecord> next, records.Next());
       if (i % kReportEvery == 0 || !next.has_value()) RETURN_IF_ERROR(observer_(done_ + records.read(), total_));
       if (!next.has_value()) break;
-      time = next->time;
-      if (next->aggregate.type == 0) {
-        until = std::max(until, ForgottenBy(next->batch));
-        if (until >= forgotten + kForgetEveryMicros) RETURN_IF_ERROR(forget());
-        continue;
-      }
+      if (next->aggregate.type == 0) continue;  // of the runtime
       const std::string& tenant = next->batch.tenant();
       if (SlotOf(service, tenant, next->aggregate.key, old_count) != next->slot) {
         return Failure(absl::StatusCode::kDataLoss, "MISPLACED_RECORD",
                        absl::StrCat(next->slot.ToString(), "@", next->record->position, " is of the aggregate ",
                                     next->aggregate.key, ", which belongs into another slot"));
       }
-      RETURN_IF_ERROR(visit(SlotOf(service, tenant, next->aggregate.key, new_count), &*next, 0, time));
+      RETURN_IF_ERROR(visit(SlotOf(service, tenant, next->aggregate.key, new_count), &*next));
     }
-    if (until > forgotten) RETURN_IF_ERROR(forget());
     done_ += records.read();
     return absl::OkStatus();
-  }
-
-  static UnixMicros ForgottenBy(const log::v1::Batch& batch) {
-    UnixMicros until = 0;
-    log::v1::RuntimeEvent event;
-    for (const log::v1::Event& each : batch.events()) {
-      if (each.type() == 0 && event.ParseFromString(each.payload())) until = event.request_ids_expired().until_us();
-    }
-    return until;
   }
 
   // Learns the new place of each record of a source.
@@ -268,9 +241,8 @@ class Resharding {
       places_[slot].resize(end);
     }
     for (const SlotId slot : SlotsOf(to_, source)) ends[slot] = 1;  // after the CLAIM
-    return Walk(source, [&](SlotId to, MergedRecord* record, UnixMicros, UnixMicros) {
-      const Position position = ends[to]++;
-      if (record != nullptr) places_[record->slot][record->record->position] = PlaceOf(to, position);
+    return Walk(source, [&](SlotId to, MergedRecord* record) {
+      places_[record->slot][record->record->position] = PlaceOf(to, ends[to]++);
       return absl::OkStatus();
     });
   }
@@ -280,14 +252,7 @@ class Resharding {
 
   absl::Status Copy(ServiceId service) {
     for (const SlotId slot : SlotsOf(to_, service)) RETURN_IF_ERROR(writer_.Claim(slot, 0));
-    return Walk(service, [&](SlotId to, MergedRecord* record, UnixMicros until, UnixMicros time) -> absl::Status {
-      if (record == nullptr) {
-        log::v1::RuntimeEvent event;
-        event.mutable_request_ids_expired()->set_until_us(until);
-        log::v1::Batch batch;
-        batch.add_events()->set_payload(event.SerializeAsString());
-        return writer_.Batch(to, time, 0, std::move(batch));
-      }
+    return Walk(service, [&](SlotId to, MergedRecord* record) -> absl::Status {
       const auto places = places_.find(record->slot);
       if (places != places_.end() && places->second[record->record->position] != PlaceOf(to, writer_.cursor(to).next)) {
         return absl::InternalError("the old log was read otherwise than before");

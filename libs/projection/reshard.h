@@ -25,7 +25,6 @@ namespace halles::projection {
 //     the first record with an unrecorded reaction, and which reactions from there on are recorded
 //     (SourceProgress::ahead), because merged slots may have had different progress.
 //   - progress records, CLAIMs and records that do not count are left out.
-//   - expired answers that some old slots had forgotten are forgotten in all.
 // Tokens are not replaced: those of the old install are refused as foreign.
 //
 // `cursors` are those of `from` (FiguresOf). Errors: those of readers and of Append; DATA_LOSS (MISPLACED_RECORD) when

@@ -16,11 +16,13 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "libs/base/mutex.h"
 #include "libs/base/shared_mutex.h"
 #include "libs/base/slot.h"
+#include "libs/base/unix_time.h"
 #include "libs/store/fold.h"
 #include "libs/store/key_filter.h"
 #include "libs/store/layer.h"
@@ -43,7 +45,8 @@ namespace halles::store {
 // again.
 class SlotRows {
  public:
-  // Store::OpenSlot makes them. The destructor calls `on_close`. `filter` avoids reads of the base.
+  // Store::OpenSlot makes them. The destructor calls `on_close`. `filter` avoids reads of the base; it has all keys above
+  // it, and those of the base if it is complete.
   SlotRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, SpaceFilter filter, FoldStart start,
            std::function<void()> on_close);
   ~SlotRows();
@@ -82,6 +85,12 @@ class SlotRows {
 
   // Clears a read failure: `status()` of both views is OK again.
   void ResetStatus();
+
+  // Rows opened above stored ones know only the keys that came since; lookups of absent keys then ask the base. Adds up to
+  // so many stored keys to the filter; true once it has all. An error of a read is returned; call again then, too.
+  absl::StatusOr<bool> FillFilter(size_t keys_max);
+  // The logical time of the slot: keys that were over by then are not looked up any more.
+  void ForgetFiltered(UnixMicros before) { filter_.Forget(before); }
 
   // For the flusher -------------------------------------------------------------------------------------------------
 
@@ -144,7 +153,9 @@ class SlotRows {
 
   std::unique_ptr<BaseRows> base_;
   DirtyMeter* const meter_;
-  const SpaceFilter filter_;
+  SpaceFilter filter_;
+  std::vector<std::string> unfilled_;  // prefixes whose stored keys are not all in the filter
+  std::string filled_to_;              // of the last of them: where the others begin
   std::optional<FoldCursor> opened_at_;
   const std::function<void()> on_close_;
   DirtyFlag dirty_;

@@ -1,8 +1,10 @@
 // The state of one slot in memory: in flight, confirmed, frozen, base.
 #include <array>
+#include <memory>
 #include <utility>
 
 #include "libs/base/check.h"
+#include "libs/base/status.h"
 #include "libs/store/overlay.h"
 
 namespace halles::store {
@@ -19,7 +21,9 @@ SlotRows::SlotRows(std::unique_ptr<BaseRows> base, DirtyMeter* meter, SpaceFilte
       confirmed_view_(this, false),
       writer_(this),
       confirmed_(std::make_shared<Layer>(meter)),
-      frozen_(std::move(start.frozen)) {}
+      frozen_(std::move(start.frozen)) {
+  if (!filter_.complete()) unfilled_ = filter_.prefixes();
+}
 
 std::array<const Layer*, 2> SlotRows::Layers() const {
   return {confirmed_.get(), frozen_ == nullptr ? nullptr : frozen_->layer.get()};
@@ -142,6 +146,23 @@ void SlotRows::DropInFlight(size_t keep) {
   }
 }
 
+absl::StatusOr<bool> SlotRows::FillFilter(size_t keys_max) {
+  for (size_t keys = 0; !unfilled_.empty();) {
+    const std::unique_ptr<BaseCursor> cursor = base_->Seek(unfilled_.back(), filled_to_);
+    for (; cursor->Valid() && keys < keys_max; cursor->Next(), ++keys) {
+      filled_to_.assign(cursor->key().data(), cursor->key().size());
+      filter_.Add(filled_to_);
+      filled_to_.push_back('\0');  // the least key after it
+    }
+    RETURN_IF_ERROR(cursor->status());
+    if (cursor->Valid()) return false;
+    unfilled_.pop_back();
+    filled_to_.clear();
+  }
+  filter_.SetComplete();
+  return true;
+}
+
 void SlotRows::ResetStatus() {
   in_flight_view_.ResetStatus();
   confirmed_view_.ResetStatus();
@@ -166,6 +187,9 @@ void SlotRows::Reset(std::unique_ptr<BaseRows> base) {
   frozen_ = nullptr;
   opened_at_ = std::nullopt;
   base_ = std::move(base);
+  // It is empty.
+  unfilled_.clear();
+  filter_.SetComplete();
 }
 
 void SlotRows::ReleaseStored() {

@@ -105,18 +105,66 @@ TEST(SlotRows, ReportAFailedReadUntilReset) {
 
 TEST(SlotRows, DoNotReadTheBaseForKeysThatTheFilterExcludes) {
   FakeDisk disk;
-  KeyFilter keys(1 << 12);
-  const auto slot = MakeSlot(&disk, nullptr, SpaceFilter(&keys, "s", {"d"}));
-  EXPECT_FALSE(slot->confirmed().Get("d1").has_value());
+  SpaceFilter filter(std::vector<FilteredTable>{{.table = 'd' << 8 | 'd'}});
+  filter.SetComplete();
+  const auto slot = MakeSlot(&disk, nullptr, std::move(filter));
+  EXPECT_FALSE(slot->confirmed().Get("dd1").has_value());
   EXPECT_EQ(disk.gets, 0);
-  slot->BeginRecord(0).Put("d1", "v");
+  slot->BeginRecord(0).Put("dd1", "v");
   slot->ConfirmOldest(0);
   StoreOn(&disk, *slot->Freeze(CursorAt(1)));
   slot->ReleaseStored();
-  EXPECT_TRUE(slot->confirmed().Get("d1").has_value());
+  EXPECT_TRUE(slot->confirmed().Get("dd1").has_value());
   EXPECT_EQ(disk.gets, 1);
   EXPECT_FALSE(slot->confirmed().Get("e").has_value());
   EXPECT_EQ(disk.gets, 2);
+}
+
+// A start reads no stored key; the filter is completed while the slot serves.
+TEST(SlotRows, FillTheirFilterAFewKeysAtATime) {
+  FakeDisk disk;
+  {
+    const auto closed = MakeSlot(&disk);
+    for (int i = 0; i < 10; ++i) closed->BeginApply(0).Put(absl::StrCat("dd", i), "v");
+    for (int i = 0; i < 10; ++i) closed->BeginApply(0).Put(absl::StrCat("ee", i), "v");
+    StoreOn(&disk, *closed->Freeze(CursorAt(1)));
+  }
+  const auto slot = MakeSlot(
+      &disk, nullptr, SpaceFilter(std::vector<FilteredTable>{{.table = 'd' << 8 | 'd'}, {.table = 'e' << 8 | 'e'}}));
+  EXPECT_EQ(slot->FillFilter(4).value(), false);
+  EXPECT_TRUE(slot->confirmed().Get("dd3").has_value());
+  EXPECT_FALSE(slot->confirmed().Get("dd absent").has_value());
+  EXPECT_EQ(disk.gets, 2) << "it asks the base until then";
+  slot->BeginApply(1).Put("dd between", "v");
+  StoreOn(&disk, *slot->Freeze(CursorAt(2)));
+  slot->ReleaseStored();
+  int tasks = 1;
+  while (!slot->FillFilter(4).value()) ++tasks;
+  EXPECT_LE(tasks, 6);
+  disk.gets = 0;
+  for (const std::string key : {"dd0", "dd9", "ee0", "ee9", "dd between"}) {
+    EXPECT_TRUE(slot->confirmed().Get(key).has_value()) << key;
+  }
+  EXPECT_EQ(disk.gets, 5);
+  EXPECT_FALSE(slot->confirmed().Get("dd absent").has_value());
+  EXPECT_FALSE(slot->confirmed().Get("ee absent").has_value());
+  EXPECT_EQ(disk.gets, 5);
+}
+
+TEST(SlotRows, GoOnFillingTheirFilterAfterAFailedRead) {
+  FakeDisk disk;
+  {
+    const auto closed = MakeSlot(&disk);
+    closed->BeginApply(0).Put("dd1", "v");
+    StoreOn(&disk, *closed->Freeze(CursorAt(1)));
+  }
+  const auto slot = MakeSlot(&disk, nullptr, SpaceFilter(std::vector<FilteredTable>{{.table = 'd' << 8 | 'd'}}));
+  disk.failure = absl::UnavailableError("not just now");
+  EXPECT_FALSE(slot->FillFilter(4).ok());
+  disk.failure = absl::OkStatus();
+  EXPECT_TRUE(slot->confirmed().Get("dd1").has_value());
+  EXPECT_TRUE(slot->FillFilter(4).value());
+  EXPECT_TRUE(slot->confirmed().Get("dd1").has_value());
 }
 
 TEST(SlotRows, CountDirtyBytesUntilTheyAreReleased) {

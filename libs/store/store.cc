@@ -27,8 +27,7 @@ class Store::Impl {
         generation(generation),
         path(this->home->GenerationPath(generation)),
         install(install),
-        options(std::move(options)),
-        filter(this->options.key_filter_bytes) {}
+        options(std::move(options)) {}
 
   ~Impl() {
     {
@@ -74,16 +73,14 @@ class Store::Impl {
     return absl::OkStatus();
   }
 
-  // Where each fold of the space goes on, and the filter for its keys. A damaged space is emptied first.
-  absl::StatusOr<std::map<FoldId, FoldStart>> Begin(const OpenSpace& open, const BaseRows& base,
-                                                    const SpaceFilter& filter, const Flusher::Units& frozen) const;
+  // Where each fold of the space goes on. A space that is known to be damaged is emptied first.
+  absl::StatusOr<std::map<FoldId, FoldStart>> Begin(const OpenSpace& open, const Flusher::Units& frozen) const;
 
   const std::shared_ptr<DatabaseHome> home;
   const uint64_t generation;
   const std::string path;
   const InstallId install;
   const StoreOptions options;
-  KeyFilter filter;
   Mutex damage_mutex;
   bool started ABSL_GUARDED_BY(damage_mutex) = false;  // there is a flusher
   std::set<RowSpace> damaged_at_start ABSL_GUARDED_BY(damage_mutex);
@@ -193,23 +190,12 @@ absl::StatusOr<std::map<FoldId, FoldStart>> StartsOf(const Database& database, c
   return starts;
 }
 
-// Notes the keys of the base that are of filtered tables.
-absl::Status FillFilter(const BaseRows& base, const SpaceFilter& filter) {
-  for (const std::string& table : filter.tables()) {
-    const std::unique_ptr<BaseCursor> cursor = base.Seek(table, "");
-    for (; cursor->Valid(); cursor->Next()) filter.Add(cursor->key());
-    RETURN_IF_ERROR(cursor->status());
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
-absl::StatusOr<std::map<FoldId, FoldStart>> Store::Impl::Begin(const OpenSpace& open, const BaseRows& base,
-                                                               const SpaceFilter& filter,
+absl::StatusOr<std::map<FoldId, FoldStart>> Store::Impl::Begin(const OpenSpace& open,
                                                                const Flusher::Units& frozen) const {
   auto starts = StartsOf(*database, open, frozen);
-  absl::Status read = starts.ok() ? FillFilter(base, filter) : starts.status();
+  absl::Status read = starts.status();
   // Some readers have found damage that the metas do not show.
   if (read.ok() && flusher->damaged(open.space)) read = database->SpaceDamaged(open.space, "a read failed");
   if (!IsSpaceDamaged(read)) {
@@ -231,23 +217,23 @@ absl::StatusOr<std::unique_ptr<SlotRows>> Store::OpenSlot(SlotId slot, SlotOptio
   open->on_damaged = std::move(options.on_damaged);
   ASSIGN_OR_RETURN(const Flusher::Units frozen, flusher->Reserve(open));
   Reservation reservation(flusher, space);
-  std::vector<std::string> tables;
-  for (uint16_t table : options.filtered_tables) AppendField(table, &tables.emplace_back());
-  const SpaceFilter filter(&impl_->filter, SpacePrefix(space), std::move(tables));
-  ASSIGN_OR_RETURN(auto starts, impl_->Begin(*open, *impl_->database->Rows(space), filter, frozen));
+  ASSIGN_OR_RETURN(auto starts, impl_->Begin(*open, frozen));
   FoldStart start = std::move(starts[FoldId::State(slot)]);
-  std::unique_ptr<BaseRows> base = impl_->database->Rows(space);
+  ASSIGN_OR_RETURN(const bool stored, impl_->database->HasMetas(space));
+  SpaceFilter filter(options.filtered_tables);
+  if (!stored) filter.SetComplete();
   if (start.frozen != nullptr) {
     for (const auto& [key, row] : start.frozen->layer->rows()) filter.Add(key);
   }
-  auto rows = std::make_unique<SlotRows>(std::move(base), flusher->meter(), filter, std::move(start), [flusher, open] {
-    {
-      MutexLock posting(&open->posting);
-      MutexLock lock(&open->mutex);
-      open->slot = nullptr;
-    }
-    flusher->Unregister(open->space);
-  });
+  auto rows = std::make_unique<SlotRows>(impl_->database->Rows(space), flusher->meter(), std::move(filter),
+                                         std::move(start), [flusher, open] {
+                                           {
+                                             MutexLock posting(&open->posting);
+                                             MutexLock lock(&open->mutex);
+                                             open->slot = nullptr;
+                                           }
+                                           flusher->Unregister(open->space);
+                                         });
   reservation.Keep();
   {
     MutexLock lock(&open->mutex);
@@ -268,7 +254,7 @@ absl::StatusOr<std::unique_ptr<ViewRows>> Store::OpenView(ServiceId service, uin
   open->on_damaged = std::move(on_damaged);
   ASSIGN_OR_RETURN(const Flusher::Units frozen, flusher->Reserve(open));
   Reservation reservation(flusher, space);
-  ASSIGN_OR_RETURN(auto starts, impl_->Begin(*open, *impl_->database->Rows(space), SpaceFilter(), frozen));
+  ASSIGN_OR_RETURN(auto starts, impl_->Begin(*open, frozen));
   std::map<SlotId, FoldStart> by_source;
   for (const SlotId source : sources) by_source[source];
   for (auto& [fold, start] : starts) {

@@ -34,6 +34,7 @@
 #include "libs/base/scheduler.h"
 #include "libs/base/slot.h"
 #include "libs/store/fold.h"
+#include "libs/store/key_filter.h"
 #include "libs/store/overlay.h"
 #include "libs/store/rows.h"
 
@@ -65,7 +66,6 @@ struct StoreOptions {
   absl::Duration flush_age = kFlushAge;
   size_t dirty_bytes_max = kDirtyBytesMax;  // Admit() refuses beyond this
   size_t block_cache_bytes = size_t{64} << 20;
-  size_t key_filter_bytes = size_t{16} << 20;
   // Called once for each state or view whose stored rows turn out to be damaged: from any thread, under any lock of whoever
   // reads them, so it must not block and must not call the store. May be empty.
   std::function<void(const RowSpace&)> on_damaged;
@@ -85,9 +85,8 @@ struct SlotOptions {
   std::function<FoldCursor()> cursor;
   // Stored rows turned out to be damaged: call Refold, on that thread. Called from another one; may be empty.
   std::function<void()> on_damaged;
-  // Tables whose absent keys are often looked up: a filter in memory answers most of these reads. A scan fills it when
-  // the slot is opened.
-  std::vector<uint16_t> filtered_tables;
+  // A filter in memory answers most lookups of absent keys. If there are stored rows, SlotRows::FillFilter completes it.
+  std::vector<FilteredTable> filtered_tables;
 };
 
 struct StoreStats {

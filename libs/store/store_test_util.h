@@ -47,7 +47,6 @@ inline SlotId Checkout(uint16_t slot) { return SlotId{ServiceId::kCheckout, slot
 // Only FlushNow flushes rows.
 inline StoreOptions Quiet() {
   StoreOptions options;
-  options.key_filter_bytes = 1 << 16;
   options.block_cache_bytes = 1 << 20;
   return options;
 }
@@ -56,11 +55,11 @@ inline FoldCursor CursorAt(Position next) { return FoldCursor{absl::StrCat("curs
 
 // The state of a slot on this thread, in a store without a scheduler.
 struct TestSlot {
-  TestSlot(Store* store, SlotId slot, std::vector<uint16_t> filtered = {}) {
+  TestSlot(Store* store, SlotId slot, const std::vector<uint16_t>& filtered = {}) {
     SlotOptions options;
     options.post = [](const std::function<void()>& function) { function(); };
     options.cursor = [this] { return CursorAt(next); };
-    options.filtered_tables = std::move(filtered);
+    for (const uint16_t table : filtered) options.filtered_tables.push_back({.table = table});
     auto opened = store->OpenSlot(slot, std::move(options));
     if (!opened.ok()) {
       ADD_FAILURE() << opened.status();

@@ -33,9 +33,9 @@
 namespace halles::checkout {
 namespace {
 
-constexpr uint32_t kStateFoldVersion = 4;
+constexpr uint32_t kStateFoldVersion = 5;
 constexpr uint32_t kTotalsFoldVersion = 3;
-constexpr uint32_t kWorkFoldVersion = 3;
+constexpr uint32_t kWorkFoldVersion = 4;
 
 // Imports -------------------------------------------------------------------------------------------------------------
 

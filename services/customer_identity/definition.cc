@@ -18,7 +18,7 @@
 namespace halles::customer_identity {
 namespace {
 
-constexpr uint32_t kStateFoldVersion = 1;
+constexpr uint32_t kStateFoldVersion = 2;
 constexpr uint32_t kCustomersFoldVersion = 4;
 // Event types of checkout, as in the protos of its events.
 constexpr uint32_t kCartEventType = 1;

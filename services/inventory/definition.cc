@@ -22,7 +22,7 @@
 namespace halles::inventory {
 namespace {
 
-constexpr uint32_t kStateFoldVersion = 1;
+constexpr uint32_t kStateFoldVersion = 2;
 constexpr uint32_t kStockFoldVersion = 1;
 // Types of checkout's events, as their protos state them.
 constexpr uint32_t kOrderEventType = 2;
@@ -85,6 +85,7 @@ partition::ServiceDefinition DefineService() {
   stock_item.on_timer = &Expire;
   service.aggregates = {std::move(stock_item)};
   service.mostly_absent_tables.assign(kMostlyAbsentTables.begin(), kMostlyAbsentTables.end());
+  service.mostly_absent_tables_by_time.assign(kMostlyAbsentTablesByTime.begin(), kMostlyAbsentTablesByTime.end());
   AddCommands(&service);
   return service;
 }

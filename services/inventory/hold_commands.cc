@@ -235,7 +235,7 @@ StockDecision<v1::MoveHoldResponse> TakeBack(const store::RowReader& state, cons
   Decision<v1::MoveHoldResponse, v1::StockEvent> decision;
   const std::optional<rows::HoldRow> known = FindHold(state, key);
   const rows::HoldRow row = known.value_or(rows::HoldRow());
-  if (!kCancelled.Contains(state, {key.sku, request.cancelled_request_id()})) {
+  if (!kCancelled.Contains(state, CancelledKeyOf(key.sku, request.cancelled_request_id()))) {
     for (const rows::MoveRow& move : row.moves()) {
       if (move.request_id() != request.cancelled_request_id()) continue;
       const bool there = std::all_of(move.to().begin(), move.to().end(), [&](const v1::Allocation& a) {
@@ -271,7 +271,7 @@ StockDecision<v1::ReserveStockResponse> Decide(const store::RowReader& state, co
   const HoldKey key{Sku::FromString(request.sku()), request.hold_id()};
   const std::optional<rows::HoldRow> known = FindHold(state, key);
   if ((known.has_value() && known->state() == v1::HOLD_STATE_CANCELLED) ||
-      kCancelled.Contains(state, {key.sku, request.request_id()})) {
+      kCancelled.Contains(state, CancelledKeyOf(key.sku, request.request_id()))) {
     return RefuseHold(v1::REJECT_REASON_RESERVATION_CANCELLED, key.hold, "was cancelled before");
   }
   if (known.has_value()) return RefuseHold(v1::REJECT_REASON_HOLD_EXISTS, key.hold, "exists, of another request");
@@ -336,7 +336,7 @@ StockDecision<v1::MoveHoldResponse> Decide(const store::RowReader& state, const 
   RETURN_IF_ERROR(CheckShape(request));
   const HoldKey key{Sku::FromString(request.sku()), request.hold_id()};
   if (!request.cancelled_request_id().empty()) return TakeBack(state, key, request);
-  if (kCancelled.Contains(state, {key.sku, request.request_id()})) {
+  if (kCancelled.Contains(state, CancelledKeyOf(key.sku, request.request_id()))) {
     return RefuseHold(v1::REJECT_REASON_RESERVATION_CANCELLED, key.hold,
                       "is not moved: the request was cancelled before");
   }
@@ -449,7 +449,7 @@ StockDecision<v1::CancelReservationResponse> Decide(const store::RowReader& stat
   RETURN_IF_ERROR(CheckShape(request));
   const HoldKey key{Sku::FromString(request.sku()), request.hold_id()};
   Decision<v1::CancelReservationResponse, v1::StockEvent> decision;
-  if (kCancelled.Contains(state, {key.sku, request.cancelled_request_id()})) return decision;
+  if (kCancelled.Contains(state, CancelledKeyOf(key.sku, request.cancelled_request_id()))) return decision;
   v1::ReservationCancelled& cancelled = *AddFact(request.sku(), &decision).mutable_reservation_cancelled();
   cancelled.set_hold_id(key.hold);
   cancelled.set_cancelled_request_id(request.cancelled_request_id());

@@ -1,8 +1,10 @@
 // Tests of decisions on holds: locations, replacement, ends, and late copies without effect.
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "libs/base/request_id.h"
 #include "libs/partition/runtime_tables.h"
 #include "services/inventory/commands.h"
 #include "services/inventory/test_builders.h"
@@ -258,6 +260,51 @@ TEST(CancelReservation, MakesALaterRequestIneffective) {
   EXPECT_FALSE(outcome.response().released());
   given.When(Reserve("h", {3}, {"A"})).ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
   EXPECT_EQ(LevelIn(given.rows(), "A").held(), 0);
+}
+
+// A tombstone stays as long as a late copy of the request can be executed, and no longer.
+TEST(CancelReservation, IsForgottenOnceNoLateCopyCanCome) {
+  GivenStock given = Given({Received("A", 10), Held("made", kThreeAtA)});
+  const auto step = [start = given.now()](const std::string& hold) { return StepRequestId(start, hold, "s0"); };
+  const auto tombstones = [&given] {
+    size_t count = 0;
+    kCancelled.ForEach(given.rows(), [&count](const CancelledKey&, const rows::CancelledRow&, Position) {
+      ++count;
+      return true;
+    });
+    return count;
+  };
+  given.Record(Cancel("for ever"));
+  given.Record(Cancel("made", step("made")));
+  for (int i = 0; i < 10; ++i) given.Record(Cancel(absl::StrCat("never-", i), step(absl::StrCat("never-", i))));
+  EXPECT_EQ(tombstones(), 12u);
+
+  given.Wait(kSagaLifeMicros - 1);
+  given.Record(Cancel("x", StepRequestId(given.now(), "x", "s0")));
+  EXPECT_EQ(tombstones(), 13u);
+  v1::ReserveStockRequest late = Reserve("never-0", {3}, {"A"});
+  late.set_request_id(step("never-0"));
+  given.When(late).ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
+
+  given.Wait(1);
+  for (int i = 0; i < 3; ++i) {
+    const std::string hold = absl::StrCat("y-", i);
+    given.Record(Cancel(hold, StepRequestId(given.now(), hold, "s0")));
+  }
+  EXPECT_EQ(tombstones(), 5u) << "eleven went with three records";
+  EXPECT_EQ(HoldIn(given.rows(), "never-0").state(), v1::HOLD_STATE_UNSPECIFIED) << "it never was";
+  EXPECT_EQ(HoldIn(given.rows(), "made").state(), v1::HOLD_STATE_HELD) << "of another request";
+  given.When(Reserve("for ever", {1}, {"A"})).ThenRejected(v1::REJECT_REASON_RESERVATION_CANCELLED);
+}
+
+TEST(CancelReservation, OfARequestThatIsOverLeavesNothingBehind) {
+  GivenStock given = Given({Received("A", 3)});
+  const size_t before = given.rows().size();
+  const std::string over = StepRequestId(given.now(), "saga", "s0");
+  given.Wait(kSagaLifeMicros);
+  given.Record(Cancel("h", over)).ThenEvents({Cancelled("h", over)});
+  given.Record(Cancel("h", over)).ThenEvents({Cancelled("h", over)});
+  EXPECT_EQ(given.rows().size(), before);
 }
 
 TEST(CancelReservation, DoesNotChangeAHoldThatHasEnded) {

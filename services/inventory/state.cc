@@ -118,25 +118,49 @@ absl::Status EvolveHold(store::Rows& state, const Sku& sku, const std::string& h
   return absl::OkStatus();
 }
 
+// Drops the first cancelled requests that are over, and the ids of holds that they kept from being made.
+void DropCancelled(store::Rows& state, UnixMicros now) {
+  const UnixMicros from = kCancelledFrom.Get(state, {}).value_or(rows::CancelledFromRow()).expires_us();
+  std::vector<std::pair<CancelledKey, rows::CancelledRow>> over;
+  kCancelled.ForEachFrom(state, {from, Sku(), ""},
+                         [&](const CancelledKey& key, const rows::CancelledRow& row, Position) {
+                           if (key.expires_us > now || over.size() == kCancelledDroppedAtATime) return false;
+                           over.emplace_back(key, row);
+                           return true;
+                         });
+  if (over.empty()) return;
+  for (const auto& [key, row] : over) {
+    kCancelled.Delete(state, key);
+    if (row.never_made()) kEnded.Delete(state, {key.sku, row.hold_id()});
+  }
+  rows::CancelledFromRow dropped;
+  dropped.set_expires_us(over.back().first.expires_us);
+  kCancelledFrom.Put(state, {}, dropped);
+}
+
 absl::Status EvolveCancelled(store::Rows& state, const Sku& sku, const v1::StockEvent& event,
                              const partition::FactContext& context) {
   const v1::ReservationCancelled& cancelled = event.reservation_cancelled();
   const HoldKey key{sku, cancelled.hold_id()};
-  const CancelledKey request{sku, cancelled.cancelled_request_id()};
+  const CancelledKey request = CancelledKeyOf(sku, cancelled.cancelled_request_id());
   if (kCancelled.Contains(state, request)) return Broken(context, "the request is cancelled already");
-  rows::CancelledRow row;
-  row.set_hold_id(cancelled.hold_id());
-  kCancelled.Put(state, request, row);
-  if (cancelled.released() || kHolds.Contains(state, key)) {
-    return EvolveHold(state, sku, cancelled.hold_id(), event, context);
+  DropCancelled(state, context.logical_time);
+  const bool active = cancelled.released() || kHolds.Contains(state, key);
+  // A request that is over is not executed any more, and needs no row that says so.
+  if (request.expires_us > context.logical_time) {
+    rows::CancelledRow row;
+    row.set_hold_id(cancelled.hold_id());
+    row.set_never_made(!active && !cancelled.of_move() && !kEnded.Contains(state, key));
+    if (row.never_made()) {
+      rows::HoldRow never;
+      never.set_state(v1::HOLD_STATE_CANCELLED);
+      never.set_request_id(cancelled.cancelled_request_id());
+      never.set_held_at(context.position);
+      kEnded.Put(state, key, never);
+    }
+    kCancelled.Put(state, request, row);
   }
-  if (cancelled.of_move() || kEnded.Contains(state, key)) return absl::OkStatus();
-  rows::HoldRow never;
-  never.set_state(v1::HOLD_STATE_CANCELLED);
-  never.set_request_id(cancelled.cancelled_request_id());
-  never.set_held_at(context.position);
-  kEnded.Put(state, key, never);
-  return absl::OkStatus();
+  return active ? EvolveHold(state, sku, cancelled.hold_id(), event, context) : absl::OkStatus();
 }
 
 absl::Status EvolveSent(store::Rows& state, const Sku& sku, const v1::StockEvent& event,

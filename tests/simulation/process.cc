@@ -220,7 +220,6 @@ void Process::Start(partition::SlotRole role) {
     store::StoreOptions store_options;
     store_options.flush_bytes = size_t{256} << 10;
     store_options.flush_log_bytes = size_t{128} << 10;
-    store_options.key_filter_bytes = 1 << 16;
     store_options.block_cache_bytes = 1 << 20;
     store_options.scheduler = machine_.get();
     return store::Store::OpenOn(home, world_.log.identity().install, store_options);
