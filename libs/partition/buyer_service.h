@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
@@ -92,7 +93,10 @@ inline Decided AskAgain(const store::RowReader& state, const counter::AskAgainRe
   Decision<counter::AddResponse, counter::CounterEvent> decision;
   const counter::CounterRow row = kOrders.Get(state, {request.order()}).value_or(counter::CounterRow());
   if (static_cast<UnixMicros>(row.additions()) != request.due_us()) return decision;
-  decision.facts.push_back({request.order(), EventOf(request.order(), kAsked)});
+  // The timer of a patient order stays set, and no record says that it asked again.
+  if (!absl::StartsWith(request.order(), "patient")) {
+    decision.facts.push_back({request.order(), EventOf(request.order(), kAsked)});
+  }
   AddCalls(request.order(), &decision.calls);
   return decision;
 }

@@ -25,7 +25,9 @@ struct RuntimeCounters {
   std::atomic<uint64_t> refused_slots{0};   // slots whose latest claim was refused
   std::atomic<uint64_t> failed_reads{0};    // failed reads of rows in decisions and folds; each is tried again
   std::atomic<uint64_t> calls{0};           // sent to other aggregates
-  std::atomic<uint64_t> timers{0};          // timers that were due
+  // Of the calls: sent again, for want of an answer to those that were recorded.
+  std::atomic<uint64_t> calls_without_record{0};
+  std::atomic<uint64_t> timers{0};  // timers that were due
   // Called with the time from submission to the confirmed answer of each command; may be empty. On the slots' queues.
   std::function<void(absl::Duration)> observe_command;
 };

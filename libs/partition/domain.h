@@ -50,7 +50,8 @@ struct Fact {
 
 // A call of a decision to another aggregate, of this service or another one. It is sent at most once, after the
 // decision's record was confirmed, and never in a replay; it is lost if the process ends. So a decision that asks for a
-// call also sets a timer, which repeats the call with the same request id.
+// call also sets a timer, which repeats the call with the same request id: by a record or, once that has brought nothing, by
+// a decision without facts, whose calls are sent when all records that it was decided on are confirmed.
 struct OutgoingCall {
   ServiceId service = ServiceId::kCheckout;
   std::string aggregate_key;
@@ -77,9 +78,10 @@ struct CallOutcome {
   absl::Status refusal;
 };
 
-// The answer to a command, the facts behind it, and the calls that follow from them. Without facts no call is sent, and
-// the record holds the answer alone. `Event` is the event message of the aggregate, or a std::variant of those of several
-// aggregates whose facts belong together; all of them live in the slot of the command.
+// The answer to a command, the facts behind it, and the calls that follow from them. Without facts the record holds the
+// answer alone, or there is none; calls then must be copies of calls that are recorded. `Event` is the event message of
+// the aggregate, or a std::variant of those of several aggregates whose facts belong together; all of them live in the
+// slot of the command.
 template <typename Response, typename Event>
 struct Decision {
   Response response;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "gtest/gtest.h"
 #include "libs/partition/noting_rows.h"
@@ -30,11 +31,17 @@ class DueTimersTest : public ::testing::Test {
     taken_ = timers_.Take(rows_, now);
     return absl::StrJoin(taken_, " ", [](std::string* out, const TimerKey& timer) { out->append(timer.name); });
   }
-  // Answers the timers taken last; all but `standing` are cleared.
-  void Answer(const std::string& standing = "") {
+  // Answers the timers taken last at `now`; all but `standing` are cleared.
+  void Answer(UnixMicros now, const std::string& standing = "") {
     for (size_t i = 0; i < taken_.size(); ++i) {
       if (taken_[i].name != standing) Clear(taken_[i].due_us, taken_[i].name);
-      if (timers_.Answered()) timers_.Settle(rows_);
+      if (timers_.Answered()) timers_.Settle(rows_, now);
+    }
+  }
+  // Answers all of them, and clears none.
+  void Leave(UnixMicros now) {
+    for (size_t i = 0; i < taken_.size(); ++i) {
+      if (timers_.Answered()) timers_.Settle(rows_, now);
     }
   }
 
@@ -71,7 +78,7 @@ TEST_F(DueTimersTest, WaitsForTheAnswersToTimersInProgress) {
   EXPECT_EQ(Take(10), "a");
   Set(11, "b");
   EXPECT_EQ(Take(20), "nothing may be due");
-  Answer();
+  Answer(20);
   EXPECT_EQ(Take(20), "b");
 }
 
@@ -79,10 +86,71 @@ TEST_F(DueTimersTest, RetriesAnUnclearedTimerAfterAPause) {
   Set(10, "a");
   Set(11, "b");
   EXPECT_EQ(Take(20), "a b");
-  Answer("a");
-  EXPECT_EQ(Take(20), "") << "the round ends";
+  Answer(20, "a");
   EXPECT_EQ(Take(20 + kTimerRetryMicros - 1), "nothing may be due");
   EXPECT_EQ(Take(20 + kTimerRetryMicros), "a");
+  Answer(20 + kTimerRetryMicros);
+  EXPECT_EQ(Take(20 + 4 * kTimerRetryMicros), "") << "it notices that none is left";
+  EXPECT_EQ(timers_.MayBeDueFrom(), DueTimers::kNever);
+}
+
+TEST_F(DueTimersTest, RetriesLessAndLessOftenWhatIsNeverCleared) {
+  Set(10, "a");
+  EXPECT_EQ(Take(10), "a");
+  Leave(10);
+  UnixMicros now = 10;
+  std::vector<int64_t> pauses;
+  for (int i = 0; i < 9; ++i) {
+    const UnixMicros next = timers_.MayBeDueFrom();
+    pauses.push_back((next - now) / kTimerRetryMicros);
+    now = next;
+    EXPECT_EQ(Take(now - 1), "nothing may be due");
+    EXPECT_EQ(Take(now), "a");
+    Leave(now);
+  }
+  EXPECT_EQ(pauses, (std::vector<int64_t>{1, 2, 4, 8, 16, 32, 60, 60, 60}));
+  timers_.Reset();
+  EXPECT_EQ(Take(now), "a") << "a restart does so at once";
+}
+
+TEST_F(DueTimersTest, RetriesOthersSoonOnceOneWasCleared) {
+  for (int i = 0; i < 100; ++i) Set(10, absl::StrFormat("a%02d", i));
+  for (int i = 0; i < 2; ++i) {
+    Take(20);
+    Leave(20);
+  }
+  UnixMicros now = 20;
+  const auto next = [&] {
+    const int64_t pause = timers_.MayBeDueFrom() - now;
+    now = timers_.MayBeDueFrom();
+    Take(now);
+    Leave(now);
+    return absl::StrCat(pause / kTimerRetryMicros, " s: ", taken_.size(), " from ", taken_[0].name);
+  };
+  EXPECT_EQ(next(), "1 s: 64 from a00");
+  EXPECT_EQ(next(), "2 s: 36 from a64") << "each in its turn";
+  for (int i = 0; i < 8; ++i) next();
+  EXPECT_EQ(next(), "60 s: 64 from a00");
+  Clear(10, "a07");
+  EXPECT_EQ(next(), "60 s: 36 from a64");
+  EXPECT_EQ(next(), "1 s: 64 from a00");
+}
+
+TEST_F(DueTimersTest, FiresOthersInTimeWhileSomeAreNeverCleared) {
+  Set(10, "stuck");
+  UnixMicros now = 10;
+  EXPECT_EQ(Take(now), "stuck");
+  Leave(now);
+  for (int i = 0; i < 10; ++i) {
+    now = timers_.MayBeDueFrom();
+    EXPECT_EQ(Take(now), "stuck");
+    Leave(now);
+  }
+  Set(now + 5, "b");
+  EXPECT_EQ(timers_.MayBeDueFrom(), now + 5);
+  EXPECT_EQ(Take(now + 5), "b");
+  Answer(now + 5, "b");
+  EXPECT_EQ(timers_.MayBeDueFrom(), now + 5 + kTimerRetryMicros) << "one that joins them does not wait as long";
 }
 
 TEST_F(DueTimersTest, DoesNotLetAnUnclearedTimerBlockOthers) {
@@ -91,12 +159,12 @@ TEST_F(DueTimersTest, DoesNotLetAnUnclearedTimerBlockOthers) {
   Set(1'000'000'000'000, "far");
   Take(20);
   EXPECT_EQ(taken_.size(), kTimersAtATime);
-  Answer("a0");
+  Answer(20, "a0");
   EXPECT_EQ(Take(20), "b");
-  Answer();
-  EXPECT_EQ(Take(20), "");
+  Answer(20);
+  EXPECT_EQ(Take(20), "nothing may be due");
   EXPECT_EQ(Take(20 + kTimerRetryMicros), "a0");
-  Answer();
+  Answer(20 + kTimerRetryMicros);
   EXPECT_EQ(Take(20 + kTimerRetryMicros), "nothing may be due");
   EXPECT_EQ(Take(1'000'000'000'000), "far");
 }

@@ -157,6 +157,47 @@ TEST_F(Calls, AreRepeatedByTheTimerWhenLost) {
   EXPECT_EQ(StockOf("a"), 4);
 }
 
+TEST_F(Calls, OfADecisionWithoutFactsAreSentWithoutARecord) {
+  Stock("a", 5);
+  wire_.lose_calls = 4;
+  Order("patient:a");
+  EXPECT_EQ(wire_.calls, 1);
+  TimePasses(buyer::kRetryMicros);
+  EXPECT_EQ(wire_.calls, 2);
+  TimePasses(kTimerRetryMicros);
+  EXPECT_EQ(wire_.calls, 3);
+  EndProcess();
+  Open();
+  TimePasses(2'000);
+  EXPECT_EQ(wire_.calls, 4) << "a restart asks at once";
+  EXPECT_EQ(OutcomeOf("patient:a"), 0);
+  EXPECT_EQ(RecordsOf("patient:a"), 1u);
+  TimePasses(kTimerRetryMicros);
+  EXPECT_EQ(wire_.calls, 5);
+  EXPECT_EQ(OutcomeOf("patient:a"), 1);
+  EXPECT_EQ(RecordsOf("patient:a"), 2u);
+  EXPECT_EQ(counters_.calls_without_record.load(), 4u);
+  TimePasses(10 * kTimerRetryMaxMicros);
+  EXPECT_EQ(wire_.calls, 5) << "the fact has cleared the timer";
+  EXPECT_EQ(StockOf("a"), 4);
+}
+
+TEST_F(CallsBeforeTheLogAnswers, AreNotSentWithoutTheRecordThatTheyRepeat) {
+  Order("patient:a");
+  const UnixMicros due = node_.clock().Wall() + buyer::kRetryMicros;
+  counter::AskAgainRequest again;
+  again.set_order("patient:a");
+  again.set_due_us(due);
+  runtime_->Submit(*runtime_->Find(again.GetDescriptor()), "patient:a", std::move(again), {},
+                   [](const absl::StatusOr<google::protobuf::Message*>&, AnswerPosition) {});
+  Quiesce();
+  EXPECT_EQ(wire_.calls, 0);
+  log_->DeliverAll();
+  Quiesce();
+  EXPECT_EQ(wire_.calls, 2);
+  log_->DeliverAll();
+}
+
 TEST_F(Calls, TakeEffectOnceWhenTheirAnswerIsLost) {
   Stock("a", 5);
   wire_.lose_answers = 1;

@@ -267,6 +267,7 @@ void SlotRunner::Send(WaitingAnswer answer) {
     answer.command->AnswerRecorded(
         *answer.recorded, {slot_, answer.recorded_position == 0 ? position.position : answer.recorded_position});
   } else {
+    follow_ups_.SendCalls(*answer.command, /*recorded=*/false);
     answer.command->Answer(position);
   }
 }

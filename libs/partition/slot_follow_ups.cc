@@ -42,7 +42,7 @@ SlotFollowUps::SlotFollowUps(Dependencies deps)
         DeliverOutcomes(tenant, std::move(outcomes));
       }) {}
 
-void SlotFollowUps::SendCalls(Command& command) {
+void SlotFollowUps::SendCalls(Command& command, bool recorded) {
   std::vector<OutgoingCall> calls = command.TakeCalls();
   if (calls.empty() || !deps_.open()) return;
   std::map<AggregateRef, size_t> sizes;
@@ -55,6 +55,7 @@ void SlotFollowUps::SendCalls(Command& command) {
     groups[reply_to] = gatherer_.Begin(command.envelope.tenant, size, deps_.scheduler->Now());
   }
   deps_.counters->calls.fetch_add(calls.size(), std::memory_order_relaxed);
+  if (!recorded) deps_.counters->calls_without_record.fetch_add(calls.size(), std::memory_order_relaxed);
   for (OutgoingCall& call : calls) {
     const uint64_t group = groups.at(call.reply_to);
     // The slot may have ended when the answer arrives; the inbox is closed then.
@@ -119,7 +120,7 @@ void SlotFollowUps::FireTimers() {
                         {"why", status.message()}});
       }
       if (!timers_.Answered()) return;
-      timers_.Settle(deps_.rows());
+      timers_.Settle(deps_.rows(), deps_.logical_time());
       if (deps_.read_failed()) timers_.TryAgain(deps_.logical_time());
       deps_.queue->Post([this] { Tick(); });
     });

@@ -50,8 +50,8 @@ class SlotFollowUps {
 
   explicit SlotFollowUps(Dependencies deps);
 
-  // The record of the command is confirmed: sends its calls.
-  void SendCalls(Command& command);
+  // The record of the command is confirmed, or all those that it was decided on if it has none: sends its calls.
+  void SendCalls(Command& command, bool recorded);
 
   // Confirmed events have set a timer for that time.
   void OnTimerSet(UnixMicros due) { timers_.OnSet(due); }

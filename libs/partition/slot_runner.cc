@@ -397,7 +397,7 @@ void SlotRunner::OnConfirmed(const Effect& effect, bool folded) {
     follow_ups_.OnTimerSet(pending.earliest_timer);
     ArmTick();
   }
-  follow_ups_.SendCalls(*pending.command);
+  follow_ups_.SendCalls(*pending.command, /*recorded=*/true);
   if (reads_.watched()) {
     touched_.clear();
     pending.command->AppendAggregates(&touched_);

@@ -34,7 +34,7 @@ struct TimerKey {
 //
 // When the logical time of the slot reaches `due`, the runtime submits the request that AggregateDefinition::on_timer
 // makes; its events clear or move the timer. A timer that is still set afterwards is tried again after a second, after
-// the others.
+// the others, and then less and less often, down to once a minute (DueTimers). A restart tries it at once.
 void SetTimer(store::Rows& rows, const FactContext& context, UnixMicros due, absl::string_view name);
 void ClearTimer(store::Rows& rows, const FactContext& context, UnixMicros due, absl::string_view name);
 

@@ -13,6 +13,7 @@
 #include "absl/strings/strip.h"
 #include "google/rpc/status.pb.h"
 #include "libs/base/check.h"
+#include "libs/base/request_id.h"
 #include "libs/base/status.h"
 #include "libs/base/timestamp.h"
 
@@ -64,14 +65,27 @@ class Draft {
   void SendDo(int index) {
     Change(index, v1::STEP_STATE_SENT)->set_sent(true);
     ++steps_[static_cast<size_t>(index)].sends;
-    const v1::Step& what = step(index);
-    AddCall(what, what.method(), what.request(), DoRequestId(saga_.plan().saga_id(), what.name()));
+    AddDo(index);
   }
 
   void SendCancel(int index) {
     Change(index, v1::STEP_STATE_CANCEL_SENT)->set_sent(true);
-    const v1::Step& what = step(index);
-    AddCall(what, what.cancel_method(), what.cancel_request(), CancelRequestId(saga_.plan().saga_id(), what.name()));
+    AddCancel(index);
+  }
+
+  // The calls of all steps without an outcome; the event stays without changes.
+  std::vector<OutgoingCall> CallsAgain() && {
+    for (int i = 0; i < size(); ++i) {
+      if (IsSent(i)) AddDo(i);
+      if (IsCancelSent(i)) AddCancel(i);
+    }
+    return std::move(advance_.calls);
+  }
+
+  // Whether the step or its cancel waits for an outcome.
+  bool IsSent(int index) const { return state_ == v1::SAGA_STATE_FORWARD && state(index) == v1::STEP_STATE_SENT; }
+  bool IsCancelSent(int index) const {
+    return state_ == v1::SAGA_STATE_BACKWARD && state(index) == v1::STEP_STATE_CANCEL_SENT;
   }
 
   bool PivotWasSent() const {
@@ -177,14 +191,29 @@ class Draft {
            (refused && known.sends > 1 && guards_.cancel_refused_when_sent_again);
   }
 
-  void AddCall(const v1::Step& step, const std::string& method, const std::string& request, std::string request_id) {
+  void AddDo(int index) {
+    const v1::Plan& plan = saga_.plan();
+    const v1::Step& what = step(index);
+    AddCall(what, what.method(), what.request(), DoRequestId(plan.start_us(), plan.saga_id(), what.name()),
+            DoTag(plan.saga_id(), what.name()));
+  }
+
+  void AddCancel(int index) {
+    const v1::Plan& plan = saga_.plan();
+    const v1::Step& what = step(index);
+    AddCall(what, what.cancel_method(), what.cancel_request(),
+            CancelRequestId(plan.start_us(), plan.saga_id(), what.name()), CancelTag(plan.saga_id(), what.name()));
+  }
+
+  void AddCall(const v1::Step& step, const std::string& method, const std::string& request, std::string request_id,
+               std::string tag) {
     OutgoingCall call;
     call.service = static_cast<ServiceId>(step.service());
     call.aggregate_key = step.aggregate_key();
     call.method = method;
     call.request = request;
     call.reply_to.key = saga_.plan().reply_key();
-    call.reply_tag = request_id;
+    call.reply_tag = std::move(tag);
     call.request_id = std::move(request_id);
     advance_.calls.push_back(std::move(call));
   }
@@ -224,11 +253,19 @@ void Learn(const v1::Saga& saga, const CallOutcome& outcome, Draft* draft, std::
 
 }  // namespace
 
-std::string DoRequestId(absl::string_view saga_id, absl::string_view step_name) {
+std::string DoRequestId(UnixMicros start, absl::string_view saga_id, absl::string_view step_name) {
+  return StepRequestId(start, saga_id, step_name);
+}
+
+std::string CancelRequestId(UnixMicros start, absl::string_view saga_id, absl::string_view step_name) {
+  return StepRequestId(start, saga_id, absl::StrCat(step_name, kCancelSuffix));
+}
+
+std::string DoTag(absl::string_view saga_id, absl::string_view step_name) {
   return absl::StrCat(saga_id, "/", step_name);
 }
 
-std::string CancelRequestId(absl::string_view saga_id, absl::string_view step_name) {
+std::string CancelTag(absl::string_view saga_id, absl::string_view step_name) {
   return absl::StrCat(saga_id, "/", step_name, kCancelSuffix);
 }
 
@@ -272,6 +309,7 @@ int FindStep(const v1::Saga& saga, absl::string_view step_name) {
 
 absl::Status CheckPlan(const v1::Plan& plan) {
   if (plan.saga_id().empty() || plan.saga_id().size() > kSagaIdBytesMax) return Invalid("the id is empty or too long");
+  if (plan.start_us() <= 0) return Invalid("it does not say when the saga began");
   if (plan.reply_key().empty()) return Invalid("reply_key is empty, so no aggregate gets the outcomes");
   if (plan.steps().empty() || plan.steps_size() > kStepsMax) return Invalid("no steps, or too many");
   std::set<absl::string_view> names;
@@ -336,14 +374,20 @@ std::optional<Advance> OnTimer(const v1::Saga& saga, UnixMicros now, const Guard
     draft.TurnBack("it took too long");
     return std::move(draft).Take(false);
   }
+  if (saga.attempt() >= kRecordedRetries) return std::nullopt;
   for (int i = 0; i < draft.size(); ++i) {
-    if (draft.state() == v1::SAGA_STATE_FORWARD && draft.state(i) == v1::STEP_STATE_SENT) {
+    if (draft.IsSent(i)) {
       draft.SendDo(i);
-    } else if (draft.state() == v1::SAGA_STATE_BACKWARD && draft.state(i) == v1::STEP_STATE_CANCEL_SENT) {
+    } else if (draft.IsCancelSent(i)) {
       draft.SendCancel(i);
     }
   }
   return std::move(draft).Take(true);
+}
+
+std::vector<OutgoingCall> CallsAgain(const v1::Saga& saga, UnixMicros now) {
+  if (Ended(saga) || now < saga.due_us() || saga.attempt() < kRecordedRetries) return {};
+  return Draft(saga, now, {}).CallsAgain();
 }
 
 std::optional<Advance> Abort(const v1::Saga& saga, absl::string_view why, UnixMicros now, const Guards& guards) {

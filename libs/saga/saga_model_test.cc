@@ -73,6 +73,7 @@ class Model {
   explicit Model(const Rules& rules) : rules_(rules) {
     v1::Plan plan;
     plan.set_saga_id("s");
+    plan.set_start_us(1);
     plan.set_reply_key("order");
     for (size_t i = 0; i < kSteps; ++i) {
       v1::Step* step = plan.add_steps();
@@ -243,10 +244,9 @@ class Model {
   static void Send(const std::vector<partition::OutgoingCall>& calls, World* world) {
     for (const partition::OutgoingCall& call : calls) {
       EXPECT_EQ(call.reply_to.key, "order");
-      EXPECT_EQ(call.reply_tag, call.request_id);
       for (size_t i = 0; i < kSteps; ++i) {
-        if (call.request_id == DoRequestId("s", kNames[i])) ++world->steps[i].copies;
-        if (call.request_id == CancelRequestId("s", kNames[i])) ++world->steps[i].cancel_copies;
+        if (call.reply_tag == DoTag("s", kNames[i])) ++world->steps[i].copies;
+        if (call.reply_tag == CancelTag("s", kNames[i])) ++world->steps[i].cancel_copies;
       }
     }
   }
@@ -262,9 +262,9 @@ class Model {
         if (kind == CallOutcome::Kind::kRefused) outcome.refusal = absl::FailedPreconditionError("no");
         answers.push_back(std::move(outcome));
       };
-      if (step.answered_refused != 0) add(DoRequestId("s", kNames[i]), CallOutcome::Kind::kRefused);
-      if (step.answered_done != 0) add(DoRequestId("s", kNames[i]), CallOutcome::Kind::kSucceeded);
-      if (step.answered_cancelled != 0) add(CancelRequestId("s", kNames[i]), CallOutcome::Kind::kSucceeded);
+      if (step.answered_refused != 0) add(DoTag("s", kNames[i]), CallOutcome::Kind::kRefused);
+      if (step.answered_done != 0) add(DoTag("s", kNames[i]), CallOutcome::Kind::kSucceeded);
+      if (step.answered_cancelled != 0) add(CancelTag("s", kNames[i]), CallOutcome::Kind::kSucceeded);
     }
     return answers;
   }

@@ -1,12 +1,14 @@
 // Tests of the single transitions of a saga: the calls it sends, when, and the steps it undoes.
 #include "libs/saga/saga.h"
 
+#include <algorithm>
 #include <functional>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "gtest/gtest.h"
 #include "libs/base/status.h"
@@ -35,6 +37,7 @@ v1::Step StepOf(const std::string& name, uint32_t stage) {
 v1::Plan Order() {
   v1::Plan plan;
   plan.set_saga_id("o1/1");
+  plan.set_start_us(kNow);
   plan.set_reply_key("o1");
   *plan.add_steps() = StepOf("x", 0);
   *plan.add_steps() = StepOf("y", 0);
@@ -84,7 +87,7 @@ class Running {
     Take(OnTimer(saga_, now_));
     return *this;
   }
-  Running& OnDue() { return OnTime(NextDue(saga_) - now_); }
+  Running& OnDue() { return OnTime(std::max<int64_t>(NextDue(saga_) - now_, 0)); }
   Running& OnAbort() {
     Take(Abort(saga_, "she left", now_));
     return *this;
@@ -97,6 +100,14 @@ class Running {
   }
   Running& ThenNothing() {
     EXPECT_FALSE(moved_);
+    return *this;
+  }
+  // What it sends now without a record.
+  Running& ThenSendsAgain(const std::string& tags) {
+    EXPECT_EQ(absl::StrJoin(
+                  CallsAgain(saga_, now_), " ",
+                  [](std::string* out, const partition::OutgoingCall& call) { out->append(call.reply_tag.substr(5)); }),
+              tags);
     return *this;
   }
   Running& Then(v1::SagaState state) {
@@ -121,8 +132,8 @@ class Running {
     const absl::Status applied = Apply(&saga_, last_.event, now_);
     EXPECT_TRUE(applied.ok()) << applied;
     sent_ = absl::StrJoin(last_.calls, " ", [](std::string* out, const partition::OutgoingCall& call) {
-      EXPECT_EQ(call.reply_tag, call.request_id);
-      out->append(call.request_id.substr(5));
+      EXPECT_EQ(call.request_id, absl::StrCat("saga@1700000000000/", call.reply_tag));
+      out->append(call.reply_tag.substr(5));
     });
   }
 
@@ -141,7 +152,7 @@ TEST(Begin, SendsTheFirstStageAsPlanned) {
   EXPECT_EQ(call.aggregate_key, "sku-y");
   EXPECT_EQ(call.method, "Reserve");
   EXPECT_EQ(call.request, "reserve y");
-  EXPECT_EQ(call.request_id, DoRequestId("o1/1", "y"));
+  EXPECT_EQ(call.request_id, DoRequestId(kNow, "o1/1", "y"));
   EXPECT_EQ(call.reply_to.key, "o1");
   EXPECT_EQ(NextDue(running.saga()), kNow + kFirstRetryMicros);
 }
@@ -200,7 +211,26 @@ TEST(Timer, TurnsBackAtTheTimeToGiveUp) {
 TEST(Timer, SendsAPivotAgainForEver) {
   Running running;
   running.On({Done("x"), Done("y")}).On({Done("z")});
-  for (int i = 0; i < 20; ++i) running.OnDue().ThenSends("number").Then(v1::SAGA_STATE_FORWARD);
+  for (uint32_t i = 0; i < kRecordedRetries; ++i) running.OnDue().ThenSends("number").Then(v1::SAGA_STATE_FORWARD);
+  for (int i = 0; i < 20; ++i) running.OnDue().ThenNothing().ThenSendsAgain("number");
+  running.On({Done("number")}).Then(v1::SAGA_STATE_COMPLETED).ThenSendsAgain("");
+}
+
+TEST(Timer, SendsAgainWithoutARecordOnlyWhatWasRecordedOften) {
+  Running running(Order(), {.give_up_micros = 1'000'000'000});
+  running.On({Done("x")}).ThenSendsAgain("");
+  for (uint32_t i = 0; i < kRecordedRetries; ++i) running.OnDue().ThenSendsAgain("");
+  EXPECT_EQ(running.saga().steps(1).sends(), kRecordedRetries + 1);
+  running.OnDue().ThenNothing().ThenSendsAgain("y");
+  EXPECT_EQ(NextDue(running.saga()), running.now()) << "the timer stays set, so a restart asks at once";
+  running.OnTime(3'600'000'000).ThenSends("y/cancel x/cancel").ThenSendsAgain("");
+}
+
+TEST(Timer, RecordsRetriesOfTheNextCallsAgain) {
+  Running running(Order(), {.give_up_micros = 1'000'000'000'000});
+  for (uint32_t i = 0; i <= kRecordedRetries; ++i) running.OnDue();
+  running.ThenSendsAgain("x y").On({Done("x"), Done("y")}).ThenSends("z").ThenSendsAgain("");
+  running.OnDue().ThenSends("z");
 }
 
 TEST(Backward, UndoesTheStagesInReverse) {
@@ -237,8 +267,9 @@ TEST(Backward, IgnoresALateSuccessOfACancelledStep) {
 TEST(Backward, SendsCancelsAgainForEver) {
   Running running;
   running.On({Refused("x")});
-  for (int i = 0; i < 20; ++i) running.OnDue().ThenSends("y/cancel");
-  EXPECT_EQ(running.saga().steps(1).cancel_sends(), 21u);
+  for (uint32_t i = 0; i < kRecordedRetries; ++i) running.OnDue().ThenSends("y/cancel");
+  for (int i = 0; i < 20; ++i) running.OnDue().ThenNothing().ThenSendsAgain("y/cancel");
+  EXPECT_EQ(running.saga().steps(1).cancel_sends(), kRecordedRetries + 1);
 }
 
 TEST(Backward, SendsARefusedCancelAgain) {
@@ -263,9 +294,9 @@ TEST(Refusal, KeepsItsDetails) {
   EXPECT_EQ(DecodeRefusal("\xff nonsense").code(), absl::StatusCode::kDataLoss);
 }
 
-TEST(SagaIdOf, IsThePrefixOfARequestId) {
-  EXPECT_EQ(SagaIdOfTag(DoRequestId("o1/1", "x")), "o1/1");
-  EXPECT_EQ(SagaIdOfTag(CancelRequestId("o1/1", "x")), "o1/1");
+TEST(SagaIdOf, IsThePrefixOfATag) {
+  EXPECT_EQ(SagaIdOfTag(DoTag("o1/1", "x")), "o1/1");
+  EXPECT_EQ(SagaIdOfTag(CancelTag("o1/1", "x")), "o1/1");
   EXPECT_EQ(SagaIdOfTag("nonsense"), "");
 }
 
@@ -279,6 +310,7 @@ TEST(CheckPlan, RefusesAnyOtherPlan) {
   };
   EXPECT_TRUE(refused([](v1::Plan* plan) { plan->clear_saga_id(); }));
   EXPECT_TRUE(refused([](v1::Plan* plan) { plan->set_saga_id(std::string(kSagaIdBytesMax + 1, 'x')); }));
+  EXPECT_TRUE(refused([](v1::Plan* plan) { plan->clear_start_us(); }));
   EXPECT_TRUE(refused([](v1::Plan* plan) { plan->clear_reply_key(); }));
   EXPECT_TRUE(refused([](v1::Plan* plan) { plan->clear_steps(); }));
   EXPECT_TRUE(refused([](v1::Plan* plan) { plan->mutable_steps(0)->set_name("a/b"); }));

@@ -148,6 +148,7 @@ OrderAndCart<v1::PlaceOrderResponse> Decide(const store::RowReader& state, const
   placement.currency_code = cart->currency_code();
   order::Undertaking& undertaking = placement.undertaking;
   undertaking.saga_id = absl::StrCat(request.cart_id(), "/", placement.attempt);
+  undertaking.start = context.now;
   undertaking.order_id = request.cart_id();
   undertaking.document_id = request.cart_id();
   undertaking.site_id = placement.origin.site_id();

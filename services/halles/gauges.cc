@@ -62,6 +62,9 @@ Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host, std::function<absl
         "Claims of slots that the log refused, for want of space say; each is made again", counters.refused_claims);
   count("halles_calls_total", "Commands sent to other aggregates on behalf of a record, such as steps of sagas",
         counters.calls);
+  count("halles_calls_without_record_total",
+        "Calls sent again, without a record, because nobody has answered them so far: something is stuck",
+        counters.calls_without_record);
   count("halles_timers_total", "Timers that became due", counters.timers);
   add(Kind::kGauge, "halles_stopped_slots", "Slots that stopped; see the log and `hallesctl status`",
       [host] { return static_cast<double>(host->counters().stopped_slots.load(std::memory_order_relaxed)); });

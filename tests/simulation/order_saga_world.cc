@@ -130,8 +130,7 @@ void World::Command(const Request& request) {
     fault_ = absl::StrCat("refused: ", decision.status().ToString());
     return;
   }
-  if (decision->facts.empty()) return;
-  Record(decision->facts);
+  if (!decision->facts.empty()) Record(decision->facts);
   Send(decision->calls);
 }
 

@@ -244,7 +244,8 @@ Decided<v1::RerouteFulfilmentResponse> Decide(const State& state, const v1::Rero
   const uint32_t reroute = subject.row.undertakings() + 1;
   decision.response.set_reroute(reroute);
   const std::string saga_id = absl::StrCat(request.order_id(), "/r", reroute);
-  std::optional<saga::v1::Plan> plan = PlanReroute(saga_id, request.order_id(), fulfilment, request.to_location_id());
+  std::optional<saga::v1::Plan> plan =
+      PlanReroute(saga_id, context.now, request.order_id(), fulfilment, request.to_location_id());
   if (!plan.has_value()) {
     Problems problems;
     AddProblem(v1::PROBLEM_KIND_TOO_LARGE, "the fulfilment has too many SKUs to be moved at once", &problems);

@@ -181,7 +181,11 @@ Decided<v1::OrderTimerDueResponse> Decide(const State& state, const v1::OrderTim
   const std::optional<saga::v1::Saga> saga = kSagas.Get(state, {order});
   if (!saga.has_value()) return partition::Decision<v1::OrderTimerDueResponse, v1::OrderEvent>();
   std::optional<saga::Advance> advance = saga::OnTimer(*saga, context.now);
-  if (!advance.has_value()) return partition::Decision<v1::OrderTimerDueResponse, v1::OrderEvent>();
+  if (!advance.has_value()) {
+    partition::Decision<v1::OrderTimerDueResponse, v1::OrderEvent> again;
+    again.calls = saga::CallsAgain(*saga, context.now);
+    return again;
+  }
   return GoOn<v1::OrderTimerDueResponse>(state, order, *saga, *std::move(advance), context.now);
 }
 

@@ -131,6 +131,26 @@ TEST(PlaceOrder, RepeatsCallsWithoutAnAnswer) {
   EXPECT_EQ(given.TimerDue("saga").calls().size(), 2u);
 }
 
+TEST(PlaceOrder, RepeatsWhatIsNotAnsweredForLongWithoutARecord) {
+  GivenOrder given = GivenPlacing();
+  given.Wait(saga::kGiveUpMicros);
+  size_t records = 0;
+  for (; given.Saga().attempt() < saga::kRecordedRetries; ++records) {
+    EXPECT_EQ(given.TimerDue("saga").calls().size(), 2u);
+    given.Wait(saga::kMaxRetryMicros);
+  }
+  EXPECT_EQ(records, saga::kRecordedRetries + 1);
+  for (int i = 0; i < 3; ++i) {
+    const auto outcome = given.TimerDue("saga");
+    EXPECT_TRUE(outcome.facts().empty());
+    ASSERT_EQ(outcome.calls().size(), 2u);
+    EXPECT_EQ(outcome.calls()[0].reply_tag, "c-1/1/s0/cancel");
+    given.Wait(int64_t{3600} * 1'000'000);
+  }
+  given.AnswerAll();
+  EXPECT_EQ(given.Cart().state(), v1::CART_STATE_OPEN);
+}
+
 TEST(PlaceOrder, ReplacesEachHoldOfTheCartInItsOwnStep) {
   std::vector<v1::CartLine> lines = {CartLineOf("a"), CartLineOf("b"), CartLineOf("c")};
   lines[0].set_hold_id("h1");

@@ -108,7 +108,7 @@ void AddStockStep(std::string name, const std::string& sku, const Do& request, c
 void AddReserveStep(const Undertaking& undertaking, const PricedLines& lines, const Group& group, std::string hold_id,
                     std::string name, saga::v1::Plan* plan) {
   stock::ReserveStockRequest request;
-  request.set_request_id(saga::DoRequestId(undertaking.saga_id, name));
+  request.set_request_id(saga::DoRequestId(undertaking.start, undertaking.saga_id, name));
   request.set_sku(group.sku);
   request.set_hold_id(hold_id);
   for (const std::vector<int>& part : group.parts) request.add_lines()->set_units(UnitsOf(lines, part));
@@ -121,7 +121,7 @@ void AddReserveStep(const Undertaking& undertaking, const PricedLines& lines, co
   if (cart != undertaking.carts_of_holds.end()) request.set_replaces_owner_id(cart->second);
 
   stock::CancelReservationRequest cancel;
-  cancel.set_request_id(saga::CancelRequestId(undertaking.saga_id, name));
+  cancel.set_request_id(saga::CancelRequestId(undertaking.start, undertaking.saga_id, name));
   cancel.set_sku(group.sku);
   cancel.set_hold_id(std::move(hold_id));
   cancel.set_cancelled_request_id(request.request_id());
@@ -228,6 +228,7 @@ constexpr absl::string_view kUnreachable = "inventory did not answer in time";
 std::optional<saga::v1::Plan> PlanOrder(const Undertaking& undertaking, const PricedLines& lines) {
   saga::v1::Plan plan;
   plan.set_saga_id(undertaking.saga_id);
+  plan.set_start_us(undertaking.start);
   plan.set_reply_key(undertaking.order_id);
   const std::vector<Group> groups = GroupsOf(lines);
   std::map<std::string, int> holds_of_sku;
@@ -237,7 +238,7 @@ std::optional<saga::v1::Plan> PlanOrder(const Undertaking& undertaking, const Pr
     AddReserveStep(undertaking, lines, groups[i], std::move(hold_id), StepName(i), &plan);
   }
   v1::AssignOrderNumberRequest number;
-  number.set_request_id(saga::DoRequestId(undertaking.saga_id, kNumberStep));
+  number.set_request_id(saga::DoRequestId(undertaking.start, undertaking.saga_id, kNumberStep));
   number.set_site_id(undertaking.site_id);
   number.set_document_id(undertaking.document_id);
   saga::v1::Step& pivot = *plan.add_steps();
@@ -251,10 +252,11 @@ std::optional<saga::v1::Plan> PlanOrder(const Undertaking& undertaking, const Pr
   return Checked(std::move(plan));
 }
 
-std::optional<saga::v1::Plan> PlanReroute(absl::string_view saga_id, absl::string_view order_id,
+std::optional<saga::v1::Plan> PlanReroute(absl::string_view saga_id, UnixMicros start, absl::string_view order_id,
                                           const v1::Fulfilment& fulfilment, absl::string_view to_location_id) {
   saga::v1::Plan plan;
   plan.set_saga_id(std::string(saga_id));
+  plan.set_start_us(start);
   plan.set_reply_key(std::string(order_id));
   std::vector<v1::FulfilmentLine> moved;  // one per SKU and hold
   for (const v1::FulfilmentLine& line : fulfilment.lines()) {
@@ -270,7 +272,7 @@ std::optional<saga::v1::Plan> PlanReroute(absl::string_view saga_id, absl::strin
   for (size_t i = 0; i < moved.size(); ++i) {
     std::string name = StepName(i);
     stock::MoveHoldRequest request;
-    request.set_request_id(saga::DoRequestId(saga_id, name));
+    request.set_request_id(saga::DoRequestId(start, saga_id, name));
     request.set_sku(moved[i].sku());
     request.set_hold_id(moved[i].hold_id());
     request.set_from_location_id(fulfilment.location_id());
@@ -278,7 +280,7 @@ std::optional<saga::v1::Plan> PlanReroute(absl::string_view saga_id, absl::strin
     request.set_split(stock::SPLIT_POLICY_ONE_LOCATION);
     request.set_units(moved[i].units());
     stock::MoveHoldRequest cancel;
-    cancel.set_request_id(saga::CancelRequestId(saga_id, name));
+    cancel.set_request_id(saga::CancelRequestId(start, saga_id, name));
     cancel.set_sku(moved[i].sku());
     cancel.set_hold_id(moved[i].hold_id());
     cancel.set_cancelled_request_id(request.request_id());

@@ -13,6 +13,7 @@
 #include "halles/checkout/v1/order_events.pb.h"
 #include "halles/common/v1/common.pb.h"
 #include "halles/saga/v1/saga.pb.h"
+#include "libs/base/unix_time.h"
 #include "libs/saga/saga.h"
 #include "services/checkout/rows.pb.h"
 
@@ -35,7 +36,8 @@ using PricedLines = google::protobuf::RepeatedPtrField<v1::PricedLine>;
 
 // The order or exchange that stock is held for.
 struct Undertaking {
-  std::string saga_id;  // "<order>/<attempt>" or "<order>/x<n>"; also the id of its holds
+  std::string saga_id;   // "<order>/<attempt>" or "<order>/x<n>"; also the id of its holds
+  UnixMicros start = 0;  // logical time of the decision
   std::string order_id;
   std::string document_id;  // document that gets the number
   std::string site_id;      // site whose series assigns the number
@@ -54,9 +56,9 @@ inline constexpr saga::Options kSagaOptions{saga::kGiveUpMicros, /*sends_may_dou
 // steps or bytes than a saga may have.
 std::optional<saga::v1::Plan> PlanOrder(const Undertaking& undertaking, const PricedLines& lines);
 
-// Stage 0 moves the units of a fulfilment, one step per SKU and hold. There is no pivot, because every move can be
-// reversed.
-std::optional<saga::v1::Plan> PlanReroute(absl::string_view saga_id, absl::string_view order_id,
+// Stage 0 of a saga that begins at `start` moves the units of a fulfilment, one step per SKU and hold. There is no
+// pivot, because every move can be reversed.
+std::optional<saga::v1::Plan> PlanReroute(absl::string_view saga_id, UnixMicros start, absl::string_view order_id,
                                           const v1::Fulfilment& fulfilment, absl::string_view to_location_id);
 
 // The fulfilments of a saga of PlanOrder that has all its stock, numbered from `first`. They name the location that ships

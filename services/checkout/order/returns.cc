@@ -180,6 +180,7 @@ Decided<v1::ExchangeLinesResponse> Decide(const State& state, const v1::Exchange
   PricedLines new_lines = NewLinesOf(request);
   Undertaking undertaking;
   undertaking.saga_id = absl::StrCat(request.order_id(), "/x", subject.row.undertakings() + 1);
+  undertaking.start = context.now;
   undertaking.order_id = request.order_id();
   undertaking.document_id = DocumentIdOf(subject.order, request.exchange_id());
   undertaking.site_id = request.origin().site_id();

@@ -11,8 +11,10 @@
 #include "halles/checkout/v1/order_events.visit.h"
 #include "halles/inventory/v1/inventory_events.visit.h"
 #include "libs/base/page_token.h"
+#include "libs/base/request_id.h"
 #include "libs/base/status.h"
 #include "libs/base/timestamp.h"
+#include "libs/saga/saga.h"
 #include "libs/store/key_codec.h"
 #include "services/checkout/amounts.h"
 #include "services/checkout/checks.h"
@@ -78,14 +80,19 @@ class Parts {
     Remove("");
     SetDue(row_.add_parts(), context_.logical_time + kStuckAfterMicros, WorkOf(v1::WORK_KIND_STUCK, what, ""));
   }
-  // States why the saga is being undone.
-  void Explain(const std::string& cause) {
+  // States why the saga is being undone, and whether nobody answers its calls.
+  void Explain(const saga::v1::SagaAdvanced& advanced) {
     rows::WorkPart* saga = Find("");
-    if (saga == nullptr || cause.empty()) return;
+    const bool unanswered = advanced.attempt() >= saga::kRecordedRetries;
+    if (saga == nullptr || (advanced.cause().empty() && saga->unanswered() == unanswered)) return;
     const WorkKey key{saga->due_us(), key_.order, ""};
     rows::WorkRow row = kWork.Get(view_, key).value_or(rows::WorkRow());
-    row.set_cause(absl::StrCat("is being undone: ", cause));
+    if (!advanced.cause().empty()) row.set_cause(absl::StrCat("is being undone: ", advanced.cause()));
+    row.set_unanswered(unanswered);
     kWork.Put(view_, key, row);
+    if (saga->unanswered() == unanswered) return;
+    saga->set_unanswered(unanswered);
+    Put();
   }
   void Move(rows::WorkPart* part, const std::string& to_location_id) {
     part->set_location_id(to_location_id);
@@ -201,11 +208,20 @@ std::string RankOf(char table, const Key& key) {
   return rank;
 }
 
-v1::WorkItem ItemOf(UnixMicros since, const rows::WorkRow& row) {
+// What a saga that is stuck waits for.
+std::string WaitOf(UnixMicros since, const rows::WorkRow& row, UnixMicros now) {
+  if (!row.unanswered()) return "";
+  if (now - since >= kSagaLifeMicros - kStuckAfterMicros) {
+    return "; it is too old for its calls to be executed and does not end by itself";
+  }
+  return "; nobody answers its calls, which are sent again until somebody does";
+}
+
+v1::WorkItem ItemOf(UnixMicros since, const rows::WorkRow& row, UnixMicros now) {
   v1::WorkItem item;
   item.set_kind(row.kind());
   *item.mutable_since_time() = TimestampOf(since);
-  item.set_cause(row.cause());
+  item.set_cause(absl::StrCat(row.cause(), WaitOf(since, row, now)));
   item.set_event(row.event());
   item.set_location_id(row.location_id());
   return item;
@@ -245,7 +261,7 @@ struct WorkProjector : PassesOver<v1::GoodsReturned> {
 
   absl::Status operator()(const v1::CheckoutStarted&) { return Begin("is being placed"); }
   absl::Status operator()(const saga::v1::SagaAdvanced& advanced) {
-    parts.Explain(advanced.cause());
+    parts.Explain(advanced);
     return absl::OkStatus();
   }
   absl::Status operator()(const v1::OrderConfirmed& confirmed) { return End(confirmed.fulfilments()); }
@@ -385,7 +401,7 @@ absl::StatusOr<v1::ListWorkQueueResponse> QueryWork(const store::RowReader& view
   size_t of_table = 0;  // rows from the current table; one more than a page is enough
   kWork.ForEachFrom(view, first, [&](const WorkKey& key, const rows::WorkRow& row, Position) {
     if (key.since_us > now || of_table > page_size) return false;
-    Listed listed{RankOf('w', key), ItemOf(key.since_us, row)};
+    Listed listed{RankOf('w', key), ItemOf(key.since_us, row, now)};
     listed.item.set_order_id(key.order.ToString());
     listed.item.set_fulfilment_id(key.fulfilment);
     if (listed.rank <= after || !wanted(listed.item)) return true;
@@ -397,7 +413,7 @@ absl::StatusOr<v1::ListWorkQueueResponse> QueryWork(const store::RowReader& view
   kContradictions.ForEachFrom(
       view, first_contradiction, [&](const ContradictionKey& key, const rows::WorkRow& row, Position) {
         if (of_table > page_size) return false;
-        Listed listed{RankOf('c', key), ItemOf(key.since_us, row)};
+        Listed listed{RankOf('c', key), ItemOf(key.since_us, row, now)};
         if (listed.rank <= after || !Locate(view, key, row, now, &listed.item) || !wanted(listed.item)) return true;
         found.push_back(std::move(listed));
         ++of_table;

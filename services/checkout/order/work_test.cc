@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "libs/base/request_id.h"
 #include "libs/base/status.h"
 #include "services/checkout/order/test_builders.h"
 
@@ -33,11 +34,20 @@ class GivenWork {
     while (order_.Saga().steps_size() > 0) {
       const saga::v1::Saga saga = order_.Saga();
       for (int i = 0; i < saga.steps_size(); ++i) {
-        if (saga.steps(i).state() != saga::v1::STEP_STATE_SENT) continue;
         const saga::v1::Step& step = saga.plan().steps(i);
-        Project(order_.Succeed(saga.plan().saga_id() + "/" + step.name(), GivenOrder::ResponseTo(step, 1)).facts());
+        const std::string tag = saga.plan().saga_id() + "/" + step.name();
+        if (saga.steps(i).state() == saga::v1::STEP_STATE_SENT) {
+          Project(order_.Succeed(tag, GivenOrder::ResponseTo(step, 1)).facts());
+        } else if (saga.steps(i).state() == saga::v1::STEP_STATE_CANCEL_SENT) {
+          Project(order_.Succeed(tag + "/cancel", "").facts());
+        }
       }
     }
+  }
+  // The next time that its saga set comes.
+  void AwaitSagaTimer() {
+    order_.Wait(saga::NextDue(order_.Saga()) - order_.now());
+    Project(order_.TimerDue("saga").facts());
   }
   void Refuse(const std::string& tag, const absl::Status& refusal) { Project(order_.Refuse(tag, refusal).facts()); }
 
@@ -114,6 +124,31 @@ TEST(Work, IsStuckWhenPlacementTakesTooLong) {
   EXPECT_EQ(given.List(kStuckAfterMicros), "STUCK c-1 @\n");
   given.AnswerAll();
   EXPECT_EQ(given.List(kStuckAfterMicros), "");
+}
+
+TEST(Work, SaysThatNobodyAnswersAStuckSaga) {
+  GivenWork given{GivenOrder()};
+  given.Place(ShipFrom({"paris"}));
+  const auto cause = [&](int64_t later) {
+    const auto page = QueryWork(given.view(), {}, given.order().now() + later);
+    EXPECT_TRUE(page.ok()) << page.status();
+    return page->items_size() == 1 ? page->items(0).cause() : "";
+  };
+  while (given.order().Saga().attempt() < saga::kRecordedRetries) given.AwaitSagaTimer();
+  EXPECT_EQ(cause(kStuckAfterMicros),
+            "is being placed; nobody answers its calls, which are sent again until somebody does");
+  // It gives up, and then its cancels are not answered either.
+  given.AwaitSagaTimer();
+  EXPECT_EQ(cause(kStuckAfterMicros), "is being undone: it took too long");
+  while (given.order().Saga().attempt() < saga::kRecordedRetries) given.AwaitSagaTimer();
+  EXPECT_EQ(
+      cause(kStuckAfterMicros),
+      "is being undone: it took too long; nobody answers its calls, which are sent again until somebody does");
+  EXPECT_EQ(
+      cause(kSagaLifeMicros),
+      "is being undone: it took too long; it is too old for its calls to be executed and does not end by itself");
+  given.AnswerAll();
+  EXPECT_EQ(given.List(kSagaLifeMicros), "");
 }
 
 TEST(Work, IsLateAfterThePromisedTime) {
