@@ -8,10 +8,12 @@
 #include "absl/strings/str_cat.h"
 #include "halles/inventory/v1/inventory_events.pb.h"
 #include "libs/base/hash.h"
+#include "libs/base/request_id.h"
 #include "libs/base/status.h"
 #include "libs/base/wire_fields.h"
 #include "libs/partition/fold.h"
 #include "libs/partition/runtime_tables.h"
+#include "libs/store/key_codec.h"
 #include "services/checkout/cart/state.h"
 #include "services/checkout/definition.h"
 #include "services/checkout/numbers/state.h"
@@ -247,9 +249,38 @@ void Auditor::TakeBatch(SlotId id, Slot& slot, const projection::SourceRecord& r
   const absl::Status folded =
       partition::FoldBatch(*slot.service, id, record.position, record.logical_time, batch, slot.rows);
   if (!folded.ok()) findings_.Add("I9", absl::StrCat(At(id, record.position), ": ", folded.message()));
+  CheckExpiry(id, slot, record, batch);
   TakeEvents(id, slot, record, batch);
   Project(id, slot, record);
   ExpectReactions(id, record);
+}
+
+void Auditor::CheckExpiry(SlotId id, Slot& slot, const projection::SourceRecord& record, const log::v1::Batch& batch) {
+  const RequestIdTime time = TimeOfRequestId(batch.request_id());
+  if (time.expires <= record.logical_time) {
+    findings_.Add("I7",
+                  absl::StrCat(At(id, record.position), " executes request ", batch.request_id(), ", which is over"));
+  }
+  const auto over = [&record](const std::string& key) {
+    absl::string_view rest = absl::string_view(key).substr(sizeof(uint16_t));
+    UnixMicros expires = 0;
+    return store::TakeField(&rest, &expires) && expires <= record.logical_time;
+  };
+  if (time.kind != RequestIdKind::kTimeless) {
+    const partition::AggregateRef aggregate = partition::AggregateOf(batch);
+    slot.expiring.insert(
+        partition::kDedupe.Encode({time.expires, batch.tenant(), aggregate.type, aggregate.key, batch.request_id()}));
+  }
+  for (int i = 0; i < 4 && !slot.expiring.empty() && over(*slot.expiring.begin()); ++i) {
+    ++answers_dropped_;
+    if (slot.rows.Get(*slot.expiring.begin()).has_value()) {
+      findings_.Add("I12", absl::StrCat(At(id, record.position), " keeps an answer that is over"));
+    }
+    slot.expiring.erase(slot.expiring.begin());
+  }
+  if (!slot.expiring.empty() && !slot.rows.Get(*slot.expiring.begin()).has_value()) {
+    findings_.Add("I12", absl::StrCat(At(id, record.position), " drops an answer out of turn"));
+  }
 }
 
 // Reactions to one source must be recorded in order, each exactly once.

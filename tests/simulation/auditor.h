@@ -114,6 +114,7 @@ class Auditor {
   // All identifiers that are linked to another one.
   std::vector<customer_identity::IdentifierKey> LinkedIdentifiers() const { return parties_.keys(); }
   uint64_t reads_checked() const { return reads_checked_; }
+  uint64_t answers_dropped() const { return answers_dropped_; }
   uint64_t parties_checked() const { return parties_checked_; }
   // The largest number of reactions of one service in one slot to a single record.
   size_t reactions_of_a_record_max() const { return reactions_of_a_record_max_; }
@@ -162,6 +163,7 @@ class Auditor {
     std::vector<store::Digest> digests;  // by position: of all records before it
     std::vector<std::unique_ptr<View>> views;
     std::unordered_map<std::string, Executed> executed;
+    std::set<std::string> expiring;  // keys of the recorded answers with a time that were not dropped, in order
     std::unordered_map<std::string, std::vector<std::pair<Position, uint64_t>>> history;  // by key
     std::map<SlotId, std::deque<Due>> due;                                                // by source
   };
@@ -171,6 +173,8 @@ class Auditor {
   void CheckAcceptance(SlotId id, Slot& slot, const eventlog::StoredRecord& stored,
                        const projection::SourceRecord& judged);
   void CheckTime(SlotId id, Slot& slot, Position position, const eventlog::RecordHeader& header);
+  // Of a record that is folded: its request was not over, and the answers that are go with it, four at most.
+  void CheckExpiry(SlotId id, Slot& slot, const projection::SourceRecord& record, const log::v1::Batch& batch);
   void TakeBatch(SlotId id, Slot& slot, const projection::SourceRecord& record, const log::v1::Batch& batch);
   void TakeCause(SlotId id, Slot& slot, Position position, const log::v1::Cause& cause);
   // Removes the reactions to the source before `end` that have no record, and checks that they brought nothing new.
@@ -207,6 +211,7 @@ class Auditor {
   Parties parties_;
   size_t reactions_of_a_record_max_ = 0;
   uint64_t reads_checked_ = 0;
+  uint64_t answers_dropped_ = 0;
   uint64_t parties_checked_ = 0;
   std::map<std::string, uint64_t> kinds_;
 };

@@ -25,6 +25,7 @@
 #include "services/inventory/state.h"
 #include "tests/simulation/answers_reversed.h"
 #include "tests/simulation/passing.h"
+#include "tests/simulation/request_times.h"
 #include "tests/simulation/world.h"
 
 namespace halles::simulation {
@@ -133,6 +134,48 @@ class AskedAgainUnderAnotherId : public Interposer {
 class StaleOwnerAnswersReads : public Interposer {
  public:
   Position ReadFrom(Position) override { return 0; }
+};
+
+// Folds forget what is over by the clock, not by the time of their record.
+class AnswersForgottenByTheClock : public Interposer {
+ public:
+  void Define(host::Definitions*, Process* process) override {
+    if (fault_ == nullptr) fault_ = std::make_unique<AnswersDroppedByTheClock>(&process->world().scheduler);
+  }
+
+ private:
+  std::unique_ptr<AnswersDroppedByTheClock> fault_;
+};
+
+// A request is executed however old its id is.
+class ExpiredRequestExecuted : public Interposer {
+  const RequestTimesIgnored ignored_;
+};
+
+// A saga that has nothing to record asks nobody again.
+class StuckSagaAsksNobody : public Interposer {
+ public:
+  void Define(host::Definitions* definitions, Process*) override {
+    WrapCommands(
+        definitions, checkout::v1::OrderTimerDueRequest::descriptor()->full_name(),
+        [](std::unique_ptr<partition::Command> command) { return std::make_unique<Silent>(std::move(command)); });
+  }
+
+ private:
+  class Silent : public PassingCommand {
+   public:
+    using PassingCommand::PassingCommand;
+    absl::StatusOr<bool> Decide(const store::RowReader& state, const partition::CommandContext& context) override {
+      ASSIGN_OR_RETURN(records_, inner().Decide(state, context));
+      return records_;
+    }
+    std::vector<partition::OutgoingCall> TakeCalls() override {
+      return records_ ? inner().TakeCalls() : std::vector<partition::OutgoingCall>();
+    }
+
+   private:
+    bool records_ = false;
+  };
 };
 
 // Rules and folds -------------------------------------------------------------------------------------------------------
@@ -278,6 +321,9 @@ std::vector<PlantedFault> PlantedFaults() {
       Plant<AskedAgainUnderAnotherId>("RepeatedUnderAnotherRequestId"),
       Plant<AnsweredBeforeItIsDurable>("AnsweredBeforeItIsDurable"),
       Plant<StaleOwnerAnswersReads>("StaleOwnerAnswersReads"),
+      Plant<AnswersForgottenByTheClock>("AnswersForgottenByTheClock"),
+      Plant<ExpiredRequestExecuted>("ExpiredRequestExecuted"),
+      Plant<StuckSagaAsksNobody>("StuckSagaAsksNobody"),
       Plant<DecidedOnStaleState>("OversoldOnStaleState", reserve, std::vector<uint16_t>{inventory::kLevels.id()}),
       Plant<DecidedOnStaleState>(
           "TakenBackOnStaleState", take_back,
@@ -285,7 +331,7 @@ std::vector<PlantedFault> PlantedFaults() {
       Plant<FirstLinkWins>("PartyDependsOnTheOrderOfLinks"),
       Plant<FoldOfOneProcessDiffers>("FoldOfOneProcessDiffers"),
       Plant<CallsGoWrong>("HoldNotReleasedByCompensation", cancel, CallFate::kSwallowed, uint64_t{1}),
-      Plant<CallsGoWrong>("OutcomeOfACallLost", number, CallFate::kNeverAnswered, uint64_t{4}),
+      Plant<CallsGoWrong>("OutcomeOfACallLost", number, CallFate::kNeverAnswered, uint64_t{1}),
       Plant<CallsGoWrong>("UnknownOutcomeTakenForARefusal", number, CallFate::kRefused, uint64_t{3}),
   };
   for (PlantedFault& fault : PlantedMachineFaults()) faults.push_back(std::move(fault));

@@ -24,8 +24,8 @@ PlantedFault Plant(std::string name, Args... args) {
 }
 
 // Production code has no hooks for them: they wrap the interfaces that a host is given (log, disk, machine,
-// definitions, calls). One fault is between two objects without an interface between them, so the linker inserts it:
-// see answers_reversed.h.
+// definitions, calls). Some faults are between objects without an interface between them, so the linker inserts them:
+// see answers_reversed.h and request_times.h.
 std::vector<PlantedFault> PlantedFaults();
 
 // Those of them that lie in what a host runs on.

@@ -4,12 +4,14 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "gtest/gtest.h"
 #include "halles/checkout/v1/cart_service.pb.h"
 #include "halles/checkout/v1/checkout_service.pb.h"
 #include "halles/checkout/v1/order_service.pb.h"
 #include "halles/inventory/v1/inventory_service.pb.h"
 #include "libs/base/identifiers/identifier.h"
+#include "libs/base/request_id.h"
 #include "libs/host/calls.h"
 #include "libs/partition/slot_runner.h"
 #include "libs/projection/view_follower.h"
@@ -413,9 +415,20 @@ void Workload::Flood() {
   }
 }
 
+// Some ids carry a time, and their answers are soon over: within seconds, or hours of a slot whose owner's clock is ahead.
+std::string Workload::NewRequestId() {
+  const std::string name = NewId("request");
+  if (!world_.Chance(6)) return name;
+  const auto life = static_cast<int64_t>(world_.random.Uniform(world_.Chance(2) ? 20'000'000 : 7'200'000'000));
+  const UnixMicros made =
+      testing::VirtualScheduler::kWallAtStart + world_.scheduler.now() + life - kRequestIdLifeMicros;
+  const auto millis = static_cast<uint64_t>(made / 1000);
+  return absl::StrFormat("%08x-%04x-7000-8000-%012x", millis >> 16, millis & 0xffff, next_);
+}
+
 template <typename Request>
 void Workload::Submit(Request request, std::function<void()> done, bool patient) {
-  request.set_request_id(NewId("request"));
+  request.set_request_id(NewRequestId());
   auto ask = std::make_shared<Ask>();
   ask->request_id = request.request_id();
   ask->done = std::move(done);

@@ -86,6 +86,7 @@ class Workload {
   void ReadParties(Process* process, std::vector<customer_identity::IdentifierKey> keys);
 
   std::string NewId(absl::string_view kind);
+  std::string NewRequestId();
   std::string Cart();
   std::string Order();
   std::string Sku();

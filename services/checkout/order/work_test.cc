@@ -141,12 +141,10 @@ TEST(Work, SaysThatNobodyAnswersAStuckSaga) {
   given.AwaitSagaTimer();
   EXPECT_EQ(cause(kStuckAfterMicros), "is being undone: it took too long");
   while (given.order().Saga().attempt() < saga::kRecordedRetries) given.AwaitSagaTimer();
-  EXPECT_EQ(
-      cause(kStuckAfterMicros),
-      "is being undone: it took too long; nobody answers its calls, which are sent again until somebody does");
-  EXPECT_EQ(
-      cause(kSagaLifeMicros),
-      "is being undone: it took too long; it is too old for its calls to be executed and does not end by itself");
+  EXPECT_EQ(cause(kStuckAfterMicros),
+            "is being undone: it took too long; nobody answers its calls, which are sent again until somebody does");
+  EXPECT_EQ(cause(kSagaLifeMicros),
+            "is being undone: it took too long; it is too old for its calls to be executed and does not end by itself");
   given.AnswerAll();
   EXPECT_EQ(given.List(kSagaLifeMicros), "");
 }
