@@ -70,7 +70,7 @@ class Member {
     options.calls = wire;
     options.definitions.services = {partition::counter::Service(kSource), partition::counter::Service(kTarget)};
     options.definitions.reactions = {projection::Reacts(&projection::ReactThrice)};
-    // Of what the reactions make.
+    // A view of the facts that the reactions make.
     projection::ViewDefinition view{kTarget, kSumsView, "copies", 1, {}};
     view.sources = {projection::ProjectionOf<projection::CounterEvent>(kTarget, 1, &projection::ProjectSum, nullptr)};
     options.definitions.views = {view};
@@ -93,7 +93,7 @@ class Member {
     EXPECT_TRUE(host::Submit<AddResponse>(*host_, request, Call(), Into(answer)).ok());
     return answer;
   }
-  // What the view sums up for the counter.
+  // The sum of the counter in the view.
   AnswerPtr Sum(const std::string& counter, const std::string& token, MonotonicMicros deadline = kNoDeadline) {
     auto answer = std::make_shared<Answer>();
     AnswerFromView<AddResponse>(
@@ -102,7 +102,7 @@ class Member {
         Into(answer));
     return answer;
   }
-  // What the state of the target holds.
+  // The value in the state of the target.
   AnswerPtr Value(const std::string& counter, const std::string& token, MonotonicMicros deadline = kNoDeadline) {
     auto answer = std::make_shared<Answer>();
     ReadState<AddResponse>(

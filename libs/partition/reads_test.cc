@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t kSecond = 1'000'000;
 
-// What is confirmed lies on the disk alone.
+// Confirmed rows lie on the disk alone.
 class FailedRead : public RuntimeTest {
  protected:
   FailedRead() { disk_ = std::make_unique<store::MemoryDisk>("disk"); }

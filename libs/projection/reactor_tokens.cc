@@ -23,7 +23,7 @@ void Reactor::ExtendToken(const TokenPositions& positions, MonotonicMicros deadl
     done(positions);
     return;
   }
-  // What has come so far. Shared by the slots that are waited for.
+  // The positions that have come so far, shared by the slots that are waited for.
   struct Gathered {
     Mutex mutex;
     size_t left ABSL_GUARDED_BY(mutex);

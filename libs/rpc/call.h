@@ -20,6 +20,8 @@ struct DoorOptions {
   // How long a unary call waits for its answer: the default and the maximum.
   absl::Duration default_deadline = absl::Seconds(10);
   absl::Duration deadline_max = absl::Seconds(60);
+  // How many streams are open at once; a further one gets RESOURCE_EXHAUSTED (TOO_MANY_STREAMS).
+  size_t streams_max = 4'096;
   // How many messages a stream buffers for a client that reads slowly.
   size_t stream_messages_max = 256;
   size_t stream_bytes_max = 4 * 1024 * 1024;

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -24,6 +25,7 @@ using telemetry::LogLevel;
 constexpr int64_t kSayEveryMicros = 10'000'000;
 constexpr int64_t kShortAgeMicros = 1'000'000;
 constexpr int64_t kCrowdedMicros = 5'000'000;
+constexpr int64_t kNewMicros = 10'000'000;
 
 // The first `bytes` of what a message points at, piece by piece.
 class Pieces {
@@ -119,6 +121,7 @@ bool Connections::Add(int fd) {
     socket->ended = false;
     socket->frames = FrameCounter();
     socket->counted = 0;
+    socket->opened = now;
     socket->requests = 0;
     socket->bytes = 0;
     socket->calls = 0;
@@ -211,15 +214,29 @@ bool Connections::IsWithin(Socket& socket, MonotonicMicros now) {
     within = false;
     cause = CloseCause::kUnfinished;
   }
+  if (within && socket.frames.open() > limits_.open_fair &&
+      now < calls_crowded_until_.load(std::memory_order_relaxed) &&
+      socket.opened >= calls_crowded_since_.load(std::memory_order_relaxed)) {
+    within = false;
+    cause = CloseCause::kOpenCalls;
+  }
   if (within && socket.frames.open() >= limits_.unfinished_crowded &&
       held_calls_.load(std::memory_order_relaxed) > static_cast<int64_t>(limits_.open_max + limits_.open_max / 4)) {
     within = false;
     cause = CloseCause::kOpenCalls;
   }
   if (within) return true;
+  if (cause == CloseCause::kStreams) CrowdOfCalls(now);
   socket.ended = true;
   Count(cause);
   return false;
+}
+
+void Connections::CrowdOfCalls(MonotonicMicros now) {
+  if (now >= calls_crowded_until_.load(std::memory_order_relaxed)) {
+    calls_crowded_since_.store(now, std::memory_order_relaxed);
+  }
+  calls_crowded_until_.store(now + kCrowdedMicros, std::memory_order_relaxed);
 }
 
 void Connections::Count(CloseCause cause) {
@@ -256,13 +273,14 @@ void Connections::Watch() {
       } else if (is_short && socket.frames.unfinished() >= limits_.unfinished_short && oldest < now - kShortAgeMicros) {
         End(*it, socket, CloseCause::kMemory);
       } else {
-        by_requests.emplace_back(socket.frames.unfinished(), *it);
-        by_bytes.emplace_back(socket.frames.unfinished_bytes(), *it);
+        by_requests.push_back({false, socket.frames.unfinished(), *it});
+        by_bytes.push_back({false, socket.frames.unfinished_bytes(), *it});
       }
     }
     if (!socket.ended && socket.frames.open() > 0) {
-      by_calls.emplace_back(socket.frames.open(), *it);
-      by_call_bytes.emplace_back(socket.frames.open_bytes(), *it);
+      const bool is_new = socket.opened > now - kNewMicros && socket.frames.open() > limits_.open_fair;
+      by_calls.push_back({is_new, socket.frames.open(), *it});
+      by_call_bytes.push_back({false, socket.frames.open_bytes(), *it});
     }
     ++it;
   }
@@ -270,17 +288,19 @@ void Connections::Watch() {
     crowded_until_.store(now + kCrowdedMicros, std::memory_order_relaxed);
   }
   EndMost(std::move(by_bytes), limits_.unfinished_bytes_max, CloseCause::kUnfinished);
-  EndMost(std::move(by_calls), limits_.open_max, CloseCause::kOpenCalls);
+  if (EndMost(std::move(by_calls), limits_.open_max, CloseCause::kOpenCalls)) CrowdOfCalls(now);
   EndMost(std::move(by_call_bytes), limits_.open_bytes_max, CloseCause::kOpenCalls);
 }
 
 bool Connections::EndMost(Amounts most, uint64_t max, CloseCause cause) {
   uint64_t total = 0;
-  for (const auto& [amount, fd] : most) total += amount;
+  for (const Amount& one : most) total += one.amount;
   if (total <= max) return false;
-  std::sort(most.begin(), most.end());
+  std::sort(most.begin(), most.end(), [](const Amount& a, const Amount& b) {
+    return std::tie(a.goes_first, a.amount, a.fd) < std::tie(b.goes_first, b.amount, b.fd);
+  });
   for (; total > max && !most.empty(); most.pop_back()) {
-    const auto [amount, fd] = most.back();
+    const auto [goes_first, amount, fd] = most.back();
     Socket& socket = *Find(fd);
     MutexLock socket_lock(&socket.mutex);
     total -= amount;

@@ -62,9 +62,13 @@ struct ConnectionLimits {
   // For some seconds after that, nobody may have more than this: the requests of a client that sends whole ones come to an
   // end in the same moment as they begin. So gRPC does not make calls only to take them down again.
   size_t unfinished_fair = 16;
-  // Open calls of all connections, complete or not: each takes some 13 KiB until its answer is sent. Beyond it, whoever has
-  // most goes. Beyond a quarter more, so does everybody who has `unfinished_crowded` of them and sends.
-  size_t open_max = 16'384;
+  // Open calls of all connections, complete or not: each takes some 13 to 25 KiB until its answer is sent. Beyond this, the
+  // connection with the most calls is closed. Beyond a quarter more, so is each that has `unfinished_crowded` of them and
+  // sends.
+  size_t open_max = 8'192;
+  // While and for some seconds after there are too many, of all or of one, this is all that a connection may have that was
+  // opened since; and of those that were opened shortly before, the ones with more go first.
+  size_t open_fair = 16;
   // The bytes of their requests, from when they are complete. Beyond it, whoever has most goes.
   uint64_t open_bytes_max = 128 * 1024 * 1024;
   // Beyond this the process is short of memory: whoever has `unfinished_short` requests that are older than a second goes.
@@ -123,6 +127,7 @@ class Connections {
     FrameCounter frames ABSL_GUARDED_BY(mutex);
     uint64_t counted ABSL_GUARDED_BY(mutex) = 0;  // of its resets and control frames, those that the bucket has seen
     Bucket allowed ABSL_GUARDED_BY(mutex);
+    MonotonicMicros opened ABSL_GUARDED_BY(mutex) = 0;
     // Its part of held_requests_, held_bytes_ and held_calls_.
     int64_t requests ABSL_GUARDED_BY(mutex) = 0;
     int64_t bytes ABSL_GUARDED_BY(mutex) = 0;
@@ -134,11 +139,18 @@ class Connections {
   void Hold(Socket& socket) ABSL_EXCLUSIVE_LOCKS_REQUIRED(socket.mutex);
   void Hold(Socket& socket, int64_t requests, int64_t bytes, int64_t calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(socket.mutex);
   bool IsWithin(Socket& socket, MonotonicMicros now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(socket.mutex);
+  // Newcomers have few calls from now on.
+  void CrowdOfCalls(MonotonicMicros now);
   void Count(CloseCause cause) ABSL_LOCKS_EXCLUDED(all_mutex_);
   void End(int fd, Socket& socket, CloseCause cause) ABSL_EXCLUSIVE_LOCKS_REQUIRED(socket.mutex);
-  // How much of something each connection holds, by the number of its socket.
-  using Amounts = std::vector<std::pair<uint64_t, int>>;
-  // Ends those with most until what is left is within `max`. Whether it had to.
+  // How much of something a connection holds.
+  struct Amount {
+    bool goes_first;
+    uint64_t amount;
+    int fd;
+  };
+  using Amounts = std::vector<Amount>;
+  // Ends those that go first, then those with most, until what is left is within `max`. Whether it had to.
   bool EndMost(Amounts most, uint64_t max, CloseCause cause);
 
   const ConnectionLimits limits_;
@@ -149,7 +161,10 @@ class Connections {
   std::atomic<int64_t> held_requests_{0};
   std::atomic<int64_t> held_bytes_{0};
   std::atomic<int64_t> held_calls_{0};
+  // With unfinished requests, and with open calls.
   std::atomic<MonotonicMicros> crowded_until_{0};
+  std::atomic<MonotonicMicros> calls_crowded_since_{0};
+  std::atomic<MonotonicMicros> calls_crowded_until_{0};
 
   // Locked in this order: mutex_, the mutex of a socket, all_mutex_.
   Mutex mutex_;

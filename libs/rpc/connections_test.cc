@@ -149,6 +149,7 @@ TEST_F(ConnectionsTest, LetNobodyHaveManyForAWhileAfterACrowd) {
   EXPECT_TRUE(Send(many, Many(17, HalfCall)));
   AwaitClosed(many);
   EXPECT_EQ(Closed(CloseCause::kUnfinished), 2u);
+  EXPECT_TRUE(Await([this] { return server->connections().open() == 0; }));
   const OwnedFd few = Connect();
   EXPECT_TRUE(Send(few, Many(16, HalfCall)));
   EXPECT_TRUE(Send(few, Data(1, std::string(2, 'x'), kEndStreamFlag)));
@@ -217,6 +218,27 @@ TEST_F(ConnectionsTest, EndThoseWithMostOpenCallsWhenAllHaveTooMany) {
   // The other one is answered.
   Answer(held.get());
   AwaitEnds(few, 2);
+}
+
+TEST_F(ConnectionsTest, LetNewcomersOpenFewCallsForAWhileAfterACrowd) {
+  ServerOptions options;
+  options.connections.open_max = 40;
+  Start({}, options);
+  const auto held = HoldAnswers();
+  const OwnedFd before = Connect(), crowd = Connect();
+  EXPECT_TRUE(Send(before, Call(1)));
+  EXPECT_TRUE(Send(crowd, Many(45, Call)));
+  AwaitClosed(crowd);
+  EXPECT_EQ(Closed(CloseCause::kOpenCalls), 1u);
+  const OwnedFd many = Connect();
+  EXPECT_TRUE(Send(many, Many(17, Call)));
+  AwaitClosed(many);
+  EXPECT_EQ(Closed(CloseCause::kOpenCalls), 2u);
+  // Who was there before has what he always had, once gRPC has cleaned up behind the others.
+  Answer(held.get());
+  EXPECT_TRUE(Await([this] { return server->connections().open() == 1; }));
+  EXPECT_TRUE(Send(before, Many(20, [](uint32_t stream) { return Call(stream + 2); })));
+  AwaitEnds(before, 21);
 }
 
 TEST_F(ConnectionsTest, EndThoseWithManyBytesOfOpenCallsWhenAllHaveTooMany) {

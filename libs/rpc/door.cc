@@ -11,6 +11,8 @@
 namespace halles::rpc {
 namespace {
 
+constexpr absl::Duration kStreamRetry = absl::Seconds(1);
+
 absl::Status Draining() {
   return Failure(absl::StatusCode::kUnavailable, "DRAINING",
                  "the server is going; resume at another or a moment later");
@@ -48,6 +50,10 @@ const MethodMetrics& Door::MetricsOf(const google::protobuf::Descriptor* request
 absl::Status Door::Add(const std::shared_ptr<StreamBase>& stream) {
   MutexLock lock(&mutex_);
   if (!closed_.ok()) return closed_;
+  if (streams_.size() >= options_.streams_max) {
+    return Overloaded("TOO_MANY_STREAMS", "too many streams of this service are open; end some, or try again later",
+                      kStreamRetry);
+  }
   StreamBase* const key = stream.get();
   streams_[key] = stream;
   return absl::OkStatus();

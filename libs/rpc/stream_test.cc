@@ -59,6 +59,28 @@ class StreamTest : public ServerTest {
   }
 };
 
+TEST_F(StreamTest, AreRefusedBeyondTheLimitOfTheDoor) {
+  Start({.streams_max = 1});
+  std::optional<Writer> kept;
+  const auto first = OpenKeeping(&kept);
+  const absl::Status refused = Open()->End();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted) << refused;
+  EXPECT_EQ(ReasonOf(refused), "TOO_MANY_STREAMS");
+  kept->Finish(absl::OkStatus());
+  EXPECT_TRUE(first->End().ok());
+  kept.reset();
+  // The door hears of the end a moment after the client.
+  const auto again = [this, &kept] {
+    service->on_watch = [&kept](const Writer& writer) {
+      kept = writer;
+      writer.Finish(absl::OkStatus());
+      return absl::OkStatus();
+    };
+    return Open()->End().ok();
+  };
+  EXPECT_TRUE(Await(again));
+}
+
 TEST_F(StreamTest, RefusesAWatchBeyondItsLimits) {
   Start();
   service->on_watch = [](const Writer& writer) {

@@ -41,7 +41,7 @@ absl::StatusOr<std::optional<FoldMeta>> Database::Meta(const FoldId& fold) const
 
 namespace {
 
-// Of the spaces of `from`, a database or a snapshot of it.
+// The metas in `from`, a database or a snapshot of it.
 template <typename From>
 absl::StatusOr<std::map<FoldId, FoldMeta>> ReadMetas(const Database& database, const From& from,
                                                      const RowSpace& space) {

@@ -40,7 +40,7 @@ class Place {
  public:
   virtual ~Place() = default;
   virtual absl::StatusOr<std::shared_ptr<DatabaseHome>> Home() = 0;
-  // What is stored of the space cannot be read any more; `marker` lies there and was not read yet.
+  // Damages the stored rows of the space: they cannot be read any more. `marker` is one that was not read yet.
   virtual void Damage(const RowSpace& space, const std::string& marker) = 0;
 };
 

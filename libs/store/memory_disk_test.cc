@@ -270,7 +270,7 @@ TEST_F(MemoryDiskTest, IsNotAskedForRowsThatTheFilterKnowsToBeNew) {
   EXPECT_EQ(reads_of_a_flush(), reads + 2);
 }
 
-// What a flush wrote may be stored although the flush failed: the next one must not count its rows twice.
+// A flush may store its rows and fail all the same: the next one must not count them twice.
 TEST_F(MemoryDiskTest, KeepsItsDigestWhenAFlushFailsAfterItStored) {
   flush_step_ = [](FlushStep step) {
     return step == FlushStep::kIngested ? absl::UnavailableError("planted") : absl::OkStatus();

@@ -153,7 +153,7 @@ SpaceFamily::~SpaceFamily() {
 }
 
 absl::Status SpaceFamily::ReadError(const rocksdb::Status& status, absl::string_view what) const {
-  // Of the errors of the system, a block that the medium does not give is the only one that stays.
+  // The only error of the system that stays is a block that the medium does not give.
   const bool medium = status.IsIOError() && absl::StrContains(status.ToString(), std::strerror(EIO));
   const bool stays = medium && medium_errors_.fetch_add(1, std::memory_order_relaxed) + 1 >= kMediumErrorsMax;
   const absl::Status error = FromRocks(status, "STORE_READ_FAILED", what);

@@ -101,7 +101,10 @@ bool MetricsServer::TakeAll(int64_t now) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return false;
       continue;  // this connection ended before accept
     }
-    if (connections_.size() >= options_.connections_max) connections_.pop_front();
+    if (connections_.size() >= options_.connections_max) {
+      Advance(&connections_.front(), now);  // its request may have come, with so many that it was not looked at yet
+      connections_.pop_front();
+    }
     connections_.push_back({std::move(fd), now + absl::ToInt64Microseconds(options_.request_timeout), "", "", 0});
   }
 }

@@ -130,6 +130,21 @@ TEST(MetricsServer, ServesDespiteClientsThatNeverFinish) {
   EXPECT_EQ(ReadAll(slow.front()), "");
 }
 
+// Among many that never finish, whoever has asked is answered before he is closed.
+TEST(MetricsServer, AnswersWhoHasAskedBeforeItClosesHim) {
+  Metrics metrics;
+  MetricsServerOptions options;
+  options.connections_max = 1;
+  const auto server = MetricsServer::Open({"127.0.0.1", 0}, metrics, Machine(), options);
+  ASSERT_TRUE(server.ok()) << server.status();
+  for (int i = 0; i < 300; ++i) {
+    const OwnedFd asks = Connect((*server)->address());
+    Send(asks, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    const OwnedFd silent = Connect((*server)->address());
+    ASSERT_THAT(ReadAll(asks), HasSubstr("200 OK")) << i;
+  }
+}
+
 TEST(MetricsServer, EndsARequestThatTakesTooLong) {
   Metrics metrics;
   MetricsServerOptions options;

@@ -171,7 +171,7 @@ TEST(History, OrdersInvocationsAndAnswers) {
   EXPECT_FALSE(operations[take].output.has_value());
 }
 
-// What clients see of a shelf that performs one operation at a time: each takes effect at a moment between its
+// The history that clients see of a shelf that performs one operation at a time: each takes effect at a moment between its
 // invocation and its answer. Some answers are lost; some of those operations took effect.
 std::vector<Shelf> Simulated(std::mt19937_64& random, size_t count, int clients, int lost_percent) {
   struct Moment {

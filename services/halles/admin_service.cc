@@ -28,6 +28,8 @@ using admin::v1::VerifyResponse;
 constexpr int64_t kProgressEveryMicros = 200'000;
 // Maximum number of records that one task of a tail decodes.
 constexpr size_t kTailRecords = 64;
+// Each tail of the log has a reader of its own.
+constexpr size_t kStreamsMax = 64;
 
 void FillStart(const StartReport& report, admin::v1::StartProgress* start) {
   start->set_phase(std::string(StartPhaseName(report.phase)));
@@ -162,7 +164,7 @@ AdminDoor::AdminDoor(const DoorParts& parts)
     : host_(*parts.host),
       log_health_(parts.log_health),
       start_(parts.start),
-      door_(admin::v1::AdminService::service_full_name(), host_.clock(), parts.metrics),
+      door_(admin::v1::AdminService::service_full_name(), host_.clock(), parts.metrics, {.streams_max = kStreamsMax}),
       proofs_(host_.scheduler().NewQueue("proofs")),
       tails_(host_.scheduler().NewQueue("tails")) {}
 

@@ -117,8 +117,9 @@ def attack(name, seconds, folder):
         "slowest": client.slowest, "scrapes": client.scrapes, "scrapes_failed": client.scrapes_failed,
         "closed": closed_by_cause(running.metrics),
     }
+    ended = running.end()
     row["good"] = (row["peak"] <= PEAK_MIB_MAX and client.served > 0 and not client.refused and
-                   client.slowest < SLOWEST_S_MAX and client.scrapes_failed == 0 and running.end() == 0)
+                   client.slowest < SLOWEST_S_MAX and client.scrapes_failed == 0 and ended == 0)
     return row
 
 

@@ -17,8 +17,8 @@ namespace {
 
 constexpr absl::string_view kProblemsUrl = "type.googleapis.com/halles.checkout.v1.OrderProblems";
 
-// The document that reverses the sale of these fulfilments, each line once. So the reversal of an order is no larger than its
-// sale, however many locations it came from.
+// The document that reverses the sale of these fulfilments, each line once. So the reversal of an order is no larger than
+// its sale, however many locations it came from.
 absl::StatusOr<v1::SaleRecord> ReversalOf(const Subject& subject, const std::vector<const v1::Fulfilment*>& fulfilments,
                                           UnixMicros now) {
   const rows::OrderRow& row = subject.row;

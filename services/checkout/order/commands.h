@@ -61,8 +61,8 @@ Decided<v1::DelayFulfilmentResponse> Decide(const State& state, const v1::DelayF
 Decided<v1::CancelFulfilmentResponse> Decide(const State& state, const v1::CancelFulfilmentRequest& request,
                                              const Context& context);
 
-// Begins the saga that moves all holds; the door waits for the outcome. A reroute to the place where the fulfilment is begins
-// nothing and takes no number.
+// Begins the saga that moves all holds; the door waits for the outcome. A reroute to the place where the fulfilment is
+// begins nothing and takes no number.
 Decided<v1::RerouteFulfilmentResponse> Decide(const State& state, const v1::RerouteFulfilmentRequest& request,
                                               const Context& context);
 
