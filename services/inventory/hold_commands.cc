@@ -163,7 +163,7 @@ void RestoreReplaced(const store::RowReader& state, const Sku& sku, const rows::
   const std::optional<rows::HoldRow> replaced = kEnded.Get(state, {sku, cancelled.replaced_hold_id()});
   if (!replaced.has_value() || replaced->state() != v1::HOLD_STATE_RELEASED) return;
   if (replaced->expire_us() != 0 && replaced->expire_us() <= context.now) return;
-  if (kCancelled.Contains(state, {sku, replaced->request_id()})) return;
+  if (kCancelled.Contains(state, CancelledKeyOf(sku, replaced->request_id()))) return;
   std::map<std::string, int64_t> given_back;
   for (const v1::Allocation& allocation : cancelled.allocations()) {
     given_back[allocation.location_id()] += allocation.units();
