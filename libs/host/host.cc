@@ -130,15 +130,11 @@ absl::Status Host::Serve() {
                           done);
   };
   ASSIGN_OR_RETURN(serving->runtime, partition::Runtime::Start(std::move(runtime)));
-  // Slots have hardly moved yet, and views not at all.
-  std::map<SlotId, std::pair<Position, Position>> catching_up;
-  for (const auto& [slot, folded] : FoldedOf(*serving)) {
-    ASSIGN_OR_RETURN(const Position end, options_.log->End(slot));
-    catching_up[slot] = {std::min(folded, end), end};
-  }
+  // Views have not moved yet, and slots hardly.
+  std::map<SlotId, Position> opened_at = FoldedOf(*serving);
   serving->pool->Start(serving->runtime.get());
   serving_ = std::move(serving);
-  catching_up_ = std::move(catching_up);
+  opened_at_ = std::move(opened_at);
   return absl::OkStatus();
 }
 
@@ -167,9 +163,12 @@ CatchUp Host::catch_up() {
   CatchUp catch_up;
   With([this, &catch_up](Serving& serving) {
     for (const auto& [slot, folded] : FoldedOf(serving)) {
-      const auto range = catching_up_.find(slot);
-      if (range == catching_up_.end()) continue;
-      const auto [from, to] = range->second;
+      const auto opened = opened_at_.find(slot);
+      // A log that cannot be read just now is told without these records.
+      const absl::StatusOr<Position> end = options_.log->End(slot);
+      if (opened == opened_at_.end() || !end.ok()) continue;
+      const Position from = opened->second;
+      const Position to = std::max(from, *end);
       catch_up.records_total += to - from;
       catch_up.records_done += std::clamp(folded, from, to) - from;
     }

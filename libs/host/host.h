@@ -69,10 +69,10 @@ struct Serving {
   ~Serving();
 };
 
-// How much of the log has been folded since the parts were opened, up to where it ended then.
+// How much of the log has been folded since the parts were opened.
 struct CatchUp {
   uint64_t records_done = 0;   // folded since, on the average of state and views
-  uint64_t records_total = 0;  // to be folded then, on the same average
+  uint64_t records_total = 0;  // from there to the end of the log, on the same average
 };
 
 // The result of a verify or rebuild.
@@ -213,7 +213,7 @@ class Host {
   bool opened_ ABSL_GUARDED_BY(gate_mutex_) = false;
   // Both are changed only while closed_ is set and no call is inside With. Null before Start, and when nothing can serve.
   std::unique_ptr<Serving> serving_;
-  std::map<SlotId, std::pair<Position, Position>> catching_up_;  // from where to where, for each source
+  std::map<SlotId, Position> opened_at_;  // how many records of each source were folded when the parts were opened
 };
 
 }  // namespace halles::host

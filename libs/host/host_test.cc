@@ -157,10 +157,11 @@ class DamagedRows : public HostTest {
  protected:
   void Flush() {
     const auto flushed = std::make_shared<absl::Notification>();
-    ASSERT_TRUE(
-        host_
-            ->With([&](Serving& serving) { serving.store->FlushAsync([flushed](absl::Status) { flushed->Notify(); }); })
-            .ok());
+    ASSERT_TRUE(host_
+                    ->With([&](Serving& serving) {
+                      serving.store->FlushAsync([flushed](const absl::Status&) { flushed->Notify(); });
+                    })
+                    .ok());
     flushed->WaitForNotification();
   }
   // All files of rows.

@@ -72,12 +72,12 @@ void Opener::Open() {
     Set(State::kFailed, opened);
     return;
   }
+  progress_.WaitFor(opened);  // before the line: who reads it may ask
   if (ReasonOf(opened) != ReasonOf(told_)) {
     told_ = opened;
     Log(LogLevel::kError, "halles", "the start waits for space; it is tried again, and goes on by itself",
         {{"why", opened.message()}, {"reason", ReasonOf(opened)}});
   }
-  progress_.WaitFor(opened);
   queue_->PostAfter(pause_.Next(random_), [this] { Open(); });
 }
 

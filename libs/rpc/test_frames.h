@@ -50,7 +50,11 @@ inline std::string CallHeaders(uint32_t stream, const std::string& path = "/hall
                                                          {"content-type", "application/grpc"},
                                                          {"te", "trailers"}};
   for (const auto& [name, value] : headers) {
-    block += std::string(1, '\0') + static_cast<char>(name.size()) + name + static_cast<char>(value.size()) + value;
+    block.push_back('\0');
+    block.push_back(static_cast<char>(name.size()));
+    block += name;
+    block.push_back(static_cast<char>(value.size()));
+    block += value;
   }
   return Frame(1, 4 | flags, stream, block);
 }

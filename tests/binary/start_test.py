@@ -395,11 +395,11 @@ class Listening(unittest.TestCase):
         self.assertTrue(status.start.HasField("seconds_left"))
         self.assertEqual(len(status.slots), 3 * program.SLOTS)
         metrics = running.read_metrics()
-        self.assertEqual(metrics["halles_start_records"], status.start.records_total)
+        self.assertGreaterEqual(metrics["halles_start_records"], status.start.records_total)
         self.assertGreater(metrics["halles_start_progress_ratio"], 0)
         self.assertLess(metrics["halles_start_progress_ratio"], 1)
         refusal = refused(running.checkout.ImportOrder, order("early"))
-        self.assertIn(f"of {status.start.records_total} records", refusal.words)
+        self.assertRegex(refusal.words, r"replaying, \d+ of \d+ records of the log, about \d+ s left")
         # strace does not forward signals; it ends when its child, the process, ends.
         halles = pathlib.Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text(encoding="ascii").split()
         took = self.expect_end(running, int(halles[0]))

@@ -152,32 +152,6 @@ class ExpiredRequestExecuted : public Interposer {
   const RequestTimesIgnored ignored_;
 };
 
-// A saga that has nothing to record asks nobody again.
-class StuckSagaAsksNobody : public Interposer {
- public:
-  void Define(host::Definitions* definitions, Process*) override {
-    WrapCommands(
-        definitions, checkout::v1::OrderTimerDueRequest::descriptor()->full_name(),
-        [](std::unique_ptr<partition::Command> command) { return std::make_unique<Silent>(std::move(command)); });
-  }
-
- private:
-  class Silent : public PassingCommand {
-   public:
-    using PassingCommand::PassingCommand;
-    absl::StatusOr<bool> Decide(const store::RowReader& state, const partition::CommandContext& context) override {
-      ASSIGN_OR_RETURN(records_, inner().Decide(state, context));
-      return records_;
-    }
-    std::vector<partition::OutgoingCall> TakeCalls() override {
-      return records_ ? inner().TakeCalls() : std::vector<partition::OutgoingCall>();
-    }
-
-   private:
-    bool records_ = false;
-  };
-};
-
 // Rules and folds -------------------------------------------------------------------------------------------------------
 
 // A rule decides on old rows of some tables: as it read them for the first time.
@@ -323,7 +297,6 @@ std::vector<PlantedFault> PlantedFaults() {
       Plant<StaleOwnerAnswersReads>("StaleOwnerAnswersReads"),
       Plant<AnswersForgottenByTheClock>("AnswersForgottenByTheClock"),
       Plant<ExpiredRequestExecuted>("ExpiredRequestExecuted"),
-      Plant<StuckSagaAsksNobody>("StuckSagaAsksNobody"),
       Plant<DecidedOnStaleState>("OversoldOnStaleState", reserve, std::vector<uint16_t>{inventory::kLevels.id()}),
       Plant<DecidedOnStaleState>(
           "TakenBackOnStaleState", take_back,
@@ -331,7 +304,7 @@ std::vector<PlantedFault> PlantedFaults() {
       Plant<FirstLinkWins>("PartyDependsOnTheOrderOfLinks"),
       Plant<FoldOfOneProcessDiffers>("FoldOfOneProcessDiffers"),
       Plant<CallsGoWrong>("HoldNotReleasedByCompensation", cancel, CallFate::kSwallowed, uint64_t{1}),
-      Plant<CallsGoWrong>("OutcomeOfACallLost", number, CallFate::kNeverAnswered, uint64_t{1}),
+      Plant<CallsGoWrong>("OutcomeOfACallLost", number, CallFate::kNeverAnswered, uint64_t{64}),
       Plant<CallsGoWrong>("UnknownOutcomeTakenForARefusal", number, CallFate::kRefused, uint64_t{3}),
   };
   for (PlantedFault& fault : PlantedMachineFaults()) faults.push_back(std::move(fault));

@@ -162,10 +162,10 @@ class Shop : public ::testing::Test, private partition::Calls {
       ++lost_;
       return;
     }
-    runtime_->Call(std::move(call), from, std::move(done));
+    runtime_->Call(call, from, done);
   }
   void ExtendToken(SlotId target, TokenPositions sources, partition::ExtendDone done) override {
-    runtime_->ExtendToken(target, std::move(sources), std::move(done));
+    runtime_->ExtendToken(target, std::move(sources), done);
   }
 
   uint64_t requests_ = 0;

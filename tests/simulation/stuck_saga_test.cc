@@ -65,7 +65,7 @@ TEST_F(StuckSaga, ThatTurnedBackWaitsForItsCancels) {
   printf("%llu records of checkout in a week\n", static_cast<unsigned long long>(records));
   EXPECT_LE(records, 3 + 2 * (saga::kRecordedRetries + 1));
   EXPECT_EQ(Work(),
-            "c-1 is being taken back: it took too long; nobody answers its calls, which are sent again until "
+            "c-1 is being undone: it took too long; nobody answers its calls, which are sent again until "
             "somebody does");
   unanswered_.clear();
   world_.Advance(kPromptly);

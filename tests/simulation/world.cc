@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "services/halles/all_services.h"
 #include "tests/simulation/limits.h"
 #include "tests/simulation/workload.h"
 
@@ -47,10 +46,6 @@ World::World(uint64_t seed, Interposer* planted)
   faults.fail_read = 1'000;
   for (int i = 0; i < 2; ++i) processes[static_cast<size_t>(i)] = std::make_unique<Process>(this, i);
   workload_ = std::make_unique<Workload>(this);
-  for (const SlotId slot : auditor.slots()) spaces_.push_back(store::RowSpace::State(slot));
-  for (const projection::ViewDefinition& view : program::AllServices().views) {
-    spaces_.push_back(store::RowSpace::View(view.service, view.view));
-  }
 }
 
 World::~World() {
@@ -117,15 +112,13 @@ void World::Trouble() {
 }
 
 void World::DiskTrouble(Process& process) {
-  switch (random.Uniform(7)) {
+  switch (random.Uniform(6)) {
     case 0:
       return process.disk().FailNextRead();
     case 1:
       return process.disk().FailNextWrite();
     case 2:
       return process.disk().SetFull(true);  // until the operator frees some space
-    case 3:
-      return process.disk().DamageSpace(spaces_[random.Uniform(spaces_.size())]);
     default:
       process.disk().SetWriteDelay(absl::Milliseconds(static_cast<int64_t>(random.Uniform(20))));
       return process.FlushAndCheck();

@@ -6,13 +6,11 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "libs/base/identifiers/identifier.h"
 #include "libs/base/random.h"
 #include "libs/eventlog/memory_connection.h"
 #include "libs/eventlog/memory_log.h"
-#include "libs/store/fold.h"
 #include "libs/testing/virtual_scheduler.h"
 #include "tests/simulation/auditor.h"
 #include "tests/simulation/process.h"
@@ -69,7 +67,6 @@ class World {
   void Rest();
 
   std::unique_ptr<Workload> workload_;
-  std::vector<store::RowSpace> spaces_;  // whose stored rows may turn out to be damaged
 };
 
 }  // namespace halles::simulation

@@ -282,7 +282,7 @@ TEST(PlaceOrder, TurnsBackBeforeItsNumberWhenOneRecordCannotConfirmIt) {
   GivenOrder given = GivenScattered();
   const auto outcome = given.Succeed("c-1/1/s0", OneFromEach(ShortLocations(), 100));
   ASSERT_EQ(outcome.calls().size(), 1u);
-  EXPECT_EQ(outcome.calls()[0].request_id, "c-1/1/s0/cancel");
+  EXPECT_EQ(outcome.calls()[0].request_id, "saga@1700000000000/c-1/1/s0/cancel");
   given.AnswerAll();
   EXPECT_EQ(given.Order().state(), v1::ORDER_STATE_REJECTED);
   EXPECT_EQ(given.Cart().state(), v1::CART_STATE_OPEN);
@@ -341,7 +341,7 @@ TEST(PlaceOrder, LearnsFromAnswersInSeveralRecordsWhenOneCannotHoldThem) {
   given.Wait(saga::kFirstRetryMicros);
   const auto again = given.TimerDue("saga");
   ASSERT_EQ(again.calls().size(), 1u);
-  EXPECT_EQ(again.calls()[0].request_id, "c-1/1/s1");
+  EXPECT_EQ(again.calls()[0].request_id, "saga@1700000000000/c-1/1/s1");
   request.mutable_outcomes()->DeleteSubrange(0, 1);
   EXPECT_LT(BytesIn(given.Record(request)), kRecordBytes);
   given.AnswerAll();
@@ -362,7 +362,7 @@ TEST(ExchangeLines, TurnsBackBeforeItsNumberWhenOneRecordCannotCompleteIt) {
   const v1::ExchangeLinesResponse begun = given.Record(swap).response();
   const auto outcome = given.Succeed("c-1/x1/s0", OneFromEach(ShortLocations(), 100));
   ASSERT_EQ(outcome.calls().size(), 1u);
-  EXPECT_EQ(outcome.calls()[0].request_id, "c-1/x1/s0/cancel");
+  EXPECT_EQ(outcome.calls()[0].request_id, "saga@1700000000000/c-1/x1/s0/cancel");
   given.AnswerAll(2);
   const auto kept = kUndertakings.Get(given.rows(), {OrderId::FromString(kOrderId), begun.exchange()});
   ASSERT_EQ(kept->problems_size(), 1);
