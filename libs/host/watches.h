@@ -21,7 +21,9 @@
 
 namespace halles::host {
 
-inline constexpr size_t kWatchersMax = 10'000;
+// Of all services of a process. Together with other calls they stay within what all connections may have open
+// (rpc::ConnectionLimits::open_max).
+inline constexpr size_t kWatchersMax = 4'096;
 
 // One watcher of a service.
 // Thread safety: Look and Tell are called one at a time; Finish and OnCancel on any thread.

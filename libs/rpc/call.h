@@ -21,7 +21,7 @@ struct DoorOptions {
   absl::Duration default_deadline = absl::Seconds(10);
   absl::Duration deadline_max = absl::Seconds(60);
   // How many streams are open at once; a further one gets RESOURCE_EXHAUSTED (TOO_MANY_STREAMS).
-  size_t streams_max = 4'096;
+  size_t streams_max = 2'048;
   // How many messages a stream buffers for a client that reads slowly.
   size_t stream_messages_max = 256;
   size_t stream_bytes_max = 4 * 1024 * 1024;

@@ -26,6 +26,9 @@ constexpr int64_t kSayEveryMicros = 10'000'000;
 constexpr int64_t kShortAgeMicros = 1'000'000;
 constexpr int64_t kCrowdedMicros = 5'000'000;
 constexpr int64_t kNewMicros = 10'000'000;
+// So many bytes of one read are counted before the limits are looked at: some 450 frames at most. A read may hold a hundred
+// thousand, and counting what is far beyond every limit takes time that grows with the square of their number.
+constexpr size_t kCountedBytes = 4096;
 
 // The first `bytes` of what a message points at, piece by piece.
 class Pieces {
@@ -141,16 +144,21 @@ bool Connections::Received(int fd, const msghdr& message, size_t bytes) {
   if (socket->ended) return false;
   const MonotonicMicros now = socket->owner->clock_.MonotonicMicros();
   absl::string_view piece;
-  for (Pieces pieces(message, bytes); pieces.Next(&piece);) socket->frames.Add(piece, now);
-  socket->owner->Hold(*socket);
-  return socket->owner->IsWithin(*socket, now);
+  for (Pieces pieces(message, bytes); pieces.Next(&piece);) {
+    for (; !piece.empty(); piece.remove_prefix(std::min(piece.size(), kCountedBytes))) {
+      socket->frames.Add(piece.substr(0, kCountedBytes), now);
+      socket->owner->Hold(*socket);
+      if (!socket->owner->IsWithin(*socket, now)) return false;
+    }
+  }
+  return true;
 }
 
 void Connections::Sent(int fd, const msghdr& message, size_t bytes) {
   Socket* const socket = Find(fd);
   if (socket == nullptr) return;
   MutexLock lock(&socket->mutex);
-  if (socket->owner == nullptr) return;
+  if (socket->owner == nullptr || socket->ended) return;
   absl::string_view piece;
   for (Pieces pieces(message, bytes); pieces.Next(&piece);) socket->frames.AddSent(piece);
   socket->owner->Hold(*socket);
@@ -178,6 +186,7 @@ void Connections::Closed(int fd) {
   socket->owner->open_.fetch_sub(1, std::memory_order_relaxed);
   socket->owner->Hold(*socket, 0, 0, 0);
   socket->owner = nullptr;
+  socket->frames = FrameCounter();  // the number may stay unused for long
 }
 
 bool Connections::IsWithin(Socket& socket, MonotonicMicros now) {
@@ -220,7 +229,8 @@ bool Connections::IsWithin(Socket& socket, MonotonicMicros now) {
     within = false;
     cause = CloseCause::kOpenCalls;
   }
-  if (within && socket.frames.open() >= limits_.unfinished_crowded &&
+  const size_t part = std::max(limits_.unfinished_crowded, limits_.open_max / 4 / std::max<size_t>(1, open()));
+  if (within && socket.frames.open() >= part &&
       held_calls_.load(std::memory_order_relaxed) > static_cast<int64_t>(limits_.open_max + limits_.open_max / 4)) {
     within = false;
     cause = CloseCause::kOpenCalls;
@@ -282,6 +292,7 @@ void Connections::Watch() {
       by_calls.push_back({is_new, socket.frames.open(), *it});
       by_call_bytes.push_back({false, socket.frames.open_bytes(), *it});
     }
+    socket.frames.ReleaseSpare();
     ++it;
   }
   if (EndMost(std::move(by_requests), limits_.unfinished_max, CloseCause::kUnfinished)) {

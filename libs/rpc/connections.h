@@ -63,8 +63,8 @@ struct ConnectionLimits {
   // end in the same moment as they begin. So gRPC does not make calls only to take them down again.
   size_t unfinished_fair = 16;
   // Open calls of all connections, complete or not: each takes some 13 to 25 KiB until its answer is sent. Beyond this, the
-  // connection with the most calls is closed. Beyond a quarter more, so is each that has `unfinished_crowded` of them and
-  // sends.
+  // connection with the most calls is closed. Beyond a quarter more, so is each that sends and has its part of another
+  // quarter, which all connections share alike, or `unfinished_crowded` of them if that is more.
   size_t open_max = 8'192;
   // While and for some seconds after there are too many, of all or of one, this is all that a connection may have that was
   // opened since; and of those that were opened shortly before, the ones with more go first.

@@ -2,6 +2,7 @@
 #include "libs/rpc/connections.h"
 
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include <functional>
 #include <memory>
@@ -12,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "libs/base/mutex.h"
 #include "libs/machine/address.h"
+#include "libs/machine/system_clock.h"
 #include "libs/rpc/server.h"
 #include "libs/rpc/test_frames.h"
 #include "libs/rpc/test_server.h"
@@ -24,6 +26,56 @@ std::string Half(uint32_t stream) { return Data(stream, Message("half").substr(0
 std::string HalfCall(uint32_t stream) { return CallHeaders(stream) + Half(stream); }
 // A call with its whole request.
 std::string Call(uint32_t stream) { return CallHeaders(stream) + Data(stream, Message(""), kEndStreamFlag); }
+
+// What a server's connections count, without a server.
+class Counted : public testing::Test {
+ protected:
+  // Sockets of which nobody reads: only what the counting is told counts.
+  OwnedFd Connect() {
+    OwnedFd fd(socket(AF_UNIX, SOCK_STREAM, 0));
+    EXPECT_TRUE(connections->Add(fd.get()));
+    EXPECT_TRUE(Receive(fd, Preface()));
+    return fd;
+  }
+  static bool Receive(const OwnedFd& fd, std::string bytes) {
+    iovec part{bytes.data(), bytes.size()};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    return Connections::Received(fd.get(), message, bytes.size());
+  }
+  static std::string Calls(uint32_t first, uint32_t count) {
+    std::string all;
+    for (uint32_t i = first; i < first + count; ++i) all += Frame(1, 4 | kEndStreamFlag, 1 + 2 * i);
+    return all;
+  }
+
+  ConnectionLimits limits;
+  SystemClock clock;
+  std::unique_ptr<Connections> connections = std::make_unique<Connections>(limits, clock);
+};
+
+// Counting all of it takes seconds, during which nobody else is looked at.
+TEST_F(Counted, StopAtTheFirstLimitHoweverMuchOneReadHolds) {
+  const OwnedFd attacker = Connect();
+  std::string bytes = Calls(0, 100'000);
+  for (uint32_t i = 0; i < 100'000; ++i) bytes += Reset(1 + 2 * i);
+  EXPECT_FALSE(Receive(attacker, std::move(bytes)));
+  EXPECT_EQ(connections->closed(CloseCause::kStreams), 1u) << "of the calls, before any reset was counted";
+}
+
+TEST_F(Counted, LetAClientSendThatHasItsPartWhileOthersHoldTooMany) {
+  const OwnedFd client = Connect();
+  EXPECT_TRUE(Receive(client, Calls(0, 63)));
+  std::vector<OwnedFd> attackers;
+  for (int i = 0; i < 5; ++i) {
+    attackers.push_back(Connect());
+    EXPECT_TRUE(Receive(attackers.back(), Calls(0, 2'030)));
+  }
+  EXPECT_FALSE(Receive(attackers.front(), Calls(2'030, 18)) && Receive(attackers.back(), Calls(2'030, 18)));
+  EXPECT_TRUE(Receive(client, Calls(63, 1)));
+  EXPECT_EQ(connections->closed(CloseCause::kOpenCalls), 1u);
+}
 
 class ConnectionsTest : public ServerTest {
  protected:

@@ -19,6 +19,15 @@ enum FrameType : uint8_t {
 constexpr uint8_t kEndStream = 0x1;
 constexpr uint8_t kAck = 0x1;
 constexpr uint8_t kMessagePrefixBytes = 5;  // whether it is compressed, and its length
+constexpr size_t kSpareMin = 64;            // entries that are kept for the next ones
+
+template <typename T>
+void ReleaseSpareOf(std::vector<T>* entries) {
+  if (entries->capacity() > kSpareMin && entries->capacity() / 4 > entries->size()) {
+    std::vector<T> less(entries->begin(), entries->end());
+    entries->swap(less);
+  }
+}
 
 }  // namespace
 
@@ -56,6 +65,11 @@ void FrameCounter::Add(absl::string_view bytes, MonotonicMicros now) {
     if (ends_) Finish(stream_);
     in_frame_ = false;
   }
+}
+
+void FrameCounter::ReleaseSpare() {
+  ReleaseSpareOf(&unfinished_);
+  ReleaseSpareOf(&open_);
 }
 
 // A call ends with the last frame of its answer. When the head of that frame was sent, its payload soon is.

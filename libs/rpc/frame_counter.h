@@ -34,14 +34,17 @@ class FrameHeads {
 // The server's side of one connection (RFC 9113), from its first byte. A value: no I/O, and bytes that are no HTTP/2 do no
 // harm, since gRPC refuses them.
 // Thread safety: one thread at a time.
-// Limits: keeps 32 bytes for each request that is not complete and 16 for each call that is open. It bounds neither:
-// its user closes the connection.
+// Limits: keeps 32 bytes for each request that is not complete and 16 for each call that is open. It bounds neither: its
+// user closes the connection and then drops the counter.
 class FrameCounter {
  public:
   // Takes the next bytes that were received. `now` is when.
   void Add(absl::string_view bytes, MonotonicMicros now);
   // Takes the next bytes that were sent.
   void AddSent(absl::string_view bytes);
+
+  // Gives back the memory of requests and calls that came to their end.
+  void ReleaseSpare();
 
   // Calls that neither side has ended: those whose request is not complete, or whose answer the system has not taken.
   size_t open() const { return open_.size(); }

@@ -104,6 +104,18 @@ TEST(FrameCounter, SeesARequestEndThatIsAnsweredEarly) {
   EXPECT_EQ(counter.open_bytes(), 0u);
 }
 
+TEST(FrameCounter, CountsOnAfterItHasReleasedMemory) {
+  FrameCounter counter;
+  counter.Add(Preface(), 1);
+  for (uint32_t stream = 1; stream < 2'001; stream += 2) counter.Add(Headers(stream), 1);
+  for (uint32_t stream = 1; stream < 1'991; stream += 2) counter.Add(Reset(stream), 1);
+  counter.ReleaseSpare();
+  EXPECT_EQ(counter.open(), 5u);
+  EXPECT_EQ(counter.unfinished_bytes(), 5u * 12);
+  counter.Add(Reset(1'991) + Headers(2'001), 1);
+  EXPECT_EQ(counter.open(), 5u);
+}
+
 TEST(FrameCounter, TakesSentBytesInAnyPieces) {
   std::string received = Preface(), sent = Frame(4, 0, 0);
   for (uint32_t stream = 1; stream < 40; stream += 2) {
