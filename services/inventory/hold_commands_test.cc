@@ -356,6 +356,20 @@ TEST(CancelReservation, DoesNotRestoreAHoldThatWasCancelledItself) {
   EXPECT_EQ(LevelIn(given.rows(), "A").held(), 0) << "held for nobody";
 }
 
+TEST(CancelReservation, DoesNotRestoreAHoldThatWasCancelledLongAgo) {
+  GivenStock given = Given({Received("A", 2)});
+  v1::ReserveStockRequest cart = Until(90 * 86'400, Reserve("cart", {2}, {"A"}));
+  cart.set_request_id(StepRequestId(given.now(), "cart", "s0"));
+  given.Record(cart);
+  given.Record(Replacing("cart", Reserve("order", {2}, {"A"})));
+  given.Record(Cancel("cart", cart.request_id()));
+  given.Wait(kSagaLifeMicros);
+  given.Record(Cancel("another", StepRequestId(given.now(), "another", "s0")));  // drops what is over
+  given.Record(Cancel("order"));
+  EXPECT_EQ(LevelIn(given.rows(), "A").held(), 0);
+  EXPECT_EQ(HoldIn(given.rows(), "cart").state(), v1::HOLD_STATE_CANCELLED);
+}
+
 TEST(CancelReservation, DoesNotRestoreAnExpiredHold) {
   GivenStock given = Given({Received("A", 2)});
   given.Record(Until(60, Reserve("cart", {2}, {"A"})));

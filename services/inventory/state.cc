@@ -160,6 +160,13 @@ absl::Status EvolveCancelled(store::Rows& state, const Sku& sku, const v1::Stock
     }
     kCancelled.Put(state, request, row);
   }
+  // A hold that was replaced before stays ended for good, also when the row above is dropped.
+  std::optional<rows::HoldRow> ended = active ? std::nullopt : kEnded.Get(state, key);
+  if (ended.has_value() && ended->state() == v1::HOLD_STATE_RELEASED &&
+      ended->request_id() == cancelled.cancelled_request_id()) {
+    ended->set_state(v1::HOLD_STATE_CANCELLED);
+    kEnded.Put(state, key, *ended);
+  }
   return active ? EvolveHold(state, sku, cancelled.hold_id(), event, context) : absl::OkStatus();
 }
 
