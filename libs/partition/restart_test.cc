@@ -153,6 +153,7 @@ TEST_F(UnreadableRow, StopsTheSlotWithoutAnAppend) {
   EXPECT_EQ(reply->status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(reply->reason(), "SLOT_STOPPED");
   EXPECT_EQ(StateOf(kFirstSlot).phase, SlotPhase::kStopped);
+  EXPECT_EQ(runtime_->why_stopped(kFirstSlot), StateOf(kFirstSlot).error) << "for who may not wait for the queue";
   EXPECT_EQ(End(), end);
   EXPECT_EQ(Submit(Add("r4", 1), kOtherSlot)->value(), 8);
 }

@@ -275,6 +275,11 @@ Position Runtime::confirmed(SlotId slot) const {
   return runner == nullptr ? 0 : runner->confirmed();
 }
 
+absl::Status Runtime::why_stopped(SlotId slot) const {
+  const SlotRunner* runner = Find(slot);
+  return runner == nullptr ? absl::OkStatus() : runner->why_stopped();
+}
+
 bool Runtime::serving(SlotId slot) const {
   const SlotRunner* runner = Find(slot);
   return runner != nullptr && runner->serving();

@@ -115,6 +115,8 @@ class Runtime {
 
   // First position of the slot that is not confirmed yet; 0 for a slot of another service.
   Position confirmed(SlotId slot) const;
+  // Why the slot has stopped; OK while it has not, and for a slot of another service.
+  absl::Status why_stopped(SlotId slot) const;
   // Whether this instance owns the slot, as far as it knows.
   bool serving(SlotId slot) const;
 

@@ -69,6 +69,10 @@ void SlotRunner::Settled() {
 void SlotRunner::Stop(const absl::Status& status) {
   if (!stopped_.ok()) return;
   stopped_ = WithContext(status, slot_.ToString());
+  {
+    MutexLock lock(&why_stopped_mutex_);
+    why_stopped_ = stopped_;
+  }
   if (!std::exchange(seen_end_, true)) deps_.clock_check->OnEndOfSlot(owner_->cursor().logical_time);
   telemetry::Log(telemetry::LogLevel::kError, "partition", "a slot stopped; the others serve on",
                  {{"slot", slot_.ToString()}, {"why", status.message()}, {"reason", ReasonOf(status)}});

@@ -37,11 +37,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "libs/base/backoff.h"
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
 #include "libs/base/random.h"
 #include "libs/base/scheduler.h"
 #include "libs/base/slot.h"
@@ -139,8 +141,8 @@ struct SlotState {
   absl::Status error;
 };
 
-// Thread safety: Submit, Query, Watch, OnGrown, TakeOver, OnReset, confirmed, serving and load may be called from any
-// thread; the rest runs on the queue.
+// Thread safety: Submit, Query, Watch, OnGrown, TakeOver, OnReset, confirmed, serving, why_stopped and load may be called
+// from any thread; the rest runs on the queue.
 // Lifetime: everything that SlotDependencies point to outlives it. Destroyed after its queue has stopped.
 class SlotRunner {
  public:
@@ -178,6 +180,11 @@ class SlotRunner {
   // First position that is not applied to the confirmed rows yet. Release/acquire: rows of lower positions are confirmed.
   Position confirmed() const { return confirmed_.load(std::memory_order_acquire); }
   bool serving() const { return serving_.load(std::memory_order_acquire); }
+  // Why the slot has stopped; OK while it has not.
+  absl::Status why_stopped() const ABSL_LOCKS_EXCLUDED(why_stopped_mutex_) {
+    MutexLock lock(&why_stopped_mutex_);
+    return why_stopped_;
+  }
   int64_t load() const { return load_.load(std::memory_order_relaxed); }
 
   // On the queue ------------------------------------------------------------------------------------------------------
@@ -336,6 +343,8 @@ class SlotRunner {
   bool abandoned_ = false;  // all callers were answered; later records are left to the next start
   MonotonicMicros next_forget_;
   absl::Status stopped_;
+  mutable Mutex why_stopped_mutex_;
+  absl::Status why_stopped_ ABSL_GUARDED_BY(why_stopped_mutex_);  // the same, for other threads
   // The record that could not be folded yet, and the cursor before it. If `stopped_` is set, it never will be.
   std::optional<eventlog::Cursor> stuck_at_;
   std::optional<eventlog::Effects> stuck_effects_;

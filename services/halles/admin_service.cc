@@ -61,9 +61,14 @@ std::vector<partition::SlotState> ReplayingSlots(host::Host& host) {
         for (const partition::ServiceDefinition& service : host.definitions().services) {
           for (uint32_t slot = 0; slot < host.log().identity().slots.of(service.id); ++slot) {
             const SlotId id{service.id, static_cast<uint16_t>(slot)};
-            const bool serves = serving.runtime->serving(id);
-            states.push_back(
-                {.slot = id, .phase = serves ? partition::SlotPhase::kServing : partition::SlotPhase::kRecovering});
+            partition::SlotState& state = states.emplace_back();
+            state.slot = id;
+            state.error = serving.runtime->why_stopped(id);
+            if (!state.error.ok()) {
+              state.phase = partition::SlotPhase::kStopped;
+            } else if (serving.runtime->serving(id)) {
+              state.phase = partition::SlotPhase::kServing;
+            }
           }
         }
       })

@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <functional>
+#include <limits>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -75,17 +77,18 @@ Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host, std::function<absl
   add(Kind::kGauge, "halles_log_healthy", "1, or 0 while the log refuses appends, for example on a full disk",
       [log_health = std::move(log_health)] { return log_health().ok() ? 1.0 : 0.0; });
 
-  const auto with_store = [host](std::function<double(const store::Store&)> read) {
-    return [host, read = std::move(read)] {
-      double value = 0;
-      host->With([&](host::Serving& serving) { value = read(*serving.store); }).IgnoreError();
-      return value;
+  // Before the store is open and while it is exchanged, the value is that of before.
+  const auto with_store = [host](std::function<double(const store::Store&)> read, double before = 0) {
+    return [host, read = std::move(read), last = std::make_shared<std::atomic<double>>(before)] {
+      host->With([&](host::Serving& serving) { last->store(read(*serving.store), std::memory_order_relaxed); })
+          .IgnoreError();
+      return last->load(std::memory_order_relaxed);
     };
   };
   add(Kind::kGauge, "halles_store_dirty_bytes", "Bytes of rows in memory that are not on disk yet",
       with_store([](const store::Store& store) { return static_cast<double>(store.dirty_bytes()); }));
   add(Kind::kGauge, "halles_store_healthy", "1, or 0 if the last flush of rows failed",
-      with_store([](const store::Store& store) { return store.health().ok() ? 1.0 : 0.0; }));
+      with_store([](const store::Store& store) { return store.health().ok() ? 1.0 : 0.0; }, 1));
   add(Kind::kGauge, "halles_store_disk_bytes", "Size of the state on disk",
       with_store([](const store::Store& store) { return static_cast<double>(store.stats().disk_bytes); }));
   add(Kind::kCounter, "halles_store_flushes_total", "Flushes of rows to disk",
@@ -94,14 +97,13 @@ Gauges::Gauges(telemetry::Metrics* metrics, host::Host* host, std::function<absl
     add(Kind::kGauge, "halles_projection_lag_records", "Records between a view and the end of its sources",
         [host, service = view.service, number = view.view] {
           double lag = 0;
-          host->With([&](host::Serving& serving) {
-                for (const auto& [slot, reached] : serving.pool->View(service, number).positions()) {
-                  const absl::StatusOr<Position> end = host->log().End(slot);
-                  if (end.ok() && *end > reached) lag += static_cast<double>(*end - reached);
-                }
-              })
-              .IgnoreError();
-          return lag;
+          const absl::Status known = host->With([&](host::Serving& serving) {
+            for (const auto& [slot, reached] : serving.pool->View(service, number).positions()) {
+              const absl::StatusOr<Position> end = host->log().End(slot);
+              if (end.ok() && *end > reached) lag += static_cast<double>(*end - reached);
+            }
+          });
+          return known.ok() ? lag : std::numeric_limits<double>::quiet_NaN();
         },
         {{"view", view.FullName()}});
   }
