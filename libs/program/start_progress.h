@@ -67,8 +67,8 @@ inline constexpr absl::Duration kTryAgainMin = absl::Milliseconds(250);
 inline constexpr absl::Duration kTryAgainMax = absl::Seconds(5);
 
 // The answer to a call that came too early: UNAVAILABLE with STARTING, and a RetryInfo. The few attempts of a retry policy
-// must last until the process serves. So the pause is the time that the replay still takes; while that is unknown, it is
-// twice as long as the start has taken.
+// are to last until the process serves, or for some 20 seconds. So the pause is the time that the replay still takes, within
+// the bounds above; while that is unknown, it is twice as long as the start has taken.
 absl::Status TooEarly(const StartReport& report);
 
 }  // namespace halles::program
