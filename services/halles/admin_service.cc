@@ -202,7 +202,7 @@ class AdminDoor::Tail : public std::enable_shared_from_this<Tail> {
         slot_(slot),
         request_(request),
         left_(request.records_max() == 0 ? std::numeric_limits<uint64_t>::max() : request.records_max()),
-        cursor_(eventlog::GenesisCursor(door->host_.log().identity(), slot)),
+        cursor_(NearestCursor(door->host_, slot, request.position())),
         writer_(std::move(writer)) {}
 
   void Start() {
@@ -250,7 +250,7 @@ class AdminDoor::Tail : public std::enable_shared_from_this<Tail> {
 
   absl::Status ReadSome() {
     if (reader_ == nullptr) {
-      ASSIGN_OR_RETURN(reader_, door_.host_.log().NewReader(slot_, 0));
+      ASSIGN_OR_RETURN(reader_, door_.host_.log().NewReader(slot_, cursor_.next));
     }
     std::vector<eventlog::StoredRecord> records;
     ASSIGN_OR_RETURN(const eventlog::ReadResult read, reader_->Poll({.records_max = kTailRecords}, &records));
@@ -330,8 +330,9 @@ grpc::ServerUnaryReactor* AdminDoor::ExplainEvent(grpc::CallbackServerContext* c
             host::Host::kOperatorsLane, call.deadline, [this, ref = *ref, whole, reply](const absl::Status& turn) {
               const auto explain = [&]() -> absl::StatusOr<admin::v1::ExplainEventResponse> {
                 RETURN_IF_ERROR(turn);
-                ASSIGN_OR_RETURN(const std::unique_ptr<JudgedRecord> record,
-                                 ReadRecord(host_.log(), ref.slot, ref.position));
+                ASSIGN_OR_RETURN(
+                    const std::unique_ptr<JudgedRecord> record,
+                    ReadRecord(host_.log(), ref.slot, ref.position, NearestCursor(host_, ref.slot, ref.position)));
                 admin::v1::ExplainEventResponse out;
                 *out.mutable_header() = HeaderInWords(record->judgement.header);
                 out.set_verdict(VerdictInWords(record->judgement));

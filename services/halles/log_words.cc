@@ -94,14 +94,27 @@ std::string BodyJson(const host::Definitions& definitions, ServiceId service, ab
   return absl::StrCat(json, json.size() > 1 ? "," : "", "\"events\":[", events, "]}");
 }
 
-absl::StatusOr<std::unique_ptr<JudgedRecord>> ReadRecord(eventlog::EventLog& log, SlotId slot, Position position) {
+eventlog::Cursor NearestCursor(host::Host& host, SlotId slot, Position position) {
+  eventlog::Cursor nearest = eventlog::GenesisCursor(host.log().identity(), slot);
+  absl::StatusOr<std::map<store::FoldId, store::FoldMeta>> metas;
+  host.With([&metas](host::Serving& serving) { metas = serving.store->LoadMetas(); }).IgnoreError();
+  if (!metas.ok()) return nearest;
+  for (const auto& [fold, meta] : *metas) {
+    if (fold.source != slot || meta.cursor.next > position || meta.cursor.next <= nearest.next) continue;
+    absl::StatusOr<eventlog::Cursor> cursor = eventlog::DecodeCursor(meta.cursor.bytes);
+    if (cursor.ok()) nearest = *std::move(cursor);
+  }
+  return nearest;
+}
+
+absl::StatusOr<std::unique_ptr<JudgedRecord>> ReadRecord(eventlog::EventLog& log, SlotId slot, Position position,
+                                                         eventlog::Cursor cursor) {
   ASSIGN_OR_RETURN(const Position end, log.End(slot));
   if (position >= end) {
     return Failure(absl::StatusCode::kNotFound, "NO_SUCH_RECORD",
                    absl::StrCat(slot.ToString(), " ends at position ", end), {{"slot", slot.ToString()}});
   }
-  ASSIGN_OR_RETURN(const std::unique_ptr<eventlog::LogReader> reader, log.NewReader(slot, 0));
-  eventlog::Cursor cursor = eventlog::GenesisCursor(log.identity(), slot);
+  ASSIGN_OR_RETURN(const std::unique_ptr<eventlog::LogReader> reader, log.NewReader(slot, cursor.next));
   std::vector<eventlog::StoredRecord> records;
   while (cursor.next <= position) {
     records.clear();

@@ -24,13 +24,17 @@ std::string EventJson(const host::Definitions& definitions, ServiceId service, c
 // The body as JSON with its events decoded; parts that do not parse are marked.
 std::string BodyJson(const host::Definitions& definitions, ServiceId service, absl::string_view body);
 
-// One judged record. The slot is read from its first record, because whether a record counts depends on all records
-// before it.
+// A cursor of the slot's log at or below the position, as near as any that is stored with rows. Whether a record counts
+// depends on all records before it, so judging begins here.
+eventlog::Cursor NearestCursor(host::Host& host, SlotId slot, Position position);
+
+// One judged record; read from the cursor on, which is at or below it.
 struct JudgedRecord {
   eventlog::Judgement judgement;
   std::string bytes;  // the judgement's body points in here
 };
-absl::StatusOr<std::unique_ptr<JudgedRecord>> ReadRecord(eventlog::EventLog& log, SlotId slot, Position position);
+absl::StatusOr<std::unique_ptr<JudgedRecord>> ReadRecord(eventlog::EventLog& log, SlotId slot, Position position,
+                                                         eventlog::Cursor cursor);
 
 }  // namespace halles::program
 

@@ -12,7 +12,7 @@ import urllib.request
 
 import grpc
 import program
-from program import common, identity, order
+from program import admin, common, identity, order
 
 SERVICES = (
     "halles.checkout.v1.CheckoutService",
@@ -155,6 +155,35 @@ class Operate(unittest.TestCase):
                 self.assertNotIn(part.encode(), told)
                 for path, content in files.items():
                     self.assertNotIn(part.encode(), content, path)
+
+    def test_the_end_of_a_log_is_shown_without_its_beginning(self):
+        with tempfile.TemporaryDirectory(prefix="halles-tail-") as folder:
+            running = program.Program(f"{folder}/data").serve()
+            for number in range(40):
+                running.import_order(order(number))
+            running.settled()
+            self.assertEqual(running.end(), 0)
+            running = program.Program(f"{folder}/data").serve()
+            running.settled()
+
+            def tail(position):
+                request = admin.TailLogRequest(service="checkout", slot=slot, position=position, follow=True)
+                return next(running.admin.TailLog(request, timeout=program.PATIENCE_S))
+
+            slots = running.admin.GetStatus(admin.GetStatusRequest(), timeout=program.PATIENCE_S).slots
+            slot, end = next((each.slot, each.position) for each in slots if each.position > 3)
+            early = re.search(r'"request_id":"([^"]+)"', tail(1).body_json)[1].encode()
+            (segment,) = pathlib.Path(folder).glob("data/log/*1.segment")
+            with open(segment, "r+b") as file:
+                file.seek(file.read().index(early))
+                file.write(b"?")
+            with self.assertRaises(grpc.RpcError) as refused:
+                tail(1)
+            self.assertEqual(refused.exception.code(), grpc.StatusCode.DATA_LOSS)
+            for number in range(40, 80):
+                running.import_order(order(number))
+            self.assertEqual(tail(end).position, end)
+            running.end(signal.SIGKILL)
 
     def test_log_lines_are_json(self):
         for line in self.running.lines:
