@@ -44,6 +44,10 @@ class Calls {
 // the request do not fit; it is shown to operators.
 bool MendsItself(const absl::Status& status);
 
+// Whether the error of a decision is a rule's answer, which is the same at every try; otherwise it is a fault of the
+// program, and a mended one may decide otherwise.
+bool IsRefusal(const absl::Status& status);
+
 // The outcome that the answer to a call means for its caller.
 CallOutcome OutcomeOf(absl::StatusOr<std::string> response, AnswerPosition position);
 

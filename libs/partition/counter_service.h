@@ -31,6 +31,7 @@ inline constexpr store::Table<CounterKey, CounterRow> kCounters(1, "counters");
 
 // An event that is decided normally but that no fold accepts.
 inline constexpr int64_t kNotEvolvable = 666;
+inline constexpr int64_t kNotDecidable = 667;
 // Adds nothing and answers 0, whatever the counter is.
 inline constexpr int64_t kNoneEver = 999;
 // An addition that happened at 1970-01-01T00:00:00Z.
@@ -50,6 +51,8 @@ inline absl::StatusOr<Decision<AddResponse, CounterEvent>> Decide(const store::R
     decision.answer_is_final = true;
     return decision;
   }
+  if (request.amount() == kNotDecidable)
+    return Failure(absl::StatusCode::kInternal, "NOT_DECIDABLE", "nobody can decide this");
   decision.response.set_value(row.value() + request.amount());
   if (request.amount() == 0) return decision;
   CounterEvent event;

@@ -145,11 +145,12 @@ bool SlotRunner::Execute(Pending pending) {
     AnswerLater(*std::move(repeat));
     return true;
   }
-  // A refused reaction is a record without events, so that it is not tried for ever.
+  // A refused reaction is a record without events, so that it is not tried for ever. One that a fault of the program kept
+  // from being decided is not recorded, or it would be lost.
   // So is the answer of a request that changes nothing now: a late copy of it could otherwise change something.
   const bool keeps_answer = !envelope.request_id.empty() && !pending.command->AnswerIsFinal();
-  const bool record =
-      has_facts.ok() ? *has_facts || envelope.record_always || keeps_answer : envelope.cause.has_value();
+  const bool record = has_facts.ok() ? *has_facts || envelope.record_always || keeps_answer
+                                     : envelope.cause.has_value() && IsRefusal(has_facts.status());
   if (!record) {
     if (!has_facts.ok()) deps_.counters->refusals.fetch_add(1, std::memory_order_relaxed);
     WaitingAnswer answer{.command = std::move(pending.command), .submitted = pending.submitted};

@@ -16,6 +16,19 @@ bool MendsItself(const absl::Status& status) {
          status.code() == absl::StatusCode::kDeadlineExceeded;
 }
 
+bool IsRefusal(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kUnimplemented:
+      return false;
+    default:
+      return true;
+  }
+}
+
 CallOutcome OutcomeOf(absl::StatusOr<std::string> response, AnswerPosition position) {
   CallOutcome outcome;
   if (response.ok()) {

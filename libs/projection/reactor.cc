@@ -22,6 +22,9 @@ namespace {
 constexpr Position kElsewhere = std::numeric_limits<Position>::max();
 constexpr absl::Duration kRetryMin = absl::Milliseconds(20);
 constexpr absl::Duration kRetryMax = absl::Seconds(2);
+// The same for a failure that only another build or an operator mends.
+constexpr absl::Duration kFaultRetryMin = absl::Seconds(1);
+constexpr absl::Duration kFaultRetryMax = absl::Minutes(1);
 // Delay before rows that could not be read are read again.
 constexpr absl::Duration kLoadPause = absl::Milliseconds(50);
 // Number of records whose requests are kept for target slots that lag behind.
@@ -173,7 +176,8 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
         epoch_(epoch),
         cursor_(cursor),
         resume_(std::move(cursor)),
-        backoff_(kRetryMin, kRetryMax) {}
+        backoff_(kRetryMin, kRetryMax),
+        fault_backoff_(kFaultRetryMin, kFaultRetryMax) {}
 
   const eventlog::Cursor& cursor() const override { return cursor_; }
   bool ready() const override { return !failed_ && open_ < kReactionsInFlightMax && !sequence_->broken(); }
@@ -211,6 +215,7 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
     if (steps_.empty() && !failed_) resume_ = cursor_;
     if (resume_.next > before) {
       backoff_.Reset();
+      fault_backoff_.Reset();
       if (std::exchange(fails_, false)) reactor_.ClearError(target_.slot, source_.slot());
     }
     reactor_.OnReached(target_, epoch_, source_.slot(), resume_);
@@ -270,7 +275,7 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
   void OnAnswer(Position position, const std::optional<Hash128>& hash, const absl::Status& status) {
     --open_;
     if (!status.ok()) {
-      if (!failed_ && backoff_.fresh()) {
+      if (!failed_ && backoff_.fresh() && fault_backoff_.fresh()) {
         telemetry::Log(telemetry::LogLevel::kWarning, "projection", "a reaction failed; it is tried again",
                        {{"target", target_.slot.ToString()},
                         {"source", source_.slot().ToString()},
@@ -293,10 +298,10 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
     if (!failed_) {
       source_.follower().Wake();
     } else if (open_ == 0) {
-      source_.follower().shard().PostAfter(backoff_.Next(source_.follower().shard().random()),
-                                           [line = weak_from_this()] {
-                                             if (const auto waiting = line.lock()) waiting->TryAgain();
-                                           });
+      Backoff& pause = fails_ ? fault_backoff_ : backoff_;
+      source_.follower().shard().PostAfter(pause.Next(source_.follower().shard().random()), [line = weak_from_this()] {
+        if (const auto waiting = line.lock()) waiting->TryAgain();
+      });
     }
   }
 
@@ -323,6 +328,7 @@ class Reactor::Line : public SourceConsumer, public std::enable_shared_from_this
   // One per try. Shared with the commands.
   std::shared_ptr<partition::CommandSequence> sequence_ = std::make_shared<partition::CommandSequence>();
   Backoff backoff_;
+  Backoff fault_backoff_;
 };
 
 // Reads on where the reactions of a target slot ended because it stopped, up to the first record that would have led to

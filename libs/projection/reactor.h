@@ -56,9 +56,11 @@ inline constexpr size_t kRecordedRequestsMax = 65'536;
 //   - Within a try, the reactions of one (target, source) are one CommandSequence: once one has failed, the later ones
 //     fail too, on the target's queue, before anything can be recorded in its place. After the last answer of the
 //     failed try, all are made again from the first that is not known to be recorded.
-// A refused reaction is a record without events. Any other error of a reaction (overload, a lost record, a decision
-// that cannot be evolved) is a failure, and the reaction is tried again after increasing pauses. A failure that no
-// retry can fix (partition::MendsItself) is shown by States until the reaction is recorded.
+// A refused reaction (partition::IsRefusal) is a record without events. Any other error of a reaction (overload, a lost
+// record, a decision that fails, cannot be evolved or is too large) is a failure, and the reaction is tried again after
+// increasing pauses. A failure that no retry can fix (partition::MendsItself) is shown by States until the reaction is
+// recorded, and tried again at last once a minute, since another build may fix it. It holds back the later reactions of its
+// source in its target slot alone.
 //
 // Thread safety: all methods may be called from any thread, except where they say otherwise.
 // Lifetime: the log outlives it. Shards and runtime are stopped, in this order, before it is destroyed, because the

@@ -22,13 +22,6 @@ std::vector<AddRequest> ReactThriceAndCount(const CounterEvent& event, const par
   return ReactThrice(event, context);
 }
 
-// An addition of five is copied as an event that cannot be evolved, until that is fixed.
-bool mended = false;
-std::vector<AddRequest> ReactBadlyToFive(const CounterEvent& event, const partition::FactContext&) {
-  ++reacted;
-  return {Copy("all", event.amount() == 5 && !mended ? partition::counter::kNotEvolvable : event.amount())};
-}
-
 class ReactorTest : public ProjectionTest {
  protected:
   explicit ReactorTest(uint64_t seed = 1) : ProjectionTest(seed) {}
@@ -298,42 +291,6 @@ TEST_F(Reactions, BeginAnewWithTheSlotFromWhatIsConfirmed) {
   Settle(a_);
   EXPECT_EQ(Target().additions(), 3 * 5 + kReactionsInFlightMax + 5);
   EXPECT_EQ(a_.reactor().reached(kFirstSlot), End());
-}
-
-TEST_F(FailedReaction, ThatCannotBeEvolvedHoldsBackLaterOnes) {
-  React({Reacts(&ReactBadlyToFive)});
-  reacted = 0;
-  mended = false;
-  AddSome(a_, 2);
-  AddSome(a_, 1, 5);
-  AddSome(a_, 2);
-  // It is tried again and again, together with the later ones.
-  for (int i = 0; i < 50; ++i) {
-    for (Quiesce(); !log_.pending().empty(); Quiesce()) log_.DeliverAll();
-    TimePasses(kWhileMicros);
-  }
-  EXPECT_GE(reacted, 5 + 2 * 3);
-  EXPECT_EQ(Target().additions(), 2u);
-  EXPECT_EQ(a_.reactor().reached(kFirstSlot), End() - 3);
-}
-
-TEST_F(FailedReaction, IsShownWhileNoRetryHelps) {
-  React({Reacts(&ReactBadlyToFive)});
-  mended = false;
-  AddSome(a_, 1, 5);
-  for (int i = 0; i < 10; ++i) TimePasses(kWhileMicros);
-  const auto reason = [this](SlotId source) {
-    for (const SourceState& state : a_.reactor().States()) {
-      if (state.source == source) return ReasonOf(state.error);
-    }
-    return std::string("no such source");
-  };
-  EXPECT_EQ(reason(kFirstSlot), "NOT_EVOLVABLE");
-  EXPECT_EQ(reason(kOtherSlot), "");
-  mended = true;
-  Settle(a_);
-  EXPECT_EQ(reason(kFirstSlot), "");
-  EXPECT_EQ(Target().additions(), 1u);
 }
 
 TEST_F(FailedReaction, IsNotShownWhenARetryHelps) {
