@@ -19,7 +19,10 @@ enum FrameType : uint8_t {
 constexpr uint8_t kEndStream = 0x1;
 constexpr uint8_t kAck = 0x1;
 constexpr uint8_t kMessagePrefixBytes = 5;  // whether it is compressed, and its length
-constexpr size_t kSpareMin = 64;            // entries that are kept for the next ones
+// Clients measure their connection by a PING for each piece of an answer that they read (grpc-go does). So each frame of
+// data that was sent makes up for one PING, and so many are kept.
+constexpr uint64_t kAnsweredMax = 1024;
+constexpr size_t kSpareMin = 64;  // entries that are kept for the next ones
 
 template <typename T>
 void ReleaseSpareOf(std::vector<T>* entries) {
@@ -81,6 +84,7 @@ void FrameCounter::AddSent(absl::string_view bytes) {
     FrameHead head;
     if (bytes.empty() || !sent_heads_.Next(&bytes, &head)) return;
     sent_payload_left_ = head.payload_bytes;
+    if (head.type == kData) answered_ = std::min(answered_ + 1, kAnsweredMax);
     const bool ends = (head.flags & kEndStream) != 0 && (head.type == kData || head.type == kHeaders);
     if (!ends && head.type != kResetStream) continue;
     End(head.stream);
@@ -115,8 +119,15 @@ void FrameCounter::BeginFrame(const FrameHead& head, MonotonicMicros now) {
       ends_ = true;
       End(stream_);
       break;
-    case kSettings:
     case kPing:
+      if ((head.flags & kAck) != 0) break;
+      if (answered_ == 0) {
+        ++control_;
+      } else {
+        --answered_;
+      }
+      break;
+    case kSettings:
       if ((head.flags & kAck) == 0) ++control_;
       break;
     case kPriority:

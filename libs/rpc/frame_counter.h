@@ -62,7 +62,8 @@ class FrameCounter {
   // Streams that were begun and reset so far.
   uint64_t opened() const { return opened_; }
   uint64_t resets() const { return resets_; }
-  // Frames that gRPC must answer or keep, and that belong to no request: SETTINGS, PING, PRIORITY, CONTINUATION.
+  // Frames that gRPC must answer or keep, and that belong to no request: SETTINGS, PRIORITY, CONTINUATION, and each PING
+  // for which no data was sent.
   uint64_t control() const { return control_; }
 
  private:
@@ -110,6 +111,7 @@ class FrameCounter {
   // Sent.
   FrameHeads sent_heads_;
   uint32_t sent_payload_left_ = 0;
+  uint64_t answered_ = 0;  // frames of data that no PING was counted against
 };
 
 }  // namespace halles::rpc

@@ -51,6 +51,21 @@ TEST(FrameCounter, CountsFramesOfNoRequest) {
   EXPECT_EQ(counter.control(), 4u);  // the settings behind the preface, a ping, a priority, a continuation
 }
 
+TEST(FrameCounter, CountsAPingOnlyIfNoDataWasSentForIt) {
+  FrameCounter counter;
+  const std::string ping = Frame(6, 0, 0, "12345678");
+  counter.Add(Preface() + ping, 1);
+  const uint64_t before = counter.control();
+  counter.AddSent(Headers(1) + Data(1, Message("an answer")) + Headers(1, kEnds) + Data(3, Message("another")));
+  counter.Add(ping + ping, 1);
+  EXPECT_EQ(counter.control(), before);
+  counter.Add(ping, 1);
+  EXPECT_EQ(counter.control(), before + 1);
+  for (int i = 0; i < 10'000; ++i) counter.AddSent(Data(5, "x"));
+  for (int i = 0; i < 2'000; ++i) counter.Add(ping, 1);
+  EXPECT_EQ(counter.control(), before + 1 + 2'000 - 1'024) << "not more than that is made up for at once";
+}
+
 TEST(FrameCounter, AddsUpABlockOfHeaders) {
   FrameCounter counter;
   counter.Add(Preface() + Headers(1) + Frame(9, 0, 1, "more") + Frame(9, 4, 1, "end"), 1);
