@@ -136,10 +136,11 @@ void FillResult(const host::Proof& proof, admin::v1::VerifyResult* result) {
   for (const std::string& difference : proof.differences) result->add_differences(difference);
 }
 
-// Runs a proof, and writes its progress and its result to the stream.
+// Runs a proof, and writes its progress and its result to the stream. `proving` is false again before the stream ends.
 template <typename Response>
 void Prove(const std::function<absl::StatusOr<host::Proof>(const projection::ReplayObserver&)>& prove,
-           const Clock& clock, const std::atomic<bool>& stopping, const rpc::StreamWriter<Response>& writer) {
+           const Clock& clock, const std::atomic<bool>& stopping, std::atomic<bool>* proving,
+           const rpc::StreamWriter<Response>& writer) {
   int64_t next = clock.MonotonicMicros();
   const auto observer = [&](const projection::ReplayProgress& progress) -> absl::Status {
     if (stopping.load(std::memory_order_relaxed)) return absl::CancelledError("the process is ending");
@@ -152,6 +153,7 @@ void Prove(const std::function<absl::StatusOr<host::Proof>(const projection::Rep
     return writer.Write(std::move(response)) ? absl::OkStatus() : absl::CancelledError("the caller left");
   };
   const absl::StatusOr<host::Proof> proof = prove(observer);
+  proving->store(false, std::memory_order_release);
   if (!proof.ok()) {
     writer.Finish(proof.status());
     return;
@@ -173,6 +175,12 @@ AdminDoor::AdminDoor(const DoorParts& parts)
       door_(admin::v1::AdminService::service_full_name(), host_.clock(), parts.metrics, {.streams_max = kStreamsMax}),
       proofs_(host_.scheduler().NewQueue("proofs")),
       tails_(host_.scheduler().NewQueue("tails")) {}
+
+absl::Status AdminDoor::BeginProof() {
+  RETURN_IF_ERROR(host_.CheckOpened());
+  if (!proving_.exchange(true, std::memory_order_acq_rel)) return absl::OkStatus();
+  return Overloaded("PROOF_RUNNING", "a verify or rebuild runs already", absl::Seconds(5));
+}
 
 AdminDoor::~AdminDoor() {
   stopping_.store(true, std::memory_order_relaxed);
@@ -362,22 +370,28 @@ grpc::ServerUnaryReactor* AdminDoor::ExplainEvent(grpc::CallbackServerContext* c
 grpc::ServerWriteReactor<VerifyResponse>* AdminDoor::Verify(grpc::CallbackServerContext* context,
                                                             const admin::v1::VerifyRequest* request) {
   return door_.Watch<VerifyResponse>(
-      context, request, [this](const auto&, const rpc::Call&, rpc::StreamWriter<VerifyResponse> writer) {
+      context, request,
+      [this](const auto&, const rpc::Call&, rpc::StreamWriter<VerifyResponse> writer) -> absl::Status {
+        RETURN_IF_ERROR(BeginProof());
         proofs_->Post([this, writer] {
           Prove<VerifyResponse>([this](const auto& observer) { return host_.Verify(observer); }, host_.clock(),
-                                stopping_, writer);
+                                stopping_, &proving_, writer);
         });
+        return absl::OkStatus();
       });
 }
 
 grpc::ServerWriteReactor<RebuildResponse>* AdminDoor::Rebuild(grpc::CallbackServerContext* context,
                                                               const admin::v1::RebuildRequest* request) {
   return door_.Watch<RebuildResponse>(
-      context, request, [this](const auto&, const rpc::Call&, rpc::StreamWriter<RebuildResponse> writer) {
+      context, request,
+      [this](const auto&, const rpc::Call&, rpc::StreamWriter<RebuildResponse> writer) -> absl::Status {
+        RETURN_IF_ERROR(BeginProof());
         proofs_->Post([this, writer] {
           Prove<RebuildResponse>([this](const auto& observer) { return host_.Rebuild(observer); }, host_.clock(),
-                                 stopping_, writer);
+                                 stopping_, &proving_, writer);
         });
+        return absl::OkStatus();
       });
 }
 

@@ -38,12 +38,16 @@ class AdminDoor final : public admin::v1::AdminService::CallbackService {
 
  private:
   class Tail;
+  // RESOURCE_EXHAUSTED (PROOF_RUNNING) unless a verify or rebuild may begin now.
+  absl::Status BeginProof();
+
   host::Host& host_;
   const std::function<absl::Status()> log_health_;
   const std::function<StartReport()> start_;
   rpc::Door door_;
   std::atomic<bool> stopping_{false};        // relaxed: polled repeatedly
-  const std::unique_ptr<TaskQueue> proofs_;  // verify and rebuild run here, one after the other
+  std::atomic<bool> proving_{false};         // a verify or rebuild runs, or is about to
+  const std::unique_ptr<TaskQueue> proofs_;  // verify and rebuild run here
   const std::unique_ptr<TaskQueue> tails_;   // records are read and decoded here
 };
 

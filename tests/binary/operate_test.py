@@ -168,22 +168,45 @@ class Operate(unittest.TestCase):
 
             def tail(position):
                 request = admin.TailLogRequest(service="checkout", slot=slot, position=position, follow=True)
-                return next(running.admin.TailLog(request, timeout=program.PATIENCE_S))
+                return running.admin.TailLog(request, timeout=program.PATIENCE_S)
 
-            slots = running.admin.GetStatus(admin.GetStatusRequest(), timeout=program.PATIENCE_S).slots
-            slot, end = next((each.slot, each.position) for each in slots if each.position > 3)
-            early = re.search(r'"request_id":"([^"]+)"', tail(1).body_json)[1].encode()
+            status = running.admin.GetStatus(admin.GetStatusRequest(service="checkout"), timeout=program.PATIENCE_S)
+            slot, end = next((each.slot, each.position) for each in status.slots if each.position > 3)
+            early = re.search(r'"request_id":"([^"]+)"', next(tail(1)).body_json)[1].encode()
             (segment,) = pathlib.Path(folder).glob("data/log/*1.segment")
             with open(segment, "r+b") as file:
                 file.seek(file.read().index(early))
                 file.write(b"?")
             with self.assertRaises(grpc.RpcError) as refused:
-                tail(1)
+                next(tail(1))
             self.assertEqual(refused.exception.code(), grpc.StatusCode.DATA_LOSS)
-            for number in range(40, 80):
+            records = tail(end)
+            for number in range(40, 160):
                 running.import_order(order(number))
-            self.assertEqual(tail(end).position, end)
+            self.assertEqual(next(records).position, end)
             running.end(signal.SIGKILL)
+
+    def test_one_verify_runs_at_a_time(self):
+        def verify(outcomes):
+            try:
+                outcomes.append(list(self.running.admin.Verify(admin.VerifyRequest(), timeout=program.PATIENCE_S))[-1])
+            except grpc.RpcError as error:
+                outcomes.append(program.Refusal(error).reason)
+
+        for _ in range(20):  # until two came together
+            outcomes = []
+            callers = [threading.Thread(target=verify, args=(outcomes,)) for _ in range(8)]
+            for caller in callers:
+                caller.start()
+            for caller in callers:
+                caller.join()
+            done = [each for each in outcomes if isinstance(each, admin.VerifyResponse)]
+            self.assertTrue(done and all(each.result.equal for each in done), outcomes)
+            refused = {each for each in outcomes if isinstance(each, str)}
+            self.assertLessEqual(refused, {"PROOF_RUNNING"})
+            if refused:
+                return
+        self.fail("none was refused")
 
     def test_log_lines_are_json(self):
         for line in self.running.lines:
