@@ -4,10 +4,12 @@
 # "halles/PACKAGE/v1/grpc_services.h", with halles::PACKAGE::v1::GrpcServices: CheckDoors<Door...>() does not compile
 # unless every gRPC service of these files has a door, and the door declares every method of the service. (The base
 # class declares each method twice, so taking the address of a method that the door does not declare is ambiguous.)
+# ForEachMethod<Door>(use) calls use("halles.PACKAGE.v1.Service/Method", &Door::Method) for every method of the door.
 function(halles_grpc_services PACKAGE)
   set(includes "")
   set(served "")
   set(checks "")
+  set(uses "")
   foreach(proto IN LISTS ARGN)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/proto/${proto}")
     string(REGEX REPLACE "\\.proto$" ".grpc.pb.h" header "${proto}")
@@ -23,6 +25,9 @@ function(halles_grpc_services PACKAGE)
         string(APPEND checks "    static_assert(!std::is_base_of_v<${service}::Service, Door> || "
                              "requires { &Door::${CMAKE_MATCH_2}; },\n"
                              "                  \"the door does not answer ${service}.${CMAKE_MATCH_2}\");\n")
+        string(APPEND uses "    if constexpr (std::is_base_of_v<${service}::Service, Door>) {\n"
+                           "      use(\"halles.${PACKAGE}.v1.${service}/${CMAKE_MATCH_2}\", &Door::${CMAKE_MATCH_2});\n"
+                           "    }\n")
       endif()
     endforeach()
   endforeach()
@@ -42,6 +47,10 @@ struct GrpcServices {
   static constexpr void CheckDoors() {
 @served@    (CheckMethods<Door>(), ...);
   }
+
+  template <class Door, class Use>
+  static void ForEachMethod(const Use& use) {
+@uses@  }
 
  private:
   template <class Door>

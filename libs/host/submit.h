@@ -3,6 +3,7 @@
 #define HALLES_LIBS_HOST_SUBMIT_H_
 
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -15,16 +16,18 @@
 
 namespace halles::host {
 
-// Prepares a copy of the request as its command requires (hashes identifiers, checks limits), and sends it to the slot
-// of its aggregate. Returns an error if the request is not accepted: INVALID_ARGUMENT with the field, or UNAVAILABLE.
+// Prepares a copy of the request, or the request itself if it may be moved from, as its command requires (hashes
+// identifiers, checks limits), and sends it to the slot of its aggregate. Returns an error if the request is not accepted:
+// INVALID_ARGUMENT with the field, or UNAVAILABLE.
 // Otherwise `reply` gets an absl::StatusOr<Response> with its consistency token, on the slot's queue or at once. `Call`
 // has actor, traceparent and deadline, as rpc::Call has. `Request` is registered with the response `Response`.
-template <typename Response, typename Request, typename Call, typename Reply>
-absl::Status Submit(Host& host, const Request& asked, const Call& call, Reply reply) {
+template <typename Response, typename Asked, typename Call, typename Reply>
+absl::Status Submit(Host& host, Asked&& asked, const Call& call, Reply reply) {
+  using Request = std::decay_t<Asked>;
   const partition::RegisteredCommand* registered = host.FindCommand(Request::descriptor());
   HALLES_CHECK(registered != nullptr && registered->command->response_type() == Response::descriptor(),
                "a door's request is not registered, or with another response");
-  Request request = asked;
+  Request request = std::forward<Asked>(asked);
   RETURN_IF_ERROR(registered->command->Prepare({.identifier_keys = &host.identifier_keys()}, &request));
   partition::Command::Envelope envelope;
   envelope.actor = call.actor;
@@ -48,8 +51,8 @@ absl::Status Submit(Host& host, const Request& asked, const Call& call, Reply re
 // For a method of a door that only submits.
 template <typename Response>
 auto SubmitTo(Host& host) {
-  return [&host](const auto& asked, const auto& call, auto reply) {
-    return Submit<Response>(host, asked, call, std::move(reply));
+  return [&host](auto&& asked, const auto& call, auto reply) {
+    return Submit<Response>(host, std::forward<decltype(asked)>(asked), call, std::move(reply));
   };
 }
 

@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "libs/host/host.h"
 #include "libs/host/watches.h"
 #include "libs/program/start_progress.h"
+#include "libs/rpc/batch.h"
 #include "libs/rpc/door.h"
 #include "libs/telemetry/metrics.h"
 
@@ -41,13 +43,13 @@ class Doors {
   template <typename Package, typename... Opened>
   void Open(const DoorParts& parts) {
     Package::template CheckDoors<Opened...>();
-    (Add<Opened>(parts, false), ...);
+    (Add<Package, Opened>(parts, false), ...);
   }
   // The same for doors that serve at once, before the views have caught up.
   template <typename Package, typename... Opened>
   void OpenForOperators(const DoorParts& parts) {
     Package::template CheckDoors<Opened...>();
-    (Add<Opened>(parts, true), ...);
+    (Add<Package, Opened>(parts, true), ...);
   }
 
   struct Entry {
@@ -57,12 +59,16 @@ class Doors {
     bool at_once;
   };
   const std::vector<Entry>& entries() const { return doors_; }
+  // Every method of the doors, for those that take commands in batches.
+  const rpc::Methods& methods() const { return methods_; }
 
  private:
-  template <typename Door>
+  template <typename Package, typename Door>
   void Add(const DoorParts& parts, bool at_once) {
     std::shared_ptr<Door> door;
-    if constexpr (std::is_constructible_v<Door, const DoorParts&>) {
+    if constexpr (std::is_constructible_v<Door, const DoorParts&, const rpc::Methods&>) {
+      door = std::make_shared<Door>(parts, methods_);
+    } else if constexpr (std::is_constructible_v<Door, const DoorParts&>) {
       door = std::make_shared<Door>(parts);
     } else if constexpr (std::is_constructible_v<Door, host::Host*, std::shared_ptr<host::Watches>,
                                                  telemetry::Metrics*>) {
@@ -71,9 +77,12 @@ class Doors {
       door = std::make_shared<Door>(parts.host, parts.metrics);
     }
     Door* const raw = door.get();
+    Package::template ForEachMethod<Door>(
+        [this, raw](absl::string_view name, auto method) { methods_.Add(name, raw, method); });
     doors_.push_back({std::move(door), raw, &raw->door(), at_once});
   }
 
+  rpc::Methods methods_;  // of all doors, also of those that are opened later
   std::vector<Entry> doors_;
 };
 

@@ -59,9 +59,8 @@ Call DescribeCall(const grpc::CallbackServerContext& context, absl::Time deadlin
 }
 
 MethodMetrics::MethodMetrics(telemetry::Metrics* metrics, const std::string& service, const std::string& method,
-                             bool stream) {
-  telemetry::Labels labels = {
-      {"grpc_type", stream ? "server_stream" : "unary"}, {"grpc_service", service}, {"grpc_method", method}};
+                             absl::string_view type) {
+  telemetry::Labels labels = {{"grpc_type", std::string(type)}, {"grpc_service", service}, {"grpc_method", method}};
   started_ = &metrics->AddHotCounter("grpc_server_started_total", "Calls begun.", labels);
   sent_ = &metrics->AddHotCounter("grpc_server_msg_sent_total", "Messages sent, answers included.", labels);
   seconds_ = &metrics->AddHotHistogram("grpc_server_handling_seconds", "Time from the request to its answer.",

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "grpcpp/server_context.h"
 #include "libs/base/clock.h"
@@ -61,11 +62,12 @@ class GrpcThread {
   static bool IsCurrent();
 };
 
-// The grpc_server_* metrics of one method.
+// The grpc_server_* metrics of one method; `type` is "unary", "server_stream" or "bidi_stream".
 // Thread safety: any thread.
 class MethodMetrics {
  public:
-  MethodMetrics(telemetry::Metrics* metrics, const std::string& service, const std::string& method, bool stream);
+  MethodMetrics(telemetry::Metrics* metrics, const std::string& service, const std::string& method,
+                absl::string_view type);
 
   void Started() const { started_->Add(); }
   void Sent() const { sent_->Add(); }

@@ -44,7 +44,7 @@ TEST(CheckRequestId, AcceptsPrintableCharactersUpToTheLimit) {
 
 TEST(MethodMetrics, HaveTheNamesOfPublicDashboards) {
   telemetry::Metrics metrics;
-  const MethodMetrics method(&metrics, "a.Service", "Do", false);
+  const MethodMetrics method(&metrics, "a.Service", "Do", "unary");
   method.Started();
   method.Handled(absl::StatusCode::kFailedPrecondition, absl::Milliseconds(2));
   method.Handled(static_cast<absl::StatusCode>(99), absl::Milliseconds(2));

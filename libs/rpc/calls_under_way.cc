@@ -118,10 +118,10 @@ void CallsUnderWay::EndWaiting(const absl::Status& status) {
       MutexLock lock(&shard.mutex);
       for (CallContext* call = shard.first; call != nullptr; call = call->after_) {
         std::shared_ptr<Unanswered> answer = call->handled_ ? call->answer_.lock() : nullptr;
-        if (answer != nullptr && answer->only_waits()) answers.push_back(std::move(answer));
+        if (answer != nullptr) answers.push_back(std::move(answer));
       }
     }
-    for (const std::shared_ptr<Unanswered>& answer : answers) answer->End(status);
+    for (const std::shared_ptr<Unanswered>& answer : answers) answer->EndWaiting(status);
   }
 }
 

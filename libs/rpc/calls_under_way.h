@@ -24,6 +24,10 @@ class Unanswered {
   virtual ~Unanswered() = default;
   // Answers, unless that was done.
   virtual void End(const absl::Status& status) = 0;
+  // The same if the call only waits.
+  virtual void EndWaiting(const absl::Status& status) {
+    if (only_waits()) End(status);
+  }
 
   // The call only waits for what others do; nothing is lost when it is ended and sent again.
   void OnlyWaits() { only_waits_.store(true, std::memory_order_relaxed); }
@@ -34,11 +38,16 @@ class Unanswered {
 };
 
 class CallsUnderWay;
+struct BatchedCommand;
 
 // The context of each call of a Server, but for those of methods that nobody has: gRPC makes theirs. It lives from the
 // request until gRPC has written the answer.
 class CallContext final : public grpc::CallbackServerContext {
  public:
+  // The command of the batch whose stream this is, while its method begins it; null for a call.
+  BatchedCommand* batched() const { return batched_; }
+  void SetBatched(BatchedCommand* command) { batched_ = command; }
+
   // Call it before the answer of so many bytes is given to gRPC.
   void HoldAnswer(UnreadAnswers* all, size_t bytes, UnreadAnswers::Ends* ends) {
     if (bytes < UnreadAnswers::kSmallBytes) return;
@@ -58,6 +67,7 @@ class CallContext final : public grpc::CallbackServerContext {
   std::weak_ptr<Unanswered> answer_;  // shared with the handler, who may drop it first
   UnreadAnswers* unread_ = nullptr;   // that knows of the answer; null when none does
   UnreadAnswer unread_answer_;
+  BatchedCommand* batched_ = nullptr;
 };
 
 // Makes the contexts, so that the end of a call is heard: gRPC tells it nobody else.
@@ -89,7 +99,7 @@ class CallsUnderWay {
   void BeginDrain();
   // Waits until the answers of all handled calls are written. False when they are not by then.
   bool AwaitHandled(MonotonicMicros until);
-  // Ends the handled calls that only wait.
+  // Ends the handled calls that only wait, and the commands of batches that do.
   void EndWaiting(const absl::Status& status);
   // Ends all calls, also those that were not handled and those that come later.
   void EndAll(const absl::Status& status);

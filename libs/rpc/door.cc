@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "halles/bulk/v1/bulk_service.pb.h"
 #include "libs/base/check.h"
+#include "libs/rpc/batch_stream.h"
 
 namespace halles::rpc {
 namespace {
@@ -16,6 +18,11 @@ constexpr absl::Duration kStreamRetry = absl::Seconds(1);
 absl::Status Draining() {
   return Failure(absl::StatusCode::kUnavailable, "DRAINING",
                  "the server is going; resume at another or a moment later");
+}
+
+absl::string_view TypeOf(const google::protobuf::MethodDescriptor& method) {
+  if (method.client_streaming()) return "bidi_stream";
+  return method.server_streaming() ? "server_stream" : "unary";
 }
 
 }  // namespace
@@ -29,17 +36,33 @@ Door::Door(absl::string_view service, const Clock& clock, telemetry::Metrics* me
   for (int i = 0; i < descriptor->method_count(); ++i) {
     const auto* const method = descriptor->method(i);
     requests.push_back(method->input_type());
-    const bool added = methods_
-                           .emplace(method->input_type(),
-                                    std::make_unique<const MethodMetrics>(metrics, descriptor->full_name(),
-                                                                          method->name(), method->server_streaming()))
-                           .second;
+    const bool added =
+        methods_
+            .emplace(method->input_type(), std::make_unique<const MethodMetrics>(metrics, descriptor->full_name(),
+                                                                                 method->name(), TypeOf(*method)))
+            .second;
     HALLES_CHECK(added, "each method has a request message of its own");
   }
   unknown_fields_.emplace(requests);
 }
 
 Door::~Door() = default;
+
+grpc::ServerBidiReactor<bulk::v1::SubmitBatchRequest, bulk::v1::SubmitBatchResponse>* Door::Batches(
+    grpc::CallbackServerContext* context, const Methods& methods, const UnknownMethodStatus& unknown_method) {
+  const MethodMetrics& metrics = MetricsOf(bulk::v1::SubmitBatchRequest::descriptor());
+  metrics.Started();
+  auto* const call = static_cast<CallContext*>(context);
+  const auto stream = std::make_shared<BatchStream>(call, methods, unknown_method, unread_, &metrics, clock_);
+  stream->Keep([this, stream = stream.get()] { Remove(stream); });
+  if (!calls_.Add(call, stream)) return stream.get();
+  if (const absl::Status refused = Add(stream); refused.ok()) {
+    stream->Start();
+  } else {
+    stream->Drain(refused);
+  }
+  return stream.get();
+}
 
 const MethodMetrics& Door::MetricsOf(const google::protobuf::Descriptor* request) const {
   const auto found = methods_.find(request);
@@ -87,7 +110,7 @@ void Door::BeginDrain() {
       if (auto held = stream.lock()) open.push_back(std::move(held));
     }
   }
-  for (const auto& stream : open) stream->Cancel(Draining());
+  for (const auto& stream : open) stream->Drain(Draining());
 }
 
 void Door::EndWaitingCalls() { calls_.EndWaiting(Draining()); }

@@ -29,6 +29,7 @@
 #include "libs/base/mutex.h"
 #include "libs/base/status.h"
 #include "libs/base/unknown_fields.h"
+#include "libs/rpc/batch.h"
 #include "libs/rpc/call.h"
 #include "libs/rpc/calls_under_way.h"
 #include "libs/rpc/grpc_status.h"
@@ -36,11 +37,16 @@
 #include "libs/rpc/stream.h"
 #include "libs/telemetry/metrics.h"
 
+namespace halles::bulk::v1 {
+class SubmitBatchRequest;
+class SubmitBatchResponse;
+}  // namespace halles::bulk::v1
+
 namespace halles::rpc {
 
 // Counts each call in grpc_server_*, gives it a deadline, and refuses invalid requests. It calls handlers as
 // handler(request, call, reply). They return nothing, or an absl::Status whose error is the answer. They run on a gRPC
-// thread and must not block. The request is destroyed after the answer: copy any part that is needed later.
+// thread and must not block. The request may be destroyed when they return: copy or move any part that is needed later.
 // Thread safety: any thread.
 // Lifetime: its service is registered with a Server, which it outlives; `clock` and `metrics` outlive it.
 class Door {
@@ -52,14 +58,21 @@ class Door {
   // The full name of its service.
   const std::string& service() const { return service_; }
 
-  // A method that changes state: unknown fields are refused, and request_id is required.
+  // A method that changes state: unknown fields are refused, and request_id is required. It also takes commands of
+  // batches: `context` is then that of their stream, and `response` is null. The handler may move from a request that it
+  // gets as an rvalue.
   template <typename Request, typename Response, typename Handler>
   grpc::ServerUnaryReactor* Command(grpc::CallbackServerContext* context, const Request* request, Response* response,
                                     Handler&& handler) {
-    return Unary(context, *request, response, std::forward<Handler>(handler), /*only_reads=*/false, [this, request] {
+    const auto check = [this, request] {
       RETURN_IF_ERROR(unknown_fields_->Check(*request));
       return CheckRequestId(request->request_id());
-    });
+    };
+    if (BatchedCommand* const command = static_cast<CallContext*>(context)->batched(); command != nullptr) {
+      Batched<Request, Response>(*context, command, handler, check);
+      return nullptr;
+    }
+    return Unary(context, *request, response, std::forward<Handler>(handler), /*only_reads=*/false, check);
   }
 
   // A method that only reads: unknown fields are ignored, and the fields must be within the limits of the proto.
@@ -67,6 +80,7 @@ class Door {
   template <typename Request, typename Response, typename Handler>
   grpc::ServerUnaryReactor* Query(grpc::CallbackServerContext* context, const Request* request, Response* response,
                                   Handler&& handler) {
+    if (static_cast<CallContext*>(context)->batched() != nullptr) return nullptr;  // not taken: it is no command
     return Unary(context, *request, response, std::forward<Handler>(handler), /*only_reads=*/true,
                  [request] { return CheckLimits(*request); });
   }
@@ -91,6 +105,10 @@ class Door {
     }
     return reactor.get();
   }
+
+  // The method SubmitBatch: a stream of commands for these methods. `methods` and `unknown_method` outlive the server.
+  grpc::ServerBidiReactor<bulk::v1::SubmitBatchRequest, bulk::v1::SubmitBatchResponse>* Batches(
+      grpc::CallbackServerContext* context, const Methods& methods, const UnknownMethodStatus& unknown_method);
 
   // Counts the answers that are not read, and ends calls for them. Before the first call; it outlives the calls.
   void SetUnreadAnswers(UnreadAnswers* unread) { unread_ = unread; }
@@ -136,13 +154,33 @@ class Door {
     return reactor;
   }
 
+  // Begins a command of a batch.
+  template <typename Request, typename Response, typename Handler, typename Check>
+  void Batched(const grpc::CallbackServerContext& context, BatchedCommand* command, Handler& handler, Check check) {
+    const MethodMetrics& metrics = MetricsOf(Request::descriptor());
+    metrics.Started();
+    command->taken = true;
+    const Reply<Response> reply(*command, &metrics, clock_);
+    const absl::Time now = Now();
+    const absl::StatusOr<absl::Time> deadline = DeadlineOf(command->asked, now, options_);
+    const absl::Status checked = deadline.ok() ? check() : deadline.status();
+    if (!checked.ok()) {
+      reply(checked);
+      return;
+    }
+    Call call = DescribeCall(context, *deadline, now, clock_);
+    if (!command->traceparent.empty()) call.traceparent = std::move(command->traceparent);
+    Handle(handler, std::move(static_cast<Request&>(*command->request)), call, reply,
+           [&reply](const absl::Status& status) { reply(status); });
+  }
+
   template <typename Handler, typename Request, typename Answer, typename Refuse>
-  static void Handle(Handler& handler, const Request& request, const Call& call, const Answer& answer, Refuse refuse) {
+  static void Handle(Handler& handler, Request&& request, const Call& call, const Answer& answer, Refuse refuse) {
     const GrpcThread here;
-    if constexpr (std::is_void_v<std::invoke_result_t<Handler&, const Request&, const Call&, Answer>>) {
-      handler(request, call, answer);
+    if constexpr (std::is_void_v<std::invoke_result_t<Handler&, Request, const Call&, Answer>>) {
+      handler(std::forward<Request>(request), call, answer);
     } else {
-      const absl::Status status = handler(request, call, answer);
+      const absl::Status status = handler(std::forward<Request>(request), call, answer);
       if (!status.ok()) refuse(status);
     }
   }

@@ -18,7 +18,8 @@ enum FrameType : uint8_t {
 };
 constexpr uint8_t kEndStream = 0x1;
 constexpr uint8_t kAck = 0x1;
-constexpr uint8_t kMessagePrefixBytes = 5;  // whether it is compressed, and its length
+constexpr uint8_t kMessagePrefixBytes = 5;       // whether it is compressed, and its length
+constexpr uint64_t kReadAheadBytes = 64 * 1024;  // the window of a stream
 // Clients measure their connection by a PING for each piece of an answer that they read (grpc-go does). So each frame of
 // data that was sent makes up for one PING, and so many are kept.
 constexpr uint64_t kAnsweredMax = 1024;
@@ -160,8 +161,14 @@ void FrameCounter::TakeData(absl::string_view bytes, MonotonicMicros now) {
   Unfinished& stream = *found;
   while (!bytes.empty()) {
     if (stream.prefix_bytes < kMessagePrefixBytes) {
-      if (stream.waits) stream.since = now;
-      stream.waits = false;
+      if (stream.waits) {
+        stream.since = now;
+        stream.waits = false;
+        // A further message of a stream. gRPC keeps so much of those before it that nobody has read.
+        const uint64_t kept = std::min(stream.bytes, kReadAheadBytes);
+        unfinished_bytes_ -= stream.bytes - kept;
+        stream.bytes = kept;
+      }
       const auto byte = static_cast<uint8_t>(bytes.front());
       bytes.remove_prefix(1);
       if (stream.prefix_bytes++ > 0) stream.message_left = stream.message_left << 8 | byte;

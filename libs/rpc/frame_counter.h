@@ -52,7 +52,7 @@ class FrameCounter {
   uint64_t open_bytes() const { return open_bytes_; }
   // Requests whose end has not come.
   size_t unfinished() const { return unfinished_.size(); }
-  // The bytes of their headers and messages.
+  // The bytes of their headers and messages; of a stream, those of the message under way and at most 64 KiB before it.
   uint64_t unfinished_bytes() const { return unfinished_bytes_; }
   // When the first byte of the oldest request or message came that is not complete; kNoDeadline when all are. `waiting`:
   // when the oldest of the requests began to wait that are between two messages.

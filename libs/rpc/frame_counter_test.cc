@@ -169,6 +169,21 @@ TEST(FrameCounter, TakesBytesInAnyPieces) {
   }
 }
 
+TEST(FrameCounter, ForgetsTheMessagesOfALongStream) {
+  FrameCounter counter;
+  counter.Add(absl::StrCat(Preface(), Headers(1)), 1);
+  const std::string short_message = std::string("\0\0\0\x27\x10", 5) + std::string(10'000, 'x');
+  for (int i = 0; i < 1000; ++i) counter.Add(Data(1, short_message), 1);
+  EXPECT_EQ(counter.unfinished(), 1u);
+  EXPECT_GT(counter.unfinished_bytes(), 10'000u);
+  EXPECT_LT(counter.unfinished_bytes(), 80'000u);
+  // Not those of one message.
+  counter.Add(Data(1, std::string("\0\0\x01\x86\xa0", 5)), 1);
+  for (int i = 0; i < 10; ++i) counter.Add(Data(1, std::string(10'000, 'x'), i == 9 ? kEnds : 0), 1);
+  EXPECT_EQ(counter.unfinished_bytes(), 0u);
+  EXPECT_GT(counter.open_bytes(), 100'000u);
+}
+
 TEST(FrameCounter, TakesBytesThatAreNoFrames) {
   FrameCounter counter;
   FrameCounter sent;

@@ -24,7 +24,7 @@ std::string Cut(absl::string_view text, size_t bytes_max) {
   return std::string(text.substr(0, end));
 }
 
-std::string Details(const absl::Status& status, const std::string& message) {
+google::rpc::Status WithDetails(const absl::Status& status, const std::string& message) {
   google::rpc::Status details;
   details.set_code(static_cast<int>(status.code()));
   details.set_message(message);
@@ -41,36 +41,51 @@ std::string Details(const absl::Status& status, const std::string& message) {
     any->set_type_url(std::string(url));
     any->set_value(std::string(payload));
   });
-  return details.details().empty() ? std::string() : details.SerializeAsString();
+  return details;
 }
 
 }  // namespace
 
+google::rpc::Status ToProto(const absl::Status& status) {
+  std::string message = Cut(status.message(), kStatusMessageBytesMax);
+  if (absl::IsInternal(status)) {
+    google::rpc::Status bare;
+    bare.set_code(static_cast<int>(status.code()));
+    bare.set_message(std::move(message));
+    return bare;
+  }
+  google::rpc::Status details = WithDetails(status, message);
+  if (details.ByteSizeLong() > kStatusDetailsBytesMax) {
+    details = WithDetails(Failure(status.code(), Cut(ReasonOf(status), 128), message), message);
+  }
+  return details;
+}
+
 grpc::Status ToGrpc(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
-  const auto code = static_cast<grpc::StatusCode>(status.code());
-  std::string message = Cut(status.message(), kStatusMessageBytesMax);
-  if (code == grpc::StatusCode::INTERNAL) return grpc::Status(code, message);
-  std::string details = Details(status, message);
-  if (details.size() > kStatusDetailsBytesMax) {
-    details = Details(Failure(status.code(), Cut(ReasonOf(status), 128), message), message);
+  const google::rpc::Status details = ToProto(status);
+  return grpc::Status(static_cast<grpc::StatusCode>(details.code()), details.message(),
+                      details.details().empty() ? std::string() : details.SerializeAsString());
+}
+
+absl::Status FromProto(const google::rpc::Status& status) {
+  absl::Status result(static_cast<absl::StatusCode>(status.code()), status.message());
+  for (const auto& any : status.details()) {
+    for (const absl::string_view url : kPayloads) {
+      if (any.type_url() == url) result.SetPayload(url, absl::Cord(any.value()));
+    }
+    if (absl::StartsWith(any.type_url(), kOwnPayloads)) result.SetPayload(any.type_url(), absl::Cord(any.value()));
   }
-  return grpc::Status(code, message, details);
+  return result;
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {
   if (status.ok()) return absl::OkStatus();
-  absl::Status result(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
   google::rpc::Status details;
-  if (details.ParseFromString(status.error_details())) {
-    for (const auto& any : details.details()) {
-      for (const absl::string_view url : kPayloads) {
-        if (any.type_url() == url) result.SetPayload(url, absl::Cord(any.value()));
-      }
-      if (absl::StartsWith(any.type_url(), kOwnPayloads)) result.SetPayload(any.type_url(), absl::Cord(any.value()));
-    }
-  }
-  return result;
+  if (!details.ParseFromString(status.error_details())) details.Clear();
+  details.set_code(static_cast<int>(status.error_code()));
+  details.set_message(status.error_message());
+  return FromProto(details);
 }
 
 }  // namespace halles::rpc

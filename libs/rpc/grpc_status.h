@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "absl/status/status.h"
+#include "google/rpc/status.pb.h"
 #include "grpcpp/support/status.h"
 
 namespace halles::rpc {
@@ -17,8 +18,12 @@ inline constexpr size_t kStatusDetailsBytesMax = 4096;
 // carries its message only. A message beyond its limit is cut; if the details exceed theirs, only the reason is kept.
 grpc::Status ToGrpc(const absl::Status& status);
 
+// The same as a message, for answers that come in batches. Of an error only.
+google::rpc::Status ToProto(const absl::Status& status);
+
 // For clients: the status with its details as payloads. Details that do not parse are dropped.
 absl::Status FromGrpc(const grpc::Status& status);
+absl::Status FromProto(const google::rpc::Status& status);
 
 }  // namespace halles::rpc
 

@@ -1,4 +1,4 @@
-// The reply of a unary call: sent once, from any thread.
+// The reply of a unary call or of a command of a batch: sent once, from any thread.
 #ifndef HALLES_LIBS_RPC_REPLY_H_
 #define HALLES_LIBS_RPC_REPLY_H_
 
@@ -11,6 +11,7 @@
 #include "grpcpp/support/server_callback.h"
 #include "libs/base/clock.h"
 #include "libs/base/status.h"
+#include "libs/rpc/batch.h"
 #include "libs/rpc/call.h"
 #include "libs/rpc/calls_under_way.h"
 #include "libs/rpc/grpc_status.h"
@@ -27,7 +28,13 @@ class Reply {
   // `metrics` and `clock` outlive it; `context` and `unread` outlive the call. `unread` may be null: nobody counts.
   Reply(grpc::ServerUnaryReactor* reactor, CallContext* context, UnreadAnswers* unread, Response* response,
         const MethodMetrics* metrics, const Clock& clock)
-      : pending_(std::make_shared<Pending>(reactor, context, unread, response, metrics, clock)) {}
+      : pending_(std::make_shared<OfCall>(reactor, context, unread, response, metrics, clock)) {}
+
+  // `metrics` and `clock` outlive it.
+  Reply(const BatchedCommand& command, const MethodMetrics* metrics, const Clock& clock)
+      : pending_(std::make_shared<OfBatch>(command, metrics, clock)) {
+    command.answers->Begun(pending_);
+  }
 
   void operator()(absl::StatusOr<Response> result) const { pending_->Finish(std::move(result)); }
 
@@ -38,44 +45,71 @@ class Reply {
 
  private:
   // shared_ptr, because std::function needs copyable handlers.
-  struct Pending final : Unanswered {
-    Pending(grpc::ServerUnaryReactor* reactor, CallContext* context, UnreadAnswers* unread, Response* response,
-            const MethodMetrics* metrics, const Clock& clock)
-        : reactor(reactor),
-          context(context),
-          unread(unread),
-          response(response),
-          metrics(metrics),
-          clock(clock),
-          start(clock.MonotonicMicros()) {}
-    ~Pending() override { Finish(absl::InternalError("the call was dropped without an answer")); }
+  class Pending : public Unanswered {
+   public:
+    Pending(const MethodMetrics* metrics, const Clock& clock)
+        : metrics_(metrics), clock_(clock), start_(clock.MonotonicMicros()) {}
 
     void End(const absl::Status& status) override { Finish(status); }
 
     void Finish(absl::StatusOr<Response> result) {
       // Acquire-release: the work of the answering thread happens before the end of Pending on another thread.
-      if (answered.exchange(true, std::memory_order_acq_rel)) return;
-      const absl::Status& status = result.status();
-      metrics->Handled(status.code(), absl::Microseconds(clock.MonotonicMicros() - start));
-      if (!status.ok()) {
-        reactor->Finish(ToGrpc(status));
-        return;
-      }
-      metrics->Sent();
-      *response = *std::move(result);
-      UnreadAnswers::Ends ends;
-      if (unread != nullptr) context->HoldAnswer(unread, response->ByteSizeLong(), &ends);
-      reactor->Finish(grpc::Status::OK);  // the response belongs to gRPC from here on
+      if (answered_.exchange(true, std::memory_order_acq_rel)) return;
+      metrics_->Handled(result.status().code(), absl::Microseconds(clock_.MonotonicMicros() - start_));
+      if (result.ok()) metrics_->Sent();
+      Send(std::move(result));
     }
 
-    grpc::ServerUnaryReactor* const reactor;
-    CallContext* const context;
-    UnreadAnswers* const unread;
-    Response* const response;
-    const MethodMetrics* const metrics;
-    const Clock& clock;
-    const int64_t start;  // on the monotonic clock
-    std::atomic<bool> answered{false};
+   protected:
+    // In the destructor.
+    void Drop() { Finish(absl::InternalError("the call was dropped without an answer")); }
+    virtual void Send(absl::StatusOr<Response> result) = 0;
+
+   private:
+    const MethodMetrics* const metrics_;
+    const Clock& clock_;
+    const int64_t start_;  // on the monotonic clock
+    std::atomic<bool> answered_{false};
+  };
+
+  class OfCall final : public Pending {
+   public:
+    OfCall(grpc::ServerUnaryReactor* reactor, CallContext* context, UnreadAnswers* unread, Response* response,
+           const MethodMetrics* metrics, const Clock& clock)
+        : Pending(metrics, clock), reactor_(reactor), context_(context), unread_(unread), response_(response) {}
+    ~OfCall() override { this->Drop(); }
+
+   private:
+    void Send(absl::StatusOr<Response> result) override {
+      if (!result.ok()) {
+        reactor_->Finish(ToGrpc(result.status()));
+        return;
+      }
+      *response_ = *std::move(result);
+      UnreadAnswers::Ends ends;
+      if (unread_ != nullptr) context_->HoldAnswer(unread_, response_->ByteSizeLong(), &ends);
+      reactor_->Finish(grpc::Status::OK);  // the response belongs to gRPC from here on
+    }
+
+    grpc::ServerUnaryReactor* const reactor_;
+    CallContext* const context_;
+    UnreadAnswers* const unread_;
+    Response* const response_;
+  };
+
+  class OfBatch final : public Pending {
+   public:
+    OfBatch(const BatchedCommand& command, const MethodMetrics* metrics, const Clock& clock)
+        : Pending(metrics, clock), answers_(command.answers), tag_(command.tag) {}
+    ~OfBatch() override { this->Drop(); }
+
+   private:
+    void Send(absl::StatusOr<Response> result) override {
+      answers_->Answer(this, tag_, result.status(), result.ok() ? &*result : nullptr);
+    }
+
+    const std::shared_ptr<BatchAnswers> answers_;  // shared with the other replies of its stream
+    const uint64_t tag_;
   };
 
   std::shared_ptr<Pending> pending_;

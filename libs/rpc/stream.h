@@ -26,8 +26,8 @@ namespace halles::rpc {
 class StreamBase {
  public:
   virtual ~StreamBase() = default;
-  // Ends the stream for the caller and runs the OnCancel function of its writer.
-  virtual void Cancel(const absl::Status& status) = 0;
+  // The server drains: the stream is to end with the status, and may still answer what it has begun.
+  virtual void Drain(const absl::Status& status) = 0;
 };
 
 // Thread safety: any thread. gRPC is never called under the mutex, because it may call back at once.
@@ -85,7 +85,10 @@ class StreamReactor final : public grpc::ServerWriteReactor<Response>,
     Advance();
   }
 
-  void Cancel(const absl::Status& status) override {
+  void Drain(const absl::Status& status) override { Cancel(status); }
+
+  // Ends the stream for the caller and runs the OnCancel function of its writer.
+  void Cancel(const absl::Status& status) {
     std::function<void()> on_cancel;
     {
       MutexLock lock(&mutex_);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "halles/admin/v1/grpc_services.h"
+#include "halles/bulk/v1/grpc_services.h"
 #include "libs/base/status.h"
 #include "libs/host/host.h"
 #include "libs/host/installation.h"
@@ -26,6 +27,7 @@
 #include "libs/telemetry/metrics_server.h"
 #include "services/halles/admin_service.h"
 #include "services/halles/all_services.h"
+#include "services/halles/bulk_service.h"
 #include "services/halles/gauges.h"
 
 namespace halles::program {
@@ -105,6 +107,7 @@ int Run(const Setup& settings) {
                         [&progress, &clock] { return progress.Report(clock.MonotonicMicros()); }};
   Doors doors;
   AllParts::OpenDoors(parts, &doors);
+  doors.Open<bulk::v1::GrpcServices, BulkDoor>(parts);
   doors.OpenForOperators<admin::v1::GrpcServices, AdminDoor>(parts);
 
   ServeOptions serve;

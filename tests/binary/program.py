@@ -28,6 +28,7 @@ _stubs = tempfile.TemporaryDirectory(prefix="halles-stubs-")
 run_client.PROTOS += [
     "halles/log/v1/envelope.proto",
     "halles/admin/v1/admin_service.proto",
+    "halles/bulk/v1/bulk_service.proto",
 ]
 run_client.generate(os.environ["HALLES_GOOGLEAPIS_DIR"], _stubs.name)
 
