@@ -1,4 +1,4 @@
-// The import loop: one thread reads the journal, starts calls and takes answers from one completion queue.
+// The import loop: one thread reads the journal, sends commands over streams and takes answers from one completion queue.
 #include "services/hallesctl/import/runner.h"
 
 #include <algorithm>
@@ -20,6 +20,7 @@
 #include "libs/base/status.h"
 #include "libs/base/token.h"
 #include "libs/rpc/grpc_status.h"
+#include "services/hallesctl/import/command_stream.h"
 
 namespace halles::hallesctl {
 namespace {
@@ -37,6 +38,10 @@ constexpr size_t kContentDigits = 16;
 constexpr absl::Duration kTellAfter = absl::Seconds(3);
 // For one question to a view; the door may allow less.
 constexpr absl::Duration kCatchUpCall = absl::Seconds(10);
+// The server tells when the time of a command is over; a stream that is silent for longer is broken.
+constexpr absl::Duration kSilenceSlack = absl::Seconds(5);
+constexpr absl::string_view kImportOrder = "halles.checkout.v1.CheckoutService/ImportOrder";
+constexpr absl::string_view kImportReturn = "halles.checkout.v1.CheckoutService/ImportReturn";
 
 bool ShouldRetry(const absl::Status& status) {
   switch (status.code()) {
@@ -71,36 +76,39 @@ std::optional<size_t> LineOfField(absl::string_view field) {
   return line;
 }
 
-// The call for one order or return.
+// The command for one order or return.
 struct Call {
+  size_t number = 0;  // among the calls; its tag
   SourceRecord record;
-  size_t stub = 0;
+  size_t stream = 0;
   int attempts = 0;
   bool by_content = false;  // its request id includes the hash of its content
   absl::Time not_before;
-  // State of the current attempt.
-  std::unique_ptr<grpc::ClientContext> context;
-  std::unique_ptr<grpc::ClientAsyncResponseReader<ImportOrderResponse>> order_reader;
-  std::unique_ptr<grpc::ClientAsyncResponseReader<ImportReturnResponse>> return_reader;
-  ImportOrderResponse order_response;
-  ImportReturnResponse return_response;
-  grpc::Status status;
+
+  bool is_return() const { return std::holds_alternative<ImportReturnRequest>(record.request); }
 };
+
+// The token of a response.
+template <typename Response>
+absl::StatusOr<std::string> TokenOf(const std::string& bytes) {
+  Response response;
+  if (!response.ParseFromString(bytes)) return absl::InternalError("the answer cannot be read");
+  return std::move(*response.mutable_consistency_token());
+}
 
 class Import {
  public:
   Import(Source& source, std::vector<std::shared_ptr<grpc::Channel>> channels, const ImportOptions& options,
          const ImportObserver& observer)
       : source_(source), options_(options), observer_(observer), summary_(source) {
-    for (const auto& channel : channels) stubs_.push_back(CheckoutService::NewStub(channel));
+    for (const auto& channel : channels) streams_.push_back(std::make_unique<CommandStream>(channel, &queue_));
+    checkout_ = CheckoutService::NewStub(channels.front());
     identity_ = CustomerIdentityService::NewStub(channels.front());
   }
 
   ~Import() {
-    for (auto& call : calls_) {
-      if (call->context != nullptr) call->context->TryCancel();
-    }
-    // The queue returns the tag of every started call. They were cancelled, so this does not wait for the server.
+    for (const auto& stream : streams_) stream->Cancel();
+    // The queue returns every event that is under way. The streams were cancelled, so this does not wait for the server.
     queue_.Shutdown();
     void* tag;
     bool ok;
@@ -111,8 +119,9 @@ class Import {
   absl::StatusOr<ImportResult> Run() {
     last_answer_ = absl::Now();
     while (true) {
-      StartRetries();
+      RETURN_IF_ERROR(StartRetries());
       RETURN_IF_ERROR(StartNew());
+      for (const auto& stream : streams_) stream->Flush();
       if (in_flight_ == 0 && waiting_.empty()) break;
       RETURN_IF_ERROR(TakeAnswers());
       MaybeTick();
@@ -139,11 +148,10 @@ class Import {
       Call* const call = NewCall();
       call->record = *std::move(record);
       call->by_content = false;
-      const bool is_return = std::holds_alternative<ImportReturnRequest>(call->record.request);
-      SetRequestId(call, RequestIdOf(call->record.record()->external(), is_return));
-      call->stub = next_stub_++ % stubs_.size();
+      SetRequestId(call, RequestIdOf(call->record.record()->external(), call->is_return()));
+      call->stream = next_stream_++ % streams_.size();
       call->attempts = 0;
-      Start(call);
+      RETURN_IF_ERROR(Start(call));
     }
     return absl::OkStatus();
   }
@@ -159,6 +167,7 @@ class Import {
   Call* NewCall() {
     if (idle_.empty()) {
       calls_.push_back(std::make_unique<Call>());
+      calls_.back()->number = calls_.size() - 1;
       return calls_.back().get();
     }
     Call* const call = idle_.back();
@@ -166,24 +175,21 @@ class Import {
     return call;
   }
 
-  void Start(Call* call) {
+  absl::Status Start(Call* call) {
     ++call->attempts;
+    const bool is_return = call->is_return();
+    const google::protobuf::Message& request =
+        is_return ? static_cast<const google::protobuf::Message&>(std::get<ImportReturnRequest>(call->record.request))
+                  : std::get<ImportOrderRequest>(call->record.request);
+    const absl::Status sent = streams_[call->stream]->Send(call->number, is_return ? kImportReturn : kImportOrder,
+                                                           request, options_.call_timeout);
+    if (!sent.ok()) return Answered(call, sent, "");
     ++in_flight_;
-    call->context = std::make_unique<grpc::ClientContext>();
-    call->context->set_deadline(absl::ToChronoTime(absl::Now() + options_.call_timeout));
-    CheckoutService::Stub& stub = *stubs_[call->stub];
-    if (const auto* order = std::get_if<ImportOrderRequest>(&call->record.request)) {
-      call->order_reader = stub.AsyncImportOrder(call->context.get(), *order, &queue_);
-      call->order_reader->Finish(&call->order_response, &call->status, call);
-    } else {
-      call->return_reader =
-          stub.AsyncImportReturn(call->context.get(), std::get<ImportReturnRequest>(call->record.request), &queue_);
-      call->return_reader->Finish(&call->return_response, &call->status, call);
-    }
+    return absl::OkStatus();
   }
 
-  void StartRetries() {
-    if (waiting_.empty()) return;
+  absl::Status StartRetries() {
+    if (waiting_.empty()) return absl::OkStatus();
     const absl::Time now = absl::Now();
     for (size_t i = 0; i < waiting_.size();) {
       if (waiting_[i]->not_before > now) {
@@ -193,8 +199,9 @@ class Import {
       Call* const call = waiting_[i];
       waiting_[i] = waiting_.back();
       waiting_.pop_back();
-      Start(call);
+      RETURN_IF_ERROR(Start(call));
     }
+    return absl::OkStatus();
   }
 
   // Takes the available answers; waits for the first one if there are none.
@@ -206,27 +213,29 @@ class Import {
       bool ok;
       const auto next = queue_.AsyncNext(&tag, &ok, absl::ToChronoTime(first ? until : absl::UnixEpoch()));
       if (next != grpc::CompletionQueue::GOT_EVENT) return absl::OkStatus();
-      --in_flight_;
-      RETURN_IF_ERROR(Answered(static_cast<Call*>(tag)));
+      const auto* const event = static_cast<CommandStream::Event*>(tag);
+      answers_.clear();
+      event->stream->On(*event, ok, &answers_);
+      in_flight_ -= static_cast<int>(answers_.size());
+      for (const CommandAnswer& answer : answers_) {
+        RETURN_IF_ERROR(Answered(calls_[answer.tag].get(), answer.status, answer.response));
+      }
     }
   }
 
-  absl::Status Answered(Call* call) {
-    const bool is_return = call->return_reader != nullptr;
-    call->order_reader.reset();
-    call->return_reader.reset();
-    call->context.reset();
-    if (call->status.ok()) {
+  absl::Status Answered(Call* call, const absl::Status& status, const std::string& response) {
+    const bool is_return = call->is_return();
+    if (status.ok()) {
       last_answer_ = absl::Now();
       if (failing_) observer_.note("halles answers again");
       failing_ = false;
       summary_.AddImported(call->record);
-      RETURN_IF_ERROR(
-          AddToken(is_return ? call->return_response.consistency_token() : call->order_response.consistency_token()));
+      ASSIGN_OR_RETURN(const std::string token,
+                       is_return ? TokenOf<ImportReturnResponse>(response) : TokenOf<ImportOrderResponse>(response));
+      RETURN_IF_ERROR(AddToken(token));
       idle_.push_back(call);
       return absl::OkStatus();
     }
-    const absl::Status status = rpc::FromGrpc(call->status);
     if (ShouldRetry(status)) return RetryLater(call, status);
     if (EndsTheImport(status)) return status;
     if (ReasonOf(status) == kRequestIdReused && !call->by_content) {
@@ -235,8 +244,7 @@ class Import {
       const checkout::v1::ImportRecord& record = *call->record.record();
       SetRequestId(call, absl::StrCat(RequestIdOf(record.external(), is_return), "/",
                                       Sha256(record.SerializeAsString()).Hex().substr(0, kContentDigits)));
-      Start(call);
-      return absl::OkStatus();
+      return Start(call);
     }
     last_answer_ = absl::Now();
     const std::string reason = ReasonOf(status).empty() ? absl::StatusCodeToString(status.code()) : ReasonOf(status);
@@ -305,6 +313,7 @@ class Import {
     const absl::Time now = absl::Now();
     if (now < next_tick_) return;
     next_tick_ = now + kTick;
+    for (const auto& stream : streams_) stream->EndIfSilent(options_.call_timeout + kSilenceSlack);
     observer_.progress(summary_);
   }
 
@@ -318,7 +327,7 @@ class Import {
       checkout::v1::GetTotalsRequest request;
       request.set_consistency_token(token_);
       checkout::v1::GetTotalsResponse response;
-      return stubs_[0]->GetTotals(context, request, &response);
+      return checkout_->GetTotals(context, request, &response);
     }));
     return WaitFor("customers", [&](grpc::ClientContext* context) {
       // An identifier that nobody has; only the wait matters.
@@ -357,9 +366,12 @@ class Import {
   Source& source_;
   const ImportOptions& options_;
   const ImportObserver& observer_;
-  std::vector<std::unique_ptr<CheckoutService::Stub>> stubs_;
+  grpc::CompletionQueue queue_;  // outlives the streams
+  std::vector<std::unique_ptr<CommandStream>> streams_;
+  std::unique_ptr<CheckoutService::Stub> checkout_;
   std::unique_ptr<CustomerIdentityService::Stub> identity_;
-  size_t next_stub_ = 0;
+  size_t next_stream_ = 0;
+  std::vector<CommandAnswer> answers_;  // of one event
 
   ImportSummary summary_;
   // The token with the highest position of a slot.
@@ -380,7 +392,6 @@ class Import {
   std::vector<Call*> waiting_;  // waiting for their next attempt
   std::vector<Call*> idle_;
   std::vector<std::unique_ptr<Call>> calls_;
-  grpc::CompletionQueue queue_;  // destroyed before the calls that it may still refer to
 };
 
 }  // namespace

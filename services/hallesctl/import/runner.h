@@ -20,7 +20,7 @@
 namespace halles::hallesctl {
 
 struct ImportOptions {
-  int in_flight_max = 256;                              // requests, over all channels
+  int in_flight_max = 256;                              // requests, over all streams
   absl::Duration call_timeout = absl::Seconds(30);      // of one attempt
   absl::Duration retry_for = absl::Seconds(60);         // without any answer, before giving up
   absl::Duration catch_up_for = absl::Minutes(5);       // for the views to see everything, after the last answer
@@ -45,11 +45,11 @@ struct ImportResult {
   absl::Duration catch_up;  // from the last answer until every view had seen everything
 };
 
-// Imports the journal over the channels (at least one), in turn. A request without an answer, or with a transient
-// error, is sent again with the same request id, so an import survives a restart of the server. A refused line is
-// reported with file and line and counted; it does not end the import. Fails if the journal cannot be read, if there is
-// no answer for retry_for, if the views do not catch up, or if the server is not halles (UNIMPLEMENTED) or denies
-// access. Records up to then stay; a second run adds the rest.
+// Imports the journal over a stream of commands on each of the channels (at least one), in turn. A request without an
+// answer, or with a transient error, is sent again with the same request id, so an import survives a restart of the
+// server. A refused line is reported with file and line and counted; it does not end the import. Fails if the journal
+// cannot be read, if there is no answer for retry_for, if the views do not catch up, or if the server is not halles
+// (UNIMPLEMENTED) or denies access. Records up to then stay; a second run adds the rest.
 absl::StatusOr<ImportResult> RunImport(Source& source, std::vector<std::shared_ptr<grpc::Channel>> channels,
                                        const ImportOptions& options, const ImportObserver& observer);
 

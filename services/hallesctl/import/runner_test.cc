@@ -2,6 +2,7 @@
 #include "services/hallesctl/import/runner.h"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <map>
 #include <set>
@@ -12,12 +13,14 @@
 #include "grpcpp/server.h"
 #include "grpcpp/server_builder.h"
 #include "gtest/gtest.h"
+#include "halles/bulk/v1/bulk_service.grpc.pb.h"
 #include "halles/checkout/v1/checkout_service.grpc.pb.h"
 #include "halles/customer_identity/v1/customer_identity_service.grpc.pb.h"
 #include "libs/base/mutex.h"
 #include "libs/base/status.h"
 #include "libs/base/token.h"
 #include "libs/rpc/grpc_status.h"
+#include "services/hallesctl/import/command_stream.h"
 #include "services/hallesctl/import/fields.h"
 
 namespace halles::hallesctl {
@@ -86,6 +89,58 @@ class FakeCheckout : public CheckoutService::Service {
   std::string totals_token_;
 };
 
+// Answers each command as the fake checkout does.
+class FakeBulk : public bulk::v1::BulkService::Service {
+ public:
+  explicit FakeBulk(FakeCheckout* checkout) : checkout_(*checkout) {}
+
+  // The streams end with UNAVAILABLE after so many commands, without an answer to the last one.
+  void EndAfter(int commands) { left_ = commands; }
+  int streams() const { return streams_; }
+
+  grpc::Status SubmitBatch(
+      grpc::ServerContext* context,
+      grpc::ServerReaderWriter<bulk::v1::SubmitBatchResponse, bulk::v1::SubmitBatchRequest>* stream) override {
+    ++streams_;
+    bulk::v1::SubmitBatchRequest message;
+    while (stream->Read(&message)) {
+      bulk::v1::SubmitBatchResponse answers;
+      for (const bulk::v1::Command& command : message.commands()) {
+        if (left_ > 0 && --left_ == 0) return grpc::Status(grpc::StatusCode::UNAVAILABLE, "gone");
+        EXPECT_GT(command.timeout_ms(), 0u);
+        bulk::v1::Answer& answer = *answers.add_answers();
+        answer.set_tag(command.tag());
+        if (command.method() == "halles.checkout.v1.CheckoutService/ImportOrder") {
+          Take<ImportOrderRequest, ImportOrderResponse>(context, command, &FakeCheckout::ImportOrder, &answer);
+        } else {
+          EXPECT_EQ(command.method(), "halles.checkout.v1.CheckoutService/ImportReturn");
+          Take<ImportReturnRequest, ImportReturnResponse>(context, command, &FakeCheckout::ImportReturn, &answer);
+        }
+      }
+      stream->Write(answers);
+    }
+    return grpc::Status::OK;
+  }
+
+ private:
+  template <typename Request, typename Response, typename Method>
+  void Take(grpc::ServerContext* context, const bulk::v1::Command& command, Method method, bulk::v1::Answer* answer) {
+    Request request;
+    Response response;
+    EXPECT_TRUE(request.ParseFromString(command.request()));
+    const grpc::Status status = (checkout_.*method)(context, &request, &response);
+    if (status.ok()) {
+      response.SerializeToString(answer->mutable_response());
+    } else {
+      rpc::ToProto(rpc::FromGrpc(status)).SerializeToString(answer->mutable_error());
+    }
+  }
+
+  FakeCheckout& checkout_;
+  std::atomic<int> left_{0};  // 0: no end
+  std::atomic<int> streams_{0};
+};
+
 class FakeIdentity : public customer_identity::v1::CustomerIdentityService::Service {
  public:
   grpc::Status FindCustomer(grpc::ServerContext*, const customer_identity::v1::FindCustomerRequest* request,
@@ -99,7 +154,7 @@ class FakeIdentity : public customer_identity::v1::CustomerIdentityService::Serv
 // Orders "1" to "n" of two lines each.
 class CountingSource : public Source {
  public:
-  explicit CountingSource(int count) : count_(count) {}
+  CountingSource(int count, size_t external_id_bytes) : count_(count), external_id_bytes_(external_id_bytes) {}
   absl::StatusOr<std::optional<SourceRecord>> Next() override {
     if (given_ == count_) return std::nullopt;
     ++given_;
@@ -111,6 +166,9 @@ class CountingSource : public Source {
     }
     record.mutable_record()->mutable_external()->set_source("test");
     record.mutable_record()->mutable_external()->set_external_id(absl::StrCat(given_));
+    if (given_ == 2 && external_id_bytes_ > 0) {
+      record.mutable_record()->mutable_external()->set_external_id(std::string(external_id_bytes_, 'x'));
+    }
     for (int i = 0; i < 2; ++i) {
       *record.mutable_record()->add_lines()->mutable_exact_amount() = *ToProto(*Decimal::Parse("1.50"));
       record.lines.push_back({0, 2 * given_ + i});
@@ -126,6 +184,7 @@ class CountingSource : public Source {
 
  private:
   const int count_;
+  const size_t external_id_bytes_;
   int given_ = 0;
 };
 
@@ -134,6 +193,7 @@ class RunImportTest : public ::testing::Test {
   RunImportTest() {
     grpc::ServerBuilder builder;
     builder.RegisterService(&checkout_);
+    builder.RegisterService(&bulk_);
     builder.RegisterService(&identity_);
     server_ = builder.BuildAndStart();
     options_.backoff_min = absl::Milliseconds(1);
@@ -144,15 +204,17 @@ class RunImportTest : public ::testing::Test {
   ~RunImportTest() override { server_->Shutdown(); }
 
   absl::StatusOr<ImportResult> Run(int count) {
-    CountingSource source(count);
+    CountingSource source(count, external_id_bytes_);
     return RunImport(source, {server_->InProcessChannel({}), server_->InProcessChannel({})}, options_, observer_);
   }
 
   FakeCheckout checkout_;
+  FakeBulk bulk_{&checkout_};
   FakeIdentity identity_;
   std::unique_ptr<grpc::Server> server_;
   ImportOptions options_;
   ImportObserver observer_;
+  size_t external_id_bytes_ = 0;  // of the second record, if not 0
   std::vector<std::string> refused_;
   std::vector<std::string> notes_;
 };
@@ -181,6 +243,26 @@ TEST_F(RunImportTest, RetriesUnansweredRequestsUnderTheSameId) {
   EXPECT_EQ(result->retries, 4);
   EXPECT_EQ(checkout_.attempts().count("test/order/3"), 4u);
   EXPECT_THAT(refused_, ElementsAre());
+}
+
+TEST_F(RunImportTest, SendsWhatGotNoAnswerAgainOnANewStream) {
+  bulk_.EndAfter(150);
+  const auto result = Run(400);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->summary.records(), 400);
+  EXPECT_GT(result->retries, 0);
+  EXPECT_EQ(bulk_.streams(), 3) << "two, and one in place of that which ended";
+  const std::multiset<std::string> attempts = checkout_.attempts();
+  EXPECT_EQ(std::set<std::string>(attempts.begin(), attempts.end()).size(), 400u);
+  EXPECT_THAT(refused_, ElementsAre());
+}
+
+TEST_F(RunImportTest, RefusesARecordThatIsTooLargeAndGoesOn) {
+  external_id_bytes_ = CommandStream::kRequestBytesMax;
+  const auto result = Run(3);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->summary.records(), 2);
+  EXPECT_THAT(refused_, ElementsAre(HasSubstr("RESOURCE_EXHAUSTED")));
 }
 
 TEST_F(RunImportTest, ReportsAndCountsRefusals) {
