@@ -89,13 +89,16 @@ def main():
     try:
         ctl = [options.bin / "hallesctl", "--target", server.target, "--timeout", "60"]
         start = time.monotonic()
-        subprocess.run(ctl + ["import", "complete-journey", options.journal], check=True, stdout=subprocess.DEVNULL)
+        imported = subprocess.run(ctl + ["--output", "json", "import", "complete-journey", options.journal], check=True,
+                                  stdout=subprocess.PIPE, text=True)
         took = time.monotonic() - start
+        told = json.loads(imported.stdout)
         # The dirty rows belong to the import. `status` flushes them, because it reports digests.
         subprocess.run(ctl + ["status"], check=True, stdout=subprocess.DEVNULL)
         log, all = settled(server.process.pid)
         records, count = record_bytes(dir / "data" / "log")
         result = {"disk_records": count, "disk_record_bytes": records, "disk_import_seconds": round(took, 1),
+                  "disk_import_per_s": round((told["orders"] + told["returns"]) / max(0.001, told["seconds"])),
                   "disk_log_per_byte": round(log / records, 2), "disk_state_per_byte": round((all - log) / records, 2)}
 
         before = written(server.process.pid)

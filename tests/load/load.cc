@@ -3,6 +3,7 @@
 //
 //   halles_load echo                          serves the echo; prints its address
 //   halles_load run ECHO HALLES DIR SECONDS   measures; prints one JSON object; DIR is on the disk of the log
+//   halles_load batches ECHO HALLES SECONDS   only ReserveStock in batches, in the same form
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@
 #include "libs/base/slot.h"
 #include "rocksdb/db.h"
 #include "rocksdb/options.h"
+#include "tests/load/batches.h"
 #include "tests/load/echo.grpc.pb.h"
 #include "tests/load/load_client.h"
 
@@ -37,6 +39,7 @@ constexpr int kLines = 3;
 constexpr int kCustomers = 2000;
 constexpr int kOrdersInFlight = 64;
 constexpr int kSkus = 2000;
+constexpr int kBatchesInFlight = 8;
 constexpr int64_t kStockUnits = 1'000'000'000;
 constexpr int kParseEvents = 200'000;
 
@@ -459,6 +462,35 @@ T Median(std::vector<T> values) {
   return values.empty() ? T() : values[values.size() / 2];
 }
 
+// ReserveStock in batches over one stream beside the unary echo of one, each in turn: the medians, as fields of JSON.
+std::string CompareBatches(const std::string& echo, const std::string& halles, absl::Duration duration,
+                           const std::function<void(const Run&)>& note) {
+  std::vector<double> echoed, done, ratios;
+  for (int round = 0; round < kRounds; ++round) {
+    const Run reference = MeasureReserveEcho(echo, 1, 256, duration);
+    const Run durable = SubmitBatches(halles, kBatchesInFlight, duration,
+                                      [run = NewRun()](uint64_t n) { return Reserve(run, n, Sku(n * 7)); });
+    note(reference);
+    note(durable);
+    echoed.push_back(reference.PerSecond());
+    done.push_back(durable.PerSecond());
+    ratios.push_back(durable.PerSecond() / std::max(1.0, reference.PerSecond()));
+  }
+  return absl::StrFormat("\"reserve_batches\":%.0f,\"reserve_batches_echo\":%.0f,\"reserve_batches_ratio\":%.2f",
+                         Median(done), Median(echoed), Median(ratios));
+}
+
+int MeasureBatches(const std::string& echo, const std::string& halles, double seconds) {
+  uint64_t failed = 0;
+  failed += ReceiveStock(halles).ok() ? 0 : 1;
+  const std::string fields = CompareBatches(echo, halles, absl::Seconds(seconds), [&failed](const Run& run) {
+    failed += run.failed;
+    if (run.failed > 0) std::cerr << run.failed << " calls failed, such as: " << run.first_error << "\n";
+  });
+  std::cout << "{" << fields << ",\"failed\":" << failed << "}" << std::endl;
+  return failed == 0 ? 0 : 1;
+}
+
 int Measure(const std::string& echo, const std::string& halles, const std::string& dir, double seconds) {
   const absl::Duration duration = absl::Seconds(seconds);
   std::string out = absl::StrFormat("{\"request_bytes\":%d", Order(1, 1).ByteSizeLong());
@@ -503,6 +535,7 @@ int Measure(const std::string& echo, const std::string& halles, const std::strin
   note(one_slot);
   absl::StrAppendFormat(&out, ",\"reserve_one_slot_per_s\":%.0f,\"reserve_one_slot_p99_us\":%d", one_slot.PerSecond(),
                         one_slot.Percentile(0.99));
+  absl::StrAppend(&out, ",", CompareBatches(echo, halles, duration, note));
   const uint64_t records_before = Records(halles);
   const Run orders = MeasureOrders(halles, kOrdersInFlight, duration);
   note(orders);
@@ -557,6 +590,10 @@ int main(int argc, char** argv) {
   if (verb == "run" && argc == 6 && absl::SimpleAtod(argv[5], &seconds) && seconds > 0) {
     return halles::load::Measure(argv[2], argv[3], argv[4], seconds);
   }
-  std::cerr << "usage: halles_load echo | halles_load run ECHO HALLES DIR SECONDS\n";
+  if (verb == "batches" && argc == 5 && absl::SimpleAtod(argv[4], &seconds) && seconds > 0) {
+    return halles::load::MeasureBatches(argv[2], argv[3], seconds);
+  }
+  std::cerr << "usage: halles_load echo | halles_load run ECHO HALLES DIR SECONDS\n"
+               "       halles_load batches ECHO HALLES SECONDS\n";
   return 2;
 }
