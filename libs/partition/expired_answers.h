@@ -32,7 +32,10 @@ class ExpiredAnswers {
   void UndoRecord() { BeginAt(first_before_); }
 
   // The rows may be any: the table is read again.
-  void Reset() { BeginAt(std::string()); }
+  void Reset() {
+    first_before_.clear();
+    BeginAt(std::string());
+  }
 
  private:
   static constexpr size_t kAheadMax = 64;

@@ -26,11 +26,8 @@ absl::Status Refused(absl::string_view reason, absl::string_view how, UnixMicros
 
 }  // namespace
 
-void OwnerClock::Leap(int64_t micros) const {
-  int64_t offset = offset_.load(std::memory_order_relaxed);
-  const int64_t target = offset + micros;
-  while (offset < target && !offset_.compare_exchange_weak(offset, target, std::memory_order_relaxed)) {
-  }
+void OwnerClock::Leap(int64_t seen, int64_t micros) const {
+  if (!offset_.compare_exchange_strong(seen, seen + micros, std::memory_order_relaxed)) return;
   telemetry::Log(telemetry::LogLevel::kWarning, "partition", "the wall clock was set forward; records follow it",
                  {{"microseconds", micros}});
 }

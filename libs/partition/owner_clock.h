@@ -30,8 +30,9 @@ class OwnerClock {
 
   UnixMicros Now() const {
     const int64_t monotonic = clock_.MonotonicMicros();
-    const int64_t ahead = clock_.Wall() - monotonic - offset_.load(std::memory_order_relaxed);
-    if (ahead > kLeapMinMicros && ahead <= absl::ToInt64Microseconds(kClockAheadMax)) Leap(ahead);
+    const int64_t offset = offset_.load(std::memory_order_relaxed);
+    const int64_t ahead = clock_.Wall() - monotonic - offset;
+    if (ahead > kLeapMinMicros && ahead <= absl::ToInt64Microseconds(kClockAheadMax)) Leap(offset, ahead);
     return monotonic + offset_.load(std::memory_order_relaxed);
   }
 
@@ -39,7 +40,8 @@ class OwnerClock {
   // Less is left to the next start.
   static constexpr int64_t kLeapMinMicros = 100'000;
 
-  void Leap(int64_t micros) const;
+  // By so much from the offset that was seen; once, however many threads saw it.
+  void Leap(int64_t seen, int64_t micros) const;
 
   const Clock& clock_;
   mutable std::atomic<int64_t> offset_;  // relaxed: it orders nothing; only grows

@@ -143,7 +143,10 @@ absl::Status EvolveCancelled(store::Rows& state, const Sku& sku, const v1::Stock
   const v1::ReservationCancelled& cancelled = event.reservation_cancelled();
   const HoldKey key{sku, cancelled.hold_id()};
   const CancelledKey request = CancelledKeyOf(sku, cancelled.cancelled_request_id());
-  if (kCancelled.Contains(state, request)) return Broken(context, "the request is cancelled already");
+  // The row of a request that is over may be there or dropped, and its absence may be known or not: the fold ignores it.
+  if (request.expires_us > context.logical_time && kCancelled.Contains(state, request)) {
+    return Broken(context, "the request is cancelled already");
+  }
   DropCancelled(state, context.logical_time);
   const bool active = cancelled.released() || kHolds.Contains(state, key);
   // A request that is over is not executed any more, and needs no row that says so.
